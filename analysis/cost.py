@@ -1,0 +1,192 @@
+"""What each arm costs: seconds, trained parameters and memory, and the price of one arm against another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from analysis.outcomes import Outcomes, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmCost:
+    """The measured cost of training one arm once.
+
+    Parameters
+    ----------
+    arm
+        The name of the arm.
+    n_seeds
+        The number of finished trials behind the figures.
+    seconds
+        Mean training time of a trial, in seconds; NaN without a finished trial.
+    seconds_range
+        Shortest and longest training time.
+    evaluation_seconds
+        Mean time of scoring the test split, in seconds.
+    trainable, total
+        Parameter counts; None where they were not recorded or differ between seeds.
+    peak_bytes
+        Largest memory over the trials, in bytes; None where it was not recorded.
+    memory_method
+        How the memory was measured.
+    timing
+        ``"solo"`` when every trial had its device to itself, else what the records say instead.
+    """
+
+    arm: str
+    n_seeds: int
+    seconds: float
+    seconds_range: tuple[float, float]
+    evaluation_seconds: float
+    trainable: int | None
+    total: int | None
+    peak_bytes: int | None
+    memory_method: str
+    timing: str
+
+    @property
+    def share(self) -> float:
+        """Trainable parameters as a share of all; NaN where the counts are unknown."""
+        return self.trainable / self.total if self.trainable is not None and self.total else math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeRatio:
+    """How long the treatment trains for every second of the baseline, paired by seed.
+
+    Parameters
+    ----------
+    treatment, baseline
+        The two arms.
+    ratio
+        Geometric mean of treatment / baseline over the seeds; NaN where the times cannot be compared.
+    interval
+        Its interval, from the t distribution of the mean difference of log seconds over seeds.
+    confidence
+        The confidence of that interval.
+    n_seeds
+        The number of paired seeds.
+    generalizes_to
+        ``"seeds"``: new seeds on the same machine. Another machine may have another ratio.
+    reason
+        Why the ratio or its interval is NaN; else empty.
+    """
+
+    treatment: str
+    baseline: str
+    ratio: float
+    interval: tuple[float, float]
+    confidence: float
+    n_seeds: int
+    generalizes_to: str
+    reason: str
+
+
+def arm_cost(arm: str, trials: Sequence[Trial]) -> ArmCost:
+    """Summarise what the finished trials of one arm cost.
+
+    Parameters
+    ----------
+    arm
+        The name of the arm.
+    trials
+        Trials of the arm; those that did not finish are left out.
+    """
+    records = [trial.record for trial in trials if trial.status == "finished" and trial.record is not None]
+    seconds = [record.seconds for record in records if record.seconds is not None]
+    training = [entry.training for entry in seconds]
+    evaluation = [entry.evaluation for entry in seconds if entry.evaluation is not None]
+    counts = {(record.parameters.trainable, record.parameters.total) for record in records if record.parameters}
+    trainable, total = next(iter(counts)) if len(counts) == 1 else (None, None)
+    memory = [record.peak_memory for record in records if record.peak_memory is not None]
+    peaks = [entry.bytes for entry in memory if entry.bytes is not None]
+    return ArmCost(
+        arm=arm,
+        n_seeds=len(records),
+        seconds=float(np.mean(training)) if training else math.nan,
+        seconds_range=(min(training), max(training)) if training else (math.nan, math.nan),
+        evaluation_seconds=float(np.mean(evaluation)) if evaluation else math.nan,
+        trainable=trainable,
+        total=total,
+        peak_bytes=max(peaks) if peaks else None,
+        memory_method="; ".join(sorted({entry.method for entry in memory if entry.method})),
+        timing="; ".join(sorted({entry.timing for entry in seconds})),
+    )
+
+
+def time_ratio(
+    outcomes: Outcomes, *, treatment: str, baseline: str, seeds: Sequence[int], confidence: float = 0.95
+) -> TimeRatio:
+    """Compare the training times of two arms, seed by seed.
+
+    Parameters
+    ----------
+    outcomes
+        The study.
+    treatment, baseline
+        The two arms.
+    seeds
+        The seeds to pair; both arms must have finished with them.
+    confidence
+        The confidence of the interval, between 0 and 1.
+
+    Returns
+    -------
+    TimeRatio
+        It generalises to new seeds on the machine that was measured. Ratio and interval are NaN with a
+        reason unless every trial had the same device to itself and ran on the same engine; with one seed
+        only the interval is.
+    """
+    trials = [outcomes.trials[arm, seed] for arm in (treatment, baseline) for seed in seeds]
+    reason = _not_comparable(trials)
+    ratio, interval = math.nan, (math.nan, math.nan)
+    if not reason:
+        logs = np.log([_training_seconds(trial) for trial in trials]).reshape(2, len(seeds))
+        gaps = logs[0] - logs[1]
+        ratio = math.exp(gaps.mean())
+        if len(seeds) < 2:
+            reason = "one seed gives no interval"
+        else:
+            half = special.stdtrit(len(seeds) - 1, (1 + confidence) / 2) * gaps.std(ddof=1) / len(seeds) ** 0.5
+            interval = (math.exp(gaps.mean() - half), math.exp(gaps.mean() + half))
+    return TimeRatio(
+        treatment=treatment,
+        baseline=baseline,
+        ratio=ratio,
+        interval=interval,
+        confidence=confidence,
+        n_seeds=len(seeds),
+        generalizes_to="seeds",
+        reason=reason,
+    )
+
+
+def _training_seconds(trial: Trial) -> float:
+    return trial.record.seconds.training if trial.record and trial.record.seconds else math.nan
+
+
+def _not_comparable(trials: Sequence[Trial]) -> str:
+    if not trials:
+        return "no seed with which both arms finished"
+    records = [trial.record for trial in trials]
+    if any(record is None or record.seconds is None or record.device is None for record in records):
+        return "a trial has no recorded time or device"
+    if not all(_training_seconds(trial) > 0 for trial in trials):
+        return "a trial recorded no training time"
+    shared = [
+        trial.name
+        for trial in trials
+        if trial.record and trial.record.seconds and trial.record.seconds.timing != "solo"
+    ]
+    if shared:
+        return f"{len(shared)} of {len(trials)} trials shared their device (first: {shared[0]})"
+    places = {(r.device.type, r.device.name, r.engine) for r in records if r and r.device}
+    if len(places) > 1:
+        named = " and ".join(sorted(" ".join(str(part) for part in place) for place in places))
+        return f"the trials ran on different devices or engines: {named}"
+    return ""

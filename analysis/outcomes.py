@@ -1,0 +1,313 @@
+"""From a results folder to scores by arm, seed and example, strictly aligned."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import AlignmentError, FormatError, RecordError
+from analysis.predictions import Predictions, read_predictions
+from analysis.records import (
+    Cell,
+    Manifest,
+    Record,
+    Selection,
+    read_manifest,
+    read_record,
+)
+
+Status = Literal["finished", "diverged", "failed", "interrupted", "unreadable", "not run"]
+Reading = Literal["verdict", "published"]
+
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One cell of the study and what is known about it.
+
+    Parameters
+    ----------
+    arm, seed
+        The cell.
+    status
+        The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be
+        used.
+    message
+        Why the trial has no usable predictions, in one line; empty where it has.
+    record
+        The record, where one could be read.
+    epochs
+        The epochs with stored predictions, ascending; empty unless the trial finished.
+    probabilities
+        Class probabilities after each of these epochs, shape (epochs, N, classes).
+    """
+
+    arm: str
+    seed: int
+    status: Status
+    message: str = ""
+    record: Record | None = None
+    epochs: tuple[int, ...] = ()
+    probabilities: NDArray[np.float32] | None = None
+
+    @property
+    def name(self) -> str:
+        """The cell in words, such as ``lora-r4 seed 3``."""
+        return f"{self.arm} seed {self.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Every trial of a study on one and the same list of test examples.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    manifest
+        The study as its manifest describes it.
+    arms
+        The arms, in the order of the study file.
+    seeds
+        The seeds, ascending; the same for every arm.
+    trials
+        One entry for every arm and seed.
+    example_ids
+        The test examples, shape (N,); empty when no trial finished.
+    labels
+        Their true classes, shape (N,).
+    other_records
+        How many records in the folder belong to earlier versions of the study; they are not read.
+    set_aside
+        Names of the records that were set aside because they could not be read.
+    """
+
+    folder: Path
+    manifest: Manifest
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    trials: Mapping[tuple[str, int], Trial]
+    example_ids: tuple[str, ...]
+    labels: NDArray[np.int64]
+    other_records: int
+    set_aside: tuple[str, ...]
+
+    @property
+    def n_examples(self) -> int:
+        """The number of test examples: those of the stored predictions, or the manifest's before any."""
+        return len(self.labels) or self.manifest.data.n_test
+
+    def of_arm(self, arm: str) -> tuple[Trial, ...]:
+        """Return the trials of an arm, seeds ascending."""
+        return tuple(self.trials[arm, seed] for seed in self.seeds)
+
+    def unfinished(self, *, arms: Sequence[str] | None = None) -> tuple[Trial, ...]:
+        """Return the trials without usable predictions, of some arms or of all."""
+        chosen = self.arms if arms is None else arms
+        return tuple(trial for arm in chosen for trial in self.of_arm(arm) if trial.status != "finished")
+
+    def complete_seeds(self) -> tuple[int, ...]:
+        """Return the seeds with which every arm finished."""
+        lost = {trial.seed for trial in self.unfinished()}
+        return tuple(seed for seed in self.seeds if seed not in lost)
+
+    def epoch(self, trial: Trial, *, reading: Reading = "verdict") -> int:
+        """Return the epoch of a finished trial that counts.
+
+        Parameters
+        ----------
+        trial
+            A finished trial.
+        reading
+            ``"verdict"``: the last epoch, or the hold-out's choice; never one picked on the test split.
+            ``"published"``: the same, except that a study which selects on its test split gets its best
+            epoch there, the earliest of several equals.
+        """
+        selection = self.manifest.selection_of(trial.arm)
+        if selection.on_test and reading == "published":
+            return self._best_on_test(trial, selection)
+        chosen = trial.record.selected_epoch if trial.record is not None else None
+        if selection.rule == "best" and not selection.on_test and chosen is not None:
+            return chosen
+        return trial.epochs[-1]
+
+    def predictions(self, trial: Trial, *, reading: Reading = "verdict") -> NDArray[np.int64]:
+        """Return the predicted classes of a finished trial, shape (N,): the first of the largest."""
+        if trial.probabilities is None:
+            raise ValueError(f"{trial.name} has no predictions: {trial.status}")
+        position = trial.epochs.index(self.epoch(trial, reading=reading))
+        predicted: NDArray[np.int64] = np.argmax(trial.probabilities[position], axis=-1).astype(np.int64)
+        return predicted
+
+    def scores(
+        self, arm: str, *, seeds: Sequence[int] | None = None, reading: Reading = "verdict"
+    ) -> NDArray[np.float64]:
+        """Return 1 where an arm was right and 0 where it was wrong, shape (S, N).
+
+        Parameters
+        ----------
+        arm
+            The name of the arm.
+        seeds
+            The seeds of the rows; all where None. Their trials must have finished.
+        reading
+            Which epoch counts; see `epoch`.
+
+        Raises
+        ------
+        ValueError
+            If a trial that is asked for has no predictions.
+        """
+        chosen = self.seeds if seeds is None else seeds
+        rows = [self.predictions(self.trials[arm, seed], reading=reading) == self.labels for seed in chosen]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.labels))
+
+    def _best_on_test(self, trial: Trial, selection: Selection) -> int:
+        if trial.probabilities is None or trial.record is None:
+            raise ValueError(f"{trial.name} has no predictions: {trial.status}")
+        if selection.metric == "accuracy":
+            right = np.argmax(trial.probabilities, axis=-1) == self.labels
+            return trial.epochs[int(np.argmax(right.sum(axis=1)))]
+        losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs}
+        stored = [losses.get(epoch) for epoch in trial.epochs]
+        return trial.epochs[int(np.argmin([np.inf if loss is None else loss for loss in stored]))]
+
+
+def load(folder: Path) -> Outcomes:
+    """Read a results folder: its manifest and exactly the trials that belong to the study now.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds `study.json`.
+
+    Raises
+    ------
+    RecordError
+        If the manifest is missing or cannot be used.
+    FormatError
+        If the manifest or one of the records has a format that this version does not read.
+    AlignmentError
+        If an arm lacks a seed that another has, or finished trials differ in their examples, the order of
+        them, or their labels.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    seeds = tuple(sorted({cell.seed for cell in manifest.cells}))
+    _require_all_seeds(manifest, seeds)
+    read = {(cell.arm, cell.seed): _read_trial(folder, cell, manifest) for cell in manifest.cells}
+    in_order = [read[arm, seed] for arm in manifest.arms for seed in seeds]
+    finished = [(trial, stored) for trial, stored in in_order if stored is not None]
+    _require_alignment(finished)
+    reference = finished[0][1] if finished else None
+    return Outcomes(
+        folder=folder,
+        manifest=manifest,
+        arms=tuple(manifest.arms),
+        seeds=seeds,
+        trials={(trial.arm, trial.seed): trial for trial, _ in in_order},
+        example_ids=tuple(reference.example_ids.to_pylist()) if reference else (),
+        labels=reference.labels if reference else np.empty(0, dtype=np.int64),
+        other_records=_count_others(folder, {cell.key for cell in manifest.cells}),
+        set_aside=_names_in(folder / "set_aside"),
+    )
+
+
+def _read_trial(folder: Path, cell: Cell, manifest: Manifest) -> tuple[Trial, Predictions | None]:
+    place = folder / "trials" / cell.key
+    trial = Trial(arm=cell.arm, seed=cell.seed, status="not run", message="there is no record yet")
+    if not (place / "record.json").exists():
+        return trial, None
+    try:
+        record = read_record(place, cell)
+        trial = replace(trial, status=record.status, message=_said(record), record=record)
+        if record.status != "finished":
+            return trial, None
+        stored = read_predictions(place, n_classes=len(manifest.data.classes))
+        _require_epochs(place, record, stored)
+    except FormatError:
+        raise
+    except RecordError as error:
+        return replace(trial, status="unreadable", message=_within(folder, error)), None
+    return replace(trial, message="", epochs=stored.epochs, probabilities=stored.probabilities), stored
+
+
+def _said(record: Record) -> str:
+    return str((record.error or {}).get("message") or "no message was recorded")
+
+
+def _within(folder: Path, error: RecordError) -> str:
+    """Name files from the results folder on: a report may be read on another machine."""
+    return str(error).replace(f"{folder}{os.sep}", "")
+
+
+def _require_epochs(place: Path, record: Record, stored: Predictions) -> None:
+    recorded = tuple(entry.epoch for entry in record.epochs)
+    if recorded != stored.epochs or record.selected_epoch not in recorded:
+        raise RecordError(
+            f"{place} cannot be used: its record names the epochs {list(recorded)} and selects "
+            f"{record.selected_epoch}, its predictions hold {list(stored.epochs)}"
+        )
+
+
+def _require_all_seeds(manifest: Manifest, seeds: Sequence[int]) -> None:
+    present = {(cell.arm, cell.seed) for cell in manifest.cells}
+    lacking = []
+    for arm in manifest.arms:
+        missing = [str(seed) for seed in seeds if (arm, seed) not in present]
+        if missing:
+            lacking.append(f"{arm} lacks seed {', '.join(missing)}")
+    if lacking or not seeds:
+        raise AlignmentError(
+            f"the manifest must list every arm with every seed; {'; '.join(lacking) or 'it lists no cell'}"
+        )
+
+
+def _require_alignment(finished: Sequence[tuple[Trial, Predictions]]) -> None:
+    faults = []
+    for trial, stored in finished[1:]:
+        first, reference = finished[0]
+        if not stored.example_ids.equals(reference.example_ids):
+            faults.append(f"{trial.name} against {first.name}: {_id_mismatch(stored, reference)}")
+        elif np.any(stored.labels != reference.labels):
+            at = np.flatnonzero(stored.labels != reference.labels)
+            where = int(at[0])
+            faults.append(
+                f"{trial.name} against {first.name}: {len(at)} labels differ, first example "
+                f"{stored.example_ids[where].as_py()!r} with {stored.labels[where]} "
+                f"against {reference.labels[where]}"
+            )
+    if faults:
+        more = f"\nand {len(faults) - _NAMED_AT_MOST} more trials" if len(faults) > _NAMED_AT_MOST else ""
+        raise AlignmentError(
+            "the trials cannot be compared example by example:\n" + "\n".join(faults[:_NAMED_AT_MOST]) + more
+        )
+
+
+def _id_mismatch(stored: Predictions, reference: Predictions) -> str:
+    here, there = stored.example_ids.to_pylist(), reference.example_ids.to_pylist()
+    extra, absent = sorted(set(here) - set(there)), sorted(set(there) - set(here))
+    if not extra and not absent:
+        at = next(at for at, (one, other) in enumerate(zip(here, there, strict=True)) if one != other)
+        return f"the same {len(here)} examples in another order, first at position {at}"
+    parts = [f"{len(here)} examples against {len(there)}"]
+    for words, ids in (("not there", extra), ("missing here", absent)):
+        if ids:
+            named = ", ".join(repr(name) for name in ids[:_NAMED_AT_MOST])
+            parts.append(f"{len(ids)} {words} ({named}{', ...' if len(ids) > _NAMED_AT_MOST else ''})")
+    return "; ".join(parts)
+
+
+def _count_others(folder: Path, keys: set[str]) -> int:
+    return sum(path.parent.name not in keys for path in (folder / "trials").glob("*/record.json"))
+
+
+def _names_in(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()

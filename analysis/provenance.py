@@ -1,0 +1,222 @@
+"""What stands under every table: where the figures come from, and what to know before trusting them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.outcomes import Outcomes, Trial
+from analysis.records import Record
+from analysis.verdict import undetected_collapse_rate
+from analysis.words import counted, named_trials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """One thing that the trials were run with, and how many of them with each value.
+
+    Parameters
+    ----------
+    name
+        Such as ``"device"`` or ``"torch"``.
+    values
+        Each value with its number of trials, the most frequent first.
+    """
+
+    name: str
+    values: tuple[tuple[str, int], ...]
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the trials disagree."""
+        return len(self.values) > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caveat:
+    """Something that a reader must know before trusting a table.
+
+    Parameters
+    ----------
+    short
+        A few words, fit for a line under every table.
+    text
+        The whole sentence.
+    """
+
+    short: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    """Provenance and caveats of a study; they belong to every table made from it.
+
+    Parameters
+    ----------
+    origins
+        What the trials behind the tables were run with.
+    caveats
+        What is unusual.
+    n_seeds
+        The number of seeds that the tables use.
+    collapse_rate
+        The largest share of collapsing runs that so many seeds without a collapse leave possible (95%
+        limit); NaN without a seed. No verdict knows of a collapse that was not drawn.
+    """
+
+    origins: tuple[Origin, ...]
+    caveats: tuple[Caveat, ...]
+    n_seeds: int
+    collapse_rate: float
+
+
+def footer(outcomes: Outcomes, *, seeds: Sequence[int]) -> Footer:
+    """Gather provenance and caveats.
+
+    Parameters
+    ----------
+    outcomes
+        The study.
+    seeds
+        The seeds that the tables use.
+    """
+    used = [trial for trial in outcomes.trials.values() if trial.status == "finished" and trial.seed in seeds]
+    origins = _origins([trial.record for trial in used if trial.record is not None])
+    dropped = tuple(seed for seed in outcomes.seeds if seed not in seeds)
+    caveats = [
+        *_trial_caveats(outcomes, dropped),
+        *(_mixed(origin) for origin in origins if origin.mixed),
+        *_dirty(used),
+        *_history_caveats(outcomes),
+        *_selection_caveats(outcomes),
+        *_folder_caveats(outcomes),
+    ]
+    return Footer(
+        origins=origins,
+        caveats=tuple(caveats),
+        n_seeds=len(seeds),
+        collapse_rate=undetected_collapse_rate(len(seeds)) if seeds else math.nan,
+    )
+
+
+def _origins(records: Sequence[Record]) -> tuple[Origin, ...]:
+    named: dict[str, Counter[str]] = {}
+
+    def count(name: str, value: object) -> None:
+        named.setdefault(name, Counter())[str(value)] += 1
+
+    for record in records:
+        count("engine", record.engine or "not recorded")
+        device = record.device
+        parts = (device.type, device.name, device.precision) if device else ("not recorded",)
+        count("device", ", ".join(part for part in parts if part))
+        count("hardware", _flat(record.provenance.hardware))
+        commit = record.provenance.commit
+        tree = " with uncommitted changes" if record.provenance.dirty else ""
+        count("code", f"commit {commit[:12]}{tree}" if commit else "outside a checkout")
+    packages = sorted({name for record in records for name in record.provenance.versions})
+    for name in packages:
+        for record in records:
+            count(name, record.provenance.versions.get(name) or "not installed")
+    return tuple(
+        Origin(name=name, values=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+        for name, counts in named.items()
+    )
+
+
+def _flat(hardware: dict[str, Any]) -> str:
+    named = [f"{key} {value}" for key, value in hardware.items() if value not in (None, "", [], {})]
+    return ", ".join(named) or "not recorded"
+
+
+def _mixed(origin: Origin) -> Caveat:
+    named = ", ".join(f"{value} ({counted(count, 'trial')})" for value, count in origin.values)
+    return Caveat(short=f"mixed {origin.name}", text=f"The trials mix values of {origin.name}: {named}.")
+
+
+def _dirty(used: Sequence[Trial]) -> list[Caveat]:
+    count = sum(bool(trial.record and trial.record.provenance.dirty) for trial in used)
+    if not count:
+        return []
+    text = f"{count} of {len(used)} trials ran on code with uncommitted changes."
+    return [Caveat(short="uncommitted code", text=text)]
+
+
+def _trial_caveats(outcomes: Outcomes, dropped: Sequence[int]) -> list[Caveat]:
+    unfinished = outcomes.unfinished()
+    caveats = []
+    if unfinished:
+        counts = Counter(trial.status for trial in unfinished)
+        short = ", ".join(f"{count} {status}" for status, count in counts.items())
+        text = f"Of {len(outcomes.trials)} trials, without predictions: {named_trials(unfinished)}."
+        caveats.append(Caveat(short=short, text=text))
+    if dropped:
+        named = ", ".join(str(seed) for seed in dropped)
+        word = "seed" if len(dropped) == 1 else "seeds"
+        caveats.append(
+            Caveat(
+                short=f"{word} {named} left out",
+                text=f"As the plan declares (failed_trials: drop_seed), {word} {named} left every arm.",
+            )
+        )
+    caveats += [
+        Caveat(short=f"unreadable: {trial.name}", text=f"{trial.name} could not be read: {trial.message}.")
+        for trial in unfinished
+        if trial.status == "unreadable"
+    ]
+    return caveats
+
+
+def _history_caveats(outcomes: Outcomes) -> list[Caveat]:
+    manifest = outcomes.manifest
+    caveats = []
+    late = [entry for entry in manifest.plan_history[1:] if entry.trials_finished > 0]
+    if late:
+        moments = "; ".join(f"{entry.frozen}, after {entry.trials_finished} finished" for entry in late)
+        text = f"The analysis plan changed after trials had finished ({moments} trials)."
+        caveats.append(Caveat(short="plan changed after trials finished", text=text))
+    looks = [
+        (before, after)
+        for before, after in zip(manifest.seed_history, manifest.seed_history[1:], strict=False)
+        if after.trials_finished > 0 and set(after.seeds) - set(before.seeds)
+    ]
+    if looks:
+        growth = "; ".join(f"{len(before.seeds)} to {len(after.seeds)}" for before, after in looks)
+        text = (
+            f"The seeds grew after trials had finished ({growth}): "
+            f"{counted(len(looks), 'undeclared look')} at the results. The p-values do not account for it."
+        )
+        caveats.append(Caveat(short=counted(len(looks), "undeclared look"), text=text))
+    return caveats
+
+
+def _selection_caveats(outcomes: Outcomes) -> list[Caveat]:
+    manifest = outcomes.manifest
+    on_test = [arm for arm in outcomes.arms if manifest.selection_of(arm).on_test]
+    caveats = []
+    if on_test:
+        which = "every arm" if len(on_test) == len(outcomes.arms) else ", ".join(on_test)
+        text = (
+            f"The study picks its epoch on the test split ({which}). The verdicts use the last epoch; the "
+            f"figures as such a study reports them stand apart, without a verdict."
+        )
+        caveats.append(Caveat(short="selection on test", text=text))
+    caveats += [Caveat(short="declared deviation", text=f"Declared deviation: {text}") for text in manifest.deviations]
+    return caveats
+
+
+def _folder_caveats(outcomes: Outcomes) -> list[Caveat]:
+    caveats = []
+    if outcomes.other_records:
+        count = counted(outcomes.other_records, "other record")
+        text = f"The folder holds {count} from other versions of the study; they were not read."
+        caveats.append(Caveat(short=f"{count} not read", text=text))
+    if outcomes.set_aside:
+        names = ", ".join(outcomes.set_aside)
+        text = f"Set aside because they could not be read: {names}."
+        caveats.append(Caveat(short=f"{counted(len(outcomes.set_aside), 'record')} set aside", text=text))
+    return caveats

@@ -1,0 +1,88 @@
+"""A report as tables, and tables as Markdown, LaTeX or terminal output: the only place that rounds."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+
+from analysis.report import StudyReport
+from analysis.tables import as_latex, as_markdown, as_terminal, evidence, measures, verdicts
+from analysis.tables.table import Table
+
+__all__ = ["Table", "build", "latex", "markdown", "terminal"]
+
+
+def build(report: StudyReport) -> tuple[Table, ...]:
+    """Lay out a report as tables, the verdicts first and the provenance last.
+
+    Parameters
+    ----------
+    report
+        What `analysis.report.analyze` returns.
+    """
+    line = _footer(report)
+    compared: tuple[Table | None, ...] = ()
+    if report.comparisons:
+        compared = (verdicts.verdicts(report, line), verdicts.deciding(report, line))
+    beside: tuple[Table | None, ...] = ()
+    if report.comparisons:
+        beside = (
+            evidence.evidence(report, line),
+            evidence.intervals(report, line),
+            evidence.variation(report, line),
+        )
+    tables = (
+        *compared,
+        measures.cost(report, line),
+        measures.claims(report, line),
+        measures.arms(report, line),
+        measures.selection(report, line),
+        *beside,
+        measures.classes(report, line),
+        measures.provenance(report),
+    )
+    return tuple(table for table in tables if table is not None)
+
+
+def markdown(report: StudyReport) -> str:
+    """Return the report as a Markdown document.
+
+    Parameters
+    ----------
+    report
+        What `analysis.report.analyze` returns.
+    """
+    return as_markdown.render(report.name, report.question, build(report))
+
+
+def latex(report: StudyReport) -> str:
+    """Return the report as a LaTeX document for pdflatex.
+
+    Parameters
+    ----------
+    report
+        What `analysis.report.analyze` returns.
+    """
+    return as_latex.render(report.name, report.question, build(report))
+
+
+def terminal(report: StudyReport) -> list[RenderableType]:
+    """Return the report as what a rich console prints, in order.
+
+    Parameters
+    ----------
+    report
+        What `analysis.report.analyze` returns.
+    """
+    return as_terminal.render(report.name, report.question, build(report))
+
+
+def _footer(report: StudyReport) -> str:
+    origins = {origin.name: origin for origin in report.footer.origins}
+    places = [
+        " and ".join(value for value, _ in origins[name].values)
+        for name in ("engine", "device", "code")
+        if name in origins
+    ]
+    caveats = list(dict.fromkeys(caveat.short for caveat in report.footer.caveats))
+    where = "; ".join([f"{report.model} on {report.data}", *places])
+    return f"{report.name}: {where}. Caveats: {'; '.join(caveats) or 'none'}."

@@ -1,0 +1,95 @@
+"""Tables for the terminal. Every text is a `Text`, so that no name is read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from analysis.tables.table import Table
+
+_GAP = 2
+
+
+def render(title: str, question: str, tables: Sequence[Table]) -> list[RenderableType]:
+    """Return what a rich console prints, in order.
+
+    Parameters
+    ----------
+    title, question
+        The heading and the line under it.
+    tables
+        In the order of the page.
+    """
+    heading = Text(title, style="bold")
+    out: list[RenderableType] = [heading, Text(question)] if question else [heading]
+    for table in tables:
+        out.append(Text(""))
+        out.append(_Grid(table))
+        out += [Padding(Text(note, style="dim"), (0, 0, 0, 2), expand=False) for note in table.notes]
+        if table.footer:
+            out.append(Padding(Text(table.footer, style="italic dim"), (0, 0, 0, 2), expand=False))
+    return out
+
+
+class _Grid:
+    """A table that breaks its words and figures only where the terminal is too narrow for them."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self.table
+        grid = Grid(
+            title=Text(table.title, style="bold"),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        widths = _widths(table, options.max_width)
+        for at, head in enumerate(table.columns):
+            grid.add_column(
+                Text(head),
+                justify="right" if head in table.numeric else "left",
+                width=widths[at] if widths else None,
+                overflow="fold",
+            )
+        for row in table.rows:
+            grid.add_row(*(Text(cell) for cell in row))
+        yield grid
+
+
+def _widths(table: Table, available: int) -> list[int] | None:
+    """Return column widths that break as little as the terminal allows; None where even words must break."""
+    room = available - _GAP * len(table.columns)
+    by_column = [[row[at] for row in table.rows] for at in range(len(table.columns))]
+    words = [_longest_word((head, *cells)) for head, cells in zip(table.columns, by_column, strict=True)]
+    cells = [max(map(len, column), default=0) for column in by_column]
+    # A head may break before a cell does, and the widest text before a figure.
+    most = [max(pair) for pair in zip(words, cells, strict=True)]
+    heads = [max(len(head), width) for head, width in zip(table.columns, most, strict=True)]
+    if sum(heads) <= room:
+        return heads
+    figures = [
+        width if head in table.numeric else word for head, width, word in zip(table.columns, most, words, strict=True)
+    ]
+    least = figures if sum(figures) <= room else words
+    if sum(least) > room:
+        return None
+    limit = max(most)
+    while sum(_between(low, high, limit) for low, high in zip(least, most, strict=True)) > room:
+        limit -= 1
+    return [_between(low, high, limit) for low, high in zip(least, most, strict=True)]
+
+
+def _longest_word(texts: Sequence[str]) -> int:
+    return max((len(word) for text in texts for word in text.split()), default=1)
+
+
+def _between(least: int, most: int, limit: int) -> int:
+    return max(least, min(most, limit))

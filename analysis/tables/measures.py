@@ -1,0 +1,238 @@
+"""Tables of what was measured: accuracy, classes, cost, selection, published claims, and provenance."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.comparisons import ComparisonReport
+from analysis.report import StudyReport
+from analysis.tables.digits import (
+    duration_range,
+    level,
+    memory,
+    percent,
+    plain_points,
+    points,
+    points_interval,
+    ratio_interval,
+    whole,
+)
+from analysis.tables.table import BASIS, UNKNOWN, Table
+from analysis.tables.verdicts import basis, size, standard_error, verdict_words
+from analysis.words import counted
+
+_DESCRIBED = ("none", "these runs")
+
+
+def arms(report: StudyReport, footer: str) -> Table:
+    """Lay out the accuracy by arm."""
+    rows = []
+    for arm in report.arms:
+        n = len(arm.seeds)
+        # One run has no spread over seeds; the test set's own sampling error then sets the digits.
+        error = arm.sd / math.sqrt(n) if n > 1 else _sampling_error(arm.mean, arm.n_examples)
+        low, high = (percent(value, standard_error=error) for value in (arm.minimum, arm.maximum))
+        rows.append(
+            (
+                arm.arm,
+                percent(arm.mean, standard_error=error),
+                points(arm.sd, standard_error=error, signed=False),
+                f"{low} to {high}" if n else UNKNOWN,
+                ", ".join(f"{count} {status}" for status, count in sorted(arm.statuses.items())),
+                size(n, arm.n_examples),
+                *_DESCRIBED,
+            )
+        )
+    return Table(
+        title="Accuracy by arm",
+        columns=("Arm", "Mean", "SD over seeds", "Lowest to highest", "Trials", *BASIS),
+        numeric=frozenset(("Mean", "SD over seeds", "Lowest to highest")),
+        rows=tuple(rows),
+        notes=("A description of these runs; gaps between arms are judged in the table of verdicts.",),
+        footer=footer,
+    )
+
+
+def classes(report: StudyReport, footer: str) -> Table:
+    """Lay out precision, recall and F1 by arm and class."""
+    rows, notes = [], []
+    for one in report.classes:
+        shares = (one.precision, one.recall, one.f1)
+        error = _sampling_error(one.recall, one.n_class_examples)
+        rows.append(
+            (
+                one.arm,
+                one.label,
+                *(percent(share, standard_error=error) for share in shares),
+                size(one.n_seeds, one.n_class_examples),
+                *_DESCRIBED,
+            )
+        )
+        if one.reason:
+            notes.append(f"{one.arm}, class {one.label}: {one.reason}; the means are over the other seeds.")
+    return Table(
+        title="Precision, recall and F1 by class",
+        columns=("Arm", "Class", "Precision", "Recall", "F1", *BASIS),
+        numeric=frozenset(("Precision", "Recall", "F1")),
+        rows=tuple(rows),
+        notes=("Means over seeds; the examples are those of the class.", *notes),
+        footer=footer,
+    )
+
+
+def cost(report: StudyReport, footer: str) -> Table:
+    """Lay out what each arm costs, beside the quality that it keeps."""
+    baseline = report.plan.baseline
+    gaps = {one.treatment: one for one in report.comparisons if one.baseline == baseline}
+    ratios = {ratio.treatment: ratio for ratio in report.time_ratios if ratio.baseline == baseline}
+    rows, notes = [], []
+    for arm in report.costs:
+        ratio = ratios.get(arm.arm)
+        time = "1" if arm.arm == baseline else UNKNOWN
+        if ratio is not None:
+            time = ratio_interval(ratio.ratio, ratio.interval)
+        if ratio is not None and ratio.reason:
+            notes.append(f"Time of {arm.arm} against {baseline}: {ratio.reason}.")
+        rows.append(
+            (
+                arm.arm,
+                duration_range(arm.seconds, arm.seconds_range),
+                time,
+                whole(arm.trainable),
+                _share(arm.share),
+                memory(arm.peak_bytes),
+                _quality(report, gaps.get(arm.arm)),
+                size(arm.n_seeds, report.n_examples),
+                "none" if ratio is None else "paired t on log seconds",
+                "these runs" if ratio is None else ratio.generalizes_to,
+            )
+        )
+    methods = sorted({arm.memory_method for arm in report.costs if arm.memory_method})
+    timings = sorted({arm.timing for arm in report.costs if arm.timing not in ("", "solo")})
+    return Table(
+        title="Cost",
+        columns=(
+            "Arm",
+            "Training time",
+            "Time ratio",
+            "Trainable",
+            "Share",
+            "Peak memory",
+            f"Accuracy against {baseline}",
+            *BASIS,
+        ),
+        numeric=frozenset(("Training time", "Time ratio", "Trainable", "Share", "Peak memory")),
+        rows=tuple(rows),
+        notes=(
+            "Training time: mean of a trial (shortest to longest). Time ratio: to "
+            f"{baseline}, geometric mean over seeds with its {level(report.plan.alpha)} interval; it holds "
+            "for new seeds on this machine. Accuracy: gap and verdict as in the table of verdicts.",
+            *(f"Peak memory: {method}." for method in methods),
+            *(f"Timing: {timing}." for timing in timings),
+            *notes,
+        ),
+        footer=footer,
+    )
+
+
+def selection(report: StudyReport, footer: str) -> Table | None:
+    """Lay out accuracies as a study that selects on its test split reports them; None for any other."""
+    if not report.selection_lifts:
+        return None
+    by_arm = {arm.arm: arm for arm in report.arms}
+    rows = []
+    for lift in report.selection_lifts:
+        sd = by_arm[lift.arm].sd
+        error = sd / math.sqrt(lift.n_seeds) if sd > 0 else _sampling_error(lift.last, lift.n_examples)
+        rows.append(
+            (
+                lift.arm,
+                percent(lift.published, standard_error=error),
+                percent(lift.last, standard_error=error),
+                points(lift.lift, standard_error=error),
+                f"best {lift.metric} on test",
+                size(lift.n_seeds, lift.n_examples),
+                *_DESCRIBED,
+            )
+        )
+    return Table(
+        title="As published: the best epoch on the test split",
+        columns=("Arm", "As published", "Last epoch", "Selection lift", "Epoch chosen by", *BASIS),
+        numeric=frozenset(("As published", "Last epoch", "Selection lift")),
+        rows=tuple(rows),
+        notes=(
+            "Choosing the epoch on the test split flatters an arm by the selection lift. These figures get "
+            "no verdict; the verdicts use the last epoch.",
+        ),
+        footer=footer,
+    )
+
+
+def claims(report: StudyReport, footer: str) -> Table | None:
+    """Lay out published gaps beside the measured ones; None when the study has no claims."""
+    if not report.claims:
+        return None
+    by_pair = {(one.treatment, one.baseline): one for one in report.comparisons}
+    interval = f"{level(report.plan.alpha)} interval"
+    rows = []
+    for claim in report.claims:
+        pair = by_pair.get((claim.treatment, claim.baseline))
+        error = standard_error(pair) if pair is not None else math.nan
+        published = f"{points(claim.published_gap)} (n = {claim.n})" if pair is not None else UNKNOWN
+        checked = pair is not None and claim.kind == "check"
+        rows.append(
+            (
+                claim.source,
+                pair.name if pair is not None else UNKNOWN,
+                published,
+                points(claim.measured_gap, standard_error=error),
+                points_interval(claim.interval, standard_error=error),
+                claim.reading if claim.kind == "check" else f"context: {claim.reading}",
+                *(basis(pair) if checked and pair is not None else (UNKNOWN, "none", UNKNOWN)),
+            )
+        )
+    return Table(
+        title="Published claims",
+        columns=("Source", "Comparison", "Published gap", "Measured gap", interval, "Reading", *BASIS),
+        numeric=frozenset(("Published gap", "Measured gap", interval)),
+        rows=tuple(rows),
+        notes=(
+            "The interval is about the mean over seeds. One published run of each arm scatters more, so a "
+            "published gap outside it is not wrong for that alone.",
+        ),
+        footer=footer,
+    )
+
+
+def provenance(report: StudyReport) -> Table:
+    """Lay out where the figures come from, and every caveat in full."""
+    rows = [("study", report.name), ("model", report.model), ("data", report.data)]
+    for origin in report.footer.origins:
+        values = [
+            value if not origin.mixed else f"{value} ({counted(count, 'trial')})" for value, count in origin.values
+        ]
+        rows.append((origin.name, "; ".join(values)))
+    rows += [("caveat", caveat.text) for caveat in report.footer.caveats]
+    return Table(
+        title="Provenance and caveats",
+        columns=("What", "Value"),
+        numeric=frozenset(),
+        rows=tuple(rows),
+        notes=() if report.footer.caveats else ("No caveats.",),
+        footer="",
+    )
+
+
+def _quality(report: StudyReport, one: ComparisonReport | None) -> str:
+    if one is None:
+        return "baseline"
+    gap = points(one.estimate, standard_error=standard_error(one))
+    return f"{gap}: {verdict_words(one, plain_points(report.plan.margin))}"
+
+
+def _share(share: float) -> str:
+    return percent(share, places=0 if share in (0, 1) else 2)
+
+
+def _sampling_error(share: float, n: int) -> float:
+    return math.sqrt(share * (1 - share) / n) if n and not math.isnan(share) else math.nan

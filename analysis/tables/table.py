@@ -1,0 +1,44 @@
+"""One table: texts in rows and columns, already rounded, with the notes that belong to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+UNKNOWN = "–"
+"""What stands where a figure is undefined; a note or a remark says why."""
+
+BASIS = ("Seeds × examples", "Test", "Speaks about")
+"""The last three columns of every table of results: its n, its test and its population."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table as it is printed.
+
+    Parameters
+    ----------
+    title
+        What it shows, in a few words.
+    columns
+        The heads of the columns.
+    numeric
+        The heads of the columns that are aligned to the right.
+    rows
+        The cells, one text for each column.
+    notes
+        Sentences that explain this table.
+    footer
+        Provenance and caveats in one line, so that a table that travels alone keeps them.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    numeric: frozenset[str]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+    footer: str
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.title}: expected {len(self.columns)} cells in a row, got {len(row)}")

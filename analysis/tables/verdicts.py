@@ -1,0 +1,189 @@
+"""The first tables: what is real, and what would settle the rest."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.comparisons import ComparisonReport
+from analysis.power import Settling
+from analysis.report import StudyReport
+from analysis.tables.digits import about, duration, level, percent, plain_points, points, points_interval
+from analysis.tables.table import BASIS, UNKNOWN, Table
+from analysis.words import counted
+
+SEEDS_WORTH_PLANNING = 1000
+_NEVER = "never enough"
+
+
+def design_name(comparison: ComparisonReport) -> str:
+    """Name the primary test by its design."""
+    if comparison.result is None:
+        return "none"
+    return "crossed t, paired" if comparison.result.design == "A" else "crossed t, unpaired"
+
+
+def basis(comparison: ComparisonReport, *, test: str = "", population: str = "") -> tuple[str, str, str]:
+    """Return the last three cells of a row: n, test and population."""
+    result = comparison.result
+    return (
+        size(len(comparison.seeds), comparison.n_examples),
+        test or design_name(comparison),
+        population or (result.generalizes_to if result else UNKNOWN),
+    )
+
+
+def size(n_seeds: int, n_examples: int) -> str:
+    """Return seeds × examples."""
+    return f"{n_seeds} × {n_examples}"
+
+
+def standard_error(comparison: ComparisonReport) -> float:
+    """Return the standard error of the gap; NaN without a test."""
+    return comparison.result.standard_error if comparison.result else math.nan
+
+
+def verdict_words(comparison: ComparisonReport, margin: str) -> str:
+    """Return the verdict as an answer in plain words."""
+    label = comparison.verdict.label
+    if label == "equivalent":
+        return f"equivalent within {margin}"
+    if comparison.verdict.equivalent:
+        return f"{label.partition(',')[0]}, within the {margin} margin"
+    return f"{label}; not equivalent at {margin}" if comparison.verdict.differs else label
+
+
+def verdicts(report: StudyReport, footer: str) -> Table:
+    """Lay out the verdicts: one row for each comparison of the plan."""
+    plan, margin = report.plan, plain_points(report.plan.margin)
+    rows = [
+        (
+            one.name,
+            points(one.estimate, standard_error=standard_error(one)),
+            points_interval(one.interval, standard_error=standard_error(one)),
+            verdict_words(one, margin),
+            *basis(one),
+        )
+        for one in report.comparisons
+    ]
+    interval = f"{level(plan.alpha)} interval"
+    return Table(
+        title="Verdicts",
+        columns=("Comparison", "Gap", interval, "Verdict", *BASIS),
+        numeric=frozenset(("Gap", interval)),
+        rows=tuple(rows),
+        notes=(
+            f"Gap: {plan.metric} of the first arm minus that of the second, in percentage points (pp).",
+            f"Verdicts hold at alpha = {plan.alpha:g} for {counted(len(rows), 'comparison')} and both "
+            f"questions (is there a gap? is it within {margin}?) together, by the joint Holm step-down; "
+            "each interval is for its comparison alone.",
+            *_wording(report),
+            *_reasons(report),
+            *_best(report),
+            *_collapse(report),
+        ),
+        footer=footer,
+    )
+
+
+def deciding(report: StudyReport, footer: str) -> Table | None:
+    """Lay out what would decide the undecided comparisons; None when there is none to plan for."""
+    rows = []
+    for one in report.comparisons:
+        if one.verdict.label != "undecided" or one.result is None:
+            continue
+        seen = f"{points(abs(one.estimate), standard_error=standard_error(one), signed=False)}, as seen"
+        margin = f"{plain_points(report.plan.margin)}, the margin"
+        goals = [(seen, one.settling_gap), (margin, one.settling_margin)]
+        # A gap that looks smaller than the margin is a matter of equivalence, not of finding it.
+        for goal, settling in goals if abs(one.estimate) >= report.plan.margin else goals[1:]:
+            if settling is not None:
+                rows.append((one.name, goal, *_plan_cells(report, one, settling), *basis(one)))
+    if not rows:
+        return None
+    heads = ("Seeds an arm", "or test examples", "More training")
+    k = len(report.comparisons)
+    return Table(
+        title="What would decide the rest",
+        columns=("Comparison", "To find a gap of", *heads, *BASIS),
+        numeric=frozenset(heads),
+        rows=tuple(rows),
+        notes=(
+            f"For 80% power at alpha / {k} = {report.plan.alpha / k:.3g}, from the variance components of "
+            "this study; in brackets at the 95% limits of the seed SD, which few seeds leave wide.",
+            "Seeds: on this test set. Test examples: with the seeds at hand. About as many as for the margin "
+            "also show equivalence, where there is no gap at all. The gap seen may be far from the true one.",
+            "More training: seeds still to run in both arms times their measured seconds, one at a time.",
+        ),
+        footer=footer,
+    )
+
+
+def _plan_cells(report: StudyReport, one: ComparisonReport, settling: Settling) -> tuple[str, str, str]:
+    seeds, examples = settling.seeds_needed, settling.examples_needed
+    by_arm = {cost.arm: cost.seconds for cost in report.costs}
+    each = by_arm[one.treatment] + by_arm[one.baseline]
+    few_enough = seeds is not None and seeds <= SEEDS_WORTH_PLANNING
+    more = max(seeds - len(one.seeds), 0) * each if seeds is not None and few_enough else math.nan
+    limits = list(dict.fromkeys(_seeds(limit) for limit in settling.seeds_needed_range))
+    needed = _seeds(seeds) if limits == [_seeds(seeds)] else f"{_seeds(seeds)} ({' to '.join(limits)})"
+    return (
+        needed if seeds is not None else _NEVER,
+        f"about {about(examples)}" if examples is not None else _NEVER,
+        duration(more),
+    )
+
+
+def _seeds(seeds: int | None) -> str:
+    if seeds is None:
+        return _NEVER
+    return str(seeds) if seeds <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
+
+
+def _wording(report: StudyReport) -> list[str]:
+    notes = []
+    if any(one.verdict.differs and not one.verdict.equivalent for one in report.comparisons):
+        notes.append("Not equivalent: it was not shown that the gap lies within the margin.")
+    if any(one.verdict.label == "undecided" for one in report.comparisons):
+        notes.append("Undecided does not mean the same: neither a gap nor its absence was shown.")
+    return notes
+
+
+def _reasons(report: StudyReport) -> list[str]:
+    notes = []
+    for one in report.comparisons:
+        reason = one.verdict.reason or one.reason
+        if reason:
+            notes.append(f"{one.name}: {reason}.")
+    if report.plan.failed_trials == "refuse" and any(one.result is None for one in report.comparisons):
+        notes.append(
+            "A trial that did not finish leaves its arm without a verdict; run it again, or declare "
+            "failed_trials: drop_seed before the first trial."
+        )
+    return notes
+
+
+def _best(report: StudyReport) -> list[str]:
+    best = report.best
+    if best.highest is None or not report.comparisons:
+        return []
+    others = [arm for arm in best.in_play if arm != best.highest]
+    if not others:
+        return [f"Best arm: {best.highest}; every other arm is below another one."]
+    note = (
+        f"Highest mean: {best.highest}. Not distinguishable from the best arm: {', '.join(best.in_play)} "
+        "(no corrected comparison puts one of them below another arm)."
+    )
+    if best.not_compared:
+        note += f" Without a verdict against {best.highest}: {', '.join(best.not_compared)}."
+    return [note]
+
+
+def _collapse(report: StudyReport) -> list[str]:
+    if math.isnan(report.footer.collapse_rate):
+        return []
+    runs = f"{counted(report.footer.n_seeds, 'run')} of an arm without a collapse"
+    rate = percent(report.footer.collapse_rate, places=0)
+    verb = "leaves" if report.footer.n_seeds == 1 else "leave"
+    return [
+        f"Every verdict supposes that no arm collapses now and then: {runs} {verb} a rate of up to {rate} possible."
+    ]

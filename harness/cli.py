@@ -1,0 +1,352 @@
+"""The commands. The only place where `harness` and `analysis` meet; each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.overview import StudyStatus
+    from harness.study import Study
+
+app = typer.Typer(
+    help="Which gaps between fine-tuned models are real? Train every arm with every seed, then ask.\n\n"
+    "harness run studies/quickstart.yaml && harness analyze",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file, such as studies/quickstart.yaml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Dotted overrides: seeds=5 training.learning_rate=1e-4",
+        show_default=False,
+    ),
+]
+Root = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder that holds one folder a study.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+
+class Format(StrEnum):
+    """What `analyze` prints."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    latex = "latex"
+    json = "json"
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    overrides: Overrides = None,
+    results: Root = Path("results"),
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Optuna's storage; default results/<study>/optuna.db.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train every arm with every seed.
+
+    What is finished is not trained again. Says first how many cells there are and how long they will take. Ctrl-C once finishes the running trial, twice
+    stops it; the same command goes on where it stopped. Exits with 0 when every cell finished, with 1 when one
+    failed, diverged or is missing, with 2 when the input is wrong.
+    """
+    loaded = _load(study, overrides)
+    with _needs_training_libraries():
+        from harness.progress import display_for
+        from harness.runner import run_study
+    console = _console(stderr=as_json)
+    summary = run_study(loaded, results, storage=storage, display=display_for(console))
+    if as_json:
+        _print_json(
+            {
+                "folder": str(summary.folder),
+                "statuses": dict(summary.statuses),
+                "ran": summary.ran,
+                "stopped": summary.stopped,
+            }
+        )
+    elif summary.complete:
+        console.print(f"Now: harness analyze {summary.folder}", markup=False, highlight=False, soft_wrap=True)
+    else:
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))
+        hint = "the same command goes on from here" if summary.stopped else f"see: harness status {summary.folder}"
+        console.print(f"{counts}; {hint}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if summary.complete else 1)
+
+
+@app.command()
+def analyze(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[RESULTS]", help="One study's results, or the folder of all.")
+    ] = Path("results"),
+    form: Annotated[
+        Format, typer.Option("--format", help="What to print; both reports are written in any case.")
+    ] = Format.terminal,
+) -> None:
+    """Say which gaps are real.
+
+    And for which population, and what would settle the rest. Prints the tables and writes report/tables.md and report/tables.tex into the study's folder.
+    """
+    from analysis import analyze as analyze_folder
+    from analysis import tables
+
+    reports = {path: analyze_folder(path) for path in _studies(folder)}
+    for path, report in reports.items():
+        target = path / "report"
+        target.mkdir(exist_ok=True)
+        (target / "tables.md").write_text(tables.markdown(report), "utf-8")
+        (target / "tables.tex").write_text(tables.latex(report), "utf-8")
+    if form is Format.json:
+        found = [report.to_json() for report in reports.values()]
+        _print_json(found[0] if (folder / "study.json").exists() else found)
+        return
+    console = _console()
+    for path, report in reports.items():
+        if form is Format.terminal:
+            for part in tables.terminal(report):
+                console.print(part)
+            console.print(f"Written: {path / 'report' / 'tables.md'} and tables.tex", markup=False, highlight=False)
+        else:
+            sys.stdout.write(tables.markdown(report) if form is Format.markdown else tables.latex(report))
+
+
+@app.command()
+def status(
+    study: Annotated[
+        Path | None,
+        typer.Argument(metavar="[STUDY]", help="A study file or its results; default every study."),
+    ] = None,
+    results: Root = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Show how far a study is.
+
+    Cells done, failed and to run, and the time that is left.
+    """
+    from harness.overview import status as read_status
+
+    folders = (
+        [results / _load(study, None).name] if study is not None and study.is_file() else _studies(study or results)
+    )
+    found = [read_status(path) for path in folders]
+    if as_json:
+        _print_json([one.to_json() for one in found])
+        return
+    console = _console()
+    for one in found:
+        _show_status(console, one)
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    overrides: Overrides = None,
+    results: Root = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Show what a study would be.
+
+    Its cells and their time where it is known, each arm's parameters, and how small a p its seeds can give.
+    """
+    from analysis.permutation import label_permutation_floor, sign_flip_floor
+
+    loaded = _load(study, overrides)
+    sizes, remarks = _sizes(loaded)
+    seeds = len(loaded.seeds)
+    floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
+    seconds = _measured_seconds(results / loaded.name)
+    if as_json:
+        _print_json(
+            {
+                "name": loaded.name,
+                "cells": len(loaded.arms) * seeds,
+                "arms": sizes,
+                "seeds": list(loaded.seeds),
+                "floors": floors,
+                "seconds_left": seconds,
+                "remarks": remarks,
+            }
+        )
+        return
+    _show_plan(_console(), loaded, sizes, remarks, floors, seconds)
+
+
+def main() -> None:
+    """Run a command; an error that a user can put right is one message and exit code 2."""
+    from analysis.errors import AnalysisError
+    from harness.errors import HarnessError
+
+    try:
+        app()
+    except (HarnessError, AnalysisError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        head = "error:" if len(lines) == 1 else f"{len(lines)} problems:"
+        sys.stderr.write("\n  ".join([head, *lines]) + "\n" if len(lines) > 1 else f"{head} {lines[0]}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough, as in `harness analyze | head`.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _load(path: Path, overrides: Sequence[str] | None) -> Study:
+    """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
+    from analysis.plan import check_plan
+    from harness.study import load_study
+
+    def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for problem in check_plan(raw.get("analysis"), raw.get("claims"), arms=arms):
+            yield problem.path, problem.message
+
+    return load_study(path, overrides or (), checks=[check])
+
+
+def _studies(folder: Path) -> list[Path]:
+    from harness.errors import ResultsError
+    from harness.overview import find
+
+    found = find(folder)
+    if not found:
+        raise ResultsError(f"{folder} holds no results; run a study first: harness run studies/quickstart.yaml")
+    return found
+
+
+@contextmanager
+def _needs_training_libraries() -> Iterator[None]:
+    from harness.errors import HarnessError
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise HarnessError(
+            f"{error.name} is not installed; training needs it: pip install 'ablation-harness[train]'"
+        ) from None
+
+
+def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return each arm's parameter counts, or why they are not known."""
+    from harness.errors import HarnessError
+
+    try:
+        with _needs_training_libraries():
+            from harness.planning import sizes
+    except HarnessError as error:
+        return [{"arm": arm, "total": None, "trainable": None, "reason": str(error)} for arm in study.arms], []
+    counted, remarks = sizes(study)
+    rows = [
+        {
+            "arm": size.arm,
+            "total": size.parameters.total if size.parameters else None,
+            "trainable": size.parameters.trainable if size.parameters else None,
+            "reason": size.reason,
+        }
+        for size in counted
+    ]
+    return rows, list(remarks)
+
+
+def _measured_seconds(folder: Path) -> float | None:
+    from harness.overview import known
+    from harness.overview import status as read_status
+
+    return known(read_status(folder).seconds_left) if (folder / "study.json").exists() else None
+
+
+def _show_status(console: Console, one: StudyStatus) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.progress import duration
+
+    table = Table(title=Text(one.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for column in ("arm", "finished", "diverged", "failed", "interrupted", "to run", "a trial"):
+        table.add_column(column, justify="left" if column == "arm" else "right")
+    for arm in one.arms:
+        counts = [str(arm.statuses.get(s, 0)) for s in ("finished", "diverged", "failed", "interrupted", "missing")]
+        seconds = duration(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
+        table.add_row(Text(arm.arm), *counts, seconds)
+    console.print(table)
+    for trouble in one.troubles:
+        console.print(Text(f"  {trouble}"))
+    if one.to_run:
+        measured = one.seconds_left == one.seconds_left
+        left = f"about {duration(one.seconds_left)} left" if measured else "time not known before the first trial"
+        console.print(Text(f"{one.to_run} to run, {left}"))
+    else:
+        console.print(Text("nothing to run"))
+    if one.others:
+        console.print(
+            Text(f"{one.others} other trials in the folder belong to earlier settings of the study; kept, not read")
+        )
+    console.print()
+
+
+def _show_plan(
+    console: Console,
+    study: Study,
+    sizes: list[dict[str, Any]],
+    remarks: list[str],
+    floors: Mapping[str, float],
+    seconds: float | None,
+) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.progress import duration
+
+    table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("arm")
+    for column in ("parameters", "trainable", "share"):
+        table.add_column(column, justify="right")
+    table.add_column("settings")
+    for size, arm in zip(sizes, study.arms.values(), strict=True):
+        total, trainable = size["total"], size["trainable"]
+        numbers = ["", "", ""] if total is None else [f"{total:,}", f"{trainable:,}", f"{100 * trainable / total:.2f}%"]
+        training = arm.training
+        settings = f"lr {training.learning_rate:g} {training.lr_scheduler_type}, {training.num_train_epochs} epochs"
+        table.add_row(Text(size["arm"]), *numbers, Text(settings if arm.search is None else f"{settings}, tuned"))
+    if study.question:
+        console.print(Text(study.question))
+    console.print(table)
+    for reason in dict.fromkeys(size["reason"] for size in sizes if size["reason"]):
+        console.print(Text(f"parameters not counted: {reason}"))
+    for remark in remarks:
+        console.print(Text(remark))
+    cells = len(study.arms) * len(study.seeds)
+    searched = sum(arm.search.trials for arm in study.arms.values() if arm.search)
+    more = f", after {searched} trials that search for settings" if searched else ""
+    console.print(Text(f"{cells} cells: {len(study.arms)} arms x {len(study.seeds)} seeds{more}"))
+    if seconds is None:
+        console.print(Text("time: known once a trial is measured; harness run says it before it starts"))
+    else:
+        console.print(Text(f"time: about {duration(seconds)} for the cells that are left, from those measured"))
+    least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
+    console.print(
+        Text(f"smallest p that a test over {len(study.seeds)} seeds can give: {least}; the primary test has no floor")
+    )
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _print_json(content: Any) -> None:
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

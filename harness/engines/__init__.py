@@ -1,0 +1,149 @@
+"""What trains trials: `Engine`, and what comes out of it.
+
+An engine is handed several trials and gives back an outcome for each, as soon as it has one. It may train them one
+after the other (`harness.engines.trainer`) or together; whatever it does, each trial gets exactly the batches, the
+initialisation and the schedule that it would get alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from harness.trials import Trial
+
+Status = Literal["finished", "diverged", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Loss and accuracy on one split; NaN where a logit is not finite."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """What a model was after one epoch.
+
+    Parameters
+    ----------
+    epoch : int
+        Counted from 1; 0 is the model before training.
+    learning_rate : float
+        At the end of the epoch.
+    train_loss : float
+        Mean over the epoch's steps; NaN for epoch 0.
+    test, holdout : Score or None
+        A tuning trial has no test score, a trial without a hold-out no score on it.
+    probabilities : ndarray of float32, shape (n_test, n_classes), or None
+        In the order of the test split.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    test: Score | None
+    holdout: Score | None
+    probabilities: np.ndarray | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a trial did not finish."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one trial.
+
+    Parameters
+    ----------
+    trial : Trial
+        The trial.
+    status : str
+        ``finished``, ``diverged``, ``failed`` or ``interrupted``.
+    error : Failure or None
+        Why, where it is not ``finished``.
+    epochs : tuple of Epoch
+        The epochs that were completed.
+    selected_epoch : int or None
+        The hold-out's choice, or the last epoch; None where there is none.
+    training_seconds, evaluation_seconds : float
+        Wall-clock time.
+    timing : str
+        ``solo`` where the trial had the device to itself, else what the seconds mean.
+    steps, tokens : int
+        Optimizer steps; tokens trained on, padding left out.
+    peak_memory, memory_method : int, str
+        Bytes, and how they were measured.
+    total_parameters, trainable_parameters : int
+        As the model was built.
+    n_train, n_holdout : int
+        Examples trained on and held out.
+    engine, device, device_name, precision : str
+        What it ran on.
+    """
+
+    trial: Trial
+    status: Status
+    error: Failure | None = None
+    epochs: tuple[Epoch, ...] = ()
+    selected_epoch: int | None = None
+    training_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    timing: str = "solo"
+    steps: int = 0
+    tokens: int = 0
+    peak_memory: int = 0
+    memory_method: str = ""
+    total_parameters: int = 0
+    trainable_parameters: int = 0
+    n_train: int = 0
+    n_holdout: int = 0
+    engine: str = ""
+    device: str = ""
+    device_name: str = ""
+    precision: str = ""
+
+    @property
+    def selected(self) -> Epoch | None:
+        """The epoch that the trial arrived at."""
+        return next((epoch for epoch in self.epochs if epoch.epoch == self.selected_epoch), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a running trial stands."""
+
+    trial: Trial
+    step: int
+    steps: int
+    epoch: float = field(default=0.0)
+
+
+Report = Callable[[Progress], None]
+
+
+class Engine(Protocol):
+    """Trains trials."""
+
+    name: str
+
+    def train(self, trials: Sequence[Trial], *, report: Report) -> Iterator[Outcome]:
+        """Train the trials and yield an outcome for each, in any order, each as soon as it is there.
+
+        An error in one trial is that trial's outcome and leaves its neighbours alone.
+        """
+        ...
+
+    def estimate(self, trial: Trial) -> float:
+        """Return the seconds that the trial would take, from a few measured steps."""
+        ...

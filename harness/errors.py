@@ -1,0 +1,78 @@
+"""What can go wrong, by whose hand it can be put right.
+
+HarnessError
+├── StudyError      the study file or an override is wrong; holds every problem found
+├── DataError       the data set cannot be read, or does not fit the study
+├── ModelError      the checkpoint cannot be loaded, or an arm does not fit the model
+└── ResultsError    the results folder cannot be used
+    └── LockedError another process is running this study
+
+Each message says what was received, what is allowed, and what to do instead. The commands print it and exit with 2;
+a trial that fails on its own is no error of this kind, but a record with the status ``failed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class HarnessError(Exception):
+    """Any error that a user can put right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong in a study file.
+
+    Parameters
+    ----------
+    place : str
+        The file and line, or the override on the command line.
+    key : str
+        The dotted key, empty for the file as a whole.
+    message : str
+        What was expected and what was received.
+    """
+
+    place: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.key}: {self.message}" if self.key else f"{self.place}: {self.message}"
+
+
+class StudyError(HarnessError):
+    """The study file is wrong; `problems` holds everything that was found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class DataError(HarnessError):
+    """The data set cannot be read, or does not fit the study."""
+
+
+class ModelError(HarnessError):
+    """The checkpoint cannot be loaded, or an arm does not fit the model."""
+
+
+class ResultsError(HarnessError):
+    """The results folder cannot be used."""
+
+
+class LockedError(ResultsError):
+    """Another process is running this study."""
+
+
+def did_you_mean(received: object, allowed: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the nearest allowed name, or an empty text.
+
+    >>> did_you_mean("learning_rat", ["learning_rate", "weight_decay"])
+    "; did you mean 'learning_rate'?"
+    """
+    near = get_close_matches(str(received), list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,64 @@
+"""What a study would be, before it runs: its arms and their parameter counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import transformers
+
+from harness import data as data_module
+from harness import models
+from harness.errors import DataError, ModelError
+from harness.study import Study
+
+# Where the Hub is out of reach, these checkpoints' architectures are the defaults of their configuration classes.
+_DEFAULT_CONFIGS: Mapping[str, Any] = {
+    "openai-community/gpt2": transformers.GPT2Config,
+    "gpt2": transformers.GPT2Config,
+    "distilbert/distilbert-base-uncased": transformers.DistilBertConfig,
+    "distilbert-base-uncased": transformers.DistilBertConfig,
+    "google-bert/bert-base-uncased": transformers.BertConfig,
+    "bert-base-uncased": transformers.BertConfig,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmSize:
+    """How large an arm's model is: its counts, or the reason why they are not known."""
+
+    arm: str
+    parameters: models.Parameters | None
+    reason: str = ""
+
+
+def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...]]:
+    """Count every arm's parameters from the model's configuration; return them with remarks on how.
+
+    No weight is loaded. An arm that does not fit the model, or a configuration that cannot be loaded, is a reason
+    beside the arm and no error: a plan says what it can.
+    """
+    remarks = []
+    try:
+        checkpoint = models.locate(study.model, study.revision)
+    except ModelError as error:
+        config = _DEFAULT_CONFIGS.get(study.model)
+        if config is None:
+            return tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms), ()
+        checkpoint = models.Checkpoint(
+            name=study.model, source=study.model, revision=None, identity="", config=config()
+        )
+        remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")
+    n_classes = 2
+    try:
+        n_classes = len(data_module.class_names(study.data))
+    except DataError as error:
+        remarks.append(f"the data are not here, so two classes are assumed ({error})")
+    counted = []
+    for name, arm in study.arms.items():
+        try:
+            counted.append(ArmSize(arm=name, parameters=models.describe(checkpoint, arm, n_classes=n_classes)))
+        except ModelError as error:
+            counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
+    return tuple(counted), tuple(remarks)

@@ -1,0 +1,287 @@
+"""Runs a study: skips what is finished, records what failed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from harness import data as data_module
+from harness import models, provenance
+from harness.data import TaskData
+from harness.engines import Engine
+from harness.engines.trainer import TrainerEngine
+from harness.errors import HarnessError, ModelError
+from harness.lock import locked
+from harness.models import Checkpoint
+from harness.progress import Display, Silent
+from harness.record import FINAL, Store, stamped
+from harness.search import Sweep
+from harness.settings import Arm, Best
+from harness.study import Study
+from harness.trials import Trial, expand
+from harness.tuning import tuned_arms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What a run came to.
+
+    Parameters
+    ----------
+    folder : Path
+        The study's results.
+    statuses : mapping of str to int
+        How many cells have which status now; `missing` counts those that have not run.
+    ran : int
+        How many cells this run trained.
+    stopped : bool
+        Whether the run was interrupted.
+    """
+
+    folder: Path
+    statuses: Mapping[str, int]
+    ran: int
+    stopped: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell finished."""
+        return set(self.statuses) == {"finished"}
+
+
+def run_study(
+    study: Study,
+    root: str | Path = "results",
+    *,
+    engine: str = "trainer",
+    storage: str | None = None,
+    display: Display | None = None,
+) -> RunSummary:
+    """Train every cell of a study that has not been trained yet.
+
+    Parameters
+    ----------
+    study : Study
+        From `load_study`.
+    root : str or Path
+        The folder that holds one folder for each study.
+    engine : str
+        ``trainer``.
+    storage : str, optional
+        URL of a relational storage for Optuna; default the study's own ``optuna.db``.
+    display : Display, optional
+        Shows the progress; default none.
+
+    Returns
+    -------
+    RunSummary
+
+    Raises
+    ------
+    HarnessError
+        If model, data or arms do not fit each other, before anything is written; if another process runs the study;
+        if the disk takes no more. A trial that fails is no error but a record.
+    """
+    display = display or Silent()
+    checkpoint, data, trainer = prepare(study, engine)
+    store = Store(Path(root) / study.name)
+    before = store.manifest()
+    with locked(store.folder), _stoppable(display) as stop:
+        url = storage or f"sqlite:///{store.folder / 'optuna.db'}"
+        arms, winners = tuned_arms(
+            study, store, trainer, data, model=checkpoint.identity, url=url, display=display, stop=stop
+        )
+        if arms is None:
+            return RunSummary(folder=store.folder, statuses={"missing": _cells(study)}, ran=0, stopped=True)
+        trials = expand(study, arms=arms, model=checkpoint.identity, data=data.fingerprint)
+        keys = {trial.key: f"{trial.arm}, seed {trial.seed}" for trial in trials}
+        for said in store.set_aside_broken(keys):
+            display.say(said)
+        records = {trial.key: record for trial in trials if (record := store.record(trial.key))}
+        records = {key: record for key, record in records.items() if record["status"] in FINAL}
+        finished = sum(record["status"] == "finished" for record in records.values())
+        store.write_manifest(_manifest(study, arms, winners, checkpoint, data, trials, before, finished))
+        sweep = Sweep(study.name, url)
+        sweep.rebuild(trials, records)
+        todo = [trial for trial in trials if trial.key not in records]
+        display.open(trials, records, trainer.estimate(todo[0]) if todo else 0.0)
+        ran = 0
+        if todo:
+            more = {
+                "data": {"fingerprint": data.fingerprint},
+                "model": {
+                    "name": checkpoint.name,
+                    "identity": checkpoint.identity,
+                    "revision": checkpoint.revision,
+                },
+            }
+            for outcome in _train(trainer, todo, store, data, sweep, display, more):
+                ran += 1
+                records[outcome.trial.key] = {"status": outcome.status}
+                if stop.is_set() or outcome.status == "interrupted":
+                    break
+        display.close()
+    statuses = Counter(records[t.key]["status"] if t.key in records else "missing" for t in trials)
+    return RunSummary(folder=store.folder, statuses=dict(statuses), ran=ran, stopped=stop.is_set())
+
+
+def prepare(study: Study, engine: str = "trainer") -> tuple[Checkpoint, TaskData, Engine]:
+    """Load a study's checkpoint and data, and check every arm against the model before anything runs.
+
+    Raises
+    ------
+    HarnessError
+        With every arm that does not fit.
+    """
+    if engine != TrainerEngine.name:
+        raise HarnessError(f"engine: expected {TrainerEngine.name!r}, got {engine!r}")
+    checkpoint = models.locate(study.model, study.revision)
+    tokenizer = models.tokenizer(checkpoint)
+    data = data_module.load(study.data, tokenizer)
+    wrong = []
+    for name, arm in study.arms.items():
+        try:
+            models.describe(checkpoint, arm, n_classes=len(data.classes))
+        except ModelError as error:
+            wrong.append(f"arm {name}: {error}")
+        for fraction in {arm.search.fraction} if arm.search else set():
+            data.with_holdout(fraction)
+        if isinstance(arm.selection, Best) and arm.selection.on == "holdout":
+            data.with_holdout(arm.selection.fraction)
+    if wrong:
+        raise ModelError("\n".join(wrong))
+    return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
+
+
+def _train(
+    engine: Engine,
+    todo: list[Trial],
+    store: Store,
+    data: TaskData,
+    sweep: Sweep,
+    display: Display,
+    more: Mapping[str, Any],
+) -> Iterator[Any]:
+    """Train, and store each outcome before the next begins."""
+    started = provenance.now()
+
+    def report(progress: Any) -> None:
+        sweep.start(progress.trial)
+        display.step(progress)
+
+    for outcome in engine.train(todo, report=report):
+        sizes = {"n_train": outcome.n_train, "n_test": len(data.test), "n_holdout": outcome.n_holdout}
+        content = {**more, "data": {**more["data"], **sizes}, "provenance": stamped(started)}
+        store.write(outcome, data.test, content)
+        sweep.finish(outcome)
+        display.outcome(outcome)
+        started = provenance.now()
+        yield outcome
+
+
+def _cells(study: Study) -> int:
+    return len(study.arms) * len(study.seeds)
+
+
+def digest(content: Any) -> str:
+    """Return a short hash of what JSON can hold."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _manifest(
+    study: Study,
+    arms: Mapping[str, Arm],
+    winners: Mapping[str, Any],
+    checkpoint: Checkpoint,
+    data: TaskData,
+    trials: tuple[Trial, ...],
+    before: Mapping[str, Any] | None,
+    finished: int,
+) -> dict[str, Any]:
+    """Return study.json; the histories grow where the plan or the seeds changed."""
+    resolved = study.model_dump(mode="json")
+    frozen = {"frozen": provenance.now(), "trials_finished": finished}
+    plans = list(before["plan_history"]) if before else []
+    if not plans or plans[-1]["digest"] != digest(resolved["analysis"]):
+        plans.append({"digest": digest(resolved["analysis"]), "analysis": resolved["analysis"], **frozen})
+    seeds = list(before["seed_history"]) if before else []
+    if not seeds or seeds[-1]["seeds"] != list(study.seeds):
+        seeds.append({"seeds": list(study.seeds), **frozen})
+    return {
+        "name": study.name,
+        "question": study.question,
+        "study": resolved,
+        "analysis": resolved["analysis"],
+        "claims": resolved["claims"],
+        "plan_history": plans,
+        "seed_history": seeds,
+        "selection": _selection(study.selection),
+        "deviations": list(study.deviations),
+        "model": {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision},
+        "data": {
+            "path": study.data.path,
+            "name": study.data.name,
+            "fingerprint": data.fingerprint,
+            "text": list(study.data.text),
+            "label": study.data.label,
+            "classes": list(data.classes),
+            "n_train": len(data.train),
+            "n_test": len(data.test),
+        },
+        "arms": {
+            name: {
+                "training": arm.training.model_dump(mode="json"),
+                "adapter": arm.adapter.model_dump(mode="json") if arm.adapter else None,
+                "freeze": arm.freeze.model_dump(mode="json") if arm.freeze else None,
+                "selection": _selection(arm.selection),
+                "factors": dict(arm.factors),
+                "tuned": winners.get(name),
+            }
+            for name, arm in arms.items()
+        },
+        "cells": [{"arm": trial.arm, "seed": trial.seed, "key": trial.key} for trial in trials],
+    }
+
+
+def _selection(selection: Any) -> dict[str, Any]:
+    if not isinstance(selection, Best):
+        return {"rule": "last"}
+    return {
+        "rule": "best",
+        "metric": selection.best,
+        "on": selection.on,
+        "fraction": selection.fraction,
+        "patience": selection.patience,
+    }
+
+
+@contextmanager
+def _stoppable(display: Display) -> Iterator[threading.Event]:
+    """Let the first Ctrl-C finish the running trial, and the second stop it; SIGTERM stops at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def interrupted(number: int, _: FrameType | None) -> None:
+        if stop.is_set() or number == signal.SIGTERM:
+            stop.set()
+            raise KeyboardInterrupt
+        stop.set()
+        display.say("finishing the running trial; Ctrl-C again stops it now")
+
+    previous = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

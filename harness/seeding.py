@@ -1,0 +1,74 @@
+"""One seed becomes three named streams, so that arms stay paired.
+
+With one global generator, drawing an adapter of another rank would shift the data order and every dropout mask after
+it; with consecutive integers, neighbouring seeds share whole epochs of data order. Each stream here is derived by
+`numpy.random.SeedSequence` from the seed and the stream's name.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+# The draws that belong to the study, not to a seed: the subset of train, the hold-out.
+_STUDY = "study"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """The three streams of a trial, each a whole number below 2**32 that seeds a generator.
+
+    Parameters
+    ----------
+    initialisation : int
+        Draws the classification head, then the adapter.
+    data_order : int
+        Draws the order of the examples; each epoch derives its own from it.
+    dropout : int
+        Draws everything random during training.
+    """
+
+    initialisation: int
+    data_order: int
+    dropout: int
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the streams by name."""
+        return asdict(self)
+
+
+def _derive(*words: int | str) -> int:
+    entropy = [zlib.crc32(word.encode()) if isinstance(word, str) else word for word in words]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint32)[0])
+
+
+def streams(seed: int) -> Streams:
+    """Return the streams of one seed.
+
+    Parameters
+    ----------
+    seed : int
+        At least 0 and below 2**32.
+
+    Examples
+    --------
+    >>> streams(0) == streams(0), streams(0).data_order == streams(1).data_order
+    (True, False)
+    """
+    return Streams(
+        initialisation=_derive(seed, "initialisation"),
+        data_order=_derive(seed, "data order"),
+        dropout=_derive(seed, "dropout"),
+    )
+
+
+def order(data_order: int, epoch: int, n: int) -> np.ndarray:
+    """Return the order of `n` examples in the given epoch, counted from 0."""
+    return np.random.default_rng(_derive(data_order, epoch)).permutation(n)
+
+
+def study_permutation(purpose: str, n: int) -> np.ndarray:
+    """Return a permutation of `n` examples that is the same for every seed and arm: for subsets and hold-outs."""
+    return np.random.default_rng(_derive(_STUDY, purpose)).permutation(n)

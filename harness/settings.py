@@ -1,0 +1,229 @@
+"""The parts of a study file as strict, frozen models.
+
+Names and meanings are those of the libraries that will receive them: `transformers.TrainingArguments` for training,
+peft for adapters. Checking them needs none of these libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+# transformers.SchedulerType, complete: Optuna's categorical over schedules is this tuple, and a categorical never grows.
+SCHEDULES = (
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "reduce_lr_on_plateau",
+    "cosine_with_min_lr",
+    "cosine_warmup_with_min_lr",
+    "warmup_stable_decay",
+    "greedy",
+)
+# These two follow the evaluation loss, which here is that of the test split.
+_DRIVEN_BY_EVALUATION = {"reduce_lr_on_plateau", "greedy"}
+
+
+class Strict(BaseModel):
+    """A model that takes nothing for something else: no unknown key, no ``"1"`` for 1, no change afterwards."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    return PydanticCustomError("harness", "{message}", {"message": message})
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Data(Strict):
+    """Where the sentences come from, and how they become tokens."""
+
+    path: str = Field(min_length=1)
+    name: str | None = None
+    revision: str | None = None
+    text: Annotated[Texts, Field(min_length=1, max_length=2)] = ("sentence",)
+    label: str = "label"
+    train: str = "train"
+    test: str = "validation"
+    train_size: int | None = Field(None, ge=2)
+    test_size: int | None = Field(None, ge=2)
+    max_length: int = Field(128, ge=2)
+    padding: Literal["longest", "max_length"] = "longest"
+    padding_side: Literal["right", "left"] = "right"
+
+
+class Training(Strict):
+    """How a trial is trained: an allow-list of `transformers.TrainingArguments`."""
+
+    learning_rate: float = Field(5e-5, gt=0, lt=100)
+    num_train_epochs: int = Field(3, ge=0)
+    per_device_train_batch_size: int = Field(8, ge=1)
+    per_device_eval_batch_size: int = Field(64, ge=1)
+    gradient_accumulation_steps: int = Field(1, ge=1)
+    weight_decay: float = Field(0.0, ge=0)
+    adam_beta1: Fraction = 0.9
+    adam_beta2: Fraction = 0.999
+    adam_epsilon: float = Field(1e-8, gt=0)
+    max_grad_norm: float = Field(1.0, ge=0)
+    lr_scheduler_type: Literal[SCHEDULES] = "linear"  # type: ignore[valid-type]
+    lr_scheduler_kwargs: Mapping[str, bool | int | float | str] = Field(default_factory=dict)
+    warmup_steps: float = Field(0.0, ge=0)
+    label_smoothing_factor: Fraction = 0.0
+    bf16: bool = False
+
+    @model_validator(mode="after")
+    def _means_something(self) -> Training:
+        if self.lr_scheduler_type in _DRIVEN_BY_EVALUATION:
+            raise _wrong(
+                f"lr_scheduler_type: {self.lr_scheduler_type!r} follows an evaluation during training, "
+                "which here would be the test split; choose a schedule that depends on the step alone"
+            )
+        if self.lr_scheduler_type == "constant" and self.warmup_steps:
+            raise _wrong(
+                f"warmup_steps: 'constant' has no warm-up and would ignore {self.warmup_steps:g}; "
+                "use lr_scheduler_type: constant_with_warmup"
+            )
+        if self.warmup_steps >= 1 and not self.warmup_steps.is_integer():
+            raise _wrong(f"warmup_steps: expected a share below 1 or a whole number of steps, got {self.warmup_steps}")
+        return self
+
+
+class LoraAdapter(Strict):
+    """LoRA by the field names of `peft.LoraConfig`."""
+
+    peft_type: Literal["LORA"]
+    r: int = Field(8, ge=1, le=65536)
+    lora_alpha: float = Field(8, gt=0)
+    lora_dropout: Fraction = 0.0
+    target_modules: str | Annotated[tuple[str, ...], BeforeValidator(_tuple)] | None = None
+    exclude_modules: str | Annotated[tuple[str, ...], BeforeValidator(_tuple)] | None = None
+    modules_to_save: Annotated[tuple[str, ...], BeforeValidator(_tuple)] | None = None
+    layers_to_transform: int | Annotated[tuple[int, ...], BeforeValidator(_tuple)] | None = None
+    bias: Literal["none", "all", "lora_only"] = "none"
+    use_rslora: bool = False
+    use_dora: bool = False
+    init_lora_weights: bool | str = True
+    fan_in_fan_out: bool | None = None
+
+
+class OtherAdapter(BaseModel):
+    """Any other adapter of peft: its fields pass through, and peft checks them."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+    peft_type: str = Field(pattern=r"^[A-Z0-9_]+$")
+
+
+def _adapter_kind(value: Any) -> str:
+    kind = value.get("peft_type") if isinstance(value, Mapping) else getattr(value, "peft_type", "LORA")
+    return "<other>" if isinstance(kind, str) and kind != "LORA" else "<lora>"
+
+
+Adapter = Annotated[
+    Annotated[LoraAdapter, Tag("<lora>")] | Annotated[OtherAdapter, Tag("<other>")],
+    Discriminator(_adapter_kind),
+]
+
+
+class Freeze(Strict):
+    """The embeddings and the first `layers` layers keep their pretrained weights."""
+
+    layers: int = Field(ge=0)
+    dropout: Literal["on", "off"] = "on"
+
+
+class Best(Strict):
+    """Keep the epoch that is best on a held-out part of train, or, to reproduce a protocol, on the test split."""
+
+    best: Literal["accuracy", "loss"]
+    on: Literal["holdout", "test"] = "holdout"
+    fraction: float = Field(0.1, gt=0, lt=1)
+    patience: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _patience_needs_a_holdout(self) -> Best:
+        given = self.model_fields_set & {"fraction", "patience"}
+        if self.on == "test" and given:
+            raise _wrong(f"{' and '.join(sorted(given))}: only with on: holdout; the test split never stops a run")
+        return self
+
+
+Selection = Annotated[
+    Annotated[Literal["last"], Tag("<last>")] | Annotated[Best, Tag("<best>")],
+    Discriminator(lambda value: "<last>" if isinstance(value, str) else "<best>"),
+]
+
+
+class Range(Strict):
+    """One dimension of a search: between two numbers, on a log scale or not, or one of several."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: Annotated[tuple[bool | int | float | str, ...], BeforeValidator(_tuple)] | None = None
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Range:
+        if (self.choices is None) == (self.low is None or self.high is None):
+            raise _wrong("expected either low and high, or choices")
+        if self.low is not None and self.high is not None:
+            if self.low >= self.high:
+                raise _wrong(f"expected low below high, got {self.low:g} and {self.high:g}")
+            if self.log and self.low <= 0:
+                raise _wrong(f"expected low above 0 on a log scale, got {self.low:g}")
+        return self
+
+
+class Search(Strict):
+    """A search for an arm's settings on a held-out part of train, before its seeds run."""
+
+    trials: int = Field(ge=1)
+    on: Literal["holdout"] = "holdout"
+    best: Literal["accuracy", "loss"] = "accuracy"
+    fraction: float = Field(0.1, gt=0, lt=1)
+    space: Mapping[str, Range] = Field(min_length=1)
+
+
+class Arm(Strict):
+    """One arm, all settings filled in: what a cell of the study is trained with."""
+
+    training: Training = Field(default_factory=Training)
+    adapter: Adapter | None = None
+    freeze: Freeze | None = None
+    selection: Selection = "last"
+    search: Search | None = None
+    factors: Mapping[str, bool | int | float | str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_way_of_freezing(self) -> Arm:
+        if self.adapter is not None and self.freeze is not None:
+            raise _wrong("an adapter freezes the whole backbone already; leave out either adapter or freeze")
+        return self
+
+
+def is_whole(key: str) -> bool:
+    """Whether the setting at a dotted key is a whole number."""
+    part, _, name = key.partition(".")
+    models: dict[str, type[BaseModel]] = {"training": Training, "adapter": LoraAdapter, "freeze": Freeze}
+    model = models.get(part)
+    return model is not None and name in model.model_fields and model.model_fields[name].annotation is int

@@ -1,0 +1,132 @@
+"""Tunes the arms that ask for it, each with its own search and the same budget, before any seed runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness import provenance
+from harness.data import TaskData
+from harness.engines import Engine, Outcome
+from harness.errors import ResultsError
+from harness.progress import Display
+from harness.record import FINAL, Store, stamped
+from harness.search import Tuner
+from harness.settings import Arm, Best
+from harness.study import Study, replace
+from harness.trials import TUNING_SEED, make_trial
+
+
+def tuned_arms(
+    study: Study,
+    store: Store,
+    engine: Engine,
+    data: TaskData,
+    *,
+    model: str,
+    url: str,
+    display: Display,
+    stop: threading.Event,
+) -> tuple[Mapping[str, Arm] | None, dict[str, Any]]:
+    """Return the arms with the winners of their searches filled in, and the winners; None if stopped before.
+
+    A search that was cut short goes on where it stopped: its candidates are records, and the next one is proposed
+    from them alone.
+    """
+    arms: dict[str, Arm] = {}
+    winners: dict[str, Any] = {}
+    for name, arm in study.arms.items():
+        if arm.search is None:
+            arms[name] = arm
+            continue
+        winner = _tune(study, name, arm, store, engine, data, model=model, url=url, display=display, stop=stop)
+        if winner is None:
+            return None, winners
+        arms[name] = replace(arm, winner["params"])
+        winners[name] = winner
+    return arms, winners
+
+
+def _tune(
+    study: Study,
+    name: str,
+    arm: Arm,
+    store: Store,
+    engine: Engine,
+    data: TaskData,
+    *,
+    model: str,
+    url: str,
+    display: Display,
+    stop: threading.Event,
+) -> dict[str, Any] | None:
+    search = arm.search
+    if search is None:
+        raise ResultsError(f"arm {name} declares no search")
+    base = make_trial(study, name, arm, seed=TUNING_SEED, model=model, data=data.fingerprint, tuning=True)
+    depends_on = {"base": base.content, "space": search.model_dump(mode="json", exclude={"trials"})}
+    text = json.dumps(depends_on, sort_keys=True)
+    identity = hashlib.sha256(text.encode()).hexdigest()[:16]
+    entropy = int(identity[:8], 16)
+    tuner = Tuner(f"{study.name} search {name} {identity}", url, search, entropy)
+    display.tuning(name, 0, search.trials)
+    for number in range(search.trials):
+        slot = f"{identity}-{number:04d}"
+        known = store.record(slot, tuning=True)
+        if known is not None and known["status"] in FINAL:
+            tuner.restore(known["tuning"]["params"], known["tuning"]["value"], known["key"])
+            display.tuning(name, number + 1, search.trials)
+            continue
+        if stop.is_set():
+            return None
+        candidate = tuner.propose(number)
+        try:
+            settings = replace(arm, candidate.params)
+        except ValidationError as error:
+            raise ResultsError(f"arm {name}: candidate {candidate.params} is no valid arm: {error}") from None
+        trial = make_trial(study, name, settings, seed=TUNING_SEED, model=model, data=data.fingerprint, tuning=True)
+        started = provenance.now()
+        outcome = next(iter(engine.train([trial], report=display.step)))
+        value = _value(outcome, arm)
+        more = {
+            "tuning": {
+                "search": identity,
+                "number": number,
+                "params": dict(candidate.params),
+                "value": value,
+            },
+            "data": {
+                "fingerprint": data.fingerprint,
+                "n_train": outcome.n_train,
+                "n_holdout": outcome.n_holdout,
+            },
+            "model": {"identity": model},
+            "provenance": stamped(started),
+        }
+        store.write(outcome, data.test, more, slot=slot)
+        tuner.tell(candidate, value, trial.key)
+        display.tuning(name, number + 1, search.trials)
+        if outcome.status == "interrupted":
+            return None
+    best = tuner.best()
+    if best is None:
+        raise ResultsError(
+            f"arm {name}: none of the {search.trials} candidates of its search finished; see {store.folder / 'tuning'}"
+        )
+    return {"search": identity, "trials": search.trials, "params": dict(best.params), "value": best.value}
+
+
+def _value(outcome: Outcome, arm: Arm) -> float | None:
+    """Return what the search maximises: the hold-out's score at the epoch that the arm will be judged at."""
+    if outcome.status != "finished" or arm.search is None:
+        return None
+    chosen = isinstance(arm.selection, Best) and arm.selection.on == "holdout"
+    epoch = outcome.selected if chosen else outcome.epochs[-1]
+    if epoch is None or epoch.holdout is None:
+        return None
+    return -epoch.holdout.loss if arm.search.best == "loss" else epoch.holdout.accuracy

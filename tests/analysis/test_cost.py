@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.cost import arm_cost, time_ratio
+from analysis.outcomes import Outcomes, load
+
+if TYPE_CHECKING:
+    from conftest import StudyFolder
+
+SEEDS = tuple(range(6))
+BASELINE = [10.0, 12.0, 11.0, 14.0, 13.0, 12.5]
+TREATMENT = [6.5, 8.1, 7.0, 9.4, 8.3, 8.0]
+
+
+def timed(study: StudyFolder) -> Outcomes:
+    for arm, seconds in (("full", BASELINE), ("lora-r2", TREATMENT)):
+        for seed, value in zip(SEEDS, seconds, strict=True):
+            study.change_record(arm, seed, lambda content, value=value: content["seconds"].update(training=value))
+    return load(study.root)
+
+
+def test_the_ratio_is_the_paired_t_on_log_seconds(study: StudyFolder) -> None:
+    ratio = time_ratio(timed(study), treatment="lora-r2", baseline="full", seeds=SEEDS)
+    logs = np.log(TREATMENT) - np.log(BASELINE)
+    reference = stats.ttest_1samp(logs, 0.0).confidence_interval(0.95)
+    assert ratio.ratio == pytest.approx(math.exp(logs.mean()), rel=1e-12)
+    assert ratio.interval == pytest.approx((math.exp(reference.low), math.exp(reference.high)), rel=1e-9)
+    assert (ratio.reason, ratio.generalizes_to, ratio.n_seeds) == ("", "seeds", 6)
+
+
+def test_swapping_the_arms_inverts_ratio_and_interval(study: StudyFolder) -> None:
+    outcomes = timed(study)
+    there = time_ratio(outcomes, treatment="lora-r2", baseline="full", seeds=SEEDS)
+    back = time_ratio(outcomes, treatment="full", baseline="lora-r2", seeds=SEEDS)
+    assert back.ratio == pytest.approx(1 / there.ratio)
+    assert back.interval == pytest.approx((1 / there.interval[1], 1 / there.interval[0]))
+
+
+def test_the_ratio_is_paired_by_seed(study: StudyFolder) -> None:
+    ratio = time_ratio(timed(study), treatment="lora-r2", baseline="full", seeds=SEEDS)
+    spread = np.std(np.log(TREATMENT), ddof=1)
+    assert math.log(ratio.interval[1] / ratio.interval[0]) < spread
+
+
+def test_one_seed_has_a_ratio_without_an_interval(study: StudyFolder) -> None:
+    ratio = time_ratio(timed(study), treatment="lora-r2", baseline="full", seeds=[0])
+    assert ratio.ratio == pytest.approx(0.65)
+    assert all(math.isnan(limit) for limit in ratio.interval)
+    assert ratio.reason == "one seed gives no interval"
+
+
+CHANGES = {
+    "shared their device": lambda content: content["seconds"].update(timing="beside another trial"),
+    "different devices": lambda content: content["device"].update(name="another processor"),
+    "engines: cpu test processor packed": lambda content: content.update(engine="packed"),
+    "no recorded time": lambda content: content.update(seconds=None),
+    "no training time": lambda content: content["seconds"].update(training=0.0),
+}
+
+
+@pytest.mark.parametrize("says", CHANGES)
+def test_times_that_cannot_be_compared_give_no_ratio(study: StudyFolder, says: str) -> None:
+    study.change_record("full", 3, CHANGES[says])
+    ratio = time_ratio(load(study.root), treatment="lora-r2", baseline="full", seeds=SEEDS)
+    assert math.isnan(ratio.ratio)
+    assert all(math.isnan(limit) for limit in ratio.interval)
+    assert says in ratio.reason
+
+
+def test_no_common_seed_gives_no_ratio(study: StudyFolder) -> None:
+    ratio = time_ratio(load(study.root), treatment="lora-r2", baseline="full", seeds=[])
+    assert math.isnan(ratio.ratio)
+    assert "no seed" in ratio.reason
+
+
+def test_the_cost_of_an_arm(study: StudyFolder) -> None:
+    study.change_record("lora-r2", 2, lambda content: content["peak_memory"].update(bytes=400_000_000))
+    cost = arm_cost("lora-r2", timed(study).of_arm("lora-r2"))
+    assert cost.seconds == pytest.approx(np.mean(TREATMENT))
+    assert cost.seconds_range == (6.5, 9.4)
+    assert (cost.trainable, cost.total, cost.share) == (8_000, 1_000_000, 0.008)
+    assert cost.peak_bytes == 400_000_000
+    assert (cost.memory_method, cost.timing, cost.n_seeds) == ("resident set", "solo", 6)
+
+
+def test_what_was_not_recorded_is_unknown_and_never_zero(study: StudyFolder) -> None:
+    for seed in SEEDS:
+        study.change_record(
+            "full", seed, lambda content: content.update(seconds=None, peak_memory=None, parameters=None)
+        )
+    cost = arm_cost("full", load(study.root).of_arm("full"))
+    assert math.isnan(cost.seconds)
+    assert math.isnan(cost.share)
+    assert (cost.trainable, cost.peak_bytes) == (None, None)
+
+
+def test_a_trial_that_did_not_finish_has_no_say_in_the_cost(study: StudyFolder) -> None:
+    study.end("full", 5, "diverged", "x")
+    study.change_record("full", 5, lambda content: content["seconds"].update(training=1000.0))
+    cost = arm_cost("full", load(study.root).of_arm("full"))
+    assert cost.n_seeds == 5
+    assert cost.seconds_range[1] < 1000

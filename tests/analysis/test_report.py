@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from analysis.crossed import crossed_test
+from analysis.errors import PlanError
+from analysis.mcnemar import mcnemar
+from analysis.multiplicity import joint_step_down
+from analysis.report import StudyReport, analyze
+
+if TYPE_CHECKING:
+    from conftest import StudyFolder
+
+
+def labels(report: StudyReport) -> dict[str, str]:
+    return {one.name: one.verdict.label for one in report.comparisons}
+
+
+def caveats(report: StudyReport) -> str:
+    return "\n".join(caveat.text for caveat in report.footer.caveats)
+
+
+def test_known_truths_get_their_verdicts(tmp_path: Path, simulated: Any, write_study: Any) -> None:
+    rng = np.random.default_rng(3)
+    truth = {"full": 0.88, "worse": 0.75, "better": 0.95, "same": 0.88}
+    scores = simulated(rng, truth, seeds=8, examples=900, seed_sd=0.004)
+    # The same answers but for one example in a hundred, in both directions alike: as good as identical.
+    flips = rng.permutation(900)[:8]
+    scores["same"] = scores["full"].copy()
+    scores["same"][:, flips] = 1 - scores["same"][:, flips]
+    report = analyze(write_study(tmp_path / "s", scores, analysis={"margin": 0.02}).root)
+    assert labels(report) == {
+        "worse against full": "worse",
+        "better against full": "better",
+        "same against full": "equivalent",
+    }
+    assert report.best.highest == "better"
+    assert report.best.in_play == ("better",)
+    assert report.best.below == ("full", "worse", "same") or report.best.below == ("full", "worse")
+
+
+def test_equal_arms_are_undecided_and_not_called_the_same(study: StudyFolder) -> None:
+    report = analyze(study.root)
+    assert labels(report) == {"lora-r2 against full": "worse", "lora-r8 against full": "undecided"}
+    undecided = report.comparisons[1]
+    assert undecided.settling_margin is not None
+    assert undecided.settling_margin.seeds_needed is not None
+    assert undecided.settling_margin.seeds_needed > 6
+
+
+def test_figures_are_those_of_the_methods(study: StudyFolder) -> None:
+    study.change_manifest(
+        lambda content: content["analysis"].update(
+            comparisons=[{"treatment": "lora-r8", "baseline": "lora-r2"}], alpha=0.1
+        )
+    )
+    report = analyze(study.root)
+    from analysis.outcomes import load
+
+    scores = {arm: load(study.root).scores(arm) for arm in ("full", "lora-r2", "lora-r8")}
+    pairs = [("lora-r2", "full"), ("lora-r8", "full"), ("lora-r8", "lora-r2")]
+    direct = [crossed_test(scores[one], scores[other], paired=True) for one, other in pairs]
+    assert [one.result for one in report.comparisons] == direct
+    assert [one.interval for one in report.comparisons] == [one.interval(0.9) for one in direct]
+    assert [one.family_interval for one in report.comparisons] == [one.interval(1 - 0.1 / 3) for one in direct]
+    adjusted = joint_step_down(
+        [one.p_value for one in direct],
+        [one.equivalence.p_value for one in report.comparisons if one.equivalence],
+    )
+    assert tuple(one.difference_p for one in report.comparisons) == adjusted.difference
+    assert tuple(one.equivalence_p for one in report.comparisons) == adjusted.equivalence
+    assert report.comparisons[0].mcnemar[2] == mcnemar(scores["lora-r2"][2], scores["full"][2])
+    assert len(report.comparisons[0].mcnemar) == 6
+    assert report.arms[1].accuracies == tuple(scores["lora-r2"].mean(axis=1))
+    assert report.arms[1].sd == pytest.approx(scores["lora-r2"].mean(axis=1).std(ddof=1))
+
+
+def test_classes_are_means_over_seeds(study: StudyFolder) -> None:
+    from analysis.outcomes import load
+
+    scores = load(study.root).scores("lora-r2")
+    positive = next(one for one in analyze(study.root).classes if (one.arm, one.label) == ("lora-r2", "positive"))
+    truth = np.arange(400) % 2 == 1
+    right = scores == 1
+    recall = right[:, truth].mean(axis=1)
+    predicted = np.where(right, truth, ~truth)
+    precision = (right & predicted).sum(axis=1) / predicted.sum(axis=1)
+    assert positive.recall == pytest.approx(recall.mean())
+    assert positive.precision == pytest.approx(precision.mean())
+    assert (positive.n_class_examples, positive.n_defined) == (200, (6, 6, 6))
+
+
+def test_a_class_that_one_seed_never_predicts_is_left_out_of_that_mean(tmp_path: Path, write_study: Any) -> None:
+    scores = np.ones((3, 8), dtype=int)
+    scores[1, 1::2] = 0
+    folder = write_study(tmp_path / "s", {"full": np.ones((3, 8), dtype=int), "lora": scores})
+    positive = next(one for one in analyze(folder.root).classes if (one.arm, one.label) == ("lora", "positive"))
+    assert positive.n_defined == (2, 3, 3)
+    assert positive.precision == 1.0
+    assert positive.recall == pytest.approx(2 / 3)
+    assert positive.reason == "never predicted with 1 seed"
+
+
+def test_a_diverged_trial_refuses_the_verdicts_of_its_arm_and_no_other(study: StudyFolder) -> None:
+    study.end("lora-r8", 2, "diverged", "loss is not finite")
+    report = analyze(study.root)
+    assert labels(report) == {"lora-r2 against full": "worse", "lora-r8 against full": "no verdict"}
+    assert report.comparisons[1].verdict.reason == "diverged: lora-r8 seed 2"
+    assert report.comparisons[1].result is None
+    assert report.arms[2].statuses == {"finished": 5, "diverged": 1}
+    assert report.arms[2].seeds == (0, 1, 3, 4, 5)
+    assert "diverged: lora-r8 seed 2" in caveats(report)
+
+
+def test_a_comparison_without_a_verdict_still_counts_in_the_correction(study: StudyFolder) -> None:
+    before = analyze(study.root).comparisons[0]
+    study.end("lora-r8", 2, "diverged", "x")
+    after = analyze(study.root).comparisons[0]
+    assert after.family_confidence == before.family_confidence == pytest.approx(0.975)
+    assert after.difference_p == before.difference_p == pytest.approx(2 * before.result.p_value)  # type: ignore[union-attr]
+
+
+def test_drop_seed_takes_the_seed_from_every_arm(study: StudyFolder) -> None:
+    study.change_manifest(lambda content: content["analysis"].update(failed_trials="drop_seed"))
+    study.end("lora-r8", 2, "diverged", "x")
+    study.forget("full", 5)
+    report = analyze(study.root)
+    assert report.seeds == (0, 1, 3, 4)
+    assert report.dropped_seeds == (2, 5)
+    assert labels(report) == {"lora-r2 against full": "worse", "lora-r8 against full": "undecided"}
+    assert all(arm.seeds == (0, 1, 3, 4) for arm in report.arms)
+    assert all(cost.n_seeds == 4 for cost in report.costs)
+    assert all(ratio.n_seeds == 4 for ratio in report.time_ratios)
+    assert "seeds 2, 5 left every arm" in caveats(report)
+
+
+def test_one_seed_gives_figures_and_no_verdict(tmp_path: Path, simulated: Any, write_study: Any, rng: Any) -> None:
+    scores = simulated(rng, {"full": 0.9, "lora": 0.5}, seeds=1, examples=300)
+    report = analyze(write_study(tmp_path / "s", scores).root)
+    one = report.comparisons[0]
+    assert one.verdict.label == "no verdict"
+    assert "one seed" in one.verdict.reason
+    assert one.estimate < -0.2
+    assert len(one.mcnemar) == 1
+    assert math.isnan(report.arms[0].sd)
+    assert report.arms[0].reason == "one seed has no SD"
+
+
+def test_two_seeds_are_undecided(tmp_path: Path, simulated: Any, write_study: Any, rng: Any) -> None:
+    scores = simulated(rng, {"full": 0.9, "lora": 0.5}, seeds=2, examples=300)
+    one = analyze(write_study(tmp_path / "s", scores).root).comparisons[0]
+    assert one.verdict.label == "undecided"
+    assert one.interval[1] < 0
+
+
+def test_a_study_that_never_ran_has_a_report_without_figures(study: StudyFolder) -> None:
+    for arm, seed in study.keys:
+        study.forget(arm, seed)
+    report = analyze(study.root)
+    assert set(labels(report).values()) == {"no verdict"}
+    assert report.best.highest is None
+    assert all(math.isnan(arm.mean) for arm in report.arms)
+    assert "18 not run" in report.footer.caveats[0].short
+    assert json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_with_every_seed_dropped_nothing_is_decided(study: StudyFolder) -> None:
+    study.change_manifest(lambda content: content["analysis"].update(failed_trials="drop_seed"))
+    for seed in range(6):
+        study.end("full", seed, "failed", "x")
+    report = analyze(study.root)
+    assert {one.verdict.reason for one in report.comparisons} == {"no seed with which every arm finished"}
+    assert math.isnan(report.footer.collapse_rate)
+
+
+def test_selection_on_test_is_shown_apart_and_decides_nothing(tmp_path: Path, simulated: Any, write_study: Any) -> None:
+    rng = np.random.default_rng(8)
+    by_epoch = [simulated(rng, {"full": 0.8, "lora": 0.8}, seeds=5, examples=300) for _ in range(4)]
+    scores = {arm: np.stack([epoch[arm] for epoch in by_epoch], axis=1) for arm in ("full", "lora")}
+    picked = {"rule": "best", "metric": "accuracy", "on": "test"}
+    on_test = analyze(write_study(tmp_path / "a", scores, selection=picked).root)
+    last = analyze(write_study(tmp_path / "b", scores).root)
+    assert [one.result for one in on_test.comparisons] == [one.result for one in last.comparisons]
+    assert last.selection_lifts == ()
+    for lift in on_test.selection_lifts:
+        accuracies = scores[lift.arm].mean(axis=-1)
+        assert lift.published == pytest.approx(accuracies.max(axis=1).mean())
+        assert lift.last == pytest.approx(accuracies[:, -1].mean())
+        assert lift.lift == pytest.approx(lift.published - lift.last)
+        assert lift.lift > 0
+    assert "picks its epoch on the test split (every arm)" in caveats(on_test)
+
+
+def test_the_footer_names_what_is_mixed(study: StudyFolder) -> None:
+    assert analyze(study.root).footer.caveats == ()
+    study.change_record("full", 0, lambda c: c["provenance"]["versions"].update(torch="2.12.0"))
+    study.change_record("full", 1, lambda c: c.update(engine="packed"))
+    study.change_record("full", 2, lambda c: c["device"].update(name="other"))
+    study.change_record("full", 3, lambda c: c["provenance"].update(dirty=True))
+    study.change_record("full", 4, lambda c: c["provenance"].update(commit=None))
+    text = caveats(analyze(study.root))
+    assert "mix values of torch: 2.13.0 (17 trials), 2.12.0 (1 trial)." in text
+    assert "mix values of engine: trainer (17 trials), packed (1 trial)." in text
+    assert "mix values of device" in text
+    assert "mix values of code" in text
+    assert "outside a checkout (1 trial)" in text
+    assert "1 of 18 trials ran on code with uncommitted changes." in text
+
+
+def entry(trials: int, **more: object) -> dict[str, object]:
+    return {"frozen": "2026-11-02T08:00:00Z", "trials_finished": trials, **more}
+
+
+def test_a_plan_changed_late_is_told_and_one_changed_early_is_not(study: StudyFolder) -> None:
+    study.change_manifest(lambda c: c["plan_history"].append(entry(0, digest="e", analysis={})))
+    assert analyze(study.root).footer.caveats == ()
+    study.change_manifest(lambda c: c["plan_history"].append(entry(7, digest="f", analysis={})))
+    assert "changed after trials had finished (2026-11-02T08:00:00Z, after 7" in caveats(analyze(study.root))
+
+
+def test_seeds_that_grew_after_results_are_counted_as_looks(study: StudyFolder) -> None:
+    first = [0, 1]
+    study.change_manifest(lambda c: c["seed_history"].__setitem__(0, entry(0, seeds=first)))
+    study.change_manifest(lambda c: c["seed_history"].append(entry(0, seeds=[0, 1, 2])))
+    assert analyze(study.root).footer.caveats == ()
+    study.change_manifest(lambda c: c["seed_history"].append(entry(9, seeds=[0, 1, 2, 3])))
+    study.change_manifest(lambda c: c["seed_history"].append(entry(12, seeds=[0, 1, 2])))
+    study.change_manifest(lambda c: c["seed_history"].append(entry(12, seeds=list(range(6)))))
+    report = analyze(study.root)
+    assert [caveat.short for caveat in report.footer.caveats] == ["2 undeclared looks"]
+    assert "(3 to 4; 3 to 6)" in caveats(report)
+
+
+def test_deviations_other_records_and_what_was_set_aside_are_told(study: StudyFolder) -> None:
+    study.change_manifest(lambda c: c.update(deviations=["the head was not seeded"]))
+    (study.root / "trials" / "old").mkdir()
+    (study.root / "trials" / "old" / "record.json").write_text("{}")
+    (study.root / "set_aside").mkdir()
+    (study.root / "set_aside" / "0101abc").mkdir()
+    record = study.trial("full", 0) / "record.json"
+    record.write_text(record.read_text()[:50])
+    text = caveats(analyze(study.root))
+    assert "Declared deviation: the head was not seeded" in text
+    assert "1 other record from other versions" in text
+    assert "could not be read: 0101abc." in text
+    assert "full seed 0 could not be read: trials/0000abc/record.json cannot be read" in text
+
+
+def test_the_best_arm_and_those_not_compared_with_it(study: StudyFolder) -> None:
+    study.change_manifest(lambda content: content["analysis"].update(baseline="lora-r2"))
+    best = analyze(study.root).best
+    assert best.below == ("lora-r2",)
+    assert set(best.in_play) == {"full", "lora-r8"}
+    assert best.not_compared == tuple({"full", "lora-r8"} - {best.highest})
+
+
+def test_the_report_is_json_with_null_for_nan_and_the_reason_kept(study: StudyFolder) -> None:
+    study.end("lora-r8", 2, "diverged", "x")
+    report = analyze(study.root)
+    plain = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert plain == report.to_json()
+    assert plain["comparisons"][1]["interval"] == [None, None]
+    assert plain["comparisons"][1]["verdict"] == {"label": "no verdict", "reason": "diverged: lora-r8 seed 2"}
+    assert plain["comparisons"][0]["result"]["p_value"] == report.comparisons[0].result.p_value  # type: ignore[union-attr]
+    assert plain["plan"]["margin"] == 0.01
+    assert plain["n_examples"] == 400
+
+
+def test_a_manifest_with_a_faulty_plan_or_claim_is_refused(study: StudyFolder) -> None:
+    study.change_manifest(lambda content: content["analysis"].update(baseline="ful"))
+    with pytest.raises(PlanError, match="did you mean 'full'"):
+        analyze(study.root)
+    study.change_manifest(lambda content: content.update(analysis={}, claims=[{"source": "x"}]))
+    with pytest.raises(PlanError, match=r"claims\[0\]\.accuracy"):
+        analyze(study.root)
+
+
+def test_a_study_of_one_arm_compares_nothing(tmp_path: Path, simulated: Any, write_study: Any, rng: Any) -> None:
+    scores = simulated(rng, {"full": 0.9}, seeds=3, examples=50)
+    report = analyze(write_study(tmp_path / "s", scores).root)
+    assert report.comparisons == ()
+    assert report.best.in_play == ("full",)

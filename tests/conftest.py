@@ -1,0 +1,55 @@
+"""Fixtures that train: a small study on the embedded data, through the real engine."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.study import Study, load_study
+
+TINY = """\
+name: tiny
+model: embedded/tiny-gpt2
+data: {path: embedded/sentiment, train_size: 48, test_size: 40}
+training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 16}
+arms:
+  full: {}
+  lora:
+    adapter: {peft_type: LORA, lora_alpha: 8, target_modules: [c_attn]}
+    grid: {adapter.r: [2, 4]}
+seeds: 2
+analysis: {baseline: full}
+"""
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path) -> Path:
+    """A study file that trains in about a second: 3 arms x 2 seeds, three steps each."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def tiny(tiny_file: Path) -> Callable[..., Study]:
+    """Load that study with overrides."""
+    return lambda *overrides: load_study(tiny_file, overrides)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what needs torch where torch is not installed: the analysis is tested without it."""
+    trains = {
+        "engines",
+        "data.py",
+        "models.py",
+        "planning.py",
+        "runner.py",
+        "search.py",
+        "tuning.py",
+        "progress.py",
+    }
+    missing = importlib.util.find_spec("torch") is None
+    return True if missing and collection_path.name in trains and "harness" in collection_path.parts else None
