@@ -34,8 +34,8 @@ class ArmCost:
         Largest memory over the trials, in bytes; None where it was not recorded.
     memory_method
         How the memory was measured.
-    timing
-        ``"solo"`` when every trial had its device to itself, else what the records say instead.
+    timings
+        What the records say about the trials' device: ``"solo"`` where a trial had it to itself.
     """
 
     arm: str
@@ -47,7 +47,7 @@ class ArmCost:
     total: int | None
     peak_bytes: int | None
     memory_method: str
-    timing: str
+    timings: tuple[str, ...]
 
     @property
     def share(self) -> float:
@@ -115,7 +115,7 @@ def arm_cost(arm: str, trials: Sequence[Trial]) -> ArmCost:
         total=total,
         peak_bytes=max(peaks) if peaks else None,
         memory_method="; ".join(sorted({entry.method for entry in memory if entry.method})),
-        timing="; ".join(sorted({entry.timing for entry in seconds})),
+        timings=tuple(sorted({entry.timing for entry in seconds})),
     )
 
 

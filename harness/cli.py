@@ -40,6 +40,9 @@ Root = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
+_FILE_WIDTH = 120
+
+
 class Format(StrEnum):
     """What `analyze` prints."""
 
@@ -62,11 +65,14 @@ def run(
 ) -> None:
     """Train every arm with every seed.
 
-    What is finished is not trained again. Says first how many cells there are and how long they will take. Ctrl-C once finishes the running trial, twice
-    stops it; the same command goes on where it stopped. Exits with 0 when every cell finished, with 1 when one
+    What is finished is not trained again. Says first how many cells there are and how long they will take. Ctrl-C
+    once finishes the running trial, twice stops it; the same command goes on where it stopped. Exits with 0 when every cell finished, with 1 when one
     failed, diverged or is missing, with 2 when the input is wrong.
     """
+    from harness.hub import offline_if_unreachable
+
     loaded = _load(study, overrides)
+    offline_if_unreachable(loaded)
     with _needs_training_libraries():
         from harness.progress import display_for
         from harness.runner import run_study
@@ -98,10 +104,14 @@ def analyze(
     form: Annotated[
         Format, typer.Option("--format", help="What to print; both reports are written in any case.")
     ] = Format.terminal,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print every test, interval and variance component as well.")
+    ] = False,
 ) -> None:
     """Say which gaps are real.
 
-    And for which population, and what would settle the rest. Prints the tables and writes report/tables.md and report/tables.tex into the study's folder.
+    And for which population, and what would settle the rest. Prints the tables, and writes all of them to
+    report/tables.md and report/tables.tex in the study's folder.
     """
     from analysis import analyze as analyze_folder
     from analysis import tables
@@ -119,9 +129,11 @@ def analyze(
     console = _console()
     for path, report in reports.items():
         if form is Format.terminal:
-            for part in tables.terminal(report):
+            for part in tables.terminal(report, details=details):
                 console.print(part)
-            console.print(f"Written: {path / 'report' / 'tables.md'} and tables.tex", markup=False, highlight=False)
+            more = "" if details else "; every test and interval: --details"
+            written = f"All tables: {path / 'report' / 'tables.md'} and tables.tex{more}\n"
+            console.print(written, markup=False, highlight=False, soft_wrap=True)
         else:
             sys.stdout.write(tables.markdown(report) if form is Format.markdown else tables.latex(report))
 
@@ -165,8 +177,10 @@ def plan(
     Its cells and their time where it is known, each arm's parameters, and how small a p its seeds can give.
     """
     from analysis.permutation import label_permutation_floor, sign_flip_floor
+    from harness.hub import offline_if_unreachable
 
     loaded = _load(study, overrides)
+    offline_if_unreachable(loaded)
     sizes, remarks = _sizes(loaded)
     seeds = len(loaded.seeds)
     floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
@@ -195,9 +209,9 @@ def main() -> None:
     try:
         app()
     except (HarnessError, AnalysisError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        head = "error:" if len(lines) == 1 else f"{len(lines)} problems:"
-        sys.stderr.write("\n  ".join([head, *lines]) + "\n" if len(lines) > 1 else f"{head} {lines[0]}\n")
+        problems = getattr(error, "problems", ())
+        head = f"{len(problems)} problems:\n" if len(problems) > 1 else "error: "
+        sys.stderr.write(f"{head}{error}\n")
         sys.exit(2)
     except BrokenPipeError:
         # The reader of a pipe has seen enough, as in `harness analyze | head`.
@@ -345,7 +359,9 @@ def _show_plan(
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    console = Console(stderr=stderr, highlight=False)
+    # Where there is no terminal to fit, tables get the width that they need.
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_FILE_WIDTH)
 
 
 def _print_json(content: Any) -> None:

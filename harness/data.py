@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 
 from harness import embedded, seeding
 from harness.errors import DataError, did_you_mean
+from harness.quiet import quiet
 from harness.settings import Data
 
 _FILE_KINDS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
@@ -108,6 +110,11 @@ def load(data: Data, tokenizer: Any) -> TaskData:
     return TaskData(train=train, test=test, classes=names, fingerprint=_fingerprint(train, test, len(names)))
 
 
+def is_local(data: Data) -> bool:
+    """Whether the data are embedded or on this machine's disk."""
+    return embedded.is_embedded(data.path) or Path(data.path).expanduser().exists()
+
+
 def class_names(data: Data) -> tuple[str, ...]:
     """Return the names of the classes, in the order of the labels 0, 1, ...
 
@@ -148,7 +155,6 @@ def _columns(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
 def _read(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
     import datasets
 
-    datasets.disable_progress_bars()
     path = Path(data.path).expanduser()
     try:
         if path.is_file():
@@ -156,16 +162,27 @@ def _read(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
                 raise DataError(
                     f"{path}: expected a {', '.join(_FILE_KINDS)} file, or a folder with one for each split"
                 )
-            loaded = datasets.load_dataset(_FILE_KINDS[path.suffix], data_files={data.train: str(path)})
+            with quiet():
+                loaded = datasets.load_dataset(_FILE_KINDS[path.suffix], data_files={data.train: str(path)})
         else:
             if not path.is_dir() and (path.is_absolute() or data.path.startswith(".")):
                 raise DataError(f"data.path: no file or folder {data.path}")
-            loaded = datasets.load_dataset(str(path) if path.is_dir() else data.path, data.name, revision=data.revision)
+            files = _named_after_splits(path) if path.is_dir() and data.name is None else {}
+            name = str(path) if path.is_dir() else data.path
+            with quiet():
+                if split in files:
+                    kind = _FILE_KINDS[Path(files[split][0]).suffix]
+                    loaded = {split: datasets.load_dataset(kind, data_files=files[split], split="train")}
+                else:
+                    loaded = files or datasets.load_dataset(name, data.name, revision=data.revision)
     except DataError:
         raise
     except (ConnectionError, OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        # datasets says only that generating failed; the cause says why.
+        failed = isinstance(error, datasets.exceptions.DatasetGenerationError)
+        cause = error.__cause__ if failed and error.__cause__ else error
         raise DataError(
-            f"data set {data.path!r} cannot be loaded ({type(error).__name__}: {_first_line(error)}). Without a "
+            f"data set {data.path!r} cannot be loaded ({type(cause).__name__}: {_in_short(cause)}). Without a "
             "network, give a local copy: data.path=FOLDER with one .parquet, .csv or .json file for each split, "
             "and data.name=null; or data.path=embedded/sentiment"
         ) from None
@@ -177,8 +194,24 @@ def _read(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
     return {name: table[name][:] for name in table.column_names}
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]
+def _named_after_splits(folder: Path) -> dict[str, list[str]]:
+    """Return the files of a folder by split: train.csv, or train-00000-of-00002.parquet and its like.
+
+    Left to itself, datasets guesses splits from words in the whole path: below a folder named test, all is test.
+    """
+    files: dict[str, list[str]] = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix in _FILE_KINDS:
+            files.setdefault(re.sub(r"-\d+-of-\d+$", "", file.stem), []).append(str(file))
+    for split, names in files.items():
+        if len({Path(name).suffix for name in names}) > 1:
+            raise DataError(f"split {split!r} is in {folder} more than once: {', '.join(Path(n).name for n in names)}")
+    return files
+
+
+def _in_short(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _classes(data: Data, columns: Mapping[str, Mapping[str, Sequence[Any]]]) -> tuple[tuple[str, ...], dict[Any, int]]:

@@ -115,6 +115,8 @@ def _parsed(text: str, file: str) -> tuple[Any, dict[Path_, int], list[Problem]]
         return None, {}, [Problem(place=f"{file}:{line}", key="", message=message)]
     walk = _Walk(file=file)
     yaml = YAML(typ="safe", pure=True)
+    # The walk reports a key given twice; the rest of the file is checked all the same.
+    yaml.allow_duplicate_keys = True
     try:
         node = yaml.compose(text)
         if node is None:
@@ -124,8 +126,6 @@ def _parsed(text: str, file: str) -> tuple[Any, dict[Path_, int], list[Problem]]
             walk.refuse((), f"expected at most {_MOST_NODES} values; aliases of aliases unfold to more")
         if walk.refused:
             return None, walk.lines, walk.problems
-        # A key given twice is known by now; the rest of the file is checked all the same.
-        yaml.allow_duplicate_keys = True
         return yaml.load(text), walk.lines, walk.problems
     except MarkedYAMLError as error:
         place = f"{file}:{error.problem_mark.line + 1}" if error.problem_mark else file

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +11,12 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import nn
 
 from harness import embedded
 from harness.errors import ModelError, did_you_mean
+from harness.quiet import quiet
 from harness.seeding import Streams
 from harness.settings import Adapter, Arm, Freeze
 
@@ -146,7 +146,7 @@ def build(checkpoint: Checkpoint, arm: Arm, *, n_classes: int, pad_token_id: int
                 problem_type="single_label_classification",
                 dtype=torch.float32,
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"model {checkpoint.name} cannot be loaded: {_first_line(error)}") from None
         model.config.pad_token_id = pad_token_id
         return _fit(model, arm)
@@ -202,7 +202,8 @@ def _layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
     kind = model.config.model_type
     backbone = getattr(model, model.base_model_prefix)
     if kind == "gpt2":
-        return [backbone.wte, backbone.wpe], backbone.h
+        # Its dropout stands beside the embeddings, not in them; without it a frozen prefix would not repeat.
+        return [backbone.wte, backbone.wpe, backbone.drop], backbone.h
     if kind == "distilbert":
         return [backbone.embeddings], backbone.transformer.layer
     if kind in {"bert", "roberta"}:
@@ -280,24 +281,6 @@ def _forked(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' own bars and advice off the terminal: the harness says what matters itself."""
-    verbosity = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    hub = logging.getLogger("huggingface_hub")
-    level = hub.level
-    hub.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        hub.setLevel(level)
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import transformers
 
 from harness import data as data_module
 from harness import models
-from harness.errors import DataError, ModelError
+from harness.errors import ModelError
 from harness.study import Study
 
 # Where the Hub is out of reach, these checkpoints' architectures are the defaults of their configuration classes.
@@ -38,6 +38,11 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...]]:
 
     No weight is loaded. An arm that does not fit the model, or a configuration that cannot be loaded, is a reason
     beside the arm and no error: a plan says what it can.
+
+    Raises
+    ------
+    DataError
+        If local data cannot be read.
     """
     remarks = []
     try:
@@ -51,10 +56,10 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...]]:
         )
         remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")
     n_classes = 2
-    try:
+    if data_module.is_local(study.data):
         n_classes = len(data_module.class_names(study.data))
-    except DataError as error:
-        remarks.append(f"the data are not here, so two classes are assumed ({error})")
+    else:
+        remarks.append(f"{study.data.path} is on the Hub, and a plan downloads nothing: two classes are assumed")
     counted = []
     for name, arm in study.arms.items():
         try:

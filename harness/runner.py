@@ -124,11 +124,15 @@ def run_study(
                     "revision": checkpoint.revision,
                 },
             }
-            for outcome in _train(trainer, todo, store, data, sweep, display, more):
-                ran += 1
-                records[outcome.trial.key] = {"status": outcome.status}
-                if stop.is_set() or outcome.status == "interrupted":
-                    break
+            try:
+                for outcome in _train(trainer, todo, store, data, sweep, display, more):
+                    ran += 1
+                    records[outcome.trial.key] = {"status": outcome.status}
+                    if stop.is_set() or outcome.status == "interrupted":
+                        break
+            except KeyboardInterrupt:
+                # Between two trials: what is finished is on disk.
+                stop.set()
         display.close()
     statuses = Counter(records[t.key]["status"] if t.key in records else "missing" for t in trials)
     return RunSummary(folder=store.folder, statuses=dict(statuses), ran=ran, stopped=stop.is_set())

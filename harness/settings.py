@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from harness.errors import did_you_mean
+
 # transformers.SchedulerType, complete: Optuna's categorical over schedules is this tuple, and a categorical never grows.
 SCHEDULES = (
     "linear",
@@ -27,6 +29,23 @@ SCHEDULES = (
     "warmup_stable_decay",
     "greedy",
 )
+# What a schedule takes in lr_scheduler_kwargs; one that is not here takes nothing.
+SCHEDULE_KWARGS: Mapping[str, tuple[str, ...]] = {
+    "cosine": ("num_cycles",),
+    "cosine_with_restarts": ("num_cycles",),
+    "polynomial": ("lr_end", "power"),
+    "inverse_sqrt": ("timescale",),
+    "cosine_with_min_lr": ("num_cycles", "min_lr", "min_lr_rate"),
+    "cosine_warmup_with_min_lr": ("num_cycles", "min_lr", "min_lr_rate", "warmup_lr_rate"),
+    "warmup_stable_decay": (
+        "num_decay_steps",
+        "num_stable_steps",
+        "warmup_type",
+        "decay_type",
+        "min_lr_ratio",
+        "num_cycles",
+    ),
+}
 # These two follow the evaluation loss, which here is that of the test split.
 _DRIVEN_BY_EVALUATION = {"reduce_lr_on_plateau", "greedy"}
 
@@ -103,6 +122,18 @@ class Training(Strict):
                 f"warmup_steps: 'constant' has no warm-up and would ignore {self.warmup_steps:g}; "
                 "use lr_scheduler_type: constant_with_warmup"
             )
+        allowed = SCHEDULE_KWARGS.get(self.lr_scheduler_type, ())
+        for name in self.lr_scheduler_kwargs:
+            if name not in allowed:
+                takes = f"; it takes {', '.join(allowed)}" if allowed else ", which takes nothing"
+                raise _wrong(
+                    f"lr_scheduler_kwargs: unknown to {self.lr_scheduler_type!r}: {name!r}"
+                    f"{did_you_mean(name, allowed)}{takes}"
+                )
+        if self.lr_scheduler_type == "warmup_stable_decay" and "num_decay_steps" not in self.lr_scheduler_kwargs:
+            raise _wrong("lr_scheduler_kwargs: 'warmup_stable_decay' needs num_decay_steps")
+        if "min_lr" in allowed and len({"min_lr", "min_lr_rate"} & set(self.lr_scheduler_kwargs)) != 1:
+            raise _wrong(f"lr_scheduler_kwargs: {self.lr_scheduler_type!r} needs either min_lr or min_lr_rate")
         if self.warmup_steps >= 1 and not self.warmup_steps.is_integer():
             raise _wrong(f"warmup_steps: expected a share below 1 or a whole number of steps, got {self.warmup_steps}")
         return self

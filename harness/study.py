@@ -250,11 +250,16 @@ def _word(key: str, value: Scalar) -> str:
 
 
 def _set(raw: dict[str, Any], key: str, value: Scalar) -> bool:
-    """Set a dotted key below training, adapter or freeze; False where there is no such place."""
+    """Set a dotted key below training, adapter or freeze; False where there is no such place.
+
+    A part that is no mapping stays as it is: its own check reports it.
+    """
     part, _, name = key.partition(".")
     if part not in {"training", "adapter", "freeze"} or not name or "." in name:
         return False
-    raw[part] = {**(raw.get(part) or {}), name: value}
+    settings = raw.get(part) or {}
+    if isinstance(settings, Mapping):
+        raw[part] = {**settings, name: value}
     return True
 
 
@@ -294,7 +299,7 @@ def _check_space(source: Document, here: Path_, filled: dict[str, Any]) -> list[
                 Arm.model_validate(trial)
             except ValidationError as error:
                 first = error.errors()[0]
-                problems.append(source.problem(where, f"{key} = {end}: {_message(first, ())}"))
+                problems.append(source.problem(where, f"{key} = {end}: {_message(first, _real_path(first, trial))}"))
     return problems
 
 

@@ -20,24 +20,18 @@ def build(report: StudyReport) -> tuple[Table, ...]:
         What `analysis.report.analyze` returns.
     """
     line = _footer(report)
-    compared: tuple[Table | None, ...] = ()
-    if report.comparisons:
-        compared = (verdicts.verdicts(report, line), verdicts.deciding(report, line))
-    beside: tuple[Table | None, ...] = ()
-    if report.comparisons:
-        beside = (
-            evidence.evidence(report, line),
-            evidence.intervals(report, line),
-            evidence.variation(report, line),
-        )
+    compared = bool(report.comparisons)
     tables = (
-        *compared,
+        verdicts.verdicts(report, line) if compared else None,
+        measures.arms(report, line),
+        verdicts.deciding(report, line) if compared else None,
         measures.cost(report, line),
         measures.claims(report, line),
-        measures.arms(report, line),
         measures.selection(report, line),
-        *beside,
         measures.classes(report, line),
+        evidence.evidence(report, line) if compared else None,
+        evidence.intervals(report, line) if compared else None,
+        evidence.variation(report, line) if compared else None,
         measures.provenance(report),
     )
     return tuple(table for table in tables if table is not None)
@@ -65,15 +59,19 @@ def latex(report: StudyReport) -> str:
     return as_latex.render(report.name, report.question, build(report))
 
 
-def terminal(report: StudyReport) -> list[RenderableType]:
+def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableType]:
     """Return the report as what a rich console prints, in order.
 
     Parameters
     ----------
     report
         What `analysis.report.analyze` returns.
+    details
+        Whether to add the tables that are for checking an answer: the tests one by one, all intervals, the
+        variance components, the provenance.
     """
-    return as_terminal.render(report.name, report.question, build(report))
+    tables = [table for table in build(report) if details or not table.detail]
+    return as_terminal.render(report.name, report.question, tables)
 
 
 def _footer(report: StudyReport) -> str:

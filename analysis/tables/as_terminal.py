@@ -31,8 +31,9 @@ def render(title: str, question: str, tables: Sequence[Table]) -> list[Renderabl
         out.append(Text(""))
         out.append(_Grid(table))
         out += [Padding(Text(note, style="dim"), (0, 0, 0, 2), expand=False) for note in table.notes]
-        if table.footer:
-            out.append(Padding(Text(table.footer, style="italic dim"), (0, 0, 0, 2), expand=False))
+    # On one screen the tables do not travel alone: what their footers share is said once, below them.
+    footers = dict.fromkeys(table.footer for table in tables if table.footer)
+    out += [Text(f"\n{footer}", style="italic dim") for footer in footers]
     return out
 
 

@@ -36,6 +36,7 @@ def evidence(report: StudyReport, footer: str) -> Table:
             "give with so many seeds. McNemar: each seed on its own, exact; the lowest to the highest p.",
         ),
         footer=footer,
+        detail=True,
     )
 
 
@@ -113,6 +114,7 @@ def intervals(report: StudyReport, footer: str) -> Table:
             "P: approximate posterior probability of the gap with a flat prior.",
         ),
         footer=footer,
+        detail=True,
     )
 
 
@@ -133,6 +135,7 @@ def variation(report: StudyReport, footer: str) -> Table:
             "number of seeds; below it only more test examples help.",
         ),
         footer=footer,
+        detail=True,
     )
 
 

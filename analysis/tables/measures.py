@@ -108,7 +108,7 @@ def cost(report: StudyReport, footer: str) -> Table:
             )
         )
     methods = sorted({arm.memory_method for arm in report.costs if arm.memory_method})
-    timings = sorted({arm.timing for arm in report.costs if arm.timing not in ("", "solo")})
+    timings = sorted({timing for arm in report.costs for timing in arm.timings if timing != "solo"})
     return Table(
         title="Cost",
         columns=(
@@ -220,6 +220,7 @@ def provenance(report: StudyReport) -> Table:
         rows=tuple(rows),
         notes=() if report.footer.caveats else ("No caveats.",),
         footer="",
+        detail=True,
     )
 
 

@@ -29,6 +29,8 @@ class Table:
         Sentences that explain this table.
     footer
         Provenance and caveats in one line, so that a table that travels alone keeps them.
+    detail
+        Whether the table is for checking an answer rather than for reading it.
     """
 
     title: str
@@ -37,6 +39,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     footer: str
+    detail: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:

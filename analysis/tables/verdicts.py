@@ -87,7 +87,7 @@ def verdicts(report: StudyReport, footer: str) -> Table:
 
 def deciding(report: StudyReport, footer: str) -> Table | None:
     """Lay out what would decide the undecided comparisons; None when there is none to plan for."""
-    rows = []
+    rows, both_needed = [], []
     for one in report.comparisons:
         if one.verdict.label != "undecided" or one.result is None:
             continue
@@ -97,6 +97,8 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
         # A gap that looks smaller than the margin is a matter of equivalence, not of finding it.
         for goal, settling in goals if abs(one.estimate) >= report.plan.margin else goals[1:]:
             if settling is not None:
+                if settling.seeds_needed is None and settling.examples_needed is None and settling.reason:
+                    both_needed.append(f"{one.name}, {goal}: {settling.reason}.")
                 rows.append((one.name, goal, *_plan_cells(report, one, settling), *basis(one)))
     if not rows:
         return None
@@ -113,6 +115,7 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
             "Seeds: on this test set. Test examples: with the seeds at hand. About as many as for the margin "
             "also show equivalence, where there is no gap at all. The gap seen may be far from the true one.",
             "More training: seeds still to run in both arms times their measured seconds, one at a time.",
+            *both_needed,
         ),
         footer=footer,
     )

@@ -24,6 +24,7 @@ FLIP_RATE = 0.05
 
 _LABELLED_SEED = 20_240_611
 _UNLABELLED_SEED = 20_240_612
+_STARS_WHEN_GOOD = (5, 5, 5, 5, 5, 4, 4, 4, 3, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,22 @@ class Example:
         return self.leaning != self.label
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """One unlabelled text for pretraining.
+
+    Parameters
+    ----------
+    text
+        One to three sentences.
+    stars
+        What the reviewer gave, 1 to 5.
+    """
+
+    text: str
+    stars: int
+
+
 @cache
 def labelled() -> dict[str, tuple[Example, ...]]:
     """Generate the three labelled splits; no sentence occurs twice, within a split or between them.
@@ -71,28 +88,30 @@ def labelled() -> dict[str, tuple[Example, ...]]:
     return {name: tuple(next(remaining) for _ in range(size)) for name, size in SIZES.items()}
 
 
-def unlabelled(size: int) -> Iterator[tuple[str, ...]]:
+def unlabelled(size: int) -> Iterator[Review]:
     """Generate reviews without labels, for language modelling.
 
-    The sentences of one review share their topic and their leaning. None of them is in the validation or the
-    test split.
+    The sentences of one review share their topic and their leaning, and its stars follow the leaning loosely.
+    No sentence is in the validation or the test split.
 
     Parameters
     ----------
     size
-        Number of reviews, each of one to four sentences.
+        Number of reviews drawn; the few that the held-out splits leave empty are dropped.
     """
     held_out = {example.sentence for name in ("validation", "test") for example in labelled()[name]}
     dice = Dice(np.random.Generator(np.random.PCG64(_UNLABELLED_SEED)))
     for _ in range(size):
         topic, leaning = dice.pick(lexicon.TOPICS), int(dice.below(0.5))
-        review: list[str] = []
-        for _ in range(dice.pick((1, 2, 3, 4))):
-            text = write_sentence(dice, topic=topic, leaning=None if dice.below(UNDECIDED_RATE) else leaning)
+        sentences: list[str] = []
+        for _ in range(dice.pick((1, 2, 3))):
+            undecided = dice.below(UNDECIDED_RATE)
+            text = write_sentence(dice, topic=topic, leaning=None if undecided else leaning)
             if text not in held_out:
-                review.append(text)
-        if review:
-            yield tuple(review)
+                sentences.append(text)
+        happiness = dice.pick(_STARS_WHEN_GOOD)
+        if sentences:
+            yield Review(text=" ".join(sentences), stars=happiness if leaning == 1 else 6 - happiness)
 
 
 def fingerprint() -> str:

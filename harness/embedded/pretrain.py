@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from harness.embedded import CHECKPOINTS, checkpoint, corpus
+from harness.embedded.corpus import Review
 
 MAX_TOKENS = 128
 MAX_BYTES = 2_000_000
@@ -31,6 +32,7 @@ MASKED_SHARE = 0.15
 # The usual 0.02 belongs to a width of 768; a narrower layer needs wider weights for the same activations.
 INITIAL_SPREAD = 0.07
 RECORD = "pretraining.json"
+RATINGS = ("one star", "two stars", "three stars", "four stars", "five stars")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Recipe:
 
 RECIPES = {
     "embedded/tiny-gpt2": Recipe(steps=3000, batch_size=16, learning_rate=3e-3, seed=1),
-    "embedded/tiny-distilbert": Recipe(steps=8000, batch_size=32, learning_rate=3e-3, seed=2),
+    "embedded/tiny-distilbert": Recipe(steps=7000, batch_size=32, learning_rate=3e-3, seed=2),
 }
 
 
@@ -130,10 +132,14 @@ def distilbert_model(tokenizer: Any) -> Any:
     return transformers.DistilBertForMaskedLM(config)
 
 
-def gpt2_losses(model: Any, tokenizer: Any, reviews: Sequence[str], recipe: Recipe) -> Iterator[torch.Tensor]:
-    """Yield the loss of one batch after another, each row 128 tokens of whole reviews, the last one cut."""
+def gpt2_losses(model: Any, tokenizer: Any, reviews: Sequence[Review], recipe: Recipe) -> Iterator[torch.Tensor]:
+    """Yield the loss of one batch after another, each row 128 tokens of whole reviews, the last one cut.
+
+    Every review closes with its stars, so that the model learns to tell praise from complaint by reading on.
+    """
     rng = np.random.default_rng(recipe.seed)
-    pieces = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(list(reviews))["input_ids"]]
+    texts = [f"{review.text} {RATINGS[review.stars - 1]}." for review in reviews]
+    pieces = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(texts)["input_ids"]]
     while True:
         rows = []
         for _ in range(recipe.batch_size):
@@ -146,19 +152,22 @@ def gpt2_losses(model: Any, tokenizer: Any, reviews: Sequence[str], recipe: Reci
         yield torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
 
 
-def distilbert_losses(model: Any, tokenizer: Any, reviews: Sequence[str], recipe: Recipe) -> Iterator[torch.Tensor]:
+def distilbert_losses(model: Any, tokenizer: Any, reviews: Sequence[Review], recipe: Recipe) -> Iterator[torch.Tensor]:
     """Yield the loss of one batch after another, each row one review with 15% of its tokens masked.
 
-    Of these, 80% are hidden behind [MASK], 10% replaced by another token and 10% left as they are.
+    Of these, 80% are hidden behind [MASK], 10% replaced by another token and 10% left as they are. The state
+    at [CLS] predicts the number of stars, so that it sums up the text, as BERT's does after next-sentence prediction.
     """
     rng = np.random.default_rng(recipe.seed)
-    pieces = tokenizer(list(reviews), truncation=True)["input_ids"]
+    pieces = tokenizer([review.text for review in reviews], truncation=True)["input_ids"]
+    ratings = tokenizer.convert_tokens_to_ids([RATINGS[review.stars - 1].split()[0] for review in reviews])
     # Rows of similar length share a batch: less padding, less time.
     by_length = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
     specials = sorted(tokenizer.all_special_ids)
     while True:
         first = int(rng.integers(len(pieces) - recipe.batch_size))
-        chosen = [pieces[i] for i in by_length[first : first + recipe.batch_size]]
+        rows = by_length[first : first + recipe.batch_size]
+        chosen = [pieces[i] for i in rows]
         ids = np.full((len(chosen), len(chosen[-1])), tokenizer.pad_token_id)
         for row, piece in zip(ids, chosen, strict=True):
             row[: len(piece)] = piece
@@ -167,12 +176,15 @@ def distilbert_losses(model: Any, tokenizer: Any, reviews: Sequence[str], recipe
         shown = np.where(asked & (fate < 0.8), tokenizer.mask_token_id, ids)
         drawn = rng.integers(len(specials), len(tokenizer), size=ids.shape)
         shown = np.where(asked & (fate >= 0.8) & (fate < 0.9), drawn, shown)
+        asked[:, 0] = True
+        wanted = ids.copy()
+        wanted[:, 0] = [ratings[i] for i in rows]
         attended = torch.from_numpy((ids != tokenizer.pad_token_id).astype(np.int64))
         states = model.distilbert(input_ids=torch.from_numpy(shown), attention_mask=attended)[0]
         # The output layer sees the masked places only: it costs more than the six layers below it.
         hidden = model.activation(model.vocab_transform(states[torch.from_numpy(asked)]))
         logits = model.vocab_projector(model.vocab_layer_norm(hidden))
-        yield torch.nn.functional.cross_entropy(logits, torch.from_numpy(ids[asked]))
+        yield torch.nn.functional.cross_entropy(logits, torch.from_numpy(wanted[asked]))
 
 
 def train(model: Any, losses: Iterator[torch.Tensor], recipe: Recipe, *, report: Callable[[str], None]) -> float:
@@ -188,7 +200,7 @@ def train(model: Any, losses: Iterator[torch.Tensor], recipe: Recipe, *, report:
     recent: list[float] = []
     for step in range(1, recipe.steps + 1):
         loss = next(losses)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -199,17 +211,24 @@ def train(model: Any, losses: Iterator[torch.Tensor], recipe: Recipe, *, report:
     return float(np.mean(recent))
 
 
+def fingerprint(reviews: Iterable[Review]) -> str:
+    """Hash the text and the stars of every review (SHA-256, hexadecimal)."""
+    lines = (f"{review.stars}\t{review.text}\n" for review in reviews)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def pretrain(name: str, folder: Path, *, report: Callable[[str], None]) -> None:
     """Pretrain one checkpoint and write it, its tokenizer and its record into the folder."""
     recipe = RECIPES[name]
     torch.manual_seed(recipe.seed)
-    reviews = [" ".join(review) for review in corpus.unlabelled(REVIEWS)]
+    reviews = list(corpus.unlabelled(REVIEWS))
+    texts = [*(review.text for review in reviews), *RATINGS]
     if name == "embedded/tiny-gpt2":
-        tokenizer = gpt2_tokenizer(reviews)
+        tokenizer = gpt2_tokenizer(texts)
         model = gpt2_model(tokenizer)
         losses = gpt2_losses(model, tokenizer, reviews, recipe)
     else:
-        tokenizer = distilbert_tokenizer(reviews)
+        tokenizer = distilbert_tokenizer(texts)
         model = distilbert_model(tokenizer)
         losses = distilbert_losses(model, tokenizer, reviews, recipe)
     report(f"{name}: {model.num_parameters():,} parameters, {len(tokenizer)} tokens")
@@ -219,7 +238,7 @@ def pretrain(name: str, folder: Path, *, report: Callable[[str], None]) -> None:
     (folder / "model.safetensors").chmod(0o644)
     record = {
         "corpus": corpus.fingerprint(),
-        "texts": hashlib.sha256("\n".join(reviews).encode()).hexdigest(),
+        "reviews": fingerprint(reviews),
         "recipe": asdict(recipe),
         "loss": round(loss, 4),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
@@ -235,11 +254,8 @@ def problems(name: str) -> list[str]:
     if size >= MAX_BYTES:
         found.append(f"{name}: model.safetensors has {size:,} bytes, at most {MAX_BYTES - 1:,} are allowed")
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    texts = "\n".join(" ".join(review) for review in corpus.unlabelled(REVIEWS))
-    for part, now in (
-        ("corpus", corpus.fingerprint()),
-        ("texts", hashlib.sha256(texts.encode()).hexdigest()),
-    ):
+    generated = {"corpus": corpus.fingerprint(), "reviews": fingerprint(corpus.unlabelled(REVIEWS))}
+    for part, now in generated.items():
         if record[part] != now:
             found.append(f"{name}: trained with {part} {record[part]}, generated now is {now}")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)

@@ -21,6 +21,7 @@ from harness.data import Split, TaskData
 from harness.engines import Engine, Epoch, Failure, Outcome, Progress, Report, Score
 from harness.engines.batches import DivergedError, Examples, Padding, score
 from harness.engines.memory import PeakMemory
+from harness.quiet import quiet
 from harness.settings import Data, Training
 from harness.trials import Trial
 
@@ -165,7 +166,7 @@ class _Run:
             model.to(self.engine._device)
             self.close_epoch(model, 0, float("nan"), 0.0)
             return
-        with tempfile.TemporaryDirectory() as folder, models.quiet():
+        with tempfile.TemporaryDirectory() as folder, quiet():
             trainer = _Trainer(self, model, _arguments(self.training, folder, self.engine._device, self.trial))
             trainer.train()
 

@@ -86,7 +86,7 @@ def test_the_cost_of_an_arm(study: StudyFolder) -> None:
     assert cost.seconds_range == (6.5, 9.4)
     assert (cost.trainable, cost.total, cost.share) == (8_000, 1_000_000, 0.008)
     assert cost.peak_bytes == 400_000_000
-    assert (cost.memory_method, cost.timing, cost.n_seeds) == ("resident set", "solo", 6)
+    assert (cost.memory_method, cost.timings, cost.n_seeds) == ("resident set", ("solo",), 6)
 
 
 def test_what_was_not_recorded_is_unknown_and_never_zero(study: StudyFolder) -> None:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +15,7 @@ from harness import embedded
 from harness.embedded import corpus, grammar, lexicon
 
 # Pinned: a change of the corpus changes every result that was ever computed on it.
-CORPUS_SHA256 = "PIN"
+CORPUS_SHA256 = "83182cd49b301bb6d1dc1c5cee2c7317b023fac594a895529a2ba1d764db5605"
 
 
 def _words(sentence: str) -> list[str]:
@@ -46,7 +50,7 @@ def test_no_sentence_occurs_twice_within_or_between_splits() -> None:
 def test_no_pretraining_sentence_is_in_the_held_out_splits() -> None:
     held_out = {s for name in ("validation", "test") for s in embedded.split("embedded/sentiment", name)["sentence"]}
     reviews = list(corpus.unlabelled(4000))
-    seen = {sentence for review in reviews for sentence in review}
+    seen = {f"{part}." for review in reviews for part in review.text.rstrip(".").split(". ")}
     assert len(reviews) > 3900
     assert not seen & held_out
 
@@ -57,7 +61,7 @@ def test_the_pretraining_stream_would_hold_test_sentences_without_its_filter(
     held_out = {s for name in ("validation", "test") for s in embedded.split("embedded/sentiment", name)["sentence"]}
     nothing: dict[str, tuple[corpus.Example, ...]] = {"train": (), "validation": (), "test": ()}
     monkeypatch.setattr(corpus, "labelled", lambda: nothing)
-    unfiltered = {sentence for review in corpus.unlabelled(4000) for sentence in review}
+    unfiltered = {f"{part}." for review in corpus.unlabelled(4000) for part in review.text.rstrip(".").split(". ")}
     assert unfiltered & held_out
 
 
@@ -166,10 +170,132 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def _load(name: str) -> tuple[object, object]:
+def test_a_checkpoint_is_small_and_recorded(name: str) -> None:
+    folder = embedded.checkpoint(name)
+    assert 1_000_000 < (folder / "model.safetensors").stat().st_size < 2_000_000
+    record = json.loads((folder / "pretraining.json").read_text())
+    assert record["corpus"] == CORPUS_SHA256
+    assert not list(folder.glob("*.bin"))
+
+
+def _loaded(name: str) -> tuple[Any, Any]:
     transformers = pytest.importorskip("transformers")
     folder = embedded.checkpoint(name)
-    return (
-        transformers.AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, local_files_only=True),
-        transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True),
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
+    return model, transformers.AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "new"),
+    [
+        ("embedded/tiny-gpt2", {"score.weight"}),
+        (
+            "embedded/tiny-distilbert",
+            {"pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias"},
+        ),
+    ],
+)
+def test_only_the_head_is_new_when_a_checkpoint_is_loaded(checkpoint: str, new: set[str]) -> None:
+    transformers = pytest.importorskip("transformers")
+    _, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+        embedded.checkpoint(checkpoint), num_labels=2, output_loading_info=True
     )
+    assert set(info["missing_keys"]) == new
+    assert not info["mismatched_keys"]
+
+
+def test_gpt2_has_attention_in_one_matrix_and_no_padding_token() -> None:
+    model, tokenizer = _loaded("embedded/tiny-gpt2")
+    attention = [name for name, _ in model.named_modules() if name.endswith("c_attn")]
+    assert attention == [f"transformer.h.{layer}.attn.c_attn" for layer in range(4)]
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|endoftext|>", None)
+    ids = tokenizer("the plot was dull.")["input_ids"]
+    assert tokenizer.eos_token_id not in ids
+    dropouts = (model.config.attn_pdrop, model.config.embd_pdrop, model.config.resid_pdrop)
+    assert dropouts == (0.1, 0.1, 0.1)
+
+
+def test_distilbert_has_six_layers_and_marks_the_ends() -> None:
+    model, tokenizer = _loaded("embedded/tiny-distilbert")
+    assert model.config.n_layers == len(model.distilbert.transformer.layer) == 6
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer("the plot was dull.")["input_ids"])
+    assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
+    assert (tokenizer.pad_token, tokenizer.mask_token) == ("[PAD]", "[MASK]")
+    assert (model.config.dropout, model.config.attention_dropout) == (0.1, 0.1)
+    assert model.config.pad_token_id == tokenizer.pad_token_id
+
+
+def test_every_sentence_survives_its_tokenizer(name: str) -> None:
+    model, tokenizer = _loaded(name)
+    sentences = [s for split in embedded.SPLITS for s in embedded.split("embedded/sentiment", split)["sentence"]]
+    encoded = tokenizer(sentences)["input_ids"]
+    assert len(tokenizer) == model.config.vocab_size == 1024
+    assert max(map(len, encoded)) < tokenizer.model_max_length == 128
+    if tokenizer.unk_token != tokenizer.eos_token:
+        assert not any(tokenizer.unk_token_id in ids for ids in encoded)
+    restored = tokenizer.batch_decode(encoded, skip_special_tokens=True)
+    spaceless = [sentence.replace(" ", "") for sentence in sentences]
+    assert [text.replace(" ", "") for text in restored] == spaceless
+
+
+def test_other_text_has_no_unknown_tokens_either(name: str) -> None:
+    _, tokenizer = _loaded(name)
+    tokens = tokenizer.tokenize("It's 7 o'clock: Zürich & QUX (50%) -- ok?")
+    assert len(tokens) > 8
+    assert tokenizer.unk_token not in tokens
+
+
+def test_the_pretrained_weights_are_finite_and_trained(name: str) -> None:
+    model, _ = _loaded(name)
+    embeddings = model.get_input_embeddings().weight.detach().numpy()
+    assert np.isfinite(embeddings).all()
+    # Fresh weights have this spread; training moves frequent words far from it.
+    assert embeddings.std() > 1.5 * model.config.initializer_range
+
+
+def test_the_shipped_checkpoints_pass_their_own_check(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    from harness.embedded import pretrain
+
+    assert pretrain.main(["--check"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_the_check_names_what_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    from harness.embedded import pretrain
+
+    folder = tmp_path / "tiny-gpt2"
+    shutil.copytree(embedded.checkpoint("embedded/tiny-gpt2"), folder)
+    record = json.loads((folder / "pretraining.json").read_text())
+    (folder / "pretraining.json").write_text(json.dumps(record | {"corpus": "0" * 64}))
+    monkeypatch.setattr(pretrain, "checkpoint", lambda name: folder)
+    monkeypatch.setattr(pretrain, "MAX_BYTES", 1_000_000)
+    assert pretrain.main(["--check", "embedded/tiny-gpt2"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "at most 999,999" in lines[0]
+    assert CORPUS_SHA256 in lines[1]
+
+
+def test_pretraining_again_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    from harness.embedded import pretrain
+
+    short = pretrain.Recipe(steps=20, batch_size=2, learning_rate=1e-3, seed=5)
+    monkeypatch.setitem(pretrain.RECIPES, name, short)
+    monkeypatch.setattr(pretrain, "REVIEWS", 300)
+    lines: list[str] = []
+    weights = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        torch.rand(3)
+        pretrain.pretrain(name, folder, report=lines.append)
+        weights.append(load_file(folder / "model.safetensors"))
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert json.loads((tmp_path / "a" / "pretraining.json").read_text())["recipe"]["steps"] == 20
+    assert "parameters" in lines[0]

@@ -232,7 +232,7 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path, tiny: Tiny) -> None:
 
 
 LONG = (
-    "training.num_train_epochs=12",
+    "training.num_train_epochs=6",
     "data.train_size=160",
     "seeds=2",
     "arms={full: {}, other: {freeze: {layers: 1}}}",
@@ -257,10 +257,11 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         if process.poll() is not None or time.monotonic() > limit:
             pytest.fail(f"the run ended too early: {process.communicate()[0]}")
         time.sleep(0.02)
+    time.sleep(0.3)
 
 
 def running(folder: Path) -> bool:
-    """Whether a trial is under way after the first that finished."""
+    """Whether the first trial is on disk, so that the second is about to start."""
     return bool(records(folder)) if folder.exists() else False
 
 
@@ -270,9 +271,8 @@ def test_a_run_killed_in_the_middle_of_a_trial_ends_as_an_undisturbed_one(
     folder = tmp_path / "killed" / "tiny"
     process = start(tiny_file, tmp_path / "killed", *LONG)
     wait_for(lambda: running(folder), process)
-    time.sleep(0.2)  # into the next trial
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     survived = {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/record.json")}
     assert 1 <= len(survived) < 4
     summary = run_study(tiny(*LONG), tmp_path / "killed")
@@ -280,7 +280,8 @@ def test_a_run_killed_in_the_middle_of_a_trial_ends_as_an_undisturbed_one(
     assert summary.ran == 4 - len(survived)
     assert {path: path.stat().st_mtime_ns for path in survived} == survived
     undisturbed = start(tiny_file, tmp_path / "whole", *LONG)
-    assert undisturbed.wait() == 0
+    output, _ = undisturbed.communicate()
+    assert undisturbed.returncode == 0, output
     # The second half ran in this process: same machine, same number of threads.
     assert predictions(folder) == predictions(tmp_path / "whole" / "tiny")
 

@@ -1,0 +1,63 @@
+"""A small study file to change and to break."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Before any library of the Hub is imported: no test here asks a network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from harness.errors import Problem, StudyError
+from harness.study import load_study
+
+BASE = """\
+name: base
+model: embedded/tiny-gpt2
+data:
+  path: embedded/sentiment
+training:
+  learning_rate: 1e-3
+  num_train_epochs: 2
+arms:
+  full: {}
+  lora:
+    adapter: {peft_type: LORA, target_modules: [c_attn]}
+    grid: {adapter.r: [2, 8]}
+  frozen:
+    freeze: {layers: 1}
+seeds: 3
+selection: last
+analysis: {baseline: full}
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., Path]:
+    """Write the small study with pieces of its text replaced; a text alone is written as it is."""
+
+    def write(*changes: tuple[str, str], text: str = BASE) -> Path:
+        for old, new in changes:
+            if text.count(old) != 1:
+                raise ValueError(f"{old!r} is in the study {text.count(old)} times")
+            text = text.replace(old, new)
+        path = tmp_path / "study.yaml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def refused() -> Callable[..., tuple[Problem, ...]]:
+    """Load a study that must be refused, and return what was found wrong."""
+
+    def load(path: Path, *overrides: str) -> tuple[Problem, ...]:
+        with pytest.raises(StudyError) as caught:
+            load_study(path, overrides)
+        return caught.value.problems
+
+    return load

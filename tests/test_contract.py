@@ -1,0 +1,99 @@
+"""The record format: written by `harness`, read by `analysis`, with nothing shared between them but the disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import analysis
+from analysis import tables
+from analysis.errors import RecordError
+from harness import run_study
+from harness.study import Study
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study run once, with everything in it that a record can hold but trouble."""
+    from harness.study import load_study
+
+    root = tmp_path_factory.mktemp("contract")
+    (root / "s.yaml").write_text(
+        "name: contract\n"
+        "model: embedded/tiny-gpt2\n"
+        "data: {path: embedded/sentiment, train_size: 48, test_size: 40}\n"
+        "training: {learning_rate: 1e-3, num_train_epochs: 2, per_device_train_batch_size: 16}\n"
+        "arms:\n"
+        "  full: {}\n"
+        "  early: {selection: {best: loss, on: holdout, fraction: 0.25, patience: 1}}\n"
+        "  'lora[v] & 50%_\\t\\[/red]':\n"
+        "    adapter: {peft_type: LORA, r: 2, target_modules: [c_attn]}\n"
+        "seeds: [0, 3]\n"
+        "selection: {best: accuracy, on: test}\n"
+        "deviations: [the head is seeded]\n"
+        "analysis: {baseline: full, margin: 0.05}\n"
+        "claims: [{source: s, model: embedded/tiny-gpt2, n: 40, accuracy: {full: '0.5', early: '0.6'}}]\n"
+    )
+    return run_study(load_study(root / "s.yaml"), root).folder
+
+
+def test_what_harness_wrote_analysis_reads(written: Path) -> None:
+    report = analysis.analyze(written)
+    assert report.name == "contract"
+    assert report.seeds == (0, 3)
+    assert report.n_examples == 40
+    assert [arm.arm for arm in report.arms] == ["full", "early", "lora[v] & 50%_\\t\\[/red]"]
+    for arm in report.arms:
+        cells = [c for c in json.loads((written / "study.json").read_text())["cells"] if c["arm"] == arm.arm]
+        records = [json.loads((written / "trials" / c["key"] / "record.json").read_text()) for c in cells]
+        at = [r["selected_epoch"] if arm.arm == "early" else len(r["epochs"]) for r in records]
+        told = [r["epochs"][e - 1]["test"]["accuracy"] for r, e in zip(records, at, strict=True)]
+        assert arm.mean == pytest.approx(sum(told) / 2)
+    assert {lift.arm for lift in report.selection_lifts} == {"full", "lora[v] & 50%_\\t\\[/red]"}
+    assert len(report.comparisons) == 2
+    assert len(report.claims) == 1
+
+
+def test_all_tables_can_be_made_of_it(written: Path) -> None:
+    report = analysis.analyze(written)
+    assert "lora" in tables.markdown(report)
+    assert r"50\%\_" in tables.latex(report)
+    assert tables.terminal(report)
+    json.dumps(report.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("file", ["study.json", "record.json"])
+def test_a_format_of_tomorrow_is_refused_by_name(written: Path, tmp_path: Path, file: str) -> None:
+    folder = tmp_path / "later"
+    shutil.copytree(written, folder)
+    path = next(folder.rglob(file))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
+    with pytest.raises(RecordError, match="format 2"):
+        analysis.analyze(folder)
+
+
+def test_a_diverged_cell_is_known_on_both_sides(
+    tmp_path: Path, tiny: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.engines import trainer
+
+    original = trainer._Run._train
+
+    def planted(self: trainer._Run) -> None:
+        if (self.trial.arm, self.trial.seed) == ("full", 1):
+            raise trainer.DivergedError("a loss is not finite")
+        original(self)
+
+    monkeypatch.setattr(trainer._Run, "_train", planted)
+    summary = run_study(tiny(), tmp_path)
+    assert summary.statuses == {"finished": 5, "diverged": 1}
+    refused = analysis.analyze(summary.folder)
+    assert all(pair.verdict.label == "no verdict" for pair in refused.comparisons if pair.baseline == "full")
+    run_study(tiny("analysis.failed_trials=drop_seed"), tmp_path)
+    assert analysis.analyze(summary.folder).dropped_seeds == (1,)
