@@ -72,6 +72,9 @@ _ACCENTS = {
 _MINUS = re.compile(r"(?<![^\s\[(])-(?=\d)")
 _LIGATURES = re.compile(r"-(?=-)|'(?=')|,(?=,)")
 
+# A tabular is laid out in one run of pdflatex and may be moved into a float; a longtable takes two, and breaks.
+_ROWS_ON_A_PAGE = 40
+
 _PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
@@ -133,12 +136,17 @@ def _table(table: Table) -> str:
     body = "".join(f"{' & '.join(escaped(cell) for cell in row)} \\\\\n" for row in table.rows)
     lines = [*table.notes, *([table.footer] if table.footer else [])]
     notes = "".join(f"\\par\\smallskip {escaped(line)}\n" for line in lines)
-    return (
-        f"\\subsection*{{{escaped(table.title)}}}\n"
-        f"\\begin{{longtable}}[l]{{@{{}}{_columns(table)}@{{}}}}\n"
-        f"\\toprule\n{heads} \\\\\n\\midrule\n\\endhead\n\\bottomrule\n\\endfoot\n{body}"
-        f"\\end{{longtable}}\n{notes}"
-    )
+    columns = f"{{@{{}}{_columns(table)}@{{}}}}"
+    if len(table.rows) > _ROWS_ON_A_PAGE:
+        laid = (
+            f"\\begin{{longtable}}[l]{columns}\n\\toprule\n{heads} \\\\\n\\midrule\n\\endhead\n"
+            f"\\bottomrule\n\\endfoot\n{body}\\end{{longtable}}\n"
+        )
+    else:
+        laid = (
+            f"\\begin{{tabular}}{columns}\n\\toprule\n{heads} \\\\\n\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n"
+        )
+    return f"\\subsection*{{{escaped(table.title)}}}\n{laid}{notes}"
 
 
 def _columns(table: Table) -> str:

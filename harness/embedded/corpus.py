@@ -66,6 +66,11 @@ class Review:
     text: str
     stars: int
 
+    @property
+    def rating(self) -> str:
+        """The stars in words, such as *two stars*."""
+        return ("one star", "two stars", "three stars", "four stars", "five stars")[self.stars - 1]
+
 
 @cache
 def labelled() -> dict[str, tuple[Example, ...]]:
@@ -104,7 +109,7 @@ def unlabelled(size: int) -> Iterator[Review]:
     for _ in range(size):
         topic, leaning = dice.pick(lexicon.TOPICS), int(dice.below(0.5))
         sentences: list[str] = []
-        for _ in range(dice.pick((1, 2, 3))):
+        for _ in range(dice.pick((1, 1, 2, 3))):
             undecided = dice.below(UNDECIDED_RATE)
             text = write_sentence(dice, topic=topic, leaning=None if undecided else leaning)
             if text not in held_out:

@@ -32,7 +32,6 @@ MASKED_SHARE = 0.15
 # The usual 0.02 belongs to a width of 768; a narrower layer needs wider weights for the same activations.
 INITIAL_SPREAD = 0.07
 RECORD = "pretraining.json"
-RATINGS = ("one star", "two stars", "three stars", "four stars", "five stars")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +137,7 @@ def gpt2_losses(model: Any, tokenizer: Any, reviews: Sequence[Review], recipe: R
     Every review closes with its stars, so that the model learns to tell praise from complaint by reading on.
     """
     rng = np.random.default_rng(recipe.seed)
-    texts = [f"{review.text} {RATINGS[review.stars - 1]}." for review in reviews]
+    texts = [f"{review.text} {review.rating}." for review in reviews]
     pieces = [[*ids, tokenizer.eos_token_id] for ids in tokenizer(texts)["input_ids"]]
     while True:
         rows = []
@@ -160,7 +159,7 @@ def distilbert_losses(model: Any, tokenizer: Any, reviews: Sequence[Review], rec
     """
     rng = np.random.default_rng(recipe.seed)
     pieces = tokenizer([review.text for review in reviews], truncation=True)["input_ids"]
-    ratings = tokenizer.convert_tokens_to_ids([RATINGS[review.stars - 1].split()[0] for review in reviews])
+    ratings = tokenizer.convert_tokens_to_ids([review.rating.split()[0] for review in reviews])
     # Rows of similar length share a batch: less padding, less time.
     by_length = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
     specials = sorted(tokenizer.all_special_ids)
@@ -222,7 +221,7 @@ def pretrain(name: str, folder: Path, *, report: Callable[[str], None]) -> None:
     recipe = RECIPES[name]
     torch.manual_seed(recipe.seed)
     reviews = list(corpus.unlabelled(REVIEWS))
-    texts = [*(review.text for review in reviews), *RATINGS]
+    texts = [f"{review.text} {review.rating}." for review in reviews]
     if name == "embedded/tiny-gpt2":
         tokenizer = gpt2_tokenizer(texts)
         model = gpt2_model(tokenizer)

@@ -217,9 +217,9 @@ def test_latex_tables_are_closed_and_every_row_has_its_columns(nasty: StudyFolde
     text = tables.latex(report)
     assert text.startswith(r"\documentclass")
     assert text.endswith("\\end{document}\n")
-    assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == len(tables.build(report))
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == len(tables.build(report))
     for table, block in zip(
-        tables.build(report), re.findall(r"\\begin\{longtable\}.*?\\end\{longtable\}", text, re.DOTALL), strict=True
+        tables.build(report), re.findall(r"\\begin\{tabular\}.*?\\end\{tabular\}", text, re.DOTALL), strict=True
     ):
         rows = [line for line in block.splitlines() if line.endswith(r"\\") and line != r"\\"]
         assert len(rows) == len(table.rows) + 1
@@ -279,6 +279,16 @@ def test_what_is_for_checking_can_be_left_out_on_screen(study: StudyFolder) -> N
     assert len(tables.terminal(report, details=False)) < len(tables.terminal(report))
     footer = titled(report, "Verdicts").footer
     assert shown.count(footer) == 1
+
+
+def test_a_table_longer_than_a_page_may_break() -> None:
+    def laid(rows: int) -> str:
+        table = Table(title="t", columns=("a",), numeric=frozenset(), rows=(("x",),) * rows, notes=(), footer="")
+        return as_latex.render("title", "", [table])
+
+    assert r"\begin{longtable}" not in laid(40)
+    assert r"\begin{tabular}" not in laid(41)
+    assert r"\endhead" in laid(41)
 
 
 def test_a_study_of_one_arm_has_tables_without_comparisons(

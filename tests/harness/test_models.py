@@ -189,11 +189,11 @@ def test_a_saved_adapter_comes_back_with_its_head(small: Callable[[str], Checkpo
         again = peft.PeftModel.from_pretrained(build(small("distilbert"), Arm(), seed=9), tmp_path / "ours")
     torch.testing.assert_close(logits(again, [3, 4, 5]), logits(model, [3, 4, 5]), rtol=0, atol=0)
 
-    # Planted: peft's own choice of modules to save misses pre_classifier.
+    # Planted: an adapter that does not name the head stores none.
     with models.quiet():
-        config = peft.LoraConfig(task_type="SEQ_CLS", target_modules=["q_lin"], r=2)
+        config = peft.LoraConfig(target_modules=["q_lin"], r=2)
         missing = peft.get_peft_model(build(small("distilbert"), Arm()), config)
-        missing.save_pretrained(tmp_path / "missing")
+        missing.save_pretrained(tmp_path / "missing", save_embedding_layers=False)
         lost = peft.PeftModel.from_pretrained(build(small("distilbert"), Arm(), seed=9), tmp_path / "missing")
     assert not torch.equal(logits(lost, [3, 4, 5]), logits(missing, [3, 4, 5]))
 
@@ -224,10 +224,8 @@ def test_the_same_streams_give_the_same_weights(small: Callable[[str], Checkpoin
     torch.randn(17)
     two = build(small("gpt2"), arm)
     assert_same(weights(one), weights(two))
-    other = build(small("gpt2"), arm, seed=1)
-    assert not torch.equal(
-        weights(one, "score")[next(iter(weights(one, "score")))], next(iter(weights(other, "score").values()))
-    )
+    head, other = weights(one, "score"), weights(build(small("gpt2"), arm, seed=1), "score")
+    assert not any(torch.equal(head[name], other[name]) for name in head)
 
 
 def test_outside_its_stream_a_head_is_whatever_was_drawn_before(small: Callable[[str], Checkpoint]) -> None:
@@ -353,9 +351,11 @@ def test_without_a_network_the_message_names_a_local_copy() -> None:
     assert "model=embedded/tiny-gpt2" in said
 
 
-def test_a_checkpoint_without_a_tokenizer_is_refused(small: Callable[[str], Checkpoint]) -> None:
-    with pytest.raises(ModelError, match="its tokenizer cannot be loaded"):
-        models.tokenizer(small("gpt2"))
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_checkpoint_without_a_tokenizer_is_refused(small: Callable[[str], Checkpoint], kind: str) -> None:
+    # transformers itself makes an empty one, and every text would become the same few tokens.
+    with pytest.raises(ModelError, match="there are no tokenizer files"):
+        models.tokenizer(small(kind))
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "garbage"])

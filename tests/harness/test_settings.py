@@ -49,7 +49,7 @@ def test_every_setting_has_the_librarys_name_and_default(ours: Any, theirs: Any)
 
 def test_schedules_are_all_of_transformers() -> None:
     # Optuna's categorical over schedules is this tuple, in this order, and may never grow.
-    assert SCHEDULES == tuple(kind.value for kind in SchedulerType)
+    assert tuple(kind.value for kind in SchedulerType) == SCHEDULES
 
 
 def test_schedule_settings_are_those_of_transformers() -> None:

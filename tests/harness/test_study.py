@@ -394,8 +394,10 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 PATHS = _paths(YAML(typ="safe", pure=True).load(DESIGN))
 ODD = st.sampled_from(
-    [None, True, 0, -1, 3, 2**40, 0.5, 1e300, "", "x", "1", "last", "\n", "[/red]", [], [1], [[1]], ["a", None]]
-    + [{}, {"a": 1}, {1: 2}, {"best": "loss"}, {"peft_type": "IA3"}, {"adapter.r": [1, 2]}, {"layers": 1}]
+    [
+        *(None, True, 0, -1, 3, 2**40, 0.5, 1e300, "", "x", "1", "last", "\n", "[/red]", [], [1], [[1]], ["a", None]),
+        *({}, {"a": 1}, {1: 2}, {"best": "loss"}, {"peft_type": "IA3"}, {"adapter.r": [1, 2]}, {"layers": 1}),
+    ]
 )
 
 
@@ -418,11 +420,13 @@ def test_a_study_loads_or_is_refused_whatever_stands_in_it(
     YAML(typ="safe", pure=True).dump(raw, stream)
     file = tmp_path / "odd.yaml"
     file.write_text(stream.getvalue(), "utf-8")
+    problems: tuple[Problem, ...] = ()
     try:
         study = load_study(file)
     except StudyError as error:
-        assert error.problems
-        assert all(problem.place.startswith(str(file)) for problem in error.problems)
+        problems = error.problems
+    assert all(problem.place.startswith(str(file)) for problem in problems)
+    if problems:
         return
     # What loads can be stored and hashed.
     assert json.loads(json.dumps(study.model_dump(mode="json"), allow_nan=False))["name"] == study.name
