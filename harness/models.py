@@ -120,9 +120,9 @@ def tokenizer(checkpoint: Checkpoint) -> Any:
             loaded = transformers.AutoTokenizer.from_pretrained(checkpoint.source, revision=checkpoint.revision)
     except (OSError, ValueError) as error:
         raise ModelError(f"model {checkpoint.name}: its tokenizer cannot be loaded: {_first_line(error)}") from None
-    # Where the files are missing, transformers makes a tokenizer of special tokens only, to which every word is unknown.
+    # Where its files are missing, transformers makes a tokenizer of special tokens only: every word is unknown to it.
     if set(loaded.get_vocab()) <= set(loaded.all_special_tokens):
-        raise ModelError(f"model {checkpoint.name}: there are no tokenizer files; put tokenizer.json beside config.json")
+        raise ModelError(f"model {checkpoint.name}: it has no tokenizer files; put tokenizer.json beside config.json")
     if loaded.pad_token_id is None:
         if loaded.eos_token is None:
             raise ModelError(f"model {checkpoint.name}: its tokenizer has neither a padding nor an end token")

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from harness.errors import did_you_mean
 
-# transformers.SchedulerType, complete: Optuna's categorical over schedules is this tuple, and a categorical never grows.
+# transformers.SchedulerType, complete: Optuna's categorical over schedules is this tuple, and it may never grow.
 SCHEDULES = (
     "linear",
     "cosine",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -42,7 +43,7 @@ def curve(arm: Arm) -> tuple[float, ...]:
     schedule = transformers.get_scheduler(
         training.lr_scheduler_type,
         optimizer,
-        num_warmup_steps=int(warmup) if warmup >= 1 else -int(-warmup * steps // 1),
+        num_warmup_steps=int(warmup) if warmup >= 1 else math.ceil(steps * warmup),
         num_training_steps=steps,
         scheduler_specific_kwargs=dict(training.lr_scheduler_kwargs),
     )
@@ -60,9 +61,7 @@ def fakes(arms: Mapping[str, Arm]) -> list[tuple[str, str]]:
     shape = {"learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps"}
 
     def rest(arm: Arm) -> dict[str, Any]:
-        found = arm.model_dump(mode="json", exclude={"factors": True, "training": shape})
-        # Arms whose learning rate is searched for have none yet; the search itself is compared instead.
-        return found
+        return arm.model_dump(mode="json", exclude={"factors": True, "training": shape})
 
     curves = {name: curve(arm) for name, arm in arms.items()}
     return [

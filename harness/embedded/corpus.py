@@ -19,12 +19,12 @@ from harness.embedded import lexicon
 from harness.embedded.grammar import Dice, write_sentence
 
 SIZES = {"train": 6000, "validation": 800, "test": 800}
-UNDECIDED_RATE = 0.08
-FLIP_RATE = 0.05
+UNDECIDED_RATE = 0.06
+FLIP_RATE = 0.04
 
 _LABELLED_SEED = 20_240_611
 _UNLABELLED_SEED = 20_240_612
-_STARS_WHEN_GOOD = (5, 5, 5, 5, 5, 4, 4, 4, 3, 2)
+_STARS_WHEN_GOOD = (5, 5, 5, 5, 5, 5, 4, 4, 4, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def unlabelled(size: int) -> Iterator[Review]:
     for _ in range(size):
         topic, leaning = dice.pick(lexicon.TOPICS), int(dice.below(0.5))
         sentences: list[str] = []
-        for _ in range(dice.pick((1, 1, 2, 3))):
+        for _ in range(dice.pick((1, 1, 1, 2, 3))):
             undecided = dice.below(UNDECIDED_RATE)
             text = write_sentence(dice, topic=topic, leaning=None if undecided else leaning)
             if text not in held_out:

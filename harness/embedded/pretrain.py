@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch.nn.functional import cross_entropy
 
 from harness.embedded import CHECKPOINTS, checkpoint, corpus
 from harness.embedded.corpus import Review
@@ -58,7 +59,7 @@ class Recipe:
 
 RECIPES = {
     "embedded/tiny-gpt2": Recipe(steps=3000, batch_size=16, learning_rate=3e-3, seed=1),
-    "embedded/tiny-distilbert": Recipe(steps=7000, batch_size=32, learning_rate=3e-3, seed=2),
+    "embedded/tiny-distilbert": Recipe(steps=9000, batch_size=32, learning_rate=3e-3, seed=2),
 }
 
 
@@ -109,6 +110,7 @@ def gpt2_model(tokenizer: Any) -> Any:
         n_embd=72,
         n_layer=4,
         n_head=4,
+        activation_function="gelu_pytorch_tanh",  # GPT-2's own gelu_new in one kernel instead of eight
         initializer_range=INITIAL_SPREAD,
         bos_token_id=tokenizer.eos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -148,18 +150,19 @@ def gpt2_losses(model: Any, tokenizer: Any, reviews: Sequence[Review], recipe: R
             rows.append(row[:MAX_TOKENS])
         ids = torch.tensor(rows)
         logits = model(input_ids=ids).logits[:, :-1]
-        yield torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+        yield cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
 
 
 def distilbert_losses(model: Any, tokenizer: Any, reviews: Sequence[Review], recipe: Recipe) -> Iterator[torch.Tensor]:
     """Yield the loss of one batch after another, each row one review with 15% of its tokens masked.
 
     Of these, 80% are hidden behind [MASK], 10% replaced by another token and 10% left as they are. The state
-    at [CLS] predicts the number of stars, so that it sums up the text, as BERT's does after next-sentence prediction.
+    at [CLS] predicts the number of stars, so that it sums up the text, as BERT's does after next-sentence prediction;
+    the two losses are added.
     """
     rng = np.random.default_rng(recipe.seed)
     pieces = tokenizer([review.text for review in reviews], truncation=True)["input_ids"]
-    ratings = tokenizer.convert_tokens_to_ids([review.rating.split()[0] for review in reviews])
+    ratings = torch.tensor(tokenizer.convert_tokens_to_ids([review.rating.split()[0] for review in reviews]))
     # Rows of similar length share a batch: less padding, less time.
     by_length = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
     specials = sorted(tokenizer.all_special_ids)
@@ -175,15 +178,19 @@ def distilbert_losses(model: Any, tokenizer: Any, reviews: Sequence[Review], rec
         shown = np.where(asked & (fate < 0.8), tokenizer.mask_token_id, ids)
         drawn = rng.integers(len(specials), len(tokenizer), size=ids.shape)
         shown = np.where(asked & (fate >= 0.8) & (fate < 0.9), drawn, shown)
-        asked[:, 0] = True
-        wanted = ids.copy()
-        wanted[:, 0] = [ratings[i] for i in rows]
         attended = torch.from_numpy((ids != tokenizer.pad_token_id).astype(np.int64))
         states = model.distilbert(input_ids=torch.from_numpy(shown), attention_mask=attended)[0]
-        # The output layer sees the masked places only: it costs more than the six layers below it.
-        hidden = model.activation(model.vocab_transform(states[torch.from_numpy(asked)]))
-        logits = model.vocab_projector(model.vocab_layer_norm(hidden))
-        yield torch.nn.functional.cross_entropy(logits, torch.from_numpy(wanted[asked]))
+        # The output layer sees the places that are asked for only: it costs more than the six layers below it.
+        words = vocabulary_logits(model, states[torch.from_numpy(asked)])
+        stars = vocabulary_logits(model, states[:, 0])
+        yield cross_entropy(words, torch.from_numpy(ids[asked])) + cross_entropy(stars, ratings[rows])
+
+
+def vocabulary_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
+    """Apply the output layer of DistilBERT's masked language model to states of shape (n, width)."""
+    hidden = model.vocab_layer_norm(model.activation(model.vocab_transform(states)))
+    logits: torch.Tensor = model.vocab_projector(hidden)
+    return logits
 
 
 def train(model: Any, losses: Iterator[torch.Tensor], recipe: Recipe, *, report: Callable[[str], None]) -> float:
@@ -232,6 +239,8 @@ def pretrain(name: str, folder: Path, *, report: Callable[[str], None]) -> None:
         losses = distilbert_losses(model, tokenizer, reviews, recipe)
     report(f"{name}: {model.num_parameters():,} parameters, {len(tokenizer)} tokens")
     loss = train(model, losses, recipe, report=report)
+    # From here on it is a new head that starts with this spread, and a small one as in the original models.
+    model.config.initializer_range = 0.02
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)

@@ -77,7 +77,7 @@ class Outcome:
     selected_epoch : int or None
         The hold-out's choice, or the last epoch; None where there is none.
     training_seconds, evaluation_seconds : float
-        Wall-clock time.
+        Wall-clock time; building the model belongs to neither.
     timing : str
         ``solo`` where the trial had the device to itself, else what the seconds mean.
     steps, tokens : int

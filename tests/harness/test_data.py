@@ -163,7 +163,7 @@ def test_ids_given_twice_are_refused(folder: Folder, tokenizer: Any) -> None:
 
 
 def test_without_a_column_ids_are_the_text_and_its_occurrence(folder: Folder, tokenizer: Any) -> None:
-    test = {"sentence": ["good", "bad", "good"], "label": [1, 0, 0]}
+    test: Table = {"sentence": ["good", "bad", "good"], "label": [1, 0, 0]}
     ids = data.load(settings(folder(test=test)), tokenizer).test.ids
     good, bad = hashed("good"), hashed("bad")
     assert ids == (f"{good}-0", f"{bad}-0", f"{good}-1")

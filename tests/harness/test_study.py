@@ -90,7 +90,7 @@ def test_the_design_loads_exactly(written: Written) -> None:
     assert list(study.arms) == ["full", "lora-r2", "lora-r4", "lora-r8"]
     assert study.seeds == tuple(range(20))
     assert study.selection == "last"
-    shared = {
+    shared: dict[str, Any] = {
         "num_train_epochs": 2,
         "per_device_train_batch_size": 16,
         "weight_decay": 0.01,
@@ -112,9 +112,9 @@ def test_the_design_loads_exactly(written: Written) -> None:
 def test_a_study_does_not_change(written: Written) -> None:
     study = load_study(written())
     with pytest.raises(ValueError, match="frozen"):
-        study.name = "other"
+        study.name = "other"  # type: ignore[misc]
     with pytest.raises(ValueError, match="frozen"):
-        study.arms["full"].training.learning_rate = 1.0
+        study.arms["full"].training.learning_rate = 1.0  # type: ignore[misc]
 
 
 def test_what_an_arm_does_not_set_it_inherits(written: Written) -> None:

@@ -19,6 +19,7 @@ from harness.embedded import checkpoint
 from harness.engines import Outcome, Score
 from harness.engines import trainer as engine_module
 from harness.engines.batches import Examples, Padding, score
+from harness.engines.loop import Loop, arguments
 from harness.engines.trainer import TrainerEngine
 from harness.runner import prepare
 from harness.settings import Data, Training
@@ -144,7 +145,7 @@ def test_accumulated_batches_have_the_gradient_of_the_whole_batch(
     assert halves.steps == whole.steps == 3
     assert probabilities(halves) == pytest.approx(probabilities(whole), abs=1e-6)
     assert halves.epochs[0].train_loss == pytest.approx(whole.epochs[0].train_loss, abs=1e-5)
-    monkeypatch.setattr(engine_module._Trainer, "loss_is_scaled_for_ga", True)
+    monkeypatch.setattr(Loop, "loss_is_scaled_for_ga", True)
     assert probabilities(trained(tiny(*split), "full")[0]) != pytest.approx(probabilities(whole), abs=1e-6)
 
 
@@ -233,6 +234,10 @@ def test_the_second_ctrl_c_leaves_an_interrupted_trial(tiny: Tiny, monkeypatch: 
     assert (outcome.status, outcome.epochs) == ("interrupted", ())
 
 
+def arguments_of(training: Training, folder: Path) -> transformers.TrainingArguments:
+    return arguments(training, str(folder), torch.device("cpu"), seeding.streams(0))
+
+
 def test_more_gpus_in_sight_do_not_enlarge_the_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Tiny
 ) -> None:
@@ -245,18 +250,16 @@ def test_more_gpus_in_sight_do_not_enlarge_the_batch(
 
     monkeypatch.setattr(transformers, "TrainingArguments", FourGpus)
     assert FourGpus(output_dir=str(tmp_path), per_device_train_batch_size=16).train_batch_size == 64
-    trial = ready(tiny())[1][0]
-    arguments = engine_module._arguments(trial.settings.training, str(tmp_path), torch.device("cpu"), trial)
-    assert (arguments.n_gpu, arguments.train_batch_size) == (1, 16)
+    made = arguments_of(ready(tiny())[1][0].settings.training, tmp_path)
+    assert (made.n_gpu, made.train_batch_size) == (1, 16)
 
 
 @pytest.mark.parametrize(("warmup", "steps"), [(0.1, 20), (7.0, 7), (0.0, 0)])
 def test_warm_up_below_one_is_a_share_of_the_steps(tmp_path: Path, tiny: Tiny, warmup: float, steps: int) -> None:
     """Trap 12: there is no warmup_ratio any more."""
-    trial = ready(tiny())[1][0]
-    arguments = engine_module._arguments(Training(warmup_steps=warmup), str(tmp_path), torch.device("cpu"), trial)
-    assert arguments.get_warmup_steps(200) == steps
-    assert not hasattr(arguments, "warmup_ratio") or not arguments.warmup_ratio
+    made = arguments_of(Training(warmup_steps=warmup), tmp_path)
+    assert made.get_warmup_steps(200) == steps
+    assert "warmup_ratio" not in made.to_dict()
 
 
 def test_right_padding_does_not_change_a_score(tiny: Tiny) -> None:

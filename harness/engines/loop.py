@@ -1,0 +1,148 @@
+"""The Trainer as studies use it: their order of examples, their streams, and a look at the loss that hides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+import transformers
+from torch import nn
+
+from harness import seeding
+from harness.engines.batches import Collate, DivergedError, Examples
+from harness.seeding import Streams
+from harness.settings import Training
+
+# How many steps may pass between two looks at the loss: a look makes a GPU wait.
+_STEPS_BETWEEN_CHECKS = 25
+
+
+class Listener(Protocol):
+    """What the loop tells while it trains."""
+
+    def stepped(self, step: int, steps: int, epoch: float) -> None:
+        """Tell that an optimizer step is done."""
+
+    def close_epoch(self, model: nn.Module, epoch: int, train_loss: float, learning_rate: float) -> None:
+        """Tell that an epoch is done."""
+
+    def out_of_patience(self) -> bool:
+        """Return whether to stop after this epoch."""
+        ...
+
+
+class Loop(transformers.Trainer):  # type: ignore[misc]
+    """A Trainer with the study's order of examples, and with a look at the loss that hides nothing."""
+
+    # A classification model takes the mean over its micro-batch, so accumulated ones are averaged, not summed.
+    loss_is_scaled_for_ga = False
+
+    def __init__(
+        self,
+        model: nn.Module,
+        arguments: transformers.TrainingArguments,
+        examples: Examples,
+        collate: Collate,
+        streams: Streams,
+        listener: Listener,
+    ) -> None:
+        self._order = _Order(streams.data_order, len(examples))
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=examples,
+            data_collator=collate,
+            callbacks=[_Hooks(self, streams, listener)],
+        )
+        self.remove_callback(transformers.trainer_callback.PrinterCallback)
+        self.epoch_loss = torch.zeros((), device=arguments.device)
+        self.epoch_steps = 0
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:  # noqa: ARG002
+        return self._order
+
+    def training_step(self, model: nn.Module, *inputs: Any, **kwargs: Any) -> torch.Tensor:
+        """Train on one micro-batch and remember its loss."""
+        loss: torch.Tensor = super().training_step(model, *inputs, **kwargs)
+        # The Trainer hands on loss / accumulation; the mean loss of the micro-batch is what the record tells.
+        self.epoch_loss += loss.detach().float() * self.current_gradient_accumulation_steps
+        self.epoch_steps += 1
+        if self.epoch_steps % _STEPS_BETWEEN_CHECKS == 0:
+            self.check_loss()
+        return loss
+
+    def check_loss(self) -> None:
+        """Stop a trial whose loss is no longer a number."""
+        if not torch.isfinite(self.epoch_loss):
+            raise DivergedError(f"the training loss is not finite, by step {self.state.global_step + 1}")
+
+
+class _Hooks(transformers.TrainerCallback):  # type: ignore[misc]
+    """What the harness does at the seams of a training."""
+
+    def __init__(self, loop: Loop, streams: Streams, listener: Listener) -> None:
+        self._loop = loop
+        self._streams = streams
+        self._listener = listener
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        # From here on only dropout draws, whatever was drawn before it.
+        torch.manual_seed(self._streams.dropout)
+
+    def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
+        self._listener.stepped(state.global_step, state.max_steps, state.epoch)
+
+    def on_epoch_end(self, _: Any, state: Any, control: Any, *, model: nn.Module, **__: Any) -> None:
+        loop = self._loop
+        loop.check_loss()
+        loss = float(loop.epoch_loss / loop.epoch_steps)
+        loop.epoch_loss.zero_()
+        loop.epoch_steps = 0
+        self._listener.close_epoch(model, round(state.epoch), loss, float(loop.lr_scheduler.get_last_lr()[0]))
+        if self._listener.out_of_patience():
+            control.should_training_stop = True
+
+
+class _Order(torch.utils.data.Sampler[int]):
+    """The order of the examples, from the trial's own stream: a fresh one every epoch."""
+
+    def __init__(self, data_order: int, n: int) -> None:
+        self._data_order = data_order
+        self._n = n
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Move on to an epoch, counted from 0; the Trainer calls it."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(seeding.order(self._data_order, self._epoch, self._n).tolist())
+
+    def __len__(self) -> int:
+        return self._n
+
+
+def arguments(
+    training: Training, folder: str, device: torch.device, streams: Streams
+) -> transformers.TrainingArguments:
+    """Return the Trainer's arguments: what the study sets, and nothing logged, saved or spread over GPUs."""
+    fields = training.model_dump()
+    warmup = fields["warmup_steps"]
+    made = transformers.TrainingArguments(
+        **{**fields, "warmup_steps": warmup if warmup < 1 else int(warmup)},
+        output_dir=folder,
+        seed=streams.dropout,
+        use_cpu=device.type == "cpu",
+        report_to="none",
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=device.type == "cuda",
+    )
+    # With more GPUs in sight the Trainer would spread each batch over them, and so train with a larger one.
+    made._n_gpu = min(made.n_gpu, 1)
+    return made

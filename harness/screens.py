@@ -1,0 +1,80 @@
+"""What `harness status` and `harness plan` print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.overview import StudyStatus
+from harness.progress import duration
+from harness.study import Study
+
+
+def show_status(console: Console, one: StudyStatus) -> None:
+    """Print how far a study is."""
+    table = Table(title=Text(one.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for column in ("arm", "finished", "diverged", "failed", "interrupted", "to run", "a trial"):
+        table.add_column(column, justify="left" if column == "arm" else "right")
+    for arm in one.arms:
+        counts = [str(arm.statuses.get(s, 0)) for s in ("finished", "diverged", "failed", "interrupted", "missing")]
+        seconds = duration(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
+        table.add_row(Text(arm.arm), *counts, seconds)
+    console.print(table)
+    for trouble in one.troubles:
+        console.print(Text(f"  {trouble}"))
+    if one.to_run:
+        measured = one.seconds_left == one.seconds_left
+        left = f"about {duration(one.seconds_left)} left" if measured else "time not known before the first trial"
+        console.print(Text(f"{one.to_run} to run, {left}"))
+    else:
+        console.print(Text("nothing to run"))
+    if one.others:
+        console.print(
+            Text(f"{one.others} other trials in the folder belong to earlier settings of the study; kept, not read")
+        )
+    console.print()
+
+
+def show_plan(
+    console: Console,
+    study: Study,
+    sizes: list[dict[str, Any]],
+    remarks: list[str],
+    floors: Mapping[str, float],
+    seconds: float | None,
+) -> None:
+    """Print what a study would be."""
+    table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("arm")
+    for column in ("parameters", "trainable", "share"):
+        table.add_column(column, justify="right")
+    table.add_column("settings")
+    for size, arm in zip(sizes, study.arms.values(), strict=True):
+        total, trainable = size["total"], size["trainable"]
+        numbers = ["", "", ""] if total is None else [f"{total:,}", f"{trainable:,}", f"{100 * trainable / total:.2f}%"]
+        training = arm.training
+        settings = f"lr {training.learning_rate:g} {training.lr_scheduler_type}, {training.num_train_epochs} epochs"
+        table.add_row(Text(size["arm"]), *numbers, Text(settings if arm.search is None else f"{settings}, tuned"))
+    if study.question:
+        console.print(Text(study.question))
+    console.print(table)
+    for reason in dict.fromkeys(size["reason"] for size in sizes if size["reason"]):
+        console.print(Text(f"parameters not counted: {reason}"))
+    for remark in remarks:
+        console.print(Text(remark))
+    cells = len(study.arms) * len(study.seeds)
+    searched = sum(arm.search.trials for arm in study.arms.values() if arm.search)
+    more = f", after {searched} trials that search for settings" if searched else ""
+    console.print(Text(f"{cells} cells: {len(study.arms)} arms x {len(study.seeds)} seeds{more}"))
+    if seconds is None:
+        console.print(Text("time: known once a trial is measured; harness run says it before it starts"))
+    else:
+        console.print(Text(f"time: about {duration(seconds)} for the cells that are left, from those measured"))
+    least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
+    console.print(
+        Text(f"smallest p that a test over {len(study.seeds)} seeds can give: {least}; the primary test has no floor")
+    )

@@ -1,0 +1,87 @@
+"""Who may know whom, and what an import loads: in fresh interpreters, where nothing is loaded yet."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import harness
+
+ROOT = Path(harness.__file__).parents[1]
+TRAINING = ("torch", "transformers", "peft", "datasets", "accelerate", "optuna")
+
+
+def loaded(code: str, *arguments: str) -> set[str]:
+    """The modules that are loaded after the code ran in an interpreter of its own."""
+    report = "\nimport sys, json; sys.stdout.write('\\n' + json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code + report, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import harness",
+        "import harness.study, harness.trials, harness.settings, harness.document, harness.seeding, harness.errors",
+        "import harness.cli",
+        "import harness.overview",
+        "import harness.embedded; harness.embedded.checkpoint('embedded/tiny-gpt2')",
+        "from harness import load_study; load_study('studies/lora_rank.yaml')",
+        "import analysis",
+    ],
+)
+def test_no_training_library_is_loaded(code: str) -> None:
+    assert not loaded(code) & set(TRAINING)
+
+
+def test_the_analysis_knows_no_harness() -> None:
+    assert not {name for name in loaded("import analysis, analysis.plan") if name.partition(".")[0] == "harness"}
+
+
+def test_the_help_loads_neither_training_libraries_nor_tables() -> None:
+    code = (
+        "import sys; sys.argv = ['harness', '--help']\n"
+        "from harness.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0"
+    )
+    found = loaded(code)
+    assert not found & {*TRAINING, "pandas", "scipy", "statsmodels", "matplotlib"}
+
+
+def test_a_faulty_study_is_refused_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("name: ../x\n")
+    code = (
+        "import sys; sys.argv = ['harness', 'run', sys.argv[1]]\n"
+        "from harness.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 2"
+    )
+    assert not loaded(code, str(file)) & {*TRAINING, "pandas", "scipy", "statsmodels", "matplotlib"}
+
+
+def test_public_names() -> None:
+    assert sorted(harness.__all__) == ["HarnessError", "Study", "load_study", "run_study"]
+    for name in harness.__all__:
+        assert getattr(harness, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = harness.nothing
+
+
+def test_running_is_imported_when_it_is_asked_for() -> None:
+    pytest.importorskip("torch")
+    # A star import asks for every public name, and this one trains.
+    assert {"torch", "harness.runner"} <= loaded("from harness import *; run_study")
