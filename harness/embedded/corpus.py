@@ -21,6 +21,9 @@ from harness.embedded.grammar import Dice, write_sentence
 SIZES = {"train": 6000, "validation": 800, "test": 800}
 UNDECIDED_RATE = 0.06
 FLIP_RATE = 0.04
+# Expectations and the opinions of others are rare in the reviews for pretraining: what they do to a verdict is left
+# for fine-tuning to learn.
+HEARSAY_RATE, HEARSAY_RATE_UNLABELLED = 0.25, 0.02
 
 _LABELLED_SEED = 20_240_611
 _UNLABELLED_SEED = 20_240_612
@@ -85,7 +88,7 @@ def labelled() -> dict[str, tuple[Example, ...]]:
     examples: dict[str, Example] = {}
     while len(examples) < sum(SIZES.values()):
         leaning = None if dice.below(UNDECIDED_RATE) else int(dice.below(0.5))
-        text = write_sentence(dice, topic=dice.pick(lexicon.TOPICS), leaning=leaning)
+        text = write_sentence(dice, topic=dice.pick(lexicon.TOPICS), leaning=leaning, hearsay=HEARSAY_RATE)
         meant = int(dice.below(0.5)) if leaning is None else leaning
         flipped = leaning is not None and dice.below(FLIP_RATE)
         examples.setdefault(text, Example(sentence=text, label=1 - meant if flipped else meant, leaning=leaning))
@@ -110,8 +113,8 @@ def unlabelled(size: int) -> Iterator[Review]:
         topic, leaning = dice.pick(lexicon.TOPICS), int(dice.below(0.5))
         sentences: list[str] = []
         for _ in range(dice.pick((1, 1, 1, 2, 3))):
-            undecided = dice.below(UNDECIDED_RATE)
-            text = write_sentence(dice, topic=topic, leaning=None if undecided else leaning)
+            meant = None if dice.below(UNDECIDED_RATE) else leaning
+            text = write_sentence(dice, topic=topic, leaning=meant, hearsay=HEARSAY_RATE_UNLABELLED)
             if text not in held_out:
                 sentences.append(text)
         happiness = dice.pick(_STARS_WHEN_GOOD)

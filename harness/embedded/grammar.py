@@ -56,10 +56,13 @@ class _Writer:
         self._topic = topic
         self._past = dice.below(0.65)
 
-    def sentence(self, good: bool) -> str:
+    def sentence(self, good: bool, *, hearsay: float) -> str:
         """Write a sentence that leans one way, though its words may not."""
-        plain = (self._single, self._single, self._single, self._agreeing, self._agreeing, self._agreeing)
-        return self._dice.pick((*plain, self._agreeing, self._contrast, self._contrast, self._hearsay))(good)
+        if self._dice.below(hearsay):
+            return self._hearsay(good)
+        alone = (self._single, self._single, self._single)
+        joined = (self._agreeing, self._agreeing, self._agreeing, self._agreeing)
+        return self._dice.pick((*alone, *joined, self._contrast, self._contrast))(good)
 
     def undecided(self) -> str:
         """Write a sentence that leans neither way."""
@@ -238,7 +241,7 @@ def _reads_well(text: str, topic: Topic) -> bool:
     return MIN_WORDS <= len(words) <= MAX_WORDS and len(named) == len(set(named))
 
 
-def write_sentence(dice: Dice, *, topic: Topic, leaning: int | None) -> str:
+def write_sentence(dice: Dice, *, topic: Topic, leaning: int | None, hearsay: float) -> str:
     """Write one sentence.
 
     Parameters
@@ -249,6 +252,8 @@ def write_sentence(dice: Dice, *, topic: Topic, leaning: int | None) -> str:
         What the sentence is about.
     leaning
         0 for a negative sentence, 1 for a positive one, None for one that leans neither way.
+    hearsay
+        How often the sentence weighs an expectation or the opinion of others, a probability.
 
     Returns
     -------
@@ -257,6 +262,6 @@ def write_sentence(dice: Dice, *, topic: Topic, leaning: int | None) -> str:
     """
     while True:
         writer = _Writer(dice, topic)
-        text = writer.undecided() if leaning is None else writer.sentence(leaning == 1)
+        text = writer.undecided() if leaning is None else writer.sentence(leaning == 1, hearsay=hearsay)
         if _reads_well(text, topic):
             return f"{text}."

@@ -229,6 +229,7 @@ def pretrain(name: str, folder: Path, *, report: Callable[[str], None]) -> None:
     torch.manual_seed(recipe.seed)
     reviews = list(corpus.unlabelled(REVIEWS))
     texts = [f"{review.text} {review.rating}." for review in reviews]
+    texts += [example.sentence for example in corpus.labelled()["train"]]
     if name == "embedded/tiny-gpt2":
         tokenizer = gpt2_tokenizer(texts)
         model = gpt2_model(tokenizer)
