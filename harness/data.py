@@ -191,7 +191,12 @@ def _read(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
             f"data set {data.path!r} has no split {split!r}; there are {', '.join(loaded)}{did_you_mean(split, loaded)}"
         )
     table = loaded[split]
-    return {name: table[name][:] for name in table.column_names}
+    columns = {name: table[name][:] for name in table.column_names}
+    label = table.features.get(data.label)
+    if isinstance(label, datasets.ClassLabel):
+        # A label below 0 is a hidden one, and has no name.
+        columns[data.label] = [label.names[v] if v is not None and v >= 0 else v for v in columns[data.label]]
+    return columns
 
 
 def _named_after_splits(folder: Path) -> dict[str, list[str]]:

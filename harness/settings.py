@@ -56,7 +56,8 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-def _wrong(message: str) -> PydanticCustomError:
+def wrong(message: str) -> PydanticCustomError:
+    """Return what a validator raises to say `message` and nothing else."""
     return PydanticCustomError("harness", "{message}", {"message": message})
 
 
@@ -70,6 +71,7 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+Scalar = bool | int | float | str
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -113,12 +115,12 @@ class Training(Strict):
     @model_validator(mode="after")
     def _means_something(self) -> Training:
         if self.lr_scheduler_type in _DRIVEN_BY_EVALUATION:
-            raise _wrong(
+            raise wrong(
                 f"lr_scheduler_type: {self.lr_scheduler_type!r} follows an evaluation during training, "
                 "which here would be the test split; choose a schedule that depends on the step alone"
             )
         if self.lr_scheduler_type == "constant" and self.warmup_steps:
-            raise _wrong(
+            raise wrong(
                 f"warmup_steps: 'constant' has no warm-up and would ignore {self.warmup_steps:g}; "
                 "use lr_scheduler_type: constant_with_warmup"
             )
@@ -126,16 +128,16 @@ class Training(Strict):
         for name in self.lr_scheduler_kwargs:
             if name not in allowed:
                 takes = f"; it takes {', '.join(allowed)}" if allowed else ", which takes nothing"
-                raise _wrong(
+                raise wrong(
                     f"lr_scheduler_kwargs: unknown to {self.lr_scheduler_type!r}: {name!r}"
                     f"{did_you_mean(name, allowed)}{takes}"
                 )
         if self.lr_scheduler_type == "warmup_stable_decay" and "num_decay_steps" not in self.lr_scheduler_kwargs:
-            raise _wrong("lr_scheduler_kwargs: 'warmup_stable_decay' needs num_decay_steps")
+            raise wrong("lr_scheduler_kwargs: 'warmup_stable_decay' needs num_decay_steps")
         if "min_lr" in allowed and len({"min_lr", "min_lr_rate"} & set(self.lr_scheduler_kwargs)) != 1:
-            raise _wrong(f"lr_scheduler_kwargs: {self.lr_scheduler_type!r} needs either min_lr or min_lr_rate")
+            raise wrong(f"lr_scheduler_kwargs: {self.lr_scheduler_type!r} needs either min_lr or min_lr_rate")
         if self.warmup_steps >= 1 and not self.warmup_steps.is_integer():
-            raise _wrong(f"warmup_steps: expected a share below 1 or a whole number of steps, got {self.warmup_steps}")
+            raise wrong(f"warmup_steps: expected a share below 1 or a whole number of steps, got {self.warmup_steps}")
         return self
 
 
@@ -195,7 +197,7 @@ class Best(Strict):
     def _patience_needs_a_holdout(self) -> Best:
         given = self.model_fields_set & {"fraction", "patience"}
         if self.on == "test" and given:
-            raise _wrong(f"{' and '.join(sorted(given))}: only with on: holdout; the test split never stops a run")
+            raise wrong(f"{' and '.join(sorted(given))}: only with on: holdout; the test split never stops a run")
         return self
 
 
@@ -216,12 +218,12 @@ class Range(Strict):
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Range:
         if (self.choices is None) == (self.low is None or self.high is None):
-            raise _wrong("expected either low and high, or choices")
+            raise wrong("expected either low and high, or choices")
         if self.low is not None and self.high is not None:
             if self.low >= self.high:
-                raise _wrong(f"expected low below high, got {self.low:g} and {self.high:g}")
+                raise wrong(f"expected low below high, got {self.low:g} and {self.high:g}")
             if self.log and self.low <= 0:
-                raise _wrong(f"expected low above 0 on a log scale, got {self.low:g}")
+                raise wrong(f"expected low above 0 on a log scale, got {self.low:g}")
         return self
 
 
@@ -248,8 +250,19 @@ class Arm(Strict):
     @model_validator(mode="after")
     def _one_way_of_freezing(self) -> Arm:
         if self.adapter is not None and self.freeze is not None:
-            raise _wrong("an adapter freezes the whole backbone already; leave out either adapter or freeze")
+            raise wrong("an adapter freezes the whole backbone already; leave out either adapter or freeze")
         return self
+
+
+class ArmFile(Strict):
+    """An arm as it is written: only what differs from the study, and a grid to make several arms of it."""
+
+    training: Training = Field(default_factory=Training)
+    adapter: Adapter | None = None
+    freeze: Freeze | None = None
+    selection: Selection | None = None
+    search: Search | None = None
+    grid: Mapping[str, list[Any]] = Field(default_factory=dict)
 
 
 def is_whole(key: str) -> bool:

@@ -433,3 +433,11 @@ def test_a_study_loads_or_is_refused_whatever_stands_in_it(
     keys = {trial.key for trial in expand(study, arms=study.arms, model="m", data="d")}
     assert len(keys) == len(study.arms) * len(study.seeds)
     assert all(math.isfinite(arm.training.learning_rate) for arm in study.arms.values())
+
+
+def test_an_override_that_every_arm_sets_otherwise_is_refused(written: Any, refused: Any) -> None:
+    path = written(text=DESIGN)
+    (problem,) = refused(path, "training.learning_rate=1e-4")
+    assert "changes nothing" in problem.message
+    assert "arms.full.training.learning_rate" in problem.message
+    assert load_study(path, ["training.weight_decay=0.5"]).arms["full"].training.weight_decay == 0.5
