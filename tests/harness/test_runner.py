@@ -235,7 +235,7 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path, tiny: Tiny) -> None:
 LONG = (
     "data.train_size=160",
     "seeds=2",
-    "arms={short: {}, long: {training: {num_train_epochs: 12}}}",
+    "arms={short: {}, long: {training: {num_train_epochs: 25}}}",
     "analysis={}",
 )
 
@@ -258,7 +258,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         if process.poll() is not None or time.monotonic() > limit:
             pytest.fail(f"the run ended too early: {process.communicate()[0]}")
         time.sleep(0.02)
-    time.sleep(0.3)
+    time.sleep(1)
 
 
 def running(folder: Path) -> bool:
