@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,8 +20,8 @@ from harness.engines import Outcome, Progress
 from harness.trials import Trial
 
 
-class Display(Protocol):
-    """What the runner tells while it runs."""
+class Display:
+    """What the runner tells while it runs; this one shows nothing, for a program."""
 
     def say(self, text: str) -> None:
         """Tell one thing."""
@@ -40,30 +40,6 @@ class Display(Protocol):
 
     def close(self) -> None:
         """Stop showing."""
-
-
-class Silent(Display):
-    """Shows nothing."""
-
-    def say(self, text: str) -> None:  # noqa: D102
-        pass
-
-    def tuning(self, arm: str, done: int, total: int) -> None:  # noqa: D102
-        pass
-
-    def open(  # noqa: D102
-        self, trials: Sequence[Trial], records: Mapping[str, Mapping[str, Any]], estimate: float
-    ) -> None:
-        pass
-
-    def step(self, progress: Progress) -> None:  # noqa: D102
-        pass
-
-    def outcome(self, outcome: Outcome) -> None:  # noqa: D102
-        pass
-
-    def close(self) -> None:  # noqa: D102
-        pass
 
 
 @dataclass(slots=True)
@@ -150,18 +126,12 @@ class Lines(Display):
         """Print what is to do."""
         self.say(self._count.open(trials, records, estimate))
 
-    def step(self, progress: Progress) -> None:
-        """Print nothing: a log has no use for steps."""
-
     def outcome(self, outcome: Outcome) -> None:
         """Print one line a trial."""
         self._count.add(outcome)
         done = self._count.total - len(self._count.todo)
         left = f", {duration(self._count.left())} left" if self._count.todo else ""
         self.say(f"[{done}/{self._count.total}] {_outcome_line(outcome)}{left}")
-
-    def close(self) -> None:
-        """Print how long it took."""
 
 
 class Terminal(Display):

@@ -22,7 +22,7 @@ from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, ModelError
 from harness.lock import locked
 from harness.models import Checkpoint
-from harness.progress import Display, Silent
+from harness.progress import Display
 from harness.record import FINAL, Store, stamped
 from harness.search import Sweep
 from harness.settings import Arm, Best
@@ -91,7 +91,7 @@ def run_study(
         If model, data or arms do not fit each other, before anything is written; if another process runs the study;
         if the disk takes no more. A trial that fails is no error but a record.
     """
-    display = display or Silent()
+    display = display or Display()
     checkpoint, data, trainer = prepare(study, engine)
     store = Store(Path(root) / study.name)
     before = store.manifest()

@@ -86,6 +86,8 @@ def score(
     by_length = np.argsort(examples.lengths, kind="stable")
     logits: list[torch.Tensor] = []
     labels: list[torch.Tensor] = []
+    # accelerate lays bf16 autocast over a model's forward for good; scores are computed without it.
+    forward = getattr(model, "_original_forward", model)
     training = model.training
     model.eval()
     with torch.inference_mode():
@@ -93,7 +95,7 @@ def score(
             batch = collate([examples[int(i)] for i in by_length[start : start + batch_size]])
             labels.append(batch.pop("labels"))
             moved = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
-            logits.append(model(**moved).logits.float())
+            logits.append(forward(**moved).logits.float())
         everything = torch.cat(logits).cpu()
         truth = torch.cat(labels)
         if not torch.isfinite(everything).all():

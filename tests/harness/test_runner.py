@@ -20,13 +20,13 @@ from harness.engines import Outcome
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, LockedError, ModelError, ResultsError
 from harness.lock import locked
-from harness.progress import Silent
+from harness.progress import Display
 from harness.study import Study
 
 Tiny = Callable[..., Study]
 
 
-class Watcher(Silent):
+class Watcher(Display):
     """Remembers what a run told."""
 
     def __init__(self) -> None:

@@ -368,12 +368,19 @@ def test_a_tuning_trial_never_sees_the_test_split(tiny: Tiny, monkeypatch: pytes
     assert all(examples is not engine._test for examples in scored)
 
 
-def test_bf16_trains_in_bf16_and_scores_in_fp32(tiny: Tiny) -> None:
-    """Trap 9."""
-    outcome = trained(tiny("training.bf16=true"), "full")[0]
-    assert (outcome.status, outcome.precision) == ("finished", "bf16")
-    values = probabilities(outcome)
-    assert not np.array_equal(values, torch.tensor(values).bfloat16().float().numpy())
+def test_bf16_trains_in_bf16_and_scores_in_fp32(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap 9: under autocast the composition of a batch moves the scores."""
+    forward = transformers.GPT2ForSequenceClassification.forward
+    autocast: dict[bool, set[bool]] = {True: set(), False: set()}
+
+    def spy(self: Any, *args: Any, **kwargs: Any) -> Any:
+        autocast[self.training].add(torch.is_autocast_enabled("cpu"))
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(transformers.GPT2ForSequenceClassification, "forward", spy)
+    outcomes = trained(tiny("training.bf16=true"), "full", "lora-r2")
+    assert [(outcome.status, outcome.precision) for outcome in outcomes] == [("finished", "bf16")] * 2
+    assert autocast == {True: {True}, False: {False}}
 
 
 def test_an_estimate_is_a_time(tiny: Tiny) -> None:

@@ -1,0 +1,74 @@
+"""The main job on real input: SST-2 (HARNESS_SST2) and a pretrained BERT-like encoder (HARNESS_ENCODER)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(
+        not (os.environ.get("HARNESS_SST2") and os.environ.get("HARNESS_ENCODER")),
+        reason="needs HARNESS_SST2 and HARNESS_ENCODER, see docs/real.md",
+    ),
+]
+
+
+def overrides(*more: str) -> list[str]:
+    return [
+        f"model={os.environ['HARNESS_ENCODER']}",
+        f"data.path={os.environ['HARNESS_SST2']}",
+        "data.name=null",
+        "training.num_train_epochs=1",
+        "arms.lora.adapter.target_modules=[query,value]",
+        *more,
+    ]
+
+
+def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_data_are_sst2() -> None:
+    from harness import data, models
+    from harness.settings import Data
+
+    tokenizer = models.tokenizer(models.locate(os.environ["HARNESS_ENCODER"]))
+    loaded = data.load(Data(path=os.environ["HARNESS_SST2"]), tokenizer)
+    assert (len(loaded.train), len(loaded.test)) == (67349, 872)
+    assert Counter(loaded.test.labels.tolist()) == {0: 428, 1: 444}
+    assert len(set(loaded.test.ids)) == 872
+
+
+def test_lora_rank_runs_and_gets_its_tables(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    ran = harness(
+        "run", "studies/lora_rank.yaml", *overrides("data.train_size=200", "seeds=2"), "--results", str(tmp_path)
+    )
+    assert ran.returncode == 0, ran.stderr
+    folder = tmp_path / "lora_rank"
+    stored = list(folder.glob("trials/*/predictions.parquet"))
+    assert len(stored) == 8
+    assert all(pq.read_metadata(path).num_rows == 872 for path in stored)
+    analyzed = harness("analyze", str(folder), "--format", "json")
+    assert analyzed.returncode == 0, analyzed.stderr
+    report = json.loads(analyzed.stdout)
+    assert len(report["comparisons"]) == 4
+    assert {row["verdict"]["label"] for row in report["comparisons"]} <= {"undecided"}  # two seeds decide nothing
+    assert (folder / "report" / "tables.tex").exists()
+
+
+def test_a_module_that_does_not_exist_is_named_beside_those_that_do(tmp_path: Path) -> None:
+    wrong = overrides("data.train_size=200", "arms.lora.adapter.target_modules=[c_attn]")
+    done = harness("run", "studies/lora_rank.yaml", *wrong, "--results", str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert "c_attn" in done.stderr
+    assert all(name in done.stderr for name in ("query", "key", "value", "dense"))
+    assert not (tmp_path / "none").exists()
