@@ -30,7 +30,7 @@ StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[KEY=VALUE]...",
+        metavar="KEY=VALUE",
         help="Dotted overrides: seeds=5 training.learning_rate=1e-4",
         show_default=False,
     ),

@@ -151,18 +151,18 @@ def prepare(study: Study, engine: str = "trainer") -> tuple[Checkpoint, TaskData
     checkpoint = models.locate(study.model, study.revision)
     tokenizer = models.tokenizer(checkpoint)
     data = data_module.load(study.data, tokenizer)
-    wrong = []
+    wrong: dict[str, list[str]] = {}
     for name, arm in study.arms.items():
         try:
             models.describe(checkpoint, arm, n_classes=len(data.classes))
         except ModelError as error:
-            wrong.append(f"arm {name}: {error}")
+            wrong.setdefault(str(error), []).append(name)
         for fraction in {arm.search.fraction} if arm.search else set():
             data.with_holdout(fraction)
         if isinstance(arm.selection, Best) and arm.selection.on == "holdout":
             data.with_holdout(arm.selection.fraction)
     if wrong:
-        raise ModelError("\n".join(wrong))
+        raise ModelError("\n".join(f"arm {', '.join(names)}: {what}" for what, names in wrong.items()))
     return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
 
 

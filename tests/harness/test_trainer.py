@@ -22,7 +22,7 @@ from harness.engines.batches import Examples, Padding, score
 from harness.engines.loop import Loop, arguments
 from harness.engines.trainer import TrainerEngine
 from harness.runner import prepare
-from harness.settings import Data, Training
+from harness.settings import SCHEDULES, Data, Training
 from harness.study import Study
 from harness.trials import Trial, expand
 
@@ -386,3 +386,37 @@ def test_bf16_trains_in_bf16_and_scores_in_fp32(tiny: Tiny, monkeypatch: pytest.
 def test_an_estimate_is_a_time(tiny: Tiny) -> None:
     engine, trials = ready(tiny())
     assert 0 < engine.estimate(trials[0]) < 600
+
+
+KWARGS = {
+    "cosine_with_min_lr": "{min_lr_rate: 0.1}",
+    "cosine_warmup_with_min_lr": "{min_lr_rate: 0.1}",
+    "warmup_stable_decay": "{num_decay_steps: 2}",
+    "polynomial": "{power: 2.0}",
+}
+
+
+@pytest.mark.parametrize("schedule", [name for name in SCHEDULES if name not in {"reduce_lr_on_plateau", "greedy"}])
+def test_every_schedule_that_a_study_may_name_trains(tiny: Tiny, schedule: str) -> None:
+    kwargs = KWARGS.get(schedule, "{}")
+    study = tiny(f"training.lr_scheduler_type={schedule}", f"training.lr_scheduler_kwargs={kwargs}")
+    outcome = trained(study, "full")[0]
+    assert outcome.status == "finished", outcome.error
+
+
+def test_the_other_settings_reach_the_trainer(tiny: Tiny) -> None:
+    plain = probabilities(trained(tiny(), "full")[0])
+    for override in (
+        "training.label_smoothing_factor=0.3",
+        "training.adam_beta1=0.5",
+        "training.adam_beta2=0.5",
+        "training.adam_epsilon=0.1",
+        "training.max_grad_norm=0.001",
+        "training.weight_decay=10",
+        "training.warmup_steps=0.5",
+        "training.gradient_accumulation_steps=3",
+        "data.padding_side=left",
+    ):
+        outcome = trained(tiny(override), "full")[0]
+        assert outcome.status == "finished", outcome.error
+        assert not np.array_equal(probabilities(outcome), plain), override
