@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import defaultdict
@@ -86,7 +87,9 @@ class _Count:
         done = self.total - len(self.todo)
         if not self.todo:
             return f"{shape}: all done, nothing to run"
-        return f"{shape}: {done} done, {len(self.todo)} to run, about {duration(self.left())}"
+        left = self.left()
+        time_left = "time not known yet" if math.isnan(left) else f"about {duration(left)}"
+        return f"{shape}: {done} done, {len(self.todo)} to run, {time_left}"
 
     def add(self, outcome: Outcome) -> None:
         arm = self.arms[outcome.trial.arm]

@@ -17,7 +17,7 @@ from typing import Any
 from harness import data as data_module
 from harness import models, provenance
 from harness.data import TaskData
-from harness.engines import Engine
+from harness.engines import Engine, Outcome, Progress
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, ModelError
 from harness.lock import locked
@@ -113,27 +113,20 @@ def run_study(
         sweep = Sweep(study.name, url)
         sweep.rebuild(trials, records)
         todo = [trial for trial in trials if trial.key not in records]
-        display.open(trials, records, trainer.estimate(todo[0]) if todo else 0.0)
         ran = 0
-        if todo:
-            more = {
-                "data": {"fingerprint": data.fingerprint},
-                "model": {
-                    "name": checkpoint.name,
-                    "identity": checkpoint.identity,
-                    "revision": checkpoint.revision,
-                },
-            }
-            try:
-                for outcome in _train(trainer, todo, store, data, sweep, display, more):
-                    ran += 1
-                    records[outcome.trial.key] = {"status": outcome.status}
-                    if stop.is_set() or outcome.status == "interrupted":
-                        break
-            except KeyboardInterrupt:
-                # Between two trials: what is finished is on disk.
-                stop.set()
-        display.close()
+        model = {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision}
+        try:
+            display.open(trials, records, _estimate(trainer, todo))
+            for outcome in _train(trainer, todo, store, data, sweep, display, model):
+                ran += 1
+                records[outcome.trial.key] = {"status": outcome.status}
+                if stop.is_set() or outcome.status == "interrupted":
+                    break
+        except KeyboardInterrupt:
+            # Between two trials: what is finished is on disk.
+            stop.set()
+        finally:
+            display.close()
     statuses = Counter(records[t.key]["status"] if t.key in records else "missing" for t in trials)
     return RunSummary(folder=store.folder, statuses=dict(statuses), ran=ran, stopped=stop.is_set())
 
@@ -166,6 +159,14 @@ def prepare(study: Study, engine: str = "trainer") -> tuple[Checkpoint, TaskData
     return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
 
 
+def _estimate(engine: Engine, todo: list[Trial]) -> float:
+    """Return the seconds of a trial; NaN where it breaks, which its own outcome will tell."""
+    try:
+        return engine.estimate(todo[0]) if todo else 0.0
+    except Exception:
+        return float("nan")
+
+
 def _train(
     engine: Engine,
     todo: list[Trial],
@@ -173,18 +174,22 @@ def _train(
     data: TaskData,
     sweep: Sweep,
     display: Display,
-    more: Mapping[str, Any],
-) -> Iterator[Any]:
+    model: Mapping[str, Any],
+) -> Iterator[Outcome]:
     """Train, and store each outcome before the next begins."""
     started = provenance.now()
 
-    def report(progress: Any) -> None:
+    def report(progress: Progress) -> None:
         sweep.start(progress.trial)
         display.step(progress)
 
     for outcome in engine.train(todo, report=report):
         sizes = {"n_train": outcome.n_train, "n_test": len(data.test), "n_holdout": outcome.n_holdout}
-        content = {**more, "data": {**more["data"], **sizes}, "provenance": stamped(started)}
+        content = {
+            "data": {"fingerprint": data.fingerprint, **sizes},
+            "model": model,
+            "provenance": stamped(started),
+        }
         store.write(outcome, data.test, content)
         sweep.finish(outcome)
         display.outcome(outcome)

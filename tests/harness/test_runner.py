@@ -118,7 +118,7 @@ def test_what_failed_is_recorded_and_runs_again(tmp_path: Path, tiny: Tiny, monk
     broken = True
 
     def planted(located: Any, arm: Any, **kwargs: Any) -> Any:
-        if broken and arm.adapter is not None and arm.adapter.r == 2:
+        if broken and arm.adapter is None:
             raise RuntimeError("out of memory")
         return build(located, arm, **kwargs)
 
@@ -126,11 +126,11 @@ def test_what_failed_is_recorded_and_runs_again(tmp_path: Path, tiny: Tiny, monk
     summary = run_study(tiny("seeds=1"), tmp_path)
     assert summary.statuses == {"finished": 2, "failed": 1}
     assert not summary.complete
-    assert records(summary.folder)["lora-r2", 0]["error"]["message"] == "out of memory"
+    assert records(summary.folder)["full", 0]["error"]["message"] == "out of memory"
     broken = False
     watcher = Watcher()
     assert run_study(tiny("seeds=1"), tmp_path, display=watcher).complete
-    assert watcher.trained == ["lora-r2 0"]
+    assert watcher.trained == ["full 0"]
 
 
 def test_a_damaged_record_is_set_aside_and_its_cell_runs_again(tmp_path: Path, tiny: Tiny) -> None:
