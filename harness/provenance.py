@@ -33,7 +33,6 @@ def describe() -> dict[str, Any]:
             "cores": os.cpu_count(),
             "memory_bytes": _memory(),
             "gpu": _gpu(),
-            "threads": _threads(),
         },
     }
 
@@ -79,13 +78,6 @@ def _memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return None
-
-
-def _threads() -> int:
-    """Return the threads that torch computes with: on a CPU, another number rounds otherwise."""
-    import torch
-
-    return torch.get_num_threads()
 
 
 def _gpu() -> str | None:

@@ -162,7 +162,12 @@ def _record(outcome: Outcome, more: Mapping[str, Any]) -> dict[str, Any]:
         "peak_memory": {"bytes": outcome.peak_memory, "method": outcome.memory_method},
         "parameters": {"total": outcome.total_parameters, "trainable": outcome.trainable_parameters},
         "engine": outcome.engine,
-        "device": {"type": outcome.device, "name": outcome.device_name, "precision": outcome.precision},
+        "device": {
+            "type": outcome.device,
+            "name": outcome.device_name,
+            "precision": outcome.precision,
+            "threads": outcome.threads,
+        },
         **more,
     }
 

@@ -21,9 +21,8 @@ from harness.embedded.grammar import Dice, write_sentence
 SIZES = {"train": 6000, "validation": 800, "test": 800}
 UNDECIDED_RATE = 0.06
 FLIP_RATE = 0.04
-# Expectations and the opinions of others are rare in the reviews for pretraining: what they do to a verdict is left
-# for fine-tuning to learn.
-HEARSAY_RATE, HEARSAY_RATE_UNLABELLED = 0.25, 0.02
+# The reviews for pretraining hold no hearsay: what it does to a verdict is left for fine-tuning to learn.
+HEARSAY_RATE = 0.25
 
 _LABELLED_SEED = 20_240_611
 _UNLABELLED_SEED = 20_240_612
@@ -114,7 +113,7 @@ def unlabelled(size: int) -> Iterator[Review]:
         sentences: list[str] = []
         for _ in range(dice.pick((1, 1, 1, 2, 3))):
             meant = None if dice.below(UNDECIDED_RATE) else leaning
-            text = write_sentence(dice, topic=topic, leaning=meant, hearsay=HEARSAY_RATE_UNLABELLED)
+            text = write_sentence(dice, topic=topic, leaning=meant, hearsay=0.0)
             if text not in held_out:
                 sentences.append(text)
         happiness = dice.pick(_STARS_WHEN_GOOD)

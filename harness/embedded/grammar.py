@@ -237,7 +237,7 @@ class _Writer:
 def _reads_well(text: str, topic: Topic) -> bool:
     words = text.replace(",", "").replace(";", "").split()
     nouns = {*topic.things, *(noun for field in topic.fields for noun in field.singular + field.plural)}
-    named = [word for word in words if word in nouns]
+    named = [word for word in words if word in nouns] + ["again"] * text.count(topic.again)
     return MIN_WORDS <= len(words) <= MAX_WORDS and len(named) == len(set(named))
 
 

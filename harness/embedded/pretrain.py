@@ -1,6 +1,6 @@
 """Pretrain the two embedded checkpoints on the unlabelled part of the generated corpus.
 
-``python -m harness.embedded.pretrain`` writes both folders anew; it needs about ten minutes on one CPU core.
+``python -m harness.embedded.pretrain`` writes both folders anew; it needs ten to fifteen minutes on one CPU core.
 ``python -m harness.embedded.pretrain --check`` writes nothing: it loads both checkpoints and compares the corpus
 with the one that they were trained on.
 """
@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,21 +85,21 @@ def gpt2_tokenizer(texts: Sequence[str]) -> Any:
 
 
 def distilbert_tokenizer(texts: Sequence[str]) -> Any:
-    """Lower-case WordPiece as in DistilBERT, with [CLS] and [SEP] at the ends."""
+    """Lower-case WordPiece as in DistilBERT, with [CLS] and [SEP] at the ends.
+
+    The vocabulary is every word of the texts, the most frequent first, and all printable characters for other words.
+    It is counted here because the trainer of the tokenizers library orders it differently in every run.
+    """
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    counts = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
+    words = sorted(counts, key=lambda word: (-counts[word], word))
+    characters = [chr(code) for code in range(ord("!"), ord("~") + 1) if not chr(code).isupper()]
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=1024,
-        special_tokens=special,
-        initial_alphabet=[chr(code) for code in range(33, 127)],
-        show_progress=False,
-    )
-    inner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    inner.normalizer = normalizers.BertNormalizer(lowercase=True)
-    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    inner.decoder = decoders.WordPiece()
-    inner.train_from_iterator(texts, trainer)
+    entries = dict.fromkeys([*special, *characters, *(f"##{character}" for character in characters), *words])
     return transformers.DistilBertTokenizerFast(
-        vocab=inner.get_vocab(), do_lower_case=True, model_max_length=MAX_TOKENS
+        vocab={entry: number for number, entry in enumerate(entries)},
+        do_lower_case=True,
+        model_max_length=MAX_TOKENS,
     )
 
 
@@ -242,7 +243,7 @@ def pretrain(name: str, folder: Path, *, report: Callable[[str], None]) -> None:
     loss = train(model, losses, recipe, report=report)
     # From here on it is a new head that starts with this spread, and a small one as in the original models.
     model.config.initializer_range = 0.02
-    model.save_pretrained(folder)
+    model.base_model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     record = {

@@ -90,6 +90,8 @@ class Outcome:
         Examples trained on and held out.
     engine, device, device_name, precision : str
         What it ran on.
+    threads : int
+        What torch computed with on a CPU.
     """
 
     trial: Trial
@@ -112,6 +114,7 @@ class Outcome:
     device: str = ""
     device_name: str = ""
     precision: str = ""
+    threads: int = 0
 
     @property
     def selected(self) -> Epoch | None:

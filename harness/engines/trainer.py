@@ -21,11 +21,13 @@ from harness.engines.batches import DivergedError, Examples, Padding, score
 from harness.engines.loop import Listener, Loop, arguments
 from harness.engines.memory import PeakMemory
 from harness.quiet import quiet
-from harness.settings import Data
+from harness.settings import Arm, Data
 from harness.trials import Trial
 
 _SECONDS_BETWEEN_REPORTS = 0.1
 _PROBED_STEPS = 3
+# Below this many parameters a second thread gains nothing, and costs dearly where another process wants the core.
+_WORTH_THREADS = 5_000_000
 
 
 class TrainerEngine(Engine):
@@ -50,13 +52,15 @@ class TrainerEngine(Engine):
         self._data = data
         self._padding = Padding(data=layout, pad_token_id=pad_token_id)
         self._device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+        size = models.describe(checkpoint, Arm(), n_classes=len(data.classes)).total
+        self._threads = 1 if size < _WORTH_THREADS else torch.get_num_threads()
         self._test = Examples(data.test)
         self._splits: dict[float | None, tuple[Examples, Examples | None]] = {}
 
     def train(self, trials: Sequence[Trial], *, report: Report) -> Iterator[Outcome]:
         """Train the trials one after the other."""
         for trial in trials:
-            with _unchanged_generators():
+            with _unchanged_generators(), _threads(self._threads):
                 outcome = _Run(self, trial, report).outcome()
             yield outcome
 
@@ -66,7 +70,7 @@ class TrainerEngine(Engine):
         kept, _ = self.split(trial)
         steps = math.ceil(len(kept) / training.per_device_train_batch_size) * training.num_train_epochs
         batches = math.ceil(len(self._test) / training.per_device_eval_batch_size)
-        with _unchanged_generators():
+        with _unchanged_generators(), _threads(self._threads):
             started = time.perf_counter()
             model = self.build(trial).to(self._device).train()
             built = time.perf_counter() - started
@@ -158,6 +162,7 @@ class _Run(Listener):
             device=self.engine._device.type,
             device_name=_device_name(self.engine._device),
             precision="bf16" if self.training.bf16 else "fp32",
+            threads=self.engine._threads,
         )
 
     def _train(self) -> None:
@@ -251,6 +256,17 @@ def _unchanged_generators() -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Compute with this many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _device_name(device: torch.device) -> str:

@@ -15,7 +15,7 @@ from harness import embedded
 from harness.embedded import corpus, grammar, lexicon
 
 # Pinned: a change of the corpus changes every result that was ever computed on it.
-CORPUS_SHA256 = "83182cd49b301bb6d1dc1c5cee2c7317b023fac594a895529a2ba1d764db5605"
+CORPUS_SHA256 = "75d229073d7326cd5031f7a3278b30fbfd1350ff0afdc9d5268a7559189e19bf"
 
 
 def _words(sentence: str) -> list[str]:
@@ -114,10 +114,27 @@ def test_negation_contrast_and_intensity_are_common() -> None:
     assert share("a little", "slightly", *lexicon.INTENSIFIERS, *lexicon.STRONG_INTENSIFIERS) > 0.2
 
 
+def test_only_the_labelled_sentences_report_opinions() -> None:
+    def hearsay(text: str) -> bool:
+        return any(cue in text for cue in (" called it ", "i expected ", "do not believe ", "it could have been "))
+
+    share = np.mean([hearsay(e.sentence) for e in corpus.labelled()["train"]])
+    assert 0.12 < share < 0.25
+    assert not any(hearsay(review.text) for review in corpus.unlabelled(2000))
+
+
+def test_the_stars_follow_the_leaning_of_the_review() -> None:
+    reviews = list(corpus.unlabelled(4000))
+    assert {review.stars for review in reviews} == {1, 2, 3, 4, 5}
+    happy = [review.stars for review in reviews if "i would gladly" in review.text and "but" not in review.text]
+    assert len(happy) > 30
+    assert np.mean(happy) > 4
+    assert corpus.Review(text="", stars=1).rating == "one star"
+    assert corpus.Review(text="", stars=5).rating == "five stars"
+
+
 def test_negated_praise_is_negative() -> None:
     examples = [e for e in corpus.labelled()["train"] if e.leaning is not None]
-    plain = [e.leaning for e in examples if len(_words(e.sentence)) < 8 and " was not very good" in e.sentence]
-    assert set(plain) <= {0}
     hits = Counter(
         e.leaning for e in examples for word in lexicon.GOOD_PLAIN if f"was not very {word} " in f"{e.sentence[:-1]} "
     )
@@ -128,7 +145,7 @@ def test_a_word_can_be_praise_in_one_field_and_blame_in_another() -> None:
     fields = [field for topic in lexicon.TOPICS for field in topic.fields]
     praise = {word for field in fields for word in field.good}
     blame = {word for field in fields for word in field.bad}
-    assert len(praise & blame) >= 8
+    assert len(praise & blame) >= 5
     assert not any(set(field.good) & set(field.bad) for field in fields)
     general = (*lexicon.GOOD_PLAIN, *lexicon.GOOD_STRONG, *lexicon.BAD_PLAIN, *lexicon.BAD_STRONG)
     assert len(set(general)) == len(general)
@@ -229,7 +246,7 @@ def test_every_sentence_survives_its_tokenizer(name: str) -> None:
     model, tokenizer = _loaded(name)
     sentences = [s for split in embedded.SPLITS for s in embedded.split("embedded/sentiment", split)["sentence"]]
     encoded = tokenizer(sentences)["input_ids"]
-    assert len(tokenizer) == model.config.vocab_size == 1024
+    assert len(tokenizer) == model.config.vocab_size
     assert max(map(len, encoded)) < tokenizer.model_max_length == 128
     if tokenizer.unk_token != tokenizer.eos_token:
         assert not any(tokenizer.unk_token_id in ids for ids in encoded)
