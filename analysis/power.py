@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,9 @@ from analysis.crossed import CrossedResult, VarianceComponents
 # Beyond this many seeds or examples an answer would help nobody.
 _MOST = 10_000_000
 _NAN = float("nan")
+_DF_FOR_SCIPY = 5
+# Upper tail probabilities of a chi-square variable, in the middle of a thousand equal shares.
+_QUANTILES = (np.arange(1000) + 0.5) / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +222,22 @@ def _check_levels(alpha: float, power: float) -> None:
 def _detectable(standard_error: float, df: float, alpha: float, power: float) -> float:
     if standard_error == 0:
         return 0.0
-    critical = special.stdtrit(df, 1 - alpha / 2)
-    return standard_error * float(special.nctdtrinc(df, 1 - power, critical))
+    return standard_error * _noncentrality(df, float(special.stdtrit(df, 1 - alpha / 2)), power)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _noncentrality(df: float, critical: float, power: float) -> float:
+    """Return the noncentrality at which t exceeds `critical` with this power."""
+    if df >= _DF_FOR_SCIPY:
+        return float(special.nctdtrinc(df, 1 - power, critical))
+    # With few degrees of freedom scipy's inverse may run for ever. Given the estimated spread, t is normal; the spread
+    # is averaged over its quantiles.
+    limits = critical * np.sqrt(special.chdtri(df, _QUANTILES) / df)
+
+    def excess(noncentrality: float) -> float:
+        return float(special.ndtr(noncentrality - limits).mean()) - power
+
+    return float(optimize.brentq(excess, -10.0, limits[0] + 10.0, xtol=1e-9))
 
 
 def _detectable_at(parts: VarianceComponents, S: int, N: int, alpha: float, power: float) -> float:
