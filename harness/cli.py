@@ -114,13 +114,17 @@ def analyze(
     """
     from analysis import analyze as analyze_folder
     from analysis import tables
+    from harness.errors import ResultsError
 
     reports = {path: analyze_folder(path) for path in _studies(folder)}
     for path, report in reports.items():
         target = path / "report"
-        target.mkdir(exist_ok=True)
-        (target / "tables.md").write_text(tables.markdown(report), "utf-8")
-        (target / "tables.tex").write_text(tables.latex(report), "utf-8")
+        try:
+            target.mkdir(exist_ok=True)
+            (target / "tables.md").write_text(tables.markdown(report), "utf-8")
+            (target / "tables.tex").write_text(tables.latex(report), "utf-8")
+        except OSError as error:
+            raise ResultsError(f"{target} cannot be written: {error.strerror}") from None
     if form is Format.json:
         found = [report.to_json() for report in reports.values()]
         _print_json(found[0] if (folder / "study.json").exists() else found)

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness import embedded, seeding
 from harness.errors import DataError, did_you_mean
+from harness.hub import local_path
 from harness.quiet import quiet
 from harness.settings import Data
 
@@ -112,7 +113,7 @@ def load(data: Data, tokenizer: Any) -> TaskData:
 
 def is_local(data: Data) -> bool:
     """Whether the data are embedded or on this machine's disk."""
-    return embedded.is_embedded(data.path) or Path(data.path).expanduser().exists()
+    return embedded.is_embedded(data.path) or local_path(data.path).exists()
 
 
 def class_names(data: Data) -> tuple[str, ...]:
@@ -155,26 +156,21 @@ def _columns(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
 def _read(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
     import datasets
 
-    path = Path(data.path).expanduser()
+    path = local_path(data.path)
     try:
         if path.is_file():
-            if path.suffix not in _FILE_KINDS:
-                raise DataError(
-                    f"{path}: expected a {', '.join(_FILE_KINDS)} file, or a folder with one for each split"
-                )
-            with quiet():
-                loaded = datasets.load_dataset(_FILE_KINDS[path.suffix], data_files={data.train: str(path)})
-        else:
-            if not path.is_dir() and (path.is_absolute() or data.path.startswith(".")):
-                raise DataError(f"data.path: no file or folder {data.path}")
-            files = _named_after_splits(path) if path.is_dir() and data.name is None else {}
-            name = str(path) if path.is_dir() else data.path
-            with quiet():
-                if split in files:
-                    kind = _FILE_KINDS[Path(files[split][0]).suffix]
-                    loaded = {split: datasets.load_dataset(kind, data_files=files[split], split="train")}
-                else:
-                    loaded = files or datasets.load_dataset(name, data.name, revision=data.revision)
+            kinds = ", ".join(_FILE_KINDS)
+            raise DataError(f"data.path: one file holds one split; expected a folder with a {kinds} file for each")
+        if not path.is_dir() and (path.is_absolute() or data.path.startswith(".")):
+            raise DataError(f"data.path: no folder {data.path}")
+        files = _named_after_splits(path) if path.is_dir() and data.name is None else {}
+        name = str(path) if path.is_dir() else data.path
+        with quiet():
+            if split in files:
+                kind = _FILE_KINDS[Path(files[split][0]).suffix]
+                loaded = {split: datasets.load_dataset(kind, data_files=files[split], split="train")}
+            else:
+                loaded = files or datasets.load_dataset(name, data.name, revision=data.revision)
     except DataError:
         raise
     except (ConnectionError, OSError, ValueError, datasets.exceptions.DatasetsError) as error:

@@ -89,6 +89,12 @@ def _text(path: Path) -> str:
     def wrong(message: str) -> StudyError:
         return StudyError([Problem(place=str(path), key="", message=message)])
 
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass  # said below, with the files that there are
+    except OSError as error:
+        raise wrong(f"cannot be read: {error.strerror}") from None
     if path.is_dir():
         inside = sorted(p.name for p in path.glob("*.y*ml"))
         listed = f"; it holds {', '.join(inside)}" if inside else ""
@@ -126,7 +132,7 @@ def _parsed(text: str, file: str) -> tuple[Any, dict[Path_, int], list[Problem]]
             walk.refuse((), f"expected at most {_MOST_NODES} values; aliases of aliases unfold to more")
         if walk.refused:
             return None, walk.lines, walk.problems
-        return yaml.load(text), walk.lines, walk.problems
+        return _unshared(yaml.load(text)), walk.lines, walk.problems
     except MarkedYAMLError as error:
         place = f"{file}:{error.problem_mark.line + 1}" if error.problem_mark else file
         wrong = f"not valid YAML: {error.problem}"
@@ -136,6 +142,13 @@ def _parsed(text: str, file: str) -> tuple[Any, dict[Path_, int], list[Problem]]
     except RecursionError:
         place, wrong = file, "nested too deeply for a study"
     return None, walk.lines, [*walk.problems, Problem(place=place, key="", message=wrong)]
+
+
+def _unshared(value: Any) -> Any:
+    """Copy what an alias stands for, so that an override of one place leaves the other alone."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,18 +5,31 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness import embedded
-from harness.study import Study
+
+if TYPE_CHECKING:
+    from harness.study import Study
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
 def is_on_hub(name: str) -> bool:
     """Whether a model or data set of this name would be looked up on the Hub."""
-    path = Path(name).expanduser()
+    path = local_path(name)
     return not (embedded.is_embedded(name) or path.exists() or path.is_absolute() or name.startswith("."))
+
+
+def local_path(name: str) -> Path:
+    """Return the path that a name would have on this machine; what can be no path is one that does not exist."""
+    try:
+        path = Path(name).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError):
+        return Path(os.devnull) / "no path"
+    return path
 
 
 def offline_if_unreachable(study: Study) -> None:
@@ -27,8 +40,11 @@ def offline_if_unreachable(study: Study) -> None:
     """
     if not (is_on_hub(study.model) or is_on_hub(study.data.path)) or any(os.environ.get(name) for name in _PROXIES):
         return
-    host = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
+    endpoint = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    if endpoint.hostname is None:
+        return
     try:
-        socket.create_connection((host, 443), timeout=5).close()
+        port = endpoint.port or (80 if endpoint.scheme == "http" else 443)
+        socket.create_connection((endpoint.hostname, port), timeout=5).close()
     except OSError:
         os.environ["HF_HUB_OFFLINE"] = "1"

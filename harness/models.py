@@ -16,6 +16,7 @@ from torch import nn
 
 from harness import embedded
 from harness.errors import ModelError, did_you_mean
+from harness.hub import local_path
 from harness.quiet import quiet
 from harness.seeding import Streams
 from harness.settings import Adapter, Arm, Freeze
@@ -71,7 +72,7 @@ def locate(name: str, revision: str | None = None) -> Checkpoint:
         except ValueError as error:
             raise ModelError(str(error)) from None
         return _local(name, folder)
-    folder = Path(name).expanduser()
+    folder = local_path(name)
     if folder.is_dir():
         return _local(name, folder)
     if folder.is_absolute() or name.startswith("."):

@@ -87,9 +87,7 @@ class _Count:
         done = self.total - len(self.todo)
         if not self.todo:
             return f"{shape}: all done, nothing to run"
-        left = self.left()
-        time_left = "time not known yet" if math.isnan(left) else f"about {duration(left)}"
-        return f"{shape}: {done} done, {len(self.todo)} to run, {time_left}"
+        return f"{shape}: {done} done, {len(self.todo)} to run, {self.left_in_words('about {}')}"
 
     def add(self, outcome: Outcome) -> None:
         arm = self.arms[outcome.trial.arm]
@@ -105,6 +103,10 @@ class _Count:
         everything = [s for arm in self.arms.values() for s in arm.seconds]
         usual = statistics.fmean(everything) if everything else self._estimate
         return sum(statistics.fmean(self.arms[arm].seconds or [usual]) for arm in self.todo.values())
+
+    def left_in_words(self, form: str) -> str:
+        left = self.left()
+        return "time not known yet" if math.isnan(left) else form.format(duration(left))
 
     def elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -133,7 +135,7 @@ class Lines(Display):
         """Print one line a trial."""
         self._count.add(outcome)
         done = self._count.total - len(self._count.todo)
-        left = f", {duration(self._count.left())} left" if self._count.todo else ""
+        left = f", {self._count.left_in_words('{} left')}" if self._count.todo else ""
         self.say(f"[{done}/{self._count.total}] {_outcome_line(outcome)}{left}")
 
 
@@ -221,7 +223,7 @@ class Terminal(Display):
         if self._live is None or self._study is None:
             return
         done = self._count.total - len(self._count.todo)
-        left = f"{duration(self._count.left())} left" if self._count.todo else f"in {duration(self._count.elapsed())}"
+        left = self._count.left_in_words("{} left") if self._count.todo else f"in {duration(self._count.elapsed())}"
         self._bars.update(self._study, completed=done, note=f"cells, {left}")
         table = Table.grid(padding=(0, 2))
         for name, arm in self._count.arms.items():

@@ -19,7 +19,7 @@ from harness import models, provenance
 from harness.data import TaskData
 from harness.engines import Engine, Outcome, Progress
 from harness.engines.trainer import TrainerEngine
-from harness.errors import HarnessError, ModelError
+from harness.errors import DataError, HarnessError, ModelError, ResultsError
 from harness.lock import locked
 from harness.models import Checkpoint
 from harness.progress import Display
@@ -97,22 +97,30 @@ def run_study(
     before = store.manifest()
     with locked(store.folder), _stoppable(display) as stop:
         url = storage or f"sqlite:///{store.folder / 'optuna.db'}"
-        arms, winners = tuned_arms(
-            study, store, trainer, data, model=checkpoint.identity, url=url, display=display, stop=stop
-        )
+        try:
+            arms, winners = tuned_arms(
+                study, store, trainer, data, model=checkpoint.identity, url=url, display=display, stop=stop
+            )
+        except KeyboardInterrupt:
+            arms, winners = None, {}
+        finally:
+            display.close()
         if arms is None:
             return RunSummary(folder=store.folder, statuses={"missing": _cells(study)}, ran=0, stopped=True)
         trials = expand(study, arms=arms, model=checkpoint.identity, data=data.fingerprint)
         keys = {trial.key: f"{trial.arm}, seed {trial.seed}" for trial in trials}
+        if len(keys) < len(trials):
+            same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
+            raise ResultsError(f"arms {', '.join(same)}: tuned to the same settings, so there is nothing to compare")
         for said in store.set_aside_broken(keys):
             display.say(said)
         records = {trial.key: record for trial in trials if (record := store.record(trial.key))}
         records = {key: record for key, record in records.items() if record["status"] in FINAL}
         finished = sum(record["status"] == "finished" for record in records.values())
-        store.write_manifest(_manifest(study, arms, winners, checkpoint, data, trials, before, finished))
         sweep = Sweep(study.name, url)
+        store.write_manifest(_manifest(study, arms, winners, checkpoint, data, trials, before, finished))
         sweep.rebuild(trials, records)
-        todo = [trial for trial in trials if trial.key not in records]
+        todo = [trial for trial in trials if trial.key not in records and not stop.is_set()]
         ran = 0
         model = {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision}
         try:
@@ -144,6 +152,7 @@ def prepare(study: Study, engine: str = "trainer") -> tuple[Checkpoint, TaskData
     checkpoint = models.locate(study.model, study.revision)
     tokenizer = models.tokenizer(checkpoint)
     data = data_module.load(study.data, tokenizer)
+    _check_length(study, data, checkpoint)
     wrong: dict[str, list[str]] = {}
     for name, arm in study.arms.items():
         try:
@@ -157,6 +166,20 @@ def prepare(study: Study, engine: str = "trainer") -> tuple[Checkpoint, TaskData
     if wrong:
         raise ModelError("\n".join(f"arm {', '.join(names)}: {what}" for what, names in wrong.items()))
     return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
+
+
+def _check_length(study: Study, data: TaskData, checkpoint: Checkpoint) -> None:
+    """Refuse sequences longer than the model has positions for: on a GPU they would break the whole process."""
+    positions = getattr(checkpoint.config, "max_position_embeddings", None)
+    if positions is None:
+        return
+    if checkpoint.config.model_type == "roberta":
+        positions -= checkpoint.config.pad_token_id + 1
+    longest = max(len(row["input_ids"]) for split in (data.train, data.test) for row in split.features)
+    if study.data.padding == "max_length":
+        longest = study.data.max_length
+    if longest > positions:
+        raise DataError(f"data.max_length: {checkpoint.name} reads at most {positions} tokens, got {longest}")
 
 
 def _estimate(engine: Engine, todo: list[Trial]) -> float:

@@ -44,7 +44,7 @@ def _storage_errors(url: str) -> Iterator[None]:
 
     try:
         yield
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ResultsError(
             f"Optuna's storage {url} cannot be used: {first}. The records are not touched by this; move a broken "
@@ -70,13 +70,14 @@ class Sweep:
         with _storage_errors(url):
             self._study = optuna.create_study(storage=url, study_name=name, direction="maximize", load_if_exists=True)
             # Only one process runs a study, so what is still open was left behind by one that was killed.
-            for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
-                self._study.tell(trial.number, state=TrialState.FAIL)
+            left_open = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
             self._known = {
                 trial.user_attrs["key"]
                 for trial in self._study.get_trials(deepcopy=False)
-                if trial.user_attrs.get("status") in FINAL
+                if trial.user_attrs.get("status") in FINAL and trial.state.is_finished()
             }
+            for trial in left_open:
+                self._study.tell(trial.number, state=TrialState.FAIL)
 
     def rebuild(self, trials: Sequence[Trial], records: Mapping[str, Mapping[str, Any]]) -> int:
         """Add the finished cells that the database lacks; return how many there were."""

@@ -92,6 +92,12 @@ class Data(Strict):
     padding: Literal["longest", "max_length"] = "longest"
     padding_side: Literal["right", "left"] = "right"
 
+    @model_validator(mode="after")
+    def _scored_on_other_data(self) -> Data:
+        if self.train == self.test:
+            raise wrong(f"test: {self.test!r} is what the models are trained on; score them on another split")
+        return self
+
 
 class Training(Strict):
     """How a trial is trained: an allow-list of `transformers.TrainingArguments`."""

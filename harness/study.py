@@ -110,7 +110,8 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
 
 def replace(arm: Arm, values: Mapping[str, Scalar]) -> Arm:
     """Return the arm with dotted settings replaced, checked again."""
-    raw = arm.model_dump()
+    # What a file leaves out stays left out: some defaults may not be written beside other settings.
+    raw = arm.model_dump(exclude_unset=True)
     for key, value in values.items():
         set_setting(raw, key, value)
     return Arm.model_validate(raw)

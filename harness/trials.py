@@ -69,11 +69,11 @@ def expand(study: Study, *, arms: Mapping[str, Arm], model: str, data: str) -> t
 
 def make_trial(study: Study, name: str, arm: Arm, *, seed: int, model: str, data: str, tuning: bool = False) -> Trial:
     """Return one trial with its key."""
-    holdout: Best | None = None
+    holdout = arm.selection if isinstance(arm.selection, Best) and arm.selection.on == "holdout" else None
     if tuning and arm.search is not None:
-        holdout = Best(best=arm.search.best, on="holdout", fraction=arm.search.fraction)
-    elif isinstance(arm.selection, Best) and arm.selection.on == "holdout":
-        holdout = arm.selection
+        # A candidate stops and picks its epoch as the arm will; the search judges it on its own hold-out.
+        judged = {"best": arm.search.best} if holdout is None else {"best": holdout.best, "patience": holdout.patience}
+        holdout = Best.model_validate({"on": "holdout", "fraction": arm.search.fraction, **judged})
     content = {
         "model": model,
         "data": {

@@ -62,6 +62,10 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:  # noqa: ARG002
         return self._order
 
+    def compute_loss(self, *inputs: Any, num_items_in_batch: Any = None, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the mean loss of a micro-batch, also with label smoothing, which would divide by the whole batch."""
+        return super().compute_loss(*inputs, num_items_in_batch=None, **kwargs)
+
     def training_step(self, model: nn.Module, *inputs: Any, **kwargs: Any) -> torch.Tensor:
         """Train on one micro-batch and remember its loss."""
         loss: torch.Tensor = super().training_step(model, *inputs, **kwargs)

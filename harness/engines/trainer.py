@@ -82,6 +82,8 @@ class TrainerEngine(Engine):
             started = time.perf_counter()
             for _ in range(_PROBED_STEPS):
                 model(**batch).loss.backward()
+            if self._device.type == "cuda":
+                torch.cuda.synchronize()
             step = (time.perf_counter() - started) / _PROBED_STEPS
             middle = np.argsort(self._test.lengths)[len(self._test) // 2 :][: training.per_device_eval_batch_size]
             probed = Examples(self._data.test.take(middle))

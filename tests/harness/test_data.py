@@ -88,12 +88,9 @@ def test_the_three_formats_say_the_same(folder: Folder, tokenizer: Any) -> None:
     assert len(prints) == 1
 
 
-@pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
-def test_a_single_file_holds_one_split(folder: Folder, tokenizer: Any, kind: str) -> None:
-    file = folder(kind=kind) / f"train.{kind}"
-    task = data.load(settings(file, test="train"), tokenizer)
-    assert len(task.train) == len(task.test) == 8
-    assert "has no split 'validation'; there are train" in refused(settings(file), tokenizer)
+def test_a_single_file_is_refused_for_it_holds_one_split(folder: Folder, tokenizer: Any) -> None:
+    said = refused(settings(folder() / "train.parquet"), tokenizer)
+    assert "expected a folder with a .parquet, .csv, .json, .jsonl file for each" in said
 
 
 def test_splits_may_be_in_parts_and_have_columns_of_their_own(folder: Folder, tokenizer: Any) -> None:
@@ -127,11 +124,6 @@ def test_a_file_that_is_broken_says_why(folder: Folder, tokenizer: Any) -> None:
     said = refused(settings(path), tokenizer)
     assert "cannot be loaded (Arrow" in said
     assert "An error occurred while generating" not in said
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, tokenizer: Any) -> None:
-    (tmp_path / "set.txt").write_text("good 1\n")
-    assert "expected a .parquet, .csv, .json, .jsonl file" in refused(settings(tmp_path / "set.txt"), tokenizer)
 
 
 def test_a_pair_of_texts_is_tokenised_as_a_pair(folder: Folder, tokenizer: Any) -> None:
@@ -293,7 +285,7 @@ def test_what_cannot_be_loaded_says_how_to_do_without_a_network(tmp_path: Path, 
     assert "data.path=FOLDER" in said
     assert "data.name=null" in said
     assert "data.path=embedded/sentiment" in said
-    assert "no file or folder ./nowhere" in refused(settings("./nowhere"), tokenizer)
+    assert "no folder ./nowhere" in refused(settings("./nowhere"), tokenizer)
     (tmp_path / "empty").mkdir()
     assert "cannot be loaded" in refused(settings(tmp_path / "empty"), tokenizer)
 

@@ -82,3 +82,12 @@ def test_what_did_not_finish_is_shown_with_its_reason() -> None:
 def test_bars_are_for_terminals() -> None:
     assert isinstance(display_for(Console(file=io.StringIO())), Lines)
     assert isinstance(display_for(Console(file=io.StringIO(), force_terminal=True)), Terminal)
+
+
+@pytest.mark.parametrize("kind", [Lines, Terminal])
+def test_a_time_that_is_not_known_is_said_to_be_so(kind: Callable[[Console], Lines | Terminal]) -> None:
+    out = io.StringIO()
+    display = kind(Console(file=out, width=100, force_terminal=kind is Terminal, color_system=None))
+    display.open([trial("a")], {}, float("nan"))
+    display.close()
+    assert "time not known yet" in out.getvalue()

@@ -316,3 +316,33 @@ def test_ctrl_c_twice_stops_the_running_trial(tmp_path: Path, tiny_file: Path) -
 def test_engines_have_names(tmp_path: Path, tiny: Tiny) -> None:
     with pytest.raises(HarnessError, match=TrainerEngine.name):
         run_study(tiny(), tmp_path, engine="warp")
+
+
+def test_a_text_longer_than_the_model_reads_is_refused_before_anything_runs(tmp_path: Path, tiny: Tiny) -> None:
+    with pytest.raises(HarnessError, match="reads at most 128 tokens, got 512"):
+        run_study(tiny("data.max_length=512", "data.padding=max_length"), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_arm_that_picks_on_test_can_be_tuned(tmp_path: Path, tiny: Tiny) -> None:
+    summary = run_study(tiny(*SEARCHED, "selection={best: accuracy, on: test}"), tmp_path)
+    assert summary.complete
+
+
+def test_ctrl_c_while_tuning_trains_no_cell(tmp_path: Path, tiny: Tiny) -> None:
+    class Impatient(Display):
+        closed = 0
+
+        def tuning(self, arm: str, done: int, total: int) -> None:
+            if done == total:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def close(self) -> None:
+            self.closed += 1
+
+    display = Impatient()
+    summary = run_study(tiny(*SEARCHED), tmp_path, display=display)
+    assert (summary.ran, summary.stopped) == (0, True)
+    assert summary.statuses == {"missing": 2}
+    assert display.closed
+    assert run_study(tiny(*SEARCHED), tmp_path).complete

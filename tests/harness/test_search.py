@@ -161,3 +161,13 @@ def test_the_earliest_of_equal_candidates_wins(tmp_path: Path) -> None:
     assert best is not None
     assert best.user_attrs["key"] == "key 1"
     assert Tuner("none", url(tmp_path), SEARCH, entropy=5).best() is None
+
+
+def test_a_cell_cut_short_while_it_was_told_is_shown_as_finished_after_all(tmp_path: Path, tiny: Tiny) -> None:
+    cells = trials(tiny())
+    sweep = Sweep("tiny", url(tmp_path))
+    sweep.start(cells[0])
+    sweep._running[cells[0].key].set_user_attr("status", "finished")  # and the process is killed before tell
+    record = {"status": "finished", "epochs": [{"epoch": 1, "test": {"accuracy": 0.8}}], "selected_epoch": 1}
+    assert Sweep("tiny", url(tmp_path)).rebuild(cells, {cells[0].key: record}) == 1
+    assert [(t.state, t.value) for t in shown(tmp_path)] == [(TrialState.FAIL, None), (TrialState.COMPLETE, 0.8)]

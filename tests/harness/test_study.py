@@ -441,3 +441,26 @@ def test_an_override_that_every_arm_sets_otherwise_is_refused(written: Any, refu
     assert "changes nothing" in problem.message
     assert "arms.full.training.learning_rate" in problem.message
     assert load_study(path, ["training.weight_decay=0.5"]).arms["full"].training.weight_decay == 0.5
+
+
+def test_an_override_of_one_arm_leaves_its_alias_alone(written: Any) -> None:
+    path = written(
+        text="name: base\nmodel: m\ndata: {path: p}\nseeds: 2\n"
+        "arms:\n  a: {training: &t {learning_rate: 1e-3}}\n  b: {training: *t, freeze: {layers: 6}}\n"
+    )
+    arms = load_study(path, ["arms.a.training.learning_rate=5e-2"]).arms
+    assert (arms["a"].training.learning_rate, arms["b"].training.learning_rate) == (5e-2, 1e-3)
+
+
+def test_two_readings_of_one_training_are_a_fake_arm(written: Any, refused: Any) -> None:
+    path = written(
+        text="name: base\nmodel: m\ndata: {path: p}\nseeds: 2\n"
+        "arms: {a: {}, b: {selection: {best: accuracy, on: test}}}\n"
+    )
+    (problem,) = refused(path)
+    assert "fake arm" in problem.message
+
+
+def test_a_split_is_not_scored_after_it_was_trained_on(written: Any, refused: Any) -> None:
+    (problem,) = refused(written(), "data.test=train")
+    assert "another split" in problem.message

@@ -420,3 +420,15 @@ def test_the_other_settings_reach_the_trainer(tiny: Tiny) -> None:
         outcome = trained(tiny(override), "full")[0]
         assert outcome.status == "finished", outcome.error
         assert not np.array_equal(probabilities(outcome), plain), override
+
+
+def test_label_smoothing_and_accumulation_have_the_gradient_of_the_whole_batch(
+    tiny: Tiny, without_dropout: Path
+) -> None:
+    """The Trainer's label smoother divides by the whole batch already, and the Trainer once more."""
+    base = [f"model={without_dropout}", "training.adam_epsilon=1.0", "training.max_grad_norm=0"]
+    base.append("training.label_smoothing_factor=0.2")
+    split = [*base, "training.per_device_train_batch_size=8", "training.gradient_accumulation_steps=2"]
+    whole, halves = (trained(tiny(*overrides), "full")[0] for overrides in (base, split))
+    assert probabilities(halves) == pytest.approx(probabilities(whole), abs=1e-6)
+    assert halves.epochs[0].train_loss == pytest.approx(whole.epochs[0].train_loss, abs=1e-5)
