@@ -73,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--train-size", type=int, default=320)
+    parser.add_argument("--seeds", type=int, default=4)
     options = parser.parse_args()
     overrides = [
         f"model={os.environ['HARNESS_ENCODER']}",
@@ -80,7 +81,7 @@ def main() -> None:
         "data.name=null",
         f"data.train_size={options.train_size}",
         "training.num_train_epochs=1",
-        "seeds=1",
+        f"seeds={options.seeds}",
         "arms.lora.adapter.target_modules=[query,value]",
         "arms.lora.grid={adapter.r: [4]}",
         "analysis={baseline: full}",
@@ -101,7 +102,9 @@ def main() -> None:
         theirs = bare(study, engine, checkpoint, padding)
         ratios.append(ours / theirs)
         print(f"turn {turn + 1}: runner {ours:.2f} s, bare Trainer {theirs:.2f} s, ratio {ratios[-1]:.3f}")
-    print(f"median ratio {statistics.median(ratios):.3f} over {len(ratios)} turns of {len(study.arms)} trials")
+    print(
+        f"median ratio {statistics.median(ratios):.3f} over {len(ratios)} turns of {len(study.arms) * len(study.seeds)} trials"
+    )
 
 
 if __name__ == "__main__":
