@@ -102,9 +102,8 @@ def main() -> None:
         theirs = bare(study, engine, checkpoint, padding)
         ratios.append(ours / theirs)
         print(f"turn {turn + 1}: runner {ours:.2f} s, bare Trainer {theirs:.2f} s, ratio {ratios[-1]:.3f}")
-    print(
-        f"median ratio {statistics.median(ratios):.3f} over {len(ratios)} turns of {len(study.arms) * len(study.seeds)} trials"
-    )
+    trials = len(study.arms) * len(study.seeds)
+    print(f"median ratio {statistics.median(ratios):.3f} over {len(ratios)} turns of {trials} trials")
 
 
 if __name__ == "__main__":
