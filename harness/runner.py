@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import signal
 import threading
 from collections import Counter
@@ -23,7 +21,7 @@ from harness.errors import DataError, HarnessError, ModelError, ResultsError
 from harness.lock import locked
 from harness.models import Checkpoint
 from harness.progress import Display
-from harness.record import FINAL, Store, stamped
+from harness.record import FINAL, Store, digest, stamped
 from harness.search import Sweep
 from harness.settings import Arm, Best
 from harness.study import Study
@@ -222,11 +220,6 @@ def _train(
 
 def _cells(study: Study) -> int:
     return len(study.arms) * len(study.seeds)
-
-
-def digest(content: Any) -> str:
-    """Return a short hash of what JSON can hold."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _manifest(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +13,7 @@ from harness.data import TaskData
 from harness.engines import Engine, Outcome
 from harness.errors import ResultsError
 from harness.progress import Display
-from harness.record import FINAL, Store, stamped
+from harness.record import FINAL, Store, digest, stamped
 from harness.search import Tuner
 from harness.settings import Arm, Best
 from harness.study import Study, replace
@@ -70,8 +68,7 @@ def _tune(
         raise ResultsError(f"arm {name} declares no search")
     base = make_trial(study, name, arm, seed=TUNING_SEED, model=model, data=data.fingerprint, tuning=True)
     depends_on = {"base": base.content, "space": search.model_dump(mode="json", exclude={"trials"})}
-    text = json.dumps(depends_on, sort_keys=True)
-    identity = hashlib.sha256(text.encode()).hexdigest()[:16]
+    identity = digest(depends_on)
     entropy = int(identity[:8], 16)
     tuner = Tuner(f"{study.name} search {name} {identity}", url, search, entropy)
     display.tuning(name, 0, search.trials)
