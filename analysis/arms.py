@@ -1,4 +1,4 @@
-"""Every arm on its own: accuracy over seeds, precision and recall by class, and what selection adds."""
+"""Every arm on its own: its metric over seeds, and precision, recall and F1 by class."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.metrics import class_scores, confusion
+from analysis.metrics import METRICS, class_scores, confusion
 from analysis.outcomes import Outcomes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSummary:
-    """The accuracy of one arm over its seeds; a description of these runs on this test set.
+    """The metric of one arm over its seeds; a description of these runs on this test set.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class ArmSummary:
         The seeds behind the figures.
     n_examples
         The number of test examples.
-    accuracies
-        The accuracy with each of these seeds.
+    values
+        The metric with each of these seeds; NaN where it is undefined.
     mean, sd, minimum, maximum
         Over the seeds; the SD has S - 1 below the line and is NaN for one seed.
     statuses
@@ -38,7 +38,7 @@ class ArmSummary:
     arm: str
     seeds: tuple[int, ...]
     n_examples: int
-    accuracies: tuple[float, ...]
+    values: tuple[float, ...]
     mean: float
     sd: float
     minimum: float
@@ -78,37 +78,8 @@ class ClassSummary:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelectionLift:
-    """What picking the best epoch on the test split adds to an arm's accuracy.
-
-    Parameters
-    ----------
-    arm
-        The name of the arm.
-    n_seeds, n_examples
-        What the figures rest on.
-    metric
-        The metric by which the epoch was picked.
-    published
-        Mean accuracy at each trial's best epoch on the test split, as such a study reports it.
-    last
-        Mean accuracy at the last epoch, which the verdicts use.
-    lift
-        The first less the second.
-    """
-
-    arm: str
-    n_seeds: int
-    n_examples: int
-    metric: str
-    published: float
-    last: float
-    lift: float
-
-
-def summarize_arm(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> ArmSummary:
-    """Summarise the accuracy of one arm.
+def summarize_arm(outcomes: Outcomes, arm: str, *, seeds: Sequence[int], metric: str) -> ArmSummary:
+    """Summarise the metric of one arm.
 
     Parameters
     ----------
@@ -118,18 +89,22 @@ def summarize_arm(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> ArmS
         The name of the arm.
     seeds
         The seeds to use; the arm must have finished with them.
+    metric
+        A key of `analysis.metrics.METRICS`.
     """
-    accuracies = outcomes.scores(arm, seeds=seeds).mean(axis=1) if seeds else np.empty(0)
+    values = outcomes.scores(arm, seeds=seeds, metric=metric).mean(axis=1) if seeds else np.empty(0)
     reason = "" if len(seeds) > 1 else "no trial finished" if not seeds else "one seed has no SD"
+    if np.isnan(values).any():
+        reason = f"{METRICS[metric].title} is undefined with {np.count_nonzero(np.isnan(values))} of {len(seeds)} seeds"
     return ArmSummary(
         arm=arm,
         seeds=tuple(seeds),
         n_examples=outcomes.n_examples,
-        accuracies=tuple(accuracies.tolist()),
-        mean=float(accuracies.mean()) if seeds else math.nan,
-        sd=float(accuracies.std(ddof=1)) if len(seeds) > 1 else math.nan,
-        minimum=float(accuracies.min()) if seeds else math.nan,
-        maximum=float(accuracies.max()) if seeds else math.nan,
+        values=tuple(values.tolist()),
+        mean=float(values.mean()) if seeds else math.nan,
+        sd=float(values.std(ddof=1)) if len(seeds) > 1 else math.nan,
+        minimum=float(values.min()) if seeds else math.nan,
+        maximum=float(values.max()) if seeds else math.nan,
         statuses=dict(Counter(trial.status for trial in outcomes.of_arm(arm))),
         reason=reason,
     )
@@ -177,34 +152,6 @@ def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> 
             )
         )
     return tuple(summaries)
-
-
-def selection_lift(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> SelectionLift | None:
-    """Measure what selection on the test split adds; None for an arm that does not select there.
-
-    Parameters
-    ----------
-    outcomes
-        The study.
-    arm
-        The name of the arm.
-    seeds
-        The seeds to use; the arm must have finished with them.
-    """
-    selection = outcomes.manifest.selection_of(arm)
-    if not selection.on_test or not seeds:
-        return None
-    published = float(outcomes.scores(arm, seeds=seeds, reading="published").mean())
-    last = float(outcomes.scores(arm, seeds=seeds).mean())
-    return SelectionLift(
-        arm=arm,
-        n_seeds=len(seeds),
-        n_examples=outcomes.n_examples,
-        metric=selection.metric,
-        published=published,
-        last=last,
-        lift=published - last,
-    )
 
 
 def _undefined(n_class_examples: int, never_predicted: int) -> str:

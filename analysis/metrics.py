@@ -1,8 +1,10 @@
-"""Scores of predictions: right or wrong by example, and precision, recall and F1 by class."""
+"""Scores of predictions: right or wrong by example, AUROC, and precision, recall and F1 by class."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +31,43 @@ class ClassScores:
     recall: tuple[float, ...]
     f1: tuple[float, ...]
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricKind:
+    """What a study has to know about a metric to show it.
+
+    Parameters
+    ----------
+    name : str
+        As a study file writes it.
+    title : str
+        As a table shows it.
+    higher_is_better : bool
+    share : bool
+        Whether it ends at 1 and its differences are shown in percentage points.
+    """
+
+    name: str
+    title: str
+    higher_is_better: bool = True
+    share: bool = True
+
+
+METRICS: Mapping[str, MetricKind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            MetricKind(name="accuracy", title="accuracy"),
+            MetricKind(name="balanced_accuracy", title="balanced accuracy"),
+            MetricKind(name="macro_f1", title="macro-F1"),
+            MetricKind(name="mcc", title="MCC"),
+            MetricKind(name="auroc", title="AUROC"),
+            MetricKind(name="log_loss", title="log loss", higher_is_better=False, share=False),
+            MetricKind(name="brier", title="Brier score", higher_is_better=False, share=False),
+        )
+    }
+)
 
 
 def confusion(labels: ArrayLike, predictions: ArrayLike, *, n_classes: int) -> NDArray[np.int64]:
@@ -60,8 +99,7 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, *, n_classes: int) -> N
         raise ValueError(f"n_classes must be at least 2, got {n_classes}")
     truth, answer = _classes(labels, predictions)
     for name, values in (("labels", truth), ("predictions", answer)):
-        if values.size and not (values.min() >= 0 and values.max() < n_classes):
-            raise ValueError(f"{name} must lie between 0 and {n_classes - 1}, got {values.min()} to {values.max()}")
+        _check_range(name, values, n_classes)
     cells = np.bincount(truth * n_classes + answer, minlength=n_classes**2)
     return cells.reshape(n_classes, n_classes).astype(np.int64)
 
@@ -133,14 +171,120 @@ def correct(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(truth == answer, dtype=np.float64)
 
 
-def _classes(labels: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def auroc_scores(labels: ArrayLike, scores: ArrayLike, *, positive: int) -> NDArray[np.float64]:
+    """Score every example so that the mean is the area under the ROC curve of one class against the rest.
+
+    The area is the share of pairs of a positive and a negative example in which the positive scores higher,
+    ties counting half. An example's placement value is its own share of such pairs; each placement's distance
+    from the area, weighted by ``N`` over the number of examples on its side, is the example's influence.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (N,)
+        True classes.
+    scores : array_like, shape (S, N)
+        By run and example, any finite number that is larger the likelier the positive class: its probability.
+    positive : int
+        The positive class; all others are negative.
+
+    Returns
+    -------
+    ndarray of float, shape (S, N)
+        Area plus influence, ready for `crossed_test`: row means are exactly the areas, and their variance
+        over examples is DeLong's but for factors ``n / (n - 1)``. Single values lie outside 0 to 1. NaN
+        throughout where no example is positive or none is negative: there is no pair.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, the labels are no class numbers, or a score is not finite.
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, 837-845.
+
+    Examples
+    --------
+    >>> auroc_scores([0, 0, 1, 1], [[0.1, 0.4, 0.35, 0.8]], positive=1).mean(axis=1).tolist()
+    [0.75]
+    """
+    values = np.asarray(scores)
+    if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "iuf":
+        raise ValueError(f"scores must be a matrix of runs x examples, got shape {values.shape} of {values.dtype}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"scores must be finite, got {np.count_nonzero(~np.isfinite(values))} others")
+    truth, _ = _classes(labels, np.zeros(values.shape[1], dtype=np.int64), pair="column of scores")
+    is_positive = truth == positive
+    N, n_positive = len(truth), int(np.count_nonzero(is_positive))
+    result = np.full(values.shape, np.nan)
+    if n_positive in (0, N):
+        return result
+    for run, row in zip(result, values, strict=True):
+        positives, negatives = row[is_positive], row[~is_positive]
+        above = _share_below(negatives, positives)
+        area = above.mean()
+        run[is_positive] = area + (above - area) * (N / n_positive)
+        run[~is_positive] = area + (1 - _share_below(positives, negatives) - area) * (N / (N - n_positive))
+    return result
+
+
+def labelled_probabilities(
+    labels: ArrayLike, probabilities: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """Check true classes against the class probabilities of several runs.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (N,)
+        True classes, from 0 to ``C - 1``.
+    probabilities : array_like, shape (S, N, C)
+        Finite; C at least 2. Whether they sum to 1 is not looked at.
+
+    Returns
+    -------
+    tuple of ndarray
+        Both as arrays; the probabilities in their own precision. They describe these runs on this test set.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, a label is no class, or a probability is not finite.
+    """
+    p = np.asarray(probabilities)
+    if p.ndim != 3 or p.size == 0 or p.shape[2] < 2 or p.dtype.kind not in "iuf":
+        raise ValueError(
+            "probabilities must be an array of runs x examples x classes, with two classes or more, "
+            f"got shape {p.shape} of {p.dtype}"
+        )
+    p = p if p.dtype.kind == "f" else p.astype(np.float64)
+    if not np.isfinite(p).all():
+        raise ValueError(f"probabilities must be finite, got {np.count_nonzero(~np.isfinite(p))} others")
+    truth, _ = _classes(labels, np.zeros(p.shape[1], dtype=np.int64), pair="row of probabilities")
+    _check_range("labels", truth, p.shape[2])
+    return truth, p
+
+
+def _classes(
+    labels: ArrayLike, predictions: ArrayLike, *, pair: str = "prediction"
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     truth, answer = np.asarray(labels), np.asarray(predictions)
     for name, values in (("labels", truth), ("predictions", answer)):
         if values.ndim != 1 or (values.size and values.dtype.kind not in "iub"):
             raise ValueError(f"{name} must be one row of class numbers, got shape {values.shape} of {values.dtype}")
     if len(truth) != len(answer):
-        raise ValueError(f"every label needs one prediction, got {len(truth)} and {len(answer)}")
+        raise ValueError(f"every label needs one {pair}, got {len(truth)} and {len(answer)}")
     return truth.astype(np.int64), answer.astype(np.int64)
+
+
+def _check_range(name: str, values: NDArray[np.int64], n_classes: int) -> None:
+    if values.size and not (values.min() >= 0 and values.max() < n_classes):
+        raise ValueError(f"{name} must lie between 0 and {n_classes - 1}, got {values.min()} to {values.max()}")
+
+
+def _share_below(others: NDArray[np.generic], values: NDArray[np.generic]) -> NDArray[np.float64]:
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
+    return below / (2 * len(others))
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64], defined: NDArray[np.bool_]) -> tuple[float, ...]:

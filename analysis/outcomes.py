@@ -11,8 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.clusters import cluster_scores
 from analysis.errors import AlignmentError, FormatError, RecordError
-from analysis.predictions import Predictions, read_predictions
+from analysis.influence import metric_scores
+from analysis.predictions import Predictions, read_clusters, read_predictions
 from analysis.records import (
     Cell,
     Manifest,
@@ -23,7 +25,7 @@ from analysis.records import (
 )
 
 Status = Literal["finished", "diverged", "failed", "interrupted", "unreadable", "not run"]
-Reading = Literal["verdict", "published"]
+Reading = Literal["verdict", "published", "last", "best on test"]
 
 _NAMED_AT_MOST = 5
 
@@ -76,13 +78,15 @@ class Outcomes:
     arms
         The arms, in the order of the study file.
     seeds
-        The seeds, ascending; the same for every arm.
+        The seeds, in the order in which the study took them up; the same for every arm.
     trials
         One entry for every arm and seed.
     example_ids
         The test examples, shape (N,); empty when no trial finished.
     labels
         Their true classes, shape (N,).
+    clusters
+        The group that each of them belongs to, shape (N,), where the study has a column for it; else None.
     other_records
         How many records in the folder belong to earlier versions of the study; they are not read.
     set_aside
@@ -96,6 +100,7 @@ class Outcomes:
     trials: Mapping[tuple[str, int], Trial]
     example_ids: tuple[str, ...]
     labels: NDArray[np.int64]
+    clusters: tuple[str, ...] | None
     other_records: int
     set_aside: tuple[str, ...]
 
@@ -103,6 +108,11 @@ class Outcomes:
     def n_examples(self) -> int:
         """The number of test examples: those of the stored predictions, or the manifest's before any."""
         return len(self.labels) or self.manifest.data.n_test
+
+    @property
+    def n_clusters(self) -> int | None:
+        """The number of clusters of test examples; None where the study has none."""
+        return len(set(self.clusters)) if self.clusters is not None else None
 
     def of_arm(self, arm: str) -> tuple[Trial, ...]:
         """Return the trials of an arm, seeds ascending."""
@@ -128,28 +138,44 @@ class Outcomes:
         reading
             ``"verdict"``: the last epoch, or the hold-out's choice; never one picked on the test split.
             ``"published"``: the same, except that a study which selects on its test split gets its best
-            epoch there, the earliest of several equals.
+            epoch there. ``"last"`` and ``"best on test"``: these two, whatever the study selects. Of several equal
+            epochs the earliest is the best.
         """
         selection = self.manifest.selection_of(trial.arm)
-        if selection.on_test and reading == "published":
+        if reading == "last":
+            return trial.epochs[-1]
+        if reading == "best on test" or (reading == "published" and selection.on_test):
             return self._best_on_test(trial, selection)
         chosen = trial.record.selected_epoch if trial.record is not None else None
         if selection.rule == "best" and not selection.on_test and chosen is not None:
             return chosen
         return trial.epochs[-1]
 
-    def predictions(self, trial: Trial, *, reading: Reading = "verdict") -> NDArray[np.int64]:
-        """Return the predicted classes of a finished trial, shape (N,): the first of the largest."""
+    def probabilities(self, trial: Trial, *, reading: Reading = "verdict") -> NDArray[np.float32]:
+        """Return the class probabilities of a finished trial, shape (N, classes)."""
         if trial.probabilities is None:
             raise ValueError(f"{trial.name} has no predictions: {trial.status}")
-        position = trial.epochs.index(self.epoch(trial, reading=reading))
-        predicted: NDArray[np.int64] = np.argmax(trial.probabilities[position], axis=-1).astype(np.int64)
+        return np.asarray(trial.probabilities[trial.epochs.index(self.epoch(trial, reading=reading))])
+
+    def predictions(self, trial: Trial, *, reading: Reading = "verdict") -> NDArray[np.int64]:
+        """Return the predicted classes of a finished trial, shape (N,): the first of the largest."""
+        predicted: NDArray[np.int64] = np.argmax(self.probabilities(trial, reading=reading), axis=-1).astype(np.int64)
         return predicted
 
+    def answers(self, arm: str, *, seeds: Sequence[int], reading: Reading = "verdict") -> NDArray[np.int64]:
+        """Return the predicted classes of an arm, shape (S, N); its trials with these seeds must have finished."""
+        rows = [self.predictions(self.trials[arm, seed], reading=reading) for seed in seeds]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.labels))
+
     def scores(
-        self, arm: str, *, seeds: Sequence[int] | None = None, reading: Reading = "verdict"
+        self,
+        arm: str,
+        *,
+        seeds: Sequence[int] | None = None,
+        metric: str = "accuracy",
+        reading: Reading = "verdict",
     ) -> NDArray[np.float64]:
-        """Return 1 where an arm was right and 0 where it was wrong, shape (S, N).
+        """Return the scores of an arm by example, shape (S, N); the mean of a row is the metric of its run.
 
         Parameters
         ----------
@@ -157,6 +183,9 @@ class Outcomes:
             The name of the arm.
         seeds
             The seeds of the rows; all where None. Their trials must have finished.
+        metric
+            A key of `analysis.metrics.METRICS`. For accuracy a score is 1 where the run is right and 0 where it is
+            wrong; a run whose metric is undefined is NaN throughout.
         reading
             Which epoch counts; see `epoch`.
 
@@ -166,8 +195,21 @@ class Outcomes:
             If a trial that is asked for has no predictions.
         """
         chosen = self.seeds if seeds is None else seeds
-        rows = [self.predictions(self.trials[arm, seed], reading=reading) == self.labels for seed in chosen]
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.labels))
+        if metric == "accuracy" or not chosen:
+            right = self.answers(arm, seeds=chosen, reading=reading) == self.labels
+            return np.asarray(right, dtype=np.float64)
+        runs = np.stack([self.probabilities(self.trials[arm, seed], reading=reading) for seed in chosen])
+        return metric_scores(metric, self.labels, runs)
+
+    def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return scores by what is drawn at random: by cluster where the study has clusters, else by example.
+
+        Parameters
+        ----------
+        scores
+            By example, shape (S, N).
+        """
+        return scores if self.clusters is None else cluster_scores(scores, self.clusters)
 
     def _best_on_test(self, trial: Trial, selection: Selection) -> int:
         if trial.probabilities is None or trial.record is None:
@@ -200,24 +242,33 @@ def load(folder: Path) -> Outcomes:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    seeds = tuple(sorted({cell.seed for cell in manifest.cells}))
+    seeds = _in_order(manifest)
     _require_all_seeds(manifest, seeds)
     read = {(cell.arm, cell.seed): _read_trial(folder, cell, manifest) for cell in manifest.cells}
     in_order = [read[arm, seed] for arm in manifest.arms for seed in seeds]
     finished = [(trial, stored) for trial, stored in in_order if stored is not None]
     _require_alignment(finished)
     reference = finished[0][1] if finished else None
+    example_ids = tuple(reference.example_ids.to_pylist()) if reference else ()
     return Outcomes(
         folder=folder,
         manifest=manifest,
         arms=tuple(manifest.arms),
         seeds=seeds,
         trials={(trial.arm, trial.seed): trial for trial, _ in in_order},
-        example_ids=tuple(reference.example_ids.to_pylist()) if reference else (),
+        example_ids=example_ids,
         labels=reference.labels if reference else np.empty(0, dtype=np.int64),
+        clusters=_clusters(folder, example_ids) if manifest.data.cluster else None,
         other_records=_count_others(folder, {cell.key for cell in manifest.cells}),
         set_aside=_names_in(folder / "set_aside"),
     )
+
+
+def _in_order(manifest: Manifest) -> tuple[int, ...]:
+    """Return the seeds as the study took them up: a look at the first four sees the same four ever after."""
+    present = {cell.seed for cell in manifest.cells}
+    taken_up = [seed for entry in manifest.seed_history for seed in sorted(entry.seeds) if seed in present]
+    return tuple(dict.fromkeys([*taken_up, *sorted(present)]))
 
 
 def _read_trial(folder: Path, cell: Cell, manifest: Manifest) -> tuple[Trial, Predictions | None]:
@@ -237,6 +288,17 @@ def _read_trial(folder: Path, cell: Cell, manifest: Manifest) -> tuple[Trial, Pr
     except RecordError as error:
         return replace(trial, status="unreadable", message=_within(folder, error)), None
     return replace(trial, message="", epochs=stored.epochs, probabilities=stored.probabilities), stored
+
+
+def _clusters(folder: Path, example_ids: Sequence[str]) -> tuple[str, ...]:
+    by_example = read_clusters(folder)
+    lost = [example for example in example_ids if example not in by_example]
+    if lost:
+        raise AlignmentError(
+            f"{folder / 'clusters.parquet'} names no cluster for {len(lost)} of {len(example_ids)} test examples, "
+            f"first {lost[0]!r}; run the study again, which writes it anew"
+        )
+    return tuple(by_example[example] for example in example_ids)
 
 
 def _said(record: Record) -> str:

@@ -1,16 +1,30 @@
-"""Exact permutation tests over seeds: whether new seeds would differ on this very test set.
+"""Permutation tests over seeds: whether new seeds would differ on this very test set.
 
-Both work on the number of right answers of each run. Whole numbers keep ties exact, and let a table of
-reachable sums replace the list of all rearrangements.
+Given the numbers of right answers, both are exact for any number of seeds. Other scores, such as a log loss or
+an F1 score, are compared exactly up to 40 runs' worth of rearrangements, and by random draws beyond.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from analysis.rearrangements import (
+    MOST_DEALS,
+    MOST_FLIPS,
+    deals,
+    deals_on_lattice,
+    drawn_deals,
+    drawn_flips,
+    flips,
+    flips_on_lattice,
+)
+from analysis.seed_scores import paired_differences, seed_scores
+from analysis.variance import ROUNDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,15 +34,15 @@ class SignFlipResult:
     Parameters
     ----------
     estimate : float
-        Mean accuracy of the treatment minus mean accuracy of the baseline.
+        Mean score of the treatment minus mean score of the baseline; accuracies where counts were given.
     p_value : float
-        Two-sided and exact.
+        Two-sided.
     floor : float
-        The smallest p-value that this number of seeds can give.
+        The smallest p-value that this number of seeds can give, or this number of draws.
     n_seeds : int
         Paired seeds.
-    method : str
-        ``"exact"``: every assignment of signs is counted.
+    method : {"exact", "Monte Carlo"}
+        Whether every assignment of signs is counted, or random ones are.
     generalizes_to : str
         The population that the result speaks about.
     reason : str
@@ -39,7 +53,7 @@ class SignFlipResult:
     p_value: float
     floor: float
     n_seeds: int
-    method: str = "exact"
+    method: Literal["exact", "Monte Carlo"] = "exact"
     generalizes_to: str = "seeds"
     reason: str
 
@@ -51,15 +65,15 @@ class LabelPermutationResult:
     Parameters
     ----------
     estimate : float
-        Mean accuracy of the treatment minus mean accuracy of the baseline.
+        Mean score of the treatment minus mean score of the baseline; accuracies where counts were given.
     p_value : float
-        Two-sided and exact.
+        Two-sided.
     floor : float
-        The smallest p-value that these numbers of seeds can give.
+        The smallest p-value that these numbers of seeds can give, or this number of draws.
     n_seeds : tuple of int
         Of the treatment and of the baseline.
-    method : str
-        ``"exact"``: every way of dealing the runs to the two arms is counted.
+    method : {"exact", "Monte Carlo"}
+        Whether every way of dealing the runs to the two arms is counted, or random ones are.
     generalizes_to : str
         The population that the result speaks about.
     reason : str
@@ -70,20 +84,33 @@ class LabelPermutationResult:
     p_value: float
     floor: float
     n_seeds: tuple[int, int]
-    method: str = "exact"
+    method: Literal["exact", "Monte Carlo"] = "exact"
     generalizes_to: str = "seeds"
     reason: str
 
 
-def sign_flip(treatment: ArrayLike, baseline: ArrayLike, *, n_examples: int) -> SignFlipResult:
+def sign_flip(
+    treatment: ArrayLike,
+    baseline: ArrayLike,
+    *,
+    n_examples: int | None = None,
+    rng: np.random.Generator | None = None,
+    resamples: int = 100_000,
+) -> SignFlipResult:
     """Test whether swapping the two arms within a seed changes anything, on this test set.
 
     Parameters
     ----------
-    treatment, baseline : array_like of int, shape (S,)
-        Right answers of each run, from 0 to `n_examples`; position ``s`` of both arms is the same seed.
-    n_examples : int
-        Size of the test set.
+    treatment, baseline : array_like, shape (S,)
+        One score a run; position ``s`` of both arms is the same seed. With `n_examples` the numbers of right
+        answers, from 0 to `n_examples`; without it any finite scores.
+    n_examples : int, optional
+        Size of the test set, if the scores are numbers of right answers. The p-value is then exact for any
+        number of seeds.
+    rng : numpy.random.Generator, optional
+        Drawn from only where more than 40 seeds differ and the scores are not counts.
+    resamples : int
+        Assignments of signs to draw in that case, at least 1.
 
     Returns
     -------
@@ -93,57 +120,76 @@ def sign_flip(treatment: ArrayLike, baseline: ArrayLike, *, n_examples: int) -> 
     Raises
     ------
     ValueError
-        If the counts are not whole numbers in their range, or if the arms differ in length.
+        If the scores are not finite or the counts not whole numbers in their range, if the arms differ in
+        length, or if random draws are needed and there is no `rng`.
 
     Notes
     -----
-    Flipping a sign moves the sum of the differences by twice its size, so the sums of all ``2^S`` assignments
-    follow from the sums over all subsets; those are built up one seed at a time. An assignment counts when
-    its sum is at least as far from 0 as the one observed.
+    An assignment of signs counts when its sum is at least as far from 0 as the one observed. Scores that are
+    not counts tie where they differ by rounding alone (1e-12 of the largest score).
 
     References
     ----------
     Fisher (1935), The Design of Experiments, section 21. Pagano and Tritchler (1983), JASA 78, 435-440 (exact
-    distributions in polynomial time).
+    distributions in polynomial time). Phipson and Smyth (2010), Statistical Applications in Genetics and
+    Molecular Biology 9, article 39 (why a drawn p-value is never 0).
 
     Examples
     --------
     >>> sign_flip([880, 872, 884, 879, 881], [870, 866, 869, 871, 868], n_examples=1000).p_value
     0.0625
+    >>> sign_flip([0.31, 0.28, 0.33, 0.30, 0.35, 0.29], [0.40, 0.37, 0.39, 0.36, 0.38, 0.41]).p_value
+    0.03125
     """
-    right_t, right_b = _counts("treatment", treatment, n_examples), _counts("baseline", baseline, n_examples)
-    if len(right_t) != len(right_b):
-        raise ValueError(
-            "paired arms need the same seeds, "
-            f"got {len(right_t)} for the treatment and {len(right_b)} for the baseline; use label_permutation"
-        )
-    d = right_t - right_b
-    S, sizes = len(d), np.abs(d)
-    total, observed = int(sizes.sum()), abs(int(d.sum()))
-    share = np.zeros(total + 1)
-    share[0] = 1.0
-    for size in sizes[sizes > 0]:
-        share /= 2
-        share[size:] += share[: total + 1 - size]
-    far = np.abs(2 * np.arange(total + 1) - total) >= observed
+    _check_resamples(resamples)
+    if n_examples is not None:
+        treatment, baseline = _counts("treatment", treatment, n_examples), _counts("baseline", baseline, n_examples)
+    d, rounding = paired_differences(treatment, baseline)
+    S, estimate = len(d), float(d.mean()) / (n_examples or 1)
+    floor = sign_flip_floor(S)
+    method: Literal["exact", "Monte Carlo"] = "exact"
+    if n_examples is not None:
+        p_value = flips_on_lattice(d.astype(np.int64))
+    else:
+        d = d[np.abs(d) > rounding]
+        if len(d) <= MOST_FLIPS:
+            p_value = flips(d, tolerance=S * rounding)
+        else:
+            rng = _needed(rng, f"{len(d)} seeds differ", MOST_FLIPS)
+            p_value = drawn_flips(d, tolerance=S * rounding, rng=rng, resamples=resamples)
+            method, floor = "Monte Carlo", 1 / (resamples + 1)
     return SignFlipResult(
-        estimate=float(d.sum()) / S / n_examples,
-        p_value=min(1.0, float(share[far].sum())),
-        floor=sign_flip_floor(S),
+        estimate=estimate,
+        p_value=p_value,
+        floor=floor,
         n_seeds=S,
+        method=method,
         reason="" if d.any() else "the arms are equally good with every seed",
     )
 
 
-def label_permutation(treatment: ArrayLike, baseline: ArrayLike, *, n_examples: int) -> LabelPermutationResult:
+def label_permutation(
+    treatment: ArrayLike,
+    baseline: ArrayLike,
+    *,
+    n_examples: int | None = None,
+    rng: np.random.Generator | None = None,
+    resamples: int = 100_000,
+) -> LabelPermutationResult:
     """Test whether it matters which runs belong to which arm, on this test set; for unpaired seeds.
 
     Parameters
     ----------
-    treatment, baseline : array_like of int, shapes (S_t,) and (S_b,)
-        Right answers of each run, from 0 to `n_examples`.
-    n_examples : int
-        Size of the test set.
+    treatment, baseline : array_like, shapes (S_t,) and (S_b,)
+        One score a run. With `n_examples` the numbers of right answers, from 0 to `n_examples`; without it any
+        finite scores.
+    n_examples : int, optional
+        Size of the test set, if the scores are numbers of right answers. The p-value is then exact for any
+        number of seeds.
+    rng : numpy.random.Generator, optional
+        Drawn from only where there are more than 40 runs and the scores are not counts.
+    resamples : int
+        Ways to deal the runs to draw in that case, at least 1.
 
     Returns
     -------
@@ -153,42 +199,47 @@ def label_permutation(treatment: ArrayLike, baseline: ArrayLike, *, n_examples: 
     Raises
     ------
     ValueError
-        If the counts are not whole numbers in their range.
+        If the scores are not finite or the counts not whole numbers in their range, or if random draws are
+        needed and there is no `rng`.
 
     Notes
     -----
-    A rearrangement counts when its absolute difference of means is at least the one observed. The numbers of
-    ways to reach each sum with each number of runs are built up one run at a time.
+    A rearrangement counts when its absolute difference of means is at least the one observed. Scores that are
+    not counts tie where they differ by rounding alone (1e-12 of the largest score).
 
     References
     ----------
-    Pitman (1937), Supplement to the JRSS 4, 119-130. Pagano and Tritchler (1983), JASA 78, 435-440.
+    Pitman (1937), Supplement to the JRSS 4, 119-130. Pagano and Tritchler (1983), JASA 78, 435-440. Phipson and
+    Smyth (2010), Statistical Applications in Genetics and Molecular Biology 9, article 39.
 
     Examples
     --------
     >>> label_permutation([880, 872, 884], [866, 870, 861], n_examples=1000).p_value
     0.1
     """
-    right_t, right_b = _counts("treatment", treatment, n_examples), _counts("baseline", baseline, n_examples)
-    S_t, S_b = len(right_t), len(right_b)
-    both = np.concatenate([right_t, right_b])
-    values = both - both.min()
-    total = int(values.sum())
-    reach = int(np.sort(values)[S_b:].sum())
-    ways = np.zeros((S_t + 1, reach + 1))
-    ways[0, 0] = 1.0
-    for value in values:
-        ways[1:, value:] += ways[:-1, : reach + 1 - value]
-    # The difference of means times S_t * S_b is a whole number, so that ties are exact.
-    difference = np.arange(reach + 1) * (S_t + S_b) - total * S_t
-    observed = abs(int(values[:S_t].sum()) * (S_t + S_b) - total * S_t)
-    far = np.abs(difference) >= observed
+    _check_resamples(resamples)
+    if n_examples is not None:
+        treatment, baseline = _counts("treatment", treatment, n_examples), _counts("baseline", baseline, n_examples)
+    y_t, y_b = seed_scores("treatment", treatment), seed_scores("baseline", baseline)
+    S_t, S_b = len(y_t), len(y_b)
+    runs, floor = np.concatenate([y_t, y_b]), label_permutation_floor(S_t, S_b)
+    rounding = ROUNDING * float(np.abs(runs).max())
+    method: Literal["exact", "Monte Carlo"] = "exact"
+    if n_examples is not None:
+        p_value = deals_on_lattice(runs.astype(np.int64), S_t)
+    elif S_t + S_b <= MOST_DEALS:
+        p_value = deals(runs, S_t, tolerance=rounding)
+    else:
+        rng = _needed(rng, f"there are {S_t + S_b} runs", MOST_DEALS)
+        p_value = drawn_deals(runs, S_t, tolerance=rounding, rng=rng, resamples=resamples)
+        method, floor = "Monte Carlo", 1 / (resamples + 1)
     return LabelPermutationResult(
-        estimate=(float(right_t.mean()) - float(right_b.mean())) / n_examples,
-        p_value=min(1.0, float(ways[S_t, far].sum() / ways[S_t].sum())),
-        floor=label_permutation_floor(S_t, S_b),
+        estimate=(float(y_t.mean()) - float(y_b.mean())) / (n_examples or 1),
+        p_value=p_value,
+        floor=floor,
         n_seeds=(S_t, S_b),
-        reason="" if values.any() else "every run is equally good",
+        method=method,
+        reason="" if float(np.ptp(runs)) > rounding else "every run is equally good",
     )
 
 
@@ -241,12 +292,28 @@ def label_permutation_floor(s_t: int, s_b: int) -> float:
     return (2 if s_t == s_b else 1) / math.comb(s_t + s_b, s_t)
 
 
-def _counts(name: str, values: ArrayLike, n_examples: int) -> NDArray[np.int64]:
+def _counts(name: str, values: ArrayLike, n_examples: int) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
+    if n_examples < 1:
+        raise ValueError(f"n_examples must be at least 1, got {n_examples}")
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name} must be one count a seed, got shape {array.shape}")
     if not (np.isfinite(array).all() and (array == np.floor(array)).all()):
         raise ValueError(f"{name} must hold numbers of right answers (whole numbers), got {array.tolist()}")
     if array.min() < 0 or array.max() > n_examples:
         raise ValueError(f"{name} must lie between 0 and {n_examples} right answers, got {array.tolist()}")
-    return array.astype(np.int64)
+    return array
+
+
+def _check_resamples(resamples: int) -> None:
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
+
+
+def _needed(rng: np.random.Generator | None, too_many: str, most: int) -> np.random.Generator:
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"{too_many}, too many to count every rearrangement (at most {most}): pass rng, a "
+            f"numpy.random.Generator, to draw some, or n_examples with numbers of right answers; got rng={rng!r}"
+        )
+    return rng

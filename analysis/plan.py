@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from analysis.claims.study import claim_problems
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, either, shown
 
-_METRICS = ("accuracy",)
-_CORRECTIONS = ("holm",)
+# As in analysis.metrics.METRICS, without waiting for NumPy where only a study file is checked.
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
+Correction = Literal["holm", "benjamini_hochberg"]
+
+_METRICS = get_args(Metric)
+_CORRECTIONS = get_args(Correction)
 _POLICIES = ("refuse", "drop_seed")
 
 
@@ -44,39 +49,49 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _growing(looks: tuple[int, ...]) -> tuple[int, ...]:
+    if len(looks) == 1 or any(late <= early for early, late in pairwise(looks)):
+        raise ValueError(f"expected two or more numbers of seeds, each above the one before, got {list(looks)}")
+    return looks
+
+
 class AnalysisPlan(BaseModel):
     """The decisions that are fixed before the first trial and frozen with the study.
 
     Parameters
     ----------
     metric
-        The score that is compared: ``"accuracy"``.
+        The score that is compared; for ``log_loss`` and ``brier`` lower is better.
     baseline
         The arm that every other arm is compared with.
     comparisons
         Further comparisons, besides each arm against the baseline.
     margin
-        Largest gap that still counts as no difference that matters, between 0 and 1 (0.01 is one
-        percentage point).
+        Largest gap that still counts as no difference that matters, between 0 and 1, in units of the metric (for
+        accuracy 0.01 is one percentage point).
     alpha
         Error rate over all comparisons and both questions (difference, equivalence) together,
         above 0 and at most 0.5.
     correction
-        ``"holm"``: the joint step-down over both questions of every comparison.
+        ``"holm"``: the joint step-down over both questions of every comparison. ``"benjamini_hochberg"``: the
+        expected share of false claims among the claims, for exploration.
     failed_trials
         ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed
         leaves every arm, and the tables say so.
+    looks
+        The numbers of seeds at which a growing study may be judged, ascending; empty for a single judgement.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    metric: Literal["accuracy"] = "accuracy"
+    metric: Metric = "accuracy"
     baseline: ArmName
     comparisons: Annotated[tuple[Comparison, ...], BeforeValidator(_as_tuple)] = ()
     margin: float = Field(default=0.01, gt=0, lt=1, allow_inf_nan=False)
     alpha: float = Field(default=0.05, gt=0, le=0.5, allow_inf_nan=False)
-    correction: Literal["holm"] = "holm"
+    correction: Correction = "holm"
     failed_trials: Literal["refuse", "drop_seed"] = "refuse"
+    looks: Annotated[tuple[Annotated[int, Field(ge=2)], ...], BeforeValidator(_as_tuple), AfterValidator(_growing)] = ()
 
     def all_comparisons(self, arms: Sequence[str]) -> tuple[Comparison, ...]:
         """Return every comparison of the study: each arm against the baseline, then the declared ones.
@@ -113,6 +128,8 @@ def _allowed(arms: Sequence[str]) -> Allowed:
             ("alpha",): "a number above 0 and at most 0.5",
             ("correction",): either(_CORRECTIONS),
             ("failed_trials",): either(_POLICIES),
+            ("looks",): "a list of numbers of seeds, such as [4, 8, 12, 20]",
+            ("looks", "[]"): "a whole number of seeds, 2 or more",
         },
         choices={
             ("metric",): _METRICS,

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-from scipy import optimize, special
+from analysis.crossed import CrossedResult
+from analysis.noncentral import check_levels
+from analysis.single_run import mcnemar_power, single_run_detectable_gap
+from analysis.sizes import detectable, detectable_gap_at, floor_gap_at, power_at, standard_error_at
+from analysis.variance import VarianceComponents
 
-from analysis.crossed import CrossedResult, VarianceComponents
+__all__ = [
+    "Settling",
+    "detectable_gap_at",
+    "examples_needed",
+    "floor_gap_at",
+    "mcnemar_power",
+    "power_at",
+    "seeds_needed",
+    "settle",
+    "shortfall",
+    "single_run_detectable_gap",
+    "standard_error_at",
+]
 
 # Beyond this many seeds or examples an answer would help nobody.
 _MOST = 10_000_000
 _NAN = float("nan")
-_DF_FOR_SCIPY = 5
-# Upper tail probabilities of a chi-square variable, in the middle of a thousand equal shares.
-_QUANTILES = (np.arange(1000) + 0.5) / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,47 +60,6 @@ class Settling:
     seeds_needed_range: tuple[int | None, int | None]
     examples_needed: int | None
     reason: str
-
-
-def standard_error_at(components: VarianceComponents, *, n_seeds: int, n_examples: int) -> float:
-    """Predict the standard error of a difference for another study size.
-
-    Parameters
-    ----------
-    components : VarianceComponents
-        As `crossed_test` estimates them.
-    n_seeds : int
-        Seeds in each arm, at least 1.
-    n_examples : int
-        Test examples, at least 1.
-
-    Returns
-    -------
-    float
-        Over new seeds and new examples of the same kind, in units of the score. At the size that the
-        components come from it equals the test's own standard error, as long as both arms have the same
-        number of seeds.
-
-    Raises
-    ------
-    ValueError
-        If a number is below 1.
-
-    Examples
-    --------
-    >>> components = VarianceComponents(
-    ...     seed=1e-4, example=0.02, residual=0.05, n_seeds=5, n_examples=872, seed_sd_interval=(0.006, 0.029)
-    ... )
-    >>> round(standard_error_at(components, n_seeds=5, n_examples=872), 4)
-    0.0074
-    >>> round(standard_error_at(components, n_seeds=20, n_examples=872), 4)
-    0.0056
-    """
-    if min(n_seeds, n_examples) < 1:
-        raise ValueError(f"need at least one seed and one example, got {n_seeds} and {n_examples}")
-    return math.sqrt(
-        components.seed / n_seeds + components.example / n_examples + components.residual / (n_seeds * n_examples)
-    )
 
 
 def settle(result: CrossedResult, *, gap: float, alpha: float, power: float = 0.8) -> Settling:
@@ -127,7 +97,7 @@ def settle(result: CrossedResult, *, gap: float, alpha: float, power: float = 0.
     ----------
     Hillis, Obuchowski and Berbaum (2011), Academic Radiology 18, 129-142 (power for readers and cases).
     """
-    _check_levels(alpha, power)
+    check_levels(alpha, power)
     if not math.isfinite(gap):
         raise ValueError(f"gap must be finite, got {gap!r}")
     if not result.standard_error > 0:
@@ -139,40 +109,35 @@ def settle(result: CrossedResult, *, gap: float, alpha: float, power: float = 0.
             examples_needed=None,
             reason=f"nothing to plan from: {result.reason}",
         )
-    gap = abs(gap)
     parts = result.components
-    S, N = parts.n_seeds, parts.n_examples
-
-    def seeds(seed_variance: float) -> int | None:
-        planned = replace(parts, seed=seed_variance)
-        return _smallest(lambda s: _detectable_at(planned, s, N, alpha, power) <= gap)
-
-    floor_gap = _detectable(math.sqrt(parts.example / N), N - 1, alpha, power)
-    within_reach = gap > floor_gap
-    low, high = parts.seed_sd_interval
-    seeds_needed = seeds(parts.seed) if within_reach else None
-    examples_needed = None
-    if gap > _detectable(math.sqrt(parts.seed / S), S - 1, alpha, power):
-        examples_needed = _smallest(lambda n: _detectable_at(parts, S, n, alpha, power) <= gap)
+    seeds = seeds_needed(parts, gap, n_examples=parts.n_examples, alpha=alpha, power=power)
+    low, high = (
+        seeds_needed(replace(parts, seed=sd**2), gap, n_examples=parts.n_examples, alpha=alpha, power=power)
+        for sd in parts.seed_sd_interval
+    )
+    examples = examples_needed(parts, gap, n_seeds=parts.n_seeds, alpha=alpha, power=power)
     return Settling(
-        detectable_gap=_detectable(result.standard_error, result.df, alpha, power),
-        floor_gap=floor_gap,
-        seeds_needed=seeds_needed,
-        seeds_needed_range=(seeds(low**2), seeds(high**2)) if within_reach else (None, None),
-        examples_needed=examples_needed,
-        reason=_reason(parts, gap, seeds_needed, examples_needed, alpha, power),
+        detectable_gap=detectable(result.standard_error, result.df, alpha, power),
+        floor_gap=floor_gap_at(parts, n_examples=parts.n_examples, alpha=alpha, power=power),
+        seeds_needed=seeds,
+        seeds_needed_range=(low, high),
+        examples_needed=examples,
+        reason=shortfall(parts, gap, seeds=seeds, examples=examples, alpha=alpha, power=power),
     )
 
 
-def single_run_detectable_gap(discordance: float, n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest gap that one run of each arm finds with the exact McNemar test.
+def seeds_needed(
+    components: VarianceComponents, gap: float, *, n_examples: int, alpha: float, power: float = 0.8
+) -> int | None:
+    """Fewest seeds in each arm that find a gap on a test set of this size.
 
     Parameters
     ----------
-    discordance : float
-        Expected share of examples on which exactly one of the two models is right; above 0, at most 1.
-    n : int
-        Test examples, at least 1.
+    components : VarianceComponents
+    gap : float
+        True gap, in units of the score; its sign does not matter.
+    n_examples : int
+        Test examples, at least 2.
     alpha : float
         Two-sided level, between 0 and 1.
     power : float
@@ -180,74 +145,110 @@ def single_run_detectable_gap(discordance: float, n: int, *, alpha: float = 0.05
 
     Returns
     -------
-    float
-        Gap in accuracy, for new examples and these two models only. NaN where even a gap as large as the
-        discordance would be found too rarely.
+    int or None
+        At least 2; None where no number of seeds does, because the gap lies at or below `floor_gap_at`.
 
     Raises
     ------
     ValueError
         If an argument is out of range.
-
-    Examples
-    --------
-    >>> round(100 * single_run_detectable_gap(0.08, 872), 1)
-    2.8
     """
-    _check_levels(alpha, power)
-    if not (0 < discordance <= 1 and n >= 1):
-        raise ValueError(f"need 0 < discordance <= 1 and n >= 1, got {discordance!r} and {n!r}")
-    # Ten standard deviations to each side hold all the discordant counts that matter.
-    reach = 10 * math.sqrt(n * discordance) + 10
-    m = np.arange(max(1, int(n * discordance - reach)), min(n, math.ceil(n * discordance + reach)) + 1)
-    weight = special.bdtr(m, n, discordance) - special.bdtr(m - 1, n, discordance)
-    k = np.ceil(special.bdtrik(alpha / 2, m, 0.5))
-    k = np.where(special.bdtr(k, m, 0.5) > alpha / 2, k - 1, k)
-    m, weight, k = m[k >= 0], weight[k >= 0], k[k >= 0]
+    if not abs(gap) > floor_gap_at(components, n_examples=n_examples, alpha=alpha, power=power):
+        return None
 
-    def excess(gap: float) -> float:
-        lean = min(1.0, 0.5 + gap / discordance / 2)
-        return float(weight @ (special.bdtr(k, m, 1 - lean) + special.bdtr(k, m, lean))) - power
+    def enough(n_seeds: int) -> bool:
+        found = detectable_gap_at(components, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power)
+        return found <= abs(gap)
 
-    if excess(discordance) < 0:
-        return _NAN
-    return float(optimize.brentq(excess, 0.0, discordance, xtol=1e-9))
+    return _smallest(enough)
 
 
-def _check_levels(alpha: float, power: float) -> None:
-    if not 0 < alpha < power < 1:
-        raise ValueError(f"need 0 < alpha < power < 1, got alpha={alpha!r} and power={power!r}")
+def examples_needed(
+    components: VarianceComponents, gap: float, *, n_seeds: int, alpha: float, power: float = 0.8
+) -> int | None:
+    """Fewest test examples that find a gap with this number of seeds.
+
+    Parameters
+    ----------
+    components : VarianceComponents
+    gap : float
+        True gap, in units of the score; its sign does not matter.
+    n_seeds : int
+        Seeds in each arm, at least 2.
+    alpha : float
+        Two-sided level, between 0 and 1.
+    power : float
+        Wanted chance of finding the gap, between `alpha` and 1.
+
+    Returns
+    -------
+    int or None
+        At least 2; None where no number of examples does, because the seeds alone vary too much.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    check_levels(alpha, power)
+    if n_seeds < 2:
+        raise ValueError(f"need at least two seeds, got {n_seeds}")
+    if not abs(gap) > detectable(math.sqrt(components.seed / n_seeds), n_seeds - 1, alpha, power):
+        return None
+
+    def enough(n_examples: int) -> bool:
+        found = detectable_gap_at(components, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power)
+        return found <= abs(gap)
+
+    return _smallest(enough)
 
 
-def _detectable(standard_error: float, df: float, alpha: float, power: float) -> float:
-    if standard_error == 0:
-        return 0.0
-    return standard_error * _noncentrality(df, float(special.stdtrit(df, 1 - alpha / 2)), power)
+def shortfall(
+    components: VarianceComponents,
+    gap: float,
+    *,
+    seeds: int | None,
+    examples: int | None,
+    alpha: float,
+    power: float = 0.8,
+) -> str:
+    """Say why no number of seeds finds a gap, and what would.
 
+    Parameters
+    ----------
+    components : VarianceComponents
+    gap : float
+        True gap, in units of the score; its sign does not matter.
+    seeds, examples : int or None
+        As `seeds_needed` and `examples_needed` answer.
+    alpha, power : float
+        As for these.
 
-@functools.lru_cache(maxsize=10_000)
-def _noncentrality(df: float, critical: float, power: float) -> float:
-    """Return the noncentrality at which t exceeds `critical` with this power."""
-    if df >= _DF_FOR_SCIPY:
-        return float(special.nctdtrinc(df, 1 - power, critical))
-    # With few degrees of freedom scipy's inverse may run for ever. Given the estimated spread, t is normal; the spread
-    # is averaged over its quantiles.
-    limits = critical * np.sqrt(special.chdtri(df, _QUANTILES) / df)
+    Returns
+    -------
+    str
+        Empty where a number of seeds does.
+    """
+    if seeds is not None:
+        return ""
+    if gap == 0:
+        return "no study finds a gap of 0; equivalence within the margin is another question"
+    if examples is not None:
+        return "no number of seeds finds this gap on a test set of this size: it takes more test examples"
 
-    def excess(noncentrality: float) -> float:
-        return float(special.ndtr(noncentrality - limits).mean()) - power
+    # Seeds that leave half of the squared standard error to the examples.
+    def enough(n_seeds: int) -> bool:
+        return detectable(math.sqrt(components.seed / n_seeds), n_seeds - 1, alpha, power) <= abs(gap) / math.sqrt(2)
 
-    return float(optimize.brentq(excess, -10.0, limits[0] + 10.0, xtol=1e-9))
-
-
-def _detectable_at(parts: VarianceComponents, S: int, N: int, alpha: float, power: float) -> float:
-    ms_resid = parts.residual
-    ms_seed = N * parts.seed + ms_resid
-    ms_example = S * parts.example + ms_resid
-    total = ms_seed + S * parts.example
-    spread = ms_seed**2 / (S - 1) + ms_example**2 / (N - 1) + ms_resid**2 / ((S - 1) * (N - 1))
-    standard_error = standard_error_at(parts, n_seeds=S, n_examples=N)
-    return _detectable(standard_error, total**2 / spread if spread > 0 else _NAN, alpha, power)
+    more_seeds = _smallest(enough)
+    if more_seeds is not None:
+        both = examples_needed(components, gap, n_seeds=more_seeds, alpha=alpha, power=power)
+        if both is not None:
+            return (
+                "neither more seeds nor more test examples alone find this gap; "
+                f"{more_seeds} seeds on {both} test examples would"
+            )
+    return "this gap is too small to be found"
 
 
 def _smallest(enough: Callable[[int], bool]) -> int | None:
@@ -262,24 +263,3 @@ def _smallest(enough: Callable[[int], bool]) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
-
-
-def _reason(
-    parts: VarianceComponents, gap: float, seeds: int | None, examples: int | None, alpha: float, power: float
-) -> str:
-    if seeds is not None:
-        return ""
-    if gap == 0:
-        return "no study finds a gap of 0; equivalence within the margin is another question"
-    if examples is not None:
-        return "no number of seeds finds this gap on a test set of this size: it takes more test examples"
-    # Seeds that leave half of the squared standard error to the examples.
-    more_seeds = _smallest(lambda s: _detectable(math.sqrt(parts.seed / s), s - 1, alpha, power) <= gap / math.sqrt(2))
-    if more_seeds is not None:
-        both = _smallest(lambda n: _detectable_at(parts, more_seeds, n, alpha, power) <= gap)
-        if both is not None:
-            return (
-                "neither more seeds nor more test examples alone find this gap; "
-                f"{more_seeds} seeds on {both} test examples would"
-            )
-    return "this gap is too small to be found"

@@ -1,4 +1,4 @@
-"""`predictions.parquet`: what a trained model said about every test example, after every epoch."""
+"""`predictions.parquet`: what a trained model said about every test example; `clusters.parquet`: how they group."""
 
 from __future__ import annotations
 
@@ -53,20 +53,7 @@ def read_predictions(folder: Path, *, n_classes: int) -> Predictions:
     """
     path = folder / "predictions.parquet"
     columns = [f"p_{label}" for label in range(n_classes)]
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
-        raise RecordError(f"{path} does not exist") from None
-    except (OSError, pa.ArrowException) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from None
-    expected = {"epoch", "example_id", "label", *columns}
-    if set(table.column_names) != expected:
-        raise RecordError(
-            f"{path} cannot be used: expected the columns {', '.join(sorted(expected))}, "
-            f"got {', '.join(table.column_names)}"
-        )
-    if any(column.null_count for column in table.columns):
-        raise RecordError(f"{path} cannot be used: a value is missing")
+    table = _read_table(path, {"epoch", "example_id", "label", *columns})
     epoch = table["epoch"].to_numpy()
     labels = table["label"].to_numpy().astype(np.int64)
     ids = table["example_id"].cast(pa.string()).combine_chunks()
@@ -93,3 +80,41 @@ def read_predictions(folder: Path, *, n_classes: int) -> Predictions:
         labels=first_labels,
         probabilities=probabilities.reshape(len(epochs), n, n_classes),
     )
+
+
+def read_clusters(folder: Path) -> dict[str, str]:
+    """Read which cluster each test example belongs to, by example id.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+
+    Raises
+    ------
+    RecordError
+        If the file is missing or unreadable, or an example stands twice.
+    """
+    path = folder / "clusters.parquet"
+    table = _read_table(path, {"example_id", "cluster"})
+    clusters = dict(zip(table["example_id"].to_pylist(), table["cluster"].to_pylist(), strict=True))
+    if len(clusters) < table.num_rows:
+        raise RecordError(f"{path} cannot be used: an example id stands twice")
+    return clusters
+
+
+def _read_table(path: Path, expected: set[str]) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist") from None
+    except (OSError, pa.ArrowException) as error:
+        raise RecordError(f"{path} cannot be read: {error}") from None
+    if set(table.column_names) != expected:
+        raise RecordError(
+            f"{path} cannot be used: expected the columns {', '.join(sorted(expected))}, "
+            f"got {', '.join(table.column_names)}"
+        )
+    if any(column.null_count for column in table.columns):
+        raise RecordError(f"{path} cannot be used: a value is missing")
+    return table

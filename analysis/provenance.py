@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.outcomes import Outcomes, Trial
+from analysis.plan import AnalysisPlan
 from analysis.records import Record
 from analysis.verdict import undetected_collapse_rate
 from analysis.words import counted, named_trials
@@ -74,24 +75,29 @@ class Footer:
     collapse_rate: float
 
 
-def footer(outcomes: Outcomes, *, seeds: Sequence[int]) -> Footer:
+def footer(outcomes: Outcomes, plan: AnalysisPlan, *, seeds: Sequence[int], taken_up: Sequence[int]) -> Footer:
     """Gather provenance and caveats.
 
     Parameters
     ----------
     outcomes
         The study.
+    plan
+        The frozen plan.
     seeds
         The seeds that the tables use.
+    taken_up
+        The seeds that they would use if every trial had finished: all of the study, or those of the look.
     """
     used = [trial for trial in outcomes.trials.values() if trial.status == "finished" and trial.seed in seeds]
     origins = _origins([trial.record for trial in used if trial.record is not None])
-    dropped = tuple(seed for seed in outcomes.seeds if seed not in seeds)
+    dropped = tuple(seed for seed in taken_up if seed not in seeds)
     caveats = [
-        *_trial_caveats(outcomes, dropped),
+        *_trial_caveats(outcomes, dropped, taken_up),
         *(_mixed(origin) for origin in origins if origin.mixed),
         *_dirty(used),
-        *_history_caveats(outcomes),
+        *_history_caveats(outcomes, plan),
+        *_plan_caveats(outcomes, plan, taken_up),
         *_selection_caveats(outcomes),
         *_folder_caveats(outcomes),
     ]
@@ -146,13 +152,13 @@ def _dirty(used: Sequence[Trial]) -> list[Caveat]:
     return [Caveat(short="uncommitted code", text=text)]
 
 
-def _trial_caveats(outcomes: Outcomes, dropped: Sequence[int]) -> list[Caveat]:
-    unfinished = outcomes.unfinished()
+def _trial_caveats(outcomes: Outcomes, dropped: Sequence[int], taken_up: Sequence[int]) -> list[Caveat]:
+    unfinished = [trial for trial in outcomes.unfinished() if trial.seed in taken_up]
     caveats = []
     if unfinished:
         counts = Counter(trial.status for trial in unfinished)
         short = ", ".join(f"{count} {status}" for status, count in counts.items())
-        text = f"Of {len(outcomes.trials)} trials, without predictions: {named_trials(unfinished)}."
+        text = f"Of {len(outcomes.arms) * len(taken_up)} trials, without predictions: {named_trials(unfinished)}."
         caveats.append(Caveat(short=short, text=text))
     if dropped:
         named = ", ".join(str(seed) for seed in dropped)
@@ -171,7 +177,24 @@ def _trial_caveats(outcomes: Outcomes, dropped: Sequence[int]) -> list[Caveat]:
     return caveats
 
 
-def _history_caveats(outcomes: Outcomes) -> list[Caveat]:
+def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int]) -> list[Caveat]:
+    caveats = []
+    if plan.correction == "benjamini_hochberg":
+        text = (
+            "Benjamini-Hochberg bounds the expected share of false claims among the claims, not the chance of any: "
+            "the verdicts are for exploration."
+        )
+        caveats.append(Caveat(short="exploratory correction", text=text))
+    later = len(outcomes.seeds) - len(taken_up)
+    if later:
+        last = plan.looks and len(taken_up) == plan.looks[-1]
+        until = "no look is declared for them" if last else "they wait for the next look"
+        text = f"{counted(later, 'seed')} of the study beyond this look are not used: {until}."
+        caveats.append(Caveat(short=f"{counted(later, 'later seed')} not used", text=text))
+    return caveats
+
+
+def _history_caveats(outcomes: Outcomes, plan: AnalysisPlan) -> list[Caveat]:
     manifest = outcomes.manifest
     caveats = []
     late = [entry for entry in manifest.plan_history[1:] if entry.trials_finished > 0]
@@ -182,7 +205,7 @@ def _history_caveats(outcomes: Outcomes) -> list[Caveat]:
     looks = [
         (before, after)
         for before, after in zip(manifest.seed_history, manifest.seed_history[1:], strict=False)
-        if after.trials_finished > 0 and set(after.seeds) - set(before.seeds)
+        if after.trials_finished > 0 and set(after.seeds) - set(before.seeds) and len(before.seeds) not in plan.looks
     ]
     if looks:
         growth = "; ".join(f"{len(before.seeds)} to {len(after.seeds)}" for before, after in looks)

@@ -81,6 +81,7 @@ class DataEntry(_Stored):
 
     path: str
     name: str | None = None
+    cluster: str | None = None
     classes: tuple[str, ...] = Field(min_length=2)
     n_train: int
     n_test: int

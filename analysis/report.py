@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
-from analysis.arms import (
-    ArmSummary,
-    ClassSummary,
-    SelectionLift,
-    selection_lift,
-    summarize_arm,
-    summarize_classes,
-)
+from analysis.arms import ArmSummary, ClassSummary, summarize_arm, summarize_classes
+from analysis.best import BestArms, best_arms
+from analysis.by_class import ClassComparison, compare_classes
 from analysis.claims.check import ClaimCheck, check_claims
 from analysis.claims.study import parse_claims
-from analysis.comparisons import BestArms, ComparisonReport, best_arms, compare
+from analysis.comparisons import ComparisonReport, compare
+from analysis.consistency import Churn, Consistency, churn, consistency
 from analysis.cost import ArmCost, TimeRatio, arm_cost, time_ratio
+from analysis.metrics import METRICS
 from analysis.outcomes import Outcomes, load
 from analysis.plan import AnalysisPlan, parse_plan
 from analysis.provenance import Footer, footer
+from analysis.schedule import Look, current_look
+from analysis.selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
+
+RESAMPLES = 10_000
+"""How often the multi-bootstrap resamples, unless told otherwise."""
+
+# What is resampled follows from the study alone: the same folder gives the same report.
+_RESAMPLING_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +48,26 @@ class StudyReport:
         The frozen analysis plan.
     seeds, dropped_seeds
         The seeds that the comparisons use, and those that left every arm under the plan's policy.
-    n_examples
-        The number of test examples.
+    n_examples, n_clusters
+        The number of test examples, and of their clusters (None where the study has none).
+    look, decision
+        The declared look that has been reached and what follows, ``"stop"`` or ``"go on"``; None and empty in a study
+        without looks.
     comparisons
         Every comparison with its verdict, in the order of the plan.
     best
         Which arms may still be the best one.
     arms, classes
-        Accuracy by arm; precision, recall and F1 by arm and class.
+        The metric by arm; precision, recall and F1 by arm and class.
+    class_comparisons, class_margin
+        Every comparison for every class, in precision and recall, and the margin that they are held against.
     costs, time_ratios
         What an arm costs; how long each treatment trains against its baseline.
-    selection_lifts
-        For a study that picks its epoch on the test split: the figures as it reports them. Else empty.
+    selection_lifts, selected_gaps
+        Accuracy, and gaps in it, at the last epoch, the hold-out's choice and the best epoch on the test split; empty
+        where trials have one epoch.
+    consistencies, churns
+        How far the seeds of an arm agree, by arm; how often two arms differ, by comparison (None without a test).
     claims
         Published gaps beside the measured ones.
     footer
@@ -68,13 +82,21 @@ class StudyReport:
     seeds: tuple[int, ...]
     dropped_seeds: tuple[int, ...]
     n_examples: int
+    n_clusters: int | None
+    look: Look | None
+    decision: str
     comparisons: tuple[ComparisonReport, ...]
     best: BestArms
     arms: tuple[ArmSummary, ...]
     classes: tuple[ClassSummary, ...]
+    class_comparisons: tuple[ClassComparison, ...]
+    class_margin: float
     costs: tuple[ArmCost, ...]
     time_ratios: tuple[TimeRatio, ...]
     selection_lifts: tuple[SelectionLift, ...]
+    selected_gaps: tuple[GapBySelection, ...]
+    consistencies: tuple[tuple[str, Consistency], ...]
+    churns: tuple[Churn | None, ...]
     claims: tuple[ClaimCheck, ...]
     footer: Footer
 
@@ -86,13 +108,15 @@ class StudyReport:
         return plain
 
 
-def analyze(folder: Path) -> StudyReport:
+def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     """Analyse a results folder.
 
     Parameters
     ----------
     folder
         The folder that holds `study.json`.
+    resamples
+        How often the multi-bootstrap resamples seeds and examples, at least 1.
 
     Raises
     ------
@@ -107,12 +131,20 @@ def analyze(folder: Path) -> StudyReport:
     manifest = outcomes.manifest
     plan = parse_plan(manifest.analysis, arms=outcomes.arms)
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
-    seeds = outcomes.complete_seeds() if plan.failed_trials == "drop_seed" else outcomes.seeds
+    look = current_look(outcomes, plan)
+    taken_up = look.seeds if look is not None and look.number else outcomes.seeds
+    complete = outcomes.complete_seeds()
+    seeds = tuple(seed for seed in taken_up if seed in complete) if plan.failed_trials == "drop_seed" else taken_up
     finished = {arm: _finished_seeds(outcomes, arm, seeds) for arm in outcomes.arms}
-    arms = tuple(summarize_arm(outcomes, arm, seeds=finished[arm]) for arm in outcomes.arms)
-    comparisons = compare(outcomes, plan, seeds=seeds)
-    lifts = [selection_lift(outcomes, arm, seeds=finished[arm]) for arm in outcomes.arms]
-    data = manifest.data
+    arms = tuple(summarize_arm(outcomes, arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms)
+    rng = np.random.default_rng(_RESAMPLING_SEED)
+    comparisons = compare(outcomes, plan, seeds=seeds, look=look, resamples=resamples, rng=rng)
+    lifts = [selection_lift(outcomes, arm, seeds=finished[arm], confidence=1 - plan.alpha) for arm in outcomes.arms]
+    gaps = [gap_by_selection(outcomes, one) for one in comparisons]
+    data, kind = manifest.data, METRICS[plan.metric]
+    # A margin in units of log loss says nothing about precision; then it is the default one.
+    class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
+    answers = {arm: outcomes.answers(arm, seeds=finished[arm]) for arm in outcomes.arms}
     return StudyReport(
         name=manifest.name,
         question=manifest.question or "",
@@ -120,12 +152,19 @@ def analyze(folder: Path) -> StudyReport:
         data=f"{data.path}/{data.name}" if data.name else data.path,
         plan=plan,
         seeds=seeds,
-        dropped_seeds=tuple(seed for seed in outcomes.seeds if seed not in seeds),
+        dropped_seeds=tuple(seed for seed in taken_up if seed not in seeds),
         n_examples=outcomes.n_examples,
+        n_clusters=outcomes.n_clusters,
+        look=look,
+        decision=_decision(look, comparisons),
         comparisons=comparisons,
-        best=best_arms({summary.arm: summary.mean for summary in arms}, comparisons),
+        best=best_arms(
+            {summary.arm: summary.mean for summary in arms}, comparisons, higher_is_better=kind.higher_is_better
+        ),
         arms=arms,
         classes=tuple(one for arm in outcomes.arms for one in summarize_classes(outcomes, arm, seeds=finished[arm])),
+        class_comparisons=compare_classes(outcomes, comparisons, margin=class_margin, alpha=plan.alpha),
+        class_margin=class_margin,
         costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
         time_ratios=tuple(
             time_ratio(
@@ -138,9 +177,25 @@ def analyze(folder: Path) -> StudyReport:
             for one in comparisons
         ),
         selection_lifts=tuple(lift for lift in lifts if lift is not None),
-        claims=check_claims(claims, manifest, comparisons),
-        footer=footer(outcomes, seeds=seeds),
+        selected_gaps=tuple(gap for gap in gaps if gap is not None),
+        consistencies=tuple((arm, consistency(outcomes.labels, said)) for arm, said in answers.items() if len(said)),
+        churns=tuple(
+            churn(answers[one.treatment], answers[one.baseline]) if one.result is not None else None
+            for one in comparisons
+        ),
+        claims=check_claims(claims, manifest, comparisons, metric=plan.metric),
+        footer=footer(outcomes, plan, seeds=seeds, taken_up=taken_up),
     )
+
+
+def _decision(look: Look | None, comparisons: Sequence[ComparisonReport]) -> str:
+    """Say whether a study with looks may stop: when nothing is open, or no look is left."""
+    if look is None:
+        return ""
+    if not look.number:
+        return "go on"
+    decided = all(one.verdict.differs or one.verdict.equivalent for one in comparisons)
+    return "stop" if decided or look.is_last else "go on"
 
 
 def _finished_seeds(outcomes: Outcomes, arm: str, seeds: tuple[int, ...]) -> tuple[int, ...]:

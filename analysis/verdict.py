@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.crossed import CrossedResult
-from analysis.plan import AnalysisPlan
 
 Label = Literal[
     "better",
@@ -56,7 +55,8 @@ def decide(
     *,
     difference_p: float,
     equivalence_p: float,
-    plan: AnalysisPlan,
+    alpha: float,
+    higher_is_better: bool = True,
     refusal: str = "",
 ) -> Verdict:
     """Decide one comparison.
@@ -67,8 +67,10 @@ def decide(
         The primary test; None where it could not be made.
     difference_p, equivalence_p
         The corrected p-values of "there is no difference" and of "the difference is the margin or more".
-    plan
-        The frozen plan, for its alpha.
+    alpha
+        The error rate that the corrected p-values are held against.
+    higher_is_better
+        Whether a positive gap is an improvement.
     refusal
         Why the comparison may not be decided, such as a diverged trial; it overrules everything else.
 
@@ -88,8 +90,8 @@ def decide(
         )
     if math.isnan(difference_p) or math.isnan(equivalence_p):
         return Verdict(label="no verdict", reason=result.reason)
-    direction: Literal["better", "worse"] = "better" if result.estimate > 0 else "worse"
-    differs, equivalent = difference_p < plan.alpha, equivalence_p < plan.alpha
+    direction: Literal["better", "worse"] = "better" if (result.estimate > 0) == higher_is_better else "worse"
+    differs, equivalent = difference_p < alpha, equivalence_p < alpha
     if differs and equivalent:
         label: Label = "better, within the margin" if direction == "better" else "worse, within the margin"
         return Verdict(label=label)

@@ -53,12 +53,16 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskData:
-    """What every trial of a study is trained and scored on."""
+    """What every trial of a study is trained and scored on.
+
+    `clusters` names the group of each test example, where the study has a column for it.
+    """
 
     train: Split
     test: Split
     classes: tuple[str, ...]
     fingerprint: str
+    clusters: tuple[str, ...] | None = None
 
     def with_holdout(self, fraction: float) -> tuple[Split, Split]:
         """Split train into the part that is trained on and the part held out, the same for every seed and arm.
@@ -108,7 +112,17 @@ def load(data: Data, tokenizer: Any) -> TaskData:
         ids = _ids(table, chosen, texts)
         splits.append(Split(ids=ids, labels=labels, features=_tokenise(data, split, tokenizer, texts, ids)))
     train, test = splits
-    return TaskData(train=train, test=test, classes=names, fingerprint=_fingerprint(train, test, len(names)))
+    # The last split read is the test split.
+    clusters = tuple(str(table[data.cluster][i]) for i in chosen) if data.cluster else None
+    if clusters is not None and len(set(clusters)) < 2:
+        raise DataError(f"column {data.cluster!r} of split {data.test!r} holds one cluster only; two or more are needed")
+    return TaskData(
+        train=train,
+        test=test,
+        classes=names,
+        fingerprint=_fingerprint(train, test, len(names)),
+        clusters=clusters,
+    )
 
 
 def is_local(data: Data) -> bool:
@@ -136,7 +150,8 @@ def _columns(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
             raise DataError(str(error)) from None
     else:
         table = _read(data, split)
-    wanted = (*data.text, data.label)
+    grouped = data.cluster is not None and split == data.test
+    wanted = (*data.text, data.label, *([data.cluster] if grouped else ()))
     for column in wanted:
         if column not in table:
             raise DataError(

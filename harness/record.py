@@ -7,7 +7,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,11 @@ class Store:
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write study.json."""
         _write(self.folder / "study.json", _json({"format": FORMAT, **manifest}))
+
+    def write_clusters(self, test: Split, clusters: Sequence[str]) -> None:
+        """Write clusters.parquet: the group of each test example."""
+        table = pa.table({"example_id": pa.array(test.ids, pa.string()), "cluster": pa.array(clusters, pa.string())})
+        _write(self.folder / "clusters.parquet", _parquet(table))
 
     def record(self, key: str, *, tuning: bool = False) -> dict[str, Any] | None:
         """Return the record of one trial, or None where there is none that can be read."""
@@ -191,9 +196,13 @@ def _write_predictions(path: Path, epochs: list[Epoch], test: Split) -> None:
     for c in range(classes):
         values = [p for epoch in epochs for p in epoch.probabilities[:, c]]  # type: ignore[index]
         columns[f"p_{c}"] = pa.array(values, pa.float32())
+    _write(path, _parquet(pa.table(columns)))
+
+
+def _parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink, compression="zstd")
-    _write(path, sink.getvalue().to_pybytes())
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

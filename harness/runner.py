@@ -116,6 +116,8 @@ def run_study(
         records = {key: record for key, record in records.items() if record["status"] in FINAL}
         finished = sum(record["status"] == "finished" for record in records.values())
         sweep = Sweep(study.name, url)
+        if data.clusters is not None:
+            store.write_clusters(data.test, data.clusters)
         store.write_manifest(_manifest(study, arms, winners, checkpoint, data, trials, before, finished))
         sweep.rebuild(trials, records)
         todo = [trial for trial in trials if trial.key not in records and not stop.is_set()]
@@ -235,9 +237,13 @@ def _manifest(
     """Return study.json; the histories grow where the plan or the seeds changed."""
     resolved = study.model_dump(mode="json")
     frozen = {"frozen": provenance.now(), "trials_finished": finished}
+    # Which sentences count as one is part of the plan: it moves every p-value.
+    plan = resolved["analysis"]
+    if study.data.cluster:
+        plan = {"analysis": plan, "cluster": study.data.cluster}
     plans = list(before["plan_history"]) if before else []
-    if not plans or plans[-1]["digest"] != digest(resolved["analysis"]):
-        plans.append({"digest": digest(resolved["analysis"]), "analysis": resolved["analysis"], **frozen})
+    if not plans or plans[-1]["digest"] != digest(plan):
+        plans.append({"digest": digest(plan), "analysis": resolved["analysis"], **frozen})
     seeds = list(before["seed_history"]) if before else []
     if not seeds or seeds[-1]["seeds"] != list(study.seeds):
         seeds.append({"seeds": list(study.seeds), **frozen})
@@ -258,6 +264,7 @@ def _manifest(
             "fingerprint": data.fingerprint,
             "text": list(study.data.text),
             "label": study.data.label,
+            "cluster": study.data.cluster,
             "classes": list(data.classes),
             "n_train": len(data.train),
             "n_test": len(data.test),

@@ -84,6 +84,7 @@ class Data(Strict):
     revision: str | None = None
     text: Annotated[Texts, Field(min_length=1, max_length=2)] = ("sentence",)
     label: str = "label"
+    cluster: str | None = None
     train: str = "train"
     test: str = "validation"
     train_size: int | None = Field(None, ge=2)

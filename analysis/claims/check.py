@@ -60,7 +60,7 @@ class ClaimCheck:
 
 
 def check_claims(
-    claims: Sequence[Claim], manifest: Manifest, comparisons: Sequence[ComparisonReport]
+    claims: Sequence[Claim], manifest: Manifest, comparisons: Sequence[ComparisonReport], *, metric: str
 ) -> tuple[ClaimCheck, ...]:
     """Hold every claim against the comparisons of the study.
 
@@ -72,10 +72,14 @@ def check_claims(
         The study, for its model, data and number of test examples.
     comparisons
         The decided comparisons.
+    metric
+        What they compare; the claims are about accuracy.
     """
     checks = []
     for claim in claims:
         why_context = _why_context(claim, manifest)
+        if metric != "accuracy":
+            why_context = "; ".join(filter(None, [why_context, f"about accuracy; this study compares {metric}"]))
         pairs = [one for one in comparisons if {one.treatment, one.baseline} <= claim.accuracy.keys()]
         checks += [_check(claim, pair, why_context) for pair in pairs]
         if not pairs:

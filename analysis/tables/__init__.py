@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 
 from analysis.report import StudyReport
-from analysis.tables import as_latex, as_markdown, as_terminal, evidence, measures, verdicts
+from analysis.tables import as_latex, as_markdown, as_terminal, depth, evidence, measures, verdicts
 from analysis.tables.table import Table
 
 __all__ = ["Table", "build", "latex", "markdown", "terminal"]
@@ -27,11 +27,13 @@ def build(report: StudyReport) -> tuple[Table, ...]:
         verdicts.deciding(report, line) if compared else None,
         measures.cost(report, line),
         measures.claims(report, line),
-        measures.selection(report, line),
+        depth.selection(report, line),
         measures.classes(report, line),
+        depth.class_comparisons(report, line),
         evidence.evidence(report, line) if compared else None,
         evidence.intervals(report, line) if compared else None,
         evidence.variation(report, line) if compared else None,
+        depth.agreement(report, line),
         measures.provenance(report),
     )
     return tuple(table for table in tables if table is not None)

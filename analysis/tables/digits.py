@@ -6,6 +6,7 @@ A figure keeps as many digits as its standard error justifies: two significant d
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from analysis.tables.table import UNKNOWN
 
@@ -51,6 +52,42 @@ def points_interval(limits: tuple[float, float], *, standard_error: float = math
     places = decimals(100 * standard_error)
     low, high = (_fixed(100 * limit, places, signed=True) for limit in limits)
     return f"[{low}, {high}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a metric is written: shares as percentages, their gaps in points; log loss and its like as they are.
+
+    Parameters
+    ----------
+    share
+        Whether the metric ends at 1.
+    """
+
+    share: bool
+
+    def score(self, value: float, *, standard_error: float = math.nan) -> str:
+        """Return a value of the metric."""
+        if self.share:
+            return percent(value, standard_error=standard_error)
+        return number(value, places=decimals(standard_error))
+
+    def gap(self, value: float, *, standard_error: float = math.nan, signed: bool = True) -> str:
+        """Return a gap between two values."""
+        if self.share or math.isnan(value):
+            return points(value, standard_error=standard_error, signed=signed)
+        return _fixed(value, decimals(standard_error), signed=signed)
+
+    def interval(self, limits: tuple[float, float], *, standard_error: float = math.nan) -> str:
+        """Return an interval of a gap."""
+        if self.share or any(math.isnan(limit) for limit in limits):
+            return points_interval(limits, standard_error=standard_error)
+        low, high = (_fixed(limit, decimals(standard_error), signed=True) for limit in limits)
+        return f"[{low}, {high}]"
+
+    def margin(self, value: float) -> str:
+        """Return a declared gap with no digit more than it has."""
+        return plain_points(value) if self.share else f"{value:.6g}"
 
 
 def percent(value: float, *, standard_error: float = math.nan, places: int | None = None) -> str:

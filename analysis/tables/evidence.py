@@ -7,18 +7,16 @@ import math
 from analysis.comparisons import ComparisonReport
 from analysis.report import StudyReport
 from analysis.tables.digits import (
+    Scale,
     decimals,
     level,
     number,
     p_value,
     percent,
-    plain_points,
-    points,
-    points_interval,
     probability,
 )
 from analysis.tables.table import BASIS, UNKNOWN, Table
-from analysis.tables.verdicts import basis, standard_error
+from analysis.tables.verdicts import basis, scale_of, standard_error
 
 
 def evidence(report: StudyReport, footer: str) -> Table:
@@ -32,8 +30,10 @@ def evidence(report: StudyReport, footer: str) -> Table:
         notes=(
             "Speaks about what would be drawn anew. Seeds and examples: the training procedure, on new "
             "examples. Seeds: new training runs, this very test set. Examples: these trained models.",
-            "Only the first two tests of a comparison decide it. Floor: the smallest p that the test can "
-            "give with so many seeds. McNemar: each seed on its own, exact; the lowest to the highest p.",
+            "Only the first two tests of a comparison decide it. Multi-bootstrap: studentised. Floor: the smallest p "
+            "that the test can give with so many seeds. Won: share of the seeds in which the first arm is better, with "
+            "its interval. McNemar: accuracy of each seed on its own, exact; the lowest "
+            "to the highest p.",
         ),
         footer=footer,
         detail=True,
@@ -41,11 +41,11 @@ def evidence(report: StudyReport, footer: str) -> Table:
 
 
 def _test_rows(report: StudyReport, one: ComparisonReport) -> list[tuple[str, ...]]:
-    result, same, flip = one.result, one.equivalence, one.sign_flip
-    if result is None or same is None or flip is None:
+    result, same, flip, bootstrap = one.result, one.equivalence, one.sign_flip, one.bootstrap
+    if result is None or same is None or flip is None or bootstrap is None:
         return [(one.name, UNKNOWN, UNKNOWN, one.verdict.reason, *basis(one))]
     other = "unpaired" if result.design == "A" else "paired"
-    margin = plain_points(report.plan.margin)
+    margin = scale_of(report).margin(report.plan.margin)
     low, high = min(run.p_exact for run in one.mcnemar), max(run.p_exact for run in one.mcnemar)
     small = sum(run.p_exact <= report.plan.alpha for run in one.mcnemar)
     statistic = "" if math.isnan(result.statistic) else f"t = {result.statistic:.2f}, {result.df:.1f} df"
@@ -67,9 +67,16 @@ def _test_rows(report: StudyReport, one: ComparisonReport) -> list[tuple[str, ..
         ),
         (
             one.name,
+            p_value(bootstrap.p_studentised),
+            UNKNOWN,
+            bootstrap.reason or f"{bootstrap.resamples} resamples; percentile {p_value(bootstrap.p_percentile)}",
+            *basis(one, test="multi-bootstrap", population=bootstrap.generalizes_to),
+        ),
+        (
+            one.name,
             p_value(flip.p_value),
             UNKNOWN,
-            f"floor {p_value(flip.floor)}",
+            f"floor {p_value(flip.floor)}; won {_seeds_won(one)}",
             *basis(one, test="sign-flip", population=flip.generalizes_to),
         ),
         (
@@ -84,11 +91,12 @@ def _test_rows(report: StudyReport, one: ComparisonReport) -> list[tuple[str, ..
 
 def intervals(report: StudyReport, footer: str) -> Table:
     """Lay out intervals for one comparison and for all, and the approximate Bayesian reading."""
-    margin = plain_points(report.plan.margin)
-    k = len(report.comparisons)
+    scale = scale_of(report)
+    margin = scale.margin(report.plan.margin)
+    k, first = len(report.comparisons), report.comparisons[0]
     heads = (
-        f"{level(report.plan.alpha)} alone",
-        f"{level(report.plan.alpha / k)} for all {k}",
+        f"{level(1 - first.confidence)} alone",
+        f"{level(1 - first.family_confidence)} for all {k}",
         f"P below -{margin}",
         f"P within {margin}",
         f"P above {margin}",
@@ -96,9 +104,9 @@ def intervals(report: StudyReport, footer: str) -> Table:
     rows = [
         (
             one.name,
-            points(one.estimate, standard_error=standard_error(one)),
-            points_interval(one.interval, standard_error=standard_error(one)),
-            points_interval(one.family_interval, standard_error=standard_error(one)),
+            scale.gap(one.estimate, standard_error=standard_error(one)),
+            scale.interval(one.interval, standard_error=standard_error(one)),
+            scale.interval(one.family_interval, standard_error=standard_error(one)),
             *(probability(share) for share in one.posterior),
             *basis(one),
         )
@@ -118,9 +126,17 @@ def intervals(report: StudyReport, footer: str) -> Table:
     )
 
 
+def _seeds_won(one: ComparisonReport) -> str:
+    won = one.outperforming
+    if won is None:
+        return UNKNOWN
+    low, high = (percent(limit, places=0) for limit in won.interval)
+    return f"{percent(won.estimate, places=0)} ({low} to {high})"
+
+
 def variation(report: StudyReport, footer: str) -> Table:
     """Lay out the variance components: what the uncertainty of each gap is made of."""
-    rows = [_variation_row(one) for one in report.comparisons]
+    rows = [_variation_row(scale_of(report), one) for one in report.comparisons]
     heads = ("Seed SD (95% limits)", "Seeds / examples / rest", "Seed correlation", "Found now", "Floor")
     return Table(
         title="Where the uncertainty comes from",
@@ -130,7 +146,7 @@ def variation(report: StudyReport, footer: str) -> Table:
         notes=(
             "Seed SD: how much one gap varies from seed to seed, beyond the choice of examples. "
             "Seeds / examples / rest: shares of the squared standard error. "
-            "Seed correlation: of the two arms' accuracies.",
+            "Seed correlation: of the two arms' means.",
             f"Found now: the smallest gap with 80% power at alpha / {len(rows)}. Floor: the same with any "
             "number of seeds; below it only more test examples help.",
         ),
@@ -139,12 +155,12 @@ def variation(report: StudyReport, footer: str) -> Table:
     )
 
 
-def _variation_row(one: ComparisonReport) -> tuple[str, ...]:
+def _variation_row(scale: Scale, one: ComparisonReport) -> tuple[str, ...]:
     unknown = (UNKNOWN,) * 5
     if one.result is None or one.settling_margin is None:
         return (one.name, *unknown, *basis(one))
     parts, settling = one.result.components, one.settling_margin
-    sd = points(math.sqrt(parts.seed), standard_error=standard_error(one), signed=False)
+    sd = scale.gap(math.sqrt(parts.seed), standard_error=standard_error(one), signed=False)
     low, high = parts.seed_sd_interval
     squares = (
         parts.seed / parts.n_seeds,
@@ -152,13 +168,14 @@ def _variation_row(one: ComparisonReport) -> tuple[str, ...]:
         parts.residual / (parts.n_seeds * parts.n_examples),
     )
     total = sum(squares)
-    places = decimals(100 * standard_error(one))
+    unit = 100 if scale.share else 1
+    places = decimals(unit * standard_error(one))
     return (
         one.name,
-        f"{sd} ({number(100 * low, places=places)} to {number(100 * high, places=places)})",
+        f"{sd} ({number(unit * low, places=places)} to {number(unit * high, places=places)})",
         " / ".join(percent(square / total, places=0) for square in squares),
         number(one.result.seed_correlation, places=2),
-        points(settling.detectable_gap, standard_error=standard_error(one), signed=False),
-        points(settling.floor_gap, standard_error=standard_error(one), signed=False),
+        scale.gap(settling.detectable_gap, standard_error=standard_error(one), signed=False),
+        scale.gap(settling.floor_gap, standard_error=standard_error(one), signed=False),
         *basis(one),
     )

@@ -1,42 +1,43 @@
-"""Tables of what was measured: accuracy, classes, cost, selection, published claims, and provenance."""
+"""Tables of what was measured: the metric by arm, classes, cost, published claims, and provenance."""
 
 from __future__ import annotations
 
 import math
 
 from analysis.comparisons import ComparisonReport
+from analysis.metrics import METRICS
 from analysis.report import StudyReport
 from analysis.tables.digits import (
     duration_range,
     level,
     memory,
     percent,
-    plain_points,
     points,
     points_interval,
     ratio_interval,
     whole,
 )
 from analysis.tables.table import BASIS, UNKNOWN, Table
-from analysis.tables.verdicts import basis, size, standard_error, verdict_words
+from analysis.tables.verdicts import basis, scale_of, size, standard_error, verdict_name
 from analysis.words import counted
 
 _DESCRIBED = ("none", "these runs")
 
 
 def arms(report: StudyReport, footer: str) -> Table:
-    """Lay out the accuracy by arm."""
-    rows = []
+    """Lay out the study's metric by arm."""
+    rows, scale = [], scale_of(report)
     for arm in report.arms:
         n = len(arm.seeds)
         # One run has no spread over seeds; the test set's own sampling error then sets the digits.
-        error = arm.sd / math.sqrt(n) if n > 1 else _sampling_error(arm.mean, arm.n_examples)
-        low, high = (percent(value, standard_error=error) for value in (arm.minimum, arm.maximum))
+        alone = _sampling_error(arm.mean, arm.n_examples) if report.plan.metric == "accuracy" else math.nan
+        error = arm.sd / math.sqrt(n) if n > 1 else alone
+        low, high = (scale.score(value, standard_error=error) for value in (arm.minimum, arm.maximum))
         rows.append(
             (
                 arm.arm,
-                percent(arm.mean, standard_error=error),
-                points(arm.sd, standard_error=error, signed=False),
+                scale.score(arm.mean, standard_error=error),
+                scale.gap(arm.sd, standard_error=error, signed=False),
                 f"{low} to {high}" if n else UNKNOWN,
                 ", ".join(f"{count} {status}" for status, count in sorted(arm.statuses.items())),
                 size(n, arm.n_examples),
@@ -44,11 +45,14 @@ def arms(report: StudyReport, footer: str) -> Table:
             )
         )
     return Table(
-        title="Accuracy by arm",
+        title=f"{_metric(report)} by arm",
         columns=("Arm", "Mean", "SD over seeds", "Lowest to highest", "Trials", *BASIS),
         numeric=frozenset(("Mean", "SD over seeds", "Lowest to highest")),
         rows=tuple(rows),
-        notes=("A description of these runs; gaps between arms are judged in the table of verdicts.",),
+        notes=(
+            "A description of these runs; gaps between arms are judged in the table of verdicts.",
+            *(f"{arm.arm}: {arm.reason}." for arm in report.arms if arm.seeds and len(arm.seeds) > 1 and arm.reason),
+        ),
         footer=footer,
     )
 
@@ -118,7 +122,7 @@ def cost(report: StudyReport, footer: str) -> Table:
             "Trainable",
             "Share",
             "Peak memory",
-            f"Accuracy against {baseline}",
+            f"{_metric(report)} against {baseline}",
             *BASIS,
         ),
         numeric=frozenset(("Training time", "Time ratio", "Trainable", "Share", "Peak memory")),
@@ -126,43 +130,10 @@ def cost(report: StudyReport, footer: str) -> Table:
         notes=(
             "Training time: mean of a trial (shortest to longest). Time ratio: to "
             f"{baseline}, geometric mean over seeds with its {level(report.plan.alpha)} interval; it holds "
-            "for new seeds on this machine. Accuracy: gap and verdict as in the table of verdicts.",
+            f"for new seeds on this machine. {_metric(report)}: gap and verdict as in the table of verdicts.",
             *(f"Peak memory: {method}." for method in methods),
             *(f"Timing: {timing}." for timing in timings),
             *notes,
-        ),
-        footer=footer,
-    )
-
-
-def selection(report: StudyReport, footer: str) -> Table | None:
-    """Lay out accuracies as a study that selects on its test split reports them; None for any other."""
-    if not report.selection_lifts:
-        return None
-    by_arm = {arm.arm: arm for arm in report.arms}
-    rows = []
-    for lift in report.selection_lifts:
-        sd = by_arm[lift.arm].sd
-        error = sd / math.sqrt(lift.n_seeds) if sd > 0 else _sampling_error(lift.last, lift.n_examples)
-        rows.append(
-            (
-                lift.arm,
-                percent(lift.published, standard_error=error),
-                percent(lift.last, standard_error=error),
-                points(lift.lift, standard_error=error),
-                f"best {lift.metric} on test",
-                size(lift.n_seeds, lift.n_examples),
-                *_DESCRIBED,
-            )
-        )
-    return Table(
-        title="As published: the best epoch on the test split",
-        columns=("Arm", "As published", "Last epoch", "Selection lift", "Epoch chosen by", *BASIS),
-        numeric=frozenset(("As published", "Last epoch", "Selection lift")),
-        rows=tuple(rows),
-        notes=(
-            "Choosing the epoch on the test split flatters an arm by the selection lift. These figures get "
-            "no verdict; the verdicts use the last epoch.",
         ),
         footer=footer,
     )
@@ -227,8 +198,14 @@ def provenance(report: StudyReport) -> Table:
 def _quality(report: StudyReport, one: ComparisonReport | None) -> str:
     if one is None:
         return "baseline"
-    gap = points(one.estimate, standard_error=standard_error(one))
-    return f"{gap}: {verdict_words(one, plain_points(report.plan.margin))}"
+    scale = scale_of(report)
+    gap = scale.gap(one.estimate, standard_error=standard_error(one))
+    return f"{gap}: {verdict_name(one.verdict, scale.margin(report.plan.margin))}"
+
+
+def _metric(report: StudyReport) -> str:
+    title = METRICS[report.plan.metric].title
+    return f"{title[0].upper()}{title[1:]}"
 
 
 def _share(share: float) -> str:

@@ -7,8 +7,10 @@ import math
 from analysis.comparisons import ComparisonReport
 from analysis.power import Settling
 from analysis.report import StudyReport
-from analysis.tables.digits import about, duration, level, percent, plain_points, points, points_interval
+from analysis.metrics import METRICS
+from analysis.tables.digits import Scale, about, duration, level, p_value, percent
 from analysis.tables.table import BASIS, UNKNOWN, Table
+from analysis.verdict import Verdict
 from analysis.words import counted
 
 SEEDS_WORTH_PLANNING = 1000
@@ -26,15 +28,21 @@ def basis(comparison: ComparisonReport, *, test: str = "", population: str = "")
     """Return the last three cells of a row: n, test and population."""
     result = comparison.result
     return (
-        size(len(comparison.seeds), comparison.n_examples),
+        size(len(comparison.seeds), comparison.n_examples, comparison.n_clusters),
         test or design_name(comparison),
         population or (result.generalizes_to if result else UNKNOWN),
     )
 
 
-def size(n_seeds: int, n_examples: int) -> str:
-    """Return seeds × examples."""
-    return f"{n_seeds} × {n_examples}"
+def size(n_seeds: int, n_examples: int, n_clusters: int | None = None) -> str:
+    """Return seeds × examples, and in how many clusters these come."""
+    clusters = f" in {counted(n_clusters, 'cluster')}" if n_clusters is not None else ""
+    return f"{n_seeds} × {n_examples}{clusters}"
+
+
+def scale_of(report: StudyReport) -> Scale:
+    """Return how the study's metric is written."""
+    return Scale(METRICS[report.plan.metric].share)
 
 
 def standard_error(comparison: ComparisonReport) -> float:
@@ -42,40 +50,47 @@ def standard_error(comparison: ComparisonReport) -> float:
     return comparison.result.standard_error if comparison.result else math.nan
 
 
-def verdict_words(comparison: ComparisonReport, margin: str) -> str:
-    """Return the verdict as an answer in plain words."""
-    label = comparison.verdict.label
-    if label == "equivalent":
+def verdict_name(verdict: Verdict, margin: str) -> str:
+    """Return a verdict as an answer in plain words."""
+    if verdict.label == "equivalent":
         return f"equivalent within {margin}"
-    if comparison.verdict.equivalent:
-        return f"{label.partition(',')[0]}, within the {margin} margin"
-    return f"{label}; not equivalent at {margin}" if comparison.verdict.differs else label
+    if verdict.equivalent:
+        return f"{verdict.label.partition(',')[0]}, within the {margin} margin"
+    return f"{verdict.label}; not equivalent at {margin}" if verdict.differs else verdict.label
 
 
 def verdicts(report: StudyReport, footer: str) -> Table:
     """Lay out the verdicts: one row for each comparison of the plan."""
-    plan, margin = report.plan, plain_points(report.plan.margin)
+    plan, kind, scale = report.plan, METRICS[report.plan.metric], scale_of(report)
+    margin = scale.margin(plan.margin)
     rows = [
         (
             one.name,
-            points(one.estimate, standard_error=standard_error(one)),
-            points_interval(one.interval, standard_error=standard_error(one)),
-            verdict_words(one, margin),
+            scale.gap(one.estimate, standard_error=standard_error(one)),
+            scale.interval(one.interval, standard_error=standard_error(one)),
+            verdict_name(one.verdict, margin),
             *basis(one),
         )
         for one in report.comparisons
     ]
-    interval = f"{level(plan.alpha)} interval"
+    interval = f"{level(1 - report.comparisons[0].confidence)} interval"
+    unit = "in percentage points (pp)" if kind.share else "lower is better"
+    corrected = (
+        "by the joint Holm step-down"
+        if plan.correction == "holm"
+        else "by Benjamini-Hochberg: the expected share of false claims among all, for exploration"
+    )
     return Table(
         title="Verdicts",
         columns=("Comparison", "Gap", interval, "Verdict", *BASIS),
         numeric=frozenset(("Gap", interval)),
         rows=tuple(rows),
         notes=(
-            f"Gap: {plan.metric} of the first arm minus that of the second, in percentage points (pp).",
+            f"Gap: {kind.title} of the first arm minus that of the second, {unit}.",
             f"Verdicts hold at alpha = {plan.alpha:g} for {counted(len(rows), 'comparison')} and both "
-            f"questions (is there a gap? is it within {margin}?) together, by the joint Holm step-down; "
+            f"questions (is there a gap? is it within {margin}?) together, {corrected}; "
             "each interval is for its comparison alone.",
+            *_look(report),
             *_wording(report),
             *_reasons(report),
             *_best(report),
@@ -87,12 +102,12 @@ def verdicts(report: StudyReport, footer: str) -> Table:
 
 def deciding(report: StudyReport, footer: str) -> Table | None:
     """Lay out what would decide the undecided comparisons; None when there is none to plan for."""
-    rows, both_needed = [], []
+    rows, both_needed, scale = [], [], scale_of(report)
     for one in report.comparisons:
         if one.verdict.label != "undecided" or one.result is None:
             continue
-        seen = f"{points(abs(one.estimate), standard_error=standard_error(one), signed=False)}, as seen"
-        margin = f"{plain_points(report.plan.margin)}, the margin"
+        seen = f"{scale.gap(abs(one.estimate), standard_error=standard_error(one), signed=False)}, as seen"
+        margin = f"{scale.margin(report.plan.margin)}, the margin"
         goals = [(seen, one.settling_gap), (margin, one.settling_margin)]
         # A gap that looks smaller than the margin is a matter of equivalence, not of finding it.
         for goal, settling in goals if abs(one.estimate) >= report.plan.margin else goals[1:]:
@@ -165,6 +180,24 @@ def _reasons(report: StudyReport) -> list[str]:
     return notes
 
 
+def _look(report: StudyReport) -> list[str]:
+    look = report.look
+    if look is None:
+        return []
+    declared = ", ".join(str(seeds) for seeds in look.looks)
+    if not look.number:
+        return [f"Looks are declared at {declared} seeds, and none is reached: go on. Waiting for {look.waiting}."]
+    text = (
+        f"Look {look.number} of {len(look.looks)} ({declared} seeds): p counts for a comparison alone up to "
+        f"{p_value(look.threshold) if look.threshold >= 0.001 else f'{look.threshold:.2g}'}, by O'Brien-Fleming "
+        f"spending over the looks; corrected p-values, verdicts and intervals allow for it."
+    )
+    if report.decision == "go on":
+        return [f"{text} Go on: not every comparison is decided. The next look waits for {look.waiting}."]
+    why = "this is the last look" if look.is_last else "every comparison is decided"
+    return [f"{text} Stop: {why}."]
+
+
 def _best(report: StudyReport) -> list[str]:
     best = report.best
     if best.highest is None or not report.comparisons:
@@ -173,7 +206,7 @@ def _best(report: StudyReport) -> list[str]:
     if not others:
         return [f"Best arm: {best.highest}; every other arm is below another one."]
     note = (
-        f"Highest mean: {best.highest}. Not distinguishable from the best arm: {', '.join(best.in_play)} "
+        f"Best mean: {best.highest}. Not distinguishable from the best arm: {', '.join(best.in_play)} "
         "(no corrected comparison puts one of them below another arm)."
     )
     if best.not_compared:

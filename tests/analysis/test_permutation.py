@@ -16,6 +16,9 @@ from analysis.permutation import (
     sign_flip_floor,
 )
 
+# Fisher (1935), The Design of Experiments, section 21: Darwin's 15 pairs of plants in eighths of an inch.
+MAIZE = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
+
 
 def flips_by_enumeration(d: list[int]) -> float:
     observed = abs(sum(d))
@@ -77,11 +80,12 @@ def test_label_permutation_equals_scipy(b: list[int]) -> None:
 
 
 def test_darwins_plants() -> None:
-    # Fisher (1935), The Design of Experiments, section 21: Darwin's 15 pairs of plants in eighths of an
-    # inch; of the 32768 assignments of signs 863 give a sum of 314 or more, so that both tails hold 1726.
-    differences = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-    result = sign_flip([100 + d for d in differences], [100] * 15, n_examples=1000)
+    # Of the 32768 assignments of signs 863 give a sum of 314 or more, so that both tails hold 1726.
+    result = sign_flip([100 + d for d in MAIZE], [100] * 15, n_examples=1000)
     assert result.p_value == 1726 / 32768
+    in_inches = sign_flip([10 + d / 8 for d in MAIZE], [10] * 15)
+    assert in_inches.p_value == 1726 / 32768
+    assert in_inches.estimate == pytest.approx(314 / 8 / 15)
 
 
 def test_ties_count() -> None:

@@ -26,6 +26,7 @@ def test_an_empty_block_takes_every_default_and_the_first_arm_as_baseline() -> N
         "alpha": 0.05,
         "correction": "holm",
         "failed_trials": "refuse",
+        "looks": (),
     }
     assert parse_plan(None, arms=ARMS) == plan
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from statsmodels.stats.power import TTestPower
 
-from analysis import power
+from analysis import noncentral
 from analysis.crossed import CrossedResult, VarianceComponents, crossed_test
 from analysis.mcnemar import mcnemar_from_counts
 from analysis.power import settle, single_run_detectable_gap, standard_error_at
@@ -283,17 +283,16 @@ def test_bad_runs_are_refused(discordance: float, n: int) -> None:
 @pytest.mark.parametrize("df", [2.5, 3.0, 4.9])
 @pytest.mark.parametrize("alpha", [0.05, 0.0125, 0.00625])
 def test_both_routes_to_the_noncentrality_agree(monkeypatch: pytest.MonkeyPatch, df: float, alpha: float) -> None:
-    critical = float(special.stdtrit(df, 1 - alpha / 2))
-    own = power._noncentrality.__wrapped__(df, critical, 0.8)
-    monkeypatch.setattr(power, "_DF_FOR_SCIPY", 1)
-    assert own == pytest.approx(power._noncentrality.__wrapped__(df, critical, 0.8), rel=1e-4)
+    own = noncentral.noncentrality_for.__wrapped__(df, alpha, 0.8)
+    monkeypatch.setattr(noncentral, "_DF_FOR_SCIPY", 1)
+    assert own == pytest.approx(noncentral.noncentrality_for.__wrapped__(df, alpha, 0.8), rel=1e-6)
 
 
 @pytest.mark.parametrize("df", [1.0, 1.2])
 def test_few_degrees_of_freedom_have_an_answer(df: float) -> None:
     """scipy's inverse of the noncentral t does not return here; simulation says what is right."""
     critical = float(special.stdtrit(df, 1 - 0.05 / 8))
-    found = power._noncentrality(df, critical, 0.8)
+    found = noncentral.noncentrality_for(df, 0.05 / 4, 0.8)
     rng = np.random.default_rng(0)
     t = (found + rng.standard_normal(400_000)) / np.sqrt(rng.chisquare(df, 400_000) / df)
     assert (t > critical).mean() == pytest.approx(0.8, abs=0.004)

@@ -80,7 +80,7 @@ def test_figures_are_those_of_the_methods(study: StudyFolder) -> None:
     assert tuple(one.equivalence_p for one in report.comparisons) == adjusted.equivalence
     assert report.comparisons[0].mcnemar[2] == mcnemar(scores["lora-r2"][2], scores["full"][2])
     assert len(report.comparisons[0].mcnemar) == 6
-    assert report.arms[1].accuracies == tuple(scores["lora-r2"].mean(axis=1))
+    assert report.arms[1].values == tuple(scores["lora-r2"].mean(axis=1))
     assert report.arms[1].sd == pytest.approx(scores["lora-r2"].mean(axis=1).std(ddof=1))
 
 
@@ -190,12 +190,13 @@ def test_selection_on_test_is_shown_apart_and_decides_nothing(tmp_path: Path, si
     on_test = analyze(write_study(tmp_path / "a", scores, selection=picked).root)
     last = analyze(write_study(tmp_path / "b", scores).root)
     assert [one.result for one in on_test.comparisons] == [one.result for one in last.comparisons]
-    assert last.selection_lifts == ()
+    assert [lift.published for lift in last.selection_lifts] == [False, False]
     for lift in on_test.selection_lifts:
+        assert lift.published
         accuracies = scores[lift.arm].mean(axis=-1)
-        assert lift.published == pytest.approx(accuracies.max(axis=1).mean())
+        assert lift.best == pytest.approx(accuracies.max(axis=1).mean())
         assert lift.last == pytest.approx(accuracies[:, -1].mean())
-        assert lift.lift == pytest.approx(lift.published - lift.last)
+        assert lift.lift == pytest.approx(lift.best - lift.last)
         assert lift.lift > 0
     assert "picks its epoch on the test split (every arm)" in caveats(on_test)
 

@@ -1,0 +1,156 @@
+"""Every test of one comparison, before any correction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.crossed import CrossedResult, crossed_test
+from analysis.equivalence import EquivalenceResult, tost
+from analysis.looks import sequential_p
+from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar, mcnemar_clustered
+from analysis.metrics import METRICS
+from analysis.outcomes import Outcomes, Trial
+from analysis.over_seeds import OutperformingResult, probability_of_outperforming
+from analysis.permutation import SignFlipResult, sign_flip
+from analysis.plan import AnalysisPlan, Comparison
+from analysis.schedule import Look
+from analysis.words import named_trials
+
+Scores = NDArray[np.float64]
+
+_NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Battery:
+    """What every test says about one comparison.
+
+    Parameters
+    ----------
+    comparison
+        The two arms.
+    refusal
+        Why there is no test; else empty.
+    result, equivalence
+        The primary test, and equivalence at the plan's margin: about new seeds and new examples.
+    sequential_p, sequential_equivalence_p
+        Their p-values as they hold at any of the declared looks; the raw ones in a study without looks.
+    sign_flip, outperforming
+        About new seeds, on this very test set.
+    mcnemar
+        One result a seed: about new examples, for two trained models.
+    """
+
+    comparison: Comparison
+    refusal: str
+    result: CrossedResult | None = None
+    equivalence: EquivalenceResult | None = None
+    sequential_p: float = _NAN
+    sequential_equivalence_p: float = _NAN
+    sign_flip: SignFlipResult | None = None
+    outperforming: OutperformingResult | None = None
+    mcnemar: tuple[McNemarResult | ClusteredMcNemarResult, ...] = ()
+
+
+def lost_trials(outcomes: Outcomes, arms: Sequence[str], seeds: Sequence[int]) -> list[Trial]:
+    """Return the trials of some arms without usable predictions, among these seeds."""
+    return [trial for trial in outcomes.unfinished(arms=arms) if trial.seed in seeds]
+
+
+def _refusal(
+    outcomes: Outcomes, plan: AnalysisPlan, pair: Comparison, scores: Mapping[str, Scores], seeds: Sequence[int]
+) -> str:
+    lost = lost_trials(outcomes, (pair.treatment, pair.baseline), seeds)
+    if lost:
+        return named_trials(lost)
+    if not seeds:
+        return "no seed with which every arm finished"
+    undefined = [
+        f"{arm} seed {seed}"
+        for arm in (pair.treatment, pair.baseline)
+        for seed, row in zip(seeds, scores[arm], strict=True)
+        if math.isnan(row[0])
+    ]
+    return f"{METRICS[plan.metric].title} is undefined: {', '.join(undefined)}" if undefined else ""
+
+
+def examine(
+    outcomes: Outcomes,
+    plan: AnalysisPlan,
+    pair: Comparison,
+    scores: Mapping[str, Scores],
+    *,
+    seeds: Sequence[int],
+    look: Look | None,
+    rng: np.random.Generator,
+) -> Battery:
+    """Make every test of one comparison.
+
+    Parameters
+    ----------
+    outcomes, plan
+        The study and its frozen plan.
+    pair
+        The two arms.
+    scores
+        By arm, of those that finished with all seeds, shape (S, examples or clusters).
+    seeds
+        The seeds in use.
+    look
+        The look that has been reached, in a study that declares looks.
+    rng
+        For a permutation test that cannot count every rearrangement.
+    """
+    if look is not None and not look.number:
+        return Battery(comparison=pair, refusal=f"the first look is at {look.looks[0]} seeds")
+    refusal = _refusal(outcomes, plan, pair, scores, seeds)
+    if refusal:
+        return Battery(comparison=pair, refusal=refusal)
+    treatment, baseline = scores[pair.treatment], scores[pair.baseline]
+    result = crossed_test(treatment, baseline, paired=True)
+    same = tost(result.estimate, result.standard_error, result.df, margin=plan.margin)
+    honest = (result.p_value, same.p_value)
+    if look is not None:
+        honest = _at_looks(treatment, baseline, plan, look, seeds)
+    right = [outcomes.answers(arm, seeds=seeds) == outcomes.labels for arm in (pair.treatment, pair.baseline)]
+    means = [scored.mean(axis=1) for scored in (treatment, baseline)]
+    sign = 1 if METRICS[plan.metric].higher_is_better else -1
+    if plan.metric == "accuracy":
+        flip = sign_flip(right[0].sum(axis=1), right[1].sum(axis=1), n_examples=outcomes.n_examples)
+    else:
+        flip = sign_flip(means[0], means[1], rng=rng)
+    return Battery(
+        comparison=pair,
+        refusal="",
+        result=result,
+        equivalence=same,
+        sequential_p=honest[0],
+        sequential_equivalence_p=honest[1],
+        sign_flip=flip,
+        outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
+        mcnemar=tuple(
+            mcnemar(one, other) if outcomes.clusters is None else mcnemar_clustered(one, other, outcomes.clusters)
+            for one, other in zip(right[0], right[1], strict=True)
+        ),
+    )
+
+
+def _at_looks(
+    treatment: Scores, baseline: Scores, plan: AnalysisPlan, look: Look, seeds: Sequence[int]
+) -> tuple[float, float]:
+    """Return the p-values for a difference and for equivalence that hold at any of the looks so far."""
+    difference, equivalence = [], []
+    for so_far in look.earlier(seeds):
+        if not so_far:
+            difference.append(_NAN)
+            equivalence.append(_NAN)
+            continue
+        result = crossed_test(treatment[: len(so_far)], baseline[: len(so_far)], paired=True)
+        difference.append(result.p_value)
+        equivalence.append(tost(result.estimate, result.standard_error, result.df, margin=plan.margin).p_value)
+    return sequential_p(difference, look.looks, sides=2), sequential_p(equivalence, look.looks, sides=1)

@@ -1,0 +1,212 @@
+"""Simulated studies: two arms, runs that vary with their seeds, and a truth that is known.
+
+A run is right on an example when a normal score lies above a threshold. The score is made of the example, of what
+the arm makes of the example, of the run's seed, and of what is left over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+N_EXAMPLES = 872
+# Turns a margin into the probability of the true class; about the slope at which the two agree.
+_STEEPNESS = 1.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regime:
+    """A way in which two arms that are equally good on average can differ.
+
+    Parameters
+    ----------
+    name : str
+        In words, for the tables.
+    seed_sd : float
+        Standard deviation over seeds of a run's accuracy.
+    noisier : float
+        How many times larger that is in the treatment.
+    correlation : float
+        Of the two arms' seed effects, where the seeds are shared.
+    by_example : float
+        Share of the score's variance that is the arm's own on each example.
+    left_over : float
+        Share that changes from seed to seed and example to example.
+    collapse : float
+        Share of the treatment's runs that guess, with its mean accuracy unchanged.
+    accuracy : float
+        Mean accuracy of both arms.
+    class_shares : tuple of float
+        Shares of the classes among the examples.
+    """
+
+    name: str
+    seed_sd: float = 0.008
+    noisier: float = 1.0
+    correlation: float = 0.0
+    by_example: float = 0.06
+    left_over: float = 0.06
+    collapse: float = 0.0
+    accuracy: float = 0.88
+    class_shares: tuple[float, ...] = (0.5, 0.5)
+
+    @property
+    def promised(self) -> bool:
+        """Whether the crossed test promises its level here: equal seed SDs, and no run that collapses."""
+        return self.noisier == 1.0 and self.collapse == 0.0
+
+
+REGIMES = (
+    Regime(name="no seed effect", seed_sd=0.0),
+    Regime(name="mild seed effect"),
+    Regime(name="strong seed effect", seed_sd=0.018),
+    Regime(name="very strong seed effect", seed_sd=0.04),
+    Regime(name="arms alike on every example", by_example=0.0),
+    Regime(name="arms differ by example", by_example=0.25),
+    Regime(name="seeds shared, correlation .5", seed_sd=0.018, correlation=0.5),
+    Regime(name="accuracy .60", accuracy=0.60),
+    Regime(name="accuracy .97", accuracy=0.97, seed_sd=0.004),
+    Regime(name="four classes", class_shares=(0.25, 0.25, 0.25, 0.25)),
+    Regime(name="rare class, 5%", class_shares=(0.95, 0.05)),
+    Regime(name="one arm three times noisier", seed_sd=0.018, noisier=3.0),
+    Regime(name="one arm collapses in a tenth of its runs", collapse=0.1),
+)
+"""The regimes of docs/calibration.md. In the last two the crossed test promises nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedStudy:
+    """Two arms on the same examples.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        True classes.
+    n_classes : int
+    margins : tuple of ndarray, shape (S, N)
+        Of the treatment and of the baseline: above 0 where the run is right.
+    wrong : tuple of ndarray of int, shape (S, N)
+        The class that each run says where it is not right.
+    """
+
+    labels: NDArray[np.int64]
+    n_classes: int
+    margins: tuple[NDArray[np.float32], NDArray[np.float32]]
+    wrong: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+    @cached_property
+    def right(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether each run of the treatment, and of the baseline, is right on each example."""
+        treatment, baseline = self.margins
+        return treatment > 0, baseline > 0
+
+    @cached_property
+    def predictions(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What each run of the treatment, and of the baseline, says."""
+        (treatment, baseline), (wrong_t, wrong_b) = self.right, self.wrong
+        return np.where(treatment, self.labels, wrong_t), np.where(baseline, self.labels, wrong_b)
+
+    @cached_property
+    def probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Class probabilities, shape (S, N, 2); for two classes only."""
+        treatment, baseline = (self._two_classes(margin) for margin in self.margins)
+        return treatment, baseline
+
+    def _two_classes(self, margin: NDArray[np.float32]) -> NDArray[np.float64]:
+        true = special.expit(_STEEPNESS * margin.astype(np.float64))
+        first = np.where(self.labels == 0, true, 1 - true)
+        return np.stack([first, 1 - first], axis=-1)
+
+
+def draw(
+    regime: Regime, n_seeds: int, rng: np.random.Generator, *, gap: float, n_examples: int = N_EXAMPLES
+) -> tuple[SimulatedStudy, SimulatedStudy]:
+    """Draw one study in which nothing is different, and the same study with a true gap in accuracy.
+
+    Parameters
+    ----------
+    regime : Regime
+    n_seeds : int
+        Runs of each arm.
+    rng : numpy.random.Generator
+    gap : float
+        True accuracy of the treatment minus that of the baseline in the second study.
+    n_examples : int
+
+    Returns
+    -------
+    tuple of SimulatedStudy
+        With the same examples, seeds and baseline.
+    """
+    treatment, baseline = _scores(regime, n_seeds, rng, n_arms=2, n_examples=n_examples)
+    collapsed = rng.random((n_seeds, 1)) < regime.collapse
+    n_classes = len(regime.class_shares)
+    labels = np.searchsorted(np.cumsum(regime.class_shares), (np.arange(n_examples) + 0.5) / n_examples)
+    shape = (2, n_seeds, n_examples)
+    offset = np.ones(shape, dtype=np.int64) if n_classes == 2 else rng.integers(1, n_classes, shape)
+    wrong_t, wrong_b = (labels + offset) % n_classes
+    against = baseline + np.float32(special.ndtri(regime.accuracy))
+
+    def study(true_gap: float) -> SimulatedStudy:
+        sound = (regime.accuracy + true_gap - 0.5 * regime.collapse) / (1 - regime.collapse)
+        threshold = np.where(collapsed, 0.0, special.ndtri(sound)).astype(np.float32)
+        return SimulatedStudy(
+            labels=labels, n_classes=n_classes, margins=(treatment + threshold, against), wrong=(wrong_t, wrong_b)
+        )
+
+    return study(0.0), study(gap)
+
+
+def draw_arms(
+    regime: Regime, n_seeds: int, rng: np.random.Generator, *, gaps: Sequence[float], n_examples: int = N_EXAMPLES
+) -> tuple[list[NDArray[np.bool_]], NDArray[np.bool_]]:
+    """Draw several treatments and the baseline that all of them are compared with.
+
+    Parameters
+    ----------
+    regime : Regime
+    n_seeds : int
+        Runs of each arm.
+    rng : numpy.random.Generator
+    gaps : sequence of float
+        True accuracy of each treatment minus that of the baseline.
+    n_examples : int
+
+    Returns
+    -------
+    tuple
+        Whether each treatment is right, shape (S, N) each, and the baseline.
+    """
+    *treatments, baseline = _scores(regime, n_seeds, rng, n_arms=len(gaps) + 1, n_examples=n_examples)
+    right = [
+        score > -np.float32(special.ndtri(regime.accuracy + gap)) for score, gap in zip(treatments, gaps, strict=True)
+    ]
+    return right, baseline > -np.float32(special.ndtri(regime.accuracy))
+
+
+def _scores(
+    regime: Regime, n_seeds: int, rng: np.random.Generator, *, n_arms: int, n_examples: int
+) -> NDArray[np.float32]:
+    """Draw standard normal scores, shape (arms, S, N); the last arm is the baseline."""
+    middle = float(special.ndtri(regime.accuracy))
+    # The density at the threshold turns a small shift of the score into one of accuracy.
+    shift = np.full(n_arms, regime.seed_sd / (math.exp(-(middle**2) / 2) / math.sqrt(2 * math.pi)))
+    shift[:-1] *= regime.noisier
+    g = rng.standard_normal((n_arms, n_seeds))
+    g[:-1] = regime.correlation * g[-1] + math.sqrt(1 - regime.correlation**2) * g[:-1]
+
+    def normal(variance: float, *shape: int) -> NDArray[np.float32]:
+        return rng.standard_normal(shape, dtype=np.float32) * np.float32(math.sqrt(variance))
+
+    score = normal(1 - regime.by_example - regime.left_over, n_examples)
+    score = score + normal(regime.by_example, n_arms, 1, n_examples)
+    score = score + normal(regime.left_over, n_arms, n_seeds, n_examples)
+    score += (shift[:, None] * g).astype(np.float32)[:, :, None]
+    # The seed's share widens the score; without this the mean accuracy would fall with it.
+    return np.asarray(score / np.sqrt(1 + shift**2).astype(np.float32)[:, None, None], dtype=np.float32)
