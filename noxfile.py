@@ -59,6 +59,13 @@ def smoke(session: nox.Session) -> None:
 
 
 @nox.session
+def calibration(session: nox.Session) -> None:
+    """Count how often every method errs, over simulated studies; writes docs/calibration.md."""
+    install(session, "-e", ".")
+    session.run("python", "-m", "analysis.calibration", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def real(session: nox.Session) -> None:
     """Run the main job on the real SST-2 and a real encoder: needs HARNESS_SST2 and HARNESS_ENCODER."""
     for name in ("HARNESS_SST2", "HARNESS_ENCODER"):

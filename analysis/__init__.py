@@ -1,10 +1,12 @@
 """Decide which gaps between fine-tuned models are real, for which population, and what would settle the rest.
 
 A results folder goes in (`analyze`), a report comes out, and `analysis.tables` prints it. The methods stand
-on their own as well: `crossed_test`, `sign_flip`, `tost`, `joint_step_down` and their neighbours take arrays
-and know nothing of folders. Nothing here needs the packages that train models.
+on their own as well: `crossed_test`, `sign_flip`, `multi_bootstrap`, `tost`, `joint_step_down` and their neighbours
+take arrays and know nothing of folders. docs/statistics.md says which of them answers which question. Nothing here
+needs the packages that train models.
 
-The names load on first use, so that checking a plan does not wait for the statistics.
+The names load on first use, so that checking a plan does not wait for the statistics. A function that shares its
+name with its module (`mcnemar`, `consistency`, `error_types`) is imported from there.
 """
 
 from __future__ import annotations
@@ -13,69 +15,173 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.bca import BcaResult, bca_interval
+    from analysis.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
+    from analysis.bootstrap_metric import multi_bootstrap_metric
+    from analysis.calibration_error import CalibrationError, brier_scores, expected_calibration_error, log_loss_scores
+    from analysis.clusters import cluster_scores
+    from analysis.consistency import Churn, Consistency, churn
     from analysis.crossed import CrossedResult, VarianceComponents, crossed_test
-    from analysis.equivalence import EquivalenceResult, tost
+    from analysis.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
+    from analysis.error_types import ErrorTypes
     from analysis.errors import AlignmentError, AnalysisError, FormatError, PlanError, Problem, RecordError
-    from analysis.mcnemar import McNemarResult, mcnemar_from_counts
-    from analysis.metrics import ClassScores, class_scores, confusion
-    from analysis.multiplicity import JointCorrection, holm, joint_step_down
+    from analysis.influence import ConfusionMetric, confusion_metric, confusion_scores, metric_scores
+    from analysis.looks import one_sided_thresholds, sequential_p, spent, thresholds
+    from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar_clustered, mcnemar_from_counts
+    from analysis.metrics import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
+    from analysis.multiplicity import JointCorrection, benjamini_hochberg, holm, joint_step_down
     from analysis.outcomes import Outcomes, load
+    from analysis.over_seeds import (
+        OutperformingResult,
+        PairedTResult,
+        WilcoxonResult,
+        paired_t,
+        probability_of_outperforming,
+        wilcoxon,
+    )
     from analysis.permutation import LabelPermutationResult, SignFlipResult, label_permutation, sign_flip
     from analysis.plan import AnalysisPlan, Comparison, check_plan, parse_plan
+    from analysis.planning import Plan, Span, plan_comparison, stated_components
     from analysis.power import Settling, settle
+    from analysis.predictive_values import PredictiveValueResult, PredictiveValueTest, weighted_generalized_score
+    from analysis.proportions import (
+        GapInterval,
+        OddsRatioResult,
+        discordance_odds_ratio,
+        newcombe_interval,
+        tango_interval,
+    )
     from analysis.report import StudyReport, analyze
+    from analysis.single_run import mcnemar_power, single_run_detectable_gap
+    from analysis.sizes import detectable_gap_at, power_at, standard_error_at
     from analysis.verdict import Verdict, decide
 
 __all__ = [
+    "METRICS",
     "AlignmentError",
     "AnalysisError",
     "AnalysisPlan",
+    "BcaResult",
+    "CalibrationError",
+    "Churn",
     "ClassScores",
+    "ClusteredMcNemarResult",
     "Comparison",
+    "ConfusionMetric",
+    "Consistency",
     "CrossedResult",
     "EquivalenceResult",
+    "ErrorTypes",
     "FormatError",
+    "GapInterval",
     "JointCorrection",
     "LabelPermutationResult",
     "McNemarResult",
+    "MetricKind",
+    "MultiBootstrapResult",
+    "NonInferiorityResult",
+    "OddsRatioResult",
     "Outcomes",
+    "OutperformingResult",
+    "PairedTResult",
+    "Plan",
     "PlanError",
+    "PredictiveValueResult",
+    "PredictiveValueTest",
     "Problem",
     "RecordError",
     "Settling",
     "SignFlipResult",
+    "Span",
     "StudyReport",
     "VarianceComponents",
     "Verdict",
+    "WilcoxonResult",
     "analyze",
+    "auroc_scores",
+    "bca_interval",
+    "benjamini_hochberg",
+    "bootstrap_study",
+    "brier_scores",
     "check_plan",
+    "churn",
     "class_scores",
+    "cluster_scores",
     "confusion",
+    "confusion_metric",
+    "confusion_scores",
     "crossed_test",
     "decide",
+    "detectable_gap_at",
+    "discordance_odds_ratio",
+    "expected_calibration_error",
     "holm",
     "joint_step_down",
     "label_permutation",
     "load",
+    "log_loss_scores",
+    "mcnemar_clustered",
     "mcnemar_from_counts",
+    "mcnemar_power",
+    "metric_scores",
+    "multi_bootstrap",
+    "multi_bootstrap_metric",
+    "newcombe_interval",
+    "non_inferiority",
+    "one_sided_thresholds",
+    "paired_t",
     "parse_plan",
+    "plan_comparison",
+    "power_at",
+    "probability_of_outperforming",
+    "sequential_p",
     "settle",
     "sign_flip",
+    "single_run_detectable_gap",
+    "spent",
+    "standard_error_at",
+    "stated_components",
+    "tango_interval",
+    "thresholds",
     "tost",
+    "weighted_generalized_score",
+    "wilcoxon",
 ]
 
 _HOMES = {
+    "bca": ("BcaResult", "bca_interval"),
+    "bootstrap": ("MultiBootstrapResult", "bootstrap_study", "multi_bootstrap"),
+    "bootstrap_metric": ("multi_bootstrap_metric",),
+    "calibration_error": ("CalibrationError", "brier_scores", "expected_calibration_error", "log_loss_scores"),
+    "clusters": ("cluster_scores",),
+    "consistency": ("Churn", "Consistency", "churn"),
     "crossed": ("CrossedResult", "VarianceComponents", "crossed_test"),
-    "equivalence": ("EquivalenceResult", "tost"),
+    "equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
+    "error_types": ("ErrorTypes",),
     "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError"),
-    "mcnemar": ("McNemarResult", "mcnemar_from_counts"),
-    "metrics": ("ClassScores", "class_scores", "confusion"),
-    "multiplicity": ("JointCorrection", "holm", "joint_step_down"),
+    "influence": ("ConfusionMetric", "confusion_metric", "confusion_scores", "metric_scores"),
+    "looks": ("one_sided_thresholds", "sequential_p", "spent", "thresholds"),
+    "mcnemar": ("ClusteredMcNemarResult", "McNemarResult", "mcnemar_clustered", "mcnemar_from_counts"),
+    "metrics": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),
+    "multiplicity": ("JointCorrection", "benjamini_hochberg", "holm", "joint_step_down"),
     "outcomes": ("Outcomes", "load"),
+    "over_seeds": (
+        "OutperformingResult",
+        "PairedTResult",
+        "WilcoxonResult",
+        "paired_t",
+        "probability_of_outperforming",
+        "wilcoxon",
+    ),
     "permutation": ("LabelPermutationResult", "SignFlipResult", "label_permutation", "sign_flip"),
     "plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),
+    "planning": ("Plan", "Span", "plan_comparison", "stated_components"),
     "power": ("Settling", "settle"),
+    "predictive_values": ("PredictiveValueResult", "PredictiveValueTest", "weighted_generalized_score"),
+    "proportions": ("GapInterval", "OddsRatioResult", "discordance_odds_ratio", "newcombe_interval", "tango_interval"),
     "report": ("StudyReport", "analyze"),
+    "single_run": ("mcnemar_power", "single_run_detectable_gap"),
+    "sizes": ("detectable_gap_at", "power_at", "standard_error_at"),
     "verdict": ("Verdict", "decide"),
 }
 

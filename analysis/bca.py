@@ -95,7 +95,7 @@ def bca_interval(
 
     References
     ----------
-    Efron (1987), "Better bootstrap confidence intervals", JASA 82, 171-185, sections 2 and 6. Davison and Hinkley
+    Efron (1987), "Better bootstrap confidence intervals", JASA 82, 171-185. Davison and Hinkley
     (1997), Bootstrap Methods and their Application, section 5.3.2.
 
     Examples

@@ -17,6 +17,7 @@ from analysis.resamples import (
     paired_replicates,
     percentile_reading,
     tail_size,
+    with_squares,
 )
 from analysis.variance import ROUNDING
 
@@ -39,7 +40,7 @@ class MultiBootstrapResult:
         Equal tails of the resampled estimates.
     p_percentile : float
         Two-sided: twice the smaller share of resampled estimates on either side of 0, the observed one counted
-        in. Below ``1 - confidence`` exactly where the percentile interval leaves out 0.
+        in. At most ``1 - confidence`` exactly where the percentile interval leaves out 0.
     studentised_interval : tuple of float
         The estimate, plus and minus its crossed standard error times a quantile of the resampled |t|.
     p_studentised : float
@@ -73,13 +74,11 @@ class MultiBootstrapResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Contrast:
-    """Two arms with their observed difference; `d` is there where design A studentises."""
+    """Two arms with their observed difference; with squares, the differences for design A, else both arms."""
 
     observed: CrossedResult
     size: float
-    y_t: NDArray[np.float64]
-    y_b: NDArray[np.float64]
-    d: NDArray[np.float64] | None
+    scores: tuple[NDArray[np.float64], ...]
 
     @property
     def varies(self) -> bool:
@@ -140,7 +139,7 @@ def multi_bootstrap(
     References
     ----------
     Sellam et al. (2022), "The MultiBERTs", ICLR, section 3. Owen (2007), "The pigeonhole bootstrap", Annals of
-    Applied Statistics 1, 386-411, section 4. Hall (1988), "On symmetric bootstrap confidence intervals", JRSS B 50,
+    Applied Statistics 1, 386-411. Hall (1988), "On symmetric bootstrap confidence intervals", JRSS B 50,
     35-45. Davison and Hinkley (1997), Bootstrap Methods and their Application, section 4.2 (adding one).
 
     Examples
@@ -222,13 +221,11 @@ def bootstrap_study(
 def _contrast(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> _Contrast:
     observed = crossed_test(treatment, baseline, paired=paired)
     y_t, y_b = np.asarray(treatment, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
-    d = y_t - y_b if observed.design == "A" else None
+    sources = () if not observed.standard_error > 0 else (y_t - y_b,) if observed.design == "A" else (y_t, y_b)
     return _Contrast(
         observed=observed,
         size=float(max(np.abs(y_t).max(), np.abs(y_b).max())),
-        y_t=y_t if d is not None else y_t - y_t.mean(),
-        y_b=y_b if d is not None else y_b - y_b.mean(),
-        d=None if d is None else d - d.mean(),
+        scores=tuple(with_squares(y) for y in sources),
     )
 
 
@@ -244,11 +241,12 @@ def _bootstrap(
     replicates = np.empty((len(contrasts), 2, B))
     for rows, V in example_draws(rng, B, contrasts[0].observed.n_examples):
         for drawn, contrast in zip(replicates, contrasts, strict=True):
-            drawn[:, rows] = (
-                independent_replicates(W_t[rows], W_b[rows], V, contrast.y_t, contrast.y_b, contrast.size)
-                if contrast.d is None
-                else paired_replicates(W_t[rows], V, contrast.d, contrast.size)
-            )
+            if contrast.observed.design == "A":
+                (d,) = contrast.scores
+                drawn[:, rows] = paired_replicates(W_t[rows], V, d, contrast.size)
+            else:
+                y_t, y_b = contrast.scores
+                drawn[:, rows] = independent_replicates(W_t[rows], W_b[rows], V, y_t, y_b, contrast.size)
     return [
         _result(contrast, shifts, np.sqrt(variances), confidence)
         for contrast, (shifts, variances) in zip(contrasts, replicates, strict=True)

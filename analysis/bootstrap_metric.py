@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.bootstrap import MultiBootstrapResult
 from analysis.resamples import draw_counts, example_draws, percentile_reading, tail_size
 from analysis.variance import ROUNDING
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _NAN = float("nan")
 
@@ -97,8 +100,8 @@ def multi_bootstrap_metric(
     tail_size(resamples, confidence)
     cells_t, cells_b = _cells(labels, treatment, baseline, metric.n_classes, paired=paired)
     S_t, S_b, N = len(cells_t), len(cells_b), cells_t.shape[1]
-    all_once = np.ones((1, N))
-    values_t, values_b = (_run_values(metric, all_once, cells)[0] for cells in (cells_t, cells_b))
+    arms = [_indicators(cells, metric.n_classes) for cells in (cells_t, cells_b)]
+    values_t, values_b = (_run_values(metric, np.ones((1, N)), arm) for arm in arms)
     estimate = float(values_t.mean() - values_b.mean())
     reasons = []
     if N == 1:
@@ -116,8 +119,8 @@ def multi_bootstrap_metric(
         for rows, V in example_draws(rng, resamples, N):
             means = (
                 # A run that was not drawn may be undefined.
-                np.einsum("bs,bs->b", W, np.where(W > 0, _run_values(metric, V, cells), 0.0)) / len(cells)
-                for W, cells in ((W_t[rows], cells_t), (W_b[rows], cells_b))
+                np.einsum("bs,bs->b", W, np.where(W > 0, _run_values(metric, V, arm), 0.0)) / W.shape[1]
+                for W, arm in zip((W_t[rows], W_b[rows]), arms, strict=True)
             )
             drawn[rows] = next(means) - next(means)
         reasons.append("no studentised interval for a metric of the confusion matrix")
@@ -145,15 +148,22 @@ def multi_bootstrap_metric(
     )
 
 
-def _run_values(metric: CellMetric, V: NDArray[np.float64], cells: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Metric of every run (rows of `cells`) on every resample of examples (rows of `V`)."""
-    N, C = V.shape[1], metric.n_classes
-    shares = np.zeros((len(V), len(cells), C**2))
-    for run, cell in enumerate(cells):
-        present = np.unique(cell)
-        shares[:, run, present] = V @ (cell[:, None] == present).astype(np.float64) / N
+def _indicators(cells: NDArray[np.int64], n_classes: int) -> csr_array:
+    """Which examples (columns) lie in which cell of which run (rows): one entry for each run and example."""
+    from scipy.sparse import csr_array
+
+    S, N = cells.shape
+    rows = (cells + n_classes**2 * np.arange(S)[:, None]).ravel()
+    return csr_array((np.ones(S * N), (rows, np.tile(np.arange(N), S))), shape=(S * n_classes**2, N))
+
+
+def _run_values(metric: CellMetric, V: NDArray[np.float64], indicators: csr_array) -> NDArray[np.float64]:
+    """Metric of every run on every resample of examples (rows of `V`)."""
+    B, N = V.shape
+    C = metric.n_classes
+    shares = (indicators @ np.ascontiguousarray(V.T) / N).T.reshape(B, -1, C, C)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(metric.value(shares.reshape(len(V), len(cells), C, C)), dtype=np.float64)
+        return np.asarray(metric.value(shares), dtype=np.float64)
 
 
 def _cells(

@@ -126,7 +126,8 @@ def compare(
     look
         The look that has been reached, in a study that declares looks.
     resamples
-        How often the multi-bootstrap resamples.
+        How often the multi-bootstrap resamples, at least 2. Its confidence is 1 - alpha, or the most that so few
+        resamples can give.
     rng
         For what is resampled.
 
@@ -140,7 +141,9 @@ def compare(
     scores = {arm: outcomes.drawn(outcomes.scores(arm, seeds=seeds, metric=plan.metric)) for arm in complete}
     tested = [examine(outcomes, plan, pair, scores, seeds=seeds, look=look, rng=rng) for pair in pairs]
     made = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tested, strict=True) if one.result is not None]
-    bootstraps = bootstrap_study(scores, made, rng=rng, resamples=resamples, confidence=1 - plan.alpha) if made else {}
+    # Few resamples reach no far tail: their interval is then the widest that they can give, and says so.
+    reach = min(1 - plan.alpha, 1 - 2 / (resamples + 1))
+    bootstraps = bootstrap_study(scores, made, rng=rng, resamples=resamples, confidence=reach) if made else {}
     difference, equivalence = _corrected(
         plan, [one.sequential_p for one in tested], [one.sequential_equivalence_p for one in tested]
     )

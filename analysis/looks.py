@@ -194,7 +194,7 @@ def sequential_p(p_values: Sequence[float], looks: Sequence[int], *, sides: Lite
     for k in range(len(p_values), 0, -1):
         p = p_values[k - 1]
         if not math.isnan(p):
-            smallest = min(smallest, _level_rejecting(max(p, _NOTHING), declared, k, sides, smallest))
+            smallest = _level_rejecting(max(p, _NOTHING), declared, k, sides, smallest)
     return smallest
 
 

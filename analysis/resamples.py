@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from analysis.variance import ROUNDING
 
-# Counts in one block: 2 MB, so that a block stays in the processor's cache ...
-_CELLS = 250_000
+# Counts in one block: below 1 MB, so that a block stays in the processor's cache ...
+_CELLS = 100_000
 # ... unless the products would shrink to a few rows.
 _LEAST_ROWS = 64
 
@@ -73,10 +73,27 @@ def example_draws(
         yield rows, draw_counts(rng, rows.stop - rows.start, n_examples)
 
 
+def with_squares(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Stack scores, less their mean, on their squares: one product with counts then sums both.
+
+    Parameters
+    ----------
+    y : ndarray, shape (S, N)
+
+    Returns
+    -------
+    ndarray, shape (2 * S, N)
+    """
+    both = np.empty((2 * len(y), y.shape[1]))
+    np.subtract(y, y.mean(), out=both[: len(y)])
+    np.square(both[: len(y)], out=both[len(y) :])
+    return both
+
+
 def paired_replicates(
     W: NDArray[np.float64], V: NDArray[np.float64], d: NDArray[np.float64], size: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean of `d` in every resample, with its variance by design A.
+    """Mean difference in every resample, less the observed one, with its variance by design A.
 
     Parameters
     ----------
@@ -84,8 +101,8 @@ def paired_replicates(
         How often each resample holds every seed.
     V : ndarray, shape (B, N)
         How often each resample holds every example.
-    d : ndarray, shape (S, N)
-        Differences less their mean; S and N at least 2.
+    d : ndarray, shape (2 * S, N)
+        Differences `with_squares`; S and N at least 2.
     size : float
         Largest absolute score, against which rounding is judged.
 
@@ -94,7 +111,7 @@ def paired_replicates(
     tuple of ndarray, shape (B,)
         Means, and the variances that `analysis.variance.paired_variance` would give of the resampled matrix.
     """
-    S, N = d.shape
+    S, N = W.shape[1], V.shape[1]
     arm = _arm(W, V, d, size)
     a = np.maximum(arm.ms_seed, arm.ms_resid)
     return arm.mean, (a + np.maximum(arm.ms_example - arm.ms_resid, 0.0)) / (S * N)
@@ -108,7 +125,7 @@ def independent_replicates(
     y_b: NDArray[np.float64],
     size: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Difference of two arms' means in every resample, with its variance by design B.
+    """Difference of two arms' means in every resample, less the observed one, with its variance by design B.
 
     Parameters
     ----------
@@ -116,8 +133,8 @@ def independent_replicates(
         How often each resample holds every seed of the treatment and of the baseline.
     V : ndarray, shape (B, N)
         How often each resample holds every example, in both arms alike.
-    y_t, y_b : ndarray, shapes (S_t, N) and (S_b, N)
-        Scores less their arm's mean; all dimensions at least 2.
+    y_t, y_b : ndarray, shapes (2 * S_t, N) and (2 * S_b, N)
+        Scores `with_squares`; seeds and examples at least 2.
     size : float
         Largest absolute score, against which rounding is judged.
 
@@ -127,8 +144,8 @@ def independent_replicates(
         Differences, and the variances that `analysis.variance.independent_variance` would give of the
         resampled matrices.
     """
-    N = y_t.shape[1]
-    arms = [(_arm(W, V, y, size), len(y)) for W, y in ((W_t, y_t), (W_b, y_b))]
+    N = V.shape[1]
+    arms = [(_arm(W, V, y, size), W.shape[1]) for W, y in ((W_t, y_t), (W_b, y_b))]
     (treatment, _), (baseline, _) = arms
     difference = treatment.mean - baseline.mean
     c = treatment.example_means - baseline.example_means
@@ -189,11 +206,12 @@ def percentile_reading(
 
 
 def _arm(W: NDArray[np.float64], V: NDArray[np.float64], y: NDArray[np.float64], size: float) -> _Arm:
-    S, N = y.shape
-    r = V @ y.T / N
-    c = (W / S) @ y
+    S, N = W.shape[1], V.shape[1]
+    sums = V @ y.T
+    r = sums[:, :S] / N
+    c = (W / S) @ y[:S]
     mean = np.einsum("bs,bs->b", W, r) / S
-    raw = np.einsum("bs,bs->b", W, V @ np.square(y).T)
+    raw = np.einsum("bs,bs->b", W, sums[:, S:])
     noise = S * N * (ROUNDING * size) ** 2
     seed = N * np.einsum("bs,bs->b", W, np.square(r - mean[:, None]))
     example = S * (np.einsum("bi,bi,bi->b", V, c, c) - N * mean**2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -106,6 +107,9 @@ def analyze(
     details: Annotated[
         bool, typer.Option("--details", help="Print every test, interval and variance component as well.")
     ] = False,
+    resamples: Annotated[
+        int, typer.Option(min=99, metavar="N", help="How often the multi-bootstrap resamples seeds and examples.")
+    ] = 10_000,
 ) -> None:
     """Say which gaps are real.
 
@@ -116,7 +120,7 @@ def analyze(
     from analysis import tables
     from harness.errors import ResultsError
 
-    reports = {path: analyze_folder(path) for path in _studies(folder)}
+    reports = {path: analyze_folder(path, resamples=resamples) for path in _studies(folder)}
     for path, report in reports.items():
         target = path / "report"
         try:
@@ -175,21 +179,48 @@ def plan(
     study: StudyFile,
     overrides: Overrides = None,
     results: Root = Path("results"),
+    seed_sd: Annotated[
+        float, typer.Option(help="Supposed SD over seeds of a run's accuracy (0.01 is one percentage point).")
+    ] = 0.01,
+    discordance: Annotated[
+        float,
+        typer.Option(help="Supposed share of test sentences on which one run of each arm differs in being right."),
+    ] = 0.08,
+    rerun_discordance: Annotated[float, typer.Option(help="The same for two seeds of one arm.")] = 0.05,
+    test_examples: Annotated[
+        int | None, typer.Option(min=2, help="Test sentences, where the data are not here yet.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a study would be.
+    """Show what a study would be, and what it can find.
 
-    Its cells and their time where it is known, each arm's parameters, and how small a p its seeds can give.
+    Its cells and their time where it is known, each arm's parameters, how small a p its seeds can give, and how small
+    a gap: from the figures you state, or, once two seeds have run, from the study's own.
     """
+    import dataclasses
+
+    from analysis.outlook import Stated, outlook
     from analysis.permutation import label_permutation_floor, sign_flip_floor
+    from analysis.plan import parse_plan
+    from analysis.tables import as_terminal
+    from analysis.tables.outlook import outlook_tables
     from harness.hub import offline_if_unreachable
 
     loaded = _load(study, overrides)
     offline_if_unreachable(loaded)
-    sizes, remarks = _sizes(loaded)
+    sizes, remarks, n_test = _sizes(loaded)
     seeds = len(loaded.seeds)
     floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
     seconds = _measured_seconds(results / loaded.name)
+    analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms))
+    found = outlook(
+        analysis_plan,
+        arms=list(loaded.arms),
+        n_seeds=seeds,
+        n_examples=test_examples or n_test,
+        stated=Stated(seed_sd=seed_sd, discordance=discordance, rerun_discordance=rerun_discordance),
+        folder=results / loaded.name,
+    )
     if as_json:
         _print_json(
             {
@@ -200,12 +231,19 @@ def plan(
                 "floors": floors,
                 "seconds_left": seconds,
                 "remarks": remarks,
+                "outlook": _plain(dataclasses.asdict(found)) if found else None,
             }
         )
         return
     from harness.screens import show_plan
 
-    show_plan(_console(), loaded, sizes, remarks, floors, seconds)
+    console = _console()
+    show_plan(console, loaded, sizes, remarks, floors, seconds)
+    if found is not None:
+        for part in as_terminal.laid_out(outlook_tables(found, analysis_plan)):
+            console.print(part)
+    elif test_examples is None and n_test is None and seeds > 1 and len(loaded.arms) > 1:
+        console.print("what it can find: known once the data are here; --test-examples N says it for N sentences")
 
 
 def main() -> None:
@@ -260,16 +298,16 @@ def _needs_training_libraries() -> Iterator[None]:
         ) from None
 
 
-def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return each arm's parameter counts, or why they are not known."""
+def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None]:
+    """Return each arm's parameter counts, or why they are not known; remarks; and the number of test examples."""
     from harness.errors import HarnessError
 
     try:
         with _needs_training_libraries():
             from harness.planning import sizes
     except HarnessError as error:
-        return [{"arm": arm, "total": None, "trainable": None, "reason": str(error)} for arm in study.arms], []
-    counted, remarks = sizes(study)
+        return [{"arm": arm, "total": None, "trainable": None, "reason": str(error)} for arm in study.arms], [], None
+    counted, remarks, n_test = sizes(study)
     rows = [
         {
             "arm": size.arm,
@@ -279,7 +317,7 @@ def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str]]:
         }
         for size in counted
     ]
-    return rows, list(remarks)
+    return rows, list(remarks), n_test
 
 
 def _measured_seconds(folder: Path) -> float | None:
@@ -295,6 +333,15 @@ def _console(*, stderr: bool = False) -> Console:
     console = Console(stderr=stderr, highlight=False)
     # Where there is no terminal to fit, tables get the width that they need.
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_FILE_WIDTH)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: None for a number that is not one."""
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print_json(content: Any) -> None:

@@ -115,7 +115,9 @@ def load(data: Data, tokenizer: Any) -> TaskData:
     # The last split read is the test split.
     clusters = tuple(str(table[data.cluster][i]) for i in chosen) if data.cluster else None
     if clusters is not None and len(set(clusters)) < 2:
-        raise DataError(f"column {data.cluster!r} of split {data.test!r} holds one cluster only; two or more are needed")
+        raise DataError(
+            f"column {data.cluster!r} of split {data.test!r} holds one cluster only; two or more are needed"
+        )
     return TaskData(
         train=train,
         test=test,
@@ -139,6 +141,17 @@ def class_names(data: Data) -> tuple[str, ...]:
         If the data cannot be read, or their labels are no classes.
     """
     return _classes(data, {split: _columns(data, split) for split in (data.train, data.test)})[0]
+
+
+def test_size(data: Data) -> int:
+    """Return the number of test examples.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read.
+    """
+    return data.test_size or len(_columns(data, data.test)[data.label])
 
 
 def _columns(data: Data, split: str) -> Mapping[str, Sequence[Any]]:

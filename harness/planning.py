@@ -1,4 +1,4 @@
-"""What a study would be, before it runs: its arms and their parameter counts."""
+"""What a study would be, before it runs: its arms, their parameter counts, and its test examples."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ class ArmSize:
     reason: str = ""
 
 
-def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...]]:
+def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | None]:
     """Count every arm's parameters from the model's configuration; return them with remarks on how.
+
+    The third value is the number of test examples; None where the data are not on this machine.
 
     No weight is loaded. An arm that does not fit the model, or a configuration that cannot be loaded, is a reason
     beside the arm and no error: a plan says what it can.
@@ -44,21 +46,21 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...]]:
     DataError
         If local data cannot be read.
     """
-    remarks = []
+    remarks: list[str] = []
+    n_classes, n_test = 2, None
+    if data_module.is_local(study.data):
+        n_classes, n_test = len(data_module.class_names(study.data)), data_module.test_size(study.data)
     try:
         checkpoint = models.locate(study.model, study.revision)
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model)
         if config is None:
-            return tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms), ()
+            return tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms), (), n_test
         checkpoint = models.Checkpoint(
             name=study.model, source=study.model, revision=None, identity="", config=config()
         )
         remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")
-    n_classes = 2
-    if data_module.is_local(study.data):
-        n_classes = len(data_module.class_names(study.data))
-    else:
+    if n_test is None:
         remarks.append(f"{study.data.path} is on the Hub, and a plan downloads nothing: two classes are assumed")
     counted = []
     for name, arm in study.arms.items():
@@ -66,4 +68,4 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...]]:
             counted.append(ArmSize(arm=name, parameters=models.describe(checkpoint, arm, n_classes=n_classes)))
         except ModelError as error:
             counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
-    return tuple(counted), tuple(remarks)
+    return tuple(counted), tuple(remarks), n_test

@@ -72,6 +72,8 @@ def show_plan(
     console.print(Text(f"{cells} cells: {len(study.arms)} arms x {len(study.seeds)} seeds{more}"))
     if seconds is None:
         console.print(Text("time: known once a trial is measured; harness run says it before it starts"))
+    elif seconds == 0:
+        console.print(Text("time: every cell has run"))
     else:
         console.print(Text(f"time: about {duration(seconds)} for the cells that are left, from those measured"))
     least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.bca import bca_interval
 from analysis.bootstrap import MultiBootstrapResult, multi_bootstrap
-from analysis.calibration.regimes import SimulatedStudy
+from analysis.calibration.regimes import SimulatedArm, SimulatedStudy
 from analysis.crossed import CrossedResult, crossed_test
 from analysis.influence import auroc_scores, brier_scores, confusion_metric, confusion_scores, log_loss_scores
 from analysis.mcnemar import McNemarResult, mcnemar
@@ -67,6 +68,8 @@ class Method:
     two_classes: bool = False
 
 
+# Several answers read one result, and both studies of a draw share their baseline: what was worked out last is kept.
+@lru_cache(maxsize=4)
 def _crossed(study: SimulatedStudy) -> CrossedResult:
     treatment, baseline = study.right
     return crossed_test(treatment, baseline, paired=True)
@@ -97,11 +100,11 @@ def _wilcoxon(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
 
 
 def _sign_flip(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
-    return Answer(p_value=sign_flip(*_counts(study), n_examples=len(study.labels)).p_value)
+    return Answer(p_value=sign_flip(*_counts(study), n_examples=len(study.baseline.labels)).p_value)
 
 
 def _label_permutation(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
-    return Answer(p_value=label_permutation(*_counts(study), n_examples=len(study.labels)).p_value)
+    return Answer(p_value=label_permutation(*_counts(study), n_examples=len(study.baseline.labels)).p_value)
 
 
 def _one_run(study: SimulatedStudy) -> McNemarResult:
@@ -151,11 +154,12 @@ def _tango(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
 
 
 def _predictive_value(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
-    treatment, baseline = (predictions[0] for predictions in study.predictions)
-    result = weighted_generalized_score(study.labels, treatment, baseline, positive=1)
+    treatment, baseline = study.treatment.predictions[0], study.baseline.predictions[0]
+    result = weighted_generalized_score(study.baseline.labels, treatment, baseline, positive=1)
     return Answer(p_value=result.precision.p_value)
 
 
+@lru_cache(maxsize=4)
 def _bootstrapped(study: SimulatedStudy, rng: np.random.Generator) -> MultiBootstrapResult:
     treatment, baseline = study.right
     return multi_bootstrap(treatment, baseline, paired=True, rng=rng, resamples=RESAMPLES)
@@ -182,25 +186,25 @@ def _bca(study: SimulatedStudy, rng: np.random.Generator) -> Answer:
     return _excludes_zero(limits)
 
 
-def _confusion(name: str) -> Callable[[SimulatedStudy, np.random.Generator], Answer]:
+Scoring = Callable[[SimulatedArm], NDArray[np.float64]]
+
+
+def _by_metric(scoring: Scoring) -> Callable[[SimulatedStudy, np.random.Generator], Answer]:
+    scored = lru_cache(maxsize=4)(scoring)
+
     def answer(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
-        metric = confusion_metric(name, n_classes=study.n_classes)
-        treatment, baseline = (confusion_scores(metric, study.labels, said) for said in study.predictions)
-        if not (np.isfinite(treatment).all() and np.isfinite(baseline).all()):
+        treatment, baseline = scored(study.treatment), scored(study.baseline)
+        if not (np.isfinite(treatment[:, 0]).all() and np.isfinite(baseline[:, 0]).all()):
             return Answer(p_value=math.nan)
         return Answer(p_value=crossed_test(treatment, baseline, paired=True).p_value)
 
     return answer
 
 
-def _probability(
-    scores: Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.float64]],
-) -> Callable[[SimulatedStudy, np.random.Generator], Answer]:
-    def answer(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
-        treatment, baseline = (scores(study.labels, said) for said in study.probabilities)
-        return Answer(p_value=crossed_test(treatment, baseline, paired=True).p_value)
-
-    return answer
+def _confusion(name: str) -> Callable[[SimulatedStudy, np.random.Generator], Answer]:
+    return _by_metric(
+        lambda arm: confusion_scores(confusion_metric(name, n_classes=arm.n_classes), arm.labels, arm.predictions)
+    )
 
 
 BOTH, SEEDS, EXAMPLES = "seeds and examples", "seeds", "examples"
@@ -226,12 +230,22 @@ METHODS = (
     Method(name="macro-F1", population=BOTH, answer=_confusion("macro_f1")),
     Method(name="balanced accuracy", population=BOTH, answer=_confusion("balanced_accuracy")),
     Method(name="MCC", population=BOTH, answer=_confusion("mcc")),
-    Method(name="log loss", population=BOTH, answer=_probability(log_loss_scores), two_classes=True),
-    Method(name="Brier", population=BOTH, answer=_probability(brier_scores), two_classes=True),
+    Method(
+        name="log loss",
+        population=BOTH,
+        answer=_by_metric(lambda arm: log_loss_scores(arm.labels, arm.probabilities)),
+        two_classes=True,
+    ),
+    Method(
+        name="Brier",
+        population=BOTH,
+        answer=_by_metric(lambda arm: brier_scores(arm.labels, arm.probabilities)),
+        two_classes=True,
+    ),
     Method(
         name="AUROC",
         population=BOTH,
-        answer=_probability(lambda labels, said: auroc_scores(labels, said[..., 1], positive=1)),
+        answer=_by_metric(lambda arm: auroc_scores(arm.labels, arm.probabilities[..., 1], positive=1)),
         two_classes=True,
     ),
 )

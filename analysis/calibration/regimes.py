@@ -80,48 +80,55 @@ REGIMES = (
 """The regimes of docs/calibration.md. In the last two the crossed test promises nothing."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SimulatedStudy:
-    """Two arms on the same examples.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedArm:
+    """The runs of one arm.
 
     Parameters
     ----------
     labels : ndarray of int, shape (N,)
         True classes.
     n_classes : int
-    margins : tuple of ndarray, shape (S, N)
-        Of the treatment and of the baseline: above 0 where the run is right.
-    wrong : tuple of ndarray of int, shape (S, N)
+    margins : ndarray, shape (S, N)
+        Above 0 where the run is right.
+    wrong : ndarray of int, shape (S, N)
         The class that each run says where it is not right.
     """
 
     labels: NDArray[np.int64]
     n_classes: int
-    margins: tuple[NDArray[np.float32], NDArray[np.float32]]
-    wrong: tuple[NDArray[np.int64], NDArray[np.int64]]
+    margins: NDArray[np.float32]
+    wrong: NDArray[np.int64]
 
     @cached_property
-    def right(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Whether each run of the treatment, and of the baseline, is right on each example."""
-        treatment, baseline = self.margins
-        return treatment > 0, baseline > 0
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each run is right on each example."""
+        return np.asarray(self.margins > 0)
 
     @cached_property
-    def predictions(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """What each run of the treatment, and of the baseline, says."""
-        (treatment, baseline), (wrong_t, wrong_b) = self.right, self.wrong
-        return np.where(treatment, self.labels, wrong_t), np.where(baseline, self.labels, wrong_b)
+    def predictions(self) -> NDArray[np.int64]:
+        """What each run says."""
+        return np.where(self.right, self.labels, self.wrong)
 
     @cached_property
-    def probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def probabilities(self) -> NDArray[np.float64]:
         """Class probabilities, shape (S, N, 2); for two classes only."""
-        treatment, baseline = (self._two_classes(margin) for margin in self.margins)
-        return treatment, baseline
-
-    def _two_classes(self, margin: NDArray[np.float32]) -> NDArray[np.float64]:
-        true = special.expit(_STEEPNESS * margin.astype(np.float64))
+        true = special.expit(_STEEPNESS * self.margins.astype(np.float64))
         first = np.where(self.labels == 0, true, 1 - true)
         return np.stack([first, 1 - first], axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedStudy:
+    """Two arms on the same examples, with the same seeds."""
+
+    treatment: SimulatedArm
+    baseline: SimulatedArm
+
+    @property
+    def right(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether each run of the treatment, and of the baseline, is right on each example."""
+        return self.treatment.right, self.baseline.right
 
 
 def draw(
@@ -151,14 +158,18 @@ def draw(
     shape = (2, n_seeds, n_examples)
     offset = np.ones(shape, dtype=np.int64) if n_classes == 2 else rng.integers(1, n_classes, shape)
     wrong_t, wrong_b = (labels + offset) % n_classes
-    against = baseline + np.float32(special.ndtri(regime.accuracy))
+    against = SimulatedArm(
+        labels=labels,
+        n_classes=n_classes,
+        margins=baseline + np.float32(special.ndtri(regime.accuracy)),
+        wrong=wrong_b,
+    )
 
     def study(true_gap: float) -> SimulatedStudy:
         sound = (regime.accuracy + true_gap - 0.5 * regime.collapse) / (1 - regime.collapse)
         threshold = np.where(collapsed, 0.0, special.ndtri(sound)).astype(np.float32)
-        return SimulatedStudy(
-            labels=labels, n_classes=n_classes, margins=(treatment + threshold, against), wrong=(wrong_t, wrong_b)
-        )
+        arm = SimulatedArm(labels=labels, n_classes=n_classes, margins=treatment + threshold, wrong=wrong_t)
+        return SimulatedStudy(treatment=arm, baseline=against)
 
     return study(0.0), study(gap)
 

@@ -26,7 +26,18 @@ def render(title: str, question: str, tables: Sequence[Table]) -> list[Renderabl
         In the order of the page.
     """
     heading = Text(title, style="bold")
-    out: list[RenderableType] = [heading, Text(question)] if question else [heading]
+    return [heading, *([Text(question)] if question else []), *laid_out(tables)]
+
+
+def laid_out(tables: Sequence[Table]) -> list[RenderableType]:
+    """Return tables with their notes, and below them what their footers share.
+
+    Parameters
+    ----------
+    tables
+        In the order of the page.
+    """
+    out: list[RenderableType] = []
     for table in tables:
         out.append(Text(""))
         out.append(_Grid(table))

@@ -28,7 +28,7 @@ def class_comparisons(report: StudyReport, footer: str) -> Table | None:
     ]
     return Table(
         title="Precision and recall by class, compared",
-        columns=("Comparison", "Class", "Measure", "Gap", interval, "Corrected p", "Verdict", *BASIS),
+        columns=("Comparison", "Measure", "Gap", interval, "Corrected p", "Verdict", *BASIS),
         numeric=frozenset(("Gap", interval, "Corrected p")),
         rows=tuple(rows),
         notes=(
@@ -47,8 +47,7 @@ def _class_row(report: StudyReport, one: ClassComparison) -> tuple[str, ...]:
         test = "crossed t, paired" if one.result.design == "A" else "crossed t, unpaired"
     return (
         f"{one.treatment} against {one.baseline}",
-        one.label,
-        one.measure,
+        f"{one.measure} of {one.label}",
         points(one.estimate, standard_error=error),
         points_interval(one.interval, standard_error=error),
         p_value(one.difference_p),
@@ -72,27 +71,28 @@ def selection(report: StudyReport, footer: str) -> Table | None:
         rows.append(
             (
                 lift.arm,
+                str(lift.n_epochs),
                 percent(lift.last, standard_error=error),
                 percent(lift.holdout, standard_error=error),
                 percent(lift.best, standard_error=error),
                 points(lift.lift, standard_error=error),
                 points_interval(lift.interval, standard_error=error),
-                f"best {lift.metric} of {lift.n_epochs} epochs",
                 size(lift.n_seeds, lift.n_examples),
                 "paired t",
                 lift.generalizes_to,
             )
         )
     interval = f"{level(1 - report.selection_lifts[0].confidence)} interval"
-    heads = ("Last epoch", "Hold-out's choice", "Best on test", "Selection lift", interval)
+    heads = ("Epochs", "Last epoch", "Hold-out's choice", "Best on test", "Selection lift", interval)
+    metrics = " or ".join(dict.fromkeys(lift.metric for lift in report.selection_lifts))
     return Table(
         title="As published: the best epoch on the test split" if published else "What selection on test would add",
-        columns=("Arm", *heads, "Chosen by", *BASIS),
+        columns=("Arm", *heads, *BASIS),
         numeric=frozenset(heads),
         rows=tuple(rows),
         notes=(
-            "Accuracy. Choosing the epoch on the test split flatters an arm by the selection lift: best on test less "
-            "last epoch, paired by seed. Such a figure gets no verdict; the verdicts use the last epoch or the "
+            f"Accuracy; best on test by {metrics}. Choosing the epoch on the test split flatters an arm by the "
+            "selection lift: best on test less last epoch, paired by seed. Such a figure gets no verdict; the verdicts use the last epoch or the "
             "hold-out's choice.",
             *_gaps(report),
         ),

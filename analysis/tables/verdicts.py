@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from analysis.comparisons import ComparisonReport
+from analysis.metrics import METRICS
 from analysis.power import Settling
 from analysis.report import StudyReport
-from analysis.metrics import METRICS
 from analysis.tables.digits import Scale, about, duration, level, p_value, percent
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.verdict import Verdict

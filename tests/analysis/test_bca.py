@@ -19,8 +19,7 @@ DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
 # columns of Efron's law schools, darwin$y.
 #   set.seed(1); b <- boot(x, function(x, i) mean(x[i]), R = 1000000); L <- empinf(b, type = "jack")
 #   boot.ci(b, type = "bca", L = L); sum(L^3) / (6 * sum(L^2)^1.5)
-# Columns: data, limits at .95, acceleration, Monte Carlo tolerance. Davison and Hinkley (1997), table 5.4, print the
-# first acceleration as 0.0938.
+# Columns: data, limits at .95, acceleration, Monte Carlo tolerance.
 FROM_R = [
     (AIR, (57.00000, 226.16667), 0.093798073884, 3.0),
     (LSAT, (581.40000, 622.26667), 0.018198969389, 1.0),

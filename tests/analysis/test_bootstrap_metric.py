@@ -108,22 +108,32 @@ def test_undefined_resamples_are_left_out_and_counted() -> None:
     result = multi_bootstrap_metric(
         Precision(), labels, said, said[::-1], paired=True, rng=np.random.default_rng(0), resamples=2000
     )
-    V = draw_counts_after_seeds(2000, 3, 30)
-    W, never = V
-    # Run 0 answers 1 on examples 1 to 5, 7 and 8; the other runs on 1 to 5 alone.
-    none_of_0 = never[:, [1, 2, 3, 4, 5, 7, 8]].sum(axis=1) == 0
-    none_of_others = never[:, 1:6].sum(axis=1) == 0
-    drew_other = W[:, 1:].sum(axis=1) > 0
-    reversed_0, reversed_other = W[:, 2] > 0, W[:, :2].sum(axis=1) > 0
-    lost = np.sum((none_of_0 & ((W[:, 0] > 0) | reversed_0)) | (none_of_others & (drew_other | reversed_other)))
+    rng = np.random.default_rng(0)
+    W, V = draw_counts(rng, 2000, 3), draw_counts(rng, 2000, 30)
+    # The first run, which is the baseline's last, answers 1 on seven examples, the others on five of them.
+    first = V[:, [1, 2, 3, 4, 5, 7, 8]].sum(axis=1) == 0
+    others = V[:, 1:6].sum(axis=1) == 0
+    drew_first = (W[:, 0] > 0) | (W[:, 2] > 0)
+    drew_others = (W[:, 1:].sum(axis=1) > 0) | (W[:, :2].sum(axis=1) > 0)
+    lost = np.sum((first & drew_first) | (others & drew_others))
     assert 0 < lost < 50
     assert f"the metric is undefined in {lost} of 2000 resamples: they are left out" in result.reason
     assert result.percentile_interval[0] <= result.estimate <= result.percentile_interval[1]
 
 
-def draw_counts_after_seeds(B: int, S: int, N: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def test_a_run_that_was_not_drawn_may_be_undefined() -> None:
+    labels = np.array([1] * 20 + [0] * 20)
+    said_b = np.tile(labels, (3, 1))
+    said_t = said_b.copy()
+    said_t[0, 1:] = 0
+    result = multi_bootstrap_metric(
+        Precision(), labels, said_t, said_b, paired=True, rng=np.random.default_rng(0), resamples=500
+    )
     rng = np.random.default_rng(0)
-    return draw_counts(rng, B, S), draw_counts(rng, B, N)
+    W, V = draw_counts(rng, 500, 3), draw_counts(rng, 500, 40)
+    lost = np.sum((W[:, 0] > 0) & (V[:, 0] == 0))
+    assert 0 < lost < np.sum(V[:, 0] == 0)
+    assert f"undefined in {lost} of 500 resamples" in result.reason
 
 
 def test_too_many_undefined_resamples_leave_no_interval() -> None:

@@ -131,11 +131,11 @@ def test_rejection_at_a_level_is_the_same_as_a_small_sequential_p() -> None:
 @pytest.mark.parametrize("sides", [1, 2])
 def test_the_sequential_p_is_honest_wherever_a_study_stops(sides: Literal[1, 2]) -> None:
     """Stopping at the smallest p so far, under the null, the sequential p is no smaller than uniform."""
-    z = paths(LOOKS, 4_000, seed=5)
+    z = paths(LOOKS, 1_000, seed=5)
     p = special.ndtr(-z) if sides == 1 else 2 * special.ndtr(-np.abs(z))
     found = np.array([sequential_p(list(row), LOOKS, sides=sides) for row in p])
     for level in (0.01, 0.05, 0.2, 0.5):
-        assert (found <= level).sum() <= stats.binom.ppf(0.9999, 4_000, level)
+        assert (found <= level).sum() <= stats.binom.ppf(0.9999, 1_000, level)
     # At the last look the whole level has been spent: the sequential p is uniform itself.
     assert stats.kstest(found, "uniform").pvalue > 1e-3
     assert (p.min(axis=1) <= 0.05).mean() > 0.09
@@ -149,7 +149,7 @@ def test_the_sequential_p_is_honest_wherever_a_study_stops(sides: Literal[1, 2])
 )
 def test_one_more_look_never_raises_it(p: list[float], sides: Literal[1, 2], looks: tuple[int, ...]) -> None:
     found = [sequential_p(p[:k], looks, sides=sides) for k in range(1, len(p) + 1)]
-    assert all(before >= after for before, after in itertools.pairwise(found))
+    assert all(before * (1 + 1e-7) >= after for before, after in itertools.pairwise(found))
     assert min(p) <= found[-1] * (1 + 1e-9)
     assert found[-1] <= 1
 

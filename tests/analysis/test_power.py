@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from analysis import noncentral
 from analysis.crossed import CrossedResult, VarianceComponents, crossed_test
-from analysis.mcnemar import mcnemar_from_counts
-from analysis.power import settle, single_run_detectable_gap, standard_error_at
+from analysis.power import settle, standard_error_at
 
 
 def components(
@@ -47,18 +45,6 @@ def result_of(parts: VarianceComponents, *, df: float, estimate: float = 0.01) -
         components=parts,
         reason="",
     )
-
-
-def test_standard_error_by_hand() -> None:
-    parts = components(0.0004, 0.02, 0.06)
-    expected = math.sqrt(0.0004 / 10 + 0.02 / 500 + 0.06 / 5000)
-    assert standard_error_at(parts, n_seeds=10, n_examples=500) == pytest.approx(expected, rel=1e-14)
-
-
-@pytest.mark.parametrize(("n_seeds", "n_examples"), [(0, 10), (10, 0)])
-def test_standard_error_needs_seeds_and_examples(n_seeds: int, n_examples: int) -> None:
-    with pytest.raises(ValueError, match="at least one seed and one example"):
-        standard_error_at(components(1, 1, 1), n_seeds=n_seeds, n_examples=n_examples)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.00625])
@@ -243,56 +229,3 @@ def test_nothing_to_plan_from(treatment: np.ndarray) -> None:
 def test_bad_plans_are_refused(gap: float, alpha: float, power: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         settle(result_of(components(1, 1, 1), df=4), gap=gap, alpha=alpha, power=power)
-
-
-def test_one_run_of_each_arm() -> None:
-    # 872 sentences, 8% discordant: a gap of 2.8 points. 0.11 points take about half a million sentences.
-    assert round(100 * single_run_detectable_gap(0.08, 872), 1) == 2.8
-    assert single_run_detectable_gap(0.08, 520_000) == pytest.approx(0.0011, rel=0.01)
-    normal = (1.95996 + 0.84162) * math.sqrt(0.08 / 872)
-    assert normal < single_run_detectable_gap(0.08, 872) < 1.05 * normal
-
-
-@pytest.mark.parametrize(("discordance", "n"), [(0.08, 872), (0.3, 60), (1.0, 40)])
-def test_one_run_has_the_power_it_promises(discordance: float, n: int) -> None:
-    gap = single_run_detectable_gap(discordance, n)
-    m = np.arange(n + 1)
-    total = 0.0
-    for discordant, weight in zip(m, stats.binom.pmf(m, n, discordance), strict=True):
-        if weight < 1e-12:
-            continue
-        b = np.arange(discordant + 1)
-        p = np.array([mcnemar_from_counts(int(x), int(discordant - x), n=n).p_exact for x in b])
-        total += weight * stats.binom.pmf(b, discordant, 0.5 + gap / discordance / 2)[p <= 0.05].sum()
-    assert total == pytest.approx(0.8, abs=1e-6)
-
-
-def test_one_run_on_a_small_test_set_finds_nothing() -> None:
-    assert math.isnan(single_run_detectable_gap(0.1, 20))
-    assert math.isnan(single_run_detectable_gap(1.0, 5))
-    # Six discordant examples reject only all for one side: a chance of 0.8 takes a share of 0.8^(1/6) each.
-    assert single_run_detectable_gap(1.0, 6) == pytest.approx(2 * 0.8 ** (1 / 6) - 1, abs=1e-6)
-
-
-@pytest.mark.parametrize(("discordance", "n"), [(0.0, 872), (1.2, 872), (0.1, 0), (math.nan, 872)])
-def test_bad_runs_are_refused(discordance: float, n: int) -> None:
-    with pytest.raises(ValueError, match="0 < discordance <= 1"):
-        single_run_detectable_gap(discordance, n)
-
-
-@pytest.mark.parametrize("df", [2.5, 3.0, 4.9])
-@pytest.mark.parametrize("alpha", [0.05, 0.0125, 0.00625])
-def test_both_routes_to_the_noncentrality_agree(monkeypatch: pytest.MonkeyPatch, df: float, alpha: float) -> None:
-    own = noncentral.noncentrality_for.__wrapped__(df, alpha, 0.8)
-    monkeypatch.setattr(noncentral, "_DF_FOR_SCIPY", 1)
-    assert own == pytest.approx(noncentral.noncentrality_for.__wrapped__(df, alpha, 0.8), rel=1e-6)
-
-
-@pytest.mark.parametrize("df", [1.0, 1.2])
-def test_few_degrees_of_freedom_have_an_answer(df: float) -> None:
-    """scipy's inverse of the noncentral t does not return here; simulation says what is right."""
-    critical = float(special.stdtrit(df, 1 - 0.05 / 8))
-    found = noncentral.noncentrality_for(df, 0.05 / 4, 0.8)
-    rng = np.random.default_rng(0)
-    t = (found + rng.standard_normal(400_000)) / np.sqrt(rng.chisquare(df, 400_000) / df)
-    assert (t > critical).mean() == pytest.approx(0.8, abs=0.004)

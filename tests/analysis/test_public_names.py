@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import analysis
 def test_every_public_name_exists_once_and_is_listed() -> None:
     homes = [name for names in analysis._HOMES.values() for name in names]
     assert sorted(homes) == sorted(set(homes)) == sorted(analysis.__all__) == dir(analysis)
-    for name in analysis.__all__:
-        assert getattr(analysis, name).__name__ == name
+    for module, names in analysis._HOMES.items():
+        for name in names:
+            assert getattr(analysis, name) is getattr(importlib.import_module(f"analysis.{module}"), name)
 
 
 def test_an_unknown_name_is_an_ordinary_attribute_error() -> None:

@@ -1,0 +1,148 @@
+"""The tables of what a study can find, for `harness plan`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from analysis.metrics import METRICS
+from analysis.outlook import POWER, Outlook
+from analysis.plan import AnalysisPlan
+from analysis.planning import Span
+from analysis.tables.digits import Scale, about, duration, percent, probability
+from analysis.tables.table import UNKNOWN, Table
+from analysis.tables.verdicts import SEEDS_WORTH_PLANNING, size
+from analysis.words import counted
+
+_NEVER = "never"
+
+
+def outlook_tables(outlook: Outlook, plan: AnalysisPlan) -> tuple[Table, Table]:
+    """Lay out what the comparisons of a study can find, and what its margin would take.
+
+    Every figure has its range over the seed SD.
+
+    Parameters
+    ----------
+    outlook
+        From `analysis.outlook.outlook`.
+    plan
+        The study's plan.
+    """
+    scale = Scale(METRICS[plan.metric].share)
+    margin = scale.margin(plan.margin)
+    finds = ("Finds", "Floor", f"Chance to find {margin}", "Time")
+    takes = ("Seeds an arm", "or test sentences", "Found too large by", "Wrong sign", "Time")
+    return (
+        Table(
+            title="What the study can find",
+            columns=("Comparison", *finds, "Seeds × examples"),
+            numeric=frozenset(finds),
+            rows=tuple(
+                (
+                    name,
+                    _gaps(scale, one.detectable_gap),
+                    _gaps(scale, one.floor_gap),
+                    _span(one.chance, probability),
+                    duration(3600 * one.hours),
+                    size(one.n_seeds, one.n_examples),
+                )
+                for name, one in outlook.plans
+            ),
+            notes=(
+                _source(outlook),
+                f"For {100 * POWER:.0f}% power at alpha / {outlook.n_comparisons} = "
+                f"{plan.alpha / outlook.n_comparisons:.3g}, over new seeds and new examples. Finds: the smallest true "
+                "gap that is found. Floor: the same with any number of seeds; below it only more sentences help.",
+                *_one_run(outlook, scale, margin),
+                *_looks(outlook),
+            ),
+            footer="",
+        ),
+        Table(
+            title=f"To find a gap of {margin}, the margin",
+            columns=("Comparison", *takes),
+            numeric=frozenset(takes),
+            rows=tuple(
+                (
+                    name,
+                    _span(one.seeds_needed, _seeds),
+                    _span(one.examples_needed, lambda count: _NEVER if count is None else about(count)),
+                    _span(one.type_m, lambda times: UNKNOWN if math.isnan(times) else f"×{times:.1f}"),
+                    _span(one.type_s, lambda share: UNKNOWN if math.isnan(share) else _chance(share)),
+                    duration(3600 * one.hours_needed.value),
+                )
+                for name, one in outlook.plans
+            ),
+            notes=(
+                "Seeds on this test set, or test sentences with the seeds of the study. If the true gap is that large "
+                "and the study of the table above finds it: how many times too large it is seen on average, and how "
+                "often with the wrong sign.",
+                *(f"{name}: {one.reason}." for name, one in outlook.plans if one.reason),
+            ),
+            footer="",
+        ),
+    )
+
+
+def _source(outlook: Outlook) -> str:
+    if outlook.stated is None:
+        return (
+            f"From {counted(outlook.pilot_seeds, 'seed')} that have run; in brackets at the 95% limits of the seed SD, "
+            "which few seeds leave wide. Time: all seeds of both arms, one run at a time."
+        )
+    stated = outlook.stated
+    return (
+        f"Supposed, as nothing has run: accuracy varies over seeds with an SD of {_pp(stated.seed_sd)} (in brackets "
+        f"half and twice that), one run of each arm differs in being right on {_pp(stated.discordance)} of the "
+        f"sentences, two seeds of an arm on {_pp(stated.rerun_discordance)}. State your own with --seed-sd, "
+        "--discordance and --rerun-discordance; after two seeds the study's own are used."
+    )
+
+
+def _one_run(outlook: Outlook, scale: Scale, margin: str) -> list[str]:
+    if math.isnan(outlook.one_run_gap):
+        return []
+    chance = "" if math.isnan(outlook.one_run_power) else f"; {margin} with {probability(outlook.one_run_power)}"
+    return [
+        f"One run of each arm finds {_gap(scale, outlook.one_run_gap)} between these two trained models (McNemar, "
+        f"exact){chance}, and nothing about the procedure."
+    ]
+
+
+def _looks(outlook: Outlook) -> list[str]:
+    if not outlook.looks:
+        return []
+    named = ", ".join(f"{seeds} seeds p ≤ {p:.2g}" for seeds, p in outlook.looks)
+    return [f"Looks, for a comparison alone: {named}."]
+
+
+def _span(span: Span[float] | Span[int | None], text: Callable[..., str]) -> str:
+    value, low, high = text(span.value), text(span.low), text(span.high)
+    return value if {low, high} <= {value, UNKNOWN} else f"{value} ({low} to {high})"
+
+
+def _gaps(scale: Scale, span: Span[float]) -> str:
+    if math.isnan(span.value):
+        return UNKNOWN
+    factor, unit = (100, " pp") if scale.share else (1, "")
+    value, low, high = (f"{factor * gap:.2g}" for gap in (span.value, span.low, span.high))
+    return f"{value}{unit}" if low == high else f"{value}{unit} ({low} to {high})"
+
+
+def _gap(scale: Scale, gap: float) -> str:
+    return f"{100 * gap:.2g} pp" if scale.share else f"{gap:.2g}"
+
+
+def _seeds(seeds: int | None) -> str:
+    if seeds is None:
+        return _NEVER
+    return str(seeds) if seeds <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
+
+
+def _chance(share: float) -> str:
+    return "<0.1%" if share < 0.001 else percent(share, places=1)
+
+
+def _pp(share: float) -> str:
+    return f"{100 * share:.3g}%"
