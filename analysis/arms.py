@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.calibration_error import expected_calibration_error
 from analysis.metrics import METRICS, class_scores, confusion
 from analysis.outcomes import Outcomes
 
@@ -29,6 +30,8 @@ class ArmSummary:
         The metric with each of these seeds; NaN where it is undefined.
     mean, sd, minimum, maximum
         Over the seeds; the SD has S - 1 below the line and is NaN for one seed.
+    calibration_error
+        Mean over the seeds of the expected calibration error; a description without a test.
     statuses
         How many of all the arm's trials ended in which way.
     reason
@@ -43,6 +46,7 @@ class ArmSummary:
     sd: float
     minimum: float
     maximum: float
+    calibration_error: float
     statuses: Mapping[str, int]
     reason: str
 
@@ -105,9 +109,17 @@ def summarize_arm(outcomes: Outcomes, arm: str, *, seeds: Sequence[int], metric:
         sd=float(values.std(ddof=1)) if len(seeds) > 1 else math.nan,
         minimum=float(values.min()) if seeds else math.nan,
         maximum=float(values.max()) if seeds else math.nan,
+        calibration_error=_calibration_error(outcomes, arm, seeds),
         statuses=dict(Counter(trial.status for trial in outcomes.of_arm(arm))),
         reason=reason,
     )
+
+
+def _calibration_error(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:
+    if not seeds:
+        return math.nan
+    runs = (outcomes.probabilities(outcomes.trials[arm, seed]) for seed in seeds)
+    return float(np.mean([expected_calibration_error(outcomes.labels, run).value for run in runs]))
 
 
 def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> tuple[ClassSummary, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class ComparisonReport:
         not be made. It generalises to new seeds and new examples, as do equivalence and intervals.
     confidence, interval
         The interval of the gap for this comparison alone, at 1 - alpha; at a declared look, at what the look's
-        spending leaves.
+        spending leaves, and without limits where that is nothing.
     family_confidence, family_interval
         The Bonferroni interval, the same at alpha / K for K comparisons.
     sequential_p
@@ -186,9 +187,11 @@ def _decided(
     equivalence_p: float,
 ) -> ComparisonReport:
     result, level = tested.result, plan.alpha / n_comparisons
-    unknown = (_NAN, _NAN)
     # A study that looks again spends its error over the looks, and its intervals are as wide as that demands.
     alone, shared = (look.level(plan.alpha), look.level(level)) if look and look.number else (plan.alpha, level)
+    reasons = [result.reason] if result is not None and result.reason else []
+    if 1 - shared == 1:
+        reasons.append("so early a look may reject nothing, and its interval has no limits")
     return ComparisonReport(
         treatment=tested.comparison.treatment,
         baseline=tested.comparison.baseline,
@@ -205,9 +208,9 @@ def _decided(
         ),
         result=result,
         confidence=1 - alone,
-        interval=result.interval(1 - alone) if result else unknown,
+        interval=_interval(result, 1 - alone),
         family_confidence=1 - shared,
-        family_interval=result.interval(1 - shared) if result else unknown,
+        family_interval=_interval(result, 1 - shared),
         sequential_p=tested.sequential_p,
         difference_p=difference_p,
         equivalence_p=equivalence_p,
@@ -219,8 +222,14 @@ def _decided(
         sign_flip=tested.sign_flip,
         outperforming=tested.outperforming,
         mcnemar=tested.mcnemar,
-        reason=tested.refusal or (result.reason if result else ""),
+        reason=tested.refusal or "; ".join(reasons),
     )
+
+
+def _interval(result: CrossedResult | None, confidence: float) -> tuple[float, float]:
+    if result is None:
+        return _NAN, _NAN
+    return result.interval(confidence) if confidence < 1 else (-math.inf, math.inf)
 
 
 def _settling(result: CrossedResult, gap: float, level: float) -> Settling | None:

@@ -125,13 +125,13 @@ def outlook(
             )
     if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
         return None
-    gap = single_run_detectable_gap(stated.discordance, n_examples, alpha=plan.alpha, power=POWER)
+    supposed = _from_stated(stated, plan, n_seeds=n_seeds, n_examples=n_examples, alpha=alone)
     return Outlook(
         stated=stated,
         pilot_seeds=0,
-        plans=(("any comparison", _from_stated(stated, plan, n_seeds=n_seeds, n_examples=n_examples, alpha=alone)),),
+        plans=(("any comparison", supposed),),
         n_comparisons=len(pairs),
-        one_run_gap=gap,
+        one_run_gap=single_run_detectable_gap(stated.discordance, n_examples, alpha=plan.alpha, power=POWER),
         one_run_power=_one_run_power(stated, plan, n_examples),
         looks=looks,
     )

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from analysis.errors import RecordError
 
+# Rounding to single precision, for any number of classes.
+_SUM = 1e-3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
@@ -49,7 +52,7 @@ def read_predictions(folder: Path, *, n_classes: int) -> Predictions:
     ------
     RecordError
         If the file is missing or unreadable, its epochs do not list the same examples, an example stands
-        twice, a label is no class, or a probability is not finite.
+        twice, a label is no class, or the probabilities of an example are not finite or do not add up to 1.
     """
     path = folder / "predictions.parquet"
     columns = [f"p_{label}" for label in range(n_classes)]
@@ -74,6 +77,8 @@ def read_predictions(folder: Path, *, n_classes: int) -> Predictions:
     probabilities = np.stack([table[column].to_numpy() for column in columns], axis=-1).astype(np.float32)
     if not np.isfinite(probabilities).all():
         raise RecordError(f"{path} cannot be used: a probability is not finite")
+    if np.any(np.abs(probabilities.sum(axis=-1) - 1) > _SUM):
+        raise RecordError(f"{path} cannot be used: the probabilities of an example do not add up to 1")
     return Predictions(
         epochs=tuple(int(number) for number in epochs),
         example_ids=first_ids,

@@ -185,6 +185,13 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
             "the verdicts are for exploration."
         )
         caveats.append(Caveat(short="exploratory correction", text=text))
+    if plan.metric == "accuracy" and plan.margin < 1 / outcomes.n_examples:
+        text = (
+            f"The margin of {plan.margin:g} is smaller than one of {outcomes.n_examples} test examples "
+            f"({1 / outcomes.n_examples:.2g}): two runs cannot differ by so little, and equivalence within it is "
+            "equality on this test set."
+        )
+        caveats.append(Caveat(short="margin below the resolution", text=text))
     later = len(outcomes.seeds) - len(taken_up)
     if later:
         last = plan.looks and len(taken_up) == plan.looks[-1]

@@ -55,7 +55,10 @@ def test_what_harness_wrote_analysis_reads(written: Path) -> None:
         at = [r["selected_epoch"] if arm.arm == "early" else len(r["epochs"]) for r in records]
         told = [r["epochs"][e - 1]["test"]["accuracy"] for r, e in zip(records, at, strict=True)]
         assert arm.mean == pytest.approx(sum(told) / 2)
-    assert {lift.arm for lift in report.selection_lifts} == {"full", "lora[v] & 50%_\\t\\[/red]"}
+    published = {lift.arm: lift.published for lift in report.selection_lifts}
+    assert published == {"full": True, "early": False, "lora[v] & 50%_\\t\\[/red]": True}
+    chosen = next(lift for lift in report.selection_lifts if lift.arm == "early")
+    assert chosen.holdout == report.arms[1].mean
     assert len(report.comparisons) == 2
     assert len(report.claims) == 1
 
@@ -97,3 +100,33 @@ def test_a_diverged_cell_is_known_on_both_sides(
     assert all(pair.verdict.label == "no verdict" for pair in refused.comparisons if pair.baseline == "full")
     run_study(tiny("analysis.failed_trials=drop_seed"), tmp_path)
     assert analysis.analyze(summary.folder).dropped_seeds == (1,)
+
+
+def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path) -> None:
+    from harness.study import load_study
+
+    rows = ["sentence,label,document"]
+    rows += [f"a {'fine' if number % 2 else 'dull'} film {number},{number % 2},{number // 4}" for number in range(24)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.csv").write_text("\n".join(rows))
+    (tmp_path / "data" / "validation.csv").write_text("\n".join(rows))
+    (tmp_path / "s.yaml").write_text(
+        "name: grouped\n"
+        "model: embedded/tiny-gpt2\n"
+        f"data: {{path: {tmp_path / 'data'}}}\n"
+        "training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 16}\n"
+        "arms:\n  full: {}\n  slow: {training: {learning_rate: 1e-4}}\n"
+        "seeds: 2\n"
+    )
+    plain = run_study(load_study(tmp_path / "s.yaml"), tmp_path)
+    assert plain.ran == 4
+    assert analysis.analyze(plain.folder).n_clusters is None
+    grouped = run_study(load_study(tmp_path / "s.yaml", ["data.cluster=document"]), tmp_path)
+    assert grouped.ran == 0
+    report = analysis.analyze(grouped.folder)
+    assert (report.n_examples, report.n_clusters) == (24, 6)
+    assert report.comparisons[0].result is not None
+    assert report.comparisons[0].result.n_examples == 6
+    assert "2 × 24 in 6 clusters" in tables.markdown(report)
+    # To group after the trials have run is to change the plan.
+    assert any(caveat.short == "plan changed after trials finished" for caveat in report.footer.caveats)

@@ -92,8 +92,8 @@ def selection(report: StudyReport, footer: str) -> Table | None:
         rows=tuple(rows),
         notes=(
             f"Accuracy; best on test by {metrics}. Choosing the epoch on the test split flatters an arm by the "
-            "selection lift: best on test less last epoch, paired by seed. Such a figure gets no verdict; the verdicts use the last epoch or the "
-            "hold-out's choice.",
+            "selection lift: best on test less last epoch, paired by seed. Such a figure gets no verdict; the verdicts "
+            "use the last epoch or the hold-out's choice.",
             *_gaps(report),
         ),
         footer=footer,

@@ -39,6 +39,7 @@ def arms(report: StudyReport, footer: str) -> Table:
                 scale.score(arm.mean, standard_error=error),
                 scale.gap(arm.sd, standard_error=error, signed=False),
                 f"{low} to {high}" if n else UNKNOWN,
+                percent(arm.calibration_error, places=1),
                 ", ".join(f"{count} {status}" for status, count in sorted(arm.statuses.items())),
                 size(n, arm.n_examples),
                 *_DESCRIBED,
@@ -46,11 +47,12 @@ def arms(report: StudyReport, footer: str) -> Table:
         )
     return Table(
         title=f"{_metric(report)} by arm",
-        columns=("Arm", "Mean", "SD over seeds", "Lowest to highest", "Trials", *BASIS),
-        numeric=frozenset(("Mean", "SD over seeds", "Lowest to highest")),
+        columns=("Arm", "Mean", "SD over seeds", "Lowest to highest", "ECE", "Trials", *BASIS),
+        numeric=frozenset(("Mean", "SD over seeds", "Lowest to highest", "ECE")),
         rows=tuple(rows),
         notes=(
-            "A description of these runs; gaps between arms are judged in the table of verdicts.",
+            "A description of these runs; gaps between arms are judged in the table of verdicts. ECE: expected "
+            "calibration error (15 bins), how far confidence is from accuracy.",
             *(f"{arm.arm}: {arm.reason}." for arm in report.arms if arm.seeds and len(arm.seeds) > 1 and arm.reason),
         ),
         footer=footer,

@@ -303,3 +303,11 @@ def test_the_verdict_follows_the_corrected_p_value(tmp_path: Path, simulated: An
     assert between.comparisons[0].difference_p == pytest.approx(2 * raw.p_value)
     assert not between.comparisons[0].verdict.differs
     assert above.comparisons[0].verdict.label == "worse"
+
+
+def test_a_margin_below_one_sentence_is_told(study: StudyFolder) -> None:
+    assert "below the resolution" not in caveats(analyze(study.root))
+    study.change_manifest(lambda content: content["analysis"].update(margin=0.002))
+    report = analyze(study.root)
+    assert "The margin of 0.002 is smaller than one of 400 test examples (0.0025)" in caveats(report)
+    assert any(caveat.short == "margin below the resolution" for caveat in report.footer.caveats)

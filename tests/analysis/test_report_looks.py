@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,9 +57,10 @@ def forget(folder: StudyFolder, *seeds: int) -> Path:
 def by_hand(scores: Any, treatment: str, sizes: list[int], *, margin: float = 0.05) -> tuple[float, float]:
     """The p-values that hold at every look so far, from the seeds that each of them had."""
     difference, equivalence = [], []
+    gap = scores[treatment][: sizes[-1]].mean() - scores["full"][: sizes[-1]].mean()
     for size in sizes:
         one = crossed_test(scores[treatment][:size], scores["full"][:size], paired=True)
-        difference.append(one.p_value)
+        difference.append(one.p_value if one.estimate * gap > 0 else 1.0)
         equivalence.append(tost(one.estimate, one.standard_error, one.df, margin=margin).p_value)
     return sequential_p(difference, LOOKS, sides=2), sequential_p(equivalence, LOOKS, sides=1)
 
@@ -232,7 +234,7 @@ def test_growth_at_a_declared_look_is_no_undeclared_one(growing: StudyFolder) ->
 
 
 def test_seeds_beyond_the_last_look_are_left_alone(tmp_path: Path, simulated: Any, write_study: Any) -> None:
-    scores = simulated(np.random.default_rng(6), ARMS, seeds=8, examples=60)
+    scores = simulated(np.random.default_rng(6), ARMS, seeds=8, examples=120)
     report = analyze(write_study(tmp_path / "s", scores, analysis={"looks": LOOKS}).root)
     assert report.seeds == (0, 1, 2, 3, 4, 5)
     assert caveats(report) == ["2 later seeds not used"]
@@ -256,3 +258,38 @@ def test_benjamini_hochberg_pools_the_p_values_of_both_questions_at_a_look(growi
     pooled = benjamini_hochberg([*(pair[0] for pair in honest), *(pair[1] for pair in honest)])
     made = [one.difference_p for one in report.comparisons] + [one.equivalence_p for one in report.comparisons]
     assert made == pytest.approx(pooled.tolist(), rel=1e-9)
+
+
+def test_a_look_that_comes_too_early_to_reject_has_intervals_without_limits(
+    tmp_path: Path, simulated: Any, write_study: Any
+) -> None:
+    scores = simulated(np.random.default_rng(6), {"full": 0.9, "lora": 0.2}, seeds=4, examples=200)
+    claim = {"source": "x", "model": "embedded/tiny", "n": 200, "accuracy": {"full": "0.9", "lora": "0.8"}}
+    folder = write_study(tmp_path / "s", scores, analysis={"looks": [4, 8, 100]}, claims=[claim])
+    report = analyze(folder.root)
+    (one,) = report.comparisons
+    assert (one.interval, one.family_interval) == ((-np.inf, np.inf), (-np.inf, np.inf))
+    assert one.reason == "so early a look may reject nothing, and its interval has no limits"
+    assert one.verdict.label == "undecided"
+    assert report.decision == "go on"
+    json.dumps(report.to_json(), allow_nan=False)
+    assert "so early a look" in tables.markdown(report)
+    assert not re.search(r"\bnan\b", tables.latex(report))
+
+
+def test_an_early_gap_is_no_evidence_for_the_opposite_one(tmp_path: Path, write_study: Any) -> None:
+    # At the first look the treatment leads by far; two later seeds in which it fails turn the mean round.
+    rng = np.random.default_rng(3)
+    scores = {"full": (rng.random((6, 300)) < 0.5).astype(int), "lora": (rng.random((6, 300)) < 0.9).astype(int)}
+    scores["lora"][4:] = 0
+    scores["full"][4:] = 1
+    folder = write_study(tmp_path / "s", scores, analysis={"looks": LOOKS})
+    (late,) = analyze(folder.root).comparisons
+    for seed in (4, 5):
+        folder.forget("lora", seed)
+    (early,) = analyze(folder.root).comparisons
+    assert early.verdict.label == "better"
+    assert late.result is not None
+    assert late.estimate < 0
+    assert late.verdict.label == "undecided"
+    assert late.sequential_p == pytest.approx(sequential_p([1.0, late.result.p_value], LOOKS, sides=2))

@@ -9,6 +9,7 @@ import pytest
 from analysis.crossed import CrossedResult, crossed_test
 from analysis.verdict import decide, undetected_collapse_rate
 
+
 def result(*, seeds: int = 5, gap: float = 0.02) -> CrossedResult:
     rng = np.random.default_rng(1)
     made = crossed_test(rng.random((seeds, 40)).round(), rng.random((seeds, 40)).round(), paired=True)

@@ -255,6 +255,19 @@ def test_markup_in_a_name_is_shown_as_it_is(command: Callable[..., Any], written
     assert "full[v][/red]" in out
 
 
+def test_a_plan_says_what_the_study_can_find(command: Callable[..., Any], written: Written) -> None:
+    path = written()
+    code, out, _ = command("plan", path, "--seed-sd", "0.02")
+    assert code == 0
+    assert "What the study can find" in out
+    assert "SD of 2%" in out
+    code, out, _ = command("plan", path, "--json")
+    told = json.loads(out)["outlook"]
+    assert told["stated"] == {"seed_sd": 0.01, "discordance": 0.08, "rerun_discordance": 0.05}
+    assert told["plans"][0][1]["hours"] is None
+    assert_refused(command("plan", path, "--seed-sd", "0.5"), "the stated figures cannot be", "0.5")
+
+
 def in_a_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     root = Path(harness.__file__).parents[1]
     env = {**os.environ, "PYTHONPATH": str(root), "HF_HUB_OFFLINE": "1"}

@@ -362,3 +362,32 @@ def test_a_fingerprint_is_the_same_in_another_process(folder: Folder, tokenizer:
     )
     task = data.load(settings(path), tokenizer)
     assert json.loads(done.stdout) == [task.fingerprint, list(task.train.ids)]
+
+
+def test_a_column_groups_the_test_examples(folder: Folder, tokenizer: Any) -> None:
+    path = str(folder(test={**TEST, "document": ["a", "b", "a"]}))
+    plain = data.load(Data(path=path), tokenizer)
+    grouped = data.load(Data(path=path, cluster="document"), tokenizer)
+    assert plain.clusters is None
+    assert grouped.clusters == ("a", "b", "a")
+    # What is trained and scored stays the same, and so do the trials' keys.
+    assert grouped.fingerprint == plain.fingerprint
+    subset = data.load(Data(path=path, cluster="document", test_size=2), tokenizer)
+    assert subset.clusters == tuple(grouped.clusters[grouped.test.ids.index(i)] for i in subset.test.ids)
+    assert data.test_size(Data(path=path)) == 3
+    assert data.test_size(Data(path=path, test_size=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (["a", None, "a"], "column 'document' of split 'validation' is empty in 1 of 3 rows"),
+        (["a", "a", "a"], "holds one cluster only"),
+    ],
+)
+def test_a_useless_grouping_is_refused(folder: Folder, tokenizer: Any, column: list[Any], words: str) -> None:
+    path = str(folder(test={**TEST, "document": column}))
+    with pytest.raises(DataError, match=words):
+        data.load(Data(path=path, cluster="document"), tokenizer)
+    with pytest.raises(DataError, match=r"no column 'documnt'; there are .*did you mean 'document'"):
+        data.load(Data(path=path, cluster="documnt"), tokenizer)

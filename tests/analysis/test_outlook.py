@@ -1,0 +1,150 @@
+"""What a study can find, said before it runs and after a pilot."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.crossed import crossed_test
+from analysis.errors import PlanError
+from analysis.looks import thresholds
+from analysis.outlook import Outlook, Stated, outlook
+from analysis.plan import AnalysisPlan, parse_plan
+from analysis.planning import plan_comparison, stated_components
+from analysis.single_run import mcnemar_power, single_run_detectable_gap
+from analysis.tables.outlook import outlook_tables
+
+ARMS = ["full", "lora-r2", "lora-r8"]
+
+
+def planned(**block: Any) -> AnalysisPlan:
+    return parse_plan(block, arms=ARMS)
+
+
+def before(**changes: Any) -> Outlook | None:
+    arguments = {"arms": ARMS, "n_seeds": 10, "n_examples": 872, "stated": Stated(), **changes}
+    return outlook(arguments.pop("plan", planned()), **arguments)
+
+
+def test_before_a_run_the_stated_figures_speak() -> None:
+    found = before()
+    assert found is not None
+    middle, low, high = (
+        stated_components(seed_sd=sd, discordance=0.08, rerun_discordance=0.05, n_examples=872)
+        for sd in (0.01, 0.005, 0.02)
+    )
+    expected = plan_comparison(
+        middle, low=low, high=high, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025, power=0.8
+    )
+    assert [name for name, _ in found.plans] == ["any comparison"]
+    # Hours are NaN before anything has been timed, and NaN equals nothing.
+    assert replace(found.plans[0][1], hours=0, hours_needed=None) == replace(expected, hours=0, hours_needed=None)  # type: ignore[arg-type]
+    assert found.one_run_gap == single_run_detectable_gap(0.08, 872)
+    assert found.one_run_power == mcnemar_power(0.01, 0.08, 872)
+    one = found.plans[0][1]
+    assert one.detectable_gap.low < one.detectable_gap.value < one.detectable_gap.high
+    assert one.floor_gap.value < one.detectable_gap.value
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_seeds": 1},
+        {"n_examples": None},
+        {"arms": ["full"], "plan": parse_plan({}, arms=["full"])},
+        {"plan": planned(metric="macro_f1")},
+    ],
+)
+def test_where_nothing_can_be_said_nothing_is(changes: dict[str, Any]) -> None:
+    assert before(**changes) is None
+
+
+def test_figures_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(PlanError, match=r"the stated figures cannot be: .*rerun_discordance=0.2 above"):
+        before(stated=Stated(rerun_discordance=0.2))
+    with pytest.raises(PlanError, match="the stated figures cannot be: seed_sd"):
+        before(stated=Stated(seed_sd=-0.01))
+    with pytest.raises(PlanError, match="discordance must lie above 0"):
+        before(stated=Stated(discordance=0.0, rerun_discordance=0.0))
+
+
+def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
+    found = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    assert found is not None
+    assert found.stated is None
+    assert found.pilot_seeds == 6
+    assert [name for name, _ in found.plans] == ["lora-r2 against full", "lora-r8 against full"]
+    from analysis.outcomes import load
+
+    outcomes = load(study.root)
+    result = crossed_test(outcomes.scores("lora-r8"), outcomes.scores("full"), paired=True)
+    one = found.plans[1][1]
+    assert (
+        one.detectable_gap
+        == plan_comparison(result.components, n_seeds=20, n_examples=400, margin=0.01, alpha=0.025).detectable_gap
+    )
+    # A trial with seed s took 10 + s seconds and one more to score: a pair of runs 27 on average.
+    assert one.hours == pytest.approx(20 * 27 / 3600)
+    assert math.isnan(found.one_run_gap)
+
+
+def test_a_pilot_speaks_for_any_metric_and_for_the_arms_that_it_has(study: Any) -> None:
+    found = outlook(
+        parse_plan({"metric": "brier"}, arms=[*ARMS, "new"]),
+        arms=[*ARMS, "new"],
+        n_seeds=8,
+        n_examples=None,
+        stated=Stated(),
+        folder=study.root,
+    )
+    assert found is not None
+    assert [name for name, _ in found.plans] == ["lora-r2 against full", "lora-r8 against full"]
+    assert found.n_comparisons == 3
+
+
+def test_one_seed_or_a_spoilt_folder_is_no_pilot(study: Any, tmp_path: Path) -> None:
+    for arm in ARMS:
+        for seed in range(1, 6):
+            study.forget(arm, seed)
+    found = outlook(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root)
+    assert found is not None
+    assert found.stated is not None
+    (study.root / "study.json").write_text("{")
+    again = outlook(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root)
+    # NaN equals nothing, but looks alike.
+    assert str(again) == str(found)
+
+
+def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
+    found = before(plan=planned(looks=[4, 10], margin=0.02))
+    assert found is not None
+    assert found.looks == tuple(zip((4, 10), thresholds((4, 10), alpha=0.05), strict=True))
+    finds, takes = outlook_tables(found, planned(looks=[4, 10], margin=0.02))
+    text = " ".join(finds.notes)
+    assert "Supposed, as nothing has run" in text
+    assert "SD of 1%" in text
+    assert "Looks, for a comparison alone: 4 seeds p ≤" in text
+    assert "alpha / 2 = 0.025" in text
+    assert takes.title == "To find a gap of 2 pp, the margin"
+    assert finds.rows[0][0] == "any comparison"
+    assert finds.rows[0][-1] == "10 × 872"
+    assert finds.rows[0][1].endswith(")")
+    assert finds.rows[0][4] == "–"
+    pilot = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    assert pilot is not None
+    finds, takes = outlook_tables(pilot, planned())
+    assert "From 6 seeds that have run" in finds.notes[0]
+    assert [row[0] for row in takes.rows] == ["lora-r2 against full", "lora-r8 against full"]
+    assert finds.rows[0][4].endswith("min")
+
+
+def test_a_metric_that_is_no_share_has_no_points(study: Any) -> None:
+    plan = planned(metric="log_loss")
+    found = outlook(plan, arms=ARMS, n_seeds=8, n_examples=None, stated=Stated(), folder=study.root)
+    assert found is not None
+    told = [cell for table in outlook_tables(found, plan) for row in table.rows for cell in row]
+    assert not any("pp" in cell for cell in told)
