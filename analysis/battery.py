@@ -116,7 +116,7 @@ def examine(
     same = tost(result.estimate, result.standard_error, result.df, margin=plan.margin)
     honest = (result.p_value, same.p_value)
     if look is not None:
-        honest = _at_looks(treatment, baseline, plan, look, seeds, rises=result.estimate > 0)
+        honest = at_looks(treatment, baseline, margin=plan.margin, look=look, seeds=seeds)
     right = [outcomes.answers(arm, seeds=seeds) == outcomes.labels for arm in (pair.treatment, pair.baseline)]
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
@@ -140,10 +140,23 @@ def examine(
     )
 
 
-def _at_looks(
-    treatment: Scores, baseline: Scores, plan: AnalysisPlan, look: Look, seeds: Sequence[int], *, rises: bool
+def at_looks(
+    treatment: Scores, baseline: Scores, *, margin: float, look: Look, seeds: Sequence[int]
 ) -> tuple[float, float]:
-    """Return the p-values for a difference and for equivalence that hold at any of the looks so far."""
+    """Return the p-values for a difference and for equivalence that hold at any of the looks so far.
+
+    Parameters
+    ----------
+    treatment, baseline
+        Scores with the seeds in use, shape (S, examples or clusters).
+    margin
+        Of the equivalence test.
+    look
+        The look that has been reached.
+    seeds
+        The seeds in use, in the order of the rows.
+    """
+    rises = treatment.mean() > baseline.mean()
     difference, equivalence = [], []
     for so_far in look.earlier(seeds):
         if not so_far:
@@ -153,5 +166,5 @@ def _at_looks(
         result = crossed_test(treatment[: len(so_far)], baseline[: len(so_far)], paired=True)
         # A verdict names the direction of the gap as it is now; a look that pointed the other way does not support it.
         difference.append(result.p_value if (result.estimate > 0) == rises else 1.0)
-        equivalence.append(tost(result.estimate, result.standard_error, result.df, margin=plan.margin).p_value)
+        equivalence.append(tost(result.estimate, result.standard_error, result.df, margin=margin).p_value)
     return sequential_p(difference, look.looks, sides=2), sequential_p(equivalence, look.looks, sides=1)

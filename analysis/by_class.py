@@ -10,13 +10,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.battery import at_looks
 from analysis.clusters import cluster_scores
-from analysis.comparisons import ComparisonReport
+from analysis.comparisons import ComparisonReport, interval_at
 from analysis.crossed import CrossedResult, crossed_test
 from analysis.equivalence import tost
 from analysis.influence import confusion_metric, confusion_scores
 from analysis.multiplicity import joint_step_down
 from analysis.outcomes import Outcomes
+from analysis.schedule import Look
 from analysis.verdict import Verdict, decide
 
 Measure = Literal["precision", "recall"]
@@ -39,8 +41,8 @@ class ClassComparison:
         Precision: right answers among the predictions of the class. Recall: among its examples.
     seeds
         The paired seeds.
-    n_examples
-        The examples behind it: for recall those of the class.
+    n_examples, n_clusters
+        The examples behind it, and their clusters (None where the study has none): for recall those of the class.
     result
         The crossed test; None where it could not be made.
     confidence, interval
@@ -59,6 +61,7 @@ class ClassComparison:
     measure: Measure
     seeds: tuple[int, ...]
     n_examples: int
+    n_clusters: int | None
     result: CrossedResult | None
     confidence: float
     interval: tuple[float, float]
@@ -74,7 +77,12 @@ class ClassComparison:
 
 
 def compare_classes(
-    outcomes: Outcomes, comparisons: Sequence[ComparisonReport], *, margin: float, alpha: float
+    outcomes: Outcomes,
+    comparisons: Sequence[ComparisonReport],
+    *,
+    margin: float,
+    alpha: float,
+    look: Look | None = None,
 ) -> tuple[ClassComparison, ...]:
     """Compare precision and recall of every class, for every comparison that could be tested.
 
@@ -92,6 +100,8 @@ def compare_classes(
         The largest difference in precision or recall that does not matter, above 0.
     alpha
         Error rate over the whole table.
+    look
+        The look that has been reached, in a study that declares looks: they bind this table as they bind the verdicts.
 
     Returns
     -------
@@ -101,19 +111,19 @@ def compare_classes(
     made = [one for one in comparisons if one.result is not None]
     arms = dict.fromkeys(arm for one in made for arm in (one.treatment, one.baseline))
     tables = {arm: dict(_scores(outcomes, arm, made[0].seeds)) for arm in arms}
-    open_ones = [
-        _tested(outcomes, one, label, measure, tables, confidence=1 - alpha)
+    rows = [
+        (one, label, measure)
         for one in made
         for label in range(len(outcomes.manifest.data.classes))
         for measure in MEASURES
     ]
-    same = [
-        _NAN
-        if one.result is None
-        else tost(one.result.estimate, one.result.standard_error, one.result.df, margin=margin).p_value
-        for one in open_ones
+    confidence = 1 - (look.level(alpha) if look is not None else alpha)
+    open_ones = [_tested(outcomes, one, label, measure, tables, confidence=confidence) for one, label, measure in rows]
+    raw = [
+        _p_values(one, tables[one.treatment][label, measure], tables[one.baseline][label, measure], margin, look)
+        for one, (_, label, measure) in zip(open_ones, rows, strict=True)
     ]
-    adjusted = joint_step_down([one.result.p_value if one.result else _NAN for one in open_ones], same)
+    adjusted = joint_step_down([gap for gap, _ in raw], [same for _, same in raw])
     return tuple(
         replace(
             one,
@@ -138,6 +148,21 @@ def _scores(
         if outcomes.clusters is not None and len(own):
             found = cluster_scores(found, [outcomes.clusters[example] for example in own])
         yield (label, "recall"), found
+
+
+def _p_values(
+    one: ClassComparison,
+    treatment: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    margin: float,
+    look: Look | None,
+) -> tuple[float, float]:
+    if one.result is None:
+        return _NAN, _NAN
+    if look is not None:
+        return at_looks(treatment, baseline, margin=margin, look=look, seeds=one.seeds)
+    result = one.result
+    return result.p_value, tost(result.estimate, result.standard_error, result.df, margin=margin).p_value
 
 
 def _tested(
@@ -171,9 +196,10 @@ def _tested(
         measure=measure,
         seeds=one.seeds,
         n_examples=int(np.count_nonzero(outcomes.labels == label)) if measure == "recall" else outcomes.n_examples,
+        n_clusters=None if outcomes.clusters is None else treatment.shape[1],
         result=result,
         confidence=confidence,
-        interval=result.interval(confidence) if result else (_NAN, _NAN),
+        interval=interval_at(result, confidence),
         difference_p=_NAN,
         equivalence_p=_NAN,
         verdict=Verdict(label="no verdict"),

@@ -60,7 +60,7 @@ class ComparisonReport:
         What it would take to find a gap as large as the one seen, and one as large as the margin, at
         alpha / K and 80% power; None where there is nothing to plan from.
     bootstrap
-        The multi-bootstrap over seeds and examples; None where `result` is.
+        The multi-bootstrap over seeds and examples, with its intervals at 95%; None where `result` is.
     sign_flip, outperforming
         Over seeds, for this very test set; None where `result` is.
     mcnemar
@@ -208,9 +208,9 @@ def _decided(
         ),
         result=result,
         confidence=1 - alone,
-        interval=_interval(result, 1 - alone),
+        interval=interval_at(result, 1 - alone),
         family_confidence=1 - shared,
-        family_interval=_interval(result, 1 - shared),
+        family_interval=interval_at(result, 1 - shared),
         sequential_p=tested.sequential_p,
         difference_p=difference_p,
         equivalence_p=equivalence_p,
@@ -226,7 +226,16 @@ def _decided(
     )
 
 
-def _interval(result: CrossedResult | None, confidence: float) -> tuple[float, float]:
+def interval_at(result: CrossedResult | None, confidence: float) -> tuple[float, float]:
+    """Return the interval of a gap; without limits where a look comes so early that it may reject nothing.
+
+    Parameters
+    ----------
+    result
+        The primary test; None where it could not be made.
+    confidence
+        Above 0 and at most 1.
+    """
     if result is None:
         return _NAN, _NAN
     return result.interval(confidence) if confidence < 1 else (-math.inf, math.inf)

@@ -183,7 +183,7 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
     design: Literal["A", "B"] = "A" if paired and S_t >= 4 else "B"
     reasons: list[str] = []
     if N == 1:
-        reasons.append("one test example: no statement about new examples")
+        reasons.append("one test example or cluster: no statement about new examples")
     if min(S_t, S_b) == 1:
         reasons.append("one seed: no statement about a training procedure")
     if reasons:

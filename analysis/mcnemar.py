@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from analysis.clusters import cluster_numbers
+
 # Chances below this are left out: sums of them would still be far below any level, and short rows are fast.
 _NEGLIGIBLE = 1e-300
 
@@ -200,7 +202,7 @@ def mcnemar_clustered(
     0.375
     """
     right_t, right_b = _pair(treatment, baseline)
-    codes = _codes(clusters, len(right_t))
+    codes = cluster_numbers(clusters, len(right_t))
     d = right_t.astype(np.int64) - right_b
     n_clusters = int(codes.max()) + 1
     by_cluster = np.bincount(codes[d == 1], minlength=n_clusters) - np.bincount(codes[d == -1], minlength=n_clusters)
@@ -263,22 +265,6 @@ def _binomial_shares(m: int) -> tuple[NDArray[np.float64], int]:
     chance /= chance.sum()
     kept = np.flatnonzero(chance > _NEGLIGIBLE)
     return chance[kept], int(kept[0])
-
-
-def _codes(clusters: Iterable[Hashable], n: int) -> NDArray[np.int64]:
-    """Return the number of each example's cluster, counted from 0 in the order of their first examples."""
-    seen: dict[Hashable, int] = {}
-    try:
-        labels = clusters.tolist() if isinstance(clusters, np.ndarray) else list(clusters)
-        codes = [seen.setdefault(label, len(seen)) for label in labels]
-    except TypeError:
-        raise ValueError("clusters must be one row of labels, such as names or numbers") from None
-    if len(codes) != n:
-        raise ValueError(f"clusters must name the cluster of each example, got {len(codes)} for {n} examples")
-    # NaN, the missing value of tables, differs from itself.
-    if any(label is None or label != label for label in seen):
-        raise ValueError("clusters must name the cluster of each example, got a missing label")
-    return np.array(codes, dtype=np.int64)
 
 
 def _pair(treatment: ArrayLike, baseline: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

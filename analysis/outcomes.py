@@ -111,8 +111,8 @@ class Outcomes:
 
     @property
     def n_clusters(self) -> int | None:
-        """The number of clusters of test examples; None where the study has none."""
-        return len(set(self.clusters)) if self.clusters is not None else None
+        """The number of clusters of test examples; None where the study has none, or nothing has finished."""
+        return len(set(self.clusters)) if self.clusters else None
 
     def of_arm(self, arm: str) -> tuple[Trial, ...]:
         """Return the trials of an arm, seeds ascending."""

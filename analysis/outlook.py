@@ -55,6 +55,8 @@ class Outlook:
     one_run_gap, one_run_power
         With one run of each arm, for two trained models on new examples: the smallest gap that the exact McNemar test
         finds, and its power for a gap as large as the margin. NaN after a pilot and for other metrics than accuracy.
+    clustered
+        Whether what is counted as examples are clusters of them.
     looks
         The declared looks, with the largest p-value that counts at each for a comparison alone.
     """
@@ -65,6 +67,7 @@ class Outlook:
     n_comparisons: int
     one_run_gap: float
     one_run_power: float
+    clustered: bool
     looks: tuple[tuple[int, float], ...]
 
 
@@ -121,6 +124,7 @@ def outlook(
                 n_comparisons=len(pairs),
                 one_run_gap=math.nan,
                 one_run_power=math.nan,
+                clustered=pilot.clusters is not None,
                 looks=looks,
             )
     if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
@@ -133,6 +137,7 @@ def outlook(
         n_comparisons=len(pairs),
         one_run_gap=single_run_detectable_gap(stated.discordance, n_examples, alpha=plan.alpha, power=POWER),
         one_run_power=_one_run_power(stated, plan, n_examples),
+        clustered=False,
         looks=looks,
     )
 

@@ -79,7 +79,7 @@ class AnalysisPlan(BaseModel):
         ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed
         leaves every arm, and the tables say so.
     looks
-        The numbers of seeds at which a growing study may be judged, ascending; empty for a single judgement.
+        The numbers of seeds at which a growing study may be judged, ascending, from 4; empty for a single judgement.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -88,10 +88,12 @@ class AnalysisPlan(BaseModel):
     baseline: ArmName
     comparisons: Annotated[tuple[Comparison, ...], BeforeValidator(_as_tuple)] = ()
     margin: float = Field(default=0.01, gt=0, lt=1, allow_inf_nan=False)
-    alpha: float = Field(default=0.05, gt=0, le=0.5, allow_inf_nan=False)
+    alpha: float = Field(default=0.05, ge=1e-12, le=0.5, allow_inf_nan=False)
     correction: Correction = "holm"
     failed_trials: Literal["refuse", "drop_seed"] = "refuse"
-    looks: Annotated[tuple[Annotated[int, Field(ge=2)], ...], BeforeValidator(_as_tuple), AfterValidator(_growing)] = ()
+    looks: Annotated[
+        tuple[Annotated[int, Field(ge=4, le=10_000)], ...], BeforeValidator(_as_tuple), AfterValidator(_growing)
+    ] = ()
 
     def all_comparisons(self, arms: Sequence[str]) -> tuple[Comparison, ...]:
         """Return every comparison of the study: each arm against the baseline, then the declared ones.
@@ -125,11 +127,11 @@ def _allowed(arms: Sequence[str]) -> Allowed:
             ("comparisons", "[]"): "a mapping {treatment: ARM, baseline: ARM}",
             **{("comparisons", side): "the name of an arm" for side in sides},
             ("margin",): "a number above 0 and below 1 (0.01 is one percentage point)",
-            ("alpha",): "a number above 0 and at most 0.5",
+            ("alpha",): "a number above 0 (1e-12 or more) and at most 0.5",
             ("correction",): either(_CORRECTIONS),
             ("failed_trials",): either(_POLICIES),
             ("looks",): "a list of numbers of seeds, such as [4, 8, 12, 20]",
-            ("looks", "[]"): "a whole number of seeds, 2 or more",
+            ("looks", "[]"): "a whole number of seeds from 4, so that one test serves every look, to 10000",
         },
         choices={
             ("metric",): _METRICS,

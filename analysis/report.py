@@ -116,7 +116,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     folder
         The folder that holds `study.json`.
     resamples
-        How often the multi-bootstrap resamples seeds and examples, at least 1.
+        How often the multi-bootstrap resamples seeds and examples, at least 39.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         ),
         arms=arms,
         classes=tuple(one for arm in outcomes.arms for one in summarize_classes(outcomes, arm, seeds=finished[arm])),
-        class_comparisons=compare_classes(outcomes, comparisons, margin=class_margin, alpha=plan.alpha),
+        class_comparisons=compare_classes(outcomes, comparisons, margin=class_margin, alpha=plan.alpha, look=look),
         class_margin=class_margin,
         costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
         time_ratios=tuple(

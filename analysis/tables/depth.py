@@ -18,13 +18,12 @@ def class_comparisons(report: StudyReport, footer: str) -> Table | None:
     """Lay out the paired differences in precision and recall of every class; None without a test."""
     if not report.class_comparisons:
         return None
-    alpha = report.plan.alpha
-    interval = f"{level(alpha)} interval"
+    interval = f"{level(1 - report.class_comparisons[0].confidence)} interval"
     rows = [_class_row(report, one) for one in report.class_comparisons]
     never = [
-        f"{one.treatment} against {one.baseline}, {one.measure} of {one.label}: {one.reason}."
+        f"{one.treatment} against {one.baseline}, {one.measure} of {one.label}: {one.verdict.reason}."
         for one in report.class_comparisons
-        if one.reason
+        if one.verdict.reason
     ]
     return Table(
         title="Precision and recall by class, compared",
@@ -52,7 +51,7 @@ def _class_row(report: StudyReport, one: ClassComparison) -> tuple[str, ...]:
         points_interval(one.interval, standard_error=error),
         p_value(one.difference_p),
         verdict_name(one.verdict, plain_points(report.class_margin)),
-        size(len(one.seeds), one.n_examples),
+        size(len(one.seeds), one.n_examples, one.n_clusters),
         test,
         one.result.generalizes_to if one.result else UNKNOWN,
     )

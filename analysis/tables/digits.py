@@ -123,10 +123,12 @@ def level(alpha: float) -> str:
 
     Examples
     --------
-    >>> level(0.05), level(0.05 / 4)
-    ('95%', '98.75%')
+    >>> level(0.05), level(0.05 / 4), level(0.00001)
+    ('95%', '98.75%', '99.999%')
     """
-    return f"{100 * (1 - alpha):.4g}%"
+    # A confidence below 1 is never shown as 100%.
+    digits = next((digits for digits in range(4, 17) if f"{100 * (1 - alpha):.{digits}g}" != "100"), 4)
+    return f"{100 * (1 - alpha):.{digits}g}%"
 
 
 def ratio_interval(ratio: float, limits: tuple[float, float]) -> str:

@@ -78,6 +78,7 @@ def outlook_tables(outlook: Outlook, plan: AnalysisPlan) -> tuple[Table, Table]:
                 "Seeds on this test set, or test sentences with the seeds of the study. If the true gap is that large "
                 "and the study of the table above finds it: how many times too large it is seen on average, and how "
                 "often with the wrong sign.",
+                *(["Where it says sentences, clusters of them are counted."] if outlook.clustered else []),
                 *(f"{name}: {one.reason}." for name, one in outlook.plans if one.reason),
             ),
             footer="",

@@ -146,7 +146,9 @@ def _plan_cells(report: StudyReport, one: ComparisonReport, settling: Settling) 
     needed = _seeds(seeds) if limits == [_seeds(seeds)] else f"{_seeds(seeds)} ({' to '.join(limits)})"
     return (
         needed if seeds is not None else _NEVER,
-        f"about {about(examples)}" if examples is not None else _NEVER,
+        f"about {about(examples)}{' clusters' if one.n_clusters is not None else ''}"
+        if examples is not None
+        else _NEVER,
         duration(more),
     )
 

@@ -225,3 +225,17 @@ def test_the_margin_is_the_plan_s_or_one_point_where_the_metric_has_other_units(
     before, after = (rows_of(one)["b", "sport", "recall"] for one in (wide, other))
     assert before.result == after.result
     assert before.equivalence_p < after.equivalence_p
+
+
+def test_declared_looks_bind_the_classes_too(tmp_path: Path, simulated: Any, write_study: Any) -> None:
+    scores = simulated(np.random.default_rng(3), {"full": 0.9, "lora": 0.82}, seeds=4, examples=400)
+    plain = analyze(write_study(tmp_path / "plain", scores).root).class_comparisons
+    looked = analyze(write_study(tmp_path / "looked", scores, analysis={"looks": [4, 12]}).root).class_comparisons
+    for one, other in zip(plain, looked, strict=True):
+        assert one.result == other.result
+        # An early look may spend next to nothing: wider intervals, larger p-values.
+        assert other.confidence > one.confidence
+        assert other.interval[1] - other.interval[0] > one.interval[1] - one.interval[0]
+        assert other.difference_p >= one.difference_p
+        assert other.equivalence_p >= one.equivalence_p
+    assert any(other.difference_p > one.difference_p for one, other in zip(plain, looked, strict=True))

@@ -117,15 +117,15 @@ def test_the_level_follows_alpha(written: Any) -> None:
 
 
 def test_seeds_follow_their_history_and_the_first_look_keeps_its_own(written: Any) -> None:
-    folder = written(6)
-    history = [{"seeds": seeds, "frozen": "2026-11-01T09:59:00Z", "trials_finished": 0} for seeds in ([4, 5], range(6))]
+    folder = written(9)
+    history = [{"seeds": seeds, "frozen": "2026-11-01T09:59:00Z", "trials_finished": 0} for seeds in ([4, 5, 6, 7], range(9))]
     folder.change_manifest(
         lambda content: content.update(seed_history=[{**e, "seeds": list(e["seeds"])} for e in history])
     )
-    assert load(folder.root).seeds == (4, 5, 0, 1, 2, 3)
+    assert load(folder.root).seeds == (4, 5, 6, 7, 0, 1, 2, 3, 8)
     folder.forget("lora", 0)
-    look = look_at(folder, [2, 6])
-    assert (look.number, look.seeds, look.waiting) == (1, (4, 5), "not run: lora seed 0")
+    look = look_at(folder, [4, 8])
+    assert (look.number, look.seeds, look.waiting) == (1, (4, 5, 6, 7), "not run: lora seed 0")
 
 
 def test_a_dropped_seed_is_in_no_look(written: Any) -> None:
@@ -141,7 +141,8 @@ def test_a_dropped_seed_is_in_no_look(written: Any) -> None:
         ([6, 4], "analysis.looks", "[6, 4]"),
         ([4, 4], "analysis.looks", "[4, 4]"),
         ([4], "analysis.looks", "[4]"),
-        ([1, 4], r"analysis.looks[0]", "got 1"),
+        ([3, 6], r"analysis.looks[0]", "got 3"),
+        ([4, 10_001], r"analysis.looks[1]", "got 10001"),
         ([4, 6.0], r"analysis.looks[1]", "got 6.0"),
         (["4", 6], r"analysis.looks[0]", "got '4'"),
         (8, "analysis.looks", "got 8"),
