@@ -8,7 +8,7 @@ from analysis.by_class import ClassComparison
 from analysis.report import StudyReport
 from analysis.tables.digits import level, p_value, percent, plain_points, points, points_interval
 from analysis.tables.table import BASIS, UNKNOWN, Table
-from analysis.tables.verdicts import size, verdict_name
+from analysis.tables.verdicts import size
 from analysis.words import counted
 
 _DESCRIBED = ("none", "these runs")
@@ -19,7 +19,7 @@ def class_comparisons(report: StudyReport, footer: str) -> Table | None:
     if not report.class_comparisons:
         return None
     interval = f"{level(1 - report.class_comparisons[0].confidence)} interval"
-    rows = [_class_row(report, one) for one in report.class_comparisons]
+    rows = [_class_row(one) for one in report.class_comparisons]
     never = [
         f"{one.treatment} against {one.baseline}, {one.measure} of {one.label}: {one.verdict.reason}."
         for one in report.class_comparisons
@@ -32,14 +32,16 @@ def class_comparisons(report: StudyReport, footer: str) -> Table | None:
         rows=tuple(rows),
         notes=(
             f"Corrected over all {counted(len(rows), 'row')} of this table together, apart from the verdicts of the "
-            "plan. Precision enters through influence values; recall is about new examples of its class.",
+            "plan; equivalent means within "
+            f"{plain_points(report.class_margin)}. Precision enters through influence values; recall is about new "
+            "examples of its class.",
             *never,
         ),
         footer=footer,
     )
 
 
-def _class_row(report: StudyReport, one: ClassComparison) -> tuple[str, ...]:
+def _class_row(one: ClassComparison) -> tuple[str, ...]:
     error = one.result.standard_error if one.result else math.nan
     test = "none"
     if one.result is not None:
@@ -50,7 +52,7 @@ def _class_row(report: StudyReport, one: ClassComparison) -> tuple[str, ...]:
         points(one.estimate, standard_error=error),
         points_interval(one.interval, standard_error=error),
         p_value(one.difference_p),
-        verdict_name(one.verdict, plain_points(report.class_margin)),
+        one.verdict.label,
         size(len(one.seeds), one.n_examples, one.n_clusters),
         test,
         one.result.generalizes_to if one.result else UNKNOWN,
