@@ -149,7 +149,7 @@ def independent_replicates(
     (treatment, _), (baseline, _) = arms
     difference = treatment.mean - baseline.mean
     c = treatment.example_means - baseline.example_means
-    raw = np.einsum("bi,bi,bi->b", V, c, c)
+    raw = np.einsum("bi,bi->b", V, np.square(c))
     squares = _above_noise(raw - N * difference**2, raw, N * (ROUNDING * size) ** 2)
     seeds = sum(np.maximum(arm.ms_seed, arm.ms_resid) / (S * N) for arm, S in arms)
     example = squares / (N - 1) - sum(arm.ms_resid / S for arm, S in arms)
@@ -214,7 +214,7 @@ def _arm(W: NDArray[np.float64], V: NDArray[np.float64], y: NDArray[np.float64],
     raw = np.einsum("bs,bs->b", W, sums[:, S:])
     noise = S * N * (ROUNDING * size) ** 2
     seed = N * np.einsum("bs,bs->b", W, np.square(r - mean[:, None]))
-    example = S * (np.einsum("bi,bi,bi->b", V, c, c) - N * mean**2)
+    example = S * (np.einsum("bi,bi->b", V, np.square(c)) - N * mean**2)
     resid = raw - S * N * mean**2 - seed - example
     return _Arm(
         mean=mean,

@@ -117,7 +117,8 @@ def page(result: Calibration, *, command: str, minutes: float) -> str:
         "**An arm that collapses now and then.** With equal true means every method above favours the fragile arm, "
         "because no collapse was drawn. No correction for it exists: every verdict carries a footnote with the "
         "collapse rate that its seeds leave possible.",
-        "**One arm three times noisier.** With two to five seeds the level is exceeded by a little; from ten on it is kept.",
+        "**One arm three times noisier.** With two to five seeds the level is exceeded by a little; from ten on it is "
+        "kept.",
         "**Two seeds** give an interval and never a verdict, whatever the rates here.",
     ]
     return "\n\n".join(parts) + "\n"

@@ -79,6 +79,7 @@ def test_the_design_loads_exactly(written: Written) -> None:
         "revision": None,
         "text": ("sentence",),
         "label": "label",
+        "cluster": None,
         "train": "train",
         "test": "validation",
         "train_size": None,

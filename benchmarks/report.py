@@ -86,7 +86,7 @@ def write_study(folder: Path, *, arms: int, seeds: int, examples: int) -> None:
 def main() -> None:
     """Write, analyse, and print one line a study."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", choices=[*_SIZES, []], default=list(_SIZES))
+    parser.add_argument("--sizes", nargs="+", choices=list(_SIZES), default=list(_SIZES))
     parser.add_argument("--turns", type=int, default=3)
     chosen = parser.parse_args()
     print("arms x seeds x examples, resamples | seconds, median (all) | peak memory")
