@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from analysis.calibration.methods import LEVELS
@@ -121,7 +122,7 @@ def page(result: Calibration, *, command: str, minutes: float) -> str:
         "kept.",
         "**Two seeds** give an interval and never a verdict, whatever the rates here.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(_wrapped(part) for part in parts) + "\n"
 
 
 def counts(result: Calibration) -> str:
@@ -177,6 +178,15 @@ def _in_full(cells: Sequence[Rates]) -> list[tuple[str, ...]]:
         for row in cells
         if row.method == "crossed t"
     ]
+
+
+def _wrapped(part: str) -> str:
+    """Break the lines of prose; a table's stay as they are."""
+    if part.startswith("|"):
+        return part
+    return "\n".join(
+        textwrap.fill(line, 120, break_long_words=False, break_on_hyphens=False) for line in part.split("\n")
+    )
 
 
 def _rate(rate: float) -> str:

@@ -118,7 +118,9 @@ def test_the_level_follows_alpha(written: Any) -> None:
 
 def test_seeds_follow_their_history_and_the_first_look_keeps_its_own(written: Any) -> None:
     folder = written(9)
-    history = [{"seeds": seeds, "frozen": "2026-11-01T09:59:00Z", "trials_finished": 0} for seeds in ([4, 5, 6, 7], range(9))]
+    history = [
+        {"seeds": seeds, "frozen": "2026-11-01T09:59:00Z", "trials_finished": 0} for seeds in ([4, 5, 6, 7], range(9))
+    ]
     folder.change_manifest(
         lambda content: content.update(seed_history=[{**e, "seeds": list(e["seeds"])} for e in history])
     )
