@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from analysis.clusters import cluster_scores
     from analysis.consistency import Churn, Consistency, churn
     from analysis.crossed import CrossedResult, VarianceComponents, crossed_test
+    from analysis.crossed_seeds import CrossedSeedsResult, crossed_seeds_test
     from analysis.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
     from analysis.error_types import ErrorTypes
     from analysis.errors import AlignmentError, AnalysisError, FormatError, PlanError, Problem, RecordError
@@ -70,6 +71,7 @@ __all__ = [
     "ConfusionMetric",
     "Consistency",
     "CrossedResult",
+    "CrossedSeedsResult",
     "EquivalenceResult",
     "ErrorTypes",
     "FormatError",
@@ -110,6 +112,7 @@ __all__ = [
     "confusion",
     "confusion_metric",
     "confusion_scores",
+    "crossed_seeds_test",
     "crossed_test",
     "decide",
     "detectable_gap_at",
@@ -156,6 +159,7 @@ _HOMES = {
     "clusters": ("cluster_scores",),
     "consistency": ("Churn", "Consistency", "churn"),
     "crossed": ("CrossedResult", "VarianceComponents", "crossed_test"),
+    "crossed_seeds": ("CrossedSeedsResult", "crossed_seeds_test"),
     "equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
     "error_types": ("ErrorTypes",),
     "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError"),
