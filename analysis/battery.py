@@ -17,7 +17,7 @@ from analysis.metrics import METRICS
 from analysis.outcomes import Outcomes, Trial
 from analysis.over_seeds import OutperformingResult, probability_of_outperforming
 from analysis.permutation import SignFlipResult, sign_flip
-from analysis.plan import AnalysisPlan, Comparison
+from analysis.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
 from analysis.schedule import Look
 from analysis.words import named_trials
 
@@ -159,7 +159,8 @@ def at_looks(
     rises = treatment.mean() > baseline.mean()
     difference, equivalence = [], []
     for so_far in look.earlier(seeds):
-        if not so_far:
+        # Dropped seeds may leave too few for the test that all looks share: such a look rejects nothing.
+        if len(so_far) < FEWEST_SEEDS_AT_A_LOOK:
             difference.append(_NAN)
             equivalence.append(_NAN)
             continue

@@ -13,8 +13,8 @@ from analysis.comparisons import ComparisonReport
 class BestArms:
     """Which arms may still be the best one.
 
-    An arm leaves when a corrected comparison of the plan puts it below another arm. The best procedure is
-    among the others except with probability alpha, for new seeds and new examples.
+    An arm leaves when a corrected comparison of the plan puts it below another arm. Under the joint
+    step-down the best procedure is among the others except with probability alpha, for new seeds and new examples.
 
     Parameters
     ----------

@@ -123,7 +123,9 @@ def compare_classes(
         _p_values(one, tables[one.treatment][label, measure], tables[one.baseline][label, measure], margin, look)
         for one, (_, label, measure) in zip(open_ones, rows, strict=True)
     ]
-    adjusted = joint_step_down([gap for gap, _ in raw], [same for _, same in raw])
+    # Comparisons that could not be made still count, as they do among the verdicts.
+    absent = [_NAN] * (len(comparisons) - len(made)) * len(outcomes.manifest.data.classes) * len(MEASURES)
+    adjusted = joint_step_down([gap for gap, _ in raw] + absent, [same for _, same in raw] + absent)
     return tuple(
         replace(
             one,
@@ -131,7 +133,7 @@ def compare_classes(
             equivalence_p=equal,
             verdict=decide(one.result, difference_p=gap, equivalence_p=equal, alpha=alpha, refusal=one.reason),
         )
-        for one, gap, equal in zip(open_ones, adjusted.difference, adjusted.equivalence, strict=True)
+        for one, gap, equal in zip(open_ones, adjusted.difference, adjusted.equivalence, strict=False)
     )
 
 

@@ -60,7 +60,8 @@ class ComparisonReport:
         What it would take to find a gap as large as the one seen, and one as large as the margin, at
         alpha / K and 80% power; None where there is nothing to plan from.
     bootstrap
-        The multi-bootstrap over seeds and examples, with its intervals at 95%; None where `result` is.
+        The multi-bootstrap over seeds and examples, with intervals at 1 - alpha or as near to it as its resamples
+        reach; None where `result` is.
     sign_flip, outperforming
         Over seeds, for this very test set; None where `result` is.
     mcnemar

@@ -153,7 +153,8 @@ def time_ratio(
             reason = "one seed gives no interval"
         else:
             half = special.stdtrit(len(seeds) - 1, (1 + confidence) / 2) * gaps.std(ddof=1) / len(seeds) ** 0.5
-            interval = (math.exp(gaps.mean() - half), math.exp(gaps.mean() + half))
+            with np.errstate(over="ignore"):
+                interval = (float(np.exp(gaps.mean() - half)), float(np.exp(gaps.mean() + half)))
     return TimeRatio(
         treatment=treatment,
         baseline=baseline,

@@ -97,6 +97,8 @@ def error_types(gap: float, standard_error: float, df: float, *, alpha: float) -
     power = right + wrong
     if gap == 0:
         return ErrorTypes(power=power, type_s=_NAN, type_m=_NAN, reason="a gap of 0 has no sign and no size")
+    if power == 0:
+        return ErrorTypes(power=power, type_s=_NAN, type_m=_NAN, reason="no study would find anything")
     # The mean of |x| beyond both limits, for x normal about the noncentrality with SD 1.
     reach, share = limits(df, alpha)
     density = np.exp(-0.5 * (reach - noncentrality) ** 2) + np.exp(-0.5 * (reach + noncentrality) ** 2)

@@ -128,6 +128,11 @@ class Outcomes:
         lost = {trial.seed for trial in self.unfinished()}
         return tuple(seed for seed in self.seeds if seed not in lost)
 
+    def lost_seeds(self) -> tuple[int, ...]:
+        """Return the seeds with a trial that ended without predictions; one that has yet to run is not lost."""
+        ended = {trial.seed for trial in self.unfinished() if trial.status not in ("not run", "interrupted")}
+        return tuple(seed for seed in self.seeds if seed in ended)
+
     def epoch(self, trial: Trial, *, reading: Reading = "verdict") -> int:
         """Return the epoch of a finished trial that counts.
 

@@ -79,6 +79,7 @@ def outlook(
     n_examples: int | None,
     stated: Stated,
     folder: Path | None = None,
+    pilot_examples: int | None = None,
 ) -> Outlook | None:
     """Say what a study can find.
 
@@ -95,7 +96,9 @@ def outlook(
     stated
         What to suppose before there is a pilot.
     folder
-        Its results, where there are some: with two finished seeds or more they are the pilot.
+        Its results, where there are some of the same settings: with two finished seeds or more they are the pilot.
+    pilot_examples
+        Test examples to reckon with after a pilot; its own where None.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def outlook(
     looks = tuple(zip(plan.looks, thresholds(plan.looks, alpha=plan.alpha), strict=True)) if plan.looks else ()
     pilot = _pilot(folder)
     if pilot is not None:
-        plans = _from_pilot(pilot, plan, pairs, n_seeds=n_seeds, alpha=alone)
+        plans = _from_pilot(pilot, plan, pairs, n_seeds=n_seeds, n_examples=pilot_examples, alpha=alone)
         if plans:
             return Outlook(
                 stated=None,
@@ -149,15 +152,17 @@ def _one_run_power(stated: Stated, plan: AnalysisPlan, n_examples: int) -> float
 
 
 def _from_stated(stated: Stated, plan: AnalysisPlan, *, n_seeds: int, n_examples: int, alpha: float) -> Plan:
+    # No accuracy varies more than this, and the upper end of the range stops there.
+    most = max(math.sqrt(max(stated.rerun_discordance, 0.0) / 2), stated.seed_sd)
     try:
         middle, low, high = (
             stated_components(
-                seed_sd=factor * stated.seed_sd,
+                seed_sd=seed_sd,
                 discordance=stated.discordance,
                 rerun_discordance=stated.rerun_discordance,
                 n_examples=n_examples,
             )
-            for factor in (1.0, 0.5, 2.0)
+            for seed_sd in (stated.seed_sd, stated.seed_sd / 2, min(2 * stated.seed_sd, most))
         )
     except ValueError as error:
         raise PlanError([Problem(path=(), message=f"the stated figures cannot be: {error}")]) from None
@@ -185,7 +190,13 @@ def _pilot(folder: Path | None) -> Outcomes | None:
 
 
 def _from_pilot(
-    pilot: Outcomes, plan: AnalysisPlan, pairs: Sequence[Comparison], *, n_seeds: int, alpha: float
+    pilot: Outcomes,
+    plan: AnalysisPlan,
+    pairs: Sequence[Comparison],
+    *,
+    n_seeds: int,
+    n_examples: int | None,
+    alpha: float,
 ) -> tuple[tuple[str, Plan], ...]:
     seeds = pilot.complete_seeds()
     plans = []
@@ -203,7 +214,7 @@ def _from_pilot(
             planned = plan_comparison(
                 result.components,
                 n_seeds=n_seeds,
-                n_examples=treatment.shape[1],
+                n_examples=n_examples or treatment.shape[1],
                 margin=plan.margin,
                 alpha=alpha,
                 power=POWER,

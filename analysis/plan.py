@@ -16,6 +16,9 @@ from analysis.problems import Allowed, ArmName, described, either, shown
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
 Correction = Literal["holm", "benjamini_hochberg"]
 
+FEWEST_SEEDS_AT_A_LOOK = 4
+"""From here on paired seeds are judged by one and the same design at every look."""
+
 _METRICS = get_args(Metric)
 _CORRECTIONS = get_args(Correction)
 _POLICIES = ("refuse", "drop_seed")
@@ -92,7 +95,9 @@ class AnalysisPlan(BaseModel):
     correction: Correction = "holm"
     failed_trials: Literal["refuse", "drop_seed"] = "refuse"
     looks: Annotated[
-        tuple[Annotated[int, Field(ge=4, le=10_000)], ...], BeforeValidator(_as_tuple), AfterValidator(_growing)
+        tuple[Annotated[int, Field(ge=FEWEST_SEEDS_AT_A_LOOK, le=10_000)], ...],
+        BeforeValidator(_as_tuple),
+        AfterValidator(_growing),
     ] = ()
 
     def all_comparisons(self, arms: Sequence[str]) -> tuple[Comparison, ...]:

@@ -12,6 +12,7 @@ from analysis.noncentral import check_levels
 from analysis.power import examples_needed, seeds_needed, shortfall
 from analysis.sizes import detectable_gap_at, df_at, floor_gap_at, power_at, standard_error_at
 from analysis.variance import VarianceComponents
+from analysis.verdict import SEEDS_FOR_A_VERDICT
 
 _NAN = float("nan")
 T = TypeVar("T")
@@ -244,8 +245,15 @@ def plan_comparison(
         found = error_types(margin, size, df_at(c, n_seeds=n_seeds, n_examples=n_examples), alpha=alpha)
         return found.type_s, found.type_m
 
+    detectable = span(
+        lambda c: detectable_gap_at(c, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power), _NAN
+    )
+    chance = span(lambda c: power_at(c, margin, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha), _NAN)
     seeds = span(lambda c: seeds_needed(c, margin, n_examples=n_examples, alpha=alpha, power=power), None)
     examples = span(lambda c: examples_needed(c, margin, n_seeds=n_seeds, alpha=alpha, power=power), None)
+    if n_seeds < SEEDS_FOR_A_VERDICT:
+        # Two seeds give an interval and never a verdict, so they find nothing.
+        detectable, chance = Span(value=_NAN, low=_NAN, high=_NAN), Span(value=0.0, low=0.0, high=0.0)
     hours_per_seed = _NAN if seconds_per_pair is None else seconds_per_pair / 3600
     return Plan(
         n_seeds=n_seeds,
@@ -253,13 +261,11 @@ def plan_comparison(
         margin=margin,
         alpha=alpha,
         power=power,
-        detectable_gap=span(
-            lambda c: detectable_gap_at(c, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power), _NAN
-        ),
+        detectable_gap=detectable,
         floor_gap=span(lambda c: floor_gap_at(c, n_examples=n_examples, alpha=alpha, power=power), _NAN),
         seeds_needed=seeds,
         examples_needed=examples,
-        chance=span(lambda c: power_at(c, margin, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha), _NAN),
+        chance=chance,
         type_s=span(lambda c: errors(c)[0], _NAN),
         type_m=span(lambda c: errors(c)[1], _NAN),
         hours=n_seeds * hours_per_seed,

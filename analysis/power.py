@@ -11,6 +11,7 @@ from analysis.noncentral import check_levels
 from analysis.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.sizes import detectable, detectable_gap_at, floor_gap_at, power_at, standard_error_at
 from analysis.variance import VarianceComponents
+from analysis.verdict import SEEDS_FOR_A_VERDICT
 
 __all__ = [
     "Settling",
@@ -146,7 +147,8 @@ def seeds_needed(
     Returns
     -------
     int or None
-        At least 2; None where no number of seeds does, because the gap lies at or below `floor_gap_at`.
+        At least 3, without which there is no verdict; None where no number of seeds does, because the gap lies
+        at or below `floor_gap_at`.
 
     Raises
     ------
@@ -160,7 +162,8 @@ def seeds_needed(
         found = detectable_gap_at(components, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power)
         return found <= abs(gap)
 
-    return _smallest(enough)
+    found = _smallest(enough)
+    return None if found is None else max(found, SEEDS_FOR_A_VERDICT)
 
 
 def examples_needed(

@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from analysis.outcomes import Outcomes, Trial
 from analysis.plan import AnalysisPlan
 from analysis.records import Record
-from analysis.verdict import undetected_collapse_rate
+from analysis.verdict import collapse_rate_limit
 from analysis.words import counted, named_trials
 
 
@@ -64,6 +65,9 @@ class Footer:
         What is unusual.
     n_seeds
         The number of seeds that the tables use.
+    diverged
+        Arms with trials that diverged among the seeds that were taken up: how many of how many, and the largest share
+        of such runs that this leaves possible (95% limit).
     collapse_rate
         The largest share of collapsing runs that so many seeds without a collapse leave possible (95%
         limit); NaN without a seed. No verdict knows of a collapse that was not drawn.
@@ -72,6 +76,7 @@ class Footer:
     origins: tuple[Origin, ...]
     caveats: tuple[Caveat, ...]
     n_seeds: int
+    diverged: tuple[tuple[str, int, int, float], ...]
     collapse_rate: float
 
 
@@ -105,8 +110,20 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, *, seeds: Sequence[int], take
         origins=origins,
         caveats=tuple(caveats),
         n_seeds=len(seeds),
-        collapse_rate=undetected_collapse_rate(len(seeds)) if seeds else math.nan,
+        diverged=_diverged(outcomes, taken_up),
+        collapse_rate=collapse_rate_limit(len(seeds)) if seeds else math.nan,
     )
+
+
+def _diverged(outcomes: Outcomes, taken_up: Sequence[int]) -> tuple[tuple[str, int, int, float], ...]:
+    found = []
+    for arm in outcomes.arms:
+        ended = [trial for trial in outcomes.of_arm(arm) if trial.seed in taken_up]
+        ended = [trial for trial in ended if trial.status in ("finished", "diverged")]
+        count = sum(trial.status == "diverged" for trial in ended)
+        if count:
+            found.append((arm, count, len(ended), collapse_rate_limit(len(ended), seen=count)))
+    return tuple(found)
 
 
 def _origins(records: Sequence[Record]) -> tuple[Origin, ...]:
@@ -188,8 +205,7 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
     if plan.metric == "accuracy" and plan.margin < 1 / outcomes.n_examples:
         text = (
             f"The margin of {plan.margin:g} is smaller than one of {outcomes.n_examples} test examples "
-            f"({1 / outcomes.n_examples:.2g}): two runs cannot differ by so little, and equivalence within it is "
-            "equality on this test set."
+            f"({1 / outcomes.n_examples:.2g}): two single runs cannot differ by so little."
         )
         caveats.append(Caveat(short="margin below the resolution", text=text))
     later = len(outcomes.seeds) - len(taken_up)
@@ -209,10 +225,20 @@ def _history_caveats(outcomes: Outcomes, plan: AnalysisPlan) -> list[Caveat]:
         moments = "; ".join(f"{entry.frozen}, after {entry.trials_finished} finished" for entry in late)
         text = f"The analysis plan changed after trials had finished ({moments} trials)."
         caveats.append(Caveat(short="plan changed after trials finished", text=text))
+    changes = [(before, after) for before, after in pairwise(manifest.seed_history) if after.trials_finished > 0]
+    removed = [(before, after) for before, after in changes if set(before.seeds) - set(after.seeds)]
+    if removed:
+        moments = "; ".join(
+            f"{', '.join(str(seed) for seed in sorted(set(before.seeds) - set(after.seeds)))} after "
+            f"{after.trials_finished} trials"
+            for before, after in removed
+        )
+        text = f"Seeds left the study after trials had finished ({moments}). The p-values do not account for it."
+        caveats.append(Caveat(short="seeds removed after trials finished", text=text))
     looks = [
         (before, after)
-        for before, after in zip(manifest.seed_history, manifest.seed_history[1:], strict=False)
-        if after.trials_finished > 0 and set(after.seeds) - set(before.seeds) and len(before.seeds) not in plan.looks
+        for before, after in changes
+        if set(before.seeds) < set(after.seeds) and len(before.seeds) not in plan.looks
     ]
     if looks:
         growth = "; ".join(f"{len(before.seeds)} to {len(after.seeds)}" for before, after in looks)

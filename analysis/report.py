@@ -116,7 +116,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     folder
         The folder that holds `study.json`.
     resamples
-        How often the multi-bootstrap resamples seeds and examples, at least 39.
+        How often the multi-bootstrap resamples seeds and examples, at least 2.
 
     Raises
     ------
@@ -133,8 +133,8 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
     look = current_look(outcomes, plan)
     taken_up = look.seeds if look is not None and look.number else outcomes.seeds
-    complete = outcomes.complete_seeds()
-    seeds = tuple(seed for seed in taken_up if seed in complete) if plan.failed_trials == "drop_seed" else taken_up
+    lost = outcomes.lost_seeds() if plan.failed_trials == "drop_seed" else ()
+    seeds = tuple(seed for seed in taken_up if seed not in lost)
     finished = {arm: _finished_seeds(outcomes, arm, seeds) for arm in outcomes.arms}
     arms = tuple(summarize_arm(outcomes, arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms)
     rng = np.random.default_rng(_RESAMPLING_SEED)

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from scipy import special
+
 from analysis.crossed import CrossedResult
 
 Label = Literal[
@@ -100,30 +102,32 @@ def decide(
     return Verdict(label="equivalent" if equivalent else "undecided")
 
 
-def undetected_collapse_rate(n_seeds: int, *, confidence: float = 0.95) -> float:
-    """Return the largest share of collapsing runs that so many runs without one leave possible.
+def collapse_rate_limit(n_runs: int, *, seen: int = 0, confidence: float = 0.95) -> float:
+    """Return the largest share of collapsing runs that is possible after so many runs of an arm.
 
     Parameters
     ----------
-    n_seeds
-        Runs of an arm, none of which collapsed; at least 1.
+    n_runs
+        Runs of the arm; at least 1.
+    seen
+        How many of them collapsed.
     confidence
-        The confidence of the limit, between 0 and 1.
+        The confidence of the one-sided limit, between 0 and 1.
 
     Raises
     ------
     ValueError
-        If there is no run.
+        If there is no run, or if more collapsed than there are.
 
     References
     ----------
-    Clopper and Pearson (1934), Biometrika 26, 404-413: the upper limit at zero events.
+    Clopper and Pearson (1934), Biometrika 26, 404-413: the upper limit.
 
     Examples
     --------
-    >>> [round(undetected_collapse_rate(s), 2) for s in (3, 5, 20)]
-    [0.63, 0.45, 0.14]
+    >>> [round(collapse_rate_limit(s), 2) for s in (3, 5, 20)], round(collapse_rate_limit(8, seen=1), 2)
+    ([0.63, 0.45, 0.14], 0.47)
     """
-    if n_seeds < 1:
-        raise ValueError(f"expected at least one run, got {n_seeds}")
-    return float(1 - (1 - confidence) ** (1 / n_seeds))
+    if n_runs < 1 or not 0 <= seen <= n_runs:
+        raise ValueError(f"expected at least one run and at most as many that collapsed, got {n_runs} and {seen}")
+    return 1.0 if seen == n_runs else float(special.betaincinv(seen + 1, n_runs - seen, confidence))

@@ -180,22 +180,32 @@ def plan(
     overrides: Overrides = None,
     results: Root = Path("results"),
     seed_sd: Annotated[
-        float, typer.Option(help="Supposed SD over seeds of a run's accuracy (0.01 is one percentage point).")
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            help="Supposed SD over seeds of a run's accuracy; before a run 0.01, one point.", show_default=False
+        ),
+    ] = None,
     discordance: Annotated[
-        float,
-        typer.Option(help="Supposed share of test sentences on which one run of each arm differs in being right."),
-    ] = 0.08,
-    rerun_discordance: Annotated[float, typer.Option(help="The same for two seeds of one arm.")] = 0.05,
+        float | None,
+        typer.Option(
+            help="Supposed share of test sentences on which one run of each arm differs in being right; before a run "
+            "0.08.",
+            show_default=False,
+        ),
+    ] = None,
+    rerun_discordance: Annotated[
+        float | None,
+        typer.Option(help="The same for two seeds of one arm; before a run 0.05.", show_default=False),
+    ] = None,
     test_examples: Annotated[
-        int | None, typer.Option(min=2, help="Test sentences, where the data are not here yet.", show_default=False)
+        int | None, typer.Option(min=2, help="Test sentences to reckon with; default the study's.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a study would be, and what it can find.
 
     Its cells and their time where it is known, each arm's parameters, how small a p its seeds can give, and how small
-    a gap: from the figures you state, or, once two seeds have run, from the study's own.
+    a gap: from the study's own figures once two seeds have run, else from those that you state or from usual ones.
     """
     import dataclasses
 
@@ -213,13 +223,21 @@ def plan(
     floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
     seconds = _measured_seconds(results / loaded.name)
     analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms))
+    figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
+    given = {name: figure for name, figure in figures.items() if figure is not None}
+    # What somebody states goes before what has run, and what ran with other settings says nothing about these.
+    pilot = None if given else results / loaded.name
+    if pilot is not None and not _same_settings(loaded, pilot):
+        remarks.append(f"{pilot} holds results of other settings; they are not used here")
+        pilot = None
     found = outlook(
         analysis_plan,
         arms=list(loaded.arms),
         n_seeds=seeds,
         n_examples=test_examples or n_test,
-        stated=Stated(seed_sd=seed_sd, discordance=discordance, rerun_discordance=rerun_discordance),
-        folder=results / loaded.name,
+        stated=Stated(**given),
+        folder=pilot,
+        pilot_examples=test_examples,
     )
     if as_json:
         _print_json(
@@ -242,7 +260,11 @@ def plan(
     if found is not None:
         for part in as_terminal.laid_out(outlook_tables(found, analysis_plan)):
             console.print(part)
-    elif test_examples is None and n_test is None and seeds > 1 and len(loaded.arms) > 1:
+    elif seeds == 1 or len(loaded.arms) == 1:
+        console.print("what it can find: a gap between procedures takes two arms and more than one seed")
+    elif analysis_plan.metric != "accuracy":
+        console.print(f"what it can find in {analysis_plan.metric}: known once two seeds have run")
+    else:
         console.print("what it can find: known once the data are here; --test-examples N says it for N sentences")
 
 
@@ -318,6 +340,17 @@ def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None]:
         for size in counted
     ]
     return rows, list(remarks), n_test
+
+
+def _same_settings(study: Study, folder: Path) -> bool:
+    """Whether the results in a folder, where there are some, were made with the study's model, data and arms."""
+    from harness.record import Store
+
+    manifest = Store(folder).manifest()
+    if manifest is None:
+        return True
+    now, then = study.model_dump(mode="json"), manifest["study"]
+    return all(now[key] == then.get(key) for key in ("model", "revision", "data", "arms"))
 
 
 def _measured_seconds(folder: Path) -> float | None:

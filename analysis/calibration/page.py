@@ -18,8 +18,8 @@ _GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Over new seeds and new examples",
         "The question of the harness: does the training procedure differ? From three seeds on the crossed t keeps the "
         "level. The multi-bootstrap's percentile errs both ways: far above the level where a few seeds differ much, "
-        "below it where little else does. Its studentised form repairs most of that, and nears the crossed t as the "
-        "seeds grow.",
+        "below it where little else does. Its studentised form comes much nearer, but with few seeds it rejects "
+        "too often where they hardly differ.",
         ("crossed t", "crossed t, other design", "multi-bootstrap, percentile", "multi-bootstrap, studentised"),
     ),
     (

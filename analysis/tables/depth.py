@@ -8,7 +8,7 @@ from analysis.by_class import ClassComparison
 from analysis.report import StudyReport
 from analysis.tables.digits import level, p_value, percent, plain_points, points, points_interval
 from analysis.tables.table import BASIS, UNKNOWN, Table
-from analysis.tables.verdicts import size
+from analysis.tables.verdicts import by_reason, size
 from analysis.words import counted
 
 _DESCRIBED = ("none", "these runs")
@@ -20,11 +20,12 @@ def class_comparisons(report: StudyReport, footer: str) -> Table | None:
         return None
     interval = f"{level(1 - report.class_comparisons[0].confidence)} interval"
     rows = [_class_row(one) for one in report.class_comparisons]
-    never = [
-        f"{one.treatment} against {one.baseline}, {one.measure} of {one.label}: {one.verdict.reason}."
-        for one in report.class_comparisons
-        if one.verdict.reason
-    ]
+    never = by_reason(
+        [
+            (f"{one.treatment} against {one.baseline}, {one.measure} of {one.label}", one.verdict.reason)
+            for one in report.class_comparisons
+        ]
+    )
     return Table(
         title="Precision and recall by class, compared",
         columns=("Comparison", "Measure", "Gap", interval, "Corrected p", "Verdict", *BASIS),

@@ -49,6 +49,8 @@ def points_interval(limits: tuple[float, float], *, standard_error: float = math
     """Return an interval of a gap, in percentage points: ``[-3.10, -1.02]``."""
     if any(math.isnan(limit) for limit in limits):
         return UNKNOWN
+    if math.inf in limits:
+        return "no limits"
     places = decimals(100 * standard_error)
     low, high = (_fixed(100 * limit, places, signed=True) for limit in limits)
     return f"[{low}, {high}]"
@@ -80,7 +82,7 @@ class Scale:
 
     def interval(self, limits: tuple[float, float], *, standard_error: float = math.nan) -> str:
         """Return an interval of a gap."""
-        if self.share or any(math.isnan(limit) for limit in limits):
+        if self.share or not all(math.isfinite(limit) for limit in limits):
             return points_interval(limits, standard_error=standard_error)
         low, high = (_fixed(limit, decimals(standard_error), signed=True) for limit in limits)
         return f"[{low}, {high}]"
@@ -137,7 +139,8 @@ def ratio_interval(ratio: float, limits: tuple[float, float]) -> str:
         return UNKNOWN
     if any(math.isnan(limit) for limit in limits):
         return f"{ratio:.2f}"
-    return f"{ratio:.2f} [{limits[0]:.2f}, {limits[1]:.2f}]"
+    high = "no limit" if math.isinf(limits[1]) else f"{limits[1]:.2f}"
+    return f"{ratio:.2f} [{limits[0]:.2f}, {high}]"
 
 
 def whole(count: int | None) -> str:

@@ -146,7 +146,8 @@ def claims(report: StudyReport, footer: str) -> Table | None:
     if not report.claims:
         return None
     by_pair = {(one.treatment, one.baseline): one for one in report.comparisons}
-    interval = f"{level(report.plan.alpha)} interval"
+    confidence = report.comparisons[0].confidence if report.comparisons else 1 - report.plan.alpha
+    interval = f"{level(1 - confidence)} interval"
     rows = []
     for claim in report.claims:
         pair = by_pair.get((claim.treatment, claim.baseline))

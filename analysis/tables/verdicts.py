@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from analysis.comparisons import ComparisonReport
 from analysis.metrics import METRICS
@@ -15,6 +16,7 @@ from analysis.words import counted
 
 SEEDS_WORTH_PLANNING = 1000
 _NEVER = "never enough"
+_NAMED_AT_MOST = 4
 
 
 def design_name(comparison: ComparisonReport) -> str:
@@ -57,6 +59,16 @@ def verdict_name(verdict: Verdict, margin: str) -> str:
     if verdict.equivalent:
         return f"{verdict.label.partition(',')[0]}, within the {margin} margin"
     return f"{verdict.label}; not equivalent at {margin}" if verdict.differs else verdict.label
+
+
+def by_reason(reasons: Sequence[tuple[str, str]]) -> list[str]:
+    """Return one note for each reason, with everything that it holds for; all of them where there is no other."""
+    named: dict[str, list[str]] = {}
+    for name, reason in reasons:
+        if reason:
+            named.setdefault(reason, []).append(name)
+    everything = len(reasons) > _NAMED_AT_MOST and any(len(names) == len(reasons) for names in named.values())
+    return [f"{'Everywhere' if everything else ', '.join(names)}: {reason}." for reason, names in named.items()]
 
 
 def verdicts(report: StudyReport, footer: str) -> Table:
@@ -129,7 +141,8 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
             "this study; in brackets at the 95% limits of the seed SD, which few seeds leave wide.",
             "Seeds: on this test set. Test examples: with the seeds at hand. About as many as for the margin "
             "also show equivalence, where there is no gap at all. The gap seen may be far from the true one.",
-            "More training: seeds still to run in both arms times their measured seconds, one at a time.",
+            "More training: seeds still to run in both arms times their measured seconds, one at a time; none where as "
+            "many have run and did not decide it. Below four seeds the figures err on the side of more.",
             *both_needed,
         ),
         footer=footer,
@@ -141,7 +154,8 @@ def _plan_cells(report: StudyReport, one: ComparisonReport, settling: Settling) 
     by_arm = {cost.arm: cost.seconds for cost in report.costs}
     each = by_arm[one.treatment] + by_arm[one.baseline]
     few_enough = seeds is not None and seeds <= SEEDS_WORTH_PLANNING
-    more = max(seeds - len(one.seeds), 0) * each if seeds is not None and few_enough else math.nan
+    # Seeds that have run already had their chance: what they did not show, their number alone will not.
+    more = (seeds - len(one.seeds)) * each if seeds is not None and few_enough and seeds > len(one.seeds) else math.nan
     limits = list(dict.fromkeys(_seeds(limit) for limit in settling.seeds_needed_range))
     needed = _seeds(seeds) if limits == [_seeds(seeds)] else f"{_seeds(seeds)} ({' to '.join(limits)})"
     return (
@@ -169,12 +183,10 @@ def _wording(report: StudyReport) -> list[str]:
 
 
 def _reasons(report: StudyReport) -> list[str]:
-    notes = []
-    for one in report.comparisons:
-        reason = one.verdict.reason or one.reason
-        if reason:
-            notes.append(f"{one.name}: {reason}.")
-    if report.plan.failed_trials == "refuse" and any(one.result is None for one in report.comparisons):
+    reasons = [(one.name, one.verdict.reason or one.reason) for one in report.comparisons]
+    notes = by_reason(reasons)
+    unfinished = any(set(arm.seeds) < set(report.seeds) for arm in report.arms)
+    if report.plan.failed_trials == "refuse" and unfinished:
         notes.append(
             "A trial that did not finish leaves its arm without a verdict; run it again, or declare "
             "failed_trials: drop_seed before the first trial."
@@ -189,10 +201,12 @@ def _look(report: StudyReport) -> list[str]:
     declared = ", ".join(str(seeds) for seeds in look.looks)
     if not look.number:
         return [f"Looks are declared at {declared} seeds, and none is reached: go on. Waiting for {look.waiting}."]
+    most = p_value(look.threshold) if look.threshold >= 0.001 else f"{look.threshold:.2g}"
+    allowed = f"p counts for a comparison alone up to {most}" if look.threshold > 0 else "it may not reject yet"
     text = (
-        f"Look {look.number} of {len(look.looks)} ({declared} seeds): p counts for a comparison alone up to "
-        f"{p_value(look.threshold) if look.threshold >= 0.001 else f'{look.threshold:.2g}'}, by O'Brien-Fleming "
-        f"spending over the looks; corrected p-values, verdicts and intervals allow for it."
+        f"Look {look.number} of {len(look.looks)} ({declared} seeds): {allowed}, by O'Brien-Fleming spending over the "
+        "looks; corrected p-values, verdicts and intervals allow for it. What an earlier look has shown stays shown "
+        "while the gap keeps its direction; the intervals are those of the present look."
     )
     if report.decision == "go on":
         return [f"{text} Go on: not every comparison is decided. The next look waits for {look.waiting}."]
@@ -223,5 +237,10 @@ def _collapse(report: StudyReport) -> list[str]:
     rate = percent(report.footer.collapse_rate, places=0)
     verb = "leaves" if report.footer.n_seeds == 1 else "leave"
     return [
-        f"Every verdict supposes that no arm collapses now and then: {runs} {verb} a rate of up to {rate} possible."
+        f"Every verdict supposes that no arm collapses now and then: {runs} {verb} a rate of up to {rate} possible.",
+        *(
+            f"{arm} did collapse: {count} of {counted(n, 'run')} diverged, so up to {percent(limit, places=0)} of its "
+            "runs may, and no verdict counts them."
+            for arm, count, n, limit in report.footer.diverged
+        ),
     ]

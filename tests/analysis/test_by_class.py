@@ -239,3 +239,13 @@ def test_declared_looks_bind_the_classes_too(tmp_path: Path, simulated: Any, wri
         assert other.difference_p >= one.difference_p
         assert other.equivalence_p >= one.equivalence_p
     assert any(other.difference_p > one.difference_p for one, other in zip(plain, looked, strict=True))
+
+
+def test_comparisons_that_could_not_be_made_still_count(study: Any) -> None:
+    whole = analyze(study.root).class_comparisons
+    study.end("lora-r2", 2, "diverged", "x")
+    rest = analyze(study.root).class_comparisons
+    assert len(rest) == len(whole) / 2
+    raw = [one.result.p_value for one in rest if one.result]
+    # Four rows are left, and four more count: the smallest p is multiplied by all eight.
+    assert min(one.difference_p for one in rest) == pytest.approx(min(1.0, 8 * min(raw)))

@@ -24,7 +24,7 @@ from analysis.permutation import label_permutation_floor, sign_flip_floor
 from analysis.plan import AnalysisPlan
 from analysis.planning import plan_comparison, stated_components
 from analysis.single_run import single_run_detectable_gap
-from analysis.verdict import undetected_collapse_rate
+from analysis.verdict import collapse_rate_limit
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "statistics.md").read_text(encoding="utf-8")
@@ -146,7 +146,7 @@ def test_figures_of_wrong_signs() -> None:
 
 def test_figures_of_verdicts() -> None:
     assert f"`1 - .95^3` = {points(1 - 0.95**3)} of studies" in PROSE
-    rates = [undetected_collapse_rate(seeds) for seeds in (3, 5, 10, 20)]
+    rates = [collapse_rate_limit(seeds) for seeds in (3, 5, 10, 20)]
     assert "{} at 3 seeds, {} at 5, {} at 10, {} at 20.".format(*map(points, rates)) in PROSE
     assert "{} at 3 seeds, {} at 10, {} at 20. More".format(*(points(0.9**seeds) for seeds in (3, 10, 20))) in PROSE
     assert AnalysisPlan(baseline="full").margin == 0.01

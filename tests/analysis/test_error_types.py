@@ -130,3 +130,11 @@ def test_bad_input_is_refused(arguments: tuple[float, float, float, float], mess
     gap, standard_error, df, alpha = arguments
     with pytest.raises(ValueError, match=message):
         error_types(gap, standard_error, df, alpha=alpha)
+
+
+def test_a_power_of_0_has_no_errors_to_speak_of() -> None:
+    found = error_types(0.001, 0.1, 1.0, alpha=1e-300)
+    assert found.power == 0
+    assert math.isnan(found.type_s)
+    assert math.isnan(found.type_m)
+    assert found.reason == "no study would find anything"

@@ -148,3 +148,35 @@ def test_a_metric_that_is_no_share_has_no_points(study: Any) -> None:
     assert found is not None
     told = [cell for table in outlook_tables(found, plan) for row in table.rows for cell in row]
     assert not any("pp" in cell for cell in told)
+
+
+def test_the_range_of_the_seed_sd_ends_where_no_accuracy_varies_more() -> None:
+    found = before(stated=Stated(seed_sd=0.1))
+    assert found is not None
+    most = stated_components(seed_sd=(0.05 / 2) ** 0.5, discordance=0.08, rerun_discordance=0.05, n_examples=872)
+    high = plan_comparison(most, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025).detectable_gap.value
+    assert found.plans[0][1].detectable_gap.high == pytest.approx(high)
+
+
+def test_two_seeds_find_nothing_as_they_never_get_a_verdict() -> None:
+    found = before(n_seeds=2, plan=planned(margin=0.3))
+    assert found is not None
+    one = found.plans[0][1]
+    assert (one.chance.value, one.chance.high) == (0, 0)
+    assert math.isnan(one.detectable_gap.value)
+    assert one.seeds_needed.value == 3
+    assert "never" not in outlook_tables(found, planned(margin=0.3))[1].rows[0][1]
+
+
+def test_a_tiny_alpha_breaks_no_plan() -> None:
+    found = before(n_seeds=3, plan=planned(alpha=1e-12))
+    assert found is not None
+    assert math.isnan(found.plans[0][1].type_m.high)
+
+
+def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
+    found = outlook(
+        planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root, pilot_examples=20_000
+    )
+    assert found is not None
+    assert found.plans[0][1].n_examples == 20_000

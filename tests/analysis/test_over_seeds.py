@@ -72,14 +72,15 @@ WILCOXON_IN_R = [
 # R 4: wilcox.test(x, y, paired = TRUE, conf.int = TRUE, exact = TRUE)$statistic and $estimate
 SIGNED_RANKS_IN_R = [(VISIT_1, VISIT_2, 40, 0.46), (MAIZE, [0] * 15, 96, 25)]
 
-# R 4: prop.test(better + ties / 2, seeds, correct = FALSE, conf.level = confidence)$conf.int
-WILSON_IN_R = [
-    (8, 0, 10, 0.95, (0.490162471536642, 0.943317848545625)),
-    (5, 0, 5, 0.95, (0.565517535216825, 1.0)),
-    (15, 0, 20, 0.90, (0.567798249839876, 0.872622831479642)),
-    (0, 0, 3, 0.95, (0.0, 0.561497031755045)),
-    (13, 0, 15, 0.95, (0.621180171676776, 0.962638740896935)),
-    (6, 3, 10, 0.95, (0.44218142427855, 0.919052175790006)),
+# R 4: x <- better + ties / 2; a <- (1 - confidence) / 2; qbeta(c(a, 1 - a), c(x, x + 1), c(n - x + 1, n - x)), which
+# binom.test(x, n) gives where x is whole.
+CLOPPER_PEARSON_IN_R = [
+    (8, 0, 10, 0.95, (0.443904537692359, 0.974789273673167)),
+    (5, 0, 5, 0.95, (0.478176249895019, 1.0)),
+    (15, 0, 20, 0.90, (0.544417595998251, 0.895919164089864)),
+    (0, 0, 3, 0.95, (0.0, 0.707598226178713)),
+    (13, 0, 15, 0.95, (0.595397303396628, 0.983424086559916)),
+    (6, 3, 10, 0.95, (0.394181681851329, 0.955940586447369)),
 ]
 
 TESTS = [paired_t, wilcoxon, probability_of_outperforming]
@@ -228,7 +229,7 @@ def test_arms_that_always_tie() -> None:
     assert ranks.reason == share.reason == "the arms are equally good with every seed"
 
 
-@pytest.mark.parametrize(("better", "ties", "seeds", "confidence", "expected"), WILSON_IN_R)
+@pytest.mark.parametrize(("better", "ties", "seeds", "confidence", "expected"), CLOPPER_PEARSON_IN_R)
 def test_outperforming_interval_equals_r(
     better: int, ties: int, seeds: int, confidence: float, expected: tuple[float, float]
 ) -> None:
@@ -242,16 +243,19 @@ def test_outperforming_interval_equals_r(
 
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(pairs=lattice, confidence=st.floats(0.5, 0.99))
-def test_outperforming_interval_holds_the_shares_that_a_score_test_keeps(
+def test_outperforming_interval_holds_the_shares_that_an_exact_test_keeps(
     pairs: list[tuple[int, int]], confidence: float
 ) -> None:
     t, b = arms(pairs)
     S, found = len(t), probability_of_outperforming(t, b, confidence=confidence)
-    z = special.ndtri(0.5 + confidence / 2)
-    for limit in found.interval:
-        if 1e-9 < limit < 1 - 1e-9:
-            assert abs(found.estimate - limit) == pytest.approx(z * math.sqrt(limit * (1 - limit) / S), rel=1e-9)
-    low, high = proportion_confint(found.estimate * S, S, alpha=1 - confidence, method="wilson")
+    won, (least, most) = found.estimate * S, found.interval
+    if won == int(won):
+        tail = pytest.approx((1 - confidence) / 2, rel=1e-6)
+        if least > 1e-9:
+            assert stats.binom.sf(won - 1, S, least) == tail
+        if most < 1 - 1e-9:
+            assert stats.binom.cdf(won, S, most) == tail
+    low, high = proportion_confint(won, S, alpha=1 - confidence, method="beta")
     assert found.interval == pytest.approx((low, high), abs=1e-12)
 
 

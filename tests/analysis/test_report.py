@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from analysis import tables
 from analysis.crossed import crossed_test
 from analysis.errors import PlanError
 from analysis.mcnemar import mcnemar
@@ -132,7 +133,7 @@ def test_a_comparison_without_a_verdict_still_counts_in_the_correction(study: St
 def test_drop_seed_takes_the_seed_from_every_arm(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["analysis"].update(failed_trials="drop_seed"))
     study.end("lora-r8", 2, "diverged", "x")
-    study.forget("full", 5)
+    study.end("full", 5, "failed", "x")
     report = analyze(study.root)
     assert report.seeds == (0, 1, 3, 4)
     assert report.dropped_seeds == (2, 5)
@@ -141,6 +142,18 @@ def test_drop_seed_takes_the_seed_from_every_arm(study: StudyFolder) -> None:
     assert all(cost.n_seeds == 4 for cost in report.costs)
     assert all(ratio.n_seeds == 4 for ratio in report.time_ratios)
     assert "seeds 2, 5 left every arm" in caveats(report)
+    assert report.footer.diverged == (("lora-r8", 1, 6, pytest.approx(0.5818, abs=1e-4)),)
+
+
+def test_a_trial_that_has_yet_to_run_is_no_failed_one(study: StudyFolder) -> None:
+    study.change_manifest(lambda content: content["analysis"].update(failed_trials="drop_seed"))
+    study.end("lora-r8", 2, "diverged", "x")
+    study.forget("full", 5)
+    study.end("lora-r2", 4, "interrupted", "x")
+    report = analyze(study.root)
+    assert (report.seeds, report.dropped_seeds) == ((0, 1, 3, 4, 5), (2,))
+    assert set(labels(report).values()) == {"no verdict"}
+    assert report.comparisons[0].verdict.reason == "interrupted: lora-r2 seed 4; not run: full seed 5"
 
 
 def test_one_seed_gives_figures_and_no_verdict(tmp_path: Path, simulated: Any, write_study: Any, rng: Any) -> None:
@@ -237,8 +250,19 @@ def test_seeds_that_grew_after_results_are_counted_as_looks(study: StudyFolder) 
     study.change_manifest(lambda c: c["seed_history"].append(entry(12, seeds=[0, 1, 2])))
     study.change_manifest(lambda c: c["seed_history"].append(entry(12, seeds=list(range(6)))))
     report = analyze(study.root)
-    assert [caveat.short for caveat in report.footer.caveats] == ["2 undeclared looks"]
+    shorts = [caveat.short for caveat in report.footer.caveats]
+    assert shorts == ["seeds removed after trials finished", "2 undeclared looks"]
     assert "(3 to 4; 3 to 6)" in caveats(report)
+    assert "Seeds left the study after trials had finished (3 after 12 trials)" in caveats(report)
+
+
+def test_exchanged_seeds_are_told_even_where_looks_are_declared(study: StudyFolder) -> None:
+    study.change_manifest(lambda c: c["analysis"].update(looks=[4, 6]))
+    study.change_manifest(lambda c: c["seed_history"].__setitem__(0, entry(0, seeds=[10, 11, 12, 13])))
+    study.change_manifest(lambda c: c["seed_history"].append(entry(12, seeds=list(range(6)))))
+    assert "Seeds left the study after trials had finished (10, 11, 12, 13 after 12 trials)" in caveats(
+        analyze(study.root)
+    )
 
 
 def test_deviations_other_records_and_what_was_set_aside_are_told(study: StudyFolder) -> None:
@@ -311,3 +335,22 @@ def test_a_margin_below_one_sentence_is_told(study: StudyFolder) -> None:
     report = analyze(study.root)
     assert "The margin of 0.002 is smaller than one of 400 test examples (0.0025)" in caveats(report)
     assert any(caveat.short == "margin below the resolution" for caveat in report.footer.caveats)
+
+
+def test_two_seeds_and_a_tiny_alpha_break_no_report(tmp_path: Path, simulated: Any, write_study: Any) -> None:
+    scores = simulated(np.random.default_rng(1), {"full": 0.9, "lora": 0.5}, seeds=2, examples=100)
+    folder = write_study(tmp_path / "s", scores, analysis={"alpha": 1e-12})
+    folder.change_record("lora", 0, lambda content: content["seconds"].update(training=1000.0))
+    report = analyze(folder.root)
+    assert report.time_ratios[0].interval[1] == math.inf
+    assert "no limit" in tables.markdown(report)
+    assert json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_a_reason_that_holds_everywhere_is_told_once(tmp_path: Path, simulated: Any, write_study: Any) -> None:
+    accuracies = {f"arm{number}": 0.8 for number in range(6)}
+    report = analyze(
+        write_study(tmp_path / "s", simulated(np.random.default_rng(1), accuracies, seeds=2, examples=80)).root
+    )
+    assert tables.markdown(report).count("a verdict needs 3") == 2
+    assert "Everywhere: 2 seeds give an interval; a verdict needs 3." in tables.markdown(report)

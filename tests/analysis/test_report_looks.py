@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -293,3 +294,16 @@ def test_an_early_gap_is_no_evidence_for_the_opposite_one(tmp_path: Path, write_
     assert late.estimate < 0
     assert late.verdict.label == "undecided"
     assert late.sequential_p == pytest.approx(sequential_p([1.0, late.result.p_value], LOOKS, sides=2))
+
+
+def test_a_look_that_dropped_seeds_leave_too_small_rejects_nothing(tmp_path: Path, write_study: Any) -> None:
+    rng = np.random.default_rng(3)
+    scores = {"full": (rng.random((6, 300)) < 0.5).astype(int), "lora": (rng.random((6, 300)) < 0.9).astype(int)}
+    folder = write_study(tmp_path / "s", scores, analysis={"looks": [4, 6], "failed_trials": "drop_seed"})
+    folder.end("lora", 1, "diverged", "x")
+    (one,) = analyze(folder.root).comparisons
+    assert one.result is not None
+    assert one.seeds == (0, 2, 3, 4, 5)
+    # Three seeds were left at the first look; only the second counts.
+    assert one.sequential_p == sequential_p([math.nan, one.result.p_value], [4, 6], sides=2)
+    assert one.confidence == 1 - thresholds([4, 6], alpha=0.05)[1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.crossed import CrossedResult, crossed_test
-from analysis.verdict import decide, undetected_collapse_rate
+from analysis.verdict import collapse_rate_limit, decide
 
 
 def result(*, seeds: int = 5, gap: float = 0.02) -> CrossedResult:
@@ -78,8 +78,8 @@ def test_an_undefined_p_value_is_never_read_as_not_significant() -> None:
 
 
 def test_the_rate_of_collapse_that_no_collapse_leaves_possible() -> None:
-    assert [round(undetected_collapse_rate(s), 2) for s in (3, 5, 20)] == [0.63, 0.45, 0.14]
+    assert [round(collapse_rate_limit(s), 2) for s in (3, 5, 20)] == [0.63, 0.45, 0.14]
     for s in (1, 3, 20):
-        assert (1 - undetected_collapse_rate(s)) ** s == pytest.approx(0.05)
+        assert (1 - collapse_rate_limit(s)) ** s == pytest.approx(0.05)
     with pytest.raises(ValueError, match="at least one run"):
-        undetected_collapse_rate(0)
+        collapse_rate_limit(0)

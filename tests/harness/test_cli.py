@@ -302,3 +302,36 @@ def test_a_real_process_says_one_thing_and_exits_with_2(
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
     assert list(here.iterdir()) == []
+
+
+def test_a_plan_prefers_what_is_stated_and_takes_no_pilot_of_other_settings(
+    tiny_file: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    code, _, _ = command("run", tiny_file, "--results", tmp_path / "results")
+    assert code == 0
+    plain = ("plan", tiny_file, "--results", tmp_path / "results", "--json")
+
+    def told(*more: str) -> Any:
+        code, out, _ = command(*plain[:2], *more, *plain[2:])
+        assert code == 0
+        return json.loads(out)
+
+    own = told()
+    assert own["outlook"]["pilot_seeds"] == 2
+    assert own["outlook"]["stated"] is None
+    more = told("--test-examples", "20000")["outlook"]["plans"][0][1]
+    assert more["n_examples"] == 20000
+    stated = told("--seed-sd", "0.02")["outlook"]
+    assert (stated["pilot_seeds"], stated["stated"]["seed_sd"]) == (0, 0.02)
+    other = told("arms.full.training.learning_rate=0.5")
+    assert other["outlook"]["pilot_seeds"] == 0
+    assert any("holds results of other settings" in remark for remark in other["remarks"])
+    # The study's own margin, seeds and looks may change: the pilot still speaks for it.
+    assert told("seeds=12", "analysis.margin=0.03")["outlook"]["pilot_seeds"] == 2
+
+
+def test_a_plan_says_why_it_cannot_tell(command: Callable[..., Any], written: Written) -> None:
+    _, out, _ = command("plan", written(("analysis: {", "analysis: {metric: mcc, ")))
+    assert "what it can find in mcc: known once two seeds have run" in out
+    _, out, _ = command("plan", written(("seeds: 3", "seeds: 1")))
+    assert "takes two arms and more than one seed" in out
