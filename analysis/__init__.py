@@ -27,19 +27,14 @@ if TYPE_CHECKING:
     from analysis.error_types import ErrorTypes
     from analysis.errors import AlignmentError, AnalysisError, FormatError, PlanError, Problem, RecordError
     from analysis.influence import ConfusionMetric, confusion_metric, confusion_scores, metric_scores
+    from analysis.loading import load
     from analysis.looks import one_sided_thresholds, sequential_p, spent, thresholds
     from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar_clustered, mcnemar_from_counts
     from analysis.metrics import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
     from analysis.multiplicity import JointCorrection, benjamini_hochberg, holm, joint_step_down
-    from analysis.outcomes import Outcomes, load
-    from analysis.over_seeds import (
-        OutperformingResult,
-        PairedTResult,
-        WilcoxonResult,
-        paired_t,
-        probability_of_outperforming,
-        wilcoxon,
-    )
+    from analysis.outcomes import Outcomes
+    from analysis.outperforming import OutperformingResult, probability_of_outperforming
+    from analysis.over_seeds import PairedTResult, WilcoxonResult, paired_t, wilcoxon
     from analysis.permutation import LabelPermutationResult, SignFlipResult, label_permutation, sign_flip
     from analysis.plan import AnalysisPlan, Comparison, check_plan, parse_plan
     from analysis.planning import Plan, Span, plan_comparison, stated_components
@@ -168,15 +163,10 @@ _HOMES = {
     "mcnemar": ("ClusteredMcNemarResult", "McNemarResult", "mcnemar_clustered", "mcnemar_from_counts"),
     "metrics": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),
     "multiplicity": ("JointCorrection", "benjamini_hochberg", "holm", "joint_step_down"),
-    "outcomes": ("Outcomes", "load"),
-    "over_seeds": (
-        "OutperformingResult",
-        "PairedTResult",
-        "WilcoxonResult",
-        "paired_t",
-        "probability_of_outperforming",
-        "wilcoxon",
-    ),
+    "loading": ("load",),
+    "outcomes": ("Outcomes",),
+    "outperforming": ("OutperformingResult", "probability_of_outperforming"),
+    "over_seeds": ("PairedTResult", "WilcoxonResult", "paired_t", "wilcoxon"),
     "permutation": ("LabelPermutationResult", "SignFlipResult", "label_permutation", "sign_flip"),
     "plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),
     "planning": ("Plan", "Span", "plan_comparison", "stated_components"),

@@ -15,7 +15,7 @@ from analysis.looks import sequential_p
 from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar, mcnemar_clustered
 from analysis.metrics import METRICS
 from analysis.outcomes import Outcomes, Trial
-from analysis.over_seeds import OutperformingResult, probability_of_outperforming
+from analysis.outperforming import OutperformingResult, probability_of_outperforming
 from analysis.permutation import SignFlipResult, sign_flip
 from analysis.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
 from analysis.schedule import Look
@@ -62,6 +62,24 @@ def lost_trials(outcomes: Outcomes, arms: Sequence[str], seeds: Sequence[int]) -
     return [trial for trial in outcomes.unfinished(arms=arms) if trial.seed in seeds]
 
 
+def undefined_runs(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
+    """Name the runs without a score, such as ``lora seed 3, full seed 0``; empty where every run has one.
+
+    Parameters
+    ----------
+    scores
+        By arm, one row a seed; a run whose metric is undefined is NaN throughout.
+    seeds
+        Of the rows.
+    """
+    return ", ".join(
+        f"{arm} seed {seed}"
+        for arm, rows in scores.items()
+        for seed, row in zip(seeds, rows, strict=True)
+        if math.isnan(row[0])
+    )
+
+
 def _refusal(
     outcomes: Outcomes, plan: AnalysisPlan, pair: Comparison, scores: Mapping[str, Scores], seeds: Sequence[int]
 ) -> str:
@@ -70,13 +88,8 @@ def _refusal(
         return named_trials(lost)
     if not seeds:
         return "no seed with which every arm finished"
-    undefined = [
-        f"{arm} seed {seed}"
-        for arm in (pair.treatment, pair.baseline)
-        for seed, row in zip(seeds, scores[arm], strict=True)
-        if math.isnan(row[0])
-    ]
-    return f"{METRICS[plan.metric].title} is undefined: {', '.join(undefined)}" if undefined else ""
+    undefined = undefined_runs({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds)
+    return f"{METRICS[plan.metric].title} is undefined: {undefined}" if undefined else ""
 
 
 def examine(
@@ -84,6 +97,7 @@ def examine(
     plan: AnalysisPlan,
     pair: Comparison,
     scores: Mapping[str, Scores],
+    right: Mapping[str, NDArray[np.bool_]],
     *,
     seeds: Sequence[int],
     look: Look | None,
@@ -99,6 +113,8 @@ def examine(
         The two arms.
     scores
         By arm, of those that finished with all seeds, shape (S, examples or clusters).
+    right
+        Whether these arms are right, shape (S, examples).
     seeds
         The seeds in use.
     look
@@ -114,14 +130,12 @@ def examine(
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]
     result = crossed_test(treatment, baseline, paired=True)
     same = tost(result.estimate, result.standard_error, result.df, margin=plan.margin)
-    honest = (result.p_value, same.p_value)
-    if look is not None:
-        honest = at_looks(treatment, baseline, margin=plan.margin, look=look, seeds=seeds)
-    right = [outcomes.answers(arm, seeds=seeds) == outcomes.labels for arm in (pair.treatment, pair.baseline)]
+    honest = honest_p_values(result, treatment, baseline, margin=plan.margin, look=look, seeds=seeds)
+    right_t, right_b = right[pair.treatment], right[pair.baseline]
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
     if plan.metric == "accuracy":
-        flip = sign_flip(right[0].sum(axis=1), right[1].sum(axis=1), n_examples=outcomes.n_examples)
+        flip = sign_flip(right_t.sum(axis=1), right_b.sum(axis=1), n_examples=outcomes.n_examples)
     else:
         flip = sign_flip(means[0], means[1], rng=rng)
     return Battery(
@@ -135,27 +149,37 @@ def examine(
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
         mcnemar=tuple(
             mcnemar(one, other) if outcomes.clusters is None else mcnemar_clustered(one, other, outcomes.clusters)
-            for one, other in zip(right[0], right[1], strict=True)
+            for one, other in zip(right_t, right_b, strict=True)
         ),
     )
 
 
-def at_looks(
-    treatment: Scores, baseline: Scores, *, margin: float, look: Look, seeds: Sequence[int]
+def honest_p_values(
+    result: CrossedResult,
+    treatment: Scores,
+    baseline: Scores,
+    *,
+    margin: float,
+    look: Look | None,
+    seeds: Sequence[int],
 ) -> tuple[float, float]:
     """Return the p-values for a difference and for equivalence that hold at any of the looks so far.
 
     Parameters
     ----------
+    result
+        The crossed test of these scores; without looks its own p-values are honest.
     treatment, baseline
         Scores with the seeds in use, shape (S, examples or clusters).
     margin
         Of the equivalence test.
     look
-        The look that has been reached.
+        The look that has been reached, in a study that declares looks.
     seeds
         The seeds in use, in the order of the rows.
     """
+    if look is None:
+        return result.p_value, tost(result.estimate, result.standard_error, result.df, margin=margin).p_value
     rises = treatment.mean() > baseline.mean()
     difference, equivalence = [], []
     for so_far in look.earlier(seeds):
@@ -164,8 +188,8 @@ def at_looks(
             difference.append(_NAN)
             equivalence.append(_NAN)
             continue
-        result = crossed_test(treatment[: len(so_far)], baseline[: len(so_far)], paired=True)
+        then = crossed_test(treatment[: len(so_far)], baseline[: len(so_far)], paired=True)
         # A verdict names the direction of the gap as it is now; a look that pointed the other way does not support it.
-        difference.append(result.p_value if (result.estimate > 0) == rises else 1.0)
-        equivalence.append(tost(result.estimate, result.standard_error, result.df, margin=margin).p_value)
+        difference.append(then.p_value if (then.estimate > 0) == rises else 1.0)
+        equivalence.append(tost(then.estimate, then.standard_error, then.df, margin=margin).p_value)
     return sequential_p(difference, look.looks, sides=2), sequential_p(equivalence, look.looks, sides=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,11 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.battery import at_looks
+from analysis.battery import honest_p_values, undefined_runs
 from analysis.clusters import cluster_scores
 from analysis.comparisons import ComparisonReport, interval_at
 from analysis.crossed import CrossedResult, crossed_test
-from analysis.equivalence import tost
 from analysis.influence import confusion_metric, confusion_scores
 from analysis.multiplicity import joint_step_down
 from analysis.outcomes import Outcomes
@@ -120,7 +118,16 @@ def compare_classes(
     confidence = 1 - (look.level(alpha) if look is not None else alpha)
     open_ones = [_tested(outcomes, one, label, measure, tables, confidence=confidence) for one, label, measure in rows]
     raw = [
-        _p_values(one, tables[one.treatment][label, measure], tables[one.baseline][label, measure], margin, look)
+        honest_p_values(
+            one.result,
+            tables[one.treatment][label, measure],
+            tables[one.baseline][label, measure],
+            margin=margin,
+            look=look,
+            seeds=one.seeds,
+        )
+        if one.result is not None
+        else (_NAN, _NAN)
         for one, (_, label, measure) in zip(open_ones, rows, strict=True)
     ]
     # Comparisons that could not be made still count, as they do among the verdicts.
@@ -152,21 +159,6 @@ def _scores(
         yield (label, "recall"), found
 
 
-def _p_values(
-    one: ClassComparison,
-    treatment: NDArray[np.float64],
-    baseline: NDArray[np.float64],
-    margin: float,
-    look: Look | None,
-) -> tuple[float, float]:
-    if one.result is None:
-        return _NAN, _NAN
-    if look is not None:
-        return at_looks(treatment, baseline, margin=margin, look=look, seeds=one.seeds)
-    result = one.result
-    return result.p_value, tost(result.estimate, result.standard_error, result.df, margin=margin).p_value
-
-
 def _tested(
     outcomes: Outcomes,
     one: ComparisonReport,
@@ -181,14 +173,8 @@ def _tested(
     result = None
     if not treatment.shape[1]:
         reason = "the test split has no example of this class"
-    elif not (np.isfinite(treatment).all() and np.isfinite(baseline).all()):
-        never = [
-            f"{arm} seed {seed}"
-            for arm, scores in ((one.treatment, treatment), (one.baseline, baseline))
-            for seed, row in zip(one.seeds, scores, strict=True)
-            if math.isnan(row[0])
-        ]
-        reason = f"never predicted: {', '.join(never)}"
+    elif never := undefined_runs({one.treatment: treatment, one.baseline: baseline}, one.seeds):
+        reason = f"never predicted: {never}"
     else:
         result = crossed_test(treatment, baseline, paired=True)
     return ClassComparison(

@@ -16,7 +16,7 @@ from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult
 from analysis.metrics import METRICS
 from analysis.multiplicity import benjamini_hochberg, joint_step_down
 from analysis.outcomes import Outcomes
-from analysis.over_seeds import OutperformingResult
+from analysis.outperforming import OutperformingResult
 from analysis.permutation import SignFlipResult
 from analysis.plan import AnalysisPlan
 from analysis.power import Settling, settle
@@ -141,7 +141,8 @@ def compare(
     pairs = plan.all_comparisons(outcomes.arms)
     complete = [arm for arm in outcomes.arms if seeds and not lost_trials(outcomes, (arm,), seeds)]
     scores = {arm: outcomes.drawn(outcomes.scores(arm, seeds=seeds, metric=plan.metric)) for arm in complete}
-    tested = [examine(outcomes, plan, pair, scores, seeds=seeds, look=look, rng=rng) for pair in pairs]
+    right = {arm: outcomes.answers(arm, seeds=seeds) == outcomes.labels for arm in complete}
+    tested = [examine(outcomes, plan, pair, scores, right, seeds=seeds, look=look, rng=rng) for pair in pairs]
     made = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tested, strict=True) if one.result is not None]
     # Few resamples reach no far tail: their interval is then the widest that they can give, and says so.
     reach = min(1 - plan.alpha, 1 - 2 / (resamples + 1))

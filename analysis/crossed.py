@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from analysis.student import t_interval
 from analysis.variance import (
     ROUNDING,
     VarianceComponents,
@@ -93,12 +94,7 @@ class CrossedResult:
         ValueError
             If `confidence` is outside its range.
         """
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
-        if not self.standard_error > 0:
-            return _NAN, _NAN
-        half = float(special.stdtrit(self.df, 0.5 + confidence / 2)) * self.standard_error
-        return self.estimate - half, self.estimate + half
+        return t_interval(self.estimate, self.standard_error, self.df, confidence=confidence)
 
     def posterior(self, margin: float) -> tuple[float, float, float]:
         """Approximate posterior shares of the true gap, under a flat prior.

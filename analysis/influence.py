@@ -14,19 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.calibration_error import brier_scores, log_loss_scores
-from analysis.metrics import METRICS, MetricKind, auroc_scores, correct, labelled_probabilities
-
-__all__ = [
-    "METRICS",
-    "ConfusionMetric",
-    "MetricKind",
-    "auroc_scores",
-    "brier_scores",
-    "confusion_metric",
-    "confusion_scores",
-    "log_loss_scores",
-    "metric_scores",
-]
+from analysis.metrics import METRICS, auroc_scores, correct, labelled_probabilities
 
 Floats = NDArray[np.float64]
 

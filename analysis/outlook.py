@@ -10,8 +10,9 @@ from pathlib import Path
 from analysis.cost import arm_cost
 from analysis.crossed import crossed_test
 from analysis.errors import AnalysisError, PlanError, Problem
+from analysis.loading import load
 from analysis.looks import thresholds
-from analysis.outcomes import Outcomes, load
+from analysis.outcomes import Outcomes
 from analysis.plan import AnalysisPlan, Comparison
 from analysis.planning import Plan, plan_comparison, stated_components
 from analysis.single_run import mcnemar_power, single_run_detectable_gap

@@ -8,24 +8,9 @@ from dataclasses import dataclass, replace
 
 from analysis.crossed import CrossedResult
 from analysis.noncentral import check_levels
-from analysis.single_run import mcnemar_power, single_run_detectable_gap
-from analysis.sizes import detectable, detectable_gap_at, floor_gap_at, power_at, standard_error_at
+from analysis.sizes import detectable, detectable_gap_at, floor_gap_at
 from analysis.variance import VarianceComponents
 from analysis.verdict import SEEDS_FOR_A_VERDICT
-
-__all__ = [
-    "Settling",
-    "detectable_gap_at",
-    "examples_needed",
-    "floor_gap_at",
-    "mcnemar_power",
-    "power_at",
-    "seeds_needed",
-    "settle",
-    "shortfall",
-    "single_run_detectable_gap",
-    "standard_error_at",
-]
 
 # Beyond this many seeds or examples an answer would help nobody.
 _MOST = 10_000_000

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 
 from analysis.arms import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 from analysis.best import BestArms, best_arms
@@ -20,8 +17,10 @@ from analysis.claims.study import parse_claims
 from analysis.comparisons import ComparisonReport, compare
 from analysis.consistency import Churn, Consistency, churn, consistency
 from analysis.cost import ArmCost, TimeRatio, arm_cost, time_ratio
+from analysis.jsonable import jsonable
+from analysis.loading import load
 from analysis.metrics import METRICS
-from analysis.outcomes import Outcomes, load
+from analysis.outcomes import Outcomes
 from analysis.plan import AnalysisPlan, parse_plan
 from analysis.provenance import Footer, footer
 from analysis.schedule import Look, current_look
@@ -102,7 +101,7 @@ class StudyReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain dicts, lists, texts and numbers; NaN becomes None, its reason stays."""
-        plain = _plain(self)
+        plain = jsonable(self)
         if not isinstance(plain, dict):
             raise TypeError(f"a report becomes a dict, got {type(plain).__name__}")
         return plain
@@ -200,17 +199,3 @@ def _decision(look: Look | None, comparisons: Sequence[ComparisonReport]) -> str
 
 def _finished_seeds(outcomes: Outcomes, arm: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(seed for seed in seeds if outcomes.trials[arm, seed].status == "finished")
-
-
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -207,14 +206,14 @@ def plan(
     Its cells and their time where it is known, each arm's parameters, how small a p its seeds can give, and how small
     a gap: from the study's own figures once two seeds have run, else from those that you state or from usual ones.
     """
-    import dataclasses
-
+    from analysis.jsonable import jsonable
     from analysis.outlook import Stated, outlook
     from analysis.permutation import label_permutation_floor, sign_flip_floor
     from analysis.plan import parse_plan
     from analysis.tables import as_terminal
     from analysis.tables.outlook import outlook_tables
     from harness.hub import offline_if_unreachable
+    from harness.overview import same_settings
 
     loaded = _load(study, overrides)
     offline_if_unreachable(loaded)
@@ -227,7 +226,7 @@ def plan(
     given = {name: figure for name, figure in figures.items() if figure is not None}
     # What somebody states goes before what has run, and what ran with other settings says nothing about these.
     pilot = None if given else results / loaded.name
-    if pilot is not None and not _same_settings(loaded, pilot):
+    if pilot is not None and not same_settings(loaded, pilot):
         remarks.append(f"{pilot} holds results of other settings; they are not used here")
         pilot = None
     found = outlook(
@@ -249,7 +248,7 @@ def plan(
                 "floors": floors,
                 "seconds_left": seconds,
                 "remarks": remarks,
-                "outlook": _plain(dataclasses.asdict(found)) if found else None,
+                "outlook": jsonable(found),
             }
         )
         return
@@ -342,17 +341,6 @@ def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None]:
     return rows, list(remarks), n_test
 
 
-def _same_settings(study: Study, folder: Path) -> bool:
-    """Whether the results in a folder, where there are some, were made with the study's model, data and arms."""
-    from harness.record import Store
-
-    manifest = Store(folder).manifest()
-    if manifest is None:
-        return True
-    now, then = study.model_dump(mode="json"), manifest["study"]
-    return all(now[key] == then.get(key) for key in ("model", "revision", "data", "arms"))
-
-
 def _measured_seconds(folder: Path) -> float | None:
     from harness.overview import known
     from harness.overview import status as read_status
@@ -366,15 +354,6 @@ def _console(*, stderr: bool = False) -> Console:
     console = Console(stderr=stderr, highlight=False)
     # Where there is no terminal to fit, tables get the width that they need.
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_FILE_WIDTH)
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold: None for a number that is not one."""
-    if isinstance(value, Mapping):
-        return {name: _plain(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print_json(content: Any) -> None:

@@ -132,26 +132,16 @@ def is_local(data: Data) -> bool:
     return embedded.is_embedded(data.path) or local_path(data.path).exists()
 
 
-def class_names(data: Data) -> tuple[str, ...]:
-    """Return the names of the classes, in the order of the labels 0, 1, ...
+def outline(data: Data) -> tuple[tuple[str, ...], int]:
+    """Return the names of the classes, in the order of the labels 0, 1, ..., and the number of test examples.
 
     Raises
     ------
     DataError
         If the data cannot be read, or their labels are no classes.
     """
-    return _classes(data, {split: _columns(data, split) for split in (data.train, data.test)})[0]
-
-
-def test_size(data: Data) -> int:
-    """Return the number of test examples.
-
-    Raises
-    ------
-    DataError
-        If the data cannot be read.
-    """
-    return data.test_size or len(_columns(data, data.test)[data.label])
+    columns = {split: _columns(data, split) for split in (data.train, data.test)}
+    return _classes(data, columns)[0], data.test_size or len(columns[data.test][data.label])
 
 
 def _columns(data: Data, split: str) -> Mapping[str, Sequence[Any]]:

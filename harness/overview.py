@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import ResultsError
 from harness.record import Store
+from harness.study import Study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,3 +146,12 @@ def status(folder: Path) -> StudyStatus:
         seconds_left=left,
         others=store.others({cell["key"] for cell in manifest["cells"]}),
     )
+
+
+def same_settings(study: Study, folder: Path) -> bool:
+    """Whether the results in `folder`, where there are some, were made with the study's model, data and arms."""
+    manifest = Store(folder).manifest()
+    if manifest is None:
+        return True
+    now, then = study.model_dump(mode="json"), manifest["study"]
+    return all(now[key] == then.get(key) for key in ("model", "revision", "data", "arms"))

@@ -49,7 +49,8 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     remarks: list[str] = []
     n_classes, n_test = 2, None
     if data_module.is_local(study.data):
-        n_classes, n_test = len(data_module.class_names(study.data)), data_module.test_size(study.data)
+        classes, n_test = data_module.outline(study.data)
+        n_classes = len(classes)
     try:
         checkpoint = models.locate(study.model, study.revision)
     except ModelError as error:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from analysis.bca import bca_interval
 from analysis.bootstrap import MultiBootstrapResult, multi_bootstrap
 from analysis.calibration.regimes import SimulatedArm, SimulatedStudy
+from analysis.calibration_error import brier_scores, log_loss_scores
 from analysis.crossed import CrossedResult, crossed_test
-from analysis.influence import auroc_scores, brier_scores, confusion_metric, confusion_scores, log_loss_scores
+from analysis.influence import confusion_metric, confusion_scores
 from analysis.mcnemar import McNemarResult, mcnemar
+from analysis.metrics import auroc_scores
 from analysis.over_seeds import PairedTResult, paired_t, wilcoxon
 from analysis.permutation import label_permutation, sign_flip
 from analysis.predictive_values import weighted_generalized_score

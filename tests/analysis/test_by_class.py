@@ -16,8 +16,8 @@ from analysis.by_class import MEASURES, ClassComparison
 from analysis.clusters import cluster_scores
 from analysis.crossed import crossed_test
 from analysis.equivalence import tost
+from analysis.loading import load
 from analysis.multiplicity import joint_step_down
-from analysis.outcomes import load
 from analysis.report import StudyReport, analyze
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from analysis import tables
 from analysis.clusters import cluster_numbers, cluster_scores
 from analysis.crossed import crossed_test
 from analysis.errors import AlignmentError, RecordError
+from analysis.loading import load
 from analysis.mcnemar import mcnemar, mcnemar_clustered
-from analysis.outcomes import load
 from analysis.report import analyze
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from analysis.cost import arm_cost, time_ratio
-from analysis.outcomes import Outcomes, load
+from analysis.loading import load
+from analysis.outcomes import Outcomes
 
 if TYPE_CHECKING:
     from conftest import StudyFolder

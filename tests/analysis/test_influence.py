@@ -8,18 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from analysis.calibration_error import brier_scores, log_loss_scores
 from analysis.crossed import crossed_test
-from analysis.influence import (
-    METRICS,
-    ConfusionMetric,
-    auroc_scores,
-    brier_scores,
-    confusion_metric,
-    confusion_scores,
-    log_loss_scores,
-    metric_scores,
-)
-from analysis.metrics import class_scores, confusion
+from analysis.influence import ConfusionMetric, confusion_metric, confusion_scores, metric_scores
+from analysis.metrics import METRICS, auroc_scores, class_scores, confusion
 
 OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "mcc")
 

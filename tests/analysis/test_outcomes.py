@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.errors import AlignmentError, FormatError, RecordError
-from analysis.outcomes import load
+from analysis.loading import load
 
 if TYPE_CHECKING:
     from conftest import StudyFolder

@@ -78,7 +78,7 @@ def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
     assert found.stated is None
     assert found.pilot_seeds == 6
     assert [name for name, _ in found.plans] == ["lora-r2 against full", "lora-r8 against full"]
-    from analysis.outcomes import load
+    from analysis.loading import load
 
     outcomes = load(study.root)
     result = crossed_test(outcomes.scores("lora-r8"), outcomes.scores("full"), paired=True)

@@ -12,7 +12,8 @@ from scipy import special, stats
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.crossed import crossed_test
-from analysis.over_seeds import paired_t, probability_of_outperforming, wilcoxon
+from analysis.outperforming import probability_of_outperforming
+from analysis.over_seeds import paired_t, wilcoxon
 
 # Fisher (1935), The Design of Experiments, chapter III: Darwin's pairs of plants, in eighths of an inch.
 MAIZE = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]

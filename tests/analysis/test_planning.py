@@ -12,8 +12,8 @@ from scipy import special, stats
 from analysis.crossed import crossed_test
 from analysis.error_types import error_types
 from analysis.planning import Plan, Span, plan_comparison, stated_components
-from analysis.power import detectable_gap_at, examples_needed, floor_gap_at, power_at, seeds_needed, settle
-from analysis.sizes import df_at, standard_error_at
+from analysis.power import examples_needed, seeds_needed, settle
+from analysis.sizes import detectable_gap_at, df_at, floor_gap_at, power_at, standard_error_at
 from analysis.variance import VarianceComponents, paired_variance
 
 NOTHING = float("nan")

@@ -11,7 +11,8 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from analysis.crossed import CrossedResult, VarianceComponents, crossed_test
-from analysis.power import settle, standard_error_at
+from analysis.power import settle
+from analysis.sizes import standard_error_at
 
 
 def components(

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from analysis.crossed import CrossedResult, crossed_test
-from analysis.influence import auroc_scores
+from analysis.metrics import auroc_scores
 from analysis.over_seeds import paired_t
 
 Floats = NDArray[np.float64]

@@ -65,7 +65,7 @@ def test_figures_are_those_of_the_methods(study: StudyFolder) -> None:
         )
     )
     report = analyze(study.root)
-    from analysis.outcomes import load
+    from analysis.loading import load
 
     scores = {arm: load(study.root).scores(arm) for arm in ("full", "lora-r2", "lora-r8")}
     pairs = [("lora-r2", "full"), ("lora-r8", "full"), ("lora-r8", "lora-r2")]
@@ -86,7 +86,7 @@ def test_figures_are_those_of_the_methods(study: StudyFolder) -> None:
 
 
 def test_classes_are_means_over_seeds(study: StudyFolder) -> None:
-    from analysis.outcomes import load
+    from analysis.loading import load
 
     scores = load(study.root).scores("lora-r2")
     positive = next(one for one in analyze(study.root).classes if (one.arm, one.label) == ("lora-r2", "positive"))

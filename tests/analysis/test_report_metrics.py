@@ -13,9 +13,9 @@ from analysis import tables
 from analysis.crossed import crossed_test
 from analysis.equivalence import tost
 from analysis.errors import AnalysisError
+from analysis.loading import load
 from analysis.metrics import METRICS
 from analysis.multiplicity import benjamini_hochberg
-from analysis.outcomes import load
 from analysis.report import StudyReport
 from analysis.report import analyze as analyze_with
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import special
 
 from analysis.errors import PlanError
+from analysis.loading import load
 from analysis.looks import thresholds
-from analysis.outcomes import load
 from analysis.plan import check_plan, parse_plan
 from analysis.schedule import Look, current_look
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis import tables
-from analysis.outcomes import load
+from analysis.loading import load
 from analysis.over_seeds import paired_t
 from analysis.report import analyze
 from analysis.selection import selection_lift

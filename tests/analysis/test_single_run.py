@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from analysis.mcnemar import mcnemar_from_counts
-from analysis.power import mcnemar_power, single_run_detectable_gap
+from analysis.single_run import mcnemar_power, single_run_detectable_gap
 
 # Gap, discordance, examples, alpha, method, power. R, over all tables of discordant counts (0 to m, of m):
 # sum over m of dbinom(m, n, q) * sum(dbinom(b, m, .5 + gap / q / 2)[p <= alpha]), with p = binom.test(b, m)$p.value

@@ -10,15 +10,8 @@ from scipy import special, stats
 
 from analysis import noncentral
 from analysis.crossed import VarianceComponents, crossed_test
-from analysis.power import (
-    detectable_gap_at,
-    examples_needed,
-    floor_gap_at,
-    power_at,
-    seeds_needed,
-    standard_error_at,
-)
-from analysis.sizes import df_at
+from analysis.power import examples_needed, seeds_needed
+from analysis.sizes import detectable_gap_at, df_at, floor_gap_at, power_at, standard_error_at
 
 # Seeds, gap in SDs over seeds, alpha, power. R's pwr: pwr.t.test(n, d, sig.level, type = "paired").
 OVER_SEEDS = [

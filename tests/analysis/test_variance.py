@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from analysis.crossed import CrossedResult, crossed_test
-from analysis.power import standard_error_at
+from analysis.sizes import standard_error_at
 
 EXACT: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "reference" / "crossed_exact.json").read_text(encoding="utf-8")

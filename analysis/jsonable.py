@@ -1,0 +1,35 @@
+"""Results as what JSON can hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+
+def jsonable(value: object) -> object:
+    """Return dicts, lists, texts and numbers only; a number that is not finite becomes None.
+
+    Parameters
+    ----------
+    value
+        A result, a model, or a container of them.
+
+    Examples
+    --------
+    >>> jsonable({"p": (0.5, float("nan"))})
+    {'p': [0.5, None]}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [jsonable(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
