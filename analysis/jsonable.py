@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 
 from pydantic import BaseModel
 
@@ -25,11 +26,13 @@ def jsonable(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return {name: jsonable(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):
         return {str(key): jsonable(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):
         return [jsonable(entry) for entry in value]
+    if isinstance(value, Fraction):
+        return float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

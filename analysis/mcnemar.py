@@ -219,14 +219,32 @@ def mcnemar_clustered(
     )
 
 
+def binomial_p(b: ArrayLike, c: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """McNemar's p-values for many pairs of discordant counts at once.
+
+    Parameters
+    ----------
+    b, c : array_like of int
+        Whole numbers from 0, which are not checked; both broadcast.
+
+    Returns
+    -------
+    tuple of ndarray
+        The exact and the mid-p values, two-sided, for new examples; 1 where both counts are 0.
+    """
+    b, c = np.asarray(b), np.asarray(c)
+    fewer, m = np.minimum(b, c), b + c
+    tail = special.bdtr(fewer, m, 0.5)
+    beyond = np.where(fewer > 0, special.bdtr(np.maximum(fewer - 1, 0), m, 0.5), 0.0)
+    p_mid = np.where(b == c, 1 - (tail - beyond) / 2, tail + beyond)
+    # Half of all outcomes or more: exactly 1, which the tail misses by its rounding.
+    return np.where(m - 2 * fewer <= 1, 1.0, np.minimum(1.0, 2 * tail)), np.where(m == 0, 1.0, p_mid)
+
+
 def _binomial(b: int, c: int) -> tuple[float, float]:
     """Return the exact and the mid-p value of `b` against `c`."""
-    if b + c == 0:
-        return 1.0, 1.0
-    fewer, m = min(b, c), b + c
-    tail = float(special.bdtr(fewer, m, 0.5))
-    beyond = float(special.bdtr(fewer - 1, m, 0.5)) if fewer > 0 else 0.0
-    return min(1.0, 2 * tail), tail + beyond if b != c else 1 - (tail - beyond) / 2
+    p_exact, p_mid = binomial_p(b, c)
+    return float(p_exact), float(p_mid)
 
 
 def _sign_flip(d: NDArray[np.int64]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""A YAML file with the line of every key, and overrides laid over it."""
+"""A YAML file, a study or claims, with the line of every key, and overrides laid over it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -16,6 +16,10 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from harness.errors import Problem, StudyError, did_you_mean
 
 Path_ = tuple[str | int, ...]
+Kind = Literal["study", "claims"]
+
+# Where the shipped files of a kind lie, for somebody who misspelt one.
+_SHIPPED = {"study": "studies", "claims": "studies/claims"}
 
 # Keys of these mappings are dotted themselves ("adapter.r"), so an override's path ends at them.
 DOTTED = {"grid", "space"}
@@ -27,7 +31,7 @@ _MOST_NODES = 100_000
 
 @dataclass(slots=True, kw_only=True)
 class Document:
-    """The content of a study file, where each key of it stands, and what is wrong with it as YAML."""
+    """The content of a file, where each key of it stands, and what is wrong with it as YAML."""
 
     file: str
     data: dict[str, Any]
@@ -54,7 +58,7 @@ class Document:
         return Problem(place=self.place(path), key=".".join(map(str, path)), message=message)
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> Document:
+def read(path: Path, overrides: Sequence[str] = (), *, kind: Kind = "study") -> Document:
     """Read a YAML 1.2 file that holds one mapping, and lay dotted overrides over it.
 
     Parameters
@@ -63,6 +67,9 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         The file.
     overrides : sequence of str
         ``key=value`` each, the key dotted, the value in YAML: ``training.learning_rate=1e-4``.
+    kind : {"study", "claims"}
+        What the file is. Of claims every scalar is kept as the text that stands there: as a number, 0.860 would lose
+        the digit that says how it was rounded.
 
     Raises
     ------
@@ -70,12 +77,14 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         If there is no content to go on with: no such file, broken YAML, a tag that names code. What leaves the rest
         readable, such as a key given twice or a bad override, is in the document's `problems` instead.
     """
-    text = _text(path)
-    data, lines, problems = _parsed(text, str(path))
+    text = _text(path, kind)
+    data, lines, problems = _parsed(text, str(path), kind)
     if data is None and problems:
         raise StudyError(problems)
     if not isinstance(data, dict):
-        message = "expected a mapping of keys to values at the top" if lines else "expected a study, got an empty file"
+        message = f"expected {'a study' if kind == 'study' else kind}, got an empty file"
+        if lines:
+            message = "expected a mapping of keys to values at the top"
         raise StudyError([Problem(place=str(path), key="", message=message)])
     document = Document(file=str(path), data=data, lines=lines, problems=problems)
     for override in overrides:
@@ -85,7 +94,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     return document
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, kind: Kind) -> str:
     def wrong(message: str) -> StudyError:
         return StudyError([Problem(place=str(path), key="", message=message)])
 
@@ -98,10 +107,10 @@ def _text(path: Path) -> str:
     if path.is_dir():
         inside = sorted(p.name for p in path.glob("*.y*ml"))
         listed = f"; it holds {', '.join(inside)}" if inside else ""
-        raise wrong(f"expected a study file, got a folder{listed}")
+        raise wrong(f"expected a {kind} file, got a folder{listed}")
     if not path.exists():
         beside = sorted(str(p) for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        shipped = sorted(str(p) for p in Path("studies").glob("*.y*ml"))
+        shipped = sorted(str(p) for p in Path(_SHIPPED[kind]).glob("*.y*ml"))
         known = beside or shipped
         there = f"; there are {', '.join(known)}" if known else ""
         raise wrong(f"no such file{did_you_mean(str(path), known)}{there}")
@@ -113,14 +122,14 @@ def _text(path: Path) -> str:
         raise wrong(f"cannot be read: {error.strerror}") from None
 
 
-def _parsed(text: str, file: str) -> tuple[Any, dict[Path_, int], list[Problem]]:
+def _parsed(text: str, file: str, kind: Kind) -> tuple[Any, dict[Path_, int], list[Problem]]:
     """Read YAML text: its content, the line of every key, and everything wrong with it as YAML."""
     if directive := re.search(r"^%YAML +(?!1\.2\b)\S+", text, re.MULTILINE):
         line = text.count("\n", 0, directive.start()) + 1
         message = f"expected YAML 1.2, got {directive[0]}: older versions read no as false and 010 as 8"
         return None, {}, [Problem(place=f"{file}:{line}", key="", message=message)]
-    walk = _Walk(file=file)
-    yaml = YAML(typ="safe", pure=True)
+    walk = _Walk(file=file, kind=kind)
+    yaml = YAML(typ="safe" if kind == "study" else "base", pure=True)
     # The walk reports a key given twice; the rest of the file is checked all the same.
     yaml.allow_duplicate_keys = True
     try:
@@ -140,7 +149,7 @@ def _parsed(text: str, file: str) -> tuple[Any, dict[Path_, int], list[Problem]]
         # Not only YAMLError: ruamel leaves what a value such as 2026-13-45 raises as it is.
         place, wrong = file, f"not valid YAML: {str(error).splitlines()[0]}"
     except RecursionError:
-        place, wrong = file, "nested too deeply for a study"
+        place, wrong = file, "nested too deeply"
     return None, walk.lines, [*walk.problems, Problem(place=place, key="", message=wrong)]
 
 
@@ -156,6 +165,7 @@ class _Walk:
     """One walk over the nodes of a file: the line of every key, and what no study may hold."""
 
     file: str
+    kind: Kind
     lines: dict[Path_, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     refused: bool = False
@@ -182,7 +192,7 @@ class _Walk:
         self.lines.setdefault(path, node.start_mark.line + 1)
         size = 1
         if str(node.tag) not in _PLAIN_TAGS:
-            self.refuse(path, f"expected plain YAML, got the tag {node.tag}; a study file names no code")
+            self.refuse(path, f"expected plain YAML, got the tag {node.tag}; a {self.kind} file names no code")
         elif isinstance(node, SequenceNode):
             size += sum(self.into(item, (*path, index)) for index, item in enumerate(node.value))
         elif isinstance(node, MappingNode):
@@ -228,7 +238,7 @@ def _lay(document: Document, override: str) -> str:
     dotted = next((index for index, name in enumerate(names) if name in DOTTED), len(names))
     if dotted + 2 < len(names):
         names = [*names[: dotted + 1], ".".join(names[dotted + 1 :])]
-    value, _, problems = _parsed(text, "")
+    value, _, problems = _parsed(text, "", "study")
     if problems:
         return f"expected a value in YAML after '=', got {text!r} ({problems[0].message})"
     arms = document.data.get("arms")

@@ -11,9 +11,6 @@ from analysis.claims.study import Claim
 from analysis.comparisons import ComparisonReport
 from analysis.records import Manifest
 
-# Printed figures become binary fractions; this much of a difference is theirs.
-_FLOAT = 1e-12
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimCheck:
@@ -104,7 +101,9 @@ def _why_context(claim: Claim, manifest: Manifest) -> str:
 
 def _check(claim: Claim, pair: ComparisonReport, why_context: str) -> ClaimCheck:
     treatment, baseline = claim.accuracy[pair.treatment], claim.accuracy[pair.baseline]
-    gap, half_width = treatment.value - baseline.value, treatment.half_width + baseline.half_width
+    gap, half_width = (
+        float(part) for part in (treatment.value - baseline.value, treatment.half_width + baseline.half_width)
+    )
     decided = not why_context and pair.result is not None
     low, high = pair.interval if decided else (math.nan, math.nan)
     inside = gap + half_width >= low and gap - half_width <= high if decided and not math.isnan(low) else None
@@ -135,7 +134,7 @@ def _reading(pair: ComparisonReport, *, gap: float, half_width: float, inside: b
     if verdict.label == "equivalent":
         return f"no gap that matters{where}"
     size = ", and too small to matter" if verdict.equivalent else ""
-    if abs(gap) <= half_width + _FLOAT:
+    if abs(gap) <= half_width:
         return f"published without a clear direction; a real gap here{size}{where}"
     direction = "the same direction" if (gap > 0) == (pair.estimate > 0) else "the opposite direction"
     return f"{direction}, real{size}{where}"

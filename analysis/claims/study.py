@@ -2,74 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
 
+from analysis.claims.figures import Figure, read_share
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, shown
-
-_PRINTED = re.compile(r"(?P<digits>[0-9]+(\.[0-9]+)?|\.[0-9]+)\s*(?P<percent>%?)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """An accuracy as somebody printed it.
-
-    Parameters
-    ----------
-    printed
-        The text, such as ``"0.883"`` or ``"88.3%"``.
-    value
-        The share that it stands for, between 0 and 1.
-    half_width
-        Half a unit of the last printed digit: what rounding may have hidden.
-    """
-
-    printed: str
-    value: float
-    half_width: float
-
-
-def read_figure(printed: object) -> Figure:
-    """Read a printed accuracy together with its precision.
-
-    Parameters
-    ----------
-    printed
-        A text: a share between 0 and 1, or a percentage with its sign.
-
-    Raises
-    ------
-    ValueError
-        If it is a number without quotes (its trailing zeros are lost), no number, or outside 0 to 1.
-
-    Examples
-    --------
-    >>> read_figure("88.3%")
-    Figure(printed='88.3%', value=0.883, half_width=0.0005)
-    """
-    if isinstance(printed, int | float) and not isinstance(printed, bool):
-        raise ValueError(
-            f"expected the figure in quotes, got the number {printed!r}; "
-            f'write it as printed, such as "0.883" or "88.3%": its digits say how it was rounded'
-        )
-    text = printed.strip() if isinstance(printed, str) else ""
-    match = _PRINTED.fullmatch(text)
-    if match is None:
-        raise ValueError(f'expected a figure in quotes such as "0.883" or "88.3%", got {shown(printed)}')
-    unit = Decimal("0.01") if match["percent"] else Decimal(1)
-    value = Decimal(match["digits"]) * unit
-    if value > 1:
-        hint = "" if match["percent"] else '; a percentage needs its sign, such as "88.3%"'
-        raise ValueError(f'expected an accuracy from "0" to "1" or "0%" to "100%", got {text!r}{hint}')
-    places = len(match["digits"].partition(".")[2])
-    half_width = Decimal(5).scaleb(-places - 1) * unit
-    return Figure(printed=text, value=float(value), half_width=float(half_width))
 
 
 class Claim(BaseModel):
@@ -95,7 +35,7 @@ class Claim(BaseModel):
     model: str = Field(min_length=1)
     data: str | None = None
     n: int = Field(gt=0)
-    accuracy: dict[ArmName, Annotated[Figure, BeforeValidator(read_figure)]] = Field(min_length=1)
+    accuracy: dict[ArmName, Annotated[InstanceOf[Figure], BeforeValidator(read_share)]] = Field(min_length=1)
 
 
 _ALLOWED = Allowed(

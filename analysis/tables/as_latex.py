@@ -83,6 +83,7 @@ _PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage{array}
 \usepackage{booktabs}
 \usepackage{longtable}
+\usepackage{graphicx}
 \setlength{\tabcolsep}{4pt}
 \setlength{\parindent}{0pt}
 \begin{document}
@@ -117,7 +118,7 @@ def _character(character: str) -> str:
     return f"(U+{ord(character):04X})"
 
 
-def render(title: str, question: str, tables: Sequence[Table]) -> str:
+def render(title: str, question: str, tables: Sequence[Table], *, picture: str = "") -> str:
     """Return a LaTeX document with all tables.
 
     Parameters
@@ -126,9 +127,13 @@ def render(title: str, question: str, tables: Sequence[Table]) -> str:
         The heading and the line under it.
     tables
         In the order of the document.
+    picture
+        The name of a file beside the document, shown below the tables; empty for none.
     """
     head = f"\\section*{{{escaped(title)}}}\n{escaped(question)}\n"
-    return _PREAMBLE + "\n".join([head, *(_table(table) for table in tables)]) + "\\end{document}\n"
+    size = "width=\\linewidth,height=.9\\textheight,keepaspectratio"
+    shown = [f"\\par\\bigskip\\includegraphics[{size}]{{{picture}}}\n"] if picture else []
+    return _PREAMBLE + "\n".join([head, *(_table(table) for table in tables), *shown]) + "\\end{document}\n"
 
 
 def _table(table: Table) -> str:

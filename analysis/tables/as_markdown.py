@@ -21,7 +21,7 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def render(title: str, question: str, tables: Sequence[Table]) -> str:
+def render(title: str, question: str, tables: Sequence[Table], *, picture: str = "") -> str:
     """Return a Markdown document with all tables.
 
     Parameters
@@ -30,8 +30,12 @@ def render(title: str, question: str, tables: Sequence[Table]) -> str:
         The heading and the line under it.
     tables
         In the order of the document.
+    picture
+        The name of a file beside the document, shown below the tables; empty for none.
     """
     parts = [f"# {escaped(title)}", escaped(question)] + [_table(table) for table in tables]
+    if picture:
+        parts.append(f"![{escaped(picture)}]({picture})")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

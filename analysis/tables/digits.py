@@ -106,6 +106,24 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def small_p(p: float) -> str:
+    """Return a p-value with three significant digits, two below 0.001: ``0.0625``, ``7.6e-6``.
+
+    Examples
+    --------
+    >>> small_p(0.0625), small_p(7.63e-6), small_p(1.0)
+    ('0.0625', '7.6e-6', '1')
+    """
+    if math.isnan(p):
+        return UNKNOWN
+    if p < 1e-300:
+        return "<1e-300"
+    if p < 0.001:
+        digits, _, power = f"{p:.1e}".partition("e")
+        return f"{digits}e{int(power)}"
+    return "1" if p > 0.9995 else f"{p:#.3g}"
+
+
 def probability(p: float) -> str:
     """Return a probability with two decimals; never 0 or 1 for what is neither."""
     if math.isnan(p):

@@ -1,0 +1,216 @@
+"""What the figures of one system stand for: right answers and confusion matrices, as printed and as logged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.claims.counts import Counts, right_answers
+from analysis.claims.figures import Figure
+from analysis.claims.file import MACRO, Report, System
+from analysis.claims.matrices import MACRO as BOTH
+from analysis.claims.matrices import Bound, Matrices, Measure, fitting_matrices
+
+ByClass = Mapping[str, Figure]
+
+_MEASURES: tuple[Measure, ...] = ("f1", "precision", "recall")
+_NAMES = {"f1": "F1", "precision": "precision", "recall": "recall"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """The confusion matrices that fit if the figures without a class are about this one.
+
+    Parameters
+    ----------
+    read_as
+        The class, or ``macro``; empty where every figure names its class.
+    matrices
+    """
+
+    read_as: str
+    matrices: Matrices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One set of figures of a system, and what it stands for. A description of these runs on this test set.
+
+    Parameters
+    ----------
+    epoch
+        The epoch of the log; None for the printed figures.
+    accuracy
+        The accuracy or error rate as it stands there; empty where there is none.
+    others
+        F1, precision and recall as they stand there, in words.
+    counts
+        The right answers; None without an accuracy.
+    fits
+        The confusion matrices, for two classes of known size and one run; else empty.
+    """
+
+    epoch: int | None
+    accuracy: str
+    others: str
+    counts: Counts | None
+    fits: tuple[Fit, ...]
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether no right answers, or no matrix under any reading, fit the figures."""
+        impossible = self.counts is not None and not self.counts.possible
+        return impossible or (bool(self.fits) and not any(fit.matrices.count for fit in self.fits))
+
+
+def readings(system: System, report: Report) -> tuple[Reading, ...]:
+    """Read the printed figures of a system, then those of every epoch of its log.
+
+    Parameters
+    ----------
+    system
+    report
+        The report that it stands in.
+    """
+    printed = _reading(system.score, _by_class(system), report, runs=system.runs, epoch=None)
+    log = system.log
+    if log is None:
+        return (printed,)
+    return (printed, *(_logged(system, report, epoch) for epoch in range(1, log.epochs + 1)))
+
+
+def kept_epoch(system: System) -> int | None:
+    """Find the epoch of the log that the printed figures are of.
+
+    Accuracy and loss decide. Where several epochs have both, it is the earliest one of a best epoch, else the last.
+
+    Returns
+    -------
+    int or None
+        From 1; None without a log, or where no epoch has the printed figures.
+    """
+    log = system.log
+    if log is None:
+        return None
+    printed = [(system.score, log.accuracy), (system.loss, log.loss)]
+    epochs = [
+        epoch
+        for epoch in range(1, log.epochs + 1)
+        if all(figure.agrees_with(column[epoch - 1]) for figure, column in printed if figure and column)
+    ]
+    if not any(figure and column for figure, column in printed):
+        return None
+    earliest = system.selection is not None and system.selection.best is not None
+    return (epochs[0] if earliest else epochs[-1]) if epochs else None
+
+
+def joint_matrix(system: System, report: Report) -> tuple[int, int, int, int] | None:
+    """Return the only confusion matrix that fits the printed and the logged figures together, where there is one."""
+    found = [fit.matrices for fit in _joint(system, report)]
+    return found[0].listed[0] if len(found) == 1 and found[0].count == 1 else None
+
+
+def departures(system: System, report: Report) -> tuple[str, ...]:
+    """Say where the printed figures depart from the log of the same run."""
+    log, epoch = system.log, kept_epoch(system)
+    if log is None:
+        return ()
+    if epoch is None:
+        if not any((system.score and log.accuracy, system.loss and log.loss)):
+            return ()
+        return ("no epoch of the log has the printed accuracy and loss",)
+    notes = []
+    for measure in _MEASURES:
+        logged = {name: column[epoch - 1] for name, column in getattr(log, measure).items()}
+        for name, figure in getattr(system, measure).items():
+            # A figure that names no class may be that of any.
+            beside = logged.values() if not name or "" in logged else [logged[name]] if name in logged else []
+            if beside and not any(figure.agrees_with(other) for other in beside):
+                values = " and ".join(other.printed for other in beside)
+                of = f" of {name}" if name else ""
+                notes.append(
+                    f"{_NAMES[measure]}{of} is printed as {figure.printed}, epoch {epoch} of the log has {values}"
+                )
+    joint = _joint(system, report)
+    if not notes and joint and not any(fit.matrices.count for fit in joint) and not _alone(system, report, epoch):
+        notes.append("no confusion matrix fits the printed figures and the log together")
+    return tuple(notes)
+
+
+def _alone(system: System, report: Report, epoch: int) -> bool:
+    """Return whether one of the two contradicts itself already."""
+    both = readings(system, report)
+    return both[0].contradicts_itself or both[epoch].contradicts_itself
+
+
+def _joint(system: System, report: Report) -> tuple[Fit, ...]:
+    log, epoch = system.log, kept_epoch(system)
+    printed = _reading(system.score, _by_class(system), report, runs=system.runs, epoch=None)
+    if log is None:
+        return printed.fits
+    if epoch is None or not printed.fits:
+        return ()
+    logged = _at(log_columns=log.accuracy, epoch=epoch)
+    accuracies = [figure for figure in (system.score, logged) if figure is not None]
+    return _fits(accuracies, [_by_class(system), _by_class_at(system, epoch)], report)
+
+
+def _logged(system: System, report: Report, epoch: int) -> Reading:
+    log = system.log
+    accuracy = _at(log_columns=log.accuracy, epoch=epoch) if log is not None else None
+    return _reading(accuracy, _by_class_at(system, epoch), report, runs=1, epoch=epoch)
+
+
+def _at(*, log_columns: Sequence[Figure], epoch: int) -> Figure | None:
+    return log_columns[epoch - 1] if log_columns else None
+
+
+def _by_class(system: System) -> dict[Measure, ByClass]:
+    return {measure: getattr(system, measure) for measure in _MEASURES}
+
+
+def _by_class_at(system: System, epoch: int) -> dict[Measure, ByClass]:
+    columns = {measure: getattr(system.log, measure) for measure in _MEASURES}
+    return {
+        measure: {name: figures[epoch - 1] for name, figures in by_class.items()}
+        for measure, by_class in columns.items()
+    }
+
+
+def _reading(
+    accuracy: Figure | None, by_class: Mapping[Measure, ByClass], report: Report, *, runs: int, epoch: int | None
+) -> Reading:
+    figures = [
+        f"{_NAMES[measure]}{f' of {name}' if name else ''} {figure.printed}"
+        for measure, named in by_class.items()
+        for name, figure in named.items()
+    ]
+    return Reading(
+        epoch=epoch,
+        accuracy=accuracy.printed if accuracy is not None else "",
+        others=", ".join(figures),
+        counts=right_answers(accuracy, n=report.n, runs=runs) if accuracy is not None else None,
+        fits=_fits([accuracy] if accuracy is not None else [], [by_class], report) if runs == 1 else (),
+    )
+
+
+def _fits(accuracies: Sequence[Figure], sets: Sequence[Mapping[Measure, ByClass]], report: Report) -> tuple[Fit, ...]:
+    """Find the matrices under every reading of the figures that name no class."""
+    given = [
+        (measure, name, figure) for one in sets for measure, named in one.items() for name, figure in named.items()
+    ]
+    if len(report.classes) != 2 or not (accuracies or given):
+        return ()
+    classes = list(report.classes)
+    numbers = {**{name: at for at, name in enumerate(classes)}, MACRO: BOTH}
+    unnamed = any(not name for _, name, _ in given)
+    first, second = report.classes.values()
+    fits = []
+    for read_as in [*classes, MACRO] if unnamed else [""]:
+        bounds = [Bound(measure="accuracy", of=0, low=figure.low, high=figure.high) for figure in accuracies]
+        bounds += [
+            Bound(measure=measure, of=numbers[name or read_as], low=figure.low, high=figure.high)
+            for measure, name, figure in given
+        ]
+        fits.append(Fit(read_as=read_as, matrices=fitting_matrices((first, second), bounds)))
+    return tuple(fits)

@@ -1,0 +1,108 @@
+"""An audit of published numbers as tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rich.console import RenderableType
+
+from analysis.claims.audit import Audit
+from analysis.tables import as_latex, as_markdown, as_terminal
+from analysis.tables.audit import pairs, systems
+from analysis.tables.audit.words import review
+from analysis.tables.table import Table
+
+__all__ = ["as_json", "build", "latex", "markdown", "review", "terminal"]
+
+_QUESTION = "What follows from the published figures alone; no model was run."
+_BESIDE = "What follows from the published figures, beside the runs of a study."
+
+
+def build(audit: Audit) -> tuple[Table, ...]:
+    """Lay out an audit as tables, the words first.
+
+    Parameters
+    ----------
+    audit
+        What `analysis.claims.audit.audit` returns.
+    """
+    sources = "; ".join(
+        f"{one.report.name or 'figures'}: {one.report.source}, n = {one.report.n}" for one in audit.reports
+    )
+    tables = (
+        pairs.words(audit),
+        pairs.gaps(audit),
+        pairs.runs(audit),
+        pairs.seeds(audit),
+        pairs.own(audit),
+        pairs.selection(audit),
+        *(systems.reversal(one) for one in audit.reversals),
+        systems.counts(audit),
+        systems.classes(audit),
+        systems.costs(audit),
+        systems.parameters(audit),
+        systems.every_matrix(audit),
+        pairs.intervals(audit),
+    )
+    return tuple(replace(table, footer=f"{sources}.") for table in tables if table is not None)
+
+
+def markdown(audit: Audit, *, picture: str = "") -> str:
+    """Return the audit as a Markdown document.
+
+    Parameters
+    ----------
+    audit
+        What `analysis.claims.audit.audit` returns.
+    picture
+        The name of a plot beside the document; empty for none.
+    """
+    return as_markdown.render(*_heading(audit), build(audit), picture=picture)
+
+
+def latex(audit: Audit, *, picture: str = "") -> str:
+    """Return the audit as a LaTeX document for pdflatex.
+
+    Parameters
+    ----------
+    audit
+        What `analysis.claims.audit.audit` returns.
+    picture
+        The name of a plot beside the document; empty for none.
+    """
+    return as_latex.render(*_heading(audit), build(audit), picture=picture)
+
+
+def terminal(audit: Audit, *, details: bool = True) -> list[RenderableType]:
+    """Return the audit as what a rich console prints, in order.
+
+    Parameters
+    ----------
+    audit
+        What `analysis.claims.audit.audit` returns.
+    details
+        Whether to add the tables that are for checking an answer.
+    """
+    tables = [table for table in build(audit) if details or not table.detail]
+    return as_terminal.render(*_heading(audit), tables)
+
+
+def as_json(audit: Audit) -> dict[str, Any]:
+    """Return the audit as plain dicts, with the sentence of every pair.
+
+    Parameters
+    ----------
+    audit
+        What `analysis.claims.audit.audit` returns.
+    """
+    plain = audit.to_json()
+    for report, content in zip(audit.reports, plain["reports"], strict=True):
+        for pair, entry in zip(report.pairs, content["pairs"], strict=True):
+            entry["sentence"] = review(audit, report, pair)
+    return plain
+
+
+def _heading(audit: Audit) -> tuple[str, str]:
+    beside = any(pair.rerun is not None for report in audit.reports for pair in report.pairs)
+    return audit.title or "Audit of published figures", _BESIDE if beside else _QUESTION

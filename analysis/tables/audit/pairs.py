@@ -1,0 +1,292 @@
+"""Tables of pairs: the gap against overlaps, seeds, the choice of the epoch, and a study's own runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from analysis.claims.audit import Audit, PairAudit, ReportAudit, SeedsReading
+from analysis.claims.overlaps import Overlaps
+from analysis.claims.seeds import DISCORDANCE, POWER, SEEDS_FOR_SENTENCES
+from analysis.tables.audit.rows import Row, ends, pairs, table, yes
+from analysis.tables.audit.words import review
+from analysis.tables.digits import about, level, percent, points, points_interval, probability, small_p
+from analysis.tables.table import Table
+from analysis.tables.verdicts import SEEDS_WORTH_PLANNING
+
+_SPEAKS = "Speaks about"
+_NEVER = "never"
+
+
+def words(audit: Audit) -> Table | None:
+    """Lay out what could stand in a review, pair by pair."""
+    rows = [(report, (pair.name, review(audit, report, pair))) for report, pair in pairs(audit)]
+    return table(audit, "In words", ("Pair", "What the figures show"), rows)
+
+
+def gaps(audit: Audit) -> Table | None:
+    """Lay out McNemar's test over every overlap; None where it can be made for no pair."""
+    tested = [(report, pair, pair.overlaps) for report, pair in pairs(audit) if pair.overlaps is not None]
+    rows = [
+        (
+            report,
+            (
+                pair.name,
+                ends(*(f"{count:+d}" if count else "0" for count in found.gap)),
+                ends(*map(str, found.discordance)),
+                ends(*map(small_p, found.p_exact)),
+                ends(*map(small_p, found.p_mid)),
+                _up_to(found.significant_up_to, found),
+                _up_to(found.significant_up_to_mid, found),
+                found.outcome,
+                found.generalizes_to,
+            ),
+        )
+        for report, pair, found in tested
+    ]
+    heads = ("Sentences", "Discordant", "Exact p", "Mid-p", "Significant up to", "by mid-p")
+    return table(
+        audit,
+        "The gap in sentences",
+        ("Pair", *heads, "Outcome", _SPEAKS),
+        rows,
+        numeric=heads,
+        notes=(
+            "Sentences: right answers of the first system minus those of the second. Discordant: on how many sentences "
+            "exactly one of the two models can be right; the figures leave that open. p: McNemar's test over every "
+            "overlap that they allow.",
+            f"Significant up to: the greatest discordance at which p is at most {audit.alpha:g}, with its share of all "
+            "sentences. The outcome is that of the exact p, about these two trained models.",
+            *(f"{pair.name}: {pair.reason}." for _, pair in pairs(audit) if pair.reason),
+        ),
+    )
+
+
+def intervals(audit: Audit) -> Table | None:
+    """Lay out the intervals of the gap at both ends of the discordance."""
+    rows = []
+    confidence = math.nan
+    for report, pair in pairs(audit):
+        if pair.overlaps is None:
+            continue
+        both = (pair.overlaps.at_least, pair.overlaps.at_most)
+        for discordance, (newcombe, tango) in zip(pair.overlaps.discordance, both, strict=True):
+            confidence = newcombe.confidence
+            error = (newcombe.high - newcombe.low) / 4
+            limits = (points_interval((one.low, one.high), standard_error=error) for one in (newcombe, tango))
+            gap = points(newcombe.estimate, standard_error=error)
+            rows.append((report, (pair.name, str(discordance), gap, *limits, newcombe.generalizes_to)))
+    heads = ("Discordant", "Gap", "Newcombe", "Tango")
+    return table(
+        audit,
+        "Intervals of the gap at the least and at the greatest discordance",
+        ("Pair", *heads, _SPEAKS),
+        rows,
+        numeric=heads,
+        notes=(
+            f"{level(1 - confidence)} intervals, in percentage points. Where a figure allows several numbers of right "
+            "answers, for the one in the middle.",
+        ),
+        detail=True,
+    )
+
+
+def runs(audit: Audit) -> Table | None:
+    """Lay out the tests over printed means and SDs; None without any."""
+    rows = [
+        (
+            report,
+            (
+                pair.name,
+                points(pair.welch.estimate),
+                points_interval(pair.welch.interval),
+                ends(*map(small_p, pair.welch.p_value)),
+                " and ".join(map(str, pair.welch.runs)),
+                pair.welch.generalizes_to,
+            ),
+        )
+        for report, pair in pairs(audit)
+        if pair.welch is not None
+    ]
+    heads = ("Gap", "95% interval", "Welch's p")
+    return table(
+        audit,
+        "Means over runs",
+        ("Pair", *heads, "Runs", _SPEAKS),
+        rows,
+        numeric=heads,
+        notes=(
+            "From the printed means and SDs, with what their rounding leaves open. New seeds on these very test "
+            "sentences: how far other sentences would move the gap, means and SDs do not say.",
+        ),
+    )
+
+
+def seeds(audit: Audit) -> Table | None:
+    """Lay out the gap against the scatter of seeds, one row a pair."""
+    rows = [(report, _seeds_row(pair)) for report, pair in pairs(audit) if pair.seeds]
+    heads = ("Gap", "Seed SD", "By seeds alone", "Seeds an arm", "or sentences")
+    return table(
+        audit,
+        "The gap against the scatter of seeds",
+        ("Pair", *heads[:2], "Where from", *heads[2:]),
+        rows,
+        numeric=heads,
+        notes=(
+            "By seeds alone: the chance that two identical procedures come out at least so far apart on this test set, "
+            "at this SD over seeds of one run's accuracy.",
+            f"Seeds, or sentences: what confirms a gap of the printed size with {POWER:.0%} power over new seeds and "
+            "new sentences: seeds of each arm on a test set of this size, or test sentences with "
+            f"{SEEDS_FOR_SENTENCES} seeds of each arm. One run of each arm is supposed to differ in being right on "
+            f"{DISCORDANCE:.0%} of the sentences, or as near to that as the figures allow, unless own results say "
+            "better.",
+            *_beyond_either(audit),
+        ),
+    )
+
+
+def _seeds_row(pair: PairAudit) -> Row:
+    def each(text: Callable[[SeedsReading], str]) -> str:
+        texts = [text(one) for one in pair.seeds]
+        return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
+
+    return (
+        pair.name,
+        points(pair.gap),
+        f"{each(lambda one: f'{100 * one.seed_sd:.2g}')} pp",
+        each(lambda one: one.source),
+        each(lambda one: ends(*map(probability, one.chance))),
+        each(lambda one: _seeds_needed(one.confirmation.seeds)),
+        each(lambda one: _NEVER if one.confirmation.examples is None else about(one.confirmation.examples)),
+    )
+
+
+def _seeds_needed(needed: int | None) -> str:
+    if needed is None:
+        return _NEVER
+    return str(needed) if needed <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
+
+
+def _beyond_either(audit: Audit) -> list[str]:
+    """Say what does where neither seeds nor sentences alone do, at the SD in the middle."""
+    notes = []
+    for _, pair in pairs(audit):
+        if not pair.seeds:
+            continue
+        middle = pair.seeds[len(pair.seeds) // 2]
+        needed = middle.confirmation
+        if needed.seeds is None and needed.examples is None:
+            notes.append(f"{pair.name}, at {points(middle.seed_sd, signed=False)}: {needed.reason}.")
+    return notes
+
+
+def selection(audit: Audit) -> Table | None:
+    """Lay out gaps between figures that were picked on the reported sentences, or of different epochs."""
+    rows, notes, sources = [], [], []
+    for report, pair in pairs(audit):
+        notes += [f"{pair.name}: {note}." for note in pair.mismatches]
+        if pair.selected is not None:
+            rows.append((report, _selected_row(pair)))
+            sources += [system.lift_source for system in report.systems if system.lift is not None]
+    if not rows:
+        return _across_epochs(audit)
+    heads = ("Best of epochs", "Gap", "At the last epochs", "Expected lift", "By selection alone")
+    return table(
+        audit,
+        "Picked on the reported sentences",
+        ("Pair", *heads[:4], "Exceeded", heads[4]),
+        rows,
+        numeric=heads,
+        notes=(
+            "Expected lift: what the best of so many epochs has over their mean on average, if all epochs are equally "
+            f"good and scatter {' or '.join(dict.fromkeys(sources))}. Exceeded: whether the gap is larger. By "
+            "selection alone: how often two arms of equally good epochs come out at least so far apart, seeds left "
+            "aside.",
+            *notes,
+        ),
+    )
+
+
+def _selected_row(pair: PairAudit) -> Row:
+    selected = pair.selected
+    if selected is None:
+        raise ValueError(f"{pair.name} was not picked on the reported sentences")
+    return (
+        pair.name,
+        " and ".join(str(k) if k > 1 else "not picked" for k in selected.epochs),
+        points(pair.gap),
+        points(selected.last),
+        " and ".join(points(lift) for lift in dict.fromkeys(selected.expected)),
+        yes(selected.exceeds),
+        percent(selected.chance, places=0),
+    )
+
+
+def _across_epochs(audit: Audit) -> Table | None:
+    rows = [(report, (pair.name, note)) for report, pair in pairs(audit) for note in pair.mismatches]
+    return table(audit, "Compared across epochs", ("Pair", "What"), rows)
+
+
+def own(audit: Audit) -> Table | None:
+    """Lay out a study's own runs beside the published figures; None without a study."""
+    measured = [(report, pair) for report, pair in pairs(audit) if pair.rerun is not None]
+    heads = (
+        "Published",
+        "Measured",
+        "95% interval",
+        "Seed SD",
+        "Discordant",
+        "p of the published",
+        "One more run",
+        "Runs with p ≤ α",
+    )
+    studies = ", ".join(dict.fromkeys(pair.rerun.study for _, pair in measured if pair.rerun is not None))
+    return table(
+        audit,
+        f"Beside own results: {studies}",
+        ("Pair", *heads, "Seeds × examples"),
+        [(report, _own_row(pair)) for report, pair in measured],
+        numeric=heads,
+        notes=(
+            "Measured, with its interval: the crossed t, for new seeds and new examples. Discordant: mean over the "
+            "seeds (least to greatest). p of the published: McNemar's exact p of the published gap, if its two models "
+            "differed on as many sentences.",
+            "One more run: where the gap between one new run of each arm falls on this test set 95 times in 100. Runs "
+            f"with p ≤ α: of the pairs of runs here, those with an exact p of at most {audit.alpha:g}.",
+            *_other_sizes(measured),
+        ),
+    )
+
+
+def _own_row(pair: PairAudit) -> Row:
+    measured = pair.rerun
+    if measured is None:
+        raise ValueError(f"{pair.name} has no runs of a study")
+    error = (measured.interval[1] - measured.interval[0]) / 4
+    mean, least, most = (percent(share, places=1) for share in measured.discordance)
+    return (
+        pair.name,
+        points(pair.gap),
+        points(measured.gap, standard_error=error),
+        points_interval(measured.interval, standard_error=error),
+        points(measured.seed_sd, signed=False),
+        f"{mean} ({least} to {most})",
+        ends(*map(small_p, measured.p_exact)),
+        points_interval(measured.expected_gap, standard_error=error),
+        percent(measured.significant, places=0),
+        f"{measured.n_seeds} × {measured.n_examples}",
+    )
+
+
+def _other_sizes(measured: Sequence[tuple[ReportAudit, PairAudit]]) -> list[str]:
+    notes = [
+        f"{pair.rerun.study} has {pair.rerun.n_examples} test sentences, the report {report.report.n}: shares are "
+        "carried over"
+        for report, pair in measured
+        if pair.rerun is not None and pair.rerun.n_examples != report.report.n
+    ]
+    return [f"{note}." for note in dict.fromkeys(notes)]
+
+
+def _up_to(discordance: int | None, found: Overlaps) -> str:
+    return _NEVER if discordance is None else f"{discordance} ({percent(discordance / found.n, places=1)})"

@@ -1,0 +1,138 @@
+"""`harness audit`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.shared import Format, console_for, print_json
+
+if TYPE_CHECKING:
+    from analysis.claims.audit import Audit
+    from analysis.claims.file import ClaimsFile
+
+
+def audit(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CLAIMS | FIGURE...",
+            help="A claims file, such as studies/claims/distilbert.yaml; or, with --n, accuracies as they are printed.",
+        ),
+    ],
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, help="Test examples behind the figures.", show_default=False)
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The results of one study that retrains some of the systems, to be put beside the figures.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.terminal,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print every interval and confusion matrix as well.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write audit.md and audit.tex with all tables here, and the plot of p over the discordance.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Judge published numbers without a single run.
+
+    Which whole numbers of right answers stand behind them, whether any overlap of errors makes a gap significant, what
+    seeds alone would do, what was picked on the test set, and what would settle the rest.
+
+    harness audit --n 872 0.883 0.862
+    """
+    from analysis import load
+    from analysis.claims.audit import audit as audit_claims
+    from analysis.tables import audit as tables
+
+    claims = _claims(what) if n is None else _figures(what, n)
+    if n is not None and results is not None:
+        raise typer.BadParameter(
+            "takes a claims file: figures alone do not say which arms they are", param_hint="--results"
+        )
+    found = audit_claims(claims, own=load(results) if results is not None else None)
+    written = _write(found, report) if report is not None else ()
+    if form is Format.json:
+        print_json(tables.as_json(found))
+    elif form is Format.terminal:
+        console = console_for()
+        for part in tables.terminal(found, details=details):
+            console.print(part)
+        if written:
+            console.print(f"Written: {', '.join(map(str, written))}", markup=False, highlight=False, soft_wrap=True)
+        elif not details:
+            console.print("Every interval and matrix: --details; files with the plot: --report DIR", style="dim")
+    else:
+        sys.stdout.write(tables.markdown(found) if form is Format.markdown else tables.latex(found))
+
+
+def _claims(what: Sequence[str]) -> ClaimsFile:
+    """Read a claims file, with every problem at its line."""
+    from analysis.claims.file import claims_problems
+    from harness import document
+    from harness.errors import StudyError
+
+    if len(what) > 1 or (not Path(what[0]).exists() and what[0].strip("%").replace(".", "", 1).isdigit()):
+        raise typer.BadParameter(
+            "for figures say on how many test examples they are, such as: harness audit --n 872 0.883 0.862",
+            param_hint="--n",
+        )
+    source = document.read(Path(what[0]), kind="claims")
+    claims, problems = claims_problems(source.data)
+    found = [*source.problems, *(source.problem(one.path, one.message) for one in problems)]
+    if found or claims is None:
+        raise StudyError(sorted(dict.fromkeys(found), key=source.position))
+    return claims
+
+
+def _figures(figures: Sequence[str], n: int) -> ClaimsFile:
+    """Make claims of figures on the command line, each named as it is written."""
+    from analysis.claims.file import claims_problems
+    from harness.errors import Problem, StudyError
+
+    names = [figure if figure not in figures[:at] else f"{figure} ({at + 1})" for at, figure in enumerate(figures)]
+    claims, problems = claims_problems(
+        {
+            "source": "figures on the command line",
+            "n": str(n),
+            "systems": {name: {"accuracy": figure} for name, figure in zip(names, figures, strict=True)},
+            "pairs": [{"treatment": first, "baseline": second} for first, second in combinations(names, 2)],
+        }
+    )
+    if claims is None:
+        raise StudyError([Problem(place=repr(one.path[1]), key="", message=one.message) for one in problems])
+    return claims
+
+
+def _write(found: Audit, folder: Path) -> tuple[Path, ...]:
+    from analysis.plots import discordance_curves, draw_discordance
+    from analysis.tables import audit as tables
+    from harness.errors import ResultsError
+
+    markdown, latex = folder / "audit.md", folder / "audit.tex"
+    pictures = (folder / "discordance.png", folder / "discordance.pdf")
+    curves = discordance_curves(found)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if curves:
+            draw_discordance(curves, *pictures)
+        markdown.write_text(tables.markdown(found, picture=pictures[0].name if curves else ""), "utf-8")
+        latex.write_text(tables.latex(found, picture=pictures[1].name if curves else ""), "utf-8")
+    except OSError as error:
+        raise ResultsError(f"{folder} cannot be written: {error.strerror}") from None
+    return (markdown, latex, *(pictures if curves else ()))

@@ -1,0 +1,144 @@
+"""`harness plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.shared import (
+    AsJson,
+    Overrides,
+    Root,
+    StudyFile,
+    console_for,
+    load,
+    needs_training_libraries,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from harness.study import Study
+
+
+def plan(
+    study: StudyFile,
+    overrides: Overrides = None,
+    results: Root = Path("results"),
+    seed_sd: Annotated[
+        float | None,
+        typer.Option(
+            help="Supposed SD over seeds of a run's accuracy; before a run 0.01, one point.", show_default=False
+        ),
+    ] = None,
+    discordance: Annotated[
+        float | None,
+        typer.Option(
+            help="Supposed share of test sentences on which one run of each arm differs in being right; before a run "
+            "0.08.",
+            show_default=False,
+        ),
+    ] = None,
+    rerun_discordance: Annotated[
+        float | None,
+        typer.Option(help="The same for two seeds of one arm; before a run 0.05.", show_default=False),
+    ] = None,
+    test_examples: Annotated[
+        int | None, typer.Option(min=2, help="Test sentences to reckon with; default the study's.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a study would be, and what it can find.
+
+    Its cells and their time where it is known, each arm's parameters, how small a p its seeds can give, and how small
+    a gap: from the study's own figures once two seeds have run, else from those that you state or from usual ones.
+    """
+    from analysis.jsonable import jsonable
+    from analysis.outlook import Stated, outlook
+    from analysis.permutation import label_permutation_floor, sign_flip_floor
+    from analysis.plan import parse_plan
+    from analysis.tables import as_terminal
+    from analysis.tables.outlook import outlook_tables
+    from harness.hub import offline_if_unreachable
+    from harness.overview import same_settings
+
+    loaded = load(study, overrides)
+    offline_if_unreachable(loaded)
+    sizes, remarks, n_test = _sizes(loaded)
+    seeds = len(loaded.seeds)
+    floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
+    seconds = _measured_seconds(results / loaded.name)
+    analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms))
+    figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
+    given = {name: figure for name, figure in figures.items() if figure is not None}
+    # What somebody states goes before what has run, and what ran with other settings says nothing about these.
+    pilot = None if given else results / loaded.name
+    if pilot is not None and not same_settings(loaded, pilot):
+        remarks.append(f"{pilot} holds results of other settings; they are not used here")
+        pilot = None
+    found = outlook(
+        analysis_plan,
+        arms=list(loaded.arms),
+        n_seeds=seeds,
+        n_examples=test_examples or n_test,
+        stated=Stated(**given),
+        folder=pilot,
+        pilot_examples=test_examples,
+    )
+    if as_json:
+        print_json(
+            {
+                "name": loaded.name,
+                "cells": len(loaded.arms) * seeds,
+                "arms": sizes,
+                "seeds": list(loaded.seeds),
+                "floors": floors,
+                "seconds_left": seconds,
+                "remarks": remarks,
+                "outlook": jsonable(found),
+            }
+        )
+        return
+    from harness.screens import show_plan
+
+    console = console_for()
+    show_plan(console, loaded, sizes, remarks, floors, seconds)
+    if found is not None:
+        for part in as_terminal.laid_out(outlook_tables(found, analysis_plan)):
+            console.print(part)
+    elif seeds == 1 or len(loaded.arms) == 1:
+        console.print("what it can find: a gap between procedures takes two arms and more than one seed")
+    elif analysis_plan.metric != "accuracy":
+        console.print(f"what it can find in {analysis_plan.metric}: known once two seeds have run")
+    else:
+        console.print("what it can find: known once the data are here; --test-examples N says it for N sentences")
+
+
+def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None]:
+    """Return each arm's parameter counts, or why they are not known; remarks; and the number of test examples."""
+    from harness.errors import HarnessError
+
+    try:
+        with needs_training_libraries():
+            from harness.planning import sizes
+    except HarnessError as error:
+        return [{"arm": arm, "total": None, "trainable": None, "reason": str(error)} for arm in study.arms], [], None
+    counted, remarks, n_test = sizes(study)
+    rows = [
+        {
+            "arm": size.arm,
+            "total": size.parameters.total if size.parameters else None,
+            "trainable": size.parameters.trainable if size.parameters else None,
+            "reason": size.reason,
+        }
+        for size in counted
+    ]
+    return rows, list(remarks), n_test
+
+
+def _measured_seconds(folder: Path) -> float | None:
+    from harness.overview import known
+    from harness.overview import status as read_status
+
+    return known(read_status(folder).seconds_left) if (folder / "study.json").exists() else None

@@ -1,0 +1,90 @@
+"""What several commands take and do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.study import Study
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file, such as studies/quickstart.yaml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Dotted overrides: seeds=5 training.learning_rate=1e-4",
+        show_default=False,
+    ),
+]
+Root = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder that holds one folder a study.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+_FILE_WIDTH = 120
+
+
+class Format(StrEnum):
+    """What `analyze` and `audit` print."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    latex = "latex"
+    json = "json"
+
+
+def load(path: Path, overrides: Sequence[str] | None) -> Study:
+    """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
+    from analysis.plan import check_plan
+    from harness.study import load_study
+
+    def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for problem in check_plan(raw.get("analysis"), raw.get("claims"), arms=arms):
+            yield problem.path, problem.message
+
+    return load_study(path, overrides or (), checks=[check])
+
+
+def results_of(folder: Path) -> list[Path]:
+    """Return the folders of results at or below a folder; an error where there is none."""
+    from harness.errors import ResultsError
+    from harness.overview import find
+
+    found = find(folder)
+    if not found:
+        raise ResultsError(f"{folder} holds no results; run a study first: harness run studies/quickstart.yaml")
+    return found
+
+
+@contextmanager
+def needs_training_libraries() -> Iterator[None]:
+    """Say how to install the libraries that train, where one is missing."""
+    from harness.errors import HarnessError
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise HarnessError(
+            f"{error.name} is not installed; training needs it: pip install 'ablation-harness[train]'"
+        ) from None
+
+
+def console_for(*, stderr: bool = False) -> Console:
+    """Return a console as wide as its tables need, where there is no terminal to fit."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_FILE_WIDTH)
+
+
+def print_json(content: Any) -> None:
+    """Print plain content as JSON."""
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
