@@ -29,19 +29,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         faulty = Path(folder) / "faulty.yaml"
         faulty.write_text("name: x\nmodle: embedded/tiny-gpt2\n")
+        own = Path(folder) / "own.yaml"
+        own.write_text("source: s\nn: 800\nsystems: {full: {accuracy: 0.921}, lora-r8: {accuracy: 0.910}}\n")
         commands = {
             "python -c pass": ("-c", "pass"),
             "harness --help": ("-m", "harness", "--help"),
             "harness run FAULTY": ("-m", "harness", "run", str(faulty)),
             "harness analyze results/quickstart": ("-m", "harness", "analyze", "results/quickstart"),
             "harness status results/quickstart": ("-m", "harness", "status", "results/quickstart"),
+            "harness audit --n 872 0.883 0.862": ("-m", "harness", "audit", "--n", "872", "0.883", "0.862"),
+            "harness audit --n 1000000 88% 87%": ("-m", "harness", "audit", "--n", "1000000", "88%", "87%"),
+            "harness audit studies/claims/gpt2_lora.yaml": ("-m", "harness", "audit", "studies/claims/gpt2_lora.yaml"),
+            "harness audit --results results/quickstart": (
+                *("-m", "harness", "audit", str(own), "--results", "results/quickstart"),
+            ),
         }
         measured: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(TURNS):
             for name, command in commands.items():
                 measured[name].append(seconds(*command))
     for name, values in measured.items():
-        print(f"{name:40} {statistics.median(values):6.2f} s  ({min(values):.2f} to {max(values):.2f})")
+        print(f"{name:45} {statistics.median(values):6.2f} s  ({min(values):.2f} to {max(values):.2f})")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from analysis.claims.costs import (
     trainable_share,
 )
 from analysis.claims.file import ClaimsFile, Pair, Report, SeedSd, System
-from analysis.claims.lift import ExpectedLift, chance_of_selected_gap, epoch_sd, expected_lift
+from analysis.claims.lift import EpochScatter, chance_of_selected_gap, epoch_scatter, expected_lift
 from analysis.claims.overlaps import Overlaps, overlaps
 from analysis.claims.readings import Reading, departures, joint_matrix, kept_epoch, readings
 from analysis.claims.rerun import Rerun, rerun
@@ -29,6 +29,7 @@ from analysis.claims.seeds import (
     WelchResult,
     chance_of_gap,
     confirmation,
+    supposed_components,
     welch,
 )
 from analysis.errors import AnalysisError
@@ -60,8 +61,6 @@ class SystemAudit:
         Where the printed figures depart from the log.
     lift
         What choosing the epoch on the reported sentences is expected to add; None where it was not chosen so.
-    lift_source
-        What that expectation supposes.
     share
         The share of trained parameters; None where it does not follow from the printed figures.
     parameters
@@ -75,8 +74,7 @@ class SystemAudit:
     readings: tuple[Reading, ...]
     kept_epoch: int | None
     departures: tuple[str, ...]
-    lift: ExpectedLift | None
-    lift_source: str
+    lift: float | None
     share: Recomputed | None
     parameters: tuple[ParameterCheck, ...]
     parameters_reason: str
@@ -94,7 +92,7 @@ class SeedsReading:
         Where it comes from.
     chance
         The chance that two identical procedures show a gap at least as large: the least and the greatest over the
-        counts that the figures allow.
+        right answers that the figures allow; for means over runs, that of the printed gap.
     confirmation
         What it would take to confirm a gap of the printed size.
     """
@@ -116,11 +114,12 @@ class SelectedGap:
     last
         The gap in accuracy at the last epochs; NaN without the logs.
     expected
-        The expected lift of the treatment's and of the baseline's figure.
+        The expected lift of the treatment's and of the baseline's figure. Where both were picked alike they cancel on
+        average, and make the gap no more than noisier.
     exceeds
-        Whether the gap is larger than what selection is expected to add to either figure.
+        Whether the gap is larger than the larger of them.
     chance
-        How often two arms whose epochs are all equally good come out at least as far apart by selection alone.
+        How often two equally good arms, reported so, come out at least as far apart by the scatter of their epochs.
     """
 
     epochs: tuple[int, int]
@@ -191,11 +190,14 @@ class ReportAudit:
     ----------
     report
         The table.
+    scatter
+        How far equally good epochs of a run are supposed to scatter.
     systems, pairs
-        In its order.
+        In the order of the table.
     """
 
     report: Report
+    scatter: EpochScatter
     systems: tuple[SystemAudit, ...]
     pairs: tuple[PairAudit, ...]
 
@@ -286,14 +288,14 @@ def _sides(pair: Pair) -> tuple[str, str]:
 
 def _report(report: Report, own: Outcomes | None, alpha: float) -> ReportAudit:
     logs = [[float(f.value) for f in system.log.accuracy] for system in report.systems.values() if system.log]
-    sd, source = epoch_sd(logs, n=report.n)
-    systems = tuple(_system(name, system, report, sd, source) for name, system in report.systems.items())
+    scatter = epoch_scatter(logs, n=report.n)
+    systems = tuple(_system(name, system, report, scatter) for name, system in report.systems.items())
     by_name = {system.name: system for system in systems}
-    pairs = tuple(_pair(pair, report, by_name, sd, own, alpha) for pair in report.pairs)
-    return ReportAudit(report=report, systems=systems, pairs=pairs)
+    pairs = tuple(_pair(pair, report, by_name, scatter, own, alpha) for pair in report.pairs)
+    return ReportAudit(report=report, scatter=scatter, systems=systems, pairs=pairs)
 
 
-def _system(name: str, system: System, report: Report, sd: float, source: str) -> SystemAudit:
+def _system(name: str, system: System, report: Report, scatter: EpochScatter) -> SystemAudit:
     parameters: tuple[ParameterCheck, ...] = ()
     reason = ""
     try:
@@ -309,7 +311,7 @@ def _system(name: str, system: System, report: Report, sd: float, source: str) -
     lift = None
     if _picked(system) > 1:
         rng = np.random.default_rng(_SIMULATION_SEED)
-        lift = expected_lift(_picked(system), sd=sd, n=report.n, rng=rng)
+        lift = expected_lift(_picked(system), scatter, rng=rng)
     return SystemAudit(
         name=name,
         runs=system.runs,
@@ -317,7 +319,6 @@ def _system(name: str, system: System, report: Report, sd: float, source: str) -
         kept_epoch=kept_epoch(system),
         departures=departures(system, report),
         lift=lift,
-        lift_source=source if lift is not None else "",
         share=(
             trainable_share(system.trainable, system.parameters, system.trainable_share)
             if system.trainable is not None and system.parameters is not None
@@ -346,7 +347,7 @@ def _pair(
     pair: Pair,
     report: Report,
     systems: dict[str, SystemAudit],
-    sd: float,
+    scatter: EpochScatter,
     own: Outcomes | None,
     alpha: float,
 ) -> PairAudit:
@@ -354,14 +355,15 @@ def _pair(
     scores = treatment.score, baseline.score
     gap = float(scores[0].value - scores[1].value) if scores[0] and scores[1] else math.nan
     found, reason = _overlaps(pair, report, systems, alpha)
-    only = found.gap[0] if found is not None and found.gap[0] == found.gap[1] else None
-    if only is not None:
-        gap = only / report.n
-    measured = _rerun(pair, report, own, only, alpha)
+    if found is not None and found.gap[0] == found.gap[1]:
+        gap = found.gap[0] / report.n
+    measured = _rerun(pair, report, own, found, alpha)
+    counts = [systems[name].readings[0].counts for name in _sides(pair)]
+    possible = all(one is None or one.possible for one in counts)
     tested = None
     if scores[0] and scores[1] and treatment.sd and baseline.sd:
         tested = welch((scores[0], treatment.sd), (scores[1], baseline.sd), runs=(treatment.runs, baseline.runs))
-    selected = _selected(treatment, baseline, report, systems, pair, gap, sd)
+    selected = _selected(treatment, baseline, report, systems, pair, gap, scatter)
     return PairAudit(
         treatment=pair.treatment,
         baseline=pair.baseline,
@@ -371,7 +373,7 @@ def _pair(
         gap=gap,
         overlaps=found,
         reason=reason,
-        seeds=_seeds(pair, report, gap, found, measured, alpha),
+        seeds=_seeds(pair, report, gap, found, measured, alpha) if possible else (),
         welch=tested,
         selected=selected,
         costs=_costs(pair, treatment, baseline),
@@ -419,30 +421,29 @@ def _narrowed(audited: SystemAudit) -> tuple[int, int]:
 def _seeds(
     pair: Pair, report: Report, gap: float, found: Overlaps | None, measured: Rerun | None, alpha: float
 ) -> tuple[SeedsReading, ...]:
-    if math.isnan(gap):
+    if math.isnan(gap) or report.n < 2:
         return ()
     runs = report.systems[pair.treatment].runs, report.systems[pair.baseline].runs
     sentences = [gap * report.n]
-    discordance = measured.discordance[0] if measured is not None else DISCORDANCE
+    discordance = DISCORDANCE
     if found is not None:
         low, high = found.gap
         sentences = [0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))]
         discordance = min(max(discordance, found.discordance[0] / report.n), found.discordance[1] / report.n)
-    return tuple(
-        SeedsReading(
-            seed_sd=sd,
-            source=source,
-            chance=_ends([chance_of_gap(k, n=report.n, seed_sd=sd, runs=runs, df=df) for k in sentences]),
-            confirmation=confirmation(
-                gap,
-                n=report.n,
+    out = []
+    for sd, source, df in _seed_sds(report.seed_sd, measured):
+        components = supposed_components(sd, n=report.n, discordance=discordance, gap=gap)
+        if measured is not None and measured.seed_sd > 0:
+            components = measured.components
+        out.append(
+            SeedsReading(
                 seed_sd=sd,
-                discordance=discordance,
-                alpha=alpha,
-            ),
+                source=source,
+                chance=_ends([chance_of_gap(k, n=report.n, seed_sd=sd, runs=runs, df=df) for k in sentences]),
+                confirmation=confirmation(gap, components, n=report.n, alpha=alpha),
+            )
         )
-        for sd, source, df in _seed_sds(report.seed_sd, measured)
-    )
+    return tuple(out)
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
@@ -466,13 +467,13 @@ def _selected(
     systems: dict[str, SystemAudit],
     pair: Pair,
     gap: float,
-    sd: float,
+    scatter: EpochScatter,
 ) -> SelectedGap | None:
     lifts = [systems[name].lift for name in _sides(pair)]
     if all(lift is None for lift in lifts) or math.isnan(gap):
         return None
     epochs = _picked(treatment), _picked(baseline)
-    expected = tuple(lift.mean if lift is not None else 0.0 for lift in lifts)
+    expected = tuple(0.0 if lift is None else lift for lift in lifts)
     logs = [system.log.accuracy if system.log is not None else () for system in (treatment, baseline)]
     return SelectedGap(
         epochs=epochs,
@@ -480,7 +481,7 @@ def _selected(
         expected=(expected[0], expected[1]),
         exceeds=abs(gap) > max(expected),
         chance=chance_of_selected_gap(
-            round(gap * report.n), epochs, sd=sd, n=report.n, rng=np.random.default_rng(_SIMULATION_SEED)
+            round(gap * report.n), epochs, scatter, n=report.n, rng=np.random.default_rng(_SIMULATION_SEED)
         ),
     )
 
@@ -522,8 +523,8 @@ def _at_the_same_epochs(treatment: System, baseline: System) -> str:
     return f"; at the same epochs they are {named}"
 
 
-def _rerun(pair: Pair, report: Report, own: Outcomes | None, gap: int | None, alpha: float) -> Rerun | None:
+def _rerun(pair: Pair, report: Report, own: Outcomes | None, published: Overlaps | None, alpha: float) -> Rerun | None:
     arms = [_arm(report, name) for name in _sides(pair)]
     if own is None or not set(arms) <= set(own.arms):
         return None
-    return rerun(own, arms[0], arms[1], gap=gap, n=report.n, alpha=alpha)
+    return rerun(own, arms[0], arms[1], published=published, alpha=alpha)

@@ -138,6 +138,8 @@ def check_parameters(
     ValueError
         If the model is known and has no such layers or modules.
     """
+    if trainable is None and total is None:
+        return ()
     if model is None or known_model(model) is None or classes is None or classes < 2 or tuning is None:
         return ()
     kind, number, modules = tuning

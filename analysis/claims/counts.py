@@ -45,11 +45,6 @@ class Counts:
         """The number of right answers where a single one fits, else None."""
         return self.low if self.low == self.high else None
 
-    def __str__(self) -> str:
-        if not self.possible:
-            return "none"
-        return str(self.low) if self.low == self.high else f"{self.low} to {self.high}"
-
 
 def right_answers(figure: Figure, *, n: int, runs: int = 1) -> Counts:
     """Find the numbers of right answers behind a printed accuracy (the GRIM check).

@@ -76,10 +76,10 @@ def read_share(printed: object) -> Figure:
     >>> read_share("88.3%")
     Figure(printed='88.3%', value=Fraction(883, 1000), half_width=Fraction(1, 2000))
     """
-    text = _text(printed, 'a figure in quotes such as "0.883" or "88.3%"')
+    text = _text(printed, 'a figure such as "0.883" or "88.3%"')
     match = _SHARE.fullmatch(text)
     if match is None:
-        raise ValueError(f'expected a figure in quotes such as "0.883" or "88.3%", got {shown(printed)}')
+        raise ValueError(f'expected a figure such as "0.883" or "88.3%", got {shown(printed)}')
     unit = Fraction(1, 100) if match["percent"] else Fraction(1)
     figure = _figure(text, match["digits"], unit)
     if figure.value > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import combinations
 from typing import Annotated, Any, Literal, get_args
 
@@ -54,6 +55,13 @@ def _whole(value: object) -> int:
 def _above_zero(figure: Figure) -> Figure:
     if figure.value == 0:
         raise ValueError(f"expected a figure above 0, got {figure.printed!r}")
+    return figure
+
+
+def _sd(figure: Figure) -> Figure:
+    # No share scatters more than one that is 0 or 1 by the toss of a coin.
+    if not 0 < figure.value <= Fraction(1, 2):
+        raise ValueError(f"expected an SD above 0% and at most 50%, got {figure.printed!r}")
     return figure
 
 
@@ -273,7 +281,7 @@ class SeedSd(_Block):
         The runs that it was estimated from; None where it is simply supposed.
     """
 
-    value: Annotated[Share, AfterValidator(_above_zero)]
+    value: Annotated[Share, AfterValidator(_sd)]
     runs: Annotated[int, BeforeValidator(read_count), Field(ge=2)] | None = None
 
     @model_validator(mode="before")
@@ -349,6 +357,7 @@ class ClaimsFile:
 
 
 _FIGURE = "a share such as 0.883 or 88.3%"
+_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
 _ALLOWED_HEAD = Allowed(
     keys={
         (): ("title", "reports", *_Head.model_fields),
@@ -367,7 +376,7 @@ _ALLOWED_HEAD = Allowed(
         ("selection", "on"): "'test' or 'holdout'",
         ("settings",): "a mapping of setting to value",
         ("systems",): "a mapping of name to figures, such as {full: {accuracy: 0.883}}",
-        ("pairs",): "a list of {treatment: SYSTEM, baseline: SYSTEM}",
+        ("pairs",): f"a list of {_PAIR}",
     },
     choices={("selection", "best"): get_args(Criterion), ("selection", "on"): ("test", "holdout")},
 )
@@ -482,9 +491,13 @@ def _report(name: str, body: Mapping[str, Any]) -> tuple[Report | None, list[Pro
     try:
         head = _Head.model_validate(dict(body))
     except ValidationError as error:
+        # The rest is checked all the same, so that one report holds all problems.
         problems = described(error, allowed=_ALLOWED_HEAD, prefix=())
-        systems = body.get("systems")
-        return None, problems + (_systems(systems)[1] if isinstance(systems, Mapping) else [])
+        systems, pairs = body.get("systems"), body.get("pairs")
+        if isinstance(systems, Mapping):
+            problems += _systems(systems)[1]
+            problems += _pairs(pairs, list(systems))[1] if isinstance(pairs, list) else []
+        return None, problems
     problems = _wrong_classes(head)
     systems, found = _systems(head.systems)
     problems += found
@@ -571,7 +584,7 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
     for position, body in enumerate(pairs):
         path: Path = ("pairs", position)
         if not isinstance(body, Mapping):
-            problems.append(Problem(path=path, message=f"{_ALLOWED_HEAD.values['pairs',]}, got {shown(body)}"))
+            problems.append(Problem(path=path, message=f"expected {_PAIR}, got {shown(body)}"))
             continue
         try:
             pair = Pair.model_validate(dict(body))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 EPOCH_DISCORDANCE = 0.05
 """The share of test sentences on which exactly one of two epochs of a run is right, where no log says better."""
@@ -15,29 +17,26 @@ DRAWS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedLift:
-    """What picking the best of several epochs adds if all of them are equally good; about this test set.
+class EpochScatter:
+    """How far the accuracy of equally good epochs of a run is supposed to scatter on the test set.
 
     Parameters
     ----------
-    epochs
-        How many epochs are picked from.
-    epoch_sd
-        The SD of the accuracy over equally good epochs that is supposed.
-    mean
-        The expected lift: accuracy of the best epoch less the mean of all.
-    upper
-        What 95% of lifts stay below.
+    sd
+        The SD over epochs.
+    df
+        Its degrees of freedom where logs say it; infinite where it is supposed.
+    source
+        What it rests on, in words that continue "scatter ...".
     """
 
-    epochs: int
-    epoch_sd: float
-    mean: float
-    upper: float
+    sd: float
+    df: float
+    source: str
 
 
-def epoch_sd(logs: Sequence[Sequence[float]], *, n: int) -> tuple[float, str]:
-    """Return the SD of the accuracy over epochs that is to be supposed, and where it comes from.
+def epoch_scatter(logs: Sequence[Sequence[float]], *, n: int) -> EpochScatter:
+    """Return the scatter of the accuracy over epochs that is to be supposed.
 
     Parameters
     ----------
@@ -46,52 +45,58 @@ def epoch_sd(logs: Sequence[Sequence[float]], *, n: int) -> tuple[float, str]:
     n
         Test examples.
 
+    Returns
+    -------
+    EpochScatter
+        Pooled over the logs. Epochs that grow better or worse scatter more than equally good ones would.
+
     Examples
     --------
-    >>> sd, source = epoch_sd([[0.907110, 0.897936, 0.907110], [0.899083, 0.900229, 0.894495]], n=872)
-    >>> round(sd, 4), source
-    (0.0043, 'as the epochs of the log scatter')
+    >>> scatter = epoch_scatter([[0.907110, 0.897936, 0.907110], [0.899083, 0.900229, 0.894495]], n=872)
+    >>> round(scatter.sd, 4), scatter.df, scatter.source
+    (0.0043, 4, 'as the epochs of the log do')
     """
     known = [np.asarray(log, dtype=np.float64) for log in logs if len(log) > 1]
-    df = sum(len(log) - 1 for log in known)
-    squares = sum(float(((log - log.mean()) ** 2).sum()) for log in known)
-    if squares > 0:
-        return math.sqrt(squares / df), "as the epochs of the log scatter"
-    return (
-        math.sqrt(EPOCH_DISCORDANCE / (2 * n)),
-        f"as if two epochs of a run differed in being right on {EPOCH_DISCORDANCE:.0%} of the sentences",
+    if any(log.min() < log.max() for log in known):
+        df = sum(len(log) - 1 for log in known)
+        squares = sum(float(((log - log.mean()) ** 2).sum()) for log in known)
+        return EpochScatter(sd=math.sqrt(squares / df), df=df, source="as the epochs of the log do")
+    return EpochScatter(
+        sd=math.sqrt(EPOCH_DISCORDANCE / (2 * n)),
+        df=math.inf,
+        source=f"as if two epochs of a run differed in being right on {EPOCH_DISCORDANCE:.0%} of the sentences",
     )
 
 
-def expected_lift(epochs: int, *, sd: float, n: int, rng: np.random.Generator) -> ExpectedLift:
-    """Simulate what picking the best of equally good epochs adds.
+def expected_lift(epochs: int, scatter: EpochScatter, *, rng: np.random.Generator) -> float:
+    """Simulate what reporting the best of equally good epochs adds.
 
     Parameters
     ----------
     epochs
         How many epochs are picked from, at least 1.
-    sd
-        SD of the accuracy over epochs.
-    n
-        Test examples: accuracies are whole numbers of right answers.
+    scatter
+        How far they scatter; normally and independently of each other.
     rng
         For the draws.
 
     Returns
     -------
-    ExpectedLift
-        Under the assumption that all epochs are equally good and scatter like independent normal draws, for this very
-        test set. Epochs that grow better or worse scatter more than that, and make the lift look larger than it is.
+    float
+        Mean accuracy of the best epoch less that of all epochs.
+
+    Raises
+    ------
+    ValueError
+        If `epochs` is below 1.
     """
-    drawn = _drawn(epochs, sd=sd, n=n, rng=rng)
-    lifts = drawn.max(axis=1) - drawn.mean(axis=1)
-    return ExpectedLift(epochs=epochs, epoch_sd=sd, mean=float(lifts.mean()), upper=float(np.quantile(lifts, 0.95)))
+    return float(scatter.sd * _best(epochs, rng).mean())
 
 
 def chance_of_selected_gap(
-    sentences: int, epochs: tuple[int, int], *, sd: float, n: int, rng: np.random.Generator
+    sentences: int, epochs: tuple[int, int], scatter: EpochScatter, *, n: int, rng: np.random.Generator
 ) -> float:
-    """Simulate how often two equal arms come out at least this far apart by the choice of their epochs.
+    """Simulate how often two equal arms, each reported at its best epoch, come out at least this far apart.
 
     Parameters
     ----------
@@ -99,17 +104,32 @@ def chance_of_selected_gap(
         The gap in right answers; its sign does not matter.
     epochs
         From how many epochs each arm's figure was picked; 1 where none was.
-    sd, n, rng
-        As for `expected_lift`.
+    scatter
+        How far equally good epochs scatter. An SD that comes from logs is drawn anew each time, as far as its degrees
+        of freedom leave it open.
+    n
+        Test examples.
+    rng
+        For the draws.
 
     Returns
     -------
     float
-        From 0 to 1. It counts the scatter of epochs within a run alone: that of the seeds comes on top.
+        From 0 to 1. Only the epochs within a run scatter here: seeds come on top, so that a small chance does not make
+        a gap real.
+
+    Raises
+    ------
+    ValueError
+        If a number of epochs is below 1.
     """
-    best = [_drawn(k, sd=sd, n=n, rng=rng).max(axis=1) for k in epochs]
-    return float(np.mean(np.abs(best[0] - best[1]) * n >= abs(sentences) - 0.5))
+    best = _best(epochs[0], rng) - _best(epochs[1], rng)
+    unknown = 1.0 if math.isinf(scatter.df) else np.sqrt(scatter.df / rng.chisquare(scatter.df, size=DRAWS))
+    return float(np.mean(np.abs(best * unknown) * scatter.sd * n >= abs(sentences) - 0.5))
 
 
-def _drawn(epochs: int, *, sd: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    return np.rint(rng.normal(0.0, sd * n, size=(DRAWS, epochs))) / n
+def _best(epochs: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw the greatest of so many standard normal numbers, by the inverse of its distribution."""
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs!r}")
+    return np.asarray(special.ndtri(rng.random(DRAWS) ** (1 / epochs)))

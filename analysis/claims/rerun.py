@@ -6,45 +6,51 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
-from analysis.claims.overlaps import p_over_discordance
+from analysis.claims.overlaps import Overlaps, p_over_discordance
 from analysis.crossed import crossed_test
 from analysis.errors import AnalysisError
-from analysis.mcnemar import binomial_p
+from analysis.mcnemar import mcnemar, mcnemar_clustered
 from analysis.outcomes import Outcomes
+from analysis.variance import VarianceComponents
 
 _NAN = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rerun:
-    """What a study's own runs say about a published pair.
+    """What a study's own runs say about a published pair, at the epoch that its verdicts use.
 
     Parameters
     ----------
-    study
-        The name of the study.
+    study, model
+        The name of the study, and what it trained.
     treatment, baseline
         Its arms.
     n_seeds, n_examples
         Paired seeds that finished, and test examples.
     gap, interval, p_value
-        Of the crossed test, for new seeds and new examples.
+        Of the crossed test, for new seeds and new examples; the interval at 1 - alpha.
+    components
+        Its variance components, from which to plan.
     seed_sd, seed_df
-        SD over seeds of one run's accuracy on this test set, pooled over both arms, and its degrees of freedom.
+        SD over seeds of one run's accuracy on this test set, pooled over both arms; and its degrees of freedom, one
+        less than the seeds, since the arms share them.
     discordance
         Share of examples on which exactly one run of a pair is right: mean, least and greatest over the seeds.
     p_exact
         McNemar's exact p-value of the published gap at the least and at the greatest of these shares; NaN where no
-        number of right answers is known.
+        single number of right answers is known.
     expected_gap
-        Within which the gap of one new run of each arm falls with a chance of 95%, for new seeds on this test set.
+        Within which the gap of one more pair of runs, of one new seed, falls with a chance of 95% on this test set.
     significant
         The share of seeds whose pair of runs has an exact p-value of at most alpha.
     """
 
     study: str
+    model: str
     treatment: str
     baseline: str
     n_seeds: int
@@ -52,6 +58,7 @@ class Rerun:
     gap: float
     interval: tuple[float, float]
     p_value: float
+    components: VarianceComponents
     seed_sd: float
     seed_df: int
     discordance: tuple[float, float, float]
@@ -60,7 +67,9 @@ class Rerun:
     significant: float
 
 
-def rerun(outcomes: Outcomes, treatment: str, baseline: str, *, gap: int | None, n: int, alpha: float = 0.05) -> Rerun:
+def rerun(
+    outcomes: Outcomes, treatment: str, baseline: str, *, published: Overlaps | None, alpha: float = 0.05
+) -> Rerun:
     """Read what a study says about a published pair.
 
     Parameters
@@ -69,10 +78,8 @@ def rerun(outcomes: Outcomes, treatment: str, baseline: str, *, gap: int | None,
         The study.
     treatment, baseline
         Two of its arms.
-    gap
-        The published difference in right answers; None where it is not known.
-    n
-        The published number of test examples.
+    published
+        What the published figures allow; None where they allow no test.
     alpha
         Two-sided level.
 
@@ -92,9 +99,7 @@ def rerun(outcomes: Outcomes, treatment: str, baseline: str, *, gap: int | None,
         )
     right_t, right_b = (outcomes.scores(arm, seeds=done) for arm in (treatment, baseline))
     result = crossed_test(outcomes.drawn(right_t), outcomes.drawn(right_b), paired=True)
-    only_t = np.count_nonzero(right_t > right_b, axis=1)
-    only_b = np.count_nonzero(right_t < right_b, axis=1)
-    shares = (only_t + only_b) / outcomes.n_examples
+    shares = np.abs(right_t - right_b).mean(axis=1)
     means = np.stack([right_t.mean(axis=1), right_b.mean(axis=1)])
     difference = means[0] - means[1]
     m = len(done)
@@ -102,27 +107,37 @@ def rerun(outcomes: Outcomes, treatment: str, baseline: str, *, gap: int | None,
     centre = float(difference.mean())
     return Rerun(
         study=outcomes.manifest.name,
+        model=outcomes.manifest.model.name,
         treatment=treatment,
         baseline=baseline,
         n_seeds=m,
         n_examples=outcomes.n_examples,
         gap=result.estimate,
-        interval=result.interval(),
+        interval=result.interval(1 - alpha),
         p_value=result.p_value,
+        components=result.components,
         seed_sd=math.sqrt(float(means.var(axis=1, ddof=1).mean())),
-        seed_df=2 * (m - 1),
+        seed_df=m - 1,
         discordance=(float(shares.mean()), float(shares.min()), float(shares.max())),
-        p_exact=_p_at(gap, n, float(shares.min()), float(shares.max())),
+        p_exact=_p_at(published, float(shares.min()), float(shares.max())),
         expected_gap=(centre - reach, centre + reach),
-        significant=float(np.mean(binomial_p(only_t, only_b)[0] <= alpha)),
+        significant=float(np.mean([p <= alpha for p in _each_p(outcomes, right_t, right_b)])),
     )
 
 
-def _p_at(gap: int | None, n: int, *shares: float) -> tuple[float, float]:
+def _each_p(outcomes: Outcomes, right_t: NDArray[np.float64], right_b: NDArray[np.float64]) -> list[float]:
+    pairs = zip(right_t, right_b, strict=True)
+    if outcomes.clusters is None:
+        return [mcnemar(one, other).p_exact for one, other in pairs]
+    return [mcnemar_clustered(one, other, outcomes.clusters).p_exact for one, other in pairs]
+
+
+def _p_at(published: Overlaps | None, *shares: float) -> tuple[float, float]:
     """Return the exact p-values of the published gap where the models differ on these shares of the examples."""
-    if gap is None:
+    if published is None or published.gap[0] != published.gap[1]:
         return _NAN, _NAN
-    # The nearest discordance that goes with the gap: no smaller, and odd or even as it is.
-    counts = np.array([abs(gap) + 2 * max(0, round((share * n - abs(gap)) / 2)) for share in shares])
-    least, most = p_over_discordance(gap, counts)[0]
+    gap, (fewest, greatest) = published.gap[0], published.discordance
+    # The nearest discordance that the figures allow: odd or even as the gap is.
+    counts = [fewest + 2 * round((share * published.n - fewest) / 2) for share in shares]
+    least, most = p_over_discordance(gap, np.clip(counts, fewest, greatest))[0]
     return float(least), float(most)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from analysis.claims.counts import right_answers
+from analysis.claims.figures import Figure
 from analysis.claims.file import Report, System
 
 
@@ -21,7 +23,7 @@ class Occurrence:
     treatment, baseline
         The two accuracies or error rates as printed.
     gap
-        Treatment minus baseline, in accuracy.
+        Treatment minus baseline, in accuracy: from the right answers where they are known.
     sign
         1 or -1; 0 where rounding hides the direction.
     n
@@ -105,16 +107,21 @@ def _occurrence(report: Report, treatment: str, baseline: str) -> Occurrence | N
     one, other = report.systems[treatment].score, report.systems[baseline].score
     if one is None or other is None:
         return None
-    gap = one.value - other.value
     return Occurrence(
         report=report.name,
         source=report.source,
         treatment=one.printed,
         baseline=other.printed,
-        gap=float(gap),
-        sign=0 if one.agrees_with(other) else 1 if gap > 0 else -1,
+        gap=_share(one, report, treatment) - _share(other, report, baseline),
+        sign=0 if one.agrees_with(other) else 1 if one.value > other.value else -1,
         n=report.n,
     )
+
+
+def _share(figure: Figure, report: Report, name: str) -> float:
+    """Return the accuracy behind a figure where a single number of right answers is, else the figure itself."""
+    counts = right_answers(figure, n=report.n, runs=report.systems[name].runs)
+    return counts.low / (counts.n * counts.runs) if counts.low == counts.high else float(figure.value)
 
 
 def _differing(name: str, systems: Sequence[System]) -> list[SettingThatDiffers]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from analysis.claims.figures import Figure
 from analysis.planning import stated_components
 from analysis.power import examples_needed, seeds_needed, shortfall
+from analysis.variance import VarianceComponents
 
 POWER = 0.8
 DISCORDANCE, RERUN_DISCORDANCE = 0.08, 0.05
@@ -18,6 +20,9 @@ DISCORDANCE, RERUN_DISCORDANCE = 0.08, 0.05
 
 SEEDS_FOR_SENTENCES = 10
 """The seeds an arm with which test sentences are counted."""
+
+# The rounding of a printed SD is gone through in so many steps.
+_STEPS = 33
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +51,19 @@ class Confirmation:
 class WelchResult:
     """Welch's test from printed means and SDs over runs; it generalises to new seeds on the same test set.
 
-    Each figure is a range: what the rounding of the printed figures leaves open.
+    Each figure is a range: what the rounding of the printed figures leaves open. The SDs are supposed to be those of a
+    sample, with one less than the runs below.
 
     Parameters
     ----------
     estimate
         The difference of the printed means.
     p_value, df
-        The least and the greatest two-sided p-value and degrees of freedom; NaN where no SD is above 0.
+        The least and the greatest two-sided p-value and degrees of freedom.
     interval
         The 95% interval of the difference, at its widest.
     runs
         Of the treatment and of the baseline.
-    reason
-        Why there is no p-value; else empty.
     generalizes_to
         The population that the result speaks about.
     """
@@ -69,7 +73,6 @@ class WelchResult:
     df: tuple[float, float]
     interval: tuple[float, float]
     runs: tuple[int, int]
-    reason: str
     generalizes_to: str = "seeds"
 
 
@@ -87,60 +90,81 @@ def chance_of_gap(
     seed_sd
         SD over seeds of one run's accuracy on this very test set, above 0.
     runs
-        Runs of each arm that were averaged.
+        Runs of each arm that were averaged, at least 1 each.
     df
         Degrees of freedom of `seed_sd` where it was estimated from few runs; infinite where it is supposed.
 
     Returns
     -------
     float
-        From 0 to 1, for new seeds on this test set; 1 for a gap of 0.
+        From 0 to 1, for new and independent seeds on this test set; 1 for a gap of 0. Accuracies are supposed to
+        scatter normally and in both arms alike, which a procedure that collapses now and then does not. With an
+        estimated SD it is a p-value: it allows for what the estimate does not know.
 
     Raises
     ------
     ValueError
-        If `n` or `seed_sd` is out of range.
+        If a number is out of range.
 
     Notes
     -----
-    ``2 * Phi(-(k - 1/2) / (n * s * sqrt(2)))`` for a gap of k right answers between two single runs; half an answer is
-    taken off since accuracies lie on a lattice. With few runs behind `s`, Student's t for the normal distribution.
+    ``2 * Phi(-(k - 1/2) / (n * s * sqrt(2)))`` for a gap of k right answers between two single runs; half a step of the
+    lattice that accuracies lie on is taken off. With few runs behind `s`, Student's t for the normal distribution.
 
     Examples
     --------
     >>> [round(chance_of_gap(18, n=872, seed_sd=sd), 3) for sd in (0.005, 0.01, 0.02)]
     [0.005, 0.156, 0.478]
     """
-    if n < 1 or not seed_sd > 0:
-        raise ValueError(f"need n >= 1 and seed_sd > 0, got n={n!r} and seed_sd={seed_sd!r}")
-    beyond = abs(sentences) - 0.5 / max(runs)
+    if n < 1 or min(runs) < 1 or not seed_sd > 0 or not df > 0:
+        given = f"n={n!r}, runs={runs!r}, seed_sd={seed_sd!r} and df={df!r}"
+        raise ValueError(f"need n >= 1, runs >= 1, seed_sd > 0 and df > 0, got {given}")
+    beyond = abs(sentences) - 0.5 / math.lcm(*runs)
     if beyond <= 0:
         return 1.0
     z = beyond / (n * seed_sd * math.sqrt(1 / runs[0] + 1 / runs[1]))
     return 2 * float(special.ndtr(-z) if math.isinf(df) else special.stdtr(df, -z))
 
 
-def confirmation(
-    gap: float,
-    *,
-    n: int,
-    seed_sd: float,
-    discordance: float = DISCORDANCE,
-    rerun_discordance: float = RERUN_DISCORDANCE,
-    alpha: float = 0.05,
-) -> Confirmation:
+def supposed_components(
+    seed_sd: float, *, n: int, discordance: float = DISCORDANCE, gap: float = 0.0
+) -> VarianceComponents:
+    """Suppose variance components of a difference in accuracy where no study has measured them.
+
+    Parameters
+    ----------
+    seed_sd
+        SD over seeds of one run's accuracy, above 0 and at most 0.5.
+    n
+        Test examples, at least 2.
+    discordance
+        Share of examples on which exactly one of two runs is right, one run of each arm.
+    gap
+        The gap that they go with; two runs differ at least that often.
+
+    Raises
+    ------
+    ValueError
+        If a figure is out of range.
+    """
+    # Two seeds of an arm differ at least as often as their accuracies scatter, and at most as often as two arms.
+    rerun = max(min(RERUN_DISCORDANCE, discordance), 2 * seed_sd**2)
+    return stated_components(
+        seed_sd=seed_sd, discordance=max(discordance, rerun, abs(gap)), rerun_discordance=rerun, n_examples=n
+    )
+
+
+def confirmation(gap: float, components: VarianceComponents, *, n: int, alpha: float = 0.05) -> Confirmation:
     """Say how many seeds or test sentences confirm a gap of this size with 80% power.
 
     Parameters
     ----------
     gap
         The true gap to be found, as a share; its sign does not matter.
+    components
+        Supposed, or those of a study.
     n
         Test examples, at least 2.
-    seed_sd
-        SD over seeds of one run's accuracy.
-    discordance, rerun_discordance
-        Share of examples on which exactly one of two runs is right: one run of each arm, and two of one arm.
     alpha
         Two-sided level.
 
@@ -151,20 +175,15 @@ def confirmation(
 
     Examples
     --------
-    >>> confirmation(18 / 872, n=872, seed_sd=0.01).seeds
+    >>> confirmation(18 / 872, supposed_components(0.01, n=872), n=872).seeds
     11
     """
-    # Two runs cannot differ less often than their accuracies scatter, nor two seeds of an arm more than two arms.
-    rerun = min(max(min(rerun_discordance, discordance), 2 * seed_sd**2), 0.5)
-    parts = stated_components(
-        seed_sd=seed_sd, discordance=max(discordance, rerun), rerun_discordance=rerun, n_examples=n
-    )
-    seeds = seeds_needed(parts, gap, n_examples=n, alpha=alpha, power=POWER)
-    examples = examples_needed(parts, gap, n_seeds=SEEDS_FOR_SENTENCES, alpha=alpha, power=POWER)
+    seeds = seeds_needed(components, gap, n_examples=n, alpha=alpha, power=POWER)
+    examples = examples_needed(components, gap, n_seeds=SEEDS_FOR_SENTENCES, alpha=alpha, power=POWER)
     return Confirmation(
         seeds=seeds,
         examples=examples,
-        reason=shortfall(parts, gap, seeds=seeds, examples=examples, alpha=alpha, power=POWER),
+        reason=shortfall(components, gap, seeds=seeds, examples=examples, alpha=alpha, power=POWER),
     )
 
 
@@ -199,25 +218,34 @@ def welch(treatment: tuple[Figure, Figure], baseline: tuple[Figure, Figure], *, 
         raise ValueError(f"a test over runs takes two of each arm or more, got {runs}")
     estimate = float(treatment[0].value - baseline[0].value)
     slack = float(treatment[0].half_width + baseline[0].half_width)
-    gaps = [max(0.0, abs(estimate) - slack), abs(estimate) + slack]
-    sds = [(max(0.0, float(sd.low)), float(sd.high)) for _, sd in (treatment, baseline)]
-    p_values, dfs, reach = [], [], 0.0
-    for gap, sd_t, sd_b in itertools.product(gaps, *sds):
-        parts = sd_t**2 / runs[0], sd_b**2 / runs[1]
-        error = math.sqrt(sum(parts))
-        if error == 0:
-            continue
-        df = sum(parts) ** 2 / (parts[0] ** 2 / (runs[0] - 1) + parts[1] ** 2 / (runs[1] - 1))
-        dfs.append(df)
-        p_values.append(2 * float(special.stdtr(df, -gap / error)))
-        reach = max(reach, float(special.stdtrit(df, 0.975)) * error)
-    nothing = (math.nan, math.nan)
-    # A printed SD of 0 means that no run differs, or that rounding hides by how much.
+    x, y = _squared_errors(treatment[1], baseline[1], runs)
+    error = np.sqrt(x + y)
+    df = (x + y) ** 2 / (x**2 / (runs[0] - 1) + y**2 / (runs[1] - 1))
+    gaps = max(0.0, abs(estimate) - slack), abs(estimate) + slack
+    least, most = (2 * special.stdtr(df, -gap / error) for gap in (gaps[1], gaps[0]))
+    reach = slack + float((special.stdtrit(df, 0.975) * error).max())
+    # Where both SDs may be 0, so may the p-value of any gap.
+    exact = treatment[1].low <= 0 and baseline[1].low <= 0 and gaps[1] > 0
     return WelchResult(
         estimate=estimate,
-        p_value=(min(p_values), max(p_values)) if p_values else nothing,
-        df=(min(dfs), max(dfs)) if dfs else nothing,
-        interval=(estimate - slack - reach, estimate + slack + reach) if p_values else nothing,
+        p_value=(0.0 if exact else float(least.min()), float(most.max())),
+        df=(float(df.min()), float(df.max())),
+        interval=(estimate - reach, estimate + reach),
         runs=runs,
-        reason="" if p_values else "neither arm varies over its runs",
     )
+
+
+def _squared_errors(
+    treatment: Figure, baseline: Figure, runs: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return squared standard errors of both means over all that the rounding of their SDs leaves open.
+
+    Neither the p-value nor the degrees of freedom need have their extremes at a corner: a grid is gone through, and the
+    line on which the degrees of freedom are greatest.
+    """
+    sd_t, sd_b = (np.linspace(max(0.0, float(sd.low)), float(sd.high), _STEPS) for sd in (treatment, baseline))
+    slope = math.sqrt(runs[1] * (runs[1] - 1) / (runs[0] * (runs[0] - 1)))
+    on_line_b, on_line_t = np.clip(sd_t * slope, sd_b[0], sd_b[-1]), np.clip(sd_b / slope, sd_t[0], sd_t[-1])
+    x = np.concatenate([np.repeat(sd_t, _STEPS), sd_t, on_line_t]) ** 2 / runs[0]
+    y = np.concatenate([np.tile(sd_b, _STEPS), on_line_b, sd_b]) ** 2 / runs[1]
+    return x[x + y > 0], y[x + y > 0]

@@ -106,6 +106,11 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def significant(value: float) -> str:
+    """Return a number with two significant digits, no zeros behind them: ``0.5``, ``0.69``, ``12``."""
+    return f"{value:.2g}"
+
+
 def small_p(p: float) -> str:
     """Return a p-value with three significant digits, two below 0.001: ``0.0625``, ``7.6e-6``.
 

@@ -406,7 +406,7 @@ def test_swapping_the_arms_turns_the_interval_round() -> None:
 @pytest.mark.parametrize(("runs", "sds"), [((5, 5), (0.01, 0.01)), ((4, 8), (0.02, 0.01)), ((10, 3), (0.01, 0.01))])
 def test_welch_keeps_its_level_over_runs(runs: tuple[int, int], sds: tuple[float, float]) -> None:
     rng = np.random.default_rng(5)
-    draws, rejected, covered = 3000, 0, 0
+    draws, rejected, covered = 1500, 0, 0
     for _ in range(draws):
         arms = [rng.normal(0.8, sd, size=m) for m, sd in zip(runs, sds, strict=True)]
         summaries = [(printed(float(arm.mean())), printed(float(arm.std(ddof=1)))) for arm in arms]
@@ -430,7 +430,7 @@ def test_a_printed_sd_of_0_leaves_open_how_little_the_runs_vary() -> None:
     assert found.reason == ""
     # The smaller the SDs behind it, the smaller the p-value, without end.
     assert found.p_value[0] == pytest.approx(0, abs=1e-30)
-    assert found.p_value[1] == pytest.approx(by_hand((0.895, 0.885), (0.005, 1e-300), (5, 5))[0])
+    assert found.p_value[1] == pytest.approx(by_hand((0.895, 0.885), (0.005, 0.005), (5, 5))[0])
     assert found.df[0] == pytest.approx(4)
     assert found.df[1] == pytest.approx(8)
 

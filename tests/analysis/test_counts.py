@@ -114,41 +114,46 @@ def test_strength_goes_by_the_precision_and_not_by_the_figure() -> None:
 def test_published_means_that_are_impossible(text: str, n: int, below: str, above: str) -> None:
     counts = right_answers(read_share(text), n=n)
     assert not counts.possible
-    assert str(counts) == "none"
+    assert counts.only is None
     low, high = right_answers(read_share(below), n=n).only, right_answers(read_share(above), n=n).only
     assert low is not None
     assert high == low + 1
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "low", "high"),
     [
-        ("90.71%", "791"),
-        ("0.907110", "791"),
-        ("90.60%", "790"),
-        ("90.02%", "785"),
-        ("0.883", "770"),
-        ("0.862", "752"),
-        ("0.8830275229357798", "770"),
-        ("90.70%", "none"),
-        ("0.905", "789"),
-        ("0.904", "788"),
-        ("0.9065", "none"),
-        ("88%", "763 to 771"),
-        ("1", "436 to 872"),
-        ("0", "0 to 436"),
-        ("1.000", "872"),
-        ("0.000", "0"),
-        ("99.9%", "871"),
-        ("0.9999", "none"),
+        ("90.71%", 791, 791),
+        ("0.907110", 791, 791),
+        ("90.60%", 790, 790),
+        ("90.02%", 785, 785),
+        ("0.883", 770, 770),
+        ("0.862", 752, 752),
+        ("0.8830275229357798", 770, 770),
+        ("0.905", 789, 789),
+        ("0.904", 788, 788),
+        ("99.9%", 871, 871),
+        ("88%", 763, 771),
+        # Rounding reaches beyond 0 and 1, right answers do not.
+        ("1", 436, 872),
+        ("0", 0, 436),
+        ("1.000", 872, 872),
+        ("0.000", 0, 0),
     ],
 )
-def test_right_answers_of_872(text: str, expected: str) -> None:
+def test_right_answers_of_872(text: str, low: int, high: int) -> None:
     counts = right_answers(read_share(text), n=872)
-    assert str(counts) == expected
-    assert counts.possible is (expected != "none")
-    assert counts.only == (int(expected) if expected.isdecimal() else None)
     assert (counts.printed, counts.n, counts.runs) == (text, 872, 1)
+    assert (counts.low, counts.high, counts.possible) == (low, high, True)
+    assert counts.only == (low if low == high else None)
+
+
+@pytest.mark.parametrize("text", ["90.70%", "0.9065", "0.9999", "0.0001", "88.304%"])
+def test_figures_that_no_count_of_872_gives(text: str) -> None:
+    counts = right_answers(read_share(text), n=872)
+    assert counts.low == counts.high + 1
+    assert not counts.possible
+    assert counts.only is None
 
 
 def test_a_tie_may_have_been_rounded_either_way() -> None:

@@ -89,14 +89,14 @@ def test_space_around_a_figure_is_no_part_of_it(reader: Callable[[object], Figur
     ],
 )
 def test_a_text_that_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a figure in quotes") as refused:
+    with pytest.raises(ValueError, match="expected a figure such as") as refused:
         read_share(text)
     assert repr(text) in str(refused.value)
 
 
 @pytest.mark.parametrize("thing", [b"0.883", Decimal("0.883"), Fraction(1, 2), np.float32(0.5), {"full": "0.5"}, False])
 def test_what_is_no_text_is_no_share(thing: object) -> None:
-    with pytest.raises(ValueError, match="expected a figure in quotes"):
+    with pytest.raises(ValueError, match="expected a figure such as"):
         read_share(thing)
 
 

@@ -25,7 +25,7 @@ KINDS: list[Kind] = [
 
 
 def _measures(sizes: Sizes, a: int, b: int) -> tuple[dict[Kind, Fraction], tuple[Fraction | None, Fraction | None]]:
-    """Every measure from its definition, with an undefined precision as 0; and both precisions, None where undefined."""
+    """Every measure by its definition, with 0 for an undefined precision; and the precisions, None where undefined."""
     right, n = (a, b), sum(sizes)
     out: dict[Kind, Fraction] = {("accuracy", 0): Fraction(a + b, n)}
     precisions = []

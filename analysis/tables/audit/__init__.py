@@ -28,7 +28,7 @@ def build(audit: Audit) -> tuple[Table, ...]:
         What `analysis.claims.audit.audit` returns.
     """
     sources = "; ".join(
-        f"{one.report.name or 'figures'}: {one.report.source}, n = {one.report.n}" for one in audit.reports
+        f"{f'{one.name}: ' if one.name else ''}{one.source}, n = {one.n}" for one in (r.report for r in audit.reports)
     )
     tables = (
         pairs.words(audit),
@@ -45,7 +45,7 @@ def build(audit: Audit) -> tuple[Table, ...]:
         systems.every_matrix(audit),
         pairs.intervals(audit),
     )
-    return tuple(replace(table, footer=f"{sources}.") for table in tables if table is not None)
+    return tuple(replace(table, footer=f"{sources[0].upper()}{sources[1:]}.") for table in tables if table is not None)
 
 
 def markdown(audit: Audit, *, picture: str = "") -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from analysis.claims.architectures import same_model
 from analysis.claims.audit import Audit, PairAudit, ReportAudit, SeedsReading
 from analysis.claims.overlaps import Overlaps
 from analysis.claims.seeds import DISCORDANCE, POWER, SEEDS_FOR_SENTENCES
 from analysis.tables.audit.rows import Row, ends, pairs, table, yes
 from analysis.tables.audit.words import review
-from analysis.tables.digits import about, level, percent, points, points_interval, probability, small_p
+from analysis.tables.digits import about, level, percent, points, points_interval, probability, significant, small_p
 from analysis.tables.table import Table
 from analysis.tables.verdicts import SEEDS_WORTH_PLANNING
 
@@ -137,11 +138,18 @@ def seeds(audit: Audit) -> Table | None:
             "at this SD over seeds of one run's accuracy.",
             f"Seeds, or sentences: what confirms a gap of the printed size with {POWER:.0%} power over new seeds and "
             "new sentences: seeds of each arm on a test set of this size, or test sentences with "
-            f"{SEEDS_FOR_SENTENCES} seeds of each arm. One run of each arm is supposed to differ in being right on "
-            f"{DISCORDANCE:.0%} of the sentences, or as near to that as the figures allow, unless own results say "
-            "better.",
+            f"{SEEDS_FOR_SENTENCES} seeds of each arm. {_supposed(audit)}",
             *_beyond_either(audit),
         ),
+    )
+
+
+def _supposed(audit: Audit) -> str:
+    if all(pair.rerun is not None for _, pair in pairs(audit) if pair.seeds):
+        return "From the variance components of the study's own runs."
+    return (
+        f"One run of each arm is supposed to differ in being right on {DISCORDANCE:.0%} of the sentences, or as near "
+        "to that as the figures allow."
     )
 
 
@@ -153,7 +161,7 @@ def _seeds_row(pair: PairAudit) -> Row:
     return (
         pair.name,
         points(pair.gap),
-        f"{each(lambda one: f'{100 * one.seed_sd:.2g}')} pp",
+        f"{each(lambda one: significant(100 * one.seed_sd))} pp",
         each(lambda one: one.source),
         each(lambda one: ends(*map(probability, one.chance))),
         each(lambda one: _seeds_needed(one.confirmation.seeds)),
@@ -175,7 +183,7 @@ def _beyond_either(audit: Audit) -> list[str]:
             continue
         middle = pair.seeds[len(pair.seeds) // 2]
         needed = middle.confirmation
-        if needed.seeds is None and needed.examples is None:
+        if pair.gap and needed.seeds is None and needed.examples is None:
             notes.append(f"{pair.name}, at {points(middle.seed_sd, signed=False)}: {needed.reason}.")
     return notes
 
@@ -187,10 +195,10 @@ def selection(audit: Audit) -> Table | None:
         notes += [f"{pair.name}: {note}." for note in pair.mismatches]
         if pair.selected is not None:
             rows.append((report, _selected_row(pair)))
-            sources += [system.lift_source for system in report.systems if system.lift is not None]
+            sources.append(report.scatter.source)
     if not rows:
         return _across_epochs(audit)
-    heads = ("Best of epochs", "Gap", "At the last epochs", "Expected lift", "By selection alone")
+    heads = ("Best of epochs", "Gap", "At the last epochs", "Expected lift", "By epochs alone")
     return table(
         audit,
         "Picked on the reported sentences",
@@ -199,9 +207,10 @@ def selection(audit: Audit) -> Table | None:
         numeric=heads,
         notes=(
             "Expected lift: what the best of so many epochs has over their mean on average, if all epochs are equally "
-            f"good and scatter {' or '.join(dict.fromkeys(sources))}. Exceeded: whether the gap is larger. By "
-            "selection alone: how often two arms of equally good epochs come out at least so far apart, seeds left "
-            "aside.",
+            f"good and scatter {' or '.join(dict.fromkeys(sources))}; where both figures were picked alike it cancels "
+            "on average. Exceeded: whether the gap is larger.",
+            "By epochs alone: how often two equally good arms, reported so, come out at least so far apart by the "
+            "scatter of epochs within a run. Seeds come on top, so a small share does not make a gap real.",
             *notes,
         ),
     )
@@ -251,9 +260,9 @@ def own(audit: Audit) -> Table | None:
             "Measured, with its interval: the crossed t, for new seeds and new examples. Discordant: mean over the "
             "seeds (least to greatest). p of the published: McNemar's exact p of the published gap, if its two models "
             "differed on as many sentences.",
-            "One more run: where the gap between one new run of each arm falls on this test set 95 times in 100. Runs "
-            f"with p ≤ α: of the pairs of runs here, those with an exact p of at most {audit.alpha:g}.",
-            *_other_sizes(measured),
+            "One more run: where the gap of one more pair of runs, of one new seed, falls on this test set 95 times in "
+            f"100. Runs with p ≤ α: of the pairs of runs here, those with an exact p of at most {audit.alpha:g}.",
+            *_unlike(measured),
         ),
     )
 
@@ -278,14 +287,19 @@ def _own_row(pair: PairAudit) -> Row:
     )
 
 
-def _other_sizes(measured: Sequence[tuple[ReportAudit, PairAudit]]) -> list[str]:
-    notes = [
-        f"{pair.rerun.study} has {pair.rerun.n_examples} test sentences, the report {report.report.n}: shares are "
-        "carried over"
-        for report, pair in measured
-        if pair.rerun is not None and pair.rerun.n_examples != report.report.n
-    ]
-    return [f"{note}." for note in dict.fromkeys(notes)]
+def _unlike(measured: Sequence[tuple[ReportAudit, PairAudit]]) -> list[str]:
+    """Say where a study trained another model, or has another test set, than the report."""
+    notes = []
+    for report, own in ((audited.report, pair.rerun) for audited, pair in measured):
+        if own is None:
+            continue
+        if report.model is not None and not same_model(report.model, own.model):
+            notes.append(f"{own.study} trained {own.model}, the report is about {report.model}.")
+        if own.n_examples != report.n:
+            notes.append(
+                f"{own.study} has {own.n_examples} test sentences, the report {report.n}: shares are carried over."
+            )
+    return list(dict.fromkeys(notes))
 
 
 def _up_to(discordance: int | None, found: Overlaps) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from analysis.claims.audit import Audit, ReportAudit, SystemAudit
 from analysis.claims.costs import Recomputed
+from analysis.claims.counts import Counts
 from analysis.claims.readings import Fit, Reading
 from analysis.claims.reversals import Reversal
 from analysis.tables.audit.rows import Row, ends, pairs, systems, table, yes
@@ -23,7 +24,8 @@ def counts(audit: Audit) -> Table | None:
             if reading.counts is not None and not reading.counts.possible:
                 notes.append(f"{where}: no number of right answers rounds to {reading.counts.printed}.")
             elif reading.contradicts_itself:
-                notes.append(f"{where}: no confusion matrix has these figures; they contradict each other.")
+                how = " or are averaged in another way" if len(reading.fits) > 1 else ""
+                notes.append(f"{where}: no confusion matrix has these figures; they contradict each other{how}.")
         notes += [f"{system.name}: {note}." for note in system.departures]
     unnamed = any(fit.read_as for _, system in systems(audit) for reading in system.readings for fit in reading.fits)
     heads = ("Figure", "Right answers", "Strength")
@@ -55,11 +57,15 @@ def _count_row(system: SystemAudit, reading: Reading) -> Row:
         system.name,
         _where(system, reading),
         reading.accuracy or UNKNOWN,
-        UNKNOWN if found is None else f"{found} of {whole(found.n * found.runs)}",
+        UNKNOWN if found is None else f"{_right(found)} of {whole(found.n * found.runs)}",
         UNKNOWN if found is None else percent(found.strength, places=0),
         reading.others or UNKNOWN,
         _how_many(reading.fits) if reading.others else UNKNOWN,
     )
+
+
+def _right(found: Counts) -> str:
+    return ends(whole(found.low), whole(found.high)) if found.possible else "none"
 
 
 def _where(system: SystemAudit, reading: Reading) -> str:

@@ -27,8 +27,10 @@ def review(audit: Audit, report: ReportAudit, pair: PairAudit) -> str:
     return " ".join(
         [
             *_gap(pair, report.report.n),
+            *_contradictions(report, pair),
             *_said(pair),
             *_selection(pair),
+            *_own(pair),
             *(["Another report has this pair the other way round."] if turned else []),
         ]
     )
@@ -39,7 +41,7 @@ def _gap(pair: PairAudit, n: int) -> list[str]:
     if pair.welch is not None:
         return [_over_runs(pair.gap, pair.welch)]
     if found is None:
-        return [f"Nothing can be said: {pair.reason}."]
+        return [f"No test can be made: {pair.reason}."]
     apart = _apart(found, n)
     if found.outcome == "cannot be significant":
         if found.gap == (0, 0):
@@ -49,8 +51,8 @@ def _gap(pair: PairAudit, n: int) -> list[str]:
     if found.outcome == "significant whatever the overlap":
         most = small_p(found.p_exact[1])
         return [
-            f"The two figures are {apart} apart; whatever the overlap of errors, that is significant (exact McNemar p "
-            f"at most {most}): these two trained models differ on new sentences.",
+            f"The two figures are {apart} apart; whatever the overlap of errors, that is significant for these two "
+            f"trained models on new sentences (exact McNemar p at most {most}).",
             _NO_PROCEDURE,
         ]
     if found.gap[0] != found.gap[1]:
@@ -62,6 +64,18 @@ def _gap(pair: PairAudit, n: int) -> list[str]:
     return [
         f"The two figures are {apart} apart; that is significant {_only_if(found)}, and only the predictions can tell.",
         _NO_PROCEDURE,
+    ]
+
+
+def _contradictions(report: ReportAudit, pair: PairAudit) -> list[str]:
+    return [
+        f"The printed figures of {system.name} contradict each other: no confusion matrix has them all."
+        for system in report.systems
+        if system.name in (pair.treatment, pair.baseline)
+        and system.readings[0].contradicts_itself
+        # Where no right answers fit, that is said already.
+        and (counts := system.readings[0].counts) is not None
+        and counts.possible
     ]
 
 
@@ -84,8 +98,6 @@ def _only_if(found: Overlaps) -> str:
 
 def _over_runs(gap: float, tested: WelchResult) -> str:
     apart = f"The means over {tested.runs[0]} and {tested.runs[1]} runs are {points(abs(gap), signed=False)} apart"
-    if math.isnan(tested.p_value[0]):
-        return f"{apart}; {tested.reason}, so there is nothing to test."
     low, high = (small_p(p) for p in tested.p_value)
     p = f"p = {low}" if low == high else f"p from {low} to {high}, as far as the digits tell"
     return (
@@ -104,7 +116,7 @@ def _said(pair: PairAudit) -> list[str]:
         first, second = points_interval((low, high)).strip("[]").split(", ")
         quoted = f"“{pair.words}”" if pair.words else "that the two are equal"
         return [
-            f"Nor does it show {quoted}: with as little overlap as the figures allow, the 95% interval of the gap goes "
+            f"Nor do they show {quoted}: with as little overlap as the figures allow, the 95% interval of the gap goes "
             f"from {first} to {second} pp."
         ]
     if found.outcome == "significant whatever the overlap":
@@ -123,7 +135,20 @@ def _selection(pair: PairAudit) -> list[str]:
     else:
         sides = zip((pair.treatment, pair.baseline), selected.epochs, strict=True)
         who = " and ".join(f"the figure of {name} is the best of {k} epochs" for name, k in sides if k > 1)
+    share = percent(selected.chance, places=0)
     return [
-        f"{who[0].upper()}{who[1:]} on these very sentences, which alone sets equal arms as far apart in "
-        f"{percent(selected.chance, places=0)} of cases."
+        f"{who[0].upper()}{who[1:]} on these very sentences: by the scatter of epochs alone, equally good arms "
+        f"reported so come out as far apart in {share} of cases."
+    ]
+
+
+def _own(pair: PairAudit) -> list[str]:
+    own = pair.rerun
+    if own is None or math.isnan(own.p_exact[0]):
+        return []
+    least, most = (percent(share, places=1) for share in own.discordance[1:])
+    low, high = map(small_p, own.p_exact)
+    return [
+        f"In {own.n_seeds} pairs of runs of {own.study} exactly one model is right on {least} to {most} of the "
+        f"sentences, which would make that p {low} to {high}."
     ]

@@ -1,0 +1,491 @@
+"""Published reports judged as a whole: what must be true of the two that are shipped, and of claims of every kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from analysis import tables as study_tables
+from analysis.claims.audit import Audit, PairAudit, SystemAudit, audit
+from analysis.claims.file import parse_claims_file
+from analysis.claims.seeds import chance_of_gap
+from analysis.errors import AnalysisError
+from analysis.loading import load
+from analysis.tables import audit as tables
+
+if TYPE_CHECKING:
+    from conftest import StudyFolder
+
+SHIPPED = Path(__file__).parents[2] / "studies" / "claims"
+
+
+def shipped(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = YAML(typ="base", pure=True).load(SHIPPED / f"{name}.yaml")
+    return content
+
+
+def judged(content: dict[str, Any], **more: Any) -> Audit:
+    return audit(parse_claims_file(content), **more)
+
+
+def pairs(found: Audit, report: str = "") -> dict[str, PairAudit]:
+    (one,) = [one for one in found.reports if one.report.name == report]
+    return {pair.name: pair for pair in one.pairs}
+
+
+def systems(found: Audit, report: str = "") -> dict[str, SystemAudit]:
+    (one,) = [one for one in found.reports if one.report.name == report]
+    return {system.name: system for system in one.systems}
+
+
+def table(found: Audit, title: str) -> dict[str, dict[str, str]]:
+    """The rows of a table by their first cell."""
+    (one,) = [one for one in tables.build(found) if one.title == title]
+    return {row[0]: dict(zip(one.columns, row, strict=True)) for row in one.rows}
+
+
+def sentence(found: Audit, name: str, report: str = "") -> str:
+    (one,) = [one for one in found.reports if one.report.name == report]
+    return tables.review(found, one, pairs(found, report)[name])
+
+
+SMALL: dict[str, Any] = {
+    "source": "table 1",
+    "n": "872",
+    "systems": {"full": {"accuracy": "0.883"}, "lora": {"accuracy": "0.862"}},
+}
+
+
+def small(**systems: dict[str, Any]) -> dict[str, Any]:
+    return {**SMALL, "systems": systems}
+
+
+@pytest.fixture(scope="module")
+def gpt2() -> Audit:
+    return judged(shipped("gpt2_lora"))
+
+
+@pytest.fixture(scope="module")
+def distilbert() -> Audit:
+    return judged(shipped("distilbert"))
+
+
+# Report A.
+
+
+def test_the_first_run_of_gpt2_is_undetermined_without_predictions(gpt2: Audit) -> None:
+    found = pairs(gpt2, "first run")["lora against full"].overlaps
+    assert found is not None
+    assert found.gap == (-18, -18)
+    assert found.discordance == (18, 222)
+    assert [f"{p:.2g}" for p in found.p_exact] == ["7.6e-06", "0.25"]
+    assert found.p_exact[1] == pytest.approx(0.254, abs=5e-4)
+    assert (found.significant_up_to, found.significant_up_to_mid) == (74, 82)
+    assert found.outcome == "undetermined without predictions"
+    assert found.generalizes_to == "examples"
+
+
+def test_the_log_of_gpt2_gives_its_confusion_matrices_back(gpt2: Audit) -> None:
+    expected = {"full": (770, (399, 45, 57, 371), 4), "lora": (752, (391, 53, 67, 361), 3)}
+    for name, (right, matrix, printed) in expected.items():
+        system = systems(gpt2, "first run")[name]
+        as_printed, _, kept = system.readings
+        assert system.kept_epoch == kept.epoch == 2
+        assert as_printed.counts is not None
+        assert (as_printed.counts.low, as_printed.counts.high) == (right, right)
+        assert [fit.matrices.count for fit in as_printed.fits][:2] == [printed, printed]
+        assert [fit.read_as for fit in as_printed.fits] == ["positive", "negative", "macro"]
+        assert [fit.matrices.listed for fit in kept.fits] == [(matrix,)]
+        assert len(system.departures) == 1
+        assert "F1 is printed as 0.8" in system.departures[0]
+
+
+def test_precision_and_recall_of_the_log_are_shown_in_full(gpt2: Audit) -> None:
+    (one,) = [one for one in tables.build(gpt2) if one.title == "By class, where one confusion matrix is left"]
+    rows = {(row[0], row[1], row[3]): row[4:] for row in one.rows}
+    assert rows["first run", "full", "positive"] == ("399", "45", "87.50%", "89.86%", "88.67%")
+    assert rows["first run", "full", "negative"] == ("371", "57", "89.18%", "86.68%", "87.91%")
+    assert rows["first run", "lora", "positive"] == ("391", "53", "85.37%", "88.06%", "86.70%")
+    assert rows["first run", "lora", "negative"] == ("361", "67", "87.20%", "84.35%", "85.75%")
+    assert not one.detail
+
+
+def test_the_later_run_of_gpt2_is_a_reversal_with_its_learning_rates(gpt2: Audit) -> None:
+    (one,) = gpt2.reversals
+    assert {one.treatment, one.baseline} == {"lora", "full"}
+    assert [round(872 * occurrence.gap) for occurrence in one.occurrences] == [-18, 32]
+    changed = {(setting.system, setting.setting): setting.values for setting in one.settings}
+    assert changed == {
+        ("lora", "learning_rate"): ("5e-4", "2e-4"),
+        ("full", "learning_rate"): ("5e-5", "2e-4"),
+    }
+    assert "other way round" in sentence(gpt2, "lora against full", "first run")
+    assert "other way round" in sentence(gpt2, "lora against full", "later run")
+    assert "other way round" not in sentence(gpt2, "prefix against full", "later run")
+    rows = table(gpt2, "Reversed: lora against full")
+    assert rows["learning_rate of full"] == {"": "learning_rate of full", "first run": "5e-5", "later run": "2e-4"}
+
+
+def test_the_parameters_of_gpt2_are_those_of_its_architecture(gpt2: Audit) -> None:
+    found = systems(gpt2, "first run")
+    assert [(check.expected, check.agrees) for check in found["lora"].parameters] == [
+        (148_992, True),
+        (124_590_336, True),
+    ]
+    assert found["lora"].share is not None
+    assert found["lora"].share.agrees
+    assert f"{found['lora'].share.value:.4%}" == "0.1196%"
+    # What is trained in the prefix variant is not said: nothing is held against it.
+    assert systems(gpt2, "later run")["prefix"].parameters == ()
+
+
+def test_known_matrices_narrow_the_overlap(gpt2: Audit) -> None:
+    # TP 378 against 367, TN 347 against 359: one sentence apart, and never fewer than 23 discordant.
+    found = pairs(gpt2, "later run")["prefix against full"].overlaps
+    assert found is not None
+    assert (found.gap, found.discordance[0]) == ((-1, -1), 11 + 12)
+
+
+# Report B.
+
+
+@pytest.mark.parametrize(
+    ("pair", "gap", "discordance", "exact", "up_to", "mid", "outcome"),
+    [
+        ("cosine against baseline", -1, (1, 163), (1.0, 1.0), None, None, "cannot be significant"),
+        ("freezing against cosine", -5, (5, 169), (0.0625, 0.758), None, 5, "cannot be significant"),
+        ("freezing against baseline", -6, (6, 168), (0.03125, 0.700), 6, 8, "undetermined without predictions"),
+    ],
+)
+def test_the_pairs_of_distilbert(
+    distilbert: Audit,
+    pair: str,
+    gap: int,
+    discordance: tuple[int, int],
+    exact: tuple[float, float],
+    up_to: int | None,
+    mid: int | None,
+    outcome: str,
+) -> None:
+    found = pairs(distilbert)[pair].overlaps
+    assert found is not None
+    assert (found.gap, found.discordance) == ((gap, gap), discordance)
+    assert found.p_exact == pytest.approx(exact, abs=5e-4)
+    assert (found.significant_up_to, found.significant_up_to_mid, found.outcome) == (up_to, mid, outcome)
+
+
+def test_the_mid_p_of_a_gap_that_cannot_be_significant_is_shown(distilbert: Audit) -> None:
+    row = table(distilbert, "The gap in sentences")["freezing against cosine"]
+    assert row["Exact p"].startswith("0.0625 to")
+    assert row["Mid-p"].startswith("0.0312 to")
+    assert (row["Significant up to"], row["by mid-p"]) == ("never", "5 (0.6%)")
+    assert row["Speaks about"] == "examples"
+
+
+def test_the_best_epoch_on_the_test_set_is_pointed_out(distilbert: Audit) -> None:
+    assert [systems(distilbert)[name].kept_epoch for name in ("baseline", "freezing", "cosine")] == [1, 2, 3]
+    rows = table(distilbert, "Picked on the reported sentences")
+    assert rows["freezing against baseline"]["At the last epochs"] == "-1.26 pp"
+    assert rows["cosine against baseline"]["Exceeded"] == "no"
+    for name in pairs(distilbert):
+        assert "Each figure is the best of 3 epochs on these very sentences" in sentence(distilbert, name)
+
+
+def test_losses_of_different_epochs_are_pointed_out(distilbert: Audit) -> None:
+    (note,) = pairs(distilbert)["cosine against baseline"].mismatches
+    assert note.startswith("the losses 0.3804 and 0.3255 are those of epochs 3 and 1")
+    # At every epoch the cosine arm has the lower loss, where the table has the higher.
+    assert "0.289576 and 0.325518 at 1, 0.316504 and 0.382383 at 2, 0.380381 and 0.416519 at 3" in note
+
+
+def test_the_time_that_freezing_saves_is_recomputed(distilbert: Audit) -> None:
+    saved, times = pairs(distilbert)["freezing against baseline"].costs
+    assert (f"{saved.value:.1%}", saved.claimed, saved.agrees) == ("35.2%", "35%", True)
+    assert f"{times.value:.2f}" == "1.54"
+
+
+def test_the_sentences_could_stand_in_a_review(distilbert: Audit) -> None:
+    assert sentence(distilbert, "cosine against baseline").startswith(
+        "The two figures are one sentence apart; no overlap of errors makes that significant. Nor do they show "
+        "“statistically similar”: "
+    )
+    assert "(exact McNemar p at least 0.0625)" in sentence(distilbert, "freezing against cosine")
+    drop = sentence(distilbert, "freezing against baseline")
+    assert "only if exactly one of the two models is right on just these 6 sentences (6 to 168 are possible)" in drop
+    assert "do not establish “a marginal drop of 0.69 points”" in drop
+
+
+# Claims of every kind.
+
+
+def test_with_one_run_nothing_is_said_about_procedures() -> None:
+    said = sentence(judged(SMALL), "lora against full")
+    assert "With one run of each arm nothing can be said about the training procedures." in said
+
+
+def test_a_gap_that_every_overlap_makes_significant() -> None:
+    found = judged(small(a={"accuracy": "0.90"}, b={"accuracy": "0.80"}))
+    pair = pairs(found)["b against a"]
+    assert pair.overlaps is not None
+    assert pair.overlaps.outcome == "significant whatever the overlap"
+    said = sentence(found, "b against a")
+    assert "whatever the overlap of errors, that is significant for these two trained models" in said
+    assert "nothing can be said about the training procedures" in said
+
+
+def test_equal_figures_leave_no_gap_to_test() -> None:
+    found = judged(small(a={"accuracy": "90.71%"}, b={"error_rate": "9.29%"}))
+    assert "the same number of right answers" in sentence(found, "b against a")
+
+
+def test_figures_of_few_digits_leave_a_range_of_gaps() -> None:
+    found = judged(small(a={"accuracy": "0.88"}, b={"accuracy": "0.86"}))
+    pair = pairs(found)["b against a"].overlaps
+    assert pair is not None
+    # 763 to 771 against 746 to 754.
+    assert pair.gap == (-25, -9)
+    assert "9 to 25 of 872 sentences apart, as far as their digits tell" in sentence(found, "b against a")
+
+
+def test_the_log_narrows_what_the_printed_figure_leaves_open() -> None:
+    log = {"accuracy": ["0.8601", "0.8830"]}
+    found = judged(small(a={"accuracy": "0.88", "log": log}, b={"accuracy": "0.8624"}))
+    pair = pairs(found)["b against a"].overlaps
+    assert pair is not None
+    assert pair.gap == (752 - 770, 752 - 770)
+
+
+def test_a_figure_that_no_count_gives_is_told_and_not_tested() -> None:
+    found = judged({**SMALL, "n": "100"})
+    pair = pairs(found)["lora against full"]
+    assert pair.overlaps is None
+    assert pair.seeds == ()
+    assert "no number of right answers out of 100 rounds to 0.862" in sentence(found, "lora against full")
+    (one,) = [one for one in tables.build(found) if one.title == "What the figures stand for"]
+    assert "full, printed: no number of right answers rounds to 0.883." in one.notes
+    assert [row[3] for row in one.rows] == ["none of 100", "none of 100"]
+
+
+def test_figures_that_contradict_each_other_are_told() -> None:
+    content = {**small(a={"accuracy": "0.90", "f1": {"x": "0.99"}}, b={"accuracy": "0.80"}), "n": "100"}
+    found = judged({**content, "classes": {"x": "60", "y": "40"}})
+    assert "The printed figures of a contradict each other: no confusion matrix has them all." in sentence(
+        found, "b against a"
+    )
+
+
+def test_several_classes_have_counts_and_no_matrices() -> None:
+    content = {**SMALL, "classes": {"a": "300", "b": "300", "c": "272"}}
+    found = judged(content)
+    assert all(reading.fits == () for system in systems(found).values() for reading in system.readings)
+    pair = pairs(found)["lora against full"].overlaps
+    assert pair is not None
+    assert pair.gap == (-18, -18)
+
+
+def test_accuracy_alone_bounds_the_macro_f1_of_two_classes(distilbert: Audit) -> None:
+    (fit,) = systems(distilbert)["baseline"].readings[0].fits
+    # All 81 errors in one class or the other, or shared out.
+    assert fit.matrices.count == 82
+    right = np.arange(791 - 428, 445)
+    macro = (2 * right / (872 + right - (791 - right)) + 2 * (791 - right) / (872 + (791 - right) - right)) / 2
+    assert fit.matrices.macro_f1 == pytest.approx((macro.min(), macro.max()))
+
+
+def test_a_matrix_stands_in_for_an_accuracy_that_is_not_printed() -> None:
+    content = small(a={"f1": {"x": "0.9167"}, "recall": {"x": "0.9167"}}, b={"accuracy": "0.80"})
+    found = judged({**content, "n": "100", "classes": {"x": "60", "y": "40"}})
+    pair = pairs(found)["b against a"]
+    assert pair.overlaps is not None
+    assert pair.overlaps.gap == (-10, -10)
+
+
+def test_without_an_accuracy_there_is_no_gap() -> None:
+    found = judged(small(a={"loss": "0.3"}, b={"accuracy": "0.80"}))
+    pair = pairs(found)["b against a"]
+    assert pair.overlaps is None
+    assert "no accuracy of a is printed" in pair.reason
+    assert pair.seeds == ()
+
+
+MEANS = {
+    "source": "table 3",
+    "n": "7600",
+    "systems": {
+        "base": {"accuracy": "94.100%", "sd": "0.200%", "runs": "5"},
+        "ours": {"accuracy": "94.500%", "sd": "0.300%", "runs": "5"},
+    },
+}
+
+
+def test_means_over_runs_are_tested_over_seeds_and_say_so() -> None:
+    found = judged(MEANS)
+    pair = pairs(found)["ours against base"]
+    assert pair.overlaps is None
+    assert pair.welch is not None
+    assert pair.welch.generalizes_to == "seeds"
+    assert "new seeds on these very test sentences, and not about new sentences" in sentence(found, "ours against base")
+    assert table(found, "Means over runs")["ours against base"]["Speaks about"] == "seeds"
+    # Five runs of 7600 sentences: 38,000 answers, whole numbers of which round to the figure.
+    (reading,) = systems(found)["base"].readings
+    assert reading.counts is not None
+    assert (reading.counts.n * reading.counts.runs, reading.counts.low) == (38_000, 35_758)
+
+
+def test_a_mean_against_a_single_run_is_not_tested() -> None:
+    content = {**MEANS, "systems": {"base": MEANS["systems"]["base"], "one": {"accuracy": "94.5%"}}}  # type: ignore[index]
+    found = judged(content)
+    assert "base is a mean over 5 runs" in sentence(found, "one against base")
+
+
+def test_a_stated_seed_sd_goes_before_the_supposed_ones() -> None:
+    (one,) = pairs(judged({**SMALL, "seed_sd": "0.8%"}))["lora against full"].seeds
+    assert (one.seed_sd, one.source) == (0.008, "stated")
+    assert one.chance[0] == one.chance[1] == chance_of_gap(18, n=872, seed_sd=0.008)
+    (estimated,) = pairs(judged({**SMALL, "seed_sd": {"value": "0.8%", "runs": "5"}}))["lora against full"].seeds
+    assert estimated.source == "stated, from 5 runs"
+    # With t for the normal: an SD from five runs is worth less.
+    assert estimated.chance[0] == chance_of_gap(18, n=872, seed_sd=0.008, df=4) > one.chance[0]
+    assert [round(100 * one.seed_sd, 1) for one in pairs(judged(SMALL))["lora against full"].seeds] == [0.5, 1.0, 2.0]
+
+
+def test_a_best_epoch_without_a_log_rests_on_a_stated_assumption() -> None:
+    picked = {"best": "accuracy", "on": "test", "epochs": "3"}
+    found = judged(small(a={"accuracy": "0.90", "selection": picked}, b={"accuracy": "0.89", "selection": "last"}))
+    pair = pairs(found)["b against a"]
+    assert pair.selected is not None
+    assert pair.selected.epochs == (1, 3)
+    assert pair.selected.expected[0] == 0 < pair.selected.expected[1]
+    (one,) = [one for one in tables.build(found) if one.title == "Picked on the reported sentences"]
+    assert "differed in being right on 5% of the sentences" in one.notes[0]
+    assert "The figure of a is the best of 3 epochs on these very sentences" in sentence(found, "b against a")
+
+
+def test_a_best_epoch_on_a_hold_out_is_not_held_against_a_figure() -> None:
+    picked = {"best": "accuracy", "on": "holdout", "epochs": "3"}
+    found = judged(small(a={"accuracy": "0.90", "selection": picked}, b={"accuracy": "0.89"}))
+    assert pairs(found)["b against a"].selected is None
+
+
+def test_times_of_different_numbers_of_epochs_are_pointed_out() -> None:
+    both = {"accuracy": ["0.80", "0.883"]}, {"accuracy": ["0.862"]}
+    found = judged(
+        small(
+            full={"accuracy": "0.883", "time": "20 min", "log": both[0]},
+            lora={"accuracy": "0.862", "time": "10 min", "log": both[1]},
+        )
+    )
+    assert pairs(found)["lora against full"].mismatches == ("the times 10 min and 20 min are those of 1 and 2 epochs",)
+    assert "Compared across epochs" in [one.title for one in tables.build(found)]
+
+
+def test_parameters_that_no_architecture_has_are_told() -> None:
+    content = {
+        **SMALL,
+        "model": "gpt2",
+        "classes": {"a": "444", "b": "428"},
+        "systems": {
+            "full": {"accuracy": "0.883", "trainable": "124M", "tuning": "all"},
+            "lora": {
+                "accuracy": "0.862",
+                "trainable": "147,456",
+                "tuning": {"lora": {"r": "4", "target_modules": ["c_attn"]}},
+            },
+            "odd": {"trainable": "1M", "tuning": {"lora": {"r": "4", "target_modules": ["q_proj"]}}},
+        },
+    }
+    found = judged(content)
+    rows = table(found, "Parameters")
+    assert (rows["full"]["By the architecture"], rows["full"]["Agrees"]) == ("124,441,344", "yes")
+    assert (rows["lora"]["By the architecture"], rows["lora"]["Agrees"]) == ("148,992", "no")
+    assert "q_proj" in systems(found)["odd"].parameters_reason
+    (one,) = [one for one in tables.build(found) if one.title == "Parameters"]
+    assert any(note.startswith("odd: not judged") for note in one.notes)
+
+
+# Beside own results.
+
+
+@pytest.fixture
+def own(tmp_path: Path, write_study: Any, simulated: Any) -> Callable[..., StudyFolder]:
+    def write(**accuracies: float) -> StudyFolder:
+        scores = simulated(np.random.default_rng(3), accuracies, seeds=6, examples=400, seed_sd=0.01)
+        folder: StudyFolder = write_study(tmp_path / "s", scores)
+        return folder
+
+    return write
+
+
+def test_own_results_stand_beside_the_published_figures(own: Any) -> None:
+    content = small(full={"accuracy": "0.883"}, lora={"accuracy": "0.862", "arm": "lora-r4"})
+    folder = own(full=0.88, **{"lora-r4": 0.86})
+    found = judged(content, own=load(folder.root))
+    pair = pairs(found)["lora against full"]
+    assert pair.rerun is not None
+    assert (pair.rerun.treatment, pair.rerun.baseline, pair.rerun.n_seeds) == ("lora-r4", "full", 6)
+    (seeds,) = pair.seeds
+    assert (seeds.seed_sd, seeds.source) == (pair.rerun.seed_sd, "6 seeds of hand_made")
+    assert seeds.chance[0] == chance_of_gap(18, n=872, seed_sd=seeds.seed_sd, df=5)
+    (one,) = [one for one in tables.build(found) if one.title == "Beside own results: hand_made"]
+    assert any("hand_made has 400 test sentences, the report 872" in note for note in one.notes)
+    assert not any("trained" in note for note in one.notes)
+    other = tables.build(judged({**content, "model": "gpt2"}, own=load(folder.root)))
+    (one,) = [one for one in other if one.title == "Beside own results: hand_made"]
+    assert any("hand_made trained embedded/tiny, the report is about gpt2." in note for note in one.notes)
+    assert tables.markdown(found).splitlines()[2] == (
+        "What follows from the published figures, beside the runs of a study."
+    )
+
+
+def test_own_results_of_other_arms_are_refused(own: Any) -> None:
+    outcomes = load(own(full=0.88, lora4=0.86).root)
+    with pytest.raises(AnalysisError, match="its arms are full, lora4, the claims are about 'lora'; did you mean"):
+        judged(SMALL, own=outcomes)
+
+
+def test_pairs_that_a_study_does_not_have_go_without(own: Any) -> None:
+    content = small(full={"accuracy": "0.883"}, lora={"accuracy": "0.862"}, other={"accuracy": "0.85"})
+    found = pairs(judged(content, own=load(own(full=0.88, lora=0.86).root)))
+    assert found["lora against full"].rerun is not None
+    assert found["other against full"].rerun is None
+    assert len(found["other against full"].seeds) == 3
+
+
+# Output.
+
+
+@pytest.mark.parametrize("name", ["gpt2_lora", "distilbert"])
+def test_every_output_can_be_made(name: str) -> None:
+    found = judged(shipped(name))
+    plain = json.loads(json.dumps(tables.as_json(found), allow_nan=False))
+    (first, *_) = plain["reports"]
+    assert first["pairs"][0]["sentence"].startswith("The two figures are ")
+    accuracy = next(iter(first["report"]["systems"].values()))["accuracy"]
+    assert accuracy["value"] == float(accuracy["value"])
+    for text in (tables.markdown(found, picture="p.png"), tables.latex(found, picture="p.pdf")):
+        assert text.rstrip().endswith(("p.png)", "\\end{document}"))
+        for title in ("In words", "The gap in sentences", "What the figures stand for"):
+            assert title in text
+    assert "(U+" not in tables.latex(found)
+    assert len(tables.terminal(found, details=False)) < len(tables.terminal(found))
+
+
+def test_the_same_file_gives_the_same_audit() -> None:
+    content = shipped("distilbert")
+    assert tables.as_json(judged(content)) == tables.as_json(judged(content))
+
+
+def test_every_table_names_its_sources(gpt2: Audit) -> None:
+    for one in tables.build(gpt2):
+        assert "first run: report of July 2025" in one.footer.replace("First", "first")
+        assert one.footer.endswith("n = 872.")
+
+
+def test_a_report_of_a_study_has_no_picture_by_default() -> None:
+    assert "includegraphics" not in study_tables.as_latex.render("t", "q", [])

@@ -1,0 +1,309 @@
+"""`harness audit` as a user meets it: the shipped claims, bad input, what it writes, and the page that explains it."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.claims.audit import audit
+from analysis.claims.file import claims_problems
+from harness import cli
+from harness.document import read
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = sorted((ROOT / "studies" / "claims").glob("*.yaml"))
+PAGE = (ROOT / "docs" / "audit.md").read_text("utf-8")
+
+SMALL = """\
+source: table 2
+n: 872
+systems:
+  full: {accuracy: 0.883}
+  lora: {accuracy: 0.862}
+"""
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run `harness audit` in a folder of its own; return its exit code, its output and its complaint."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["harness", "audit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code if isinstance(ended.value.code, int) else 0, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Callable[..., Path]:
+    def write(*changes: tuple[str, str]) -> Path:
+        text = SMALL
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "claims.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_the_two_reports_are_shipped_and_can_be_read() -> None:
+    assert [path.stem for path in SHIPPED] == ["distilbert", "gpt2_lora"]
+    for path in SHIPPED:
+        document = read(path, kind="claims")
+        found, problems = claims_problems(document.data)
+        assert (document.problems, problems) == ([], ())
+        assert found is not None
+        assert found.title
+
+
+def test_a_quick_look_takes_figures_alone(command: Any) -> None:
+    code, out, err = command("--n", "872", "90.71%", "90.60%")
+    assert (code, err) == (0, "")
+    assert "The two figures are one sentence apart; no overlap of errors makes that significant." in out
+    assert "90.71% against 90.60%" in out
+
+
+def test_one_figure_alone_is_checked_against_its_counts(command: Any) -> None:
+    code, out, _ = command("--n", "100", "0.885")
+    assert code == 0
+    assert "no number of right answers rounds to 0.885" in out
+
+
+def test_the_same_figure_twice_has_two_names(command: Any) -> None:
+    code, out, _ = command("--n", "872", "0.883", "0.883")
+    assert code == 0
+    assert "0.883 against 0.883 (2)" in out
+    assert "the same number of right answers" in out
+
+
+def test_written_digits_survive_the_file(command: Any, claims: Any) -> None:
+    # 0.860 as a number would be 0.86, and allow 746 to 754 right answers.
+    code, out, _ = command(claims(("0.862", "0.860")))
+    assert code == 0
+    assert "750 of 872" in out
+
+
+def test_json_for_a_program(command: Any, claims: Any) -> None:
+    code, out, _ = command(claims(), "--format", "json")
+    assert code == 0
+    (report,) = json.loads(out)["reports"]
+    (pair,) = report["pairs"]
+    assert pair["overlaps"]["discordance"] == [18, 222]
+    assert pair["overlaps"]["outcome"] == "undetermined without predictions"
+    assert pair["sentence"].startswith("The two figures are 18 of 872 sentences apart")
+
+
+def test_markdown_and_latex(command: Any, claims: Any) -> None:
+    _, out, _ = command(claims(), "--format", "markdown")
+    assert out.startswith("# Audit of published figures\n")
+    _, out, _ = command(claims(), "--format", "latex")
+    assert out.startswith("\\documentclass")
+
+
+def test_a_report_is_written_with_its_plot(command: Any, claims: Any, tmp_path: Path) -> None:
+    code, out, _ = command(claims(), "--report", "deep/report")
+    assert code == 0
+    folder = tmp_path / "deep" / "report"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "audit.md",
+        "audit.tex",
+        "discordance.pdf",
+        "discordance.png",
+    ]
+    assert (folder / "discordance.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "discordance.pdf").read_bytes().startswith(b"%PDF")
+    assert "![discordance.png](discordance.png)" in (folder / "audit.md").read_text("utf-8")
+    assert "{discordance.pdf}" in (folder / "audit.tex").read_text("utf-8")
+    assert "deep/report/audit.md" in out
+
+
+def test_without_a_gap_to_test_there_is_no_plot(command: Any, tmp_path: Path) -> None:
+    code, _, _ = command("--n", "872", "0.883", "--report", "report")
+    assert code == 0
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["audit.md", "audit.tex"]
+    assert "includegraphics" not in (tmp_path / "report" / "audit.tex").read_text("utf-8")
+
+
+def test_nothing_is_written_unless_asked_for(command: Any, claims: Any, tmp_path: Path) -> None:
+    path = claims()
+    command(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_report_that_cannot_be_written_is_one_message(command: Any, claims: Any, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    code, _, err = command(claims(), "--report", "taken/report")
+    assert code == 2
+    assert err.startswith("error: taken/report cannot be written")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "words"),
+    [
+        ("accuracy: 0.883", "accuracy: 88.3", 4, "systems.full.accuracy", "a percentage needs its sign"),
+        ("n: 872\n", "", 1, "n", "this key is required"),
+        ("n: 872", "n: 0", 2, "n", "a whole number above 0, got '0'"),
+        ("n: 872", "n: 872\nclasses: {a: 444, b: 427}", 3, "classes", "add up to n = 872, got 444 + 427 = 871"),
+        ("n: 872", "n: 872\npairs: [{treatment: lora, baseline: ful}]", 3, "pairs.0.baseline", "did you mean 'full'?"),
+        ("0.883}", "0.883, error_rate: 0.117}", 4, "systems.full.error_rate", "accuracy or error_rate, got both"),
+        ("0.883}", "0.883, runs: 3, log: {accuracy: [0.883]}}", 4, "systems.full.log", "a log is of one run"),
+        ("0.883}", "0.883, sd: 0.5%}", 4, "systems.full.sd", "takes two runs or more"),
+        ("0.883}", "0.883, los: 1}", 4, "systems.full.los", "did you mean 'loss'?"),
+        ("n: 872", "n: 872\nn: 873", 3, "n", "given twice: first in line 2"),
+        ("n: 872", "n: !!python/name:os.system x", 2, "n", "a claims file names no code"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wrong_claims_file_is_refused_at_its_line(
+    command: Any, claims: Any, tmp_path: Path, old: str, new: str, line: int, key: str, words: str
+) -> None:
+    path = claims((old, new))
+    code, out, err = command(path, "--report", "report")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {path}:{line}: {key}: ")
+    assert words in err
+    assert not (tmp_path / "report").exists()
+
+
+def test_all_problems_are_one_report(command: Any, claims: Any) -> None:
+    path = claims(("n: 872", "n: none"), ("0.883", "88.3"), ("0.862}", "0.862, sd: 1%, los: 2}"))
+    code, _, err = command(path)
+    assert code == 2
+    assert err.startswith("3 problems:\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["0.883", "0.862"], "harness audit --n 872 0.883 0.862"),
+        (["0.883"], "--n 872"),
+        (["--n", "872", "88.3", "x"], "2 problems:"),
+        (["--n", "872", "88.3"], "'88.3': expected a share"),
+        (["--n", "0", "0.8"], "greater than or equal to 1"),
+        (["--n", "many", "0.8"], "valid integer"),
+        (["--n", "872", "0.8", "0.9", "--results", "results"], "takes a claims file"),
+        (["nothing.yaml"], "nothing.yaml: no such file"),
+        ([], "Missing argument"),
+    ],
+)
+def test_a_wrong_command_line_is_refused(command: Any, arguments: list[str], words: str) -> None:
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_a_misspelt_claims_file_is_told_of_the_shipped_ones(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    code, _, err = command("studies/claims/distilbet.yaml")
+    assert code == 2
+    assert "did you mean 'studies/claims/distilbert.yaml'?" in err
+
+
+def test_results_that_are_not_there_are_refused(command: Any, claims: Any) -> None:
+    code, _, err = command(claims(), "--results", "nothing")
+    assert code == 2
+    assert err.startswith("error: nothing")
+
+
+def test_markup_in_a_name_is_shown_as_it_is(command: Any, claims: Any) -> None:
+    code, out, _ = command(claims(("full:", "'full[v][/red]':")))
+    assert code == 0
+    assert "full[v][/red]" in out
+
+
+def test_neither_torch_nor_a_plot_is_waited_for() -> None:
+    code = (
+        "import sys; sys.argv = ['harness', 'audit', '--n', '872', '0.883', '0.862']\n"
+        "from harness.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'statsmodels', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def shown(path: Path) -> str:
+    """What `harness audit` prints of a claims file, without the blanks at the ends of lines."""
+    from rich.console import Console
+
+    from analysis.claims.file import parse_claims_file
+    from analysis.tables import audit as tables
+
+    console = Console(width=120, highlight=False)
+    with console.capture() as captured:
+        for part in tables.terminal(audit(parse_claims_file(read(path, kind="claims").data))):
+            console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_page_shows_what_the_command_prints() -> None:
+    printed = "\n".join(shown(path) for path in SHIPPED)
+    excerpts = blocks("text")
+    assert len(excerpts) >= 9
+    for excerpt in excerpts:
+        assert excerpt in f"{printed}\n", excerpt
+
+
+def test_the_claims_files_of_the_page_can_be_used(tmp_path: Path) -> None:
+    examples = blocks("yaml")
+    assert len(examples) == 2
+    for example in examples:
+        path = tmp_path / "example.yaml"
+        path.write_text(example)
+        found, problems = claims_problems(read(path, kind="claims").data)
+        assert problems == ()
+        assert found is not None
+        audit(found)
+
+
+def test_the_python_of_the_page_runs() -> None:
+    source = "\n".join(blocks("python"))
+    page = doctest.DocTestParser().get_doctest(source, {}, "audit.md", "audit.md", 0)
+    failed, attempted = doctest.DocTestRunner(verbose=False).run(page)
+    assert (failed, attempted) == (0, source.count(">>> "))
+
+
+def test_figures_in_the_text_of_the_page_are_printed_too() -> None:
+    printed = "".join(shown(path) for path in SHIPPED).replace("\n", " ")
+    prose = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
+    prose = prose[prose.index("## Report B") : prose.index("## Beside own results")]
+    # What is not on the screen of the command: figures of the reports' texts, and of arithmetic in plain words.
+    told = {"873", "22", "51", "14", "48", "37%", "82%", "0.882", "0.860", "444", "428", "0", "35.2%", "1.54"}
+    for figure in re.findall(r"(?<![\w.])[0-9][0-9,.]*[0-9](?:e-[0-9]+)?%?|[0-9]+%", prose):
+        assert figure in told or figure in printed, figure
+
+
+def test_lines_of_the_page_fit_and_its_links_lead_somewhere() -> None:
+    assert [line for line in PAGE.splitlines() if len(line) > 120] == []
+    for link in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (ROOT / "docs" / link).exists(), link
