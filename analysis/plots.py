@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.claims.audit import Audit, PairAudit
+from analysis.claims.audit import Audit
 from analysis.claims.overlaps import p_over_discordance
+from analysis.claims.pairs import PairAudit
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

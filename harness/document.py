@@ -197,7 +197,7 @@ class _Walk:
             size += sum(self.into(item, (*path, index)) for index, item in enumerate(node.value))
         elif isinstance(node, MappingNode):
             size += self._pairs(node, path)
-        elif str(node.tag) == f"{_YAML}float" and not _is_finite(node.value):
+        elif self.kind == "study" and str(node.tag) == f"{_YAML}float" and not _is_finite(node.value):
             self.wrong(path, f"expected a finite number, got {node.value}")
         self.sizes[id(node)] = size
         return size

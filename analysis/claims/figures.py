@@ -50,8 +50,12 @@ class Figure:
         return self.value + self.half_width
 
     def agrees_with(self, other: Figure) -> bool:
-        """Return whether one and the same number may stand behind both figures."""
-        return self.low <= other.high and other.low <= self.high
+        """Return whether one and the same number may stand behind both figures.
+
+        Neighbours, such as 0.906 and 0.907, do not agree although a number that lies exactly between them could have
+        been rounded to either.
+        """
+        return self.value == other.value or abs(self.value - other.value) < self.half_width + other.half_width
 
     def complement(self) -> Figure:
         """Return the share that is left: the accuracy that belongs to an error rate."""
@@ -171,7 +175,8 @@ def read_count(printed: object) -> int:
     >>> read_count("67,349")
     67349
     """
-    text = printed.strip() if isinstance(printed, str) else ""
+    # A whole number loses no digit on its way through a program.
+    text = str(printed).strip() if isinstance(printed, str | int) else ""
     count = int(text.replace(",", "")) if _WHOLE.fullmatch(text) else 0
     if count < 1:
         raise ValueError(f"expected a whole number above 0, got {shown(printed)}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.claims.blocks import MACRO, System
 from analysis.claims.counts import Counts, right_answers
 from analysis.claims.figures import Figure
-from analysis.claims.file import MACRO, Report, System
+from analysis.claims.file import Report
 from analysis.claims.matrices import MACRO as BOTH
 from analysis.claims.matrices import Bound, Matrices, Measure, fitting_matrices
 
@@ -106,7 +107,7 @@ def kept_epoch(system: System) -> int | None:
 
 def joint_matrix(system: System, report: Report) -> tuple[int, int, int, int] | None:
     """Return the only confusion matrix that fits the printed and the logged figures together, where there is one."""
-    found = [fit.matrices for fit in _joint(system, report)]
+    found = [fit.matrices for fit in _joint(system, report) if fit.matrices.count]
     return found[0].listed[0] if len(found) == 1 and found[0].count == 1 else None
 
 
@@ -116,9 +117,9 @@ def departures(system: System, report: Report) -> tuple[str, ...]:
     if log is None:
         return ()
     if epoch is None:
-        if not any((system.score and log.accuracy, system.loss and log.loss)):
-            return ()
-        return ("no epoch of the log has the printed accuracy and loss",)
+        both = {"accuracy": system.score and log.accuracy, "loss": system.loss and log.loss}
+        printed = " and ".join(name for name, known in both.items() if known)
+        return (f"no epoch of the log has the printed {printed}",) if printed else ()
     notes = []
     for measure in _MEASURES:
         logged = {name: column[epoch - 1] for name, column in getattr(log, measure).items()}
@@ -146,10 +147,8 @@ def _alone(system: System, report: Report, epoch: int) -> bool:
 def _joint(system: System, report: Report) -> tuple[Fit, ...]:
     log, epoch = system.log, kept_epoch(system)
     printed = _reading(system.score, _by_class(system), report, runs=system.runs, epoch=None)
-    if log is None:
+    if log is None or epoch is None or not printed.fits:
         return printed.fits
-    if epoch is None or not printed.fits:
-        return ()
     logged = _at(log_columns=log.accuracy, epoch=epoch)
     accuracies = [figure for figure in (system.score, logged) if figure is not None]
     return _fits(accuracies, [_by_class(system), _by_class_at(system, epoch)], report)

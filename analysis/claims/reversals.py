@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from analysis.claims.blocks import System
 from analysis.claims.counts import right_answers
 from analysis.claims.figures import Figure
-from analysis.claims.file import Report, System
+from analysis.claims.file import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

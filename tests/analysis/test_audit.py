@@ -12,9 +12,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from analysis import tables as study_tables
-from analysis.claims.audit import Audit, PairAudit, SystemAudit, audit
+from analysis.claims.audit import Audit, audit
 from analysis.claims.file import parse_claims_file
+from analysis.claims.pairs import PairAudit
 from analysis.claims.seeds import chance_of_gap
+from analysis.claims.systems import SystemAudit
 from analysis.errors import AnalysisError
 from analysis.loading import load
 from analysis.tables import audit as tables

@@ -11,16 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from analysis.claims.file import (
-    ClaimsFile,
-    Report,
-    SeedSd,
-    Selection,
-    System,
-    Tuning,
-    claims_problems,
-    parse_claims_file,
-)
+from analysis.claims.blocks import SeedSd, Selection, System, Tuning
+from analysis.claims.file import ClaimsFile, Report, claims_problems, parse_claims_file
 from analysis.claims.readings import departures, joint_matrix, readings
 from analysis.claims.reversals import reversals
 from analysis.errors import AnalysisError, PlanError, Problem
@@ -187,14 +179,14 @@ def test_everything_that_a_file_takes_is_read_as_it_stands() -> None:
     log = full.log
     assert log is not None
     assert log.epochs == full.epochs == 3
-    assert {name: [figure.printed for figure in figures] for name, figures in log.columns()} == {
-        "accuracy": ["0.850", "0.860", "0.855"],
-        "loss": ["0.4", "0.3250", "0.35"],
-        "f1 of positive": ["0.86", "0.870", "0.86"],
-        "precision": ["0.87", "0.880", "0.8750"],
-        "recall of macro": [".8", ".9", ".7"],
-        "recall of negative": ["0.1", "0.2", "0.30"],
-    }
+    assert [(name, [figure.printed for figure in figures]) for name, figures in log.columns()] == [
+        ("accuracy", ["0.850", "0.860", "0.855"]),
+        ("loss", ["0.4", "0.3250", "0.35"]),
+        ("f1 of positive", ["0.86", "0.870", "0.86"]),
+        ("precision", ["0.87", "0.880", "0.8750"]),
+        ("recall of macro", [".8", ".9", ".7"]),
+        ("recall of negative", ["0.1", "0.2", "0.30"]),
+    ]
 
     lora = report.systems["lora"]
     assert lora.accuracy is None
@@ -392,7 +384,7 @@ def test_the_forms_of_a_seed_sd(seed_sd: object, value: Fraction, runs: int | No
 
 
 def test_without_pairs_every_later_system_meets_every_earlier_one() -> None:
-    systems = {name: {} for name in ("full", "lora", "prefix", "frozen")}
+    systems: dict[str, Any] = {name: {} for name in ("full", "lora", "prefix", "frozen")}
     assert [str(pair) for pair in the_report(content(systems=systems)).pairs] == [
         "lora against full",
         "prefix against full",
@@ -422,8 +414,9 @@ def test_figures_that_fit_no_counts_are_findings_and_no_problems() -> None:
 
 
 def test_what_was_read_cannot_be_changed() -> None:
+    system: Any = first(accuracy="0.9")
     with pytest.raises(ValueError, match="frozen"):
-        first(accuracy="0.9").runs = 3
+        system.runs = 3
 
 
 @pytest.mark.parametrize(
@@ -544,7 +537,11 @@ def test_what_a_report_cannot_do_without(key: str) -> None:
         ({"log": "none"}, "log", f"{LOG}'none'"),
         ({"log": ["0.9"]}, "log", f"{LOG}a list"),
         ({"log": {}}, "log", f"{ALIKE}no figure"),
-        ({"log": {"accuracy": []}}, "log", f"{ALIKE}no figure"),
+        (
+            {"log": {"accuracy": []}},
+            "log.accuracy",
+            "expected a list of figures, one for each epoch, got an empty list",
+        ),
         ({"log": {"accuracy": "0.9"}}, "log.accuracy", f"{EPOCHS}'0.9'"),
         ({"log": {"loss": {}}}, "log.loss", f"{EPOCHS}an empty mapping"),
         ({"log": {"accuracy": ["0.9", "90.1"]}}, "log.accuracy[1]", f"{SHARE}'90.1'{SIGN}"),
@@ -776,17 +773,15 @@ def test_a_number_has_lost_its_digits(where: str, number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "where"),
+    "changes",
     [
-        ({"n": 872}, "n"),
-        ({"classes": {"positive": 444, "negative": "428"}}, "classes.positive"),
-        ({"systems": {"full": {"runs": 5}}}, "systems.full.runs"),
+        {"n": 872},
+        {"classes": {"positive": 444, "negative": "428"}},
+        {"systems": {"full": {"accuracy": "0.883", "runs": 5}}},
     ],
 )
-def test_a_whole_number_is_refused_with_the_same_hint(changes: dict[str, Any], where: str) -> None:
-    ((place, message),) = said(content(**changes)).items()
-    assert place == where
-    assert "in quotes" in message
+def test_a_whole_number_of_a_program_loses_no_digit(changes: dict[str, Any]) -> None:
+    assert said(content(**changes)) == {}
 
 
 @pytest.mark.parametrize("value", [True, 0.5, b"0.883", Fraction(1, 2)])
@@ -911,7 +906,7 @@ def test_a_number_of_frozen_layers_may_be_0_and_the_message_says_so() -> None:
 
 
 @pytest.mark.parametrize("name", [1, None, ("a", "b"), 0.5])
-def test_a_name_that_is_no_text_is_a_problem_and_no_crash(name: object) -> None:
+def test_a_name_that_is_no_text_is_a_problem_and_no_crash(name: Any) -> None:
     pairs = [{"treatment": "lora", "baseline": "prefix"}]
     for whole in (
         content(systems={"lora": {}, name: {}}, pairs=pairs),

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 
 from analysis.claims.architectures import same_model
-from analysis.claims.audit import Audit, PairAudit, ReportAudit, SeedsReading
+from analysis.claims.audit import Audit, ReportAudit
 from analysis.claims.overlaps import Overlaps
+from analysis.claims.pairs import PairAudit, SeedsReading
 from analysis.claims.seeds import DISCORDANCE, POWER, SEEDS_FOR_SENTENCES
 from analysis.tables.audit.rows import Row, ends, pairs, table, yes
 from analysis.tables.audit.words import review

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims.audit import Audit, PairAudit, ReportAudit, SystemAudit
+from analysis.claims.audit import Audit, ReportAudit
+from analysis.claims.pairs import PairAudit
+from analysis.claims.systems import SystemAudit
 from analysis.tables.table import Table
 
 Row = tuple[str, ...]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from analysis.claims.audit import Audit, ReportAudit, SystemAudit
+from analysis.claims.audit import Audit, ReportAudit
 from analysis.claims.costs import Recomputed
 from analysis.claims.counts import Counts
 from analysis.claims.readings import Fit, Reading
 from analysis.claims.reversals import Reversal
+from analysis.claims.systems import SystemAudit
 from analysis.tables.audit.rows import Row, ends, pairs, systems, table, yes
 from analysis.tables.digits import percent, points, whole
 from analysis.tables.table import UNKNOWN, Table

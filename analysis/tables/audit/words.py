@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from analysis.claims.audit import Audit, PairAudit, ReportAudit
+from analysis.claims.audit import Audit, ReportAudit
 from analysis.claims.overlaps import Overlaps
+from analysis.claims.pairs import PairAudit
 from analysis.claims.seeds import WelchResult
 from analysis.tables.digits import percent, points, points_interval, small_p
 
