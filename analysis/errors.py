@@ -3,7 +3,7 @@
 ::
 
     AnalysisError
-    ├── PlanError         the `analysis:` or `claims:` block does not say what it must; lists every problem
+    ├── PlanError         an `analysis:` or `claims:` block or a claims file cannot be used; lists every problem
     ├── RecordError       a results folder or a record is missing or unreadable
     │   └── FormatError   it was written in a format that this version does not know
     └── AlignmentError    the trials do not describe the same seeds, examples or labels
@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One fault in a study file, with the place where it stands.
+    """One fault in a study or claims file, with the place where it stands.
 
     Parameters
     ----------
     path
-        Keys and list positions from the top of the study file, such as ``("analysis", "margin")``.
+        Keys and list positions from the top of the file, such as ``("analysis", "margin")``.
     message
         What was expected, what was received and, where one is near, the name that was probably meant.
 
@@ -49,7 +49,7 @@ class AnalysisError(Exception):
 
 
 class PlanError(AnalysisError):
-    """The analysis plan or the claims cannot be used as they are written.
+    """The analysis plan, or claims, cannot be used as they are written.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # More points than this no page can show.
 _MOST_POINTS = 2000
+_MOST_PANELS = 12
 _LOWEST_P = 1e-6
 _EXACT, _MID, _QUIET = "#1f4e79", "#c55a11", "#7f7f7f"
 
@@ -105,12 +107,13 @@ def draw_discordance(curves: Sequence[DiscordanceCurve], *paths: Path) -> None:
     Parameters
     ----------
     curves
-        At least one.
+        At least one. Of many, twelve are drawn: those first whose test depends on the discordance.
     paths
         Files to write; their endings say in which format.
     """
     from matplotlib.figure import Figure
 
+    curves = sorted(curves, key=lambda one: not one.p_exact.min() <= one.alpha < one.p_exact.max())[:_MOST_PANELS]
     columns = min(2, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(5.2 * columns, 3.6 * rows), layout="constrained")
@@ -126,8 +129,11 @@ def draw_discordance(curves: Sequence[DiscordanceCurve], *paths: Path) -> None:
     figure.legend(
         list(named.values()), list(named), loc="outside lower center", ncols=len(named), frameon=False, fontsize=8
     )
-    for path in paths:
-        figure.savefig(path, dpi=150)
+    with warnings.catch_warnings():
+        # A name in letters that the font lacks is drawn as boxes; that is seen, and no matter for the terminal.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        for path in paths:
+            figure.savefig(path, dpi=150)
 
 
 def _draw(axes: Axes, curve: DiscordanceCurve) -> None:

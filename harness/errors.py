@@ -1,7 +1,7 @@
 """What can go wrong, by whose hand it can be put right.
 
 HarnessError
-├── StudyError      the study file or an override is wrong; holds every problem found
+├── StudyError      a study or claims file or an override is wrong; holds every problem found
 ├── DataError       the data set cannot be read, or does not fit the study
 ├── ModelError      the checkpoint cannot be loaded, or an arm does not fit the model
 └── ResultsError    the results folder cannot be used
@@ -24,7 +24,7 @@ class HarnessError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong in a study file.
+    """One thing that is wrong in a study or claims file.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Problem:
 
 
 class StudyError(HarnessError):
-    """The study file is wrong; `problems` holds everything that was found."""
+    """A study or claims file is wrong; `problems` holds everything that was found."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

@@ -164,7 +164,8 @@ def test_a_report_that_cannot_be_written_is_one_message(command: Any, claims: An
         ("n: 872", "n: 872\npairs: [{treatment: lora, baseline: ful}]", 3, "pairs.0.baseline", "did you mean 'full'?"),
         ("0.883}", "0.883, error_rate: 0.117}", 4, "systems.full.error_rate", "accuracy or error_rate, got both"),
         ("0.883}", "0.883, runs: 3, log: {accuracy: [0.883]}}", 4, "systems.full.log", "a log is of one run"),
-        ("0.883}", "0.883, sd: 0.5%}", 4, "systems.full.sd", "takes two runs or more"),
+        ("0.883}", "0.883, sd: 0.005}", 4, "systems.full.sd", "takes two runs or more"),
+        ("0.883}", "0.883, sd: 0.5%, runs: 3}", 4, "systems.full.sd", "expected the unit of '0.883', got '0.5%'"),
         ("0.883}", "0.883, los: 1}", 4, "systems.full.los", "did you mean 'loss'?"),
         ("n: 872", "n: 872\nn: 873", 3, "n", "given twice: first in line 2"),
         ("n: 872", "n: !!python/name:os.system x", 2, "n", "a claims file names no code"),
@@ -196,8 +197,10 @@ def test_all_problems_are_one_report(command: Any, claims: Any) -> None:
         (["0.883"], "--n 872"),
         (["--n", "872", "88.3", "x"], "2 problems:"),
         (["--n", "872", "88.3"], "'88.3': expected a share"),
-        (["--n", "0", "0.8"], "greater than or equal to 1"),
-        (["--n", "many", "0.8"], "valid integer"),
+        (["--n", "0", "0.8"], "error: --n: expected a whole number above 0, got '0'"),
+        (["--n", "many", "0.8"], "error: --n: expected a whole number above 0, got 'many'"),
+        (["--n", "99999999999", "0.8"], "at most 10,000,000"),
+        (["--n", "872", "0,883"], "decimals take a point"),
         (["--n", "872", "0.8", "0.9", "--results", "results"], "takes a claims file"),
         (["nothing.yaml"], "nothing.yaml: no such file"),
         ([], "Missing argument"),
@@ -208,6 +211,21 @@ def test_a_wrong_command_line_is_refused(command: Any, arguments: list[str], wor
     assert (code, out) == (2, "")
     assert words in err
     assert "Traceback" not in err
+
+
+def test_files_where_figures_belong_and_the_other_way_round(command: Any, claims: Any, tmp_path: Path) -> None:
+    path = claims()
+    assert "a claims file has its own n" in command("--n", "872", path)[2]
+    assert "one claims file at a time" in command(path, path)[2]
+    study = tmp_path / "study.yaml"
+    study.write_text("name: x\narms: {full: {}}\n")
+    assert command(study)[2].startswith(f"error: {study}:2: arms: this is a study file")
+
+
+def test_thousands_may_stand_apart(command: Any) -> None:
+    code, out, _ = command("--n", "1,821", "0.949")
+    assert code == 0
+    assert "of 1,821" in out
 
 
 def test_a_misspelt_claims_file_is_told_of_the_shipped_ones(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +294,7 @@ def test_the_page_shows_what_the_command_prints() -> None:
 
 def test_the_claims_files_of_the_page_can_be_used(tmp_path: Path) -> None:
     examples = blocks("yaml")
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         path = tmp_path / "example.yaml"
         path.write_text(example)
@@ -296,9 +314,26 @@ def test_the_python_of_the_page_runs() -> None:
 def test_figures_in_the_text_of_the_page_are_printed_too() -> None:
     printed = "".join(shown(path) for path in SHIPPED).replace("\n", " ")
     prose = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
-    prose = prose[prose.index("## Report B") : prose.index("## Beside own results")]
+    prose = prose[prose.index("## A first report") : prose.index("## Beside own results")]
     # What is not on the screen of the command: figures of the reports' texts, and of arithmetic in plain words.
-    told = {"873", "22", "51", "14", "48", "37%", "82%", "0.882", "0.860", "444", "428", "0", "35.2%", "1.54"}
+    told = {
+        "12%",
+        "14%",
+        "873",
+        "22",
+        "51",
+        "14",
+        "48",
+        "37%",
+        "82%",
+        "0.882",
+        "0.860",
+        "444",
+        "428",
+        "0",
+        "35.2%",
+        "1.54",
+    }
     for figure in re.findall(r"(?<![\w.])[0-9][0-9,.]*[0-9](?:e-[0-9]+)?%?|[0-9]+%", prose):
         assert figure in told or figure in printed, figure
 

@@ -14,9 +14,16 @@ from analysis.problems import shown
 MACRO = "macro"
 """The name that stands for the mean of all classes where a class could stand."""
 
+WEIGHTED = "weighted"
+"""The name that stands for the mean of all classes, weighted by their test examples."""
+
 Said = Literal["differ", "equal"]
 Criterion = Literal["accuracy", "f1", "loss"]
 
+MOST_EXAMPLES = 10_000_000
+"""Larger test sets than this are refused: going through their overlaps would take long."""
+
+_MOST_SD = Fraction(1, 5)
 _TUNINGS = "all, {freeze: {layers: 3}} or {lora: {r: 4, target_modules: [c_attn]}}"
 _SELECTIONS = "last, or {best: accuracy, on: test, epochs: 3}"
 
@@ -57,16 +64,24 @@ def _above_zero(figure: Figure) -> Figure:
     return figure
 
 
-def _no_macro(classes: dict[str, int]) -> dict[str, int]:
-    if MACRO in classes:
-        raise ValueError(f"expected names of classes, got {MACRO!r}, which stands for the mean of all")
+def _not_too_many(n: int) -> int:
+    if n > MOST_EXAMPLES:
+        raise ValueError(f"expected at most {MOST_EXAMPLES:,} test examples, got {n:,}")
+    return n
+
+
+def _no_mean(classes: dict[str, int]) -> dict[str, int]:
+    for name in (MACRO, WEIGHTED):
+        if name in classes:
+            raise ValueError(f"expected names of classes, got {name!r}, which stands for a mean of all")
     return classes
 
 
 def _sd(figure: Figure) -> Figure:
-    # No share scatters more than one that is 0 or 1 by the toss of a coin.
-    if not 0 < figure.value <= Fraction(1, 2):
-        raise ValueError(f"expected an SD above 0% and at most 50%, got {figure.printed!r}")
+    # Points without their sign would be read as shares: 0.4 as 40 points.
+    if figure.high > _MOST_SD:
+        hint = "" if "%" in figure.printed else f"; write {figure.printed}% if it is {figure.printed} points"
+        raise ValueError(f"expected an SD of at most {float(_MOST_SD):.0%}, got {figure.printed!r}{hint}")
     return figure
 
 
@@ -198,7 +213,7 @@ class System(_Block):
     sd
         SD of the accuracy over runs.
     f1, precision, recall
-        By class, by ``macro``, or under the empty name where the report names no class.
+        By class, by ``macro`` or ``weighted``, or under the empty name where the report names no class.
     loss
         On the test set.
     time
@@ -221,7 +236,7 @@ class System(_Block):
 
     accuracy: Share | None = None
     error_rate: Share | None = None
-    sd: Share | None = None
+    sd: Annotated[Share, AfterValidator(_sd)] | None = None
     f1: ByClass = {}
     precision: ByClass = {}
     recall: ByClass = {}
@@ -297,7 +312,7 @@ class SeedSd(_Block):
         The runs that it was estimated from; None where it is simply supposed.
     """
 
-    value: Annotated[Share, AfterValidator(_sd)]
+    value: Annotated[Share, AfterValidator(_above_zero), AfterValidator(_sd)]
     runs: Annotated[int, BeforeValidator(read_count), Field(ge=2)] | None = None
 
     @model_validator(mode="before")
@@ -310,10 +325,10 @@ class Head(_Block):
     """What a report says about all its systems."""
 
     source: str = Field(min_length=1)
-    n: Count
+    n: Annotated[int, BeforeValidator(read_count), AfterValidator(_not_too_many)]
     model: str | None = None
     data: str | None = None
-    classes: Annotated[dict[str, Count], AfterValidator(_no_macro)] = {}
+    classes: Annotated[dict[str, Count], AfterValidator(_no_mean)] = {}
     seed_sd: SeedSd | None = None
     selection: Selection | None = None
     settings: dict[str, Any] = {}

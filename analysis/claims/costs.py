@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,13 +20,13 @@ class Recomputed:
     what
         Which figure, in words.
     value
-        As it follows from the printed figures.
+        As it follows from the printed figures; NaN where nothing does.
     low, high
         What their rounding leaves open.
     claimed
         As printed; empty where nothing was claimed.
     agrees
-        Whether both may stand for the same number; None where nothing was claimed.
+        Whether both may stand for the same number; None where nothing was claimed or follows.
     """
 
     what: str
@@ -104,6 +105,11 @@ def trainable_share(trainable: Figure, total: Figure, claimed: Figure | None) ->
         trainable.high / total.low,
         claimed,
     )
+
+
+def not_recomputed(what: str, claimed: Figure) -> Recomputed:
+    """Return a claim that the printed figures do not let anybody check."""
+    return Recomputed(what=what, value=math.nan, low=math.nan, high=math.nan, claimed=claimed.printed, agrees=None)
 
 
 def check_parameters(

@@ -13,7 +13,7 @@ _SHARE = re.compile(rf"(?P<digits>{_DIGITS})\s*(?P<percent>%?)")
 _NUMBER = re.compile(rf"(?P<digits>{_DIGITS})")
 _WHOLE = re.compile(r"[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+")
 _SIZE = re.compile(rf"(?P<digits>{_DIGITS})\s*(?P<unit>[KMB])")
-_TIME = re.compile(rf"(?:(?P<h>[0-9]+)\s*h)?\s*(?:(?P<min>{_DIGITS})\s*min)?\s*(?:(?P<s>{_DIGITS})\s*s)?")
+_TIME = re.compile(rf"(?:(?P<h>[0-9]+)\s*h)?\s*(?:(?P<min>{_DIGITS})\s*m(?:in)?)?\s*(?:(?P<s>{_DIGITS})\s*s)?")
 _THOUSANDS = {"K": 10**3, "M": 10**6, "B": 10**9}
 _SECONDS = {"h": 3600, "min": 60, "s": 1}
 
@@ -83,7 +83,8 @@ def read_share(printed: object) -> Figure:
     text = _text(printed, 'a figure such as "0.883" or "88.3%"')
     match = _SHARE.fullmatch(text)
     if match is None:
-        raise ValueError(f'expected a figure such as "0.883" or "88.3%", got {shown(printed)}')
+        point = "; decimals take a point" if "," in text else ""
+        raise ValueError(f'expected a figure such as "0.883" or "88.3%", got {shown(printed)}{point}')
     unit = Fraction(1, 100) if match["percent"] else Fraction(1)
     figure = _figure(text, match["digits"], unit)
     if figure.value > 1:

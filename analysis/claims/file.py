@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from analysis.claims.blocks import (
     MACRO,
+    MOST_EXAMPLES,
+    WEIGHTED,
     Criterion,
     Freeze,
     Head,
@@ -96,7 +98,7 @@ _ALLOWED_HEAD = Allowed(
     },
     values={
         ("source",): "a text that says where the figures stand",
-        ("n",): "a whole number of test examples above 0",
+        ("n",): f"a whole number of test examples from 1 to {MOST_EXAMPLES:,}",
         ("model",): "a text with the name of a model",
         ("data",): "a text with the name of a data set",
         ("classes",): "a mapping of class to its number of test examples",
@@ -169,6 +171,8 @@ def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tupl
     if not isinstance(shared.get("settings", {}), Mapping):
         said = f"expected {_ALLOWED_HEAD.values['settings',]}, got {shown(shared.pop('settings'))}"
         problems.append(Problem(path=("settings",), message=said))
+    if "arms" in content and "systems" not in content:
+        return None, (Problem(path=("arms",), message="this is a study file; it is for harness run"),)
     bodies = content.get("reports", {"": {}})
     if not isinstance(bodies, Mapping) or not bodies:
         wanted = "expected a mapping of name to report"
@@ -182,7 +186,11 @@ def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tupl
         report, found = _report(str(name), _over(shared, body))
         # What a report takes over from the top of the file stands there.
         problems += [
-            _within(() if one.path and one.path[0] in shared and one.path[0] not in body else prefix, one)
+            _within(
+                () if one.path and one.path[0] in shared and one.path[0] not in body else prefix,
+                one,
+                body.get("seed_sd", shared.get("seed_sd")),
+            )
             for one in found
         ]
         reports.append(report)
@@ -192,9 +200,12 @@ def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tupl
     return ClaimsFile(title=title or "", reports=tuple(one for one in reports if one is not None)), ()
 
 
-def _within(prefix: Path, problem: Problem) -> Problem:
+def _within(prefix: Path, problem: Problem, seed_sd: object) -> Problem:
     """Return a problem of a block with its path from the top of the file."""
-    path = tuple(part for part in problem.path if part != "")  # the name of a class that the report does not name
+    # Neither the name of a class that the report does not name nor that of an SD alone is a key of the file.
+    path = tuple(part for part in problem.path if part != "")
+    if path == ("seed_sd", "value") and isinstance(seed_sd, str):
+        path = path[:1]
     if path and str(path[-1]).isdigit() and problem.message.startswith("unknown key"):
         return Problem(path=(*prefix, *path), message=f"expected quotes around a number with commas, got {path[-1]!r}")
     return Problem(path=(*prefix, *path), message=problem.message)
@@ -269,13 +280,15 @@ def _systems(
     problems: list[Problem] = []
     for name, figures in systems.items():
         path: Path = ("systems", name)
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not name.strip():
             problems.append(
                 Problem(path=("systems",), message=f"expected a text as a system's name, got {shown(name)}")
             )
             continue
         if not isinstance(figures, Mapping):
-            problems.append(Problem(path=path, message=f"expected a mapping of figures, got {shown(figures)}"))
+            problems.append(
+                Problem(path=path, message=f"expected figures such as {{accuracy: 0.883}}, got {shown(figures)}")
+            )
             continue
         try:
             read[name] = System.model_validate(dict(figures))
@@ -304,6 +317,12 @@ def _wrong_system(system: System, classes: Mapping[str, int], selection: Selecti
     wrong: list[tuple[Path, str]] = []
     if system.accuracy is not None and system.error_rate is not None:
         wrong.append((("error_rate",), "expected accuracy or error_rate, got both"))
+    if (
+        system.sd is not None
+        and system.score is not None
+        and ("%" in system.score.printed) != ("%" in system.sd.printed)
+    ):
+        wrong.append((("sd",), f"expected the unit of {system.score.printed!r}, got {system.sd.printed!r}"))
     if system.sd is not None and system.runs < 2:
         wrong.append((("sd",), "an SD over runs takes two runs or more; say how many, such as runs: 5"))
     if system.log is not None and system.runs > 1:
@@ -319,8 +338,8 @@ def _wrong_system(system: System, classes: Mapping[str, int], selection: Selecti
     for place, block in blocks:
         for measure in ("f1", "precision", "recall"):
             for name in getattr(block, measure):
-                if classes and name and name != MACRO and name not in classes:
-                    known = [*classes, MACRO]
+                if classes and name and name not in (*classes, MACRO, WEIGHTED):
+                    known = [*classes, MACRO, WEIGHTED]
                     path = (*([place] if place else []), measure, name)
                     wrong.append((path, f"expected {either(known)}, got {name!r}{near(name, known)}"))
     return wrong

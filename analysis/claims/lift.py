@@ -15,6 +15,9 @@ EPOCH_DISCORDANCE = 0.05
 
 DRAWS = 100_000
 
+# Logs that equally good epochs would leave less often than this are those of a model that was still learning.
+_NO_SCATTER = 0.05
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochScatter:
@@ -48,7 +51,9 @@ def epoch_scatter(logs: Sequence[Sequence[float]], *, n: int) -> EpochScatter:
     Returns
     -------
     EpochScatter
-        Pooled over the logs. Epochs that grow better or worse scatter more than equally good ones would.
+        Pooled over the logs. Where these scatter by far more than two epochs could that differ in being right on
+        `EPOCH_DISCORDANCE` of the sentences, their epochs are not equally good (a model was still learning), and the
+        scatter is that of such epochs.
 
     Examples
     --------
@@ -57,15 +62,15 @@ def epoch_scatter(logs: Sequence[Sequence[float]], *, n: int) -> EpochScatter:
     (0.0043, 4, 'as the epochs of the log do')
     """
     known = [np.asarray(log, dtype=np.float64) for log in logs if len(log) > 1]
+    supposed = math.sqrt(EPOCH_DISCORDANCE / (2 * n))
+    source = f"as if two epochs of a run differed in being right on {EPOCH_DISCORDANCE:.0%} of the sentences"
     if any(log.min() < log.max() for log in known):
         df = sum(len(log) - 1 for log in known)
         squares = sum(float(((log - log.mean()) ** 2).sum()) for log in known)
-        return EpochScatter(sd=math.sqrt(squares / df), df=df, source="as the epochs of the log do")
-    return EpochScatter(
-        sd=math.sqrt(EPOCH_DISCORDANCE / (2 * n)),
-        df=math.inf,
-        source=f"as if two epochs of a run differed in being right on {EPOCH_DISCORDANCE:.0%} of the sentences",
-    )
+        if special.chdtrc(df, squares / supposed**2) >= _NO_SCATTER:
+            return EpochScatter(sd=math.sqrt(squares / df), df=df, source="as the epochs of the log do")
+        source += " (the log moves by more: its epochs are not equally good)"
+    return EpochScatter(sd=supposed, df=math.inf, source=source)
 
 
 def expected_lift(epochs: int, scatter: EpochScatter, *, rng: np.random.Generator) -> float:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 Measure = Literal["accuracy", "precision", "recall", "f1"]
 
-MACRO = 2
-"""As the class of a `Bound`: the mean of both classes."""
+MACRO, WEIGHTED = 2, 3
+"""As the class of a `Bound`: the mean of both classes, plain or weighted by their test examples."""
 
 LISTED = 12
 """As many matrices are named one by one."""
@@ -30,7 +30,7 @@ class Bound:
     ----------
     measure
     of
-        The class that the figure is about, 0 or 1, or `MACRO`; without meaning for accuracy.
+        The class that the figure is about, 0 or 1, or `MACRO` or `WEIGHTED`; without meaning for accuracy.
     low, high
         The least and the greatest share that round to the figure.
     """
@@ -85,7 +85,7 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
     Notes
     -----
     With the right answers `a` of class 0 and `b` of class 1 every measure of one class is a ratio of linear terms in
-    `a` and `b`, so that a bound is a half-plane; and every measure, the macro ones too, grows with `b`. For each `a`
+    `a` and `b`, so that a bound is a half-plane; and every measure, the means too, grows with `b`. For each `a`
     the matrices that fit are therefore those of one interval of `b`, found exactly in whole numbers.
 
     Examples
@@ -104,10 +104,10 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
     size, other = class_counts
     # Whole numbers of Python where those of the machine could overflow.
     largest = max((share.denominator for bound in bounds for share in (bound.low, bound.high)), default=1)
-    dtype = np.int64 if 8 * largest * (size + other) ** 2 < 2**62 else object
+    dtype = np.int64 if 8 * largest * (size + other) ** 3 < 2**62 else object
     a = np.arange(size + 1).astype(dtype)
     low, high = np.zeros(size + 1, dtype=dtype), np.full(size + 1, other, dtype=dtype)
-    flat = [bound for bound in bounds if bound.measure == "accuracy" or bound.of != MACRO or bound.measure == "recall"]
+    flat = [bound for bound in bounds if bound.measure in ("accuracy", "recall") or bound.of in (0, 1)]
     for bound in flat:
         _narrow(bound, a, low, high, class_counts)
     for bound in bounds:
@@ -122,7 +122,8 @@ def _terms(bound: Bound, class_counts: tuple[int, int], share: Fraction) -> tupl
     """Return u, v, w so that the measure is at least `share` exactly where ``u * a + v * b >= w``."""
     size, other = class_counts
     n, one = size + other, Fraction(1)
-    if bound.measure == "accuracy":
+    # The weighted mean of both recalls is the accuracy.
+    if bound.measure == "accuracy" or (bound.measure == "recall" and bound.of == WEIGHTED):
         return one, one, share * n
     if bound.measure == "recall" and bound.of == MACRO:
         return one * other, one * size, 2 * share * size * other
@@ -158,17 +159,20 @@ def _bisect(
     """Narrow the intervals of b to where a mean of both classes lies within its bound."""
     size, other = class_counts
 
+    weights = (1, 1) if bound.of == MACRO else class_counts
+
     def above(b: NDArray[np.int64], share: Fraction, *, strictly: bool) -> NDArray[np.bool_]:
         # The mean of two ratios against a share, all multiplied out.
         if bound.measure == "f1":
             first, second = size + other + a - b, size + other + b - a
-            numerator = 2 * (a * second + b * first)
+            twice = 2
         else:
             first, second = a + other - b, b + size - a
             # Where a class is never predicted its ratio is 0 / 0, and counts as 0.
             first, second = np.where(first == 0, 1, first), np.where(second == 0, 1, second)
-            numerator = a * second + b * first
-        left, right = share.denominator * numerator, 2 * share.numerator * first * second
+            twice = 1
+        numerator = twice * (weights[0] * a * second + weights[1] * b * first)
+        left, right = share.denominator * numerator, sum(weights) * share.numerator * first * second
         return np.asarray(left > right if strictly else left >= right, dtype=np.bool_)
 
     # The least b that reaches the lower bound, and the least that passes the upper one.

@@ -165,6 +165,9 @@ def _ranges(
         sums = tuple(map(sum, zip(*by_class, strict=True)))
         if sums != (treatment[0], baseline[0], n) or treatment[0] != treatment[1] or baseline[0] != baseline[1]:
             raise ValueError(f"the classes add up to {sums}, not to {(treatment, baseline, n)}")
+        for right_t, right_b, size in by_class:
+            if not (0 <= right_t <= size and 0 <= right_b <= size):
+                raise ValueError(f"a class of {size} cannot have {right_t} and {right_b} right answers")
         least = sum(abs(right_t - right_b) for right_t, right_b, _ in by_class)
         most = sum(_most(right_t, right_b, size) for right_t, right_b, size in by_class)
         return tuple(np.array([value]) for value in (sums[0] - sums[1], least, most))  # type: ignore[return-value]
@@ -184,16 +187,22 @@ def _most(right_t: int, right_b: int, n: int) -> int:
 def _significant_up_to(
     gaps: NDArray[np.int64], least: NDArray[np.int64], most: NDArray[np.int64], alpha: float, *, kind: Literal[0, 1]
 ) -> int | None:
-    """Find by bisection, for all differences at once, the greatest discordance with a p-value of at most alpha."""
+    """Find the greatest discordance with a p-value of at most alpha, over all differences."""
     found = _p(gaps, least)[kind] <= alpha
     if not found.any():
         return None
-    gaps, low, high = gaps[found], least[found], most[found]
-    while (low < high).any():
-        middle = low + (high - low + 2) // 4 * 2
-        significant = _p(gaps, middle)[kind] <= alpha
-        low, high = np.where(significant, middle, low), np.where(significant, high, middle - 2)
-    return int(low.max())
+    throughout = _p(gaps, most)[kind] <= alpha
+    answers = [int(most[throughout].max())] if throughout.any() else []
+    part = found & ~throughout
+    if part.any():
+        # At one discordance a larger difference has the smaller p-value, so the largest reaches furthest.
+        at = int(np.argmax(np.where(part, np.abs(gaps), -1)))
+        gap, low, high = gaps[at : at + 1], least[at : at + 1], most[at : at + 1]
+        while low[0] < high[0]:
+            middle = low + (high - low + 2) // 4 * 2
+            low, high = (middle, high) if _p(gap, middle)[kind][0] <= alpha else (low, middle - 2)
+        answers.append(int(low[0]))
+    return max(answers)
 
 
 def _outcome(p_exact: tuple[float, float], alpha: float) -> Outcome:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.claims.blocks import Pair, SeedSd, System
-from analysis.claims.costs import Recomputed, speedup, time_saved
+from analysis.claims.blocks import Pair, System
+from analysis.claims.costs import Recomputed, not_recomputed, speedup, time_saved
 from analysis.claims.file import Report
 from analysis.claims.lift import EpochScatter, chance_of_selected_gap
 from analysis.claims.overlaps import Overlaps, overlaps
 from analysis.claims.rerun import Rerun, rerun
 from analysis.claims.seeds import (
-    DISCORDANCE,
+    DISCORDANT_OF_ERRORS,
     Confirmation,
     WelchResult,
     chance_of_gap,
@@ -197,9 +197,10 @@ def _overlaps(
         if one.runs > 1:
             return None, f"{one.name} is a mean over {one.runs} runs, and McNemar's test is about two trained models"
         if counts is None and one.matrix is None:
-            return None, f"no accuracy of {one.name} is printed, and the other figures leave more than one"
+            others = ", and the other figures leave more than one" if one.readings[0].others else ""
+            return None, f"no accuracy of {one.name} is printed{others}"
         if counts is not None and not counts.possible:
-            said = f"{counts.printed}, as {one.name} is printed"
+            said = f"{counts.printed}, the figure of {one.name}"
             return None, f"no number of right answers out of {report.n} rounds to {said}"
     treatment, baseline = map(_right, audited)
     matrices = [one.matrix for one in audited if one.matrix is not None]
@@ -229,13 +230,15 @@ def _seeds(
         return ()
     runs = report.systems[pair.treatment].runs, report.systems[pair.baseline].runs
     sentences = [gap * report.n]
-    discordance = DISCORDANCE
+    scores = [report.systems[name].score for name in pair.sides]
+    errors = sum(float(1 - one.value) for one in scores if one is not None) / 2
+    discordance = DISCORDANT_OF_ERRORS * errors
     if found is not None:
         low, high = found.gap
         sentences = [0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))]
         discordance = min(max(discordance, found.discordance[0] / report.n), found.discordance[1] / report.n)
     out = []
-    for sd, source, df in _seed_sds(report.seed_sd, measured):
+    for sd, source, df in _seed_sds(pair, report, measured):
         components = supposed_components(sd, n=report.n, discordance=discordance, gap=gap)
         if measured is not None and measured.seed_sd > 0:
             components = measured.components
@@ -254,13 +257,19 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     return min(values), max(values)
 
 
-def _seed_sds(stated: SeedSd | None, measured: Rerun | None) -> list[tuple[float, str, float]]:
+def _seed_sds(pair: Pair, report: Report, measured: Rerun | None) -> list[tuple[float, str, float]]:
+    """Return the SDs over seeds to reckon with, where each comes from, and its degrees of freedom."""
+    stated, both = report.seed_sd, [report.systems[name] for name in pair.sides]
+    printed = [(float(one.sd.value), one.runs) for one in both if one.sd is not None and one.sd.value > 0]
     if measured is not None and measured.seed_sd > 0:
         runs = f"{measured.n_seeds} seeds of {measured.study}"
         return [(measured.seed_sd, runs, float(measured.seed_df))]
     if stated is not None:
         runs = f"stated, from {stated.runs} runs" if stated.runs else "stated"
         return [(float(stated.value.value), runs, float(stated.runs - 1) if stated.runs else math.inf)]
+    if printed:
+        pooled = math.sqrt(sum(sd**2 for sd, _ in printed) / len(printed))
+        return [(pooled, "printed", float(sum(runs - 1 for _, runs in printed)))]
     return [(sd, "supposed", math.inf) for sd in SUPPOSED_SEED_SDS]
 
 
@@ -292,7 +301,8 @@ def _selected(
 
 def _costs(pair: Pair, treatment: System, baseline: System) -> tuple[Recomputed, ...]:
     if treatment.time is None or baseline.time is None:
-        return ()
+        claims = (("time saved", pair.time_saved), ("times as fast", pair.speedup))
+        return tuple(not_recomputed(what, claimed) for what, claimed in claims if claimed is not None)
     return (
         time_saved(treatment.time, baseline.time, pair.time_saved),
         speedup(treatment.time, baseline.time, pair.speedup),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.claims.blocks import MACRO, System
+from analysis.claims import matrices
+from analysis.claims.blocks import MACRO, WEIGHTED, Log, System
 from analysis.claims.counts import Counts, right_answers
 from analysis.claims.figures import Figure
 from analysis.claims.file import Report
-from analysis.claims.matrices import MACRO as BOTH
 from analysis.claims.matrices import Bound, Matrices, Measure, fitting_matrices
 
 ByClass = Mapping[str, Figure]
@@ -25,7 +25,7 @@ class Fit:
     Parameters
     ----------
     read_as
-        The class, or ``macro``; empty where every figure names its class.
+        The class, ``macro`` or ``weighted``; empty where every figure names its class.
     matrices
     """
 
@@ -120,7 +120,7 @@ def departures(system: System, report: Report) -> tuple[str, ...]:
         both = {"accuracy": system.score and log.accuracy, "loss": system.loss and log.loss}
         printed = " and ".join(name for name, known in both.items() if known)
         return (f"no epoch of the log has the printed {printed}",) if printed else ()
-    notes = []
+    notes = _other_than_said(system, log, epoch)
     for measure in _MEASURES:
         logged = {name: column[epoch - 1] for name, column in getattr(log, measure).items()}
         for name, figure in getattr(system, measure).items():
@@ -136,6 +136,29 @@ def departures(system: System, report: Report) -> tuple[str, ...]:
     if not notes and joint and not any(fit.matrices.count for fit in joint) and not _alone(system, report, epoch):
         notes.append("no confusion matrix fits the printed figures and the log together")
     return tuple(notes)
+
+
+def _other_than_said(system: System, log: Log, epoch: int) -> list[str]:
+    """Say where the figures are not those of the epoch that is said to have been chosen."""
+    selection = system.selection
+    if selection is None or selection.on == "holdout":
+        return []
+    if selection.best is None:
+        said = f"the figures are said to be those of the last epoch, and are those of epoch {epoch} of {log.epochs}"
+        return [said] if epoch != log.epochs else []
+    column = log.loss if selection.best == "loss" else log.accuracy if selection.best == "accuracy" else ()
+    if not column:
+        return []
+    values = [figure.value for figure in column]
+    best = values.index(min(values) if selection.best == "loss" else max(values)) + 1
+    said = f"epoch {best} of the log has the best {selection.best}, and the figures are those of epoch {epoch}"
+    return [said] if values[best - 1] != values[epoch - 1] else []
+
+
+def _named(measure: Measure, name: str) -> str:
+    if name in (MACRO, WEIGHTED):
+        return f"{name} {_NAMES[measure]}"
+    return f"{_NAMES[measure]} of {name}" if name else _NAMES[measure]
 
 
 def _alone(system: System, report: Report, epoch: int) -> bool:
@@ -180,7 +203,7 @@ def _reading(
     accuracy: Figure | None, by_class: Mapping[Measure, ByClass], report: Report, *, runs: int, epoch: int | None
 ) -> Reading:
     figures = [
-        f"{_NAMES[measure]}{f' of {name}' if name else ''} {figure.printed}"
+        f"{_named(measure, name)} {figure.printed}"
         for measure, named in by_class.items()
         for name, figure in named.items()
     ]
@@ -201,11 +224,11 @@ def _fits(accuracies: Sequence[Figure], sets: Sequence[Mapping[Measure, ByClass]
     if len(report.classes) != 2 or not (accuracies or given):
         return ()
     classes = list(report.classes)
-    numbers = {**{name: at for at, name in enumerate(classes)}, MACRO: BOTH}
+    numbers = {**{name: at for at, name in enumerate(classes)}, MACRO: matrices.MACRO, WEIGHTED: matrices.WEIGHTED}
     unnamed = any(not name for _, name, _ in given)
     first, second = report.classes.values()
     fits = []
-    for read_as in [*classes, MACRO] if unnamed else [""]:
+    for read_as in [*classes, MACRO, WEIGHTED] if unnamed else [""]:
         bounds = [Bound(measure="accuracy", of=0, low=figure.low, high=figure.high) for figure in accuracies]
         bounds += [
             Bound(measure=measure, of=numbers[name or read_as], low=figure.low, high=figure.high)

@@ -26,7 +26,7 @@ class Occurrence:
     gap
         Treatment minus baseline, in accuracy: from the right answers where they are known.
     sign
-        1 or -1; 0 where rounding hides the direction.
+        1 or -1; 0, where rounding hides the direction, in no reversal.
     n
         Test examples.
     """
@@ -67,7 +67,7 @@ class Reversal:
     treatment, baseline
         The two systems.
     occurrences
-        All reports that have both, in the order of the file.
+        All reports that have both apart, in the order of the file.
     settings
         What differs between them, as far as the file says.
     """
@@ -84,14 +84,22 @@ def reversals(reports: Sequence[Report]) -> tuple[Reversal, ...]:
     Parameters
     ----------
     reports
-        The reports of one claims file.
+        The reports of one claims file. Those about one model, one data set and as many test examples are held against
+        each other.
     """
+    alike: dict[tuple[str | None, str | None, int], list[Report]] = {}
+    for report in reports:
+        alike.setdefault((report.model, report.data, report.n), []).append(report)
+    return tuple(one for group in alike.values() for one in _among(group))
+
+
+def _among(reports: Sequence[Report]) -> list[Reversal]:
     names = dict.fromkeys(name for report in reports for name in report.systems)
     found = []
     for baseline, treatment in combinations(names, 2):
         both = {report.name: report for report in reports if {treatment, baseline} <= report.systems.keys()}
         made = [_occurrence(report, treatment, baseline) for report in both.values()]
-        occurrences = tuple(one for one in made if one is not None)
+        occurrences = tuple(one for one in made if one is not None and one.sign)
         if {-1, 1} <= {one.sign for one in occurrences}:
             settings = [
                 one
@@ -101,7 +109,7 @@ def reversals(reports: Sequence[Report]) -> tuple[Reversal, ...]:
             found.append(
                 Reversal(treatment=treatment, baseline=baseline, occurrences=occurrences, settings=tuple(settings))
             )
-    return tuple(found)
+    return found
 
 
 def _occurrence(report: Report, treatment: str, baseline: str) -> Occurrence | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.claims.architectures import known_model
 from analysis.claims.blocks import System
 from analysis.claims.costs import ParameterCheck, Recomputed, check_parameters, trainable_share
 from analysis.claims.file import Report
@@ -79,6 +80,9 @@ def judge_system(name: str, system: System, report: Report, scatter: EpochScatte
         )
     except ValueError as error:
         reason = str(error)
+    printed = system.trainable is not None or system.parameters is not None
+    if printed and system.tuning is not None and (report.model is None or known_model(report.model) is None):
+        reason = f"the sizes of {report.model or 'the model'} are not known here"
     lift = None
     if system.picked_from > 1:
         lift = expected_lift(system.picked_from, scatter, rng=np.random.default_rng(SIMULATION_SEED))

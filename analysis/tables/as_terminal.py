@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -56,6 +56,11 @@ class _Grid:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = self.table
+        widths = _widths(table, options.max_width)
+        if widths is None:
+            # Cells side by side would break words and figures: 4.7e-10 must not end as 4.7e-1.
+            yield from _records(table)
+            return
         grid = Grid(
             title=Text(table.title, style="bold"),
             title_justify="left",
@@ -63,17 +68,29 @@ class _Grid:
             show_edge=False,
             padding=(0, 1, 0, 0),
         )
-        widths = _widths(table, options.max_width)
         for at, head in enumerate(table.columns):
             grid.add_column(
                 Text(head),
                 justify="right" if head in table.numeric else "left",
-                width=widths[at] if widths else None,
+                width=widths[at],
                 overflow="fold",
             )
         for row in table.rows:
             grid.add_row(*(Text(cell) for cell in row))
         yield grid
+
+
+def _records(table: Table) -> Iterator[RenderableType]:
+    """Lay out every row as lines of head and cell, where they do not fit side by side."""
+    yield Text(table.title, style="bold")
+    head_width = max(map(len, table.columns))
+    for row in table.rows:
+        record = Grid.grid(padding=(0, 2, 0, 0))
+        record.add_column(width=head_width)
+        record.add_column(overflow="fold")
+        for head, cell in zip(table.columns, row, strict=True):
+            record.add_row(Text(head, style="dim"), Text(cell))
+        yield Padding(record, (0, 0, 1, 0))
 
 
 def _widths(table: Table, available: int) -> list[int] | None:

@@ -26,7 +26,7 @@ def audit(
         ),
     ],
     n: Annotated[
-        int | None, typer.Option("--n", min=1, help="Test examples behind the figures.", show_default=False)
+        str | None, typer.Option("--n", metavar="N", help="Test examples behind the figures.", show_default=False)
     ] = None,
     results: Annotated[
         Path | None,
@@ -38,7 +38,7 @@ def audit(
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.terminal,
     details: Annotated[
-        bool, typer.Option("--details", help="Print every interval and confusion matrix as well.")
+        bool, typer.Option("--details", help="On the terminal print every interval and confusion matrix as well.")
     ] = False,
     report: Annotated[
         Path | None,
@@ -87,6 +87,8 @@ def _claims(what: Sequence[str]) -> ClaimsFile:
     from harness import document
     from harness.errors import StudyError
 
+    if any(Path(one).is_file() for one in what[1:]):
+        raise typer.BadParameter("one claims file at a time; several reports stand in one under reports:")
     if len(what) > 1 or (not Path(what[0]).exists() and what[0].strip("%").replace(".", "", 1).isdigit()):
         raise typer.BadParameter(
             "for figures say on how many test examples they are, such as: harness audit --n 872 0.883 0.862",
@@ -100,22 +102,27 @@ def _claims(what: Sequence[str]) -> ClaimsFile:
     return claims
 
 
-def _figures(figures: Sequence[str], n: int) -> ClaimsFile:
+def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
     """Make claims of figures on the command line, each named as it is written."""
     from analysis.claims.file import claims_problems
     from harness.errors import Problem, StudyError
 
+    if any(Path(figure).is_file() for figure in figures):
+        raise typer.BadParameter("is for figures on the command line; a claims file has its own n", param_hint="--n")
     names = [figure if figure not in figures[:at] else f"{figure} ({at + 1})" for at, figure in enumerate(figures)]
     claims, problems = claims_problems(
         {
             "source": "figures on the command line",
-            "n": str(n),
+            "n": n,
             "systems": {name: {"accuracy": figure} for name, figure in zip(names, figures, strict=True)},
             "pairs": [{"treatment": first, "baseline": second} for first, second in combinations(names, 2)],
         }
     )
     if claims is None:
-        raise StudyError([Problem(place=repr(one.path[1]), key="", message=one.message) for one in problems])
+        places = [f"--{one.path[0]}" if len(one.path) == 1 else repr(one.path[1]) for one in problems]
+        raise StudyError(
+            [Problem(place=place, key="", message=one.message) for place, one in zip(places, problems, strict=True)]
+        )
     return claims
 
 

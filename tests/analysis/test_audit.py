@@ -102,7 +102,7 @@ def test_the_log_of_gpt2_gives_its_confusion_matrices_back(gpt2: Audit) -> None:
         assert as_printed.counts is not None
         assert (as_printed.counts.low, as_printed.counts.high) == (right, right)
         assert [fit.matrices.count for fit in as_printed.fits][:2] == [printed, printed]
-        assert [fit.read_as for fit in as_printed.fits] == ["positive", "negative", "macro"]
+        assert [fit.read_as for fit in as_printed.fits] == ["positive", "negative", "macro", "weighted"]
         assert [fit.matrices.listed for fit in kept.fits] == [(matrix,)]
         assert len(system.departures) == 1
         assert "F1 is printed as 0.8" in system.departures[0]
@@ -127,8 +127,9 @@ def test_the_later_run_of_gpt2_is_a_reversal_with_its_learning_rates(gpt2: Audit
         ("lora", "learning_rate"): ("5e-4", "2e-4"),
         ("full", "learning_rate"): ("5e-5", "2e-4"),
     }
-    assert "other way round" in sentence(gpt2, "lora against full", "first run")
-    assert "other way round" in sentence(gpt2, "lora against full", "later run")
+    first, later = (sentence(gpt2, "lora against full", run) for run in ("first run", "later run"))
+    assert first.endswith("It is the other way round in “later run” (+3.67 pp), lora minus full.")
+    assert later.endswith("It is the other way round in “first run” (-2.06 pp), lora minus full.")
     assert "other way round" not in sentence(gpt2, "prefix against full", "later run")
     rows = table(gpt2, "Reversed: lora against full")
     assert rows["learning_rate of full"] == {"": "learning_rate of full", "first run": "5e-5", "later run": "2e-4"}
@@ -186,7 +187,7 @@ def test_the_mid_p_of_a_gap_that_cannot_be_significant_is_shown(distilbert: Audi
     row = table(distilbert, "The gap in sentences")["freezing against cosine"]
     assert row["Exact p"].startswith("0.0625 to")
     assert row["Mid-p"].startswith("0.0312 to")
-    assert (row["Significant up to"], row["by mid-p"]) == ("never", "5 (0.6%)")
+    assert (row["Significant up to"], row["up to, by mid-p"]) == ("never", "5 (0.6%)")
     assert row["Speaks about"] == "examples"
 
 
@@ -228,7 +229,7 @@ def test_the_sentences_could_stand_in_a_review(distilbert: Audit) -> None:
 
 def test_with_one_run_nothing_is_said_about_procedures() -> None:
     said = sentence(judged(SMALL), "lora against full")
-    assert "With one run of each arm nothing can be said about the training procedures." in said
+    assert "From one run of each arm nothing follows about the training procedures." in said
 
 
 def test_a_gap_that_every_overlap_makes_significant() -> None:
@@ -238,7 +239,7 @@ def test_a_gap_that_every_overlap_makes_significant() -> None:
     assert pair.overlaps.outcome == "significant whatever the overlap"
     said = sentence(found, "b against a")
     assert "whatever the overlap of errors, that is significant for these two trained models" in said
-    assert "nothing can be said about the training procedures" in said
+    assert "nothing follows about the training procedures" in said
 
 
 def test_equal_figures_leave_no_gap_to_test() -> None:
@@ -252,7 +253,9 @@ def test_figures_of_few_digits_leave_a_range_of_gaps() -> None:
     assert pair is not None
     # 763 to 771 against 746 to 754.
     assert pair.gap == (-25, -9)
-    assert "9 to 25 of 872 sentences apart, as far as their digits tell" in sentence(found, "b against a")
+    said = sentence(found, "b against a")
+    assert "9 to 25 of 872 sentences apart, as far as their digits tell" in said
+    assert f"not significant if exactly one of the two models is right on more than {pair.significant_up_to}" in said
 
 
 def test_the_log_narrows_what_the_printed_figure_leaves_open() -> None:
@@ -268,7 +271,10 @@ def test_a_figure_that_no_count_gives_is_told_and_not_tested() -> None:
     pair = pairs(found)["lora against full"]
     assert pair.overlaps is None
     assert pair.seeds == ()
-    assert "no number of right answers out of 100 rounds to 0.862" in sentence(found, "lora against full")
+    said = sentence(found, "lora against full")
+    assert "The figure of lora, 0.862, is no share of 100: 86 would print as 0.860 and 87 would print as 0.870." in said
+    assert "It may have been cut instead of rounded" in said
+    assert "The figure of full, 0.883, is no share of 100" in said
     (one,) = [one for one in tables.build(found) if one.title == "What the figures stand for"]
     assert "full, printed: no number of right answers rounds to 0.883." in one.notes
     assert [row[3] for row in one.rows] == ["none of 100", "none of 100"]
@@ -277,9 +283,7 @@ def test_a_figure_that_no_count_gives_is_told_and_not_tested() -> None:
 def test_figures_that_contradict_each_other_are_told() -> None:
     content = {**small(a={"accuracy": "0.90", "f1": {"x": "0.99"}}, b={"accuracy": "0.80"}), "n": "100"}
     found = judged({**content, "classes": {"x": "60", "y": "40"}})
-    assert "The printed figures of a contradict each other: no confusion matrix has them all." in sentence(
-        found, "b against a"
-    )
+    assert "No confusion matrix has accuracy 0.90 and F1 of x 0.99, as printed for a." in sentence(found, "b against a")
 
 
 def test_several_classes_have_counts_and_no_matrices() -> None:
@@ -338,6 +342,108 @@ def test_means_over_runs_are_tested_over_seeds_and_say_so() -> None:
     (reading,) = systems(found)["base"].readings
     assert reading.counts is not None
     assert (reading.counts.n * reading.counts.runs, reading.counts.low) == (38_000, 35_758)
+
+
+@pytest.mark.parametrize(
+    ("ours", "p", "differ", "equal"),
+    [
+        ("96.500%", ": significant)", "", "That contradicts “words”."),
+        ("94.120%", ": not significant)", "do not establish “words”", "Nor do they show “words”: the 95% interval"),
+    ],
+)
+def test_what_is_said_of_means_is_held_against_their_test(ours: str, p: str, differ: str, equal: str) -> None:
+    systems = {**MEANS["systems"], "ours": {"accuracy": ours, "sd": "0.300%", "runs": "5"}}  # type: ignore[dict-item]
+    for said, words in (("differ", differ), ("equal", equal)):
+        pair = {"treatment": "ours", "baseline": "base", "said": said, "words": "words"}
+        text = sentence(judged({**MEANS, "systems": systems, "pairs": [pair]}), "ours against base")
+        assert p in text
+        assert words in text
+        assert ("words" in text) is bool(words)
+
+
+def test_printed_sds_say_how_seeds_scatter() -> None:
+    (seeds,) = pairs(judged(MEANS))["ours against base"].seeds
+    assert (seeds.seed_sd, seeds.source) == (pytest.approx(np.sqrt((0.002**2 + 0.003**2) / 2)), "printed")
+    assert seeds.chance[0] == chance_of_gap(0.004 * 7600, n=7600, seed_sd=seeds.seed_sd, runs=(5, 5), df=8)
+
+
+def test_a_significant_gap_contradicts_that_the_two_are_equal() -> None:
+    pair = {"treatment": "b", "baseline": "a", "said": "equal", "words": "on par"}
+    found = judged({**small(a={"accuracy": "0.90"}, b={"accuracy": "0.80"}), "pairs": [pair]})
+    assert "That contradicts “on par”." in sentence(found, "b against a")
+
+
+def test_tasks_of_one_table_are_no_reversal() -> None:
+    systems = {"full": {"accuracy": "0.92"}, "lora": {"accuracy": "0.91"}}
+    turned = {"full": {"accuracy": "0.66"}, "lora": {"accuracy": "0.70"}}
+    tasks = {"SST-2": {"n": "872", "systems": systems}, "RTE": {"n": "277", "systems": turned}}
+    found = judged({"source": "table 1", "reports": tasks})
+    assert found.reversals == ()
+    assert "other way round" not in sentence(found, "lora against full", "RTE")
+
+
+def test_a_model_that_is_still_learning_does_not_count_as_scatter() -> None:
+    picked = {"best": "accuracy", "on": "test"}
+    logs = [["0.51", "0.80", "0.90", "0.93"], ["0.51", "0.78", "0.85", "0.90"]]
+    found = judged(
+        small(
+            a={"accuracy": "0.93", "selection": picked, "log": {"accuracy": logs[0]}},
+            b={"accuracy": "0.90", "selection": picked, "log": {"accuracy": logs[1]}},
+        )
+    )
+    selected = pairs(found)["b against a"].selected
+    assert selected is not None
+    assert selected.expected[0] < 0.01
+    assert selected.chance < 0.05
+    (one,) = [one for one in tables.build(found) if one.title == "Picked on the reported sentences"]
+    assert "its epochs are not equally good" in one.notes[0]
+
+
+def test_figures_of_another_epoch_than_the_one_that_is_said_are_told() -> None:
+    log = {"accuracy": ["0.9071", "0.9002"]}
+    found = judged(small(a={"accuracy": "0.9071", "selection": "last", "log": log}))
+    (one,) = [one for one in tables.build(found) if one.title == "What the figures stand for"]
+    assert "a: the figures are said to be those of the last epoch, and are those of epoch 1 of 2." in one.notes
+
+
+def test_costs_that_do_not_agree_are_said_in_words() -> None:
+    content = {
+        **SMALL,
+        "model": "gpt2",
+        "classes": {"a": "444", "b": "428"},
+        "systems": {
+            "full": {"accuracy": "0.883", "time": "20 min", "trainable": "100M", "tuning": "all"},
+            "lora": {"accuracy": "0.862", "time": "10 min"},
+        },
+        "pairs": [{"treatment": "lora", "baseline": "full", "time_saved": "30%", "speedup": "2.0"}],
+    }
+    said = sentence(judged(content), "lora against full")
+    assert "Time saved: 30% is printed, and 50.0% follows from the printed figures." in said
+    assert "Times as fast" not in said
+    assert "100M trainable parameters of full are printed where the architecture has 124,441,344." in said
+
+
+def test_claims_of_time_without_times_are_shown_and_not_judged() -> None:
+    found = judged({**SMALL, "pairs": [{"treatment": "lora", "baseline": "full", "time_saved": "30%"}]})
+    row = table(found, "Cost claims")["lora against full"]
+    assert (row["Recomputed"], row["Claimed"], row["Agrees"]) == ("–", "30%", "–")
+    json.dumps(tables.as_json(found), allow_nan=False)
+
+
+def test_parameters_of_an_unknown_model_are_not_judged_and_it_says_so() -> None:
+    content = small(a={"accuracy": "0.9", "trainable": "7B", "tuning": "all"}, b={"accuracy": "0.8"})
+    found = judged({**content, "model": "meta-llama/Llama-3", "classes": {"x": "444", "y": "428"}})
+    assert systems(found)["a"].parameters_reason == "the sizes of meta-llama/Llama-3 are not known here"
+
+
+def test_a_weighted_f1_is_no_contradiction() -> None:
+    # 256 of 279 and 90 of 129: accuracy .8480, F1 weighted by the classes .8451, of neither class and not macro.
+    content = small(a={"accuracy": "0.8480", "f1": "0.8451"}, b={"accuracy": "0.80"})
+    found = judged({**content, "n": "408", "classes": {"equivalent": "279", "other": "129"}})
+    fits = {fit.read_as: fit.matrices for fit in systems(found)["a"].readings[0].fits}
+    assert fits["weighted"].count > 0
+    assert fits["weighted"].listed == ((256, 23, 39, 90),)
+    assert "No confusion matrix" not in sentence(found, "b against a")
 
 
 def test_a_mean_against_a_single_run_is_not_tested() -> None:
@@ -485,7 +591,7 @@ def test_the_same_file_gives_the_same_audit() -> None:
 
 def test_every_table_names_its_sources(gpt2: Audit) -> None:
     for one in tables.build(gpt2):
-        assert "first run: report of July 2025" in one.footer.replace("First", "first")
+        assert one.footer.startswith("first run: report of July 2025")
         assert one.footer.endswith("n = 872.")
 
 

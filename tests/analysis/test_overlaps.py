@@ -107,6 +107,11 @@ def test_a_p_value_of_alpha_is_significant() -> None:
     assert overlaps((2, 2), (0, 0), n=20, alpha=0.25).significant_up_to_mid == 2
     assert overlaps((2, 2), (0, 0), n=20, alpha=0.249).significant_up_to_mid is None
     assert overlaps((1, 1), (0, 0), n=20, alpha=0.5).significant_up_to_mid == 1
+    # Along the discordances of one difference, at the very numbers that are computed there.
+    discordance = np.arange(4, 15, 2)
+    for at, exact, mid in zip(discordance, *p_over_discordance(4, discordance), strict=True):
+        assert overlaps((10, 10), (6, 6), n=20, alpha=float(exact)).significant_up_to == at
+        assert overlaps((10, 10), (6, 6), n=20, alpha=float(mid)).significant_up_to_mid == at
 
 
 @functools.cache

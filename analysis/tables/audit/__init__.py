@@ -45,7 +45,7 @@ def build(audit: Audit) -> tuple[Table, ...]:
         systems.every_matrix(audit),
         pairs.intervals(audit),
     )
-    return tuple(replace(table, footer=f"{sources[0].upper()}{sources[1:]}.") for table in tables if table is not None)
+    return tuple(replace(table, footer=f"{sources}.") for table in tables if table is not None)
 
 
 def markdown(audit: Audit, *, picture: str = "") -> str:

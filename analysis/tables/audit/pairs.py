@@ -9,8 +9,8 @@ from analysis.claims.architectures import same_model
 from analysis.claims.audit import Audit, ReportAudit
 from analysis.claims.overlaps import Overlaps
 from analysis.claims.pairs import PairAudit, SeedsReading
-from analysis.claims.seeds import DISCORDANCE, POWER, SEEDS_FOR_SENTENCES
-from analysis.tables.audit.rows import Row, ends, pairs, table, yes
+from analysis.claims.seeds import DISCORDANT_OF_ERRORS, POWER, SEEDS_FOR_SENTENCES
+from analysis.tables.audit.rows import Row, ends, named, pairs, table, yes
 from analysis.tables.audit.words import review
 from analysis.tables.digits import about, level, percent, points, points_interval, probability, significant, small_p
 from analysis.tables.table import Table
@@ -46,7 +46,7 @@ def gaps(audit: Audit) -> Table | None:
         )
         for report, pair, found in tested
     ]
-    heads = ("Sentences", "Discordant", "Exact p", "Mid-p", "Significant up to", "by mid-p")
+    heads = ("Sentences", "Discordant", "Exact p", "Mid-p", "Significant up to", "up to, by mid-p")
     return table(
         audit,
         "The gap in sentences",
@@ -58,10 +58,15 @@ def gaps(audit: Audit) -> Table | None:
             "exactly one of the two models can be right; the figures leave that open. p: McNemar's test over every "
             "overlap that they allow.",
             f"Significant up to: the greatest discordance at which p is at most {audit.alpha:g}, with its share of all "
-            "sentences. The outcome is that of the exact p, about these two trained models.",
-            *(f"{pair.name}: {pair.reason}." for _, pair in pairs(audit) if pair.reason),
+            "sentences. The outcome is that of the exact p, about these two trained models"
+            f"{_each_by_itself(len(rows))}.",
+            *(f"{named(report, pair.name)}: {pair.reason}." for report, pair in pairs(audit) if pair.reason),
         ),
     )
+
+
+def _each_by_itself(n_pairs: int) -> str:
+    return f", for each of the {n_pairs} pairs by itself" if n_pairs > 1 else ""
 
 
 def intervals(audit: Audit) -> Table | None:
@@ -87,7 +92,8 @@ def intervals(audit: Audit) -> Table | None:
         numeric=heads,
         notes=(
             f"{level(1 - confidence)} intervals, in percentage points. Where a figure allows several numbers of right "
-            "answers, for the one in the middle.",
+            "answers, for the one in the middle. They are of other kinds than the exact test, less strict where few "
+            "sentences are discordant, and may leave out 0 where it does not reject.",
         ),
         detail=True,
     )
@@ -127,7 +133,7 @@ def runs(audit: Audit) -> Table | None:
 def seeds(audit: Audit) -> Table | None:
     """Lay out the gap against the scatter of seeds, one row a pair."""
     rows = [(report, _seeds_row(pair)) for report, pair in pairs(audit) if pair.seeds]
-    heads = ("Gap", "Seed SD", "By seeds alone", "Seeds an arm", "or sentences")
+    heads = ("Gap", "Seed SD", "By seeds alone", "Seeds an arm", f"or sentences at {SEEDS_FOR_SENTENCES} seeds")
     return table(
         audit,
         "The gap against the scatter of seeds",
@@ -137,9 +143,9 @@ def seeds(audit: Audit) -> Table | None:
         notes=(
             "By seeds alone: the chance that two identical procedures come out at least so far apart on this test set, "
             "at this SD over seeds of one run's accuracy.",
-            f"Seeds, or sentences: what confirms a gap of the printed size with {POWER:.0%} power over new seeds and "
-            "new sentences: seeds of each arm on a test set of this size, or test sentences with "
-            f"{SEEDS_FOR_SENTENCES} seeds of each arm. {_supposed(audit)}",
+            f"What would confirm a gap of the printed size, with {POWER:.0%} power over new seeds and new sentences: "
+            f"so many seeds of each arm on a test set of this size; or, with {SEEDS_FOR_SENTENCES} seeds of each arm, "
+            f"so many test sentences. Never: not by this alone. {_supposed(audit)}",
             *_beyond_either(audit),
         ),
     )
@@ -149,8 +155,8 @@ def _supposed(audit: Audit) -> str:
     if all(pair.rerun is not None for _, pair in pairs(audit) if pair.seeds):
         return "From the variance components of the study's own runs."
     return (
-        f"One run of each arm is supposed to differ in being right on {DISCORDANCE:.0%} of the sentences, or as near "
-        "to that as the figures allow."
+        f"Exactly one run of two arms is supposed to be right on {DISCORDANT_OF_ERRORS:g} sentences for each that an "
+        "arm gets wrong, or as near to that as the figures allow."
     )
 
 
@@ -164,10 +170,15 @@ def _seeds_row(pair: PairAudit) -> Row:
         points(pair.gap),
         f"{each(lambda one: significant(100 * one.seed_sd))} pp",
         each(lambda one: one.source),
-        each(lambda one: ends(*map(probability, one.chance))),
+        each(lambda one: ends(*map(_chance, one.chance))),
         each(lambda one: _seeds_needed(one.confirmation.seeds)),
         each(lambda one: _NEVER if one.confirmation.examples is None else about(one.confirmation.examples)),
     )
+
+
+def _chance(chance: float) -> str:
+    # What is 0 here has only run out of digits.
+    return probability(chance) if chance >= 0.005 else "<0.01"
 
 
 def _seeds_needed(needed: int | None) -> str:
@@ -179,13 +190,15 @@ def _seeds_needed(needed: int | None) -> str:
 def _beyond_either(audit: Audit) -> list[str]:
     """Say what does where neither seeds nor sentences alone do, at the SD in the middle."""
     notes = []
-    for _, pair in pairs(audit):
+    for report, pair in pairs(audit):
         if not pair.seeds:
             continue
         middle = pair.seeds[len(pair.seeds) // 2]
         needed = middle.confirmation
         if pair.gap and needed.seeds is None and needed.examples is None:
-            notes.append(f"{pair.name}, at {points(middle.seed_sd, signed=False)}: {needed.reason}.")
+            notes.append(
+                f"{named(report, pair.name)}, at an SD of {points(middle.seed_sd, signed=False)}: {needed.reason}."
+            )
     return notes
 
 
@@ -193,7 +206,7 @@ def selection(audit: Audit) -> Table | None:
     """Lay out gaps between figures that were picked on the reported sentences, or of different epochs."""
     rows, notes, sources = [], [], []
     for report, pair in pairs(audit):
-        notes += [f"{pair.name}: {note}." for note in pair.mismatches]
+        notes += [f"{named(report, pair.name)}: {note}." for note in pair.mismatches]
         if pair.selected is not None:
             rows.append((report, _selected_row(pair)))
             sources.append(report.scatter.source)
@@ -211,7 +224,8 @@ def selection(audit: Audit) -> Table | None:
             f"good and scatter {' or '.join(dict.fromkeys(sources))}; where both figures were picked alike it cancels "
             "on average. Exceeded: whether the gap is larger.",
             "By epochs alone: how often two equally good arms, reported so, come out at least so far apart by the "
-            "scatter of epochs within a run. Seeds come on top, so a small share does not make a gap real.",
+            "scatter of epochs within a run. Seeds come on top, so a small share does not make a gap real; and no p in "
+            "these tables allows for the choice of the epoch.",
             *notes,
         ),
     )
@@ -228,7 +242,7 @@ def _selected_row(pair: PairAudit) -> Row:
         points(selected.last),
         " and ".join(points(lift) for lift in dict.fromkeys(selected.expected)),
         yes(selected.exceeds),
-        percent(selected.chance, places=0),
+        "<1%" if selected.chance < 0.005 else percent(selected.chance, places=0),
     )
 
 

@@ -47,6 +47,11 @@ def systems(audit: Audit) -> list[tuple[ReportAudit, SystemAudit]]:
     return [(report, system) for report in audit.reports for system in report.systems]
 
 
+def named(report: ReportAudit, name: str) -> str:
+    """Return the name of a system or pair with that of its report, where it has one."""
+    return f"{report.report.name}, {name}" if report.report.name else name
+
+
 def ends(low: str, high: str) -> str:
     """Return a range, or its only value."""
     return low if low == high else f"{low} to {high}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from analysis.claims.audit import Audit, ReportAudit
@@ -10,7 +11,7 @@ from analysis.claims.counts import Counts
 from analysis.claims.readings import Fit, Reading
 from analysis.claims.reversals import Reversal
 from analysis.claims.systems import SystemAudit
-from analysis.tables.audit.rows import Row, ends, pairs, systems, table, yes
+from analysis.tables.audit.rows import Row, ends, named, pairs, systems, table, yes
 from analysis.tables.digits import percent, points, whole
 from analysis.tables.table import UNKNOWN, Table
 
@@ -21,17 +22,19 @@ def counts(audit: Audit) -> Table | None:
     for report, system in systems(audit):
         for reading in system.readings:
             rows.append((report, _count_row(system, reading)))
-            where = f"{system.name}, {_where(system, reading)}"
+            where = f"{named(report, system.name)}, {_where(system, reading)}"
             if reading.counts is not None and not reading.counts.possible:
                 notes.append(f"{where}: no number of right answers rounds to {reading.counts.printed}.")
             elif reading.contradicts_itself:
                 how = " or are averaged in another way" if len(reading.fits) > 1 else ""
                 notes.append(f"{where}: no confusion matrix has these figures; they contradict each other{how}.")
-        notes += [f"{system.name}: {note}." for note in system.departures]
+        notes += [f"{named(report, system.name)}: {note}." for note in system.departures]
+        if len(report.report.classes) > 2 and any(reading.others for reading in system.readings):
+            notes.append(f"{named(report, system.name)}: confusion matrices are gone through for two classes only.")
     unnamed = any(fit.read_as for _, system in systems(audit) for reading in system.readings for fit in reading.fits)
-    heads = ("Figure", "Right answers", "Strength")
+    heads = ("Figure", "Right answers", "Ruled out")
     # Where accuracies stand alone there is nothing to show beside them.
-    beside = ("Beside it", "Matrices") if any(row[-2] != UNKNOWN for _, row in rows) else ()
+    beside = ("Other figures", "Matrices") if any(row[-2] != UNKNOWN for _, row in rows) else ()
     width = 2 + len(heads) + len(beside)
     return table(
         audit,
@@ -40,8 +43,8 @@ def counts(audit: Audit) -> Table | None:
         [(report, row[:width]) for report, row in rows],
         numeric=heads,
         notes=(
-            "Right answers: the whole numbers that round to the figure. Strength of that check: the share of figures "
-            "with as many digits that no whole number gives.",
+            "Right answers: the whole numbers that round to the figure. Ruled out: the share of figures with as many "
+            "digits that no whole number gives; at 0% the check could not fail.",
             *(
                 ["Matrices: the confusion matrices that fit, for each class that the figure may be about."]
                 if unnamed
@@ -76,7 +79,10 @@ def _where(system: SystemAudit, reading: Reading) -> str:
 
 
 def _how_many(fits: Sequence[Fit]) -> str:
-    texts = [f"{whole(fit.matrices.count) if fit.matrices.count else 'none'} {fit.read_as}".strip() for fit in fits]
+    texts = [
+        f"{whole(fit.matrices.count) if fit.matrices.count else 'none'}{f' if {fit.read_as}' if fit.read_as else ''}"
+        for fit in fits
+    ]
     return ", ".join(texts) or UNKNOWN
 
 
@@ -175,7 +181,7 @@ def costs(audit: Audit) -> Table | None:
     return table(
         audit,
         "Cost claims",
-        ("Of", "What", *heads, "Agrees"),
+        ("Pair or system", "What", *heads, "Agrees"),
         rows,
         numeric=heads,
         notes=("From the printed figures. One timing of each arm does not say how far another run's would lie.",),
@@ -183,7 +189,9 @@ def costs(audit: Audit) -> Table | None:
 
 
 def _cost_row(one: Recomputed) -> Row:
-    if one.what == "times as fast":
+    if math.isnan(one.value):
+        value = UNKNOWN
+    elif one.what == "times as fast":
         value = f"{one.value:.2f}"
     else:
         value = percent(one.value, places=1 if abs(one.value) >= 0.01 else 2)
@@ -208,8 +216,8 @@ def parameters(audit: Audit) -> Table | None:
             "With the head that classifies sequences. Under an adapter the total has the head twice: peft trains a "
             "copy of it.",
             *(
-                f"{system.name}: not judged, {system.parameters_reason}."
-                for _, system in systems(audit)
+                f"{named(report, system.name)}: not judged, {system.parameters_reason}."
+                for report, system in systems(audit)
                 if system.parameters_reason
             ),
         ),

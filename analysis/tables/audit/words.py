@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 
+from analysis.claims.architectures import same_model
 from analysis.claims.audit import Audit, ReportAudit
+from analysis.claims.costs import Recomputed
+from analysis.claims.counts import Counts
+from analysis.claims.file import Report
 from analysis.claims.overlaps import Overlaps
 from analysis.claims.pairs import PairAudit
+from analysis.claims.reversals import Reversal
 from analysis.claims.seeds import WelchResult
-from analysis.tables.digits import percent, points, points_interval, small_p
+from analysis.claims.systems import SystemAudit
+from analysis.proportions import GapInterval
+from analysis.tables.digits import percent, points, points_interval, small_p, whole
 
-_NO_PROCEDURE = "With one run of each arm nothing can be said about the training procedures."
+_NO_PROCEDURE = "From one run of each arm nothing follows about the training procedures."
 
 
 def review(audit: Audit, report: ReportAudit, pair: PairAudit) -> str:
@@ -24,26 +31,28 @@ def review(audit: Audit, report: ReportAudit, pair: PairAudit) -> str:
         The report of the pair.
     pair
     """
-    turned = any({one.treatment, one.baseline} == {pair.treatment, pair.baseline} for one in audit.reversals)
+    systems = [system for name in (pair.treatment, pair.baseline) for system in report.systems if system.name == name]
     return " ".join(
         [
-            *_gap(pair, report.report.n),
-            *_contradictions(report, pair),
-            *_said(pair),
+            *_gap(audit, report.report, pair, systems),
+            *_contradictions(systems),
+            *_said(audit, pair),
             *_selection(pair),
-            *_own(pair),
-            *(["Another report has this pair the other way round."] if turned else []),
+            *_costs(pair, systems),
+            *_own(report.report, pair),
+            *(_turned(one, report.report.name) for one in audit.reversals if _is_about(one, report.report, pair)),
         ]
     )
 
 
-def _gap(pair: PairAudit, n: int) -> list[str]:
+def _gap(audit: Audit, report: Report, pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
     found = pair.overlaps
     if pair.welch is not None:
-        return [_over_runs(pair.gap, pair.welch)]
+        return [_over_runs(pair.gap, pair.welch, audit.alpha)]
     if found is None:
-        return [f"No test can be made: {pair.reason}."]
-    apart = _apart(found, n)
+        impossible = [_impossible(one.name, one.readings[0].counts) for one in systems]
+        return [text for text in impossible if text] or [f"No test can be made: {pair.reason}."]
+    apart = _apart(found, report.n)
     if found.outcome == "cannot be significant":
         if found.gap == (0, 0):
             return ["The two figures are the same number of right answers: there is no gap to test."]
@@ -58,8 +67,9 @@ def _gap(pair: PairAudit, n: int) -> list[str]:
         ]
     if found.gap[0] != found.gap[1]:
         return [
-            f"The two figures are {apart} apart, as far as their digits tell; whether that is significant, only the "
-            "predictions can tell.",
+            f"The two figures are {apart} apart, as far as their digits tell; that is not significant if exactly one "
+            f"of the two models is right on more than {whole(found.significant_up_to)} sentences, and otherwise only "
+            "the predictions can tell.",
             _NO_PROCEDURE,
         ]
     return [
@@ -68,16 +78,37 @@ def _gap(pair: PairAudit, n: int) -> list[str]:
     ]
 
 
-def _contradictions(report: ReportAudit, pair: PairAudit) -> list[str]:
-    return [
-        f"The printed figures of {system.name} contradict each other: no confusion matrix has them all."
-        for system in report.systems
-        if system.name in (pair.treatment, pair.baseline)
-        and system.readings[0].contradicts_itself
-        # Where no right answers fit, that is said already.
-        and (counts := system.readings[0].counts) is not None
-        and counts.possible
-    ]
+def _impossible(name: str, counts: Counts | None) -> str:
+    """Say of a figure that no number of right answers gives which ones come nearest, and how it may have come about."""
+    if counts is None or counts.possible:
+        return ""
+    places = len(counts.printed.rstrip("% ").partition(".")[2])
+    total = counts.n * counts.runs
+    # The counts to both sides of the figure, in the order in which a range that is empty holds them.
+    nearest = [count for count in (counts.high, counts.low) if 0 <= count <= total]
+
+    def shown(count: int) -> str:
+        return percent(count / total, places=places) if "%" in counts.printed else f"{count / total:.{places}f}"
+
+    near = " and ".join(f"{whole(count)} would print as {shown(count)}" for count in nearest)
+    return (
+        f"The figure of {name}, {counts.printed}, is no share of {whole(total)}: {near}. It may have been cut instead "
+        "of rounded, be a mean over runs or of other sentences, or a misprint."
+    )
+
+
+def _contradictions(systems: list[SystemAudit]) -> list[str]:
+    out = []
+    for system in systems:
+        printed = system.readings[0]
+        if not printed.contradicts_itself or printed.counts is None or not printed.counts.possible:
+            continue
+        read = ", whichever class or mean they are of" if len(printed.fits) > 1 else ""
+        out.append(
+            f"No confusion matrix has accuracy {printed.accuracy} and {printed.others}, as printed for "
+            f"{system.name}{read}."
+        )
+    return out
 
 
 def _apart(found: Overlaps, n: int) -> str:
@@ -85,45 +116,55 @@ def _apart(found: Overlaps, n: int) -> str:
     if found.gap[0] < 0 < found.gap[1]:
         low = 0
     if low != high:
-        return f"{low} to {high:,} of {n:,} sentences"
-    return "one sentence" if low == 1 else f"{low:,} of {n:,} sentences"
+        return f"{whole(low)} to {whole(high)} of {whole(n)} sentences"
+    return "one sentence" if low == 1 else f"{whole(low)} of {whole(n)} sentences"
 
 
 def _only_if(found: Overlaps) -> str:
     least, most = found.discordance
-    possible = f"({least:,} to {most:,} are possible)"
-    if found.significant_up_to == least:
-        return f"only if exactly one of the two models is right on just these {least:,} sentences {possible}"
-    return f"only if exactly one of the two models is right on at most {found.significant_up_to:,} sentences {possible}"
+    up_to = found.significant_up_to
+    many = f"just these {whole(least)}" if up_to == least else f"at most {whole(up_to)}"
+    return (
+        f"only if exactly one of the two models is right on {many} sentences ({whole(least)} to {whole(most)} are "
+        "possible)"
+    )
 
 
-def _over_runs(gap: float, tested: WelchResult) -> str:
-    apart = f"The means over {tested.runs[0]} and {tested.runs[1]} runs are {points(abs(gap), signed=False)} apart"
+def _over_runs(gap: float, tested: WelchResult, alpha: float) -> str:
     low, high = (small_p(p) for p in tested.p_value)
     p = f"p = {low}" if low == high else f"p from {low} to {high}, as far as the digits tell"
+    significant = "significant" if tested.p_value[1] <= alpha else "not significant"
+    if tested.p_value[0] <= alpha < tested.p_value[1]:
+        significant = f"on either side of {alpha:g}"
     return (
-        f"{apart} (Welch's t, {p}); that speaks about new seeds on these very test sentences, and not about new "
+        f"The means over {tested.runs[0]} and {tested.runs[1]} runs are {points(abs(gap), signed=False)} apart "
+        f"(Welch's t, {p}: {significant}); that speaks about new seeds on these very test sentences, and not about new "
         "sentences."
     )
 
 
-def _said(pair: PairAudit) -> list[str]:
-    found = pair.overlaps
-    if found is None or pair.said is None:
+def _said(audit: Audit, pair: PairAudit) -> list[str]:
+    if pair.said is None or (pair.overlaps is None and pair.welch is None):
         return []
-    if pair.said == "equal":
-        low = min(one.low for one in found.at_most)
-        high = max(one.high for one in found.at_most)
-        first, second = points_interval((low, high)).strip("[]").split(", ")
-        quoted = f"“{pair.words}”" if pair.words else "that the two are equal"
-        return [
-            f"Nor do they show {quoted}: with as little overlap as the figures allow, the 95% interval of the gap goes "
-            f"from {first} to {second} pp."
-        ]
-    if found.outcome == "significant whatever the overlap":
-        return []
-    quoted = f"“{pair.words}”" if pair.words else "that the two differ"
-    return [f"The figures alone do not establish {quoted}."]
+    if pair.overlaps is not None:
+        shown = pair.overlaps.outcome == "significant whatever the overlap"
+        limits = (
+            f"the 95% interval of the gap is {_hull(pair.overlaps.at_least)} pp with the most overlap of errors and "
+            f"{_hull(pair.overlaps.at_most)} pp with the least"
+        )
+    elif pair.welch is not None:
+        shown = pair.welch.p_value[1] <= audit.alpha
+        limits = f"the 95% interval of the gap is {points_interval(pair.welch.interval)} pp"
+    if pair.said == "differ":
+        quoted = f"“{pair.words}”" if pair.words else "that the two differ"
+        return [] if shown else [f"The figures alone do not establish {quoted}."]
+    quoted = f"“{pair.words}”" if pair.words else "that the two are equal"
+    return [f"That contradicts {quoted}." if shown else f"Nor do they show {quoted}: {limits}."]
+
+
+def _hull(intervals: tuple[GapInterval, GapInterval]) -> str:
+    """Return the limits that hold both intervals."""
+    return points_interval((min(one.low for one in intervals), max(one.high for one in intervals)))
 
 
 def _selection(pair: PairAudit) -> list[str]:
@@ -136,20 +177,54 @@ def _selection(pair: PairAudit) -> list[str]:
     else:
         sides = zip((pair.treatment, pair.baseline), selected.epochs, strict=True)
         who = " and ".join(f"the figure of {name} is the best of {k} epochs" for name, k in sides if k > 1)
-    share = percent(selected.chance, places=0)
+    share = "less than 1%" if selected.chance < 0.005 else percent(selected.chance, places=0)
     return [
         f"{who[0].upper()}{who[1:]} on these very sentences: by the scatter of epochs alone, equally good arms "
         f"reported so come out as far apart in {share} of cases."
     ]
 
 
-def _own(pair: PairAudit) -> list[str]:
+def _costs(pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
+    """Name what does not agree with the printed figures."""
+    wrong = [_recomputed(one) for one in pair.costs if one.agrees is False]
+    for system in systems:
+        if system.share is not None and system.share.agrees is False:
+            wrong.append(f"{_recomputed(system.share)} ({system.name})")
+        wrong += [
+            f"{check.printed} {check.what} parameters of {system.name} are printed where the architecture has "
+            f"{whole(check.expected)}"
+            for check in system.parameters
+            if not check.agrees
+        ]
+    return [f"{text[0].upper()}{text[1:]}." for text in wrong]
+
+
+def _recomputed(one: Recomputed) -> str:
+    value = f"{one.value:.2f}" if one.what == "times as fast" else percent(one.value, places=1)
+    return f"{one.what}: {one.claimed} is printed, and {value} follows from the printed figures"
+
+
+def _own(report: Report, pair: PairAudit) -> list[str]:
     own = pair.rerun
     if own is None or math.isnan(own.p_exact[0]):
         return []
     least, most = (percent(share, places=1) for share in own.discordance[1:])
     low, high = map(small_p, own.p_exact)
+    other = "" if report.model is None or same_model(report.model, own.model) else f", which trained {own.model},"
     return [
-        f"In {own.n_seeds} pairs of runs of {own.study} exactly one model is right on {least} to {most} of the "
+        f"In {own.n_seeds} pairs of runs of {own.study}{other} exactly one model is right on {least} to {most} of the "
         f"sentences, which would make that p {low} to {high}."
     ]
+
+
+def _is_about(one: Reversal, report: Report, pair: PairAudit) -> bool:
+    about = {one.treatment, one.baseline} == {pair.treatment, pair.baseline}
+    return about and report.name in [occurrence.report for occurrence in one.occurrences]
+
+
+def _turned(one: Reversal, report: str) -> str:
+    """Name the reports that have a pair the other way round, with their gaps."""
+    (here,) = [occurrence.sign for occurrence in one.occurrences if occurrence.report == report]
+    others = [occurrence for occurrence in one.occurrences if occurrence.sign == -here]
+    named = ", ".join(f"“{other.report}” ({points(other.gap)})" for other in others)
+    return f"It is the other way round in {named}, {one.treatment} minus {one.baseline}."
