@@ -241,6 +241,21 @@ def test_results_that_are_not_there_are_refused(command: Any, claims: Any) -> No
     assert err.startswith("error: nothing")
 
 
+def test_a_study_stands_beside_the_figures(
+    command: Any, tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(sys, "argv", ["harness", "run", str(tiny_file), "--results", str(tmp_path / "results")])
+    with pytest.raises(SystemExit):
+        cli.main()
+    path = tmp_path / "claims.yaml"
+    path.write_text("source: s\nn: 40\nsystems: {full: {accuracy: 0.55}, lora: {accuracy: 0.475, arm: lora-r2}}\n")
+    code, out, _ = command(path, "--results", tmp_path / "results" / "tiny", "--format", "json")
+    assert code == 0
+    (pair,) = json.loads(out[out.index("{") :])["reports"][0]["pairs"]
+    assert (pair["rerun"]["study"], pair["rerun"]["treatment"], pair["rerun"]["n_seeds"]) == ("tiny", "lora-r2", 2)
+
+
 def test_markup_in_a_name_is_shown_as_it_is(command: Any, claims: Any) -> None:
     code, out, _ = command(claims(("full:", "'full[v][/red]':")))
     assert code == 0

@@ -81,7 +81,7 @@ def _sd(figure: Figure) -> Figure:
     # Points without their sign would be read as shares: 0.4 as 40 points.
     if figure.high > _MOST_SD:
         hint = "" if "%" in figure.printed else f"; write {figure.printed}% if it is {figure.printed} points"
-        raise ValueError(f"expected an SD of at most {float(_MOST_SD):.0%}, got {figure.printed!r}{hint}")
+        raise ValueError(f"expected an SD below {float(_MOST_SD):.0%}, got {figure.printed!r}{hint}")
     return figure
 
 

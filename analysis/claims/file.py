@@ -171,7 +171,7 @@ def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tupl
     if not isinstance(shared.get("settings", {}), Mapping):
         said = f"expected {_ALLOWED_HEAD.values['settings',]}, got {shown(shared.pop('settings'))}"
         problems.append(Problem(path=("settings",), message=said))
-    if "arms" in content and "systems" not in content:
+    if "arms" in content and not {"systems", "reports"} & content.keys():
         return None, (Problem(path=("arms",), message="this is a study file; it is for harness run"),)
     bodies = content.get("reports", {"": {}})
     if not isinstance(bodies, Mapping) or not bodies:
@@ -204,7 +204,7 @@ def _within(prefix: Path, problem: Problem, seed_sd: object) -> Problem:
     """Return a problem of a block with its path from the top of the file."""
     # Neither the name of a class that the report does not name nor that of an SD alone is a key of the file.
     path = tuple(part for part in problem.path if part != "")
-    if path == ("seed_sd", "value") and isinstance(seed_sd, str):
+    if path == ("seed_sd", "value") and not isinstance(seed_sd, Mapping):
         path = path[:1]
     if path and str(path[-1]).isdigit() and problem.message.startswith("unknown key"):
         return Problem(path=(*prefix, *path), message=f"expected quotes around a number with commas, got {path[-1]!r}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from analysis.claims import matrices
-from analysis.claims.blocks import MACRO, WEIGHTED, Log, System
+from analysis.claims.blocks import MACRO, WEIGHTED, Criterion, Log, System
 from analysis.claims.counts import Counts, right_answers
 from analysis.claims.figures import Figure
 from analysis.claims.file import Report
@@ -83,7 +84,8 @@ def readings(system: System, report: Report) -> tuple[Reading, ...]:
 def kept_epoch(system: System) -> int | None:
     """Find the epoch of the log that the printed figures are of.
 
-    Accuracy and loss decide. Where several epochs have both, it is the earliest one of a best epoch, else the last.
+    Accuracy and loss decide. Where several epochs have both, it is the one that the selection means: the best, of
+    equal ones the earliest; else the last.
 
     Returns
     -------
@@ -101,8 +103,20 @@ def kept_epoch(system: System) -> int | None:
     ]
     if not any(figure and column for figure, column in printed):
         return None
-    earliest = system.selection is not None and system.selection.best is not None
-    return (epochs[0] if earliest else epochs[-1]) if epochs else None
+    if system.selection is None or system.selection.best is None:
+        return epochs[-1] if epochs else None
+    order = _order(log, system.selection.best)
+    return min(epochs, key=lambda epoch: (order[epoch - 1], epoch), default=None)
+
+
+def _order(log: Log, criterion: Criterion) -> list[Fraction]:
+    """Return for each epoch a number that is the smaller the better; all alike where the log does not say."""
+    sign = 1 if criterion == "loss" else -1
+    return [sign * figure.value for figure in _column(log, criterion)] or [Fraction(0)] * log.epochs
+
+
+def _column(log: Log, criterion: Criterion) -> tuple[Figure, ...]:
+    return {"loss": log.loss, "accuracy": log.accuracy}.get(criterion, ())
 
 
 def joint_matrix(system: System, report: Report) -> tuple[int, int, int, int] | None:
@@ -120,7 +134,7 @@ def departures(system: System, report: Report) -> tuple[str, ...]:
         both = {"accuracy": system.score and log.accuracy, "loss": system.loss and log.loss}
         printed = " and ".join(name for name, known in both.items() if known)
         return (f"no epoch of the log has the printed {printed}",) if printed else ()
-    notes = _other_than_said(system, log, epoch)
+    notes: list[str] = []
     for measure in _MEASURES:
         logged = {name: column[epoch - 1] for name, column in getattr(log, measure).items()}
         for name, figure in getattr(system, measure).items():
@@ -128,14 +142,12 @@ def departures(system: System, report: Report) -> tuple[str, ...]:
             beside = logged.values() if not name or "" in logged else [logged[name]] if name in logged else []
             if beside and not any(figure.agrees_with(other) for other in beside):
                 values = " and ".join(other.printed for other in beside)
-                of = f" of {name}" if name else ""
-                notes.append(
-                    f"{_NAMES[measure]}{of} is printed as {figure.printed}, epoch {epoch} of the log has {values}"
-                )
+                what = _named(measure, name)
+                notes.append(f"{what} is printed as {figure.printed}, epoch {epoch} of the log has {values}")
     joint = _joint(system, report)
     if not notes and joint and not any(fit.matrices.count for fit in joint) and not _alone(system, report, epoch):
         notes.append("no confusion matrix fits the printed figures and the log together")
-    return tuple(notes)
+    return (*_other_than_said(system, log, epoch), *notes)
 
 
 def _other_than_said(system: System, log: Log, epoch: int) -> list[str]:
@@ -146,13 +158,10 @@ def _other_than_said(system: System, log: Log, epoch: int) -> list[str]:
     if selection.best is None:
         said = f"the figures are said to be those of the last epoch, and are those of epoch {epoch} of {log.epochs}"
         return [said] if epoch != log.epochs else []
-    column = log.loss if selection.best == "loss" else log.accuracy if selection.best == "accuracy" else ()
-    if not column:
-        return []
-    values = [figure.value for figure in column]
-    best = values.index(min(values) if selection.best == "loss" else max(values)) + 1
+    order, column = _order(log, selection.best), _column(log, selection.best)
+    best = order.index(min(order)) + 1
     said = f"epoch {best} of the log has the best {selection.best}, and the figures are those of epoch {epoch}"
-    return [said] if values[best - 1] != values[epoch - 1] else []
+    return [] if best == epoch or not column or column[best - 1].agrees_with(column[epoch - 1]) else [said]
 
 
 def _named(measure: Measure, name: str) -> str:

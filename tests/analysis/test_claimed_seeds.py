@@ -14,8 +14,8 @@ from scipy import special, stats
 
 from analysis.claims.figures import Figure, read_share
 from analysis.claims.seeds import (
-    DISCORDANCE,
-    RERUN_DISCORDANCE,
+    DISCORDANT_OF_ERRORS,
+    RERUN_OF_DISCORDANT,
     SEEDS_FOR_SENTENCES,
     WelchResult,
     chance_of_gap,
@@ -148,7 +148,7 @@ def of_a_study() -> VarianceComponents:
 @pytest.mark.parametrize(
     "components",
     [
-        supposed_components(0.004, n=872),
+        supposed_components(0.004, n=872, discordance=0.08),
         supposed_components(0.01, n=872, discordance=0.15),
         supposed_components(0.02, n=872, discordance=0.03),
         of_a_study(),
@@ -166,7 +166,7 @@ def test_a_confirmation_is_what_the_plan_says(gap: float, alpha: float, componen
 
 
 def test_a_confirmation_has_four_chances_in_five_and_not_one_seed_too_many() -> None:
-    components = supposed_components(0.01, n=872)
+    components = supposed_components(0.01, n=872, discordance=0.08)
     found = confirmation(0.02, components, n=872)
     assert found.seeds is not None
     assert found.examples is not None
@@ -181,21 +181,25 @@ def test_a_confirmation_has_four_chances_in_five_and_not_one_seed_too_many() -> 
 @pytest.mark.parametrize(
     ("seed_sd", "given", "discordance", "rerun"),
     [
-        (0.01, {}, 0.08, 0.05),
-        (0.01, {"discordance": 0.15}, 0.15, 0.05),
-        # Two seeds of an arm differ no more often than two arms do.
-        (0.01, {"discordance": 0.03}, 0.03, 0.03),
+        # Two seeds of an arm differ on 5/8 as many sentences as two arms do.
+        (0.01, {"discordance": 0.08}, 0.08, 0.05),
+        (0.01, {"discordance": 0.16}, 0.16, 0.1),
+        (0.01, {"discordance": 0.032}, 0.032, 0.02),
+        # On half of the sentences they differ when both guess.
+        (0.01, {"discordance": 0.8}, 0.8, 0.5),
+        (0.01, {"discordance": 0.9}, 0.9, 0.5),
+        (0.5, {"discordance": 1.0}, 1.0, 0.5),
         # Runs differ at least as often as their accuracies scatter: 2 * 0.01^2, 2 * 0.2^2 and 2 * 0.5^2.
         (0.01, {"discordance": 1e-6}, 0.0002, 0.0002),
         (0.01, {"discordance": 0.0}, 0.0002, 0.0002),
-        (0.2, {}, 0.08, 0.08),
-        (0.5, {}, 0.5, 0.5),
+        (0.2, {"discordance": 0.08}, 0.08, 0.08),
+        (0.5, {"discordance": 0.08}, 0.5, 0.5),
         # Two runs differ at least as often as one is better.
-        (0.01, {"gap": 0.07}, 0.08, 0.05),
-        (0.01, {"gap": 0.3}, 0.3, 0.05),
-        (0.01, {"gap": -0.3}, 0.3, 0.05),
-        (0.01, {"discordance": 0.01, "gap": 0.02}, 0.02, 0.01),
-        (0.01, {"gap": 1.0}, 1.0, 0.05),
+        (0.01, {"discordance": 0.08, "gap": 0.07}, 0.08, 0.05),
+        (0.01, {"discordance": 0.08, "gap": 0.3}, 0.3, 0.05),
+        (0.01, {"discordance": 0.08, "gap": -0.3}, 0.3, 0.05),
+        (0.01, {"discordance": 0.016, "gap": 0.02}, 0.02, 0.01),
+        (0.01, {"discordance": 0.08, "gap": 1.0}, 1.0, 0.05),
     ],
 )
 @pytest.mark.parametrize("n", [872, 200])
@@ -210,20 +214,37 @@ def test_what_is_supposed_by_hand(
 
 
 def test_what_is_supposed_where_nothing_is_known() -> None:
-    assert (DISCORDANCE, RERUN_DISCORDANCE, SEEDS_FOR_SENTENCES) == (0.08, 0.05, 10)
-    assert confirmation(18 / 872, supposed_components(0.01, n=872), n=872).seeds == 11
+    assert (DISCORDANT_OF_ERRORS, RERUN_OF_DISCORDANT, SEEDS_FOR_SENTENCES) == (0.8, 0.625, 10)
+    # Two arms that get a tenth of the sentences wrong: the shares that `harness plan` supposes.
+    discordance = DISCORDANT_OF_ERRORS * 0.1
+    assert (discordance, RERUN_OF_DISCORDANT * discordance) == pytest.approx((0.08, 0.05))
+    assert confirmation(18 / 872, supposed_components(0.01, n=872, discordance=discordance), n=872).seeds == 11
+
+
+def test_how_often_two_arms_differ_has_to_be_said() -> None:
+    with pytest.raises(TypeError, match="discordance"):
+        supposed_components(0.01, n=872)  # type: ignore[call-arg]
+    for discordance in (-0.01, 1.0001, math.inf, math.nan):
+        with pytest.raises(ValueError, match=f"discordance must lie between 0 and 1, got {discordance!r}"):
+            supposed_components(0.01, n=872, discordance=discordance)
 
 
 @pytest.mark.parametrize(
     "change",
-    [*({"seed_sd": sd} for sd in (-0.01, -0.6, 0.51, math.nan)), {"discordance": 1.5}, {"n": 1}, {"gap": -1.01}],
+    [
+        *({"seed_sd": sd} for sd in (-0.01, -0.6, 0.51, math.nan)),
+        {"discordance": 1.5},
+        {"discordance": -0.5},
+        {"n": 1},
+        {"gap": -1.01},
+    ],
 )
 def test_figures_out_of_range_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"must|need"):
-        supposed_components(**{"seed_sd": 0.01, "n": 872, **change})
+        supposed_components(**{"seed_sd": 0.01, "n": 872, "discordance": 0.08, **change})
     for other in ({"n": 1}, {"alpha": 0.0}, {"alpha": 0.9}):
         with pytest.raises(ValueError, match=r"must|need"):
-            confirmation(0.02, supposed_components(0.01, n=872), **{"n": 872, **other})  # type: ignore[arg-type]
+            confirmation(0.02, supposed_components(0.01, n=872, discordance=0.08), **{"n": 872, **other})  # type: ignore[arg-type]
 
 
 def exact(value: float) -> Figure:

@@ -27,7 +27,7 @@ WHOLE = "expected a whole number above 0, got "
 NUMBER = "expected a number such as 0.3255, got "
 PARAMETERS = "expected a number of parameters such as 124,441,344 or 124M, got "
 SOURCE = "expected a text that says where the figures stand, got "
-N = "expected a whole number of test examples above 0, got "
+N = "expected a whole number of test examples from 1 to 10,000,000, got "
 CLASSES = "expected a mapping of class to its number of test examples, got "
 SETTINGS = "expected a mapping of setting to value, got "
 SYSTEMS = "expected a mapping of name to figures, such as {full: {accuracy: 0.883}}, got "
@@ -39,6 +39,8 @@ MODULES = "expected a list of module names such as [c_attn], got "
 LOG = "expected a mapping such as {accuracy: [0.852, 0.862], loss: [0.33, 0.32]}, got "
 EPOCHS = "expected a list of figures, one for each epoch, got "
 ALIKE = "expected one figure an epoch everywhere, got "
+SD = "expected an SD below 20%, got "
+STUDY = "this is a study file; it is for harness run"
 RUNS = "an SD over runs takes two runs or more; say how many, such as runs: 5"
 PAIRS = "expected a list of {treatment: SYSTEM, baseline: SYSTEM}, got "
 PAIR = "expected {treatment: SYSTEM, baseline: SYSTEM}, got "
@@ -61,7 +63,7 @@ settings: {epochs: 3, optimizer: {name: adamw, betas: [0.9, 0.999]}}
 systems:
   full:
     accuracy: 0.860
-    f1: {positive: 0.870, negative: 0.85, macro: 86.0%}
+    f1: {positive: 0.870, negative: 0.85, macro: 86.0%, weighted: 0.8602}
     precision: 0.880
     recall: {macro: .9}
     loss: 0.3250
@@ -157,7 +159,7 @@ def test_everything_that_a_file_takes_is_read_as_it_stands() -> None:
     assert full.accuracy is not None
     assert full.accuracy.printed == "0.860"
     assert full.accuracy.half_width == Fraction(1, 2000)
-    assert printed(full.f1) == {"positive": "0.870", "negative": "0.85", "macro": "86.0%"}
+    assert printed(full.f1) == {"positive": "0.870", "negative": "0.85", "macro": "86.0%", "weighted": "0.8602"}
     assert printed(full.precision) == {"": "0.880"}
     assert printed(full.recall) == {"macro": ".9"}
     single = (full.loss, full.time, full.parameters, full.trainable, full.trainable_share)
@@ -427,6 +429,9 @@ def test_what_was_read_cannot_be_changed() -> None:
         ("source", None, "source", f"{SOURCE}nothing"),
         *[("n", text, "n", f"{WHOLE}{text!r}") for text in ("0", "872.0", "many", "", "-5", "87,2", "1e3", "87%")],
         ("n", ["872"], "n", f"{WHOLE}a list"),
+        ("n", "872_0", "n", f"{WHOLE}'872_0'"),
+        ("n", "10,000,001", "n", "expected at most 10,000,000 test examples, got 10,000,001"),
+        ("n", 10**12, "n", "expected at most 10,000,000 test examples, got 1,000,000,000,000"),
         ("n", None, "n", f"{WHOLE}nothing"),
         ("model", ["gpt2"], "model", "expected a text with the name of a model, got a list"),
         ("data", {}, "data", "expected a text with the name of a data set, got an empty mapping"),
@@ -452,9 +457,12 @@ def test_what_was_read_cannot_be_changed() -> None:
         ("pairs", "all", "pairs", f"{PAIRS}'all'"),
         ("pairs", "", "pairs", f"{PAIRS}''"),
         ("pairs", {"treatment": "lora", "baseline": "full"}, "pairs", f"{PAIRS}a mapping"),
-        ("seed_sd", "small", "seed_sd.value", f"{FIGURE}'small'"),
-        ("seed_sd", "1.2", "seed_sd.value", f"{SHARE}'1.2'{SIGN}"),
-        ("seed_sd", ["1%"], "seed_sd.value", f"{FIGURE}a list"),
+        ("seed_sd", "small", "seed_sd", f"{FIGURE}'small'"),
+        ("seed_sd", "1.2", "seed_sd", f"{SHARE}'1.2'{SIGN}"),
+        ("seed_sd", "0,8%", "seed_sd", f"{FIGURE}'0,8%'; decimals take a point"),
+        ("seed_sd", {"value": "small"}, "seed_sd.value", f"{FIGURE}'small'"),
+        ("seed_sd", {"value": "1.2", "runs": "5"}, "seed_sd.value", f"{SHARE}'1.2'{SIGN}"),
+        ("seed_sd", ["1%"], "seed_sd", f"{FIGURE}a list"),
         ("seed_sd", {"value": "1%", "runs": "1"}, "seed_sd.runs", "expected a whole number of runs from 2, got '1'"),
         ("seed_sd", {"value": "1%", "runs": "some"}, "seed_sd.runs", f"{WHOLE}'some'"),
         ("selection", "best", "selection", f"{SELECTION}'best'"),
@@ -475,12 +483,106 @@ def test_what_stands_at_the_top_is_checked(key: str, value: object, where: str, 
         assert said(content(reports={"first": {}, "second": {key: value}})) == {f"reports.second.{where}": message}
 
 
+@pytest.mark.parametrize("text", ["0", "0.00%", "0%"])
+def test_a_seed_sd_is_above_0(text: str) -> None:
+    message = f"expected a figure above 0, got {text!r}"
+    assert said(content(seed_sd=text)) == {"seed_sd": message}
+    assert said(content(seed_sd={"value": text, "runs": "5"})) == {"seed_sd.value": message}
+
+
 @pytest.mark.parametrize(
-    ("value", "got"), [("0", "'0'"), ("0.00%", "'0.00%'"), ("51%", "'51%'"), ({"value": "0.9", "runs": "5"}, "'0.9'")]
+    ("text", "hint"),
+    [
+        ("51%", ""),
+        ("20.1%", ""),
+        # It may stand for as much as 20.5%, or for 25%.
+        ("20%", ""),
+        ("0.2", "; write 0.2% if it is 0.2 points"),
+        ("0.4", "; write 0.4% if it is 0.4 points"),
+        ("0.90", "; write 0.90% if it is 0.90 points"),
+        ("1", "; write 1% if it is 1 points"),
+    ],
 )
-def test_a_seed_sd_is_one_that_a_share_can_have(value: object, got: str) -> None:
-    assert said(content(seed_sd=value)) == {"seed_sd.value": f"expected an SD above 0% and at most 50%, got {got}"}
-    assert said(content(seed_sd="50%")) == {}
+def test_an_sd_is_one_of_shares_and_not_of_points(text: str, hint: str) -> None:
+    message = f"{SD}{text!r}{hint}"
+    assert said(content(seed_sd=text)) == {"seed_sd": message}
+    assert said(content(seed_sd={"value": text, "runs": "5"})) == {"seed_sd.value": message}
+    accuracy = "88.3%" if "%" in text else "0.883"
+    assert said(of(accuracy=accuracy, sd=text, runs="5")) == {"systems.full.sd": message}
+
+
+@pytest.mark.parametrize("text", ["19%", "19.9%", "19.95%", "0.1", "0.19", "0.1995", "0.004", "0.4%"])
+def test_an_sd_up_to_20_per_cent_is_taken(text: str) -> None:
+    assert said(content(seed_sd=text)) == {}
+    assert said(content(seed_sd={"value": text, "runs": "5"})) == {}
+    accuracy = "88.3%" if "%" in text else "0.883"
+    assert said(of(accuracy=accuracy, sd=text, runs="5")) == {}
+    assert said(of(sd=text, runs="5")) == {}
+
+
+def test_an_sd_over_runs_may_be_0() -> None:
+    assert said(of(accuracy="0.883", sd="0.000", runs="5")) == {}
+
+
+@pytest.mark.parametrize(
+    ("figures", "message"),
+    [
+        ({"accuracy": "88.3%", "sd": "0.004"}, "expected the unit of '88.3%', got '0.004'"),
+        ({"accuracy": "0.883", "sd": "0.4%"}, "expected the unit of '0.883', got '0.4%'"),
+        ({"error_rate": "11.7%", "sd": "0.004"}, "expected the unit of '11.7%', got '0.004'"),
+        ({"error_rate": "0.117", "sd": "0.4 %"}, "expected the unit of '0.117', got '0.4 %'"),
+        ({"accuracy": "88.3%", "sd": "0.4 %"}, None),
+        ({"error_rate": "0.117", "sd": "0.004"}, None),
+        # Without an accuracy there is no unit to hold it against.
+        ({"f1": "88.3%", "sd": "0.004"}, None),
+    ],
+)
+def test_an_sd_has_the_unit_of_the_accuracy(figures: dict[str, Any], message: str | None) -> None:
+    assert said(of(**figures, runs="5")) == ({"systems.full.sd": message} if message else {})
+
+
+def test_a_seed_sd_may_have_another_unit_than_the_accuracies() -> None:
+    assert said(content(seed_sd="0.8%", systems={"full": {"accuracy": "0.883"}})) == {}
+
+
+def test_the_place_of_a_seed_sd_is_that_of_the_report_it_stands_in() -> None:
+    reports = {"first": {}, "second": {"seed_sd": {"value": "0"}}}
+    assert list(said(content(seed_sd="many", reports=reports))) == ["seed_sd", "reports.second.seed_sd.value"]
+    reports = {"first": {}, "second": {"seed_sd": "0"}}
+    assert list(said(content(seed_sd={"value": "many"}, reports=reports))) == [
+        "seed_sd.value",
+        "reports.second.seed_sd",
+    ]
+
+
+@pytest.mark.parametrize("n", ["1", "10,000,000", "10000000", 10_000_000])
+def test_as_many_examples_are_taken_as_can_be_gone_through(n: object) -> None:
+    assert said(content(n=n)) == {}
+
+
+@pytest.mark.parametrize("mean", ["macro", "weighted"])
+def test_no_class_is_named_like_a_mean(mean: str) -> None:
+    assert said(content(classes={"positive": "444", mean: "428"})) == {
+        "classes": f"expected names of classes, got {mean!r}, which stands for a mean of all"
+    }
+
+
+@pytest.mark.parametrize(("name", "shown"), [("", "''"), (" ", "' '")])
+def test_a_system_must_have_a_name(name: str, shown: str) -> None:
+    message = f"expected a text as a system's name, got {shown}"
+    assert said(content(systems={"full": {}, name: {"accuracy": "0.9"}})) == {"systems": message}
+
+
+@pytest.mark.parametrize("arms", [{"full": {}, "lora": {}}, {}, ["full"], None])
+def test_a_study_file_is_one_problem(arms: object) -> None:
+    study = {"title": "LoRA", "model": {"name": "gpt2"}, "seeds": ["1", "2"], "arms": arms}
+    assert said(study) == {"arms": STUDY}
+
+
+def test_a_claims_file_may_not_have_arms_but_is_no_study_file() -> None:
+    ((place, message),) = said(content(arms={})).items()
+    assert place == "arms"
+    assert message.startswith("unknown key 'arms'")
 
 
 @pytest.mark.parametrize("key", ["source", "n", "systems"])
@@ -496,6 +598,7 @@ def test_what_a_report_cannot_do_without(key: str) -> None:
         ({"accuracy": "88.3"}, "accuracy", f"{SHARE}'88.3'{SIGN}"),
         ({"accuracy": "101%"}, "accuracy", f"{SHARE}'101%'"),
         ({"accuracy": ""}, "accuracy", f"{FIGURE}''"),
+        ({"accuracy": "0,883"}, "accuracy", f"{FIGURE}'0,883'; decimals take a point"),
         ({"accuracy": "-0.1"}, "accuracy", f"{FIGURE}'-0.1'"),
         ({"accuracy": ["0.9"]}, "accuracy", f"{FIGURE}a list"),
         ({"accuracy": {}}, "accuracy", f"{FIGURE}an empty mapping"),
@@ -566,7 +669,7 @@ def test_the_figures_of_a_system_are_checked(figures: dict[str, Any], where: str
 def test_a_system_that_is_no_mapping_is_refused(figures: object) -> None:
     shown = {"0.883": "'0.883'", "": "''", "None": "nothing", "[]": "an empty list", "['0.883']": "a list"}
     assert said(content(systems={"full": {}, "lora": figures})) == {
-        "systems.lora": f"expected a mapping of figures, got {shown[str(figures)]}"
+        "systems.lora": f"expected figures such as {{accuracy: 0.883}}, got {shown[str(figures)]}"
     }
 
 
@@ -593,17 +696,18 @@ def test_a_selection_has_as_many_epochs_as_the_log() -> None:
 @pytest.mark.parametrize("measure", ["f1", "precision", "recall"])
 def test_a_class_must_be_one_of_the_classes(measure: str) -> None:
     classes = {"positive": "444", "negative": "428"}
-    figures = {"positve": "0.9", "neutral": "0.8", "macro": "0.8", "negative": "0.7"}
+    figures = {"positve": "0.9", "neutral": "0.8", "macro": "0.8", "negative": "0.7", "weighted": "0.75"}
     systems = {
-        "full": {measure: figures, "log": {measure: {"Positive": ["0.8"], "mikro": ["0.9"]}}},
+        "full": {measure: figures, "log": {measure: {"Positive": ["0.8"], "mikro": ["0.9"], "weigthed": ["0.9"]}}},
         "lora": {measure: "0.9"},
     }
-    expected = "expected 'positive', 'negative' or 'macro', got "
+    expected = "expected 'positive', 'negative', 'macro' or 'weighted', got "
     assert said(content(classes=classes, systems=systems)) == {
         f"systems.full.{measure}.positve": f"{expected}'positve'; did you mean 'positive'?",
         f"systems.full.{measure}.neutral": f"{expected}'neutral'",
         f"systems.full.log.{measure}.Positive": f"{expected}'Positive'; did you mean 'positive'?",
         f"systems.full.log.{measure}.mikro": f"{expected}'mikro'; did you mean 'macro'?",
+        f"systems.full.log.{measure}.weigthed": f"{expected}'weigthed'; did you mean 'weighted'?",
     }
 
 
@@ -802,7 +906,7 @@ def test_other_types_are_refused_where_they_stand(value: object) -> None:
         )
     )
     assert set(found) == {
-        *("title", "source", "n", "classes", "seed_sd.value", "selection", "settings", "pairs", "model", "data"),
+        *("title", "source", "n", "classes", "seed_sd", "selection", "settings", "pairs", "model", "data"),
         *("systems.a", "systems.b.accuracy", "systems.b.tuning", "systems.b.log", "systems.b.f1", "systems.b.arm"),
     }
     assert all("expected " in message and ", got " in message for message in found.values())
@@ -926,7 +1030,7 @@ KEYS = [
     *("pairs", "accuracy", "error_rate", "sd", "f1", "precision", "recall", "loss", "time", "parameters", "trainable"),
     *("trainable_share", "tuning", "runs", "log", "arm", "lora", "freeze", "r", "target_modules", "layers", "best"),
     *("on", "epochs", "value", "treatment", "baseline", "said", "words", "time_saved", "speedup", "full", "positive"),
-    *("negative", "macro", "first run"),
+    *("negative", "macro", "weighted", "first run", "arms"),
 ]
 TEXTS = [
     *("", "0", "1", "2", "872", "444", "0.9", "0.90", "88.3%", "22 min 51 s", "124M", "all", "last", "full", "lora"),

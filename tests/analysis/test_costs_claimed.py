@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from analysis.claims.costs import ParameterCheck, Recomputed, check_parameters, speedup, time_saved, trainable_share
+from analysis.claims.costs import (
+    ParameterCheck,
+    Recomputed,
+    check_parameters,
+    not_recomputed,
+    speedup,
+    time_saved,
+    trainable_share,
+)
 from analysis.claims.figures import Figure, read_number, read_share, read_size, read_time
 
 # As transformers and peft count them; tests/test_architectures.py builds the models. The adapter is that of
@@ -117,6 +126,15 @@ def test_the_share_of_trained_parameters() -> None:
     rounded = trainable_share(read_size("0.6M"), read_size("67M"), read_share("0.9%"))
     assert (rounded.low, rounded.high) == pytest.approx((0.55 / 67.5, 0.65 / 66.5))
     assert rounded.agrees is True
+
+
+@pytest.mark.parametrize(
+    ("what", "claimed"), [("time saved", read_share("35%")), ("times as fast", read_number("1.54"))]
+)
+def test_a_claim_that_nothing_bears_on_is_neither_right_nor_wrong(what: str, claimed: Figure) -> None:
+    found = not_recomputed(what, claimed)
+    assert (found.what, found.claimed, found.agrees) == (what, claimed.printed, None)
+    assert all(math.isnan(number) for number in (found.value, found.low, found.high))
 
 
 @pytest.mark.parametrize(

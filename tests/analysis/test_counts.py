@@ -53,7 +53,7 @@ def test_the_counts_are_those_that_round_to_the_figure(decimals: int, percent: b
 def test_a_figure_is_possible_exactly_where_a_count_lies_within_its_rounding(decimals: int, percent: bool) -> None:
     steps = 10**decimals * (100 if percent else 1)
     for n in [*range(1, 21), 50, 60] if percent else range(1, 61):
-        for step in range(0, steps + 1, 7 if percent else 1):
+        for step in range(0, steps + 1, 23 if percent else 1):
             whole, digits = divmod(step, 10**decimals)
             counts = right_answers(read_share(f"{whole}.{digits:0{decimals}d}" + "%" * percent), n=n)
             within = [right for right in range(n + 1) if 2 * abs(right * steps - step * n) <= n]

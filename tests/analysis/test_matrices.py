@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.claims.figures import read_share
-from analysis.claims.matrices import LISTED, MACRO, Bound, Matrices, Measure, fitting_matrices
+from analysis.claims.matrices import LISTED, MACRO, WEIGHTED, Bound, Matrices, Measure, fitting_matrices
 
 Kind = tuple[Measure, int]
 Sizes = tuple[int, int]
@@ -18,9 +18,9 @@ Sizes = tuple[int, int]
 CLASSES = (0, 1)
 KINDS: list[Kind] = [
     ("accuracy", 0),
-    *(("precision", of) for of in (*CLASSES, MACRO)),
-    *(("recall", of) for of in (*CLASSES, MACRO)),
-    *(("f1", of) for of in (*CLASSES, MACRO)),
+    *(("precision", of) for of in (*CLASSES, MACRO, WEIGHTED)),
+    *(("recall", of) for of in (*CLASSES, MACRO, WEIGHTED)),
+    *(("f1", of) for of in (*CLASSES, MACRO, WEIGHTED)),
 ]
 
 
@@ -40,6 +40,7 @@ def _measures(sizes: Sizes, a: int, b: int) -> tuple[dict[Kind, Fraction], tuple
         out["f1", of] = Fraction(2 * true_positive, 2 * true_positive + false_positive + false_negative)
     for measure in ("precision", "recall", "f1"):
         out[measure, MACRO] = (out[measure, 0] + out[measure, 1]) / 2
+        out[measure, WEIGHTED] = (sizes[0] * out[measure, 0] + sizes[1] * out[measure, 1]) / n
     return out, (precisions[0], precisions[1])
 
 
@@ -206,7 +207,7 @@ def test_the_classes_may_change_places() -> None:
         kinds = [KINDS[at] for at in rng.integers(len(KINDS), size=2)]
         bounds = _bounds(_measures(sizes, a, b)[0], kinds, int(rng.integers(1, 5)))
         mirrored = [
-            Bound(measure=x.measure, of=x.of if x.of == MACRO else 1 - x.of, low=x.low, high=x.high) for x in bounds
+            Bound(measure=x.measure, of=1 - x.of if x.of in CLASSES else x.of, low=x.low, high=x.high) for x in bounds
         ]
         one, other = fitting_matrices(sizes, bounds), fitting_matrices((sizes[1], sizes[0]), mirrored)
         assert one.count == other.count >= 1
@@ -251,13 +252,13 @@ def _row_by_row(sizes: Sizes, bounds: Sequence[Bound]) -> list[tuple[int, int, i
     return rows
 
 
-@pytest.mark.parametrize("sizes", [(3, 10**6), (4, 1_500_000), (2, 3_000_000), (3, 40_000)])
+@pytest.mark.parametrize("sizes", [(3, 10**6), (4, 1_500_000), (3, 40_000), (5, 15_000), (7, 1500)])
 @pytest.mark.parametrize("decimals", [3, 4, 5, 6, 7, 12, 16])
 def test_nothing_overflows(sizes: Sizes, decimals: int) -> None:
     rng = np.random.default_rng((decimals, sizes[1]))
     for kinds in ([kind] for kind in KINDS):
         a = int(rng.integers(1, sizes[0] + 1))
-        b = sizes[1] - int(rng.integers(1, 2000))
+        b = sizes[1] - int(rng.integers(1, min(2000, sizes[1])))
         bounds = _bounds(_measures(sizes, a, b)[0], kinds, decimals)
         found = fitting_matrices(sizes, bounds)
         rows = _row_by_row(sizes, bounds)
@@ -307,14 +308,19 @@ def test_the_logged_gpt2_figures_leave_one_matrix(accuracy: str, f1: str, matrix
     assert fitting_matrices((444, 428), [*bounds, _bound(("f1", 0), printed)]).count == 0
 
 
-@pytest.mark.parametrize("of", [0, 1, MACRO])
+@pytest.mark.parametrize("of", [0, 1, MACRO, WEIGHTED])
 @pytest.mark.parametrize(("accuracy", "f1"), [("0.883", "0.882"), ("0.862", "0.860"), ("88%", "0.88"), ("0.5", "0.5")])
 def test_every_class_of_872_sentences_against_the_grid(of: int, accuracy: str, f1: str) -> None:
     size, other = 444, 428
     a, b = np.meshgrid(np.arange(size + 1), np.arange(other + 1), indexing="ij")
     first, second = (size + other + a - b, size + other + b - a)
     fits = np.ones(a.shape, dtype=bool)
-    ratios = {0: (2 * a, first), 1: (2 * b, second), MACRO: (a * second + b * first, first * second)}
+    ratios = {
+        0: (2 * a, first),
+        1: (2 * b, second),
+        MACRO: (a * second + b * first, first * second),
+        WEIGHTED: (2 * (size * a * second + other * b * first), (size + other) * first * second),
+    }
     for text, (above, below) in ((accuracy, (a + b, np.full_like(a, 872))), (f1, ratios[of])):
         figure = read_share(text)
         fits &= above * figure.low.denominator >= figure.low.numerator * below
@@ -327,7 +333,7 @@ def test_every_class_of_872_sentences_against_the_grid(of: int, accuracy: str, f
     assert found.f1[1] == pytest.approx(((2 * b / second)[fits].min(), (2 * b / second)[fits].max()))
 
 
-@pytest.mark.parametrize("of", [0, MACRO])
+@pytest.mark.parametrize("of", [0, MACRO, WEIGHTED])
 def test_a_million_examples(of: int) -> None:
     sizes, a, b = (300_000, 700_000), 251_234, 630_111
     bounds = _bounds(_measures(sizes, a, b)[0], [("accuracy", 0), ("f1", of)], 7)
@@ -339,7 +345,11 @@ def test_a_million_examples(of: int) -> None:
     for one in range(max(0, right - sizes[1]), min(sizes[0], right) + 1):
         other = right - one
         first, second = n + one - other, n + other - one
-        above, below = (2 * one, first) if of == 0 else (one * second + other * first, first * second)
+        weights = sizes if of == WEIGHTED else (1, 1)
+        above = 2 * (weights[0] * one * second + weights[1] * other * first)
+        below = sum(weights) * first * second
+        if of == 0:
+            above, below = 2 * one, first
         if low.numerator * below <= above * low.denominator and above * high.denominator <= high.numerator * below:
             expected.append((one, sizes[0] - one, sizes[1] - other, other))
     assert (a, sizes[0] - a, sizes[1] - b, b) in expected
