@@ -53,7 +53,7 @@ def epoch_scatter(logs: Sequence[Sequence[float]], *, n: int) -> EpochScatter:
     EpochScatter
         Pooled over the logs. Where these scatter by far more than two epochs could that differ in being right on
         `EPOCH_DISCORDANCE` of the sentences, their epochs are not equally good (a model was still learning), and the
-        scatter is that of such epochs.
+        scatter is that of such epochs; if they are equally good all the same, it is too small.
 
     Examples
     --------

@@ -19,6 +19,9 @@ MACRO, WEIGHTED = 2, 3
 LISTED = 12
 """As many matrices are named one by one."""
 
+# Floating point is surer than this by far.
+_DOUBTFUL = 1e-12
+
 _NO_RANGE = (math.nan, math.nan)
 
 
@@ -104,16 +107,17 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
     size, other = class_counts
     # Whole numbers of Python where those of the machine could overflow.
     largest = max((share.denominator for bound in bounds for share in (bound.low, bound.high)), default=1)
-    dtype = np.int64 if 8 * largest * (size + other) ** 3 < 2**62 else object
+    dtype = np.int64 if 8 * largest * (size + other) ** 2 < 2**62 else object
     a = np.arange(size + 1).astype(dtype)
     low, high = np.zeros(size + 1, dtype=dtype), np.full(size + 1, other, dtype=dtype)
     flat = [bound for bound in bounds if bound.measure in ("accuracy", "recall") or bound.of in (0, 1)]
     for bound in flat:
         _narrow(bound, a, low, high, class_counts)
+    a, low, high = (side[low <= high].astype(np.int64) for side in (a, low, high))
     for bound in bounds:
         if bound not in flat:
-            _bisect(bound, a, low, high, class_counts)
-    a, low, high = (side[low <= high] for side in (a, low, high))
+            low, high = _bisect(bound, a, low, high, class_counts)
+            a, low, high = (side[low <= high] for side in (a, low, high))
     a, low, high = _without_undefined(bounds, a, low, high, class_counts)
     return _described(a, low, high, class_counts)
 
@@ -155,39 +159,50 @@ def _narrow(
 
 def _bisect(
     bound: Bound, a: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64], class_counts: tuple[int, int]
-) -> None:
-    """Narrow the intervals of b to where a mean of both classes lies within its bound."""
-    size, other = class_counts
-
-    weights = (1, 1) if bound.of == MACRO else class_counts
-
-    def above(b: NDArray[np.int64], share: Fraction, *, strictly: bool) -> NDArray[np.bool_]:
-        # The mean of two ratios against a share, all multiplied out.
-        if bound.measure == "f1":
-            first, second = size + other + a - b, size + other + b - a
-            twice = 2
-        else:
-            first, second = a + other - b, b + size - a
-            # Where a class is never predicted its ratio is 0 / 0, and counts as 0.
-            first, second = np.where(first == 0, 1, first), np.where(second == 0, 1, second)
-            twice = 1
-        numerator = twice * (weights[0] * a * second + weights[1] * b * first)
-        left, right = share.denominator * numerator, sum(weights) * share.numerator * first * second
-        return np.asarray(left > right if strictly else left >= right, dtype=np.bool_)
-
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the intervals of b in which a mean of both classes lies within its bound."""
     # The least b that reaches the lower bound, and the least that passes the upper one.
-    reached = _least(low, high, lambda b: above(b, bound.low, strictly=False))
-    passed = _least(low, high, lambda b: above(b, bound.high, strictly=True))
-    low[:], high[:] = reached, passed - 1
+    reached = _least(low, high, lambda b: _mean_above(bound, bound.low, a, b, class_counts, strictly=False))
+    passed = _least(low, high, lambda b: _mean_above(bound, bound.high, a, b, class_counts, strictly=True))
+    return reached, passed - 1
+
+
+def _mean_above(
+    bound: Bound,
+    share: Fraction,
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    class_counts: tuple[int, int],
+    *,
+    strictly: bool,
+) -> NDArray[np.bool_]:
+    """Return whether a mean of both classes is at least a share, or strictly more."""
+    size, other = class_counts
+    weights = (1, 1) if bound.of == MACRO else class_counts
+    if bound.measure == "f1":
+        twice, first, second = 2, size + other + a - b, size + other + b - a
+    else:
+        # Where a class is never predicted its ratio is 0 / 0, and counts as 0.
+        twice, first, second = 1, np.maximum(a + other - b, 1), np.maximum(b + size - a, 1)
+    beyond = twice * (weights[0] * a / first + weights[1] * b / second) - sum(weights) * float(share)
+    above = beyond > 0
+    # Next to the share, where floating point cannot tell, whole numbers do: both ratios and the share multiplied out.
+    for at in np.flatnonzero(np.abs(beyond) < _DOUBTFUL * sum(weights)):
+        right_a, right_b, one, two = (int(side[at]) for side in (a, b, first, second))
+        left = share.denominator * twice * (weights[0] * right_a * two + weights[1] * right_b * one)
+        right = sum(weights) * share.numerator * one * two
+        above[at] = left > right if strictly else left >= right
+    return above
 
 
 def _least(
     low: NDArray[np.int64], high: NDArray[np.int64], holds: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 ) -> NDArray[np.int64]:
     """Return for each row the least b from `low` to `high` for which a growing condition holds; high + 1 for none."""
-    first, last = low.copy(), high + 1
-    while bool((first < last).any()):
-        middle = (first + last) // 2
+    first, last = low, high + 1
+    while (first < last).any():
+        # Rows that are done would step beyond what a class holds.
+        middle = np.minimum((first + last) // 2, high)
         yes = holds(middle)
         open_ = first < last
         last = np.where(open_ & yes, middle, last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -243,5 +244,11 @@ def _fits(accuracies: Sequence[Figure], sets: Sequence[Mapping[Measure, ByClass]
             Bound(measure=measure, of=numbers[name or read_as], low=figure.low, high=figure.high)
             for measure, name, figure in given
         ]
-        fits.append(Fit(read_as=read_as, matrices=fitting_matrices((first, second), bounds)))
+        fits.append(Fit(read_as=read_as, matrices=_matrices((first, second), tuple(bounds))))
     return tuple(fits)
+
+
+@functools.lru_cache(maxsize=64)
+def _matrices(class_counts: tuple[int, int], bounds: tuple[Bound, ...]) -> Matrices:
+    # The same figures are asked about by themselves, with the log, and for the pair.
+    return fitting_matrices(class_counts, bounds)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 from scipy import integrate, special, stats
 
 from analysis.claims import lift
@@ -12,6 +14,10 @@ from analysis.claims.seeds import chance_of_gap
 
 # Harter (1961), Biometrika 48, 151-165, table 1: the expected largest of k standard normal draws.
 HARTER = {2: 0.56419, 3: 0.84628, 4: 1.02938, 5: 1.16296, 10: 1.53875, 20: 1.86748, 100: 2.50759}
+
+POOLED = "as the epochs of the log do"
+SUPPOSED = "as if two epochs of a run differed in being right on 5% of the sentences"
+STILL_LEARNING = " (the log moves by more: its epochs are not equally good)"
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -115,8 +121,9 @@ def test_the_sign_of_a_selected_gap_does_not_matter_and_no_gap_is_certain(df: fl
 def test_a_chance_from_logs_keeps_its_level(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     # Three epochs a run, the best of each reported, no scatter of seeds; the logs are the runs' own or other ones.
     monkeypatch.setattr(lift, "DRAWS", 2000)
-    rng, n, studies = generator(10), 10_000, 2000
-    right = np.rint(rng.normal(9000, 60, size=(studies, 4, 3)))
+    # They scatter half as much as is supposed of equally good epochs, so that none is taken for learning still.
+    rng, n, studies = generator(10), 640_000, 2000
+    right = np.rint(rng.normal(576_000, 60, size=(studies, 4, 3)))
     best = right.max(axis=2)
     logs = right[:, :2] if own else right[:, 2:]
     pooled = [epoch_scatter(two, n=n) for two in (logs / n).tolist()]
@@ -162,11 +169,11 @@ def test_the_same_generator_gives_the_same_answer_and_nothing_global_is_drawn() 
         ([[0.999999, 1.0]], 0.5e-12, 1),
     ],
 )
-@pytest.mark.parametrize("n", [872, 50])
+@pytest.mark.parametrize("n", [200, 50])
 def test_the_scatter_of_epochs_is_pooled_within_runs(logs: list[list[float]], variance: float, df: int, n: int) -> None:
     found = epoch_scatter(logs, n=n)
     assert found.sd == pytest.approx(math.sqrt(variance), rel=1e-6)
-    assert (found.df, found.source) == (df, "as the epochs of the log do")
+    assert (found.df, found.source) == (df, POOLED)
 
 
 @pytest.mark.parametrize("logs", [[], [[]], [[0.9]], [[0.9], [0.7]], [[0.875, 0.875]], [[0.9, 0.9], [0.7, 0.7, 0.7]]])
@@ -175,7 +182,58 @@ def test_without_scatter_in_a_log_it_is_supposed(logs: list[list[float]], n: int
     found = epoch_scatter(logs, n=n)
     assert found.sd == pytest.approx(math.sqrt(0.05 / (2 * n)), rel=1e-12)
     assert found.df == math.inf
-    assert found.source == "as if two epochs of a run differed in being right on 5% of the sentences"
+    assert found.source == SUPPOSED
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [
+        # A model that learns for most of its run, alone or beside logs that hardly move.
+        [[0.51, 0.80, 0.90, 0.93]],
+        [[0.93, 0.90, 0.80, 0.51]],
+        [[0.51, 0.80, 0.90, 0.93], [0.930, 0.931, 0.930, 0.929]],
+        [[0.90, 0.92], [0.88, 0.91, 0.91]],
+    ],
+)
+def test_a_model_that_is_still_learning_has_the_scatter_that_is_supposed(logs: list[list[float]]) -> None:
+    found = epoch_scatter(logs, n=872)
+    assert found.sd == pytest.approx(math.sqrt(0.05 / (2 * 872)), rel=1e-12)
+    assert found.df == math.inf
+    assert found.source == SUPPOSED + STILL_LEARNING
+    # On few sentences as much may be chance.
+    assert epoch_scatter([[0.90, 0.92], [0.88, 0.91, 0.91]], n=50).df == 3
+
+
+@pytest.mark.parametrize("lengths", [(2,), (4,), (3, 3, 3), (2, 5, 1)])
+@pytest.mark.parametrize("n", [872, 50])
+def test_epochs_count_as_equally_good_up_to_the_chi_square_limit(lengths: tuple[int, ...], n: int) -> None:
+    df = sum(length - 1 for length in lengths)
+    shapes = [np.arange(length) - (length - 1) / 2 for length in lengths]
+    squares = sum(float((shape**2).sum()) for shape in shapes)
+    limit = math.sqrt(stats.chi2.isf(0.05, df) * 0.05 / (2 * n) / squares)
+    for times, same in ((0.01, True), (0.5, True), (0.999, True), (1.001, False), (3.0, False)):
+        found = epoch_scatter([(0.7 + times * limit * shape).tolist() for shape in shapes], n=n)
+        assert (found.df == df) == same == (found.source == POOLED)
+        sd = times * limit * math.sqrt(squares / df) if same else math.sqrt(0.05 / (2 * n))
+        assert found.sd == pytest.approx(sd, rel=1e-6)
+
+
+def test_the_shipped_logs_scatter_as_equally_good_epochs_do() -> None:
+    path = Path(__file__).parents[2] / "studies" / "claims" / "distilbert.yaml"
+    content = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+    logs = [system["log"]["accuracy"] for system in content["systems"].values()]
+    assert [len(log) for log in logs] == [3, 3, 3]
+    for some, df in [(logs, 6), *(([log], 2) for log in logs)]:
+        found = epoch_scatter(some, n=content["n"])
+        assert (found.df, found.source) == (df, POOLED)
+
+
+def test_equally_good_epochs_are_seldom_taken_for_those_of_a_model_that_is_learning() -> None:
+    # A tenth of the sentences are right with every other epoch: two epochs differ on a twentieth.
+    rng, n, draws = generator(12), 4000, 4000
+    right = 3500 + rng.binomial(400, 0.5, size=(draws, 2, 3))
+    taken = sum(math.isinf(epoch_scatter(logs, n=n).df) for logs in (right / n).tolist())
+    assert min(special.bdtr(taken, draws, 0.05), special.bdtrc(taken - 1, draws, 0.05)) > 1e-4
 
 
 @pytest.mark.parametrize("epochs", [2, 3, 7])

@@ -16,11 +16,12 @@ Kind = tuple[Measure, int]
 Sizes = tuple[int, int]
 
 CLASSES = (0, 1)
+MEANS = (MACRO, WEIGHTED)
 KINDS: list[Kind] = [
     ("accuracy", 0),
-    *(("precision", of) for of in (*CLASSES, MACRO, WEIGHTED)),
-    *(("recall", of) for of in (*CLASSES, MACRO, WEIGHTED)),
-    *(("f1", of) for of in (*CLASSES, MACRO, WEIGHTED)),
+    *(("precision", of) for of in (*CLASSES, *MEANS)),
+    *(("recall", of) for of in (*CLASSES, *MEANS)),
+    *(("f1", of) for of in (*CLASSES, *MEANS)),
 ]
 
 
@@ -195,8 +196,14 @@ def test_a_class_that_is_never_predicted_has_a_precision_of_zero_in_a_figure(of:
     for text in ("0.0001", "0.5", "0.571", "1.0"):
         found = _same_as_the_list((3, 4), [_bound(("precision", of), text)])
         assert never not in found.listed
-    macro = _same_as_the_list((3, 4), [_bound(("precision", MACRO), _printed(share / 2, 4))])
-    assert never in macro.listed
+    # Nothing is taken out where a mean was printed: the other class counts for half, or for its examples out of 7.
+    for mean, counts in ((MACRO, Fraction(1, 2)), (WEIGHTED, Fraction((4, 3)[of], 7))):
+        found = _same_as_the_list((3, 4), [_bound(("precision", mean), _printed(share * counts, 4))])
+        assert never in found.listed
+        exact = Bound(measure="precision", of=mean, low=share * counts, high=share * counts)
+        assert never in _same_as_the_list((3, 4), [exact]).listed
+        # It is where a precision above 0 was printed for the class itself, too.
+        assert never not in _same_as_the_list((3, 4), [exact, _bound(("precision", of), "0.001")]).listed
 
 
 def test_the_classes_may_change_places() -> None:
@@ -217,6 +224,40 @@ def test_the_classes_may_change_places() -> None:
         assert (one.recall, one.f1) == (other.recall[::-1], other.f1[::-1])
 
 
+@pytest.mark.parametrize("sizes", [(9, 6), (1, 30), (444, 428)])
+def test_the_weighted_recall_is_the_accuracy(sizes: Sizes) -> None:
+    for text in ("0.5", "0.883", "0.9", "1.0", "0.000"):
+        weighted, accuracy = (
+            fitting_matrices(sizes, [_bound(kind, text)]) for kind in (("recall", WEIGHTED), KINDS[0])
+        )
+        assert repr(weighted) == repr(accuracy)
+
+
+@pytest.mark.parametrize("measure", ["precision", "recall", "f1"])
+def test_classes_of_one_size_weigh_the_same(measure: Measure) -> None:
+    for text in ("0.5", "0.88", "0.25", "1.0"):
+        found = [fitting_matrices((40, 40), [_bound((measure, of), text)]) for of in MEANS]
+        assert found[0].count > 0
+        assert repr(found[0]) == repr(found[1])
+
+
+@pytest.mark.parametrize(
+    ("measure", "plain", "weighted"),
+    [
+        # 80 of 90 and 5 of 10 right: precisions 80/85 and 5/15, F1 160/175 and 10/25.
+        ("precision", "0.6373", "0.8804"),
+        ("recall", "0.6944", "0.8500"),
+        ("f1", "0.6571", "0.8629"),
+    ],
+)
+def test_a_mean_by_hand_where_one_class_is_rare(measure: Measure, plain: str, weighted: str) -> None:
+    for of, own, others in ((MACRO, plain, weighted), (WEIGHTED, weighted, plain)):
+        accuracy = _bound(("accuracy", 0), "0.8500")
+        found = _same_as_the_list((90, 10), [accuracy, _bound((measure, of), own)])
+        assert (80, 10, 5, 5) in found.listed or found.count > LISTED
+        assert (80, 10, 5, 5) not in _same_as_the_list((90, 10), [accuracy, _bound((measure, of), others)]).listed
+
+
 # A bound that every matrix keeps, and whose denominator does not fit the machine's whole numbers.
 HUGE = Bound(measure="accuracy", of=0, low=Fraction(-1, 10**30), high=1 + Fraction(1, 10**30))
 
@@ -232,6 +273,17 @@ def test_whole_numbers_of_the_machine_and_of_python_find_the_same(sizes: Sizes) 
         assert found.count >= 1
         assert repr(found) == repr(fitting_matrices(sizes, [*bounds, HUGE]))
         assert repr(found) == repr(fitting_matrices(sizes, [HUGE, *bounds]))
+
+
+@pytest.mark.parametrize("sizes", [(33_000, 33_000), (65_000, 1_000)])
+@pytest.mark.parametrize("measure", ["precision", "f1"])
+def test_the_largest_whole_numbers_of_the_machine_suffice(sizes: Sizes, measure: Measure) -> None:
+    # With three decimals these are nearly the most examples that do not take Python's.
+    a, b = (int(0.883 * size) for size in sizes)
+    bounds = _bounds(_measures(sizes, a, b)[0], [(measure, WEIGHTED)], 3)
+    found = fitting_matrices(sizes, bounds)
+    assert found.count >= 1
+    assert repr(found) == repr(fitting_matrices(sizes, [*bounds, HUGE]))
 
 
 def _row_by_row(sizes: Sizes, bounds: Sequence[Bound]) -> list[tuple[int, int, int]]:
@@ -252,7 +304,7 @@ def _row_by_row(sizes: Sizes, bounds: Sequence[Bound]) -> list[tuple[int, int, i
     return rows
 
 
-@pytest.mark.parametrize("sizes", [(3, 10**6), (4, 1_500_000), (3, 40_000), (5, 15_000), (7, 1500)])
+@pytest.mark.parametrize("sizes", [(3, 10**6), (4, 1_500_000), (3, 40_000), (3, 66_000), (5, 15_000), (7, 1500)])
 @pytest.mark.parametrize("decimals", [3, 4, 5, 6, 7, 12, 16])
 def test_nothing_overflows(sizes: Sizes, decimals: int) -> None:
     rng = np.random.default_rng((decimals, sizes[1]))
