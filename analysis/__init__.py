@@ -1,9 +1,9 @@
 """Decide which gaps between fine-tuned models are real, for which population, and what would settle the rest.
 
-A results folder goes in (`analyze`), a report comes out, and `analysis.tables` prints it. The methods stand
-on their own as well: `crossed_test`, `sign_flip`, `multi_bootstrap`, `tost`, `joint_step_down` and their neighbours
-take arrays and know nothing of folders. docs/statistics.md says which of them answers which question. Nothing here
-needs the packages that train models.
+A results folder goes in (`analyze`), a report comes out, and `analysis.tables` prints it. Published figures go in
+(`audit`), and what follows from them comes out. The methods stand on their own as well: `crossed_test`, `sign_flip`,
+`multi_bootstrap`, `tost`, `joint_step_down` and their neighbours take arrays and know nothing of folders.
+docs/statistics.md says which of them answers which question. Nothing here needs the packages that train models.
 
 The names load on first use, so that checking a plan does not wait for the statistics. A function that shares its
 name with its module (`mcnemar`, `consistency`, `error_types`) is imported from there.
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from analysis.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
     from analysis.bootstrap_metric import multi_bootstrap_metric
     from analysis.calibration_error import CalibrationError, brier_scores, expected_calibration_error, log_loss_scores
+    from analysis.claims.audit import Audit, audit
+    from analysis.claims.file import ClaimsFile, parse_claims_file
     from analysis.clusters import cluster_scores
     from analysis.consistency import Churn, Consistency, churn
     from analysis.crossed import CrossedResult, VarianceComponents, crossed_test
@@ -57,9 +59,11 @@ __all__ = [
     "AlignmentError",
     "AnalysisError",
     "AnalysisPlan",
+    "Audit",
     "BcaResult",
     "CalibrationError",
     "Churn",
+    "ClaimsFile",
     "ClassScores",
     "ClusteredMcNemarResult",
     "Comparison",
@@ -95,6 +99,7 @@ __all__ = [
     "Verdict",
     "WilcoxonResult",
     "analyze",
+    "audit",
     "auroc_scores",
     "bca_interval",
     "benjamini_hochberg",
@@ -128,6 +133,7 @@ __all__ = [
     "non_inferiority",
     "one_sided_thresholds",
     "paired_t",
+    "parse_claims_file",
     "parse_plan",
     "plan_comparison",
     "power_at",
@@ -151,6 +157,8 @@ _HOMES = {
     "bootstrap": ("MultiBootstrapResult", "bootstrap_study", "multi_bootstrap"),
     "bootstrap_metric": ("multi_bootstrap_metric",),
     "calibration_error": ("CalibrationError", "brier_scores", "expected_calibration_error", "log_loss_scores"),
+    "claims.audit": ("Audit", "audit"),
+    "claims.file": ("ClaimsFile", "parse_claims_file"),
     "clusters": ("cluster_scores",),
     "consistency": ("Churn", "Consistency", "churn"),
     "crossed": ("CrossedResult", "VarianceComponents", "crossed_test"),

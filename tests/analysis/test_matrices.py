@@ -262,28 +262,18 @@ def test_a_mean_by_hand_where_one_class_is_rare(measure: Measure, plain: str, we
 HUGE = Bound(measure="accuracy", of=0, low=Fraction(-1, 10**30), high=1 + Fraction(1, 10**30))
 
 
-@pytest.mark.parametrize("sizes", [(5, 4), (60, 50), (3000, 2000), (2000, 17)])
+@pytest.mark.parametrize("sizes", [(5, 4), (47, 49), (63, 61), (77, 73), (3000, 2000), (2000, 17)])
 def test_whole_numbers_of_the_machine_and_of_python_find_the_same(sizes: Sizes) -> None:
     rng = np.random.default_rng(sizes)
-    for count in (1, 2, 3) * 4:
+    for count in (1, 2, 3) * (40 if sum(sizes) < 1000 else 4):
         a, b = (int(rng.integers(size + 1)) for size in sizes)
         kinds = [KINDS[at] for at in rng.integers(len(KINDS), size=count)]
-        bounds = _bounds(_measures(sizes, a, b)[0], kinds, int(rng.integers(1, 5)))
+        # With 16 digits some 60 examples are too many for the machine's.
+        bounds = _bounds(_measures(sizes, a, b)[0], kinds, int(rng.choice([1, 2, 3, 4, 7, 16])))
         found = fitting_matrices(sizes, bounds)
         assert found.count >= 1
         assert repr(found) == repr(fitting_matrices(sizes, [*bounds, HUGE]))
         assert repr(found) == repr(fitting_matrices(sizes, [HUGE, *bounds]))
-
-
-@pytest.mark.parametrize("sizes", [(33_000, 33_000), (65_000, 1_000)])
-@pytest.mark.parametrize("measure", ["precision", "f1"])
-def test_the_largest_whole_numbers_of_the_machine_suffice(sizes: Sizes, measure: Measure) -> None:
-    # With three decimals these are nearly the most examples that do not take Python's.
-    a, b = (int(0.883 * size) for size in sizes)
-    bounds = _bounds(_measures(sizes, a, b)[0], [(measure, WEIGHTED)], 3)
-    found = fitting_matrices(sizes, bounds)
-    assert found.count >= 1
-    assert repr(found) == repr(fitting_matrices(sizes, [*bounds, HUGE]))
 
 
 def _row_by_row(sizes: Sizes, bounds: Sequence[Bound]) -> list[tuple[int, int, int]]:
