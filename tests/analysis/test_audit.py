@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from ruamel.yaml import YAML
 
 from analysis import tables as study_tables
@@ -597,3 +598,16 @@ def test_every_table_names_its_sources(gpt2: Audit) -> None:
 
 def test_a_report_of_a_study_has_no_picture_by_default() -> None:
     assert "includegraphics" not in study_tables.as_latex.render("t", "q", [])
+
+
+@pytest.mark.parametrize("width", [120, 80, 60])
+def test_no_figure_breaks_on_a_narrow_terminal(gpt2: Audit, width: int) -> None:
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        for part in tables.terminal(gpt2):
+            console.print(part)
+    lines = captured.get().splitlines()
+    assert max(map(len, lines)) <= width
+    # Cut, these would read as other numbers: 4.7e-1, or 124.
+    for figure in ("4.7e-10", "1.1e-65", "0.8692660550458715", "124,590,336"):
+        assert any(figure in line for line in lines), figure
