@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.crossed import CrossedResult, crossed_test
 from analysis.equivalence import EquivalenceResult, tost
 from analysis.looks import sequential_p
-from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar, mcnemar_clustered
+from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar_by_seed
 from analysis.metrics import METRICS
 from analysis.outcomes import Outcomes, Trial
 from analysis.outperforming import OutperformingResult, probability_of_outperforming
@@ -147,10 +147,7 @@ def examine(
         sequential_equivalence_p=honest[1],
         sign_flip=flip,
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
-        mcnemar=tuple(
-            mcnemar(one, other) if outcomes.clusters is None else mcnemar_clustered(one, other, outcomes.clusters)
-            for one, other in zip(right_t, right_b, strict=True)
-        ),
+        mcnemar=mcnemar_by_seed(right_t, right_b, outcomes.clusters),
     )
 
 

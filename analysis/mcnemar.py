@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -216,6 +216,29 @@ def mcnemar_clustered(
         p_exact=p_exact,
         p_mid=p_mid,
         reason="" if by_cluster.any() else "in every cluster the models are equally often right",
+    )
+
+
+def mcnemar_by_seed(
+    treatment: ArrayLike, baseline: ArrayLike, clusters: Sequence[Hashable] | None
+) -> tuple[McNemarResult | ClusteredMcNemarResult, ...]:
+    """Make McNemar's test for each pair of runs, never pooled over seeds.
+
+    Parameters
+    ----------
+    treatment, baseline : array_like, shape (S, N)
+        Whether each run is right on each example; rows are paired seeds.
+    clusters : sequence of str or int, length N, or None
+        The cluster of each example, where examples come in clusters.
+
+    Returns
+    -------
+    tuple
+        One result a seed; each generalises to new examples for its two models.
+    """
+    return tuple(
+        mcnemar(one, other) if clusters is None else mcnemar_clustered(one, other, clusters)
+        for one, other in zip(np.asarray(treatment), np.asarray(baseline), strict=True)
     )
 
 

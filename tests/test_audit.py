@@ -268,7 +268,7 @@ def test_neither_torch_nor_a_plot_is_waited_for() -> None:
         "from harness.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'transformers', 'pandas', 'statsmodels', 'matplotlib'} & set(sys.modules)\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'pyarrow', 'statsmodels', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     done = subprocess.run(

@@ -3,96 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from analysis.claims.figures import Figure, read_count, read_number, read_share, read_size, read_time
+from analysis.claims.fields import (
+    AboveZero,
+    BelowMostSd,
+    ByClass,
+    ClassCounts,
+    Count,
+    Examples,
+    Layers,
+    LoggedByClass,
+    Modules,
+    Number,
+    Numbers,
+    Sd,
+    Share,
+    Shares,
+    Size,
+    Time,
+)
+from analysis.claims.figures import Figure
 from analysis.problems import shown
 
-MACRO = "macro"
-"""The name that stands for the mean of all classes where a class could stand."""
-
-WEIGHTED = "weighted"
-"""The name that stands for the mean of all classes, weighted by their test examples."""
+BY_CLASS: tuple[Literal["f1", "precision", "recall"], ...] = ("f1", "precision", "recall")
+"""The measures that are of a class, or of a mean of all."""
 
 Said = Literal["differ", "equal"]
 Criterion = Literal["accuracy", "f1", "loss"]
 
-MOST_EXAMPLES = 10_000_000
-"""Larger test sets than this are refused: going through their overlaps would take long."""
-
-_MOST_SD = Fraction(1, 5)
 _TUNINGS = "all, {freeze: {layers: 3}} or {lora: {r: 4, target_modules: [c_attn]}}"
 _SELECTIONS = "last, or {best: accuracy, on: test, epochs: 3}"
 
 
 class _Block(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-def _modules(value: object) -> object:
-    if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"expected a list of module names such as [c_attn], got {shown(value)}")
-    return tuple(value)
-
-
-def _column(value: object) -> object:
-    if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"expected a list of figures, one for each epoch, got {shown(value)}")
-    return tuple(value)
-
-
-def _unnamed(value: object) -> object:
-    """Put figures that name no class under the empty name."""
-    return value if isinstance(value, Mapping) else {"": value}
-
-
-def _layers(value: object) -> int:
-    if value in ("0", 0):
-        return 0
-    try:
-        return read_count(value)
-    except ValueError:
-        raise ValueError(f"expected a whole number of layers from 0, got {shown(value)}") from None
-
-
-def _above_zero(figure: Figure) -> Figure:
-    if figure.value == 0:
-        raise ValueError(f"expected a figure above 0, got {figure.printed!r}")
-    return figure
-
-
-def _not_too_many(n: int) -> int:
-    if n > MOST_EXAMPLES:
-        raise ValueError(f"expected at most {MOST_EXAMPLES:,} test examples, got {n:,}")
-    return n
-
-
-def _no_mean(classes: dict[str, int]) -> dict[str, int]:
-    for name in (MACRO, WEIGHTED):
-        if name in classes:
-            raise ValueError(f"expected names of classes, got {name!r}, which stands for a mean of all")
-    return classes
-
-
-def _sd(figure: Figure) -> Figure:
-    # Points without their sign would be read as shares: 0.4 as 40 points.
-    if figure.high > _MOST_SD:
-        hint = "" if "%" in figure.printed else f"; write {figure.printed}% if it is {figure.printed} points"
-        raise ValueError(f"expected an SD below {float(_MOST_SD):.0%}, got {figure.printed!r}{hint}")
-    return figure
-
-
-Share = Annotated[InstanceOf[Figure], BeforeValidator(read_share)]
-Number = Annotated[InstanceOf[Figure], BeforeValidator(read_number)]
-Time = Annotated[InstanceOf[Figure], BeforeValidator(read_time)]
-Size = Annotated[InstanceOf[Figure], BeforeValidator(read_size)]
-Count = Annotated[int, BeforeValidator(read_count)]
-ByClass = Annotated[dict[str, Share], BeforeValidator(_unnamed)]
-Shares = Annotated[tuple[Share, ...], BeforeValidator(_column)]
-Numbers = Annotated[tuple[Number, ...], BeforeValidator(_column)]
 
 
 class Lora(_Block):
@@ -107,7 +54,7 @@ class Lora(_Block):
     """
 
     r: Count
-    target_modules: Annotated[tuple[str, ...], BeforeValidator(_modules)]
+    target_modules: Modules
 
 
 class Freeze(_Block):
@@ -119,7 +66,7 @@ class Freeze(_Block):
         How many layers are frozen after the embeddings.
     """
 
-    layers: Annotated[int, BeforeValidator(_layers)]
+    layers: Layers
 
 
 class Tuning(_Block):
@@ -174,9 +121,9 @@ class Log(_Block):
     """Figures by epoch, of one run, from the first epoch on."""
 
     accuracy: Shares = ()
-    f1: Annotated[dict[str, Shares], BeforeValidator(_unnamed)] = {}
-    precision: Annotated[dict[str, Shares], BeforeValidator(_unnamed)] = {}
-    recall: Annotated[dict[str, Shares], BeforeValidator(_unnamed)] = {}
+    f1: LoggedByClass = {}
+    precision: LoggedByClass = {}
+    recall: LoggedByClass = {}
     loss: Numbers = ()
 
     @model_validator(mode="after")
@@ -191,7 +138,7 @@ class Log(_Block):
         """Return every column that the log has, with its name."""
         by_class = [
             (f"{measure} of {name}" if name else measure, figures)
-            for measure in ("f1", "precision", "recall")
+            for measure in BY_CLASS
             for name, figures in getattr(self, measure).items()
         ]
         single = [("accuracy", self.accuracy), ("loss", self.loss)]
@@ -236,7 +183,7 @@ class System(_Block):
 
     accuracy: Share | None = None
     error_rate: Share | None = None
-    sd: Annotated[Share, AfterValidator(_sd)] | None = None
+    sd: Sd | None = None
     f1: ByClass = {}
     precision: ByClass = {}
     recall: ByClass = {}
@@ -290,7 +237,7 @@ class Pair(_Block):
     said: Said | None = None
     words: str | None = None
     time_saved: Share | None = None
-    speedup: Annotated[Number, AfterValidator(_above_zero)] | None = None
+    speedup: Annotated[Number, AboveZero] | None = None
 
     @property
     def sides(self) -> tuple[str, str]:
@@ -312,8 +259,8 @@ class SeedSd(_Block):
         The runs that it was estimated from; None where it is simply supposed.
     """
 
-    value: Annotated[Share, AfterValidator(_above_zero), AfterValidator(_sd)]
-    runs: Annotated[int, BeforeValidator(read_count), Field(ge=2)] | None = None
+    value: Annotated[Share, AboveZero, BelowMostSd]
+    runs: Annotated[Count, Field(ge=2)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -325,10 +272,10 @@ class Head(_Block):
     """What a report says about all its systems."""
 
     source: str = Field(min_length=1)
-    n: Annotated[int, BeforeValidator(read_count), AfterValidator(_not_too_many)]
+    n: Examples
     model: str | None = None
     data: str | None = None
-    classes: Annotated[dict[str, Count], AfterValidator(_no_mean)] = {}
+    classes: ClassCounts = {}
     seed_sd: SeedSd | None = None
     selection: Selection | None = None
     settings: dict[str, Any] = {}

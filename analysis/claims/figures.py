@@ -80,11 +80,12 @@ def read_share(printed: object) -> Figure:
     >>> read_share("88.3%")
     Figure(printed='88.3%', value=Fraction(883, 1000), half_width=Fraction(1, 2000))
     """
-    text = _text(printed, 'a figure such as "0.883" or "88.3%"')
+    wanted = 'a figure such as "0.883" or "88.3%"'
+    text = _text(printed, wanted)
     match = _SHARE.fullmatch(text)
     if match is None:
         point = "; decimals take a point" if "," in text else ""
-        raise ValueError(f'expected a figure such as "0.883" or "88.3%", got {shown(printed)}{point}')
+        raise ValueError(f"expected {wanted}, got {shown(printed)}{point}")
     unit = Fraction(1, 100) if match["percent"] else Fraction(1)
     figure = _figure(text, match["digits"], unit)
     if figure.value > 1:
@@ -106,10 +107,11 @@ def read_number(printed: object) -> Figure:
     >>> float(read_number("0.3255").half_width)
     5e-05
     """
-    text = _text(printed, "a number such as 0.3255")
+    wanted = "a number such as 0.3255"
+    text = _text(printed, wanted)
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise ValueError(f"expected a number such as 0.3255, got {shown(printed)}")
+        raise ValueError(f"expected {wanted}, got {shown(printed)}")
     return _figure(text, match["digits"], Fraction(1))
 
 
@@ -150,7 +152,8 @@ def read_size(printed: object) -> Figure:
     >>> [int(read_size(text).value) for text in ("124,441,344", "124M")]
     [124441344, 124000000]
     """
-    text = _text(printed, "a number of parameters such as 124,441,344 or 124M")
+    wanted = "a number of parameters such as 124,441,344 or 124M"
+    text = _text(printed, wanted)
     match = _SIZE.fullmatch(text)
     if match:
         figure = _figure(text, match["digits"], Fraction(_THOUSANDS[match["unit"]]))
@@ -159,7 +162,7 @@ def read_size(printed: object) -> Figure:
     else:
         figure = None
     if figure is None or not figure.value:
-        raise ValueError(f"expected a number of parameters such as 124,441,344 or 124M, got {shown(printed)}")
+        raise ValueError(f"expected {wanted}, got {shown(printed)}")
     return figure
 
 

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.claims.blocks import (
-    MACRO,
-    MOST_EXAMPLES,
-    WEIGHTED,
-    Criterion,
-    Freeze,
-    Head,
-    Log,
-    Lora,
-    Pair,
-    Said,
-    SeedSd,
-    Selection,
-    System,
-    Tuning,
-)
+from analysis.claims import allowed
+from analysis.claims.blocks import BY_CLASS, Head, Pair, SeedSd, Selection, System
+from analysis.claims.fields import MACRO, WEIGHTED
 from analysis.errors import PlanError, Problem
-from analysis.problems import Allowed, described, either, near, shown
+from analysis.problems import described, either, near, shown
 
 Path = tuple[str | int, ...]
 
@@ -88,68 +74,6 @@ class ClaimsFile:
     reports: tuple[Report, ...]
 
 
-_FIGURE = "a share such as 0.883 or 88.3%"
-_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
-_ALLOWED_HEAD = Allowed(
-    keys={
-        (): ("title", "reports", *Head.model_fields),
-        ("seed_sd",): tuple(SeedSd.model_fields),
-        ("selection",): tuple(Selection.model_fields),
-    },
-    values={
-        ("source",): "a text that says where the figures stand",
-        ("n",): f"a whole number of test examples from 1 to {MOST_EXAMPLES:,}",
-        ("model",): "a text with the name of a model",
-        ("data",): "a text with the name of a data set",
-        ("classes",): "a mapping of class to its number of test examples",
-        ("seed_sd",): f"{_FIGURE}, or {{value: 0.8%, runs: 5}}",
-        ("seed_sd", "value"): _FIGURE,
-        ("seed_sd", "runs"): "a whole number of runs from 2",
-        ("selection", "best"): either(get_args(Criterion)),
-        ("selection", "on"): "'test' or 'holdout'",
-        ("settings",): "a mapping of setting to value",
-        ("systems",): "a mapping of name to figures, such as {full: {accuracy: 0.883}}",
-        ("pairs",): f"a list of {_PAIR}",
-    },
-    choices={("selection", "best"): get_args(Criterion), ("selection", "on"): ("test", "holdout")},
-)
-_ALLOWED_REPORT = dataclasses.replace(_ALLOWED_HEAD, keys={**_ALLOWED_HEAD.keys, (): tuple(Head.model_fields)})
-_ALLOWED_SYSTEM = Allowed(
-    keys={
-        (): tuple(System.model_fields),
-        ("selection",): tuple(Selection.model_fields),
-        ("log",): tuple(Log.model_fields),
-        ("tuning",): tuple(Tuning.model_fields),
-        ("tuning", "lora"): tuple(Lora.model_fields),
-        ("tuning", "freeze"): tuple(Freeze.model_fields),
-    },
-    values={
-        ("tuning", "lora"): "a mapping such as {r: 4, target_modules: [c_attn]}",
-        ("tuning", "lora", "r"): "a whole number above 0",
-        ("tuning", "lora", "target_modules"): "a list of module names such as [c_attn]",
-        ("tuning", "lora", "target_modules", "[]"): "the name of a module",
-        ("tuning", "freeze"): "a mapping such as {layers: 3}",
-        ("tuning", "freeze", "layers"): "a whole number of layers from 0",
-        ("selection", "best"): either(get_args(Criterion)),
-        ("selection", "on"): "'test' or 'holdout'",
-        ("log",): "a mapping such as {accuracy: [0.852, 0.862], loss: [0.33, 0.32]}",
-        ("settings",): "a mapping of setting to value",
-        ("arm",): "a text with the name of an arm",
-    },
-    choices={("selection", "best"): get_args(Criterion), ("selection", "on"): ("test", "holdout")},
-)
-_ALLOWED_PAIR = Allowed(
-    keys={(): tuple(Pair.model_fields)},
-    values={
-        ("treatment",): "the name of a system",
-        ("baseline",): "the name of a system",
-        ("said",): either(get_args(Said)),
-        ("words",): "a text",
-    },
-    choices={("said",): get_args(Said)},
-)
-
-
 def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tuple[Problem, ...]]:
     """Read a claims file, and list everything that is wrong with it.
 
@@ -169,7 +93,7 @@ def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tupl
     if title is not None and not isinstance(title, str):
         problems.append(Problem(path=("title",), message=f"expected a text, got {shown(title)}"))
     if not isinstance(shared.get("settings", {}), Mapping):
-        said = f"expected {_ALLOWED_HEAD.values['settings',]}, got {shown(shared.pop('settings'))}"
+        said = f"expected {allowed.TOP.values['settings',]}, got {shown(shared.pop('settings'))}"
         problems.append(Problem(path=("settings",), message=said))
     if "arms" in content and not {"systems", "reports"} & content.keys():
         return None, (Problem(path=("arms",), message="this is a study file; it is for harness run"),)
@@ -250,7 +174,7 @@ def _report(name: str, body: Mapping[str, Any]) -> tuple[Report | None, list[Pro
         head = Head.model_validate(dict(body))
     except ValidationError as error:
         # The rest is checked all the same, so that one report holds all problems.
-        problems = described(error, allowed=_ALLOWED_REPORT if name else _ALLOWED_HEAD, prefix=())
+        problems = described(error, allowed=allowed.REPORT if name else allowed.TOP, prefix=())
         systems, pairs = body.get("systems"), body.get("pairs")
         if isinstance(systems, Mapping):
             problems += _systems(systems, {}, None)[1]
@@ -293,7 +217,7 @@ def _systems(
         try:
             read[name] = System.model_validate(dict(figures))
         except ValidationError as error:
-            problems += described(error, allowed=_ALLOWED_SYSTEM, prefix=path)
+            problems += described(error, allowed=allowed.SYSTEM, prefix=path)
             continue
         wrong = _wrong_system(read[name], classes, selection)
         problems += [Problem(path=(*path, *where), message=message) for where, message in wrong]
@@ -336,7 +260,7 @@ def _wrong_system(system: System, classes: Mapping[str, int], selection: Selecti
         wrong.append((("log",), f"expected as many epochs as selection.epochs = {stated}, got {system.log.epochs}"))
     blocks = [("", system), *([("log", system.log)] if system.log is not None else [])]
     for place, block in blocks:
-        for measure in ("f1", "precision", "recall"):
+        for measure in BY_CLASS:
             for name in getattr(block, measure):
                 if classes and name and name not in (*classes, MACRO, WEIGHTED):
                     known = [*classes, MACRO, WEIGHTED]
@@ -353,12 +277,12 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
     for position, body in enumerate(pairs):
         path: Path = ("pairs", position)
         if not isinstance(body, Mapping):
-            problems.append(Problem(path=path, message=f"expected {_PAIR}, got {shown(body)}"))
+            problems.append(Problem(path=path, message=f"expected {allowed.A_PAIR}, got {shown(body)}"))
             continue
         try:
             pair = Pair.model_validate(dict(body))
         except ValidationError as error:
-            problems += described(error, allowed=_ALLOWED_PAIR, prefix=path)
+            problems += described(error, allowed=allowed.PAIR, prefix=path)
             continue
         for side in ("treatment", "baseline"):
             name = getattr(pair, side)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.mcnemar import binomial_p
 from analysis.proportions import GapInterval, newcombe_interval, tango_interval
@@ -119,7 +119,8 @@ def overlaps(
     if not 0 < alpha <= 0.5:
         raise ValueError(f"alpha must lie above 0 and be at most 0.5, got {alpha!r}")
     gaps, least, most = _ranges(treatment, baseline, n, by_class)
-    (low_exact, low_mid), (high_exact, high_mid) = _p(gaps, least), _p(gaps, most)
+    at_least, at_most = _p(gaps, least), _p(gaps, most)
+    (low_exact, low_mid), (high_exact, high_mid) = at_least, at_most
     level = (gaps == 0) & (least == 0) & (most >= 2)
     low_mid = np.where(level, _p(gaps, np.full_like(gaps, 2))[1], low_mid)
     high_mid = np.where((gaps == 0) & (least == 0), 1.0, high_mid)
@@ -131,8 +132,12 @@ def overlaps(
         discordance=(int(least.min()), int(most.max())),
         p_exact=p_exact,
         p_mid=(float(low_mid.min()), float(high_mid.max())),
-        significant_up_to=_significant_up_to(gaps, least, most, alpha, kind=0),
-        significant_up_to_mid=_significant_up_to(gaps, least, most, alpha, kind=1),
+        significant_up_to=_significant_up_to(
+            gaps, least, most, at_least[0] <= alpha, at_most[0] <= alpha, alpha, kind=0
+        ),
+        significant_up_to_mid=_significant_up_to(
+            gaps, least, most, at_least[1] <= alpha, at_most[1] <= alpha, alpha, kind=1
+        ),
         outcome=_outcome(p_exact, alpha),
         at_least=_intervals(treatment, baseline, n, by_class, confidence, end=0),
         at_most=_intervals(treatment, baseline, n, by_class, confidence, end=1),
@@ -176,22 +181,29 @@ def _ranges(
     first = np.maximum(treatment[0], baseline[0] + gaps)
     last = np.minimum(treatment[1], baseline[1] + gaps)
     right = np.clip((n + gaps) // 2, first, last)
-    most = np.minimum(right, n - right + gaps) + np.minimum(right - gaps, n - right)
-    return gaps, np.abs(gaps), most
+    return gaps, np.abs(gaps), _most(right, right - gaps, n)
 
 
-def _most(right_t: int, right_b: int, n: int) -> int:
-    return min(right_t, n - right_b) + min(right_b, n - right_t)
+def _most(right_t: ArrayLike, right_b: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Return the greatest discordance that so many right answers allow."""
+    right_t, right_b = np.asarray(right_t, dtype=np.int64), np.asarray(right_b, dtype=np.int64)
+    most: NDArray[np.int64] = np.minimum(right_t, n - right_b) + np.minimum(right_b, n - right_t)
+    return most
 
 
 def _significant_up_to(
-    gaps: NDArray[np.int64], least: NDArray[np.int64], most: NDArray[np.int64], alpha: float, *, kind: Literal[0, 1]
+    gaps: NDArray[np.int64],
+    least: NDArray[np.int64],
+    most: NDArray[np.int64],
+    found: NDArray[np.bool_],
+    throughout: NDArray[np.bool_],
+    alpha: float,
+    *,
+    kind: Literal[0, 1],
 ) -> int | None:
-    """Find the greatest discordance with a p-value of at most alpha, over all differences."""
-    found = _p(gaps, least)[kind] <= alpha
+    """Find the greatest discordance with a p-value of at most alpha, given for which gaps both ends have one."""
     if not found.any():
         return None
-    throughout = _p(gaps, most)[kind] <= alpha
     answers = [int(most[throughout].max())] if throughout.any() else []
     part = found & ~throughout
     if part.any():

@@ -3,54 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.claims.against_seeds import SeedsReading, against_seeds
 from analysis.claims.blocks import Pair, System
 from analysis.claims.costs import Recomputed, not_recomputed, speedup, time_saved
 from analysis.claims.file import Report
 from analysis.claims.lift import EpochScatter, chance_of_selected_gap
 from analysis.claims.overlaps import Overlaps, overlaps
 from analysis.claims.rerun import Rerun, rerun
-from analysis.claims.seeds import (
-    DISCORDANT_OF_ERRORS,
-    Confirmation,
-    WelchResult,
-    chance_of_gap,
-    confirmation,
-    supposed_components,
-    welch,
-)
+from analysis.claims.seeds import WelchResult, welch
 from analysis.claims.systems import SIMULATION_SEED, SystemAudit
 from analysis.outcomes import Outcomes
-
-SUPPOSED_SEED_SDS = (0.005, 0.01, 0.02)
-"""SDs over seeds of one run's accuracy that are gone through where none is known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeedsReading:
-    """A gap against the scatter of seeds, at one SD; for new seeds on this test set.
-
-    Parameters
-    ----------
-    seed_sd
-        SD over seeds of one run's accuracy.
-    source
-        Where it comes from.
-    chance
-        The chance that two identical procedures show a gap at least as large: the least and the greatest over the
-        right answers that the figures allow; for means over runs, that of the printed gap.
-    confirmation
-        What it would take to confirm a gap of the printed size.
-    """
-
-    seed_sd: float
-    source: str
-    chance: tuple[float, float]
-    confirmation: Confirmation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +145,7 @@ def judge_pair(
         gap=gap,
         overlaps=found,
         reason=reason,
-        seeds=_seeds(pair, report, gap, found, measured, alpha) if possible else (),
+        seeds=against_seeds(pair, report, gap, found, measured, alpha) if possible else (),
         welch=tested,
         selected=selected,
         costs=_costs(pair, treatment, baseline),
@@ -221,56 +188,6 @@ def _right(audited: SystemAudit) -> tuple[int, int]:
     counts = [one for one in known if one is not None]
     low, high = max(one.low for one in counts), min(one.high for one in counts)
     return (low, high) if low <= high else (counts[0].low, counts[0].high)
-
-
-def _seeds(
-    pair: Pair, report: Report, gap: float, found: Overlaps | None, measured: Rerun | None, alpha: float
-) -> tuple[SeedsReading, ...]:
-    if math.isnan(gap) or report.n < 2:
-        return ()
-    runs = report.systems[pair.treatment].runs, report.systems[pair.baseline].runs
-    sentences = [gap * report.n]
-    scores = [report.systems[name].score for name in pair.sides]
-    errors = sum(float(1 - one.value) for one in scores if one is not None) / 2
-    discordance = DISCORDANT_OF_ERRORS * errors
-    if found is not None:
-        low, high = found.gap
-        sentences = [0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))]
-        discordance = min(max(discordance, found.discordance[0] / report.n), found.discordance[1] / report.n)
-    out = []
-    for sd, source, df in _seed_sds(pair, report, measured):
-        components = supposed_components(sd, n=report.n, discordance=discordance, gap=gap)
-        if measured is not None and measured.seed_sd > 0:
-            components = measured.components
-        out.append(
-            SeedsReading(
-                seed_sd=sd,
-                source=source,
-                chance=_ends([chance_of_gap(k, n=report.n, seed_sd=sd, runs=runs, df=df) for k in sentences]),
-                confirmation=confirmation(gap, components, n=report.n, alpha=alpha),
-            )
-        )
-    return tuple(out)
-
-
-def _ends(values: Sequence[float]) -> tuple[float, float]:
-    return min(values), max(values)
-
-
-def _seed_sds(pair: Pair, report: Report, measured: Rerun | None) -> list[tuple[float, str, float]]:
-    """Return the SDs over seeds to reckon with, where each comes from, and its degrees of freedom."""
-    stated, both = report.seed_sd, [report.systems[name] for name in pair.sides]
-    printed = [(float(one.sd.value), one.runs) for one in both if one.sd is not None and one.sd.value > 0]
-    if measured is not None and measured.seed_sd > 0:
-        runs = f"{measured.n_seeds} seeds of {measured.study}"
-        return [(measured.seed_sd, runs, float(measured.seed_df))]
-    if stated is not None:
-        runs = f"stated, from {stated.runs} runs" if stated.runs else "stated"
-        return [(float(stated.value.value), runs, float(stated.runs - 1) if stated.runs else math.inf)]
-    if printed:
-        pooled = math.sqrt(sum(sd**2 for sd, _ in printed) / len(printed))
-        return [(pooled, "printed", float(sum(runs - 1 for _, runs in printed)))]
-    return [(sd, "supposed", math.inf) for sd in SUPPOSED_SEED_SDS]
 
 
 def _selected(

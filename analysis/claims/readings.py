@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from analysis.claims import matrices
-from analysis.claims.blocks import MACRO, WEIGHTED, Criterion, Log, System
+from analysis.claims.blocks import BY_CLASS, Criterion, Log, System
 from analysis.claims.counts import Counts, right_answers
+from analysis.claims.fields import MACRO, WEIGHTED
 from analysis.claims.figures import Figure
 from analysis.claims.file import Report
 from analysis.claims.matrices import Bound, Matrices, Measure, fitting_matrices
 
 ByClass = Mapping[str, Figure]
 
-_MEASURES: tuple[Measure, ...] = ("f1", "precision", "recall")
 _NAMES = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
 
@@ -75,11 +75,10 @@ def readings(system: System, report: Report) -> tuple[Reading, ...]:
     report
         The report that it stands in.
     """
-    printed = _reading(system.score, _by_class(system), report, runs=system.runs, epoch=None)
     log = system.log
     if log is None:
-        return (printed,)
-    return (printed, *(_logged(system, report, epoch) for epoch in range(1, log.epochs + 1)))
+        return (_printed(system, report),)
+    return (_printed(system, report), *(_logged(log, report, epoch) for epoch in range(1, log.epochs + 1)))
 
 
 def kept_epoch(system: System) -> int | None:
@@ -136,8 +135,7 @@ def departures(system: System, report: Report) -> tuple[str, ...]:
         printed = " and ".join(name for name, known in both.items() if known)
         return (f"no epoch of the log has the printed {printed}",) if printed else ()
     notes: list[str] = []
-    for measure in _MEASURES:
-        logged = {name: column[epoch - 1] for name, column in getattr(log, measure).items()}
+    for measure, logged in _by_class_at(log, epoch).items():
         for name, figure in getattr(system, measure).items():
             # A figure that names no class may be that of any.
             beside = logged.values() if not name or "" in logged else [logged[name]] if name in logged else []
@@ -146,7 +144,9 @@ def departures(system: System, report: Report) -> tuple[str, ...]:
                 what = _named(measure, name)
                 notes.append(f"{what} is printed as {figure.printed}, epoch {epoch} of the log has {values}")
     joint = _joint(system, report)
-    if not notes and joint and not any(fit.matrices.count for fit in joint) and not _alone(system, report, epoch):
+    alone = (_printed(system, report), _logged(log, report, epoch))
+    fits = any(fit.matrices.count for fit in joint) or any(one.contradicts_itself for one in alone)
+    if not notes and joint and not fits:
         notes.append("no confusion matrix fits the printed figures and the log together")
     return (*_other_than_said(system, log, epoch), *notes)
 
@@ -171,41 +171,34 @@ def _named(measure: Measure, name: str) -> str:
     return f"{_NAMES[measure]} of {name}" if name else _NAMES[measure]
 
 
-def _alone(system: System, report: Report, epoch: int) -> bool:
-    """Return whether one of the two contradicts itself already."""
-    both = readings(system, report)
-    return both[0].contradicts_itself or both[epoch].contradicts_itself
-
-
 def _joint(system: System, report: Report) -> tuple[Fit, ...]:
     log, epoch = system.log, kept_epoch(system)
-    printed = _reading(system.score, _by_class(system), report, runs=system.runs, epoch=None)
+    printed = _printed(system, report)
     if log is None or epoch is None or not printed.fits:
         return printed.fits
-    logged = _at(log_columns=log.accuracy, epoch=epoch)
-    accuracies = [figure for figure in (system.score, logged) if figure is not None]
-    return _fits(accuracies, [_by_class(system), _by_class_at(system, epoch)], report)
+    accuracies = [figure for figure in (system.score, _accuracy_at(log, epoch)) if figure is not None]
+    return _fits(accuracies, [_by_class(system), _by_class_at(log, epoch)], report)
 
 
-def _logged(system: System, report: Report, epoch: int) -> Reading:
-    log = system.log
-    accuracy = _at(log_columns=log.accuracy, epoch=epoch) if log is not None else None
-    return _reading(accuracy, _by_class_at(system, epoch), report, runs=1, epoch=epoch)
+def _printed(system: System, report: Report) -> Reading:
+    return _reading(system.score, _by_class(system), report, runs=system.runs, epoch=None)
 
 
-def _at(*, log_columns: Sequence[Figure], epoch: int) -> Figure | None:
-    return log_columns[epoch - 1] if log_columns else None
+def _logged(log: Log, report: Report, epoch: int) -> Reading:
+    return _reading(_accuracy_at(log, epoch), _by_class_at(log, epoch), report, runs=1, epoch=epoch)
+
+
+def _accuracy_at(log: Log, epoch: int) -> Figure | None:
+    return log.accuracy[epoch - 1] if log.accuracy else None
 
 
 def _by_class(system: System) -> dict[Measure, ByClass]:
-    return {measure: getattr(system, measure) for measure in _MEASURES}
+    return {measure: getattr(system, measure) for measure in BY_CLASS}
 
 
-def _by_class_at(system: System, epoch: int) -> dict[Measure, ByClass]:
-    columns = {measure: getattr(system.log, measure) for measure in _MEASURES}
+def _by_class_at(log: Log, epoch: int) -> dict[Measure, ByClass]:
     return {
-        measure: {name: figures[epoch - 1] for name, figures in by_class.items()}
-        for measure, by_class in columns.items()
+        measure: {name: figures[epoch - 1] for name, figures in getattr(log, measure).items()} for measure in BY_CLASS
     }
 
 

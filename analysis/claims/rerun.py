@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from analysis.claims.overlaps import Overlaps, p_over_discordance
 from analysis.crossed import crossed_test
 from analysis.errors import AnalysisError
-from analysis.mcnemar import mcnemar, mcnemar_clustered
+from analysis.mcnemar import mcnemar_by_seed
 from analysis.outcomes import Outcomes
 from analysis.variance import VarianceComponents
 
@@ -99,6 +98,7 @@ def rerun(
         )
     right_t, right_b = (outcomes.scores(arm, seeds=done) for arm in (treatment, baseline))
     result = crossed_test(outcomes.drawn(right_t), outcomes.drawn(right_b), paired=True)
+    by_seed = mcnemar_by_seed(right_t, right_b, outcomes.clusters)
     shares = np.abs(right_t - right_b).mean(axis=1)
     means = np.stack([right_t.mean(axis=1), right_b.mean(axis=1)])
     difference = means[0] - means[1]
@@ -121,15 +121,8 @@ def rerun(
         discordance=(float(shares.mean()), float(shares.min()), float(shares.max())),
         p_exact=_p_at(published, float(shares.min()), float(shares.max())),
         expected_gap=(centre - reach, centre + reach),
-        significant=float(np.mean([p <= alpha for p in _each_p(outcomes, right_t, right_b)])),
+        significant=float(np.mean([one.p_exact <= alpha for one in by_seed])),
     )
-
-
-def _each_p(outcomes: Outcomes, right_t: NDArray[np.float64], right_b: NDArray[np.float64]) -> list[float]:
-    pairs = zip(right_t, right_b, strict=True)
-    if outcomes.clusters is None:
-        return [mcnemar(one, other).p_exact for one, other in pairs]
-    return [mcnemar_clustered(one, other, outcomes.clusters).p_exact for one, other in pairs]
 
 
 def _p_at(published: Overlaps | None, *shares: float) -> tuple[float, float]:

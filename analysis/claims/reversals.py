@@ -130,7 +130,7 @@ def _occurrence(report: Report, treatment: str, baseline: str) -> Occurrence | N
 def _share(figure: Figure, report: Report, name: str) -> float:
     """Return the accuracy behind a figure where a single number of right answers is, else the figure itself."""
     counts = right_answers(figure, n=report.n, runs=report.systems[name].runs)
-    return counts.low / (counts.n * counts.runs) if counts.low == counts.high else float(figure.value)
+    return float(figure.value) if counts.only is None else counts.only / (counts.n * counts.runs)
 
 
 def _differing(name: str, systems: Sequence[System]) -> list[SettingThatDiffers]:

@@ -11,7 +11,7 @@ from analysis.plan import AnalysisPlan
 from analysis.planning import Span
 from analysis.tables.digits import Scale, about, duration, percent, probability
 from analysis.tables.table import UNKNOWN, Table
-from analysis.tables.verdicts import SEEDS_WORTH_PLANNING, size
+from analysis.tables.verdicts import planned_seeds, size
 from analysis.words import counted
 
 _NEVER = "never"
@@ -136,9 +136,7 @@ def _gap(scale: Scale, gap: float) -> str:
 
 
 def _seeds(seeds: int | None) -> str:
-    if seeds is None:
-        return _NEVER
-    return str(seeds) if seeds <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
+    return planned_seeds(seeds, never=_NEVER)
 
 
 def _chance(share: float) -> str:

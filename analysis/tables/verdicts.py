@@ -19,6 +19,13 @@ _NEVER = "never enough"
 _NAMED_AT_MOST = 4
 
 
+def planned_seeds(seeds: int | None, *, never: str) -> str:
+    """Return a number of seeds that is worth planning, or that it is more, or that no number is enough."""
+    if seeds is None:
+        return never
+    return str(seeds) if seeds <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
+
+
 def design_name(comparison: ComparisonReport) -> str:
     """Name the primary test by its design."""
     if comparison.result is None:
@@ -156,8 +163,9 @@ def _plan_cells(report: StudyReport, one: ComparisonReport, settling: Settling) 
     few_enough = seeds is not None and seeds <= SEEDS_WORTH_PLANNING
     # Seeds that have run already had their chance: what they did not show, their number alone will not.
     more = (seeds - len(one.seeds)) * each if seeds is not None and few_enough and seeds > len(one.seeds) else math.nan
-    limits = list(dict.fromkeys(_seeds(limit) for limit in settling.seeds_needed_range))
-    needed = _seeds(seeds) if limits == [_seeds(seeds)] else f"{_seeds(seeds)} ({' to '.join(limits)})"
+    limits = list(dict.fromkeys(planned_seeds(limit, never=_NEVER) for limit in settling.seeds_needed_range))
+    alone = planned_seeds(seeds, never=_NEVER)
+    needed = alone if limits == [alone] else f"{alone} ({' to '.join(limits)})"
     return (
         needed if seeds is not None else _NEVER,
         f"about {about(examples)}{' clusters' if one.n_clusters is not None else ''}"
@@ -165,12 +173,6 @@ def _plan_cells(report: StudyReport, one: ComparisonReport, settling: Settling) 
         else _NEVER,
         duration(more),
     )
-
-
-def _seeds(seeds: int | None) -> str:
-    if seeds is None:
-        return _NEVER
-    return str(seeds) if seeds <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
 
 
 def _wording(report: StudyReport) -> list[str]:

@@ -56,7 +56,6 @@ def audit(
 
     harness audit --n 872 0.883 0.862
     """
-    from analysis import load
     from analysis.claims.audit import audit as audit_claims
     from analysis.tables import audit as tables
 
@@ -65,7 +64,13 @@ def audit(
         raise typer.BadParameter(
             "takes a claims file: figures alone do not say which arms they are", param_hint="--results"
         )
-    found = audit_claims(claims, own=load(results) if results is not None else None)
+    own = None
+    if results is not None:
+        # Reading records takes pyarrow, which figures alone need not wait for.
+        from analysis import load
+
+        own = load(results)
+    found = audit_claims(claims, own=own)
     written = _write(found, report) if report is not None else ()
     if form is Format.json:
         print_json(tables.as_json(found))

@@ -124,7 +124,9 @@ def _random_bounds(rng: np.random.Generator, sizes: Sizes, count: int) -> list[B
 def test_one_to_three_figures_of_small_matrices(size: int, other: int) -> None:
     rng = np.random.default_rng((size, other))
     for count in (1, 2, 3) * 14:
-        _same_as_the_list((size, other), _random_bounds(rng, (size, other), count))
+        bounds = _random_bounds(rng, (size, other), count)
+        assert len(bounds) == count
+        _same_as_the_list((size, other), bounds)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -133,7 +135,9 @@ def test_one_to_three_figures_of_larger_matrices(seed: int) -> None:
     low, high = sorted(int(k) for k in rng.integers(8, 41, size=2))
     sizes = (low, high) if seed % 2 else (high, low)
     for count in (1, 2, 3) * 5:
-        _same_as_the_list(sizes, _random_bounds(rng, sizes, count))
+        bounds = _random_bounds(rng, sizes, count)
+        assert len(bounds) == count
+        _same_as_the_list(sizes, bounds)
     _all.cache_clear()
 
 

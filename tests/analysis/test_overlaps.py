@@ -87,6 +87,7 @@ def test_every_overlap_of_up_to_60_examples(rest: int) -> None:
             pair = (t, b) if rng.random() < 0.5 else (b, t)
             treatment, baseline = pair if rng.random() < 0.5 else (n - pair[0], n - pair[1])
             found = overlaps((treatment, treatment), (baseline, baseline), n=n)
+            assert found.gap == (treatment - baseline, treatment - baseline)
             _same_as_the_list(found, *_each_overlap(treatment, baseline, n))
 
 
@@ -132,7 +133,8 @@ def _ranges(n: int) -> list[tuple[int, int]]:
     return list(itertools.combinations_with_replacement(range(n + 1), 2))
 
 
-def _same_as_all_pairs(treatment: tuple[int, int], baseline: tuple[int, int], n: int) -> None:
+def _same_as_all_pairs(treatment: tuple[int, int], baseline: tuple[int, int], n: int) -> Overlaps:
+    """Hold what was found against all pairs of counts; return it."""
     found = overlaps(treatment, baseline, n=n)
     pairs = _each_pair(n)[treatment[0] : treatment[1] + 1, baseline[0] : baseline[1] + 1].reshape(-1, 8)
     least, most = pairs.min(axis=0), pairs.max(axis=0)
@@ -146,12 +148,13 @@ def _same_as_all_pairs(treatment: tuple[int, int], baseline: tuple[int, int], n:
     never, always = least[2] > 0.05, most[3] <= 0.05
     assert (found.outcome == "cannot be significant") == never, case
     assert (found.outcome == "significant whatever the overlap") == always, case
+    return found
 
 
 @pytest.mark.parametrize("n", range(1, 9))
 def test_ranges_of_counts_are_all_their_pairs(n: int) -> None:
     for treatment, baseline in itertools.product(_ranges(n), repeat=2):
-        _same_as_all_pairs(treatment, baseline, n)
+        assert _same_as_all_pairs(treatment, baseline, n).n == n
 
 
 @pytest.mark.parametrize("n", [*range(9, 15), 30, 41, 60])
@@ -160,7 +163,7 @@ def test_ranges_of_counts_of_more_examples(n: int) -> None:
     ranges = _ranges(n)
     for _ in range(400):
         treatment, baseline = (ranges[at] for at in rng.integers(len(ranges), size=2))
-        _same_as_all_pairs(treatment, baseline, n)
+        assert _same_as_all_pairs(treatment, baseline, n).n == n
     # Close to each other, as rounding leaves them.
     for _ in range(200):
         low = rng.integers(0, n - 3, size=2)

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from analysis.claims.audit import Audit
 from analysis.tables import as_latex, as_markdown, as_terminal
-from analysis.tables.audit import pairs, systems
+from analysis.tables.audit import beside, pairs, systems
 from analysis.tables.audit.words import review
 from analysis.tables.table import Table
 
@@ -35,7 +35,7 @@ def build(audit: Audit) -> tuple[Table, ...]:
         pairs.gaps(audit),
         pairs.runs(audit),
         pairs.seeds(audit),
-        pairs.own(audit),
+        beside.own(audit),
         pairs.selection(audit),
         *(systems.reversal(one) for one in audit.reversals),
         systems.counts(audit),

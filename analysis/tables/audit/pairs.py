@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from analysis.claims.architectures import same_model
-from analysis.claims.audit import Audit, ReportAudit
+from analysis.claims.against_seeds import SeedsReading
+from analysis.claims.audit import Audit
 from analysis.claims.overlaps import Overlaps
-from analysis.claims.pairs import PairAudit, SeedsReading
+from analysis.claims.pairs import PairAudit, SelectedGap
 from analysis.claims.seeds import DISCORDANT_OF_ERRORS, POWER, SEEDS_FOR_SENTENCES
 from analysis.tables.audit.rows import Row, ends, named, pairs, table, yes
 from analysis.tables.audit.words import review
 from analysis.tables.digits import about, level, percent, points, points_interval, probability, significant, small_p
 from analysis.tables.table import Table
-from analysis.tables.verdicts import SEEDS_WORTH_PLANNING
+from analysis.tables.verdicts import planned_seeds
 
 _SPEAKS = "Speaks about"
 _NEVER = "never"
@@ -171,7 +171,7 @@ def _seeds_row(pair: PairAudit) -> Row:
         f"{each(lambda one: significant(100 * one.seed_sd))} pp",
         each(lambda one: one.source),
         each(lambda one: ends(*map(_chance, one.chance))),
-        each(lambda one: _seeds_needed(one.confirmation.seeds)),
+        each(lambda one: planned_seeds(one.confirmation.seeds, never=_NEVER)),
         each(lambda one: _NEVER if one.confirmation.examples is None else about(one.confirmation.examples)),
     )
 
@@ -179,12 +179,6 @@ def _seeds_row(pair: PairAudit) -> Row:
 def _chance(chance: float) -> str:
     # What is 0 here has only run out of digits.
     return probability(chance) if chance >= 0.005 else "<0.01"
-
-
-def _seeds_needed(needed: int | None) -> str:
-    if needed is None:
-        return _NEVER
-    return str(needed) if needed <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
 
 
 def _beyond_either(audit: Audit) -> list[str]:
@@ -208,7 +202,7 @@ def selection(audit: Audit) -> Table | None:
     for report, pair in pairs(audit):
         notes += [f"{named(report, pair.name)}: {note}." for note in pair.mismatches]
         if pair.selected is not None:
-            rows.append((report, _selected_row(pair)))
+            rows.append((report, _selected_row(pair, pair.selected)))
             sources.append(report.scatter.source)
     if not rows:
         return _across_epochs(audit)
@@ -231,10 +225,7 @@ def selection(audit: Audit) -> Table | None:
     )
 
 
-def _selected_row(pair: PairAudit) -> Row:
-    selected = pair.selected
-    if selected is None:
-        raise ValueError(f"{pair.name} was not picked on the reported sentences")
+def _selected_row(pair: PairAudit, selected: SelectedGap) -> Row:
     return (
         pair.name,
         " and ".join(str(k) if k > 1 else "not picked" for k in selected.epochs),
@@ -249,72 +240,6 @@ def _selected_row(pair: PairAudit) -> Row:
 def _across_epochs(audit: Audit) -> Table | None:
     rows = [(report, (pair.name, note)) for report, pair in pairs(audit) for note in pair.mismatches]
     return table(audit, "Compared across epochs", ("Pair", "What"), rows)
-
-
-def own(audit: Audit) -> Table | None:
-    """Lay out a study's own runs beside the published figures; None without a study."""
-    measured = [(report, pair) for report, pair in pairs(audit) if pair.rerun is not None]
-    heads = (
-        "Published",
-        "Measured",
-        "95% interval",
-        "Seed SD",
-        "Discordant",
-        "p of the published",
-        "One more run",
-        "Runs with p ≤ α",
-    )
-    studies = ", ".join(dict.fromkeys(pair.rerun.study for _, pair in measured if pair.rerun is not None))
-    return table(
-        audit,
-        f"Beside own results: {studies}",
-        ("Pair", *heads, "Seeds × examples"),
-        [(report, _own_row(pair)) for report, pair in measured],
-        numeric=heads,
-        notes=(
-            "Measured, with its interval: the crossed t, for new seeds and new examples. Discordant: mean over the "
-            "seeds (least to greatest). p of the published: McNemar's exact p of the published gap, if its two models "
-            "differed on as many sentences.",
-            "One more run: where the gap of one more pair of runs, of one new seed, falls on this test set 95 times in "
-            f"100. Runs with p ≤ α: of the pairs of runs here, those with an exact p of at most {audit.alpha:g}.",
-            *_unlike(measured),
-        ),
-    )
-
-
-def _own_row(pair: PairAudit) -> Row:
-    measured = pair.rerun
-    if measured is None:
-        raise ValueError(f"{pair.name} has no runs of a study")
-    error = (measured.interval[1] - measured.interval[0]) / 4
-    mean, least, most = (percent(share, places=1) for share in measured.discordance)
-    return (
-        pair.name,
-        points(pair.gap),
-        points(measured.gap, standard_error=error),
-        points_interval(measured.interval, standard_error=error),
-        points(measured.seed_sd, signed=False),
-        f"{mean} ({least} to {most})",
-        ends(*map(small_p, measured.p_exact)),
-        points_interval(measured.expected_gap, standard_error=error),
-        percent(measured.significant, places=0),
-        f"{measured.n_seeds} × {measured.n_examples}",
-    )
-
-
-def _unlike(measured: Sequence[tuple[ReportAudit, PairAudit]]) -> list[str]:
-    """Say where a study trained another model, or has another test set, than the report."""
-    notes = []
-    for report, own in ((audited.report, pair.rerun) for audited, pair in measured):
-        if own is None:
-            continue
-        if report.model is not None and not same_model(report.model, own.model):
-            notes.append(f"{own.study} trained {own.model}, the report is about {report.model}.")
-        if own.n_examples != report.n:
-            notes.append(
-                f"{own.study} has {own.n_examples} test sentences, the report {report.n}: shares are carried over."
-            )
-    return list(dict.fromkeys(notes))
 
 
 def _up_to(discordance: int | None, found: Overlaps) -> str:

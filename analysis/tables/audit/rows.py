@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from analysis.claims.audit import Audit, ReportAudit
+from analysis.claims.costs import Recomputed
 from analysis.claims.pairs import PairAudit
 from analysis.claims.systems import SystemAudit
-from analysis.tables.table import Table
+from analysis.tables.digits import percent
+from analysis.tables.table import UNKNOWN, Table
 
 Row = tuple[str, ...]
 
@@ -55,6 +58,15 @@ def named(report: ReportAudit, name: str) -> str:
 def ends(low: str, high: str) -> str:
     """Return a range, or its only value."""
     return low if low == high else f"{low} to {high}"
+
+
+def recomputed(one: Recomputed) -> str:
+    """Return a recomputed ratio or share."""
+    if math.isnan(one.value):
+        return UNKNOWN
+    if one.what == "times as fast":
+        return f"{one.value:.2f}"
+    return percent(one.value, places=1 if abs(one.value) >= 0.01 else 2)
 
 
 def yes(agrees: bool) -> str:

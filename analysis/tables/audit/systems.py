@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from analysis.claims.audit import Audit, ReportAudit
@@ -11,7 +10,7 @@ from analysis.claims.counts import Counts
 from analysis.claims.readings import Fit, Reading
 from analysis.claims.reversals import Reversal
 from analysis.claims.systems import SystemAudit
-from analysis.tables.audit.rows import Row, ends, named, pairs, systems, table, yes
+from analysis.tables.audit.rows import Row, ends, named, pairs, recomputed, systems, table, yes
 from analysis.tables.digits import percent, points, whole
 from analysis.tables.table import UNKNOWN, Table
 
@@ -189,13 +188,7 @@ def costs(audit: Audit) -> Table | None:
 
 
 def _cost_row(one: Recomputed) -> Row:
-    if math.isnan(one.value):
-        value = UNKNOWN
-    elif one.what == "times as fast":
-        value = f"{one.value:.2f}"
-    else:
-        value = percent(one.value, places=1 if abs(one.value) >= 0.01 else 2)
-    return one.what, value, one.claimed or UNKNOWN, UNKNOWN if one.agrees is None else yes(one.agrees)
+    return one.what, recomputed(one), one.claimed or UNKNOWN, UNKNOWN if one.agrees is None else yes(one.agrees)
 
 
 def parameters(audit: Audit) -> Table | None:

@@ -15,6 +15,7 @@ from analysis.claims.reversals import Reversal
 from analysis.claims.seeds import WelchResult
 from analysis.claims.systems import SystemAudit
 from analysis.proportions import GapInterval
+from analysis.tables.audit.rows import recomputed
 from analysis.tables.digits import percent, points, points_interval, small_p, whole
 
 _NO_PROCEDURE = "From one run of each arm nothing follows about the training procedures."
@@ -200,8 +201,7 @@ def _costs(pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
 
 
 def _recomputed(one: Recomputed) -> str:
-    value = f"{one.value:.2f}" if one.what == "times as fast" else percent(one.value, places=1)
-    return f"{one.what}: {one.claimed} is printed, and {value} follows from the printed figures"
+    return f"{one.what}: {one.claimed} is printed, and {recomputed(one)} follows from the printed figures"
 
 
 def _own(report: Report, pair: PairAudit) -> list[str]:
