@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import RenderableType
 
-from analysis.report import StudyReport
 from analysis.tables import as_latex, as_markdown, as_terminal, depth, evidence, measures, verdicts
 from analysis.tables.table import Table
+
+if TYPE_CHECKING:
+    # A report reads records, which takes pyarrow; laying one out does not.
+    from analysis.report import StudyReport
 
 __all__ = ["Table", "build", "latex", "markdown", "terminal"]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from analysis.by_class import ClassComparison
-from analysis.report import StudyReport
 from analysis.tables.digits import level, p_value, percent, plain_points, points, points_interval
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.tables.verdicts import by_reason, size
 from analysis.words import counted
+
+if TYPE_CHECKING:
+    from analysis.report import StudyReport
 
 _DESCRIBED = ("none", "these runs")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from analysis.comparisons import ComparisonReport
-from analysis.report import StudyReport
 from analysis.tables.digits import (
     Scale,
     decimals,
@@ -17,6 +17,9 @@ from analysis.tables.digits import (
 )
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.tables.verdicts import basis, scale_of, standard_error
+
+if TYPE_CHECKING:
+    from analysis.report import StudyReport
 
 
 def evidence(report: StudyReport, footer: str) -> Table:

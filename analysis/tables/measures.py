@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from analysis.comparisons import ComparisonReport
 from analysis.metrics import METRICS
-from analysis.report import StudyReport
 from analysis.tables.digits import (
     duration_range,
     level,
@@ -20,6 +20,9 @@ from analysis.tables.digits import (
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.tables.verdicts import basis, scale_of, size, standard_error, verdict_name
 from analysis.words import counted
+
+if TYPE_CHECKING:
+    from analysis.report import StudyReport
 
 _DESCRIBED = ("none", "these runs")
 

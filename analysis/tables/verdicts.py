@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from analysis.comparisons import ComparisonReport
 from analysis.metrics import METRICS
 from analysis.power import Settling
-from analysis.report import StudyReport
 from analysis.tables.digits import Scale, about, duration, level, p_value, percent
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.verdict import Verdict
 from analysis.words import counted
+
+if TYPE_CHECKING:
+    from analysis.report import StudyReport
 
 SEEDS_WORTH_PLANNING = 1000
 _NEVER = "never enough"
