@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from analysis.claims.architectures import sequence_classifier_parameters
+from analysis.claims.architectures import known_model, sequence_classifier_parameters
 from analysis.claims.figures import Figure
 
 
@@ -146,7 +146,7 @@ def check_parameters(
     """
     if trainable is None and total is None:
         return ()
-    if model is None or classes is None or classes < 2 or tuning is None:
+    if model is None or known_model(model) is None or classes is None or classes < 2 or tuning is None:
         return ()
     kind, number, modules = tuning
     expected = sequence_classifier_parameters(
