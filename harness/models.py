@@ -157,7 +157,18 @@ def build(checkpoint: Checkpoint, arm: Arm, *, n_classes: int, pad_token_id: int
 
 
 def describe(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> Parameters:
-    """Count an arm's parameters from the configuration alone: no weight is loaded or drawn.
+    """Count an arm's parameters from the configuration alone.
+
+    Raises
+    ------
+    ModelError
+        If the adapter or the freezing does not fit the model.
+    """
+    return count(outline(checkpoint, arm, n_classes=n_classes))
+
+
+def outline(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> nn.Module:
+    """Build an arm's model without its weights, from the configuration alone: none is loaded or drawn.
 
     Raises
     ------
@@ -171,7 +182,7 @@ def describe(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> Parameters:
             )
         except ValueError as error:
             raise ModelError(f"model {checkpoint.name}: {_first_line(error)}") from None
-        return count(_fit(model, arm))
+        return _fit(model, arm)
 
 
 def count(model: nn.Module) -> Parameters:

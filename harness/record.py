@@ -168,6 +168,7 @@ def _record(outcome: Outcome, more: Mapping[str, Any]) -> dict[str, Any]:
         "peak_memory": {"bytes": outcome.peak_memory, "method": outcome.memory_method},
         "parameters": {"total": outcome.total_parameters, "trainable": outcome.trainable_parameters},
         "engine": outcome.engine,
+        "pack_size": outcome.pack_size,
         "device": {
             "type": outcome.device,
             "name": outcome.device_name,

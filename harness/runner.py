@@ -5,17 +5,18 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, get_args
 
 from harness import data as data_module
 from harness import models, provenance
 from harness.data import TaskData
 from harness.engines import Engine, Outcome, Progress
+from harness.engines.packed import PackedEngine
 from harness.engines.trainer import TrainerEngine
 from harness.errors import DataError, HarnessError, ModelError, ResultsError
 from harness.lock import locked
@@ -24,7 +25,7 @@ from harness.progress import Display
 from harness.record import FINAL, Store, digest, stamped
 from harness.search import Sweep
 from harness.settings import Arm, Best
-from harness.study import Study
+from harness.study import EngineName, Study
 from harness.trials import Trial, expand
 from harness.tuning import tuned_arms
 
@@ -60,7 +61,7 @@ def run_study(
     study: Study,
     root: str | Path = "results",
     *,
-    engine: str = "trainer",
+    engine: EngineName | None = None,
     storage: str | None = None,
     display: Display | None = None,
 ) -> RunSummary:
@@ -72,8 +73,9 @@ def run_study(
         From `load_study`.
     root : str or Path
         The folder that holds one folder for each study.
-    engine : str
-        ``trainer``.
+    engine : str, optional
+        ``packed`` trains many trials at once, where it can; ``trainer``, the reference, one after the other. Default
+        what the study says.
     storage : str, optional
         URL of a relational storage for Optuna; default the study's own ``optuna.db``.
     display : Display, optional
@@ -90,8 +92,8 @@ def run_study(
         if the disk takes no more. A trial that fails is no error but a record.
     """
     display = display or Display()
-    checkpoint, data, trainer = prepare(study, engine)
     store = Store(Path(root) / study.name)
+    checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
     before = store.manifest()
     with locked(store.folder), _stoppable(display) as stop:
         url = storage or f"sqlite:///{store.folder / 'optuna.db'}"
@@ -120,16 +122,15 @@ def run_study(
             store.write_clusters(data.test, data.clusters)
         store.write_manifest(_manifest(study, arms, winners, checkpoint, data, trials, before, finished))
         sweep.rebuild(trials, records)
-        todo = [trial for trial in trials if trial.key not in records and not stop.is_set()]
+        todo = [trial for trial in trials if trial.key not in records]
         ran = 0
         model = {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision}
         try:
             display.open(trials, records, _estimate(trainer, todo))
-            for outcome in _train(trainer, todo, store, data, sweep, display, model):
+            done = frozenset(records)
+            for outcome in _train(trainer, trials, done, stop, store, data, sweep, display, model):
                 ran += 1
                 records[outcome.trial.key] = {"status": outcome.status}
-                if stop.is_set() or outcome.status == "interrupted":
-                    break
         except KeyboardInterrupt:
             # Between two trials: what is finished is on disk.
             stop.set()
@@ -139,16 +140,34 @@ def run_study(
     return RunSummary(folder=store.folder, statuses=dict(statuses), ran=ran, stopped=stop.is_set())
 
 
-def prepare(study: Study, engine: str = "trainer") -> tuple[Checkpoint, TaskData, Engine]:
+def prepare(
+    study: Study,
+    engine: EngineName | None = None,
+    *,
+    folder: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Checkpoint, TaskData, Engine]:
     """Load a study's checkpoint and data, and check every arm against the model before anything runs.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    engine : str, optional
+        ``packed`` or ``trainer``; default what the study says.
+    folder : Path, optional
+        Where the packed engine keeps what is running; default nowhere.
+    say : callable, optional
+        Is told what a user should know of a pack.
 
     Raises
     ------
     HarnessError
         With every arm that does not fit.
     """
-    if engine != TrainerEngine.name:
-        raise HarnessError(f"engine: expected {TrainerEngine.name!r}, got {engine!r}")
+    wanted: str = engine or study.engine
+    if wanted not in get_args(EngineName):
+        raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
     checkpoint = models.locate(study.model, study.revision)
     tokenizer = models.tokenizer(checkpoint)
     data = data_module.load(study.data, tokenizer)
@@ -165,7 +184,10 @@ def prepare(study: Study, engine: str = "trainer") -> tuple[Checkpoint, TaskData
             data.with_holdout(arm.selection.fraction)
     if wrong:
         raise ModelError("\n".join(f"arm {', '.join(names)}: {what}" for what, names in wrong.items()))
-    return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
+    if wanted == "trainer":
+        return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
+    packed = PackedEngine(checkpoint, data, study.data, tokenizer.pad_token_id, folder=folder, say=say)
+    return checkpoint, data, packed
 
 
 def _check_length(study: Study, data: TaskData, checkpoint: Checkpoint) -> None:
@@ -192,7 +214,9 @@ def _estimate(engine: Engine, todo: list[Trial]) -> float:
 
 def _train(
     engine: Engine,
-    todo: list[Trial],
+    trials: Sequence[Trial],
+    done: Container[str],
+    stop: threading.Event,
     store: Store,
     data: TaskData,
     sweep: Sweep,
@@ -206,7 +230,7 @@ def _train(
         sweep.start(progress.trial)
         display.step(progress)
 
-    for outcome in engine.train(todo, report=report):
+    for outcome in engine.train(trials, report=report, done=done, stop=stop.is_set):
         sizes = {"n_train": outcome.n_train, "n_test": len(data.test), "n_holdout": outcome.n_holdout}
         content = {
             "data": {"fingerprint": data.fingerprint, **sizes},
@@ -298,7 +322,7 @@ def _selection(selection: Any) -> dict[str, Any]:
 
 @contextmanager
 def _stoppable(display: Display) -> Iterator[threading.Event]:
-    """Let the first Ctrl-C finish the running trial, and the second stop it; SIGTERM stops at once."""
+    """Let the first Ctrl-C finish the running trial or epoch, and the second stop it; SIGTERM stops at once."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -309,7 +333,7 @@ def _stoppable(display: Display) -> Iterator[threading.Event]:
             stop.set()
             raise KeyboardInterrupt
         stop.set()
-        display.say("finishing the running trial; Ctrl-C again stops it now")
+        display.say("finishing the running trial, or the epoch of a pack; Ctrl-C again stops now")
 
     previous = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -69,6 +69,11 @@ def order(data_order: int, epoch: int, n: int) -> np.ndarray:
     return np.random.default_rng(_derive(data_order, epoch)).permutation(n)
 
 
+def step_seed(dropout: int, step: int) -> int:
+    """Return what seeds the masks of one optimizer step, counted from 0, where each step draws its own."""
+    return _derive(dropout, step)
+
+
 def study_permutation(purpose: str, n: int) -> np.ndarray:
     """Return a permutation of `n` examples that is the same for every seed and arm: for subsets and hold-outs."""
     return np.random.default_rng(_derive(_STUDY, purpose)).permutation(n)

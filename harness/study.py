@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
@@ -16,6 +16,7 @@ from harness.grid import expand_arms, set_setting
 from harness.settings import Arm, ArmFile, Data, Scalar, Search, Selection, Strict, Training, wrong
 from harness.validation import problems_of
 
+EngineName = Literal["packed", "trainer"]
 Check = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[Path_, str]]]
 
 
@@ -43,6 +44,7 @@ class Study(Strict):
     data: Data
     training: Training = Field(default_factory=Training)
     arms: Mapping[str, Arm] = Field(min_length=1)
+    engine: EngineName = "packed"
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], BeforeValidator(_seeds), Field(min_length=1)]
     selection: Selection = "last"
     search: Search | None = None

@@ -7,7 +7,7 @@ initialisation and the schedule that it would get alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -90,6 +90,8 @@ class Outcome:
         Examples trained on and held out.
     engine, device, device_name, precision : str
         What it ran on.
+    pack_size : int
+        How many trials were trained together.
     threads : int
         What torch computed with on a CPU.
     """
@@ -111,6 +113,7 @@ class Outcome:
     n_train: int = 0
     n_holdout: int = 0
     engine: str = ""
+    pack_size: int = 1
     device: str = ""
     device_name: str = ""
     precision: str = ""
@@ -140,10 +143,28 @@ class Engine(Protocol):
 
     name: str
 
-    def train(self, trials: Sequence[Trial], *, report: Report) -> Iterator[Outcome]:
+    def train(
+        self,
+        trials: Sequence[Trial],
+        *,
+        report: Report,
+        done: Container[str] = frozenset(),
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Outcome]:
         """Train the trials and yield an outcome for each, in any order, each as soon as it is there.
 
         An error in one trial is that trial's outcome and leaves its neighbours alone.
+
+        Parameters
+        ----------
+        trials : sequence of Trial
+            All of the study: which of them are trained together must not depend on what is done already.
+        report : callable
+            Is told where each running trial stands.
+        done : container of str
+            The keys of the trials that need not be trained.
+        stop : callable
+            Whether to come to an end as soon as nothing is lost by it.
         """
         ...
 

@@ -7,7 +7,7 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,16 +18,16 @@ from harness import models, seeding
 from harness.data import TaskData
 from harness.engines import Engine, Epoch, Failure, Outcome, Progress, Report, Score
 from harness.engines.batches import DivergedError, Examples, Padding, score
+from harness.engines.device import device_name, threads, usual_device, worthwhile_threads
 from harness.engines.loop import Listener, Loop, arguments
 from harness.engines.memory import PeakMemory
+from harness.engines.selection import out_of_patience, selected_epoch
 from harness.quiet import quiet
 from harness.settings import Arm, Data
 from harness.trials import Trial
 
 _SECONDS_BETWEEN_REPORTS = 0.1
 _PROBED_STEPS = 3
-# Below this many parameters a second thread gains nothing, and costs dearly where another process wants the core.
-_WORTH_THREADS = 5_000_000
 
 
 class TrainerEngine(Engine):
@@ -51,16 +51,26 @@ class TrainerEngine(Engine):
         self._checkpoint = checkpoint
         self._data = data
         self._padding = Padding(data=layout, pad_token_id=pad_token_id)
-        self._device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-        size = models.describe(checkpoint, Arm(), n_classes=len(data.classes)).total
-        self._threads = 1 if size < _WORTH_THREADS else torch.get_num_threads()
+        self._device = usual_device()
+        self._threads = worthwhile_threads(models.describe(checkpoint, Arm(), n_classes=len(data.classes)).total)
         self._test = Examples(data.test)
         self._splits: dict[float | None, tuple[Examples, Examples | None]] = {}
 
-    def train(self, trials: Sequence[Trial], *, report: Report) -> Iterator[Outcome]:
-        """Train the trials one after the other."""
+    def train(
+        self,
+        trials: Sequence[Trial],
+        *,
+        report: Report,
+        done: Container[str] = frozenset(),
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Outcome]:
+        """Train the trials that are not done, one after the other."""
         for trial in trials:
-            with _unchanged_generators(), _threads(self._threads):
+            if trial.key in done:
+                continue
+            if stop():
+                return
+            with _unchanged_generators(), threads(self._threads):
                 outcome = _Run(self, trial, report).outcome()
             yield outcome
 
@@ -70,7 +80,7 @@ class TrainerEngine(Engine):
         kept, _ = self.split(trial)
         steps = math.ceil(len(kept) / training.per_device_train_batch_size) * training.num_train_epochs
         batches = math.ceil(len(self._test) / training.per_device_eval_batch_size)
-        with _unchanged_generators(), _threads(self._threads):
+        with _unchanged_generators(), threads(self._threads):
             started = time.perf_counter()
             model = self.build(trial).to(self._device).train()
             built = time.perf_counter() - started
@@ -149,7 +159,7 @@ class _Run(Listener):
             status=status,  # type: ignore[arg-type]
             error=error,
             epochs=kept,
-            selected_epoch=self._selected(kept) if status == "finished" else None,
+            selected_epoch=selected_epoch(kept, self.trial.holdout) if status == "finished" else None,
             training_seconds=self.training_seconds,
             evaluation_seconds=self.evaluation_seconds,
             steps=self.steps,
@@ -162,7 +172,7 @@ class _Run(Listener):
             n_holdout=len(self.held) if self.held is not None else 0,
             engine=self.engine.name,
             device=self.engine._device.type,
-            device_name=_device_name(self.engine._device),
+            device_name=device_name(self.engine._device),
             precision="bf16" if self.training.bf16 else "fp32",
             threads=self.engine._threads,
         )
@@ -226,26 +236,7 @@ class _Run(Listener):
 
     def out_of_patience(self) -> bool:
         """Whether the hold-out has not improved for as many epochs as the study allows."""
-        holdout = self.trial.holdout
-        if holdout is None or holdout.patience is None:
-            return False
-        best = self._selected(tuple(self.epochs))
-        return best is not None and self.epochs[-1].epoch - best >= holdout.patience
-
-    def _selected(self, epochs: tuple[Epoch, ...]) -> int | None:
-        if not epochs:
-            return None
-        holdout = self.trial.holdout
-        if holdout is None:
-            return epochs[-1].epoch
-
-        def badness(epoch: Epoch) -> float:
-            if epoch.holdout is None:
-                return math.inf
-            return epoch.holdout.loss if holdout.best == "loss" else -epoch.holdout.accuracy
-
-        # min keeps the earliest of equals
-        return min(epochs, key=badness).epoch
+        return out_of_patience(self.epochs, self.trial.holdout)
 
 
 @contextmanager
@@ -258,18 +249,3 @@ def _unchanged_generators() -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Compute with this many threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

@@ -1,0 +1,49 @@
+"""What a trial computes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+# Below this many parameters a second thread gains nothing, and costs dearly where another process wants the core.
+_WORTH_THREADS = 5_000_000
+
+
+def usual_device() -> torch.device:
+    """Return the first GPU, or the CPU where there is none."""
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a record calls the device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
+def memory(device: torch.device) -> int:
+    """Return the bytes of memory there are, whoever uses them now: of a GPU, or of the machine."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.exists() else "max"
+    return min(physical, int(allowed)) if allowed.isdigit() else physical
+
+
+def worthwhile_threads(parameters: int) -> int:
+    """Return how many threads a model of this size is computed with on a CPU."""
+    return 1 if parameters < _WORTH_THREADS else torch.get_num_threads()
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Compute with this many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,201 @@
+"""The packed engine: makes packs of a study's trials, and steps aside where it must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from harness import models
+from harness.data import TaskData
+from harness.engines import Engine, Failure, Outcome, Report
+from harness.engines.device import memory, threads, usual_device, worthwhile_threads
+from harness.engines.packed import plan
+from harness.engines.packed.layout import Ragged
+from harness.engines.packed.probe import bytes_of_pack, bytes_of_trial, seconds_of_trial
+from harness.engines.packed.run import PackRun, Splits
+from harness.engines.packed.state import State
+from harness.engines.trainer import TrainerEngine
+from harness.settings import Arm, Data
+from harness.trials import Trial
+
+# Elements of a hidden state that are computed together. A CPU is fastest where they fit its cache.
+_ELEMENTS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 25}
+_LARGEST_PACK = {"cpu": 16, "cuda": 64}
+# Bytes of what a pack trains. More gains nothing on a CPU, and a pack is written to disk after every epoch.
+_LARGEST_TRAINED = {"cpu": 1536 << 20, "cuda": 64 << 30}
+_SHARE_OF_MEMORY = 0.5
+
+
+class PackedEngine(Engine):
+    """Trains trials in packs, and hands those that cannot be packed to the reference engine.
+
+    Parameters
+    ----------
+    checkpoint, data, layout, pad_token_id
+        See `TrainerEngine`.
+    folder : Path, optional
+        Where a pack is kept between two processes; default nowhere.
+    say : callable, optional
+        Tells what a user should know, such as a pack that became smaller.
+    """
+
+    name = "packed"
+
+    def __init__(
+        self,
+        checkpoint: models.Checkpoint,
+        data: TaskData,
+        layout: Data,
+        pad_token_id: int,
+        *,
+        folder: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._reference = TrainerEngine(checkpoint, data, layout, pad_token_id)
+        self._checkpoint = checkpoint
+        self._data = data
+        self._layout = layout
+        self._folder = folder
+        self._say = say
+        self._device = usual_device()
+        total = models.describe(checkpoint, Arm(), n_classes=len(data.classes)).total
+        # A pack gives every thread its own trials, so even tiny models use two.
+        self._threads = max(worthwhile_threads(total), min(2, torch.get_num_threads()))
+        self._test = Ragged(data.test, self._device)
+        self._splits: dict[float | None, Splits] = {}
+        self._obstacles: dict[str, str | None] = {}
+        self._sizes: dict[str, int] = {}
+
+    def train(
+        self,
+        trials: Sequence[Trial],
+        *,
+        report: Report,
+        done: Container[str] = frozenset(),
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Outcome]:
+        """Train the trials that are not done, pack by pack."""
+        for pack in plan.chunks(trials, self._size):
+            if stop():
+                return
+            yield from self._train(pack, report, done, stop)
+
+    def _train(
+        self, pack: tuple[Trial, ...], report: Report, done: Container[str], stop: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        """Train one pack, or what is left of it in smaller ones."""
+        wanted = [trial for trial in pack if trial.key not in done]
+        if not wanted:
+            return
+        if self._obstacle(pack[0]) is not None:
+            yield from self._reference.train(wanted, report=report, stop=stop)
+            return
+        if len(pack) > self._size(pack[0]):
+            for half in plan.halves(pack):
+                yield from self._train(half, report, done, stop)
+            return
+        state = State(self._folder, pack, self._say)
+        members = state.members(pack, done)
+        left = {trial.key: trial for trial in wanted}
+        broken: Exception | None = None
+        try:
+            with threads(self._threads):
+                run = self._run(members, state)
+            outcomes = run.outcomes(report=report, stop=stop)
+            while True:
+                with threads(self._threads):
+                    outcome = next(outcomes, None)
+                if outcome is None:
+                    break
+                if left.pop(outcome.trial.key, None) is not None:
+                    yield outcome
+        except KeyboardInterrupt:
+            error = Failure(type="KeyboardInterrupt", message="stopped by the user")
+            for trial in left.values():
+                yield Outcome(trial=trial, status="interrupted", error=error, engine=self.name)
+            return
+        except Exception as reason:  # whatever breaks a pack, its trials get another chance in smaller ones
+            broken = reason
+        if broken is None:
+            if not left:
+                state.discard()
+            return
+        del outcomes, run
+        state.discard()
+        yield from self._smaller(tuple(left.values()), broken, report, done, stop)
+
+    def _smaller(
+        self, pack: tuple[Trial, ...], reason: Exception, report: Report, done: Container[str], stop: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        """Train what a broken pack left in two halves; a single trial by the reference engine."""
+        what = f"{type(reason).__name__}: {str(reason).splitlines()[0] if str(reason) else ''}"
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(pack) == 1:
+            self._say(f"{pack[0].arm}, seed {pack[0].seed}: cannot be packed ({what}); trained by the reference engine")
+            yield from self._reference.train(pack, report=report, stop=stop)
+            return
+        if _out_of_memory(reason):
+            self._sizes[plan.form(pack[0])] = len(pack) // 2
+        self._say(f"a pack of {len(pack)} trials broke ({what}); going on with smaller packs")
+        for half in plan.halves(pack):
+            yield from self._train(half, report, done, stop)
+
+    def estimate(self, trial: Trial) -> float:
+        """Return the seconds that the trial would take, from a few training steps and one block of scoring."""
+        if self._obstacle(trial) is not None:
+            return self._reference.estimate(trial)
+        with threads(self._threads):
+            return seconds_of_trial(self._run((trial, trial), State(None, (trial,), self._say)))
+
+    def _run(self, members: Sequence[Trial], state: State) -> PackRun:
+        return PackRun(
+            members,
+            self._reference.build,
+            self._splits_of(members[0]),
+            self._device,
+            elements_at_once=_ELEMENTS_AT_ONCE[self._device.type],
+            state=state,
+        )
+
+    def _splits_of(self, trial: Trial) -> Splits:
+        """Return what the trial is trained and scored on, on the device."""
+        fraction = trial.holdout.fraction if trial.holdout is not None else None
+        if fraction not in self._splits:
+            kept, held = (self._data.train, None) if fraction is None else self._data.with_holdout(fraction)
+            self._splits[fraction] = Splits(
+                train=Ragged(kept, self._device),
+                test=self._test,
+                holdout=None if held is None else Ragged(held, self._device),
+            )
+        return self._splits[fraction]
+
+    def _obstacle(self, trial: Trial) -> str | None:
+        """Return why the trial cannot be packed, or None."""
+        form = plan.form(trial)
+        if form not in self._obstacles:
+            model = models.outline(self._checkpoint, trial.settings, n_classes=len(self._data.classes))
+            self._obstacles[form] = plan.obstacle(model, trial, self._layout)
+        return self._obstacles[form]
+
+    def _size(self, trial: Trial) -> int:
+        """Return how many trials of this one's form make a pack: by memory, the same on every run on this machine."""
+        form = plan.form(trial)
+        if self._obstacle(trial) is not None:
+            return 1
+        if form not in self._sizes:
+            kind = self._device.type
+            with threads(self._threads):
+                probe = self._run((trial,), State(None, (trial,), self._say))
+                each, common = bytes_of_trial(probe), bytes_of_pack(probe)
+            fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
+            self._sizes[form] = max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // each, fitting))
+        return self._sizes[form]
+
+
+def _out_of_memory(reason: Exception) -> bool:
+    if isinstance(reason, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(reason, RuntimeError) and "allocate memory" in str(reason)

@@ -1,0 +1,218 @@
+"""The few operations whose weights differ from trial to trial, and attention over sentences of any length.
+
+Each writes its weights' gradients where the optimizer reads them, so a pack of large models holds one gradient of a
+weight, not two. `anchor`, an empty tensor that asks for a gradient, keeps an operation in the graph where its input
+asks for none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.engines.packed.layout import Groups
+from harness.engines.packed.rows import Rows, Stack
+
+
+class GroupedLinear(torch.autograd.Function):
+    """y = x W^T + b with each row's own trial's W and b; W is (out, in), or (in, out) where it is `stored_in_out`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        anchor: torch.Tensor,  # noqa: ARG004
+        rows: Rows,
+        weight: Stack,
+        bias: Stack | None,
+        stored_in_out: bool,
+    ) -> torch.Tensor:
+        """Multiply."""
+        ctx.save_for_backward(x)
+        ctx.rest = rows, weight, bias, stored_in_out
+        return rows.product(x, weight, transposed=not stored_in_out, bias=bias)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """Store the weights' gradients, and return the input's."""
+        (x,) = ctx.saved_tensors
+        rows, weight, bias, stored_in_out = ctx.rest
+        g = g.contiguous()
+        if stored_in_out:
+            rows.outer(x, g, weight)
+        else:
+            rows.outer(g, x, weight)
+        if bias is not None:
+            rows.sums(g, bias)
+        down = rows.product(g, weight, transposed=stored_in_out) if ctx.needs_input_grad[0] else None
+        return down, None, None, None, None, None
+
+
+class GroupedLayerNorm(torch.autograd.Function):
+    """Layer normalisation with each row's own trial's scale and shift."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        anchor: torch.Tensor,  # noqa: ARG004
+        rows: Rows,
+        weight: Stack,
+        bias: Stack,
+        eps: float,
+    ) -> torch.Tensor:
+        """Normalise."""
+        normal, mean, deviation = torch.native_layer_norm(x, x.shape[-1:], None, None, eps)
+        scale = rows.spread(weight)
+        ctx.save_for_backward(x, normal, mean, deviation)
+        ctx.rest = rows, weight, bias
+        return torch.addcmul(rows.spread(bias), normal, scale)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """Store scale's and shift's gradients, and return the input's."""
+        x, normal, mean, deviation = ctx.saved_tensors
+        rows, weight, bias = ctx.rest
+        rows.sums(g, bias)
+        rows.sums(g * normal, weight)
+        down = None
+        if ctx.needs_input_grad[0]:
+            down = torch.ops.aten.native_layer_norm_backward(
+                g * rows.spread(weight), x, x.shape[-1:], mean, deviation, None, None, [True, False, False]
+            )[0]
+        return down, None, None, None, None, None
+
+
+class GroupedEmbedding(torch.autograd.Function):
+    """Look each row's token up in its own trial's table; a padding token learns nothing."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        anchor: torch.Tensor,  # noqa: ARG004
+        rows: Rows,
+        weight: Stack,
+        ids: torch.Tensor,
+        padding_idx: int | None,
+    ) -> torch.Tensor:
+        """Look up."""
+        ctx.rest = rows, weight, ids, padding_idx
+        pieces = zip(rows.slots, torch.split(ids, rows.sizes), strict=True)
+        return torch.cat([weight.weights[slot].index_select(0, own) for slot, own in pieces])
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """Store the tables' gradients."""
+        rows, weight, ids, padding_idx = ctx.rest
+        for slot, own, rows_of_slot in zip(
+            rows.slots, torch.split(ids, rows.sizes), torch.split(g, rows.sizes), strict=True
+        ):
+            gradient = weight.grads[slot].zero_().index_add_(0, own, rows_of_slot)
+            if padding_idx is not None:
+                gradient[padding_idx] = 0
+        return None, None, None, None, None
+
+
+class Attention(torch.autograd.Function):
+    """Softmax attention within each sentence, in groups of sentences of one length: no token is padding.
+
+    Inputs and output have a row for each token (or sentence, where one token asks) and head, in the layout's order.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        groups: Groups,
+        scale: float,
+        causal: bool,
+        keep: torch.Tensor | None,
+        boost: float,
+    ) -> torch.Tensor:
+        """Attend; `keep` says which weights dropout keeps, and `boost` makes up for the others."""
+        q = q.index_select(0, groups.queries).mul_(scale)
+        k, v = k.index_select(0, groups.keys), v.index_select(0, groups.keys)
+        weights = torch.empty(groups.n_pairs, dtype=q.dtype, device=q.device)
+        for group in groups:
+            torch.bmm(group.queries(q), group.keys(k).transpose(1, 2), out=group.pairs(weights))
+        weights = _softmax_(weights.to(torch.promote_types(q.dtype, torch.float32)), groups, causal)
+        used = weights if keep is None else (weights * keep).mul_(boost)
+        used = used.to(v.dtype)
+        result = torch.empty_like(q)
+        for group in groups:
+            torch.bmm(group.pairs(used), group.keys(v), out=group.queries(result))
+        ctx.save_for_backward(q, k, v, weights, used, keep, result)
+        ctx.rest = groups, scale, boost
+        return result.index_select(0, groups.queries_back)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """Return the gradients of q, k and v."""
+        q, k, v, weights, used, keep, result = ctx.saved_tensors
+        groups, scale, boost = ctx.rest
+        g = g.index_select(0, groups.queries)
+        down_q, down_k, down_v, down = (torch.empty_like(x) for x in (q, k, v, used))
+        for group in groups:
+            torch.bmm(group.pairs(used).transpose(1, 2), group.queries(g), out=group.keys(down_v))
+            torch.bmm(group.queries(g), group.keys(v).transpose(1, 2), out=group.pairs(down))
+        down = down.to(weights.dtype)
+        if keep is not None:
+            down = (down * keep).mul_(boost)
+        # The sum over keys of weight times gradient is the output times its gradient, summed over the head's width.
+        common = (g * result).sum(-1, keepdim=True, dtype=weights.dtype)
+        for group in groups:
+            group.pairs(down).sub_(group.queries(common))
+        down = down.mul_(weights).to(q.dtype)
+        for group in groups:
+            torch.bmm(group.pairs(down), group.keys(k), out=group.queries(down_q))
+            torch.bmm(group.pairs(down).transpose(1, 2), group.queries(q), out=group.keys(down_k))
+        down_q = down_q.mul_(scale).index_select(0, groups.queries_back)
+        down_k, down_v = (x.index_select(0, groups.keys_back) for x in (down_k, down_v))
+        return down_q, down_k, down_v, None, None, None, None, None
+
+
+def _softmax_(scores: torch.Tensor, groups: Groups, causal: bool) -> torch.Tensor:
+    """Turn scores into weights in place.
+
+    By parts, because torch's own softmax takes ten times as long for rows of a dozen keys on a CPU.
+    """
+    for group in groups:
+        own = group.pairs(scores)
+        if causal and group.asking > 1:
+            own += torch.full((group.length, group.length), float("-inf"), dtype=own.dtype, device=own.device).triu(1)
+        own -= own.amax(-1, keepdim=True)
+    scores.exp_()
+    for group in groups:
+        own = group.pairs(scores)
+        own /= own.sum(-1, keepdim=True)
+    return scores
+
+
+def dropped(x: torch.Tensor, keep: torch.Tensor, boost: torch.Tensor | float) -> torch.Tensor:
+    """Return `x` where `keep` is true and 0 elsewhere, times `boost`."""
+    found: torch.Tensor = _Dropout.apply(x, keep, boost)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Dropout(torch.autograd.Function):
+    """Saves the mask as one byte an element, where a product would save it as a float."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, keep: torch.Tensor, boost: torch.Tensor | float) -> torch.Tensor:
+        ctx.save_for_backward(keep)
+        ctx.boost = boost
+        return (x * keep).mul_(boost)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        (keep,) = ctx.saved_tensors
+        return (g * keep).mul_(ctx.boost), None, None
+
+
+def anchor() -> torch.Tensor:
+    """Return an empty tensor that asks for a gradient."""
+    return nn.Parameter(torch.empty(0))

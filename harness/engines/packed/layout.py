@@ -1,0 +1,184 @@
+"""How the sentences of many trials lie in one tensor: no padding, trial by trial, attention by length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from harness.data import Split
+from harness.engines.packed.rows import Rows
+
+
+class Ragged:
+    """A split as one long row of tokens, on the device once and for all.
+
+    Parameters
+    ----------
+    split : Split
+        The tokenised examples.
+    device : torch.device
+        Where its tokens are to lie.
+    """
+
+    def __init__(self, split: Split, device: torch.device) -> None:
+        self.lengths = np.array([len(row["input_ids"]) for row in split.features])
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.labels = torch.from_numpy(split.labels).to(device)
+        self.ids = _flat(split, "input_ids", device)
+        has_types = all("token_type_ids" in row for row in split.features)
+        self.types = _flat(split, "token_type_ids", device) if has_types else torch.zeros_like(self.ids)
+        self.device = device
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+def _flat(split: Split, name: str, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate([np.asarray(row[name], dtype=np.int64) for row in split.features])).to(
+        device
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sentences of one length: where their rows and their pairs of tokens lie."""
+
+    length: int
+    asking: int
+    count: int
+    first_key: int
+    first_query: int
+    first_pair: int
+
+    def keys(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the group's part of a tensor with a row for each key, as (sentences x heads, L, D)."""
+        return x[self.first_key : self.first_key + self.count * self.length].view(self.count, self.length, -1)
+
+    def queries(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the group's part of a tensor with a row for each query, as (sentences x heads, Q, D)."""
+        return x[self.first_query : self.first_query + self.count * self.asking].view(self.count, self.asking, -1)
+
+    def pairs(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the group's part of a tensor with an element for each pair, as (sentences x heads, Q, L)."""
+        size = self.count * self.asking * self.length
+        return x[self.first_pair : self.first_pair + size].view(self.count, self.asking, self.length)
+
+
+class Groups:
+    """The sentences of a layout by length, for attention: rows there and back.
+
+    A row stands for a token and a head, and those of a group for its sentences, heads and tokens in this order.
+
+    Parameters
+    ----------
+    lengths, starts : ndarray of int
+        Of the layout's sentences, in its order.
+    heads : int
+        Attention heads.
+    device : torch.device
+        Where the rows are.
+    reading : bool
+        Whether only one token of each sentence asks, as in the last layer, where the head reads no other.
+
+    Attributes
+    ----------
+    keys, queries : Tensor of int64
+        For each row of the groups the row of the layout, (token or sentence) x heads + head.
+    keys_back, queries_back : Tensor of int64
+        The other way round.
+    n_pairs : int
+        Pairs of tokens, times heads.
+    """
+
+    def __init__(
+        self, lengths: np.ndarray, starts: np.ndarray, heads: int, device: torch.device, *, reading: bool
+    ) -> None:
+        order = np.argsort(lengths, kind="stable")
+        distinct, counts = np.unique(lengths, return_counts=True)
+        self._groups: list[Group] = []
+        keys, queries = [], []
+        key, query, pair, first = 0, 0, 0, 0
+        for length, count in zip(distinct.tolist(), counts.tolist(), strict=True):
+            sentences = order[first : first + count]
+            tokens = starts[sentences, None] + np.arange(length)
+            asking = sentences[:, None] if reading else tokens
+            keys.append(_by_head(tokens, heads))
+            queries.append(_by_head(asking, heads))
+            self._groups.append(Group(length, asking.shape[1], count * heads, key, query, pair))
+            key += count * heads * length
+            query += count * heads * asking.shape[1]
+            pair += count * heads * length * asking.shape[1]
+            first += count
+        self.keys, self.keys_back = _both_ways(np.concatenate(keys), device)
+        self.queries, self.queries_back = _both_ways(np.concatenate(queries), device)
+        self.n_pairs = pair
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._groups)
+
+
+def _by_head(rows: np.ndarray, heads: int) -> np.ndarray:
+    return (rows[:, None, :] * heads + np.arange(heads)[None, :, None]).ravel()
+
+
+def _both_ways(there: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    back = np.empty_like(there)
+    back[there] = np.arange(len(there))
+    return torch.from_numpy(there).to(device), torch.from_numpy(back).to(device)
+
+
+class Layout:
+    """The sentences that some trials of a pack compute together.
+
+    Within a trial they lie by length, so a trial's own rows do not depend on its mates.
+
+    Parameters
+    ----------
+    ragged : Ragged
+        The split that they are taken from.
+    slots : sequence of int
+        The trials.
+    chosen : sequence of ndarray of int
+        For each trial its sentences.
+    shares : sequence of ndarray of float, optional
+        For each of them what its loss counts in its trial's; leave out where none is computed.
+    heads : int
+        Attention heads.
+    batched : bool
+        See `Rows`.
+    """
+
+    def __init__(
+        self,
+        ragged: Ragged,
+        slots: Sequence[int],
+        chosen: Sequence[np.ndarray],
+        shares: Sequence[np.ndarray] | None = None,
+        *,
+        heads: int,
+        batched: bool,
+    ) -> None:
+        device = ragged.device
+        orders = [np.argsort(ragged.lengths[own], kind="stable") for own in chosen]
+        self.sentences = np.concatenate([own[order] for own, order in zip(chosen, orders, strict=True)])
+        self.lengths = ragged.lengths[self.sentences]
+        starts = np.cumsum(self.lengths) - self.lengths
+        within = np.arange(self.lengths.sum()) - np.repeat(starts, self.lengths)
+        source = torch.from_numpy(within + np.repeat(ragged.starts[self.sentences], self.lengths)).to(device)
+        sizes = [len(own) for own in chosen]
+        ends = np.cumsum(sizes)
+        self.by_trial = [self.lengths[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+        self.tokens = Rows(slots, [int(own.sum()) for own in self.by_trial], device, batched=batched)
+        self.by_sentence = Rows(slots, sizes, device, batched=batched)
+        self.source = source
+        self.positions = torch.from_numpy(within).to(device)
+        self.firsts = torch.from_numpy(starts).to(device)
+        self.lasts = torch.from_numpy(starts + self.lengths - 1).to(device)
+        self.groups = Groups(self.lengths, starts, heads, device, reading=False)
+        self.reading = Groups(self.lengths, starts, heads, device, reading=True)
+        self.labels = ragged.labels.index_select(0, torch.from_numpy(self.sentences).to(device))
+        ordered = [own[order] for own, order in zip(shares or [], orders, strict=False)]
+        self.shares = torch.from_numpy(np.concatenate(ordered or [np.empty(0)])).to(device)

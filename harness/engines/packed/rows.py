@@ -1,0 +1,113 @@
+"""Which rows of a tensor belong to which trial, and products of rows with their own trial's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+
+class Stack:
+    """One trained parameter of every trial of a pack.
+
+    Parameters
+    ----------
+    weight, grad : Tensor, shape (K, ...)
+        Views into the pack's flat weights and gradients. A gradient is overwritten, not added to: every trial computes
+        each of its parameters' gradients once a step.
+    """
+
+    def __init__(self, weight: torch.Tensor, grad: torch.Tensor) -> None:
+        self.weight = weight
+        self.grad = grad
+        # Taken apart once: a slice of a slice for every trial and layer would cost more than a small product.
+        self.weights = weight.unbind(0)
+        self.grads = grad.unbind(0)
+        self.transposed = tuple(w.t() for w in self.weights) if weight.dim() == 3 else ()
+
+
+class Rows:
+    """Rows that lie trial by trial.
+
+    Parameters
+    ----------
+    slots : sequence of int
+        The trials, as places in the pack's stacks.
+    sizes : sequence of int
+        How many rows each of them has, none of them 0.
+    device : torch.device
+        Where the rows are.
+    batched : bool
+        One batched product over rows padded to the longest trial, for a GPU, where a launch costs more than padding;
+        otherwise one exact product for each trial, for a CPU, where it is the other way round.
+    """
+
+    def __init__(self, slots: Sequence[int], sizes: Sequence[int], device: torch.device, *, batched: bool) -> None:
+        self.slots = tuple(slots)
+        self.sizes = list(sizes)
+        self.batched = batched
+        self.total = sum(sizes)
+        counts = torch.tensor(self.sizes)
+        self.owner = torch.repeat_interleave(torch.arange(len(slots)), counts).to(device)
+        if batched:
+            self.longest = max(sizes)
+            first = torch.cumsum(counts, 0) - counts
+            within = torch.arange(self.total) - torch.repeat_interleave(first, counts)
+            self._place = self.owner * self.longest + within.to(device)
+            self._slots = torch.tensor(self.slots).to(device)
+
+    def product(self, x: torch.Tensor, stack: Stack, *, transposed: bool, bias: Stack | None = None) -> torch.Tensor:
+        """Return each row of `x` times its trial's matrix, which is stored as (out, in) if `transposed`."""
+        if self.batched:
+            weight = self._of_slots(stack.weight).to(x.dtype)
+            padded = self._spread(x)
+            result = padded @ (weight.transpose(1, 2) if transposed else weight)
+            if bias is not None:
+                result += self._of_slots(bias.weight).unsqueeze(1)
+            return result.flatten(0, 1).index_select(0, self._place)
+        matrices = stack.transposed if transposed else stack.weights
+        result = x.new_empty(self.total, matrices[0].shape[1])
+        pieces = zip(self.slots, torch.split(x, self.sizes), torch.split(result, self.sizes), strict=True)
+        if bias is None:
+            for slot, rows, out in pieces:
+                torch.mm(rows, matrices[slot].to(x.dtype), out=out)
+        else:
+            for slot, rows, out in pieces:
+                torch.addmm(bias.weights[slot].to(x.dtype), rows, matrices[slot].to(x.dtype), out=out)
+        return result
+
+    def outer(self, left: torch.Tensor, right: torch.Tensor, stack: Stack) -> None:
+        """Store left^T right of each trial's rows as its gradient."""
+        if self.batched:
+            found = self._spread(left).transpose(1, 2) @ self._spread(right)
+            stack.grad.index_copy_(0, self._slots, found.to(stack.grad.dtype))
+            return
+        pieces = zip(self.slots, torch.split(left, self.sizes), torch.split(right, self.sizes), strict=True)
+        same = left.dtype == stack.grad.dtype
+        for slot, a, b in pieces:
+            if same:
+                torch.mm(a.t(), b, out=stack.grads[slot])
+            else:
+                stack.grads[slot].copy_(a.t() @ b)
+
+    def sums(self, x: torch.Tensor, stack: Stack) -> None:
+        """Store the sum of each trial's rows as its gradient."""
+        if self.batched:
+            stack.grad.index_copy_(0, self._slots, self._spread(x).sum(1).to(stack.grad.dtype))
+            return
+        for slot, rows in zip(self.slots, torch.split(x, self.sizes), strict=True):
+            torch.sum(rows, 0, out=stack.grads[slot])
+
+    def spread(self, stack: Stack) -> torch.Tensor:
+        """Return for each row its trial's vector."""
+        if self.batched:
+            return self._of_slots(stack.weight).index_select(0, self.owner)
+        pieces = [stack.weights[slot].expand(size, -1) for slot, size in zip(self.slots, self.sizes, strict=True)]
+        return torch.cat(pieces)
+
+    def _of_slots(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight if len(self.slots) == len(weight) else weight.index_select(0, self._slots)
+
+    def _spread(self, x: torch.Tensor) -> torch.Tensor:
+        padded = x.new_zeros(len(self.slots) * self.longest, x.shape[1])
+        return padded.index_copy_(0, self._place, x).view(len(self.slots), self.longest, -1)

@@ -1,0 +1,81 @@
+"""A pack between two processes: kept at the end of every epoch, so that a kill costs at most one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.trials import Trial
+
+# A change of what is kept, or of how a pack is trained, is a new version: an older state is not gone on from.
+_VERSION = 1
+
+
+class State:
+    """Where a pack is kept.
+
+    Parameters
+    ----------
+    folder : Path or None
+        The folder of all packs of a study; None keeps nothing.
+    pack : sequence of Trial
+        The whole pack, finished trials included.
+    say : callable
+        Tells that a state could not be kept.
+
+    Attributes
+    ----------
+    kept : dict or None
+        What an earlier process kept; None if nothing, or if it cannot be read.
+    """
+
+    def __init__(self, folder: Path | None, pack: Sequence[Trial], say: Callable[[str], None]) -> None:
+        name = hashlib.sha256(json.dumps([_VERSION, *(trial.key for trial in pack)]).encode()).hexdigest()[:20]
+        self._path = folder / f"{name}.pt" if folder is not None else None
+        self._say = say
+        self.kept = self._load()
+
+    def members(self, pack: Sequence[Trial], done: Container[str]) -> tuple[Trial, ...]:
+        """Return the trials that are trained together: those of the state, else those that are not done."""
+        if self.kept is not None:
+            return tuple(trial for trial in pack if trial.key in self.kept["keys"])
+        return tuple(trial for trial in pack if trial.key not in done)
+
+    def _load(self) -> dict[str, Any] | None:
+        if self._path is None or not self._path.exists():
+            return None
+        try:
+            found = torch.load(self._path, map_location="cpu", weights_only=True)
+        except Exception:  # a torn or foreign file raises whatever its bytes suggest
+            return None
+        return found if isinstance(found, dict) and found.get("version") == _VERSION else None
+
+    def save(self, content: dict[str, Any]) -> None:
+        """Keep the pack as it is: a reader sees the old state or the whole new one."""
+        if self._path is None:
+            return
+        partial = self._path.with_name(f".{self._path.name}.partial")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as stream:
+                torch.save({"version": _VERSION, **content}, stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(self._path)
+        except (OSError, RuntimeError) as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            self._say(f"{self._path} cannot be written ({error}); a run that is cut short starts this pack anew")
+
+    def discard(self) -> None:
+        """Forget the pack: all of its trials are recorded."""
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)

@@ -1,0 +1,143 @@
+"""What a pack trains: every trial's trained parameters in one flat row, with one AdamW for each trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+import transformers
+from torch import nn
+
+from harness.engines.packed.rows import Stack
+from harness.settings import Training
+
+
+def trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return a model's trained parameters by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+class Weights:
+    """The trained parameters, gradients and optimizers of K trials.
+
+    A row holds first what weight decay applies to, then the rest, so an optimizer has two parameters whatever the
+    model. Where shapes differ, as an adapter's do with its rank, each has the largest's place and is filled with zeros:
+    their gradients are zero as well, so they stay zero.
+
+    Parameters
+    ----------
+    shapes : mapping of str to sequence of torch.Size
+        For each trained parameter its shape in every trial.
+    decayed : set of str
+        The parameters that weight decay applies to.
+    settings : sequence of Training
+        Of each trial.
+    dtype, device
+        Of the weights.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, Sequence[torch.Size]],
+        decayed: set[str],
+        settings: Sequence[Training],
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        size, split, places = 0, 0, {}
+        names = sorted(shapes, key=lambda name: name not in decayed)
+        for name in names:
+            largest = torch.Size(max(extents) for extents in zip(*shapes[name], strict=True))
+            places[name] = (size, largest)
+            size += largest.numel()
+            if name in decayed:
+                split = size
+        self._split = split
+        self._places = places
+        self.values = torch.zeros(len(settings), size, dtype=dtype, device=device)
+        self.gradients = torch.zeros_like(self.values)
+        self.stacks = {name: Stack(self._view(self.values, name), self._view(self.gradients, name)) for name in places}
+        self._limits = [one.max_grad_norm or None for one in settings]
+        self._optimizers = [self._optimizer(slot, one) for slot, one in enumerate(settings)]
+
+    def _view(self, flat: torch.Tensor, name: str) -> torch.Tensor:
+        start, shape = self._places[name]
+        return flat[:, start : start + shape.numel()].view(len(flat), *shape)
+
+    def _optimizer(self, slot: int, settings: Training) -> torch.optim.AdamW:
+        groups = []
+        halves = ((slice(None, self._split), settings.weight_decay), (slice(self._split, None), 0.0))
+        for half, decay in halves:
+            values = self.values[slot, half]
+            if values.numel():
+                values.grad = self.gradients[slot, half]
+                groups.append({"params": [values], "weight_decay": decay})
+        return torch.optim.AdamW(
+            groups,
+            lr=settings.learning_rate,
+            betas=(settings.adam_beta1, settings.adam_beta2),
+            eps=settings.adam_epsilon,
+            fused=True,
+        )
+
+    def fill(self, slot: int, parameters: Mapping[str, torch.Tensor]) -> None:
+        """Take a trial's parameters as they were drawn."""
+        for name, stack in self.stacks.items():
+            drawn = parameters[name]
+            stack.weights[slot][tuple(slice(extent) for extent in drawn.shape)] = drawn.to(self.values.device)
+
+    def step(self, slots: Sequence[int], learning_rates: Mapping[int, float]) -> None:
+        """Clip each trial's gradient by its own norm, and let its optimizer take a step."""
+        for slot in slots:
+            gradient = self.gradients[slot]
+            if self._limits[slot] is not None:
+                factor = self._limits[slot] / (torch.linalg.vector_norm(gradient) + 1e-6)
+                # On a CPU a look is cheap, and a pass over a large model's gradient is not.
+                if gradient.is_cuda or factor < 1:
+                    gradient.mul_(factor.clamp(max=1.0))
+            optimizer = self._optimizers[slot]
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rates[slot]
+            optimizer.step()
+
+    def not_finite(self, slot: int) -> str | None:
+        """Return the name of a parameter that is not finite, or None."""
+        if torch.isfinite(self.values[slot]).all():
+            return None
+        return next(name for name, stack in self.stacks.items() if not torch.isfinite(stack.weights[slot]).all())
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a later process needs to go on."""
+        return {"values": self.values, "optimizers": [optimizer.state_dict() for optimizer in self._optimizers]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.values.copy_(state["values"])
+        for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+
+
+def learning_rates(settings: Training, steps: int) -> list[float]:
+    """Return the learning rate of every step, and that after the last, by the schedule's own formula.
+
+    Parameters
+    ----------
+    settings : Training
+        Of the trial.
+    steps : int
+        Optimizer steps of the whole training.
+    """
+    nothing = torch.optim.AdamW([nn.Parameter(torch.empty(0))], lr=settings.learning_rate)
+    warmup = settings.warmup_steps
+    schedule = transformers.get_scheduler(
+        settings.lr_scheduler_type,
+        nothing,
+        num_warmup_steps=int(warmup) if warmup >= 1 else math.ceil(steps * warmup),
+        num_training_steps=steps,
+        scheduler_specific_kwargs=dict(settings.lr_scheduler_kwargs),
+    )
+    formula = cast(Any, schedule).lr_lambdas[0]
+    return [settings.learning_rate * formula(step) for step in range(steps + 1)]

@@ -1,0 +1,56 @@
+"""Parts of a pack side by side: on a CPU one thread for each part computes more than all threads in turn on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TypeVar
+
+import torch
+
+from harness.engines.device import threads
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Workers:
+    """Threads that compute parts of a pack; their results do not depend on who is faster.
+
+    Parameters
+    ----------
+    count : int
+        How many parts run side by side.
+    pool : ThreadPoolExecutor or None
+        None where there is one.
+    """
+
+    def __init__(self, count: int, pool: ThreadPoolExecutor | None) -> None:
+        self.count = count
+        self._pool = pool
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Return the function's result for each item, in order."""
+        return list(map(function, items) if self._pool is None else self._pool.map(function, items))
+
+    def parts(self, slots: Sequence[int], largest: int) -> list[list[int]]:
+        """Cut trials into parts of at most `largest`, of nearly equal size, as many as keep every thread busy."""
+        rounds = -(-len(slots) // (max(largest, 1) * self.count))
+        number = min(len(slots), rounds * self.count)
+        cuts = [len(slots) * i // number for i in range(number + 1)]
+        return [list(slots[start:end]) for start, end in pairwise(cuts)]
+
+
+@contextmanager
+def workers(device: torch.device, trials: int) -> Iterator[Workers]:
+    """Share torch's threads out among the trials of a pack, for a while; a GPU is kept busy by one."""
+    available = torch.get_num_threads()
+    count = min(available, trials) if device.type == "cpu" else 1
+    if count == 1:
+        yield Workers(1, None)
+        return
+    # A thread takes over torch's number of threads when it first computes.
+    with threads(available // count), ThreadPoolExecutor(count) as pool:
+        yield Workers(count, pool)

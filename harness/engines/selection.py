@@ -1,0 +1,33 @@
+"""Which epoch a trial arrives at, and whether it goes on: by its hold-out, the same for every engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from harness.engines import Epoch
+from harness.settings import Best
+
+
+def selected_epoch(epochs: Sequence[Epoch], holdout: Best | None) -> int | None:
+    """Return the hold-out's choice, the earliest of equals; the last epoch where nothing is held out; None if none."""
+    if not epochs:
+        return None
+    if holdout is None:
+        return epochs[-1].epoch
+
+    def badness(epoch: Epoch) -> float:
+        if epoch.holdout is None:
+            return math.inf
+        return epoch.holdout.loss if holdout.best == "loss" else -epoch.holdout.accuracy
+
+    # min keeps the earliest of equals
+    return min(epochs, key=badness).epoch
+
+
+def out_of_patience(epochs: Sequence[Epoch], holdout: Best | None) -> bool:
+    """Return whether the hold-out has not improved for as many epochs as the study allows."""
+    if holdout is None or holdout.patience is None:
+        return False
+    best = selected_epoch(epochs, holdout)
+    return best is not None and epochs[-1].epoch - best >= holdout.patience
