@@ -10,6 +10,8 @@ import numpy as np
 from scipy import special
 
 from analysis.outcomes import Outcomes, Trial
+from analysis.records import Record
+from analysis.words import in_packs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +23,14 @@ class ArmCost:
     arm
         The name of the arm.
     n_seeds
-        The number of finished trials behind the figures.
+        The number of finished trials.
+    n_solo
+        How many of them had their device to themselves. Times and memory are theirs alone: a trial that was trained
+        in a pack has none of its own.
+    pack_sizes
+        How large the packs of the others were, ascending.
     seconds
-        Mean training time of a trial, in seconds; NaN without a finished trial.
+        Mean training time of a solo trial, in seconds; NaN without one.
     seconds_range
         Shortest and longest training time.
     evaluation_seconds
@@ -31,15 +38,20 @@ class ArmCost:
     trainable, total
         Parameter counts; None where they were not recorded or differ between seeds.
     peak_bytes
-        Largest memory over the trials, in bytes; None where it was not recorded.
+        Largest memory over the solo trials, in bytes; None where it was not recorded.
     memory_method
         How the memory was measured.
     timings
-        What the records say about the trials' device: ``"solo"`` where a trial had it to itself.
+        What the records of the trials outside packs say about their seconds: ``"solo"``, or why they are not.
+    further_seconds, further_evaluation_seconds
+        Mean times as recorded, packed trials with their share of their pack's: what one more trial takes that is
+        trained like these. No claim about the time of a trial.
     """
 
     arm: str
     n_seeds: int
+    n_solo: int
+    pack_sizes: tuple[int, ...]
     seconds: float
     seconds_range: tuple[float, float]
     evaluation_seconds: float
@@ -48,6 +60,8 @@ class ArmCost:
     peak_bytes: int | None
     memory_method: str
     timings: tuple[str, ...]
+    further_seconds: float
+    further_evaluation_seconds: float
 
     @property
     def share(self) -> float:
@@ -98,25 +112,39 @@ def arm_cost(arm: str, trials: Sequence[Trial]) -> ArmCost:
         Trials of the arm; those that did not finish are left out.
     """
     records = [trial.record for trial in trials if trial.status == "finished" and trial.record is not None]
-    seconds = [record.seconds for record in records if record.seconds is not None]
-    training = [entry.training for entry in seconds]
-    evaluation = [entry.evaluation for entry in seconds if entry.evaluation is not None]
+    solo = [record for record in records if record.solo]
+    training, evaluation = _times(solo)
+    further_training, further_evaluation = _times(records)
     counts = {(record.parameters.trainable, record.parameters.total) for record in records if record.parameters}
     trainable, total = next(iter(counts)) if len(counts) == 1 else (None, None)
-    memory = [record.peak_memory for record in records if record.peak_memory is not None]
+    memory = [record.peak_memory for record in solo if record.peak_memory is not None]
     peaks = [entry.bytes for entry in memory if entry.bytes is not None]
     return ArmCost(
         arm=arm,
         n_seeds=len(records),
-        seconds=float(np.mean(training)) if training else math.nan,
+        n_solo=len(solo),
+        pack_sizes=tuple(sorted({record.pack_size for record in records if record.pack_size > 1})),
+        seconds=_mean(training),
         seconds_range=(min(training), max(training)) if training else (math.nan, math.nan),
-        evaluation_seconds=float(np.mean(evaluation)) if evaluation else math.nan,
+        evaluation_seconds=_mean(evaluation),
         trainable=trainable,
         total=total,
         peak_bytes=max(peaks) if peaks else None,
         memory_method="; ".join(sorted({entry.method for entry in memory if entry.method})),
-        timings=tuple(sorted({entry.timing for entry in seconds})),
+        timings=tuple(sorted({r.seconds.timing for r in records if r.seconds is not None and r.pack_size == 1})),
+        further_seconds=_mean(further_training),
+        further_evaluation_seconds=_mean(further_evaluation),
     )
+
+
+def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
+    seconds = [record.seconds for record in records if record.seconds is not None]
+    evaluation = [entry.evaluation for entry in seconds if entry.evaluation is not None]
+    return [entry.training for entry in seconds], evaluation
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
 
 
 def time_ratio(
@@ -179,11 +207,10 @@ def _not_comparable(trials: Sequence[Trial]) -> str:
         return "a trial has no recorded time or device"
     if not all(_training_seconds(trial) > 0 for trial in trials):
         return "a trial recorded no training time"
-    shared = [
-        trial.name
-        for trial in trials
-        if trial.record and trial.record.seconds and trial.record.seconds.timing != "solo"
-    ]
+    packs = [record.pack_size for record in records if record is not None and record.pack_size > 1]
+    if packs:
+        return f"{len(packs)} of {len(trials)} trials were trained {in_packs(packs)} and have no time of their own"
+    shared = [trial.name for trial in trials if trial.record is not None and not trial.record.solo]
     if shared:
         return f"{len(shared)} of {len(trials)} trials shared their device (first: {shared[0]})"
     places = {(r.device.type, r.device.name, r.engine) for r in records if r and r.device}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.cost import arm_cost
+from analysis.cost import ArmCost, arm_cost
 from analysis.crossed import crossed_test
 from analysis.errors import AnalysisError, PlanError, Problem
 from analysis.loading import load
@@ -60,6 +60,8 @@ class Outlook:
         Whether what is counted as examples are clusters of them.
     looks
         The declared looks, with the largest p-value that counts at each for a comparison alone.
+    pack_sizes
+        How large the packs were that the pilot's trials were trained in: their hours are those of such packs.
     """
 
     stated: Stated | None
@@ -70,6 +72,7 @@ class Outlook:
     one_run_power: float
     clustered: bool
     looks: tuple[tuple[int, float], ...]
+    pack_sizes: tuple[int, ...]
 
 
 def outlook(
@@ -119,7 +122,10 @@ def outlook(
     looks = tuple(zip(plan.looks, thresholds(plan.looks, alpha=plan.alpha), strict=True)) if plan.looks else ()
     pilot = _pilot(folder)
     if pilot is not None:
-        plans = _from_pilot(pilot, plan, pairs, n_seeds=n_seeds, n_examples=pilot_examples, alpha=alone)
+        costs = {
+            arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in pilot.complete_seeds()]) for arm in pilot.arms
+        }
+        plans = _from_pilot(pilot, plan, pairs, costs, n_seeds=n_seeds, n_examples=pilot_examples, alpha=alone)
         if plans:
             return Outlook(
                 stated=None,
@@ -130,6 +136,7 @@ def outlook(
                 one_run_power=math.nan,
                 clustered=pilot.clusters is not None,
                 looks=looks,
+                pack_sizes=tuple(sorted({size for cost in costs.values() for size in cost.pack_sizes})),
             )
     if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
         return None
@@ -143,6 +150,7 @@ def outlook(
         one_run_power=_one_run_power(stated, plan, n_examples),
         clustered=False,
         looks=looks,
+        pack_sizes=(),
     )
 
 
@@ -194,6 +202,7 @@ def _from_pilot(
     pilot: Outcomes,
     plan: AnalysisPlan,
     pairs: Sequence[Comparison],
+    costs: Mapping[str, ArmCost],
     *,
     n_seeds: int,
     n_examples: int | None,
@@ -209,8 +218,7 @@ def _from_pilot(
         if math.isnan(float(treatment.sum() + baseline.sum())):
             continue
         result = crossed_test(treatment, baseline, paired=True)
-        costs = [arm_cost(arm, [pilot.trials[arm, seed] for seed in seeds]) for arm in arms]
-        seconds = sum(cost.seconds + cost.evaluation_seconds for cost in costs)
+        seconds = sum(costs[arm].further_seconds + costs[arm].further_evaluation_seconds for arm in arms)
         if result.standard_error > 0:
             planned = plan_comparison(
                 result.components,

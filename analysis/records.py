@@ -124,7 +124,7 @@ class EpochEntry(_Stored):
 
 
 class Seconds(_Stored):
-    """Wall-clock seconds, and whether the trial had its device to itself (``"solo"``)."""
+    """Wall-clock seconds, and whether they are the trial's own (``"solo"``) or what else they are."""
 
     training: float
     evaluation: float | None = None
@@ -175,8 +175,14 @@ class Record(_Stored):
     peak_memory: PeakMemory | None = None
     parameters: Parameters | None = None
     engine: str | None = None
+    pack_size: int = Field(default=1, ge=1)
     device: Device | None = None
     provenance: Provenance = Provenance()
+
+    @property
+    def solo(self) -> bool:
+        """Whether the trial had its device to itself, so that its time and its memory are its own."""
+        return self.pack_size == 1 and (self.seconds is None or self.seconds.timing == "solo")
 
 
 _Model = TypeVar("_Model", bound=_Stored)

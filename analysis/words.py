@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from analysis.outcomes import Trial
 
@@ -18,6 +18,18 @@ def counted(count: int, word: str) -> str:
     ('1 look', '2 looks')
     """
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def in_packs(sizes: Collection[int]) -> str:
+    """Return how large packs were, of which there is at least one.
+
+    Examples
+    --------
+    >>> in_packs([12]), in_packs([6, 4, 12])
+    ('in packs of 12', 'in packs of 4 to 12')
+    """
+    least, most = min(sizes), max(sizes)
+    return f"in packs of {least}" if least == most else f"in packs of {least} to {most}"
 
 
 def named_trials(trials: Sequence[Trial]) -> str:

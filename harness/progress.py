@@ -21,6 +21,10 @@ from harness.engines import Outcome, Progress
 from harness.trials import Trial
 
 
+# Bars of running trials that are shown: more would push the arms off the screen.
+_BARS = 8
+
+
 class Display:
     """What the runner tells while it runs; this one shows nothing, for a program."""
 
@@ -140,7 +144,7 @@ class Lines(Display):
 
 
 class Terminal(Display):
-    """Bars for the study and the running trial, and a line for each arm."""
+    """Bars for the study and the running trials, and a line for each arm."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -154,7 +158,7 @@ class Terminal(Display):
         )
         self._live: Live | None = None
         self._study: TaskID | None = None
-        self._trial: TaskID | None = None
+        self._trials: dict[str, TaskID] = {}
         self._search: TaskID | None = None
 
     def say(self, text: str) -> None:
@@ -186,29 +190,33 @@ class Terminal(Display):
             self._refresh()
 
     def step(self, progress: Progress) -> None:
-        """Move the bar of the running trial."""
-        if self._trial is None:
-            self._trial = self._bars.add_task("", total=progress.steps, label="", note="")
-        self._bars.update(
-            self._trial,
-            label=f"{progress.trial.arm}, seed {progress.trial.seed}" if not progress.trial.tuning else "candidate",
-            completed=progress.step,
-            total=progress.steps,
-            note="steps",
-        )
+        """Move the bar of a running trial; those of a large pack beyond the first few are counted."""
+        trial = progress.trial
+        if trial.key not in self._trials:
+            label = "candidate" if trial.tuning else f"{trial.arm}, seed {trial.seed}"
+            shown = sum(task.visible for task in self._bars.tasks if task.id in self._trials.values()) < _BARS
+            task = self._bars.add_task("", total=progress.steps, label=label, note="steps", visible=shown)
+            self._trials[trial.key] = task
+        self._bars.update(self._trials[trial.key], completed=progress.step)
+        self._refresh()
 
     def outcome(self, outcome: Outcome) -> None:
         """Move the bar of the study; print a line for what did not finish."""
         self._count.add(outcome)
+        self._remove(outcome.trial.key)
         if outcome.status != "finished":
             self.say(_outcome_line(outcome))
         self._refresh()
 
+    def _remove(self, key: str) -> None:
+        task = self._trials.pop(key, None)
+        if task is not None:
+            self._bars.remove_task(task)
+
     def close(self) -> None:
         """Leave the last state on the screen."""
-        if self._trial is not None:
-            self._bars.remove_task(self._trial)
-            self._trial = None
+        for key in list(self._trials):
+            self._remove(key)
         if self._live is not None:
             self._refresh()
             self._live.stop()
@@ -228,7 +236,9 @@ class Terminal(Display):
         table = Table.grid(padding=(0, 2))
         for name, arm in self._count.arms.items():
             table.add_row(Text(name), Text(arm.line()))
-        self._live.update(Group(table, self._bars))
+        hidden = len(self._trials) - _BARS
+        more = [Text(f"and {hidden} more in step with them")] if hidden > 0 else []
+        self._live.update(Group(table, self._bars, *more))
 
 
 def display_for(console: Console) -> Display:

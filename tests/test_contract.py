@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -84,16 +84,16 @@ def test_a_format_of_tomorrow_is_refused_by_name(written: Path, tmp_path: Path, 
 def test_a_diverged_cell_is_known_on_both_sides(
     tmp_path: Path, tiny: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.engines import trainer
+    from harness.engines.packed.weights import Weights
 
-    original = trainer._Run._train
+    original = Weights.step
 
-    def planted(self: trainer._Run) -> None:
-        if (self.trial.arm, self.trial.seed) == ("full", 1):
-            raise trainer.DivergedError("a loss is not finite")
-        original(self)
+    def planted(self: Weights, slots: Sequence[int], rates: Mapping[int, float]) -> None:
+        original(self, slots, rates)
+        if len(self.values) == 2:  # the two seeds of full fine-tuning
+            self.values[1] = float("nan")
 
-    monkeypatch.setattr(trainer._Run, "_train", planted)
+    monkeypatch.setattr(Weights, "step", planted)
     summary = run_study(tiny(), tmp_path)
     assert summary.statuses == {"finished": 5, "diverged": 1}
     refused = analysis.analyze(summary.folder)

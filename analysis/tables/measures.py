@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.comparisons import ComparisonReport
+from analysis.cost import ArmCost
 from analysis.metrics import METRICS
 from analysis.tables.digits import (
     duration_range,
@@ -19,7 +20,7 @@ from analysis.tables.digits import (
 )
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.tables.verdicts import basis, scale_of, size, standard_error, verdict_name
-from analysis.words import counted
+from analysis.words import counted, in_packs
 
 if TYPE_CHECKING:
     from analysis.report import StudyReport
@@ -94,26 +95,28 @@ def cost(report: StudyReport, footer: str) -> Table:
     baseline = report.plan.baseline
     gaps = {one.treatment: one for one in report.comparisons if one.baseline == baseline}
     ratios = {ratio.treatment: ratio for ratio in report.time_ratios if ratio.baseline == baseline}
-    rows, notes = [], []
+    rows = []
+    reasons: dict[str, list[str]] = {}
     for arm in report.costs:
         ratio = ratios.get(arm.arm)
         time = "1" if arm.arm == baseline else UNKNOWN
         if ratio is not None:
             time = ratio_interval(ratio.ratio, ratio.interval)
         if ratio is not None and ratio.reason:
-            notes.append(f"Time of {arm.arm} against {baseline}: {ratio.reason}.")
+            reasons.setdefault(ratio.reason, []).append(arm.arm)
+        compared = ratio is not None and not math.isnan(ratio.ratio)
         rows.append(
             (
                 arm.arm,
-                duration_range(arm.seconds, arm.seconds_range),
+                _of_solo_trials(arm, duration_range(arm.seconds, arm.seconds_range)),
                 time,
                 whole(arm.trainable),
                 _share(arm.share),
-                memory(arm.peak_bytes),
+                _of_solo_trials(arm, memory(arm.peak_bytes)),
                 _quality(report, gaps.get(arm.arm)),
                 size(arm.n_seeds, report.n_examples),
-                "none" if ratio is None else "paired t on log seconds",
-                "these runs" if ratio is None else ratio.generalizes_to,
+                "paired t on log seconds" if compared else _DESCRIBED[0],
+                ratio.generalizes_to if ratio is not None and compared else _DESCRIBED[1],
             )
         )
     methods = sorted({arm.memory_method for arm in report.costs if arm.memory_method})
@@ -136,9 +139,10 @@ def cost(report: StudyReport, footer: str) -> Table:
             "Training time: mean of a trial (shortest to longest). Time ratio: to "
             f"{baseline}, geometric mean over seeds with its {level(report.plan.alpha)} interval; it holds "
             f"for new seeds on this machine. {_metric(report)}: gap and verdict as in the table of verdicts.",
+            *_on_solo_trials(report),
             *(f"Peak memory: {method}." for method in methods),
             *(f"Timing: {timing}." for timing in timings),
-            *notes,
+            *(f"Time of {', '.join(arms)} against {baseline}: {reason}." for reason, arms in reasons.items()),
         ),
         footer=footer,
     )
@@ -207,6 +211,28 @@ def _quality(report: StudyReport, one: ComparisonReport | None) -> str:
     scale = scale_of(report)
     gap = scale.gap(one.estimate, standard_error=standard_error(one))
     return f"{gap}: {verdict_name(one.verdict, scale.margin(report.plan.margin))}"
+
+
+def _of_solo_trials(arm: ArmCost, figure: str) -> str:
+    return "no solo trial" if arm.n_seeds and not arm.n_solo else figure
+
+
+def _on_solo_trials(report: StudyReport) -> list[str]:
+    """Say once on which trials times and memory rest where not every trial was alone, and how to measure the rest."""
+    costs = [arm for arm in report.costs if arm.n_solo < arm.n_seeds]
+    if not costs:
+        return []
+    packs = [size for arm in costs for size in arm.pack_sizes]
+    why = f"; trials {in_packs(packs)} have none of their own" if packs else ""
+    note = f"Training time and peak memory: of solo trials, each alone on its device{why}."
+    if not all(arm.n_solo for arm in costs):
+        note += f" To measure them: harness run STUDY engine=trainer seeds=3 name={report.name}-solo."
+    some: dict[str, list[str]] = {}
+    for arm in costs:
+        if arm.n_solo:
+            some.setdefault(f"{arm.n_solo} of {arm.n_seeds}", []).append(arm.arm)
+    told = "; ".join(f"{count} in {', '.join(arms)}" for count, arms in some.items())
+    return [note, *([f"Solo trials: {told}."] if told else [])]
 
 
 def _metric(report: StudyReport) -> str:

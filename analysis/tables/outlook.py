@@ -12,7 +12,7 @@ from analysis.planning import Span
 from analysis.tables.digits import Scale, about, duration, percent, probability
 from analysis.tables.table import UNKNOWN, Table
 from analysis.tables.verdicts import planned_seeds, size
-from analysis.words import counted
+from analysis.words import counted, in_packs
 
 _NEVER = "never"
 
@@ -88,9 +88,11 @@ def outlook_tables(outlook: Outlook, plan: AnalysisPlan) -> tuple[Table, Table]:
 
 def _source(outlook: Outlook) -> str:
     if outlook.stated is None:
+        packs = outlook.pack_sizes
+        each = f"trials {in_packs(packs)} with their share of the pack" if packs else "one run at a time"
         return (
             f"From {counted(outlook.pilot_seeds, 'seed')} that have run; in brackets at the 95% limits of the seed SD, "
-            "which few seeds leave wide. Time: all seeds of both arms, one run at a time."
+            f"which few seeds leave wide. Time: all seeds of both arms, {each}."
         )
     stated = outlook.stated
     return (

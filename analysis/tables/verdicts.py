@@ -12,7 +12,7 @@ from analysis.power import Settling
 from analysis.tables.digits import Scale, about, duration, level, p_value, percent
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.verdict import Verdict
-from analysis.words import counted
+from analysis.words import counted, in_packs
 
 if TYPE_CHECKING:
     from analysis.report import StudyReport
@@ -141,6 +141,8 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
         return None
     heads = ("Seeds an arm", "or test examples", "More training")
     k = len(report.comparisons)
+    packs = [size for cost in report.costs for size in cost.pack_sizes]
+    each = f"trials {in_packs(packs)} with their share of the pack" if packs else "one at a time"
     return Table(
         title="What would decide the rest",
         columns=("Comparison", "To find a gap of", *heads, *BASIS),
@@ -151,7 +153,7 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
             "this study; in brackets at the 95% limits of the seed SD, which few seeds leave wide.",
             "Seeds: on this test set. Test examples: with the seeds at hand. About as many as for the margin "
             "also show equivalence, where there is no gap at all. The gap seen may be far from the true one.",
-            "More training: seeds still to run in both arms times their measured seconds, one at a time; none where as "
+            f"More training: seeds still to run in both arms times their measured seconds, {each}; none where as "
             "many have run and did not decide it. Below four seeds the figures err on the side of more.",
             *both_needed,
         ),
@@ -161,7 +163,7 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
 
 def _plan_cells(report: StudyReport, one: ComparisonReport, settling: Settling) -> tuple[str, str, str]:
     seeds, examples = settling.seeds_needed, settling.examples_needed
-    by_arm = {cost.arm: cost.seconds for cost in report.costs}
+    by_arm = {cost.arm: cost.further_seconds for cost in report.costs}
     each = by_arm[one.treatment] + by_arm[one.baseline]
     few_enough = seeds is not None and seeds <= SEEDS_WORTH_PLANNING
     # Seeds that have run already had their chance: what they did not show, their number alone will not.

@@ -30,7 +30,7 @@ Tiny = Callable[..., Study]
 
 
 def ready(study: Study) -> tuple[TrainerEngine, tuple[Trial, ...]]:
-    located, data, engine = prepare(study)
+    located, data, engine = prepare(study, "trainer")
     assert isinstance(engine, TrainerEngine)
     trials = expand(study, arms=study.arms, model=located.identity, data=data.fingerprint)
     return engine, trials

@@ -99,16 +99,8 @@ class PackedEngine(Engine):
         state = State(self._folder, pack, self._say)
         members = state.members(pack, done)
         left = {trial.key: trial for trial in wanted}
-        broken: Exception | None = None
         try:
-            with threads(self._threads):
-                run = self._run(members, state)
-            outcomes = run.outcomes(report=report, stop=stop)
-            while True:
-                with threads(self._threads):
-                    outcome = next(outcomes, None)
-                if outcome is None:
-                    break
+            for outcome in self._outcomes(members, state, report, stop):
                 if left.pop(outcome.trial.key, None) is not None:
                     yield outcome
         except KeyboardInterrupt:
@@ -117,14 +109,26 @@ class PackedEngine(Engine):
                 yield Outcome(trial=trial, status="interrupted", error=error, engine=self.name)
             return
         except Exception as reason:  # whatever breaks a pack, its trials get another chance in smaller ones
-            broken = reason
-        if broken is None:
+            broken = reason.with_traceback(None)  # a traceback would hold on to the pack
+        else:
             if not left:
                 state.discard()
             return
-        del outcomes, run
         state.discard()
         yield from self._smaller(tuple(left.values()), broken, report, done, stop)
+
+    def _outcomes(
+        self, members: Sequence[Trial], state: State, report: Report, stop: Callable[[], bool]
+    ) -> Iterator[Outcome]:
+        """Train one pack with the engine's threads, and leave torch's number of them alone in between."""
+        with threads(self._threads):
+            outcomes = self._run(members, state).outcomes(report=report, stop=stop)
+        while True:
+            with threads(self._threads):
+                outcome = next(outcomes, None)
+            if outcome is None:
+                return
+            yield outcome
 
     def _smaller(
         self, pack: tuple[Trial, ...], reason: Exception, report: Report, done: Container[str], stop: Callable[[], bool]
@@ -183,16 +187,20 @@ class PackedEngine(Engine):
     def _size(self, trial: Trial) -> int:
         """Return how many trials of this one's form make a pack: by memory, the same on every run on this machine."""
         form = plan.form(trial)
-        if self._obstacle(trial) is not None:
-            return 1
         if form not in self._sizes:
-            kind = self._device.type
+            self._sizes[form] = 1 if self._obstacle(trial) is not None else self._fitting(trial)
+        return self._sizes[form]
+
+    def _fitting(self, trial: Trial) -> int:
+        kind = self._device.type
+        try:
             with threads(self._threads):
                 probe = self._run((trial,), State(None, (trial,), self._say))
                 each, common = bytes_of_trial(probe), bytes_of_pack(probe)
-            fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
-            self._sizes[form] = max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // each, fitting))
-        return self._sizes[form]
+        except Exception:  # what breaks here breaks the trial, whose outcome will tell
+            return 1
+        fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
+        return max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // each, fitting))
 
 
 def _out_of_memory(reason: Exception) -> bool:
