@@ -122,9 +122,7 @@ def outlook(
     looks = tuple(zip(plan.looks, thresholds(plan.looks, alpha=plan.alpha), strict=True)) if plan.looks else ()
     pilot = _pilot(folder)
     if pilot is not None:
-        costs = {
-            arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in pilot.complete_seeds()]) for arm in pilot.arms
-        }
+        costs = {arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in pilot.complete_seeds()]) for arm in pilot.arms}
         plans = _from_pilot(pilot, plan, pairs, costs, n_seeds=n_seeds, n_examples=pilot_examples, alpha=alone)
         if plans:
             return Outlook(

@@ -28,9 +28,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,11 @@ PACKED, PUBLISHED, ALONE, BESIDE = "packed", "published", "careful, one process"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """What one side did in its turn."""
+    """What one side did in its turn; an engine tells the outcomes too."""
 
     trials_per_hour: float
     accuracy: float
+    outcomes: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +95,9 @@ def examples(split: Split) -> list[dict[str, Any]]:
 def plain_trainer(
     task: Task, model: nn.Module, arm: Arm, folder: str, *, careful: bool, max_steps: int = -1
 ) -> transformers.Trainer:
-    """Return a Trainer as users make one, set to the arm's training.
+    """Return a Trainer as users make one: as it comes, or with a thought for padding, logging and evaluation.
 
-    Parameters
-    ----------
-    task : Task
-        The data.
-    model : Module
-        What to train.
-    arm : Arm
-        Says how.
-    folder : str
-        The Trainer wants one; nothing is saved.
-    careful : bool
-        Whether its user thought of padding, logging and the batches of the evaluation.
-    max_steps : int
-        Stop after so many; -1 trains to the end.
+    It is set to the arm's training, in a folder that it wants although nothing is saved; `max_steps` ends it early.
     """
     gpu = torch.cuda.is_available()
     settings = arm.training.model_dump(exclude_unset=True)
@@ -184,6 +172,8 @@ class SideBySide:
             context.Process(target=_serve, args=(other, task), daemon=True).start()
             other.close()
             self._pipes.append(own)
+        for pipe in self._pipes:
+            pipe.recv()
 
     def __enter__(self) -> SideBySide:
         return self
@@ -210,6 +200,7 @@ class SideBySide:
 def _serve(pipe: Connection, task: Task) -> None:
     """Train what the pipe names, each trial when the pipe says so, until it is closed."""
     torch.set_num_threads(1)
+    pipe.send("started")
 
     def ready() -> None:
         pipe.send("ready")
@@ -223,51 +214,54 @@ def _serve(pipe: Connection, task: Task) -> None:
         pipe.send(train_and_score(task, task.build(arm, seed), arm, careful=True, ready=ready))
 
 
-def train_pack(engine: PackedEngine, pack: Sequence[Trial], outcomes: list[Outcome]) -> Timed:
-    """Train a pack, and add what became of its trials to `outcomes`."""
+def train_pack(engine: PackedEngine, pack: Sequence[Trial]) -> Timed:
+    """Train a pack whose models are built beforehand."""
     engine.estimate(pack[0])  # trains a few steps
     with threads(engine._threads):
         run = engine._run(pack, State(None, pack, print))
         began = time.perf_counter()
-        found = list(run.outcomes(report=lambda _: None, stop=lambda: False))
-        seconds = time.perf_counter() - began
-    outcomes += found
-    return _timed(found, seconds)
+        found = tuple(run.outcomes(report=lambda _: None, stop=lambda: False))
+        return _timed(found, time.perf_counter() - began)
 
 
-def train_all(engine: Engine, trials: Sequence[Trial]) -> Timed:
-    """Train trials as `harness run` does, building included."""
+def train_all(engine: Engine, trials: Sequence[Trial], _turn: int) -> Timed:
+    """Train trials as `harness run` does, building included; the same in every turn."""
     engine.estimate(trials[0])
     began = time.perf_counter()
-    found = list(engine.train(trials, report=lambda _: None))
+    found = tuple(engine.train(trials, report=lambda _: None))
     return _timed(found, time.perf_counter() - began)
 
 
-def _timed(outcomes: Sequence[Outcome], seconds: float) -> Timed:
+def _timed(outcomes: tuple[Outcome, ...], seconds: float) -> Timed:
     scores = [one.selected.test.accuracy for one in outcomes if one.selected and one.selected.test]
     if len(scores) < len(outcomes):
         raise RuntimeError(f"not every trial finished: {[one.error for one in outcomes]}")
-    return Timed(trials_per_hour=3600 * len(outcomes) / seconds, accuracy=statistics.mean(scores))
+    rate = 3600 * len(outcomes) / seconds
+    return Timed(trials_per_hour=rate, accuracy=statistics.mean(scores), outcomes=outcomes)
 
 
-def in_turns(sides: Mapping[str, Callable[[int], Timed]], turns: int) -> dict[str, list[float]]:
-    """Let the sides take turns; return each one's trials an hour."""
-    rates: dict[str, list[float]] = {name: [] for name in sides}
+def in_turns(sides: Mapping[str, Callable[[int], Timed]], turns: int) -> dict[str, list[Timed]]:
+    """Let the sides take turns."""
+    found: dict[str, list[Timed]] = {name: [] for name in sides}
     for turn in range(turns):
         for name, side in sides.items():
-            found = side(turn)
-            rates[name].append(found.trials_per_hour)
+            one = side(turn)
+            found[name].append(one)
             print(
-                f"  turn {turn + 1}: {name:23} {found.trials_per_hour:8.1f} trials an hour, "
-                f"accuracy {found.accuracy:.3f}",
+                f"  turn {turn + 1}: {name:23} {one.trials_per_hour:8.1f} trials an hour, accuracy {one.accuracy:.3f}",
                 flush=True,
             )
-    return rates
+    return found
 
 
-def ratios(ours: Iterable[float], theirs: Iterable[float]) -> str:
+def median(turns: Sequence[Timed]) -> float:
+    """Return the median of the turns' trials an hour."""
+    return statistics.median(one.trials_per_hour for one in turns)
+
+
+def ratios(ours: Sequence[Timed], theirs: Sequence[Timed]) -> str:
     """Return the median of the turns' ratios, and each of them."""
-    each = [own / other for own, other in zip(ours, theirs, strict=True)]
+    each = [own.trials_per_hour / other.trials_per_hour for own, other in zip(ours, theirs, strict=True)]
     return f"{statistics.median(each):.2f} ({', '.join(f'{ratio:.2f}' for ratio in each)})"
 
 
@@ -297,54 +291,45 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
     )
     everything = expand(study, arms=study.arms, model=checkpoint.identity, data=data.fingerprint)
     lines = [
+        f"{train_size} sentences of train, one epoch, {len(data.test)} scored; trials an hour, medians of the turns; "
+        "ratios as median (each turn).",
+        "",
         f"| arm | trials in a pack | {PACKED} | {PUBLISHED} | {ALONE} | {BESIDE} | packed / published | "
         "packed / careful |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    notes = []
-    with ExitStack() as stack:
-        processes: list[SideBySide] = []
-
-        def beside(pair: Sequence[Trial]) -> Timed:
-            # Started late, so that the first pack has the machine to itself.
-            if not processes:
-                processes.append(stack.enter_context(SideBySide(task)))
-            return processes[0].train(pair)
-
+    with SideBySide(task) as beside:
         for name in arms:
             own = [trial for trial in everything if trial.arm.split("-")[0] == name]
             pack = own[: min(trials, engine._size(own[0]))]
             print(f"{name}: a pack of {len(pack)}", flush=True)
-            outcomes: list[Outcome] = []
-
-            def alone(turn: int, *, careful: bool, own: Sequence[Trial] = own) -> Timed:
-                trial = own[turn % len(own)]
-                return train_and_score(task, task.build(trial.settings, trial.seed), trial.settings, careful=careful)
-
-            sides: dict[str, Callable[[int], Timed]] = {
-                PACKED: lambda _, pack=pack, outcomes=outcomes: train_pack(engine, pack, outcomes),
-                PUBLISHED: lambda turn, alone=alone: alone(turn, careful=False),
-                ALONE: lambda turn, alone=alone: alone(turn, careful=True),
-                BESIDE: lambda turn, own=own: beside([own[(turn + i) % len(own)] for i in range(_SIDE_BY_SIDE)]),
-            }
-            rates = in_turns(sides, turns)
-            medians = {side: statistics.median(values) for side, values in rates.items()}
-            better = max(ALONE, BESIDE, key=lambda side: medians[side])
+            found = in_turns(_sides(engine, task, beside, own, pack), turns)
+            better = max(ALONE, BESIDE, key=lambda side: median(found[side]))
             lines.append(
-                f"| {name} | {len(pack)} | {' | '.join(f'{median:.0f}' for median in medians.values())} | "
-                f"{ratios(rates[PACKED], rates[PUBLISHED])} | {ratios(rates[PACKED], rates[better])} |"
+                f"| {name} | {len(pack)} | {' | '.join(f'{median(each):.0f}' for each in found.values())} | "
+                f"{ratios(found[PACKED], found[PUBLISHED])} | {ratios(found[PACKED], found[better])} |"
             )
             if name == "lora":
-                first = outcomes[0]
-                notes.append(f"The LoRA pack's {first.memory_method}: {first.peak_memory / 2**30:.2f} GiB.")
-    return [
-        f"{len(data.train)} sentences of train, one epoch, {len(data.test)} scored; trials an hour, medians of {turns} "
-        "turns; ratios as median (each turn).",
-        "",
-        *lines,
-        "",
-        *notes,
-    ]
+                first = found[PACKED][0].outcomes[0]
+                peak = f"LoRA, {first.memory_method}: {first.peak_memory / 2**30:.2f} GiB."
+    return [*lines, "", peak] if "lora" in arms else lines
+
+
+def _sides(
+    engine: PackedEngine, task: Task, beside: SideBySide, own: Sequence[Trial], pack: Sequence[Trial]
+) -> dict[str, Callable[[int], Timed]]:
+    """Return who takes turns; an opponent's trial is another one each turn."""
+
+    def alone(turn: int, *, careful: bool) -> Timed:
+        trial = own[turn % len(own)]
+        return train_and_score(task, task.build(trial.settings, trial.seed), trial.settings, careful=careful)
+
+    return {
+        PACKED: lambda _: train_pack(engine, pack),
+        PUBLISHED: lambda turn: alone(turn, careful=False),
+        ALONE: lambda turn: alone(turn, careful=True),
+        BESIDE: lambda turn: beside.train([own[(turn + i) % len(own)] for i in range(_SIDE_BY_SIDE)]),
+    }
 
 
 def embedded(turns: int) -> list[str]:
@@ -354,7 +339,7 @@ def embedded(turns: int) -> list[str]:
     packed = prepare(study, "packed")[2]
     everything = expand(study, arms=study.arms, model=checkpoint.identity, data=data.fingerprint)
     lines = [
-        f"studies/quickstart.yaml; trials an hour, medians of {turns} turns; ratios as median (each turn).",
+        "studies/quickstart.yaml; trials an hour, medians of the turns; ratios as median (each turn).",
         "",
         "| arm | trials | packed | trainer | packed / trainer |",
         "| --- | --- | --- | --- | --- |",
@@ -362,15 +347,9 @@ def embedded(turns: int) -> list[str]:
     for name, arms in QUICKSTART.items():
         own = [trial for trial in everything if trial.arm in arms]
         print(f"embedded, {name}: {len(own)} trials", flush=True)
-        sides: dict[str, Callable[[int], Timed]] = {
-            engine.name: lambda _, engine=engine, own=own: train_all(engine, own) for engine in (packed, reference)
-        }
-        rates = in_turns(sides, turns)
-        medians = [statistics.median(values) for values in rates.values()]
-        lines.append(
-            f"| {name} | {len(own)} | {medians[0]:.0f} | {medians[1]:.0f} | "
-            f"{ratios(rates[packed.name], rates[reference.name])} |"
-        )
+        sides = {engine.name: partial(train_all, engine, own) for engine in (packed, reference)}
+        ours, theirs = in_turns(sides, turns).values()
+        lines.append(f"| {name} | {len(own)} | {median(ours):.0f} | {median(theirs):.0f} | {ratios(ours, theirs)} |")
     return lines
 
 

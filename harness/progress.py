@@ -20,7 +20,6 @@ from rich.text import Text
 from harness.engines import Outcome, Progress
 from harness.trials import Trial
 
-
 # Bars of running trials that are shown: more would push the arms off the screen.
 _BARS = 8
 

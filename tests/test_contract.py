@@ -63,6 +63,27 @@ def test_what_harness_wrote_analysis_reads(written: Path) -> None:
     assert len(report.claims) == 1
 
 
+def test_the_sizes_of_packs_are_those_of_the_records(written: Path) -> None:
+    cells = json.loads((written / "study.json").read_text())["cells"]
+    for cost in analysis.analyze(written).costs:
+        keys = [cell["key"] for cell in cells if cell["arm"] == cost.arm]
+        records = [json.loads((written / "trials" / key / "record.json").read_text()) for key in keys]
+        sizes = [record["pack_size"] for record in records]
+        assert cost.pack_sizes == tuple(sorted({size for size in sizes if size > 1}))
+        assert cost.n_solo == sizes.count(1) == [record["seconds"]["timing"] for record in records].count("solo")
+        assert (cost.n_solo > 0) == (cost.seconds > 0)
+
+
+def test_the_cost_table_names_a_way_to_times_that_harness_takes(written: Path, tiny_file: Path) -> None:
+    from harness.study import load_study
+
+    text = " ".join(note for table in tables.build(analysis.analyze(written)) for note in table.notes)
+    overrides = text.partition("harness run STUDY ")[2].partition(". ")[0].split()
+    assert overrides == ["engine=trainer", "seeds=3", "name=contract-solo"]
+    study = load_study(tiny_file, overrides)
+    assert (study.engine, study.seeds, study.name) == ("trainer", (0, 1, 2), "contract-solo")
+
+
 def test_all_tables_can_be_made_of_it(written: Path) -> None:
     report = analysis.analyze(written)
     assert "lora" in tables.markdown(report)

@@ -97,6 +97,27 @@ class StudyFolder:
         path = self.trial(arm, seed) / "predictions.parquet"
         pq.write_table(change(pq.read_table(path)), path)
 
+    def pack(self, arm: str, seed: int, size: int) -> None:
+        """Turn a trial that was trained alone into one of a pack."""
+
+        def change(content: dict[str, Any]) -> None:
+            seconds, memory = content["seconds"], content["peak_memory"]
+            content.update(
+                engine="packed",
+                pack_size=size,
+                seconds={
+                    "training": seconds["training"] / size,
+                    "evaluation": seconds["evaluation"] / size,
+                    "timing": f"the share of one of {size} trials in the seconds of their pack",
+                },
+                peak_memory={
+                    "bytes": size * memory["bytes"],
+                    "method": f"{memory['method']}, of a pack of {size} trials",
+                },
+            )
+
+        self.change_record(arm, seed, change)
+
     def end(self, arm: str, seed: int, status: str, message: str) -> None:
         """Turn a finished trial into one that failed or diverged before its first epoch."""
         (self.trial(arm, seed) / "predictions.parquet").unlink()

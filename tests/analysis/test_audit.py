@@ -552,6 +552,18 @@ def test_own_results_stand_beside_the_published_figures(own: Any) -> None:
     )
 
 
+def test_published_times_are_held_against_no_measured_one(own: Any) -> None:
+    content = small(full={"accuracy": "0.883", "time": "20 s"}, lora={"accuracy": "0.862", "time": "10 s"})
+    content["pairs"] = [{"treatment": "lora", "baseline": "full", "time_saved": "50%"}]
+    folder = own(full=0.88, lora=0.86)
+    alone = judged(content, own=load(folder.root))
+    for seed in range(6):
+        folder.pack("lora", seed, 12)
+    in_packs = judged(content, own=load(folder.root))
+    assert pairs(alone)["lora against full"].costs[0].agrees is True
+    assert tables.as_json(in_packs) == tables.as_json(alone)
+
+
 def test_own_results_of_other_arms_are_refused(own: Any) -> None:
     outcomes = load(own(full=0.88, lora4=0.86).root)
     with pytest.raises(AnalysisError, match="its arms are full, lora4, the claims are about 'lora'; did you mean"):

@@ -57,7 +57,12 @@ def test_one_seed_has_a_ratio_without_an_interval(study: StudyFolder) -> None:
 
 
 CHANGES = {
-    "shared their device": lambda content: content["seconds"].update(timing="beside another trial"),
+    "1 of 12 trials shared their device (first: full seed 3)": lambda content: content["seconds"].update(
+        timing="beside another trial"
+    ),
+    "1 of 12 trials were trained in packs of 4 and have no time of their own": lambda content: content.update(
+        pack_size=4
+    ),
     "different devices": lambda content: content["device"].update(name="another processor"),
     "engines: cpu test processor packed": lambda content: content.update(engine="packed"),
     "no recorded time": lambda content: content.update(seconds=None),
@@ -74,6 +79,15 @@ def test_times_that_cannot_be_compared_give_no_ratio(study: StudyFolder, says: s
     assert says in ratio.reason
 
 
+def test_trials_of_packs_give_no_ratio_and_the_reason_is_told_once(study: StudyFolder) -> None:
+    for seed in SEEDS:
+        study.pack("full", seed, 4)
+        study.pack("lora-r2", seed, 12)
+    ratio = time_ratio(load(study.root), treatment="lora-r2", baseline="full", seeds=SEEDS)
+    assert math.isnan(ratio.ratio)
+    assert ratio.reason == "12 of 12 trials were trained in packs of 4 to 12 and have no time of their own"
+
+
 def test_no_common_seed_gives_no_ratio(study: StudyFolder) -> None:
     ratio = time_ratio(load(study.root), treatment="lora-r2", baseline="full", seeds=[])
     assert math.isnan(ratio.ratio)
@@ -88,6 +102,44 @@ def test_the_cost_of_an_arm(study: StudyFolder) -> None:
     assert (cost.trainable, cost.total, cost.share) == (8_000, 1_000_000, 0.008)
     assert cost.peak_bytes == 400_000_000
     assert (cost.memory_method, cost.timings, cost.n_seeds) == ("resident set", ("solo",), 6)
+
+
+def test_an_arm_trained_in_packs_has_no_time_and_no_memory_of_its_own(study: StudyFolder) -> None:
+    for seed in SEEDS:
+        study.pack("lora-r2", seed, 12 if seed else 4)
+    cost = arm_cost("lora-r2", load(study.root).of_arm("lora-r2"))
+    assert (cost.n_seeds, cost.n_solo, cost.pack_sizes) == (6, 0, (4, 12))
+    assert all(math.isnan(time) for time in (cost.seconds, *cost.seconds_range, cost.evaluation_seconds))
+    assert (cost.peak_bytes, cost.memory_method, cost.timings) == (None, "", ())
+    # Not of the trial, yet what one more of them would add.
+    assert cost.further_seconds == pytest.approx((10 / 4 + (11 + 12 + 13 + 14 + 15) / 12) / 6)
+    assert cost.further_evaluation_seconds == pytest.approx((1 / 4 + 5 / 12) / 6)
+    assert (cost.trainable, cost.total) == (8_000, 1_000_000)
+
+
+@pytest.mark.parametrize("left_out", ["packed", "beside another", "packed, and the sentence forgotten"])
+def test_times_and_memory_are_those_of_the_solo_trials(study: StudyFolder, left_out: str) -> None:
+    for seed in (0, 2, 5):
+        if left_out == "beside another":
+            study.change_record("full", seed, lambda content: content["seconds"].update(timing="beside another trial"))
+        else:
+            study.pack("full", seed, 3)
+        if left_out.endswith("forgotten"):
+            study.change_record("full", seed, lambda content: content["seconds"].update(timing="solo"))
+    cost = arm_cost("full", load(study.root).of_arm("full"))
+    assert (cost.n_seeds, cost.n_solo) == (6, 3)
+    assert cost.seconds == pytest.approx((11 + 13 + 14) / 3)
+    assert (cost.seconds_range, cost.evaluation_seconds) == ((11, 14), 1)
+    assert (cost.peak_bytes, cost.memory_method) == (300_000_000, "resident set")
+
+
+def test_a_pack_of_one_is_a_trial_alone(study: StudyFolder) -> None:
+    before = arm_cost("full", load(study.root).of_arm("full"))
+    for seed in SEEDS:
+        study.change_record("full", seed, lambda content: content.update(engine="packed", pack_size=1))
+    assert arm_cost("full", load(study.root).of_arm("full")) == before
+    assert (before.n_solo, before.pack_sizes) == (6, ())
+    assert (before.further_seconds, before.further_evaluation_seconds) == (before.seconds, before.evaluation_seconds)
 
 
 def test_what_was_not_recorded_is_unknown_and_never_zero(study: StudyFolder) -> None:

@@ -274,6 +274,7 @@ DAMAGES: dict[str, Callable[[StudyFolder], None]] = {
     "names no epochs": _record(epochs=[]),
     "belongs to key": _record(seed=9),
     "status": _record(status="done"),
+    "pack_size": _record(pack_size=0),
 }
 
 

@@ -92,6 +92,18 @@ def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
     assert math.isnan(found.one_run_gap)
 
 
+def test_a_pilot_in_packs_prices_seeds_by_their_shares_and_says_so(study: Any) -> None:
+    for arm in ARMS:
+        for seed in range(6):
+            study.pack(arm, seed, 4 if arm == "full" else 12)
+    found = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    assert found is not None
+    assert found.pack_sizes == (4, 12)
+    assert found.plans[1][1].hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
+    source = outlook_tables(found, planned())[0].notes[0]
+    assert source.endswith("Time: all seeds of both arms, trials in packs of 4 to 12 with their share of the pack.")
+
+
 def test_a_pilot_speaks_for_any_metric_and_for_the_arms_that_it_has(study: Any) -> None:
     found = outlook(
         parse_plan({"metric": "brier"}, arms=[*ARMS, "new"]),
@@ -138,6 +150,7 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
     assert pilot is not None
     finds, takes = outlook_tables(pilot, planned())
     assert "From 6 seeds that have run" in finds.notes[0]
+    assert finds.notes[0].endswith("Time: all seeds of both arms, one run at a time.")
     assert [row[0] for row in takes.rows] == ["lora-r2 against full", "lora-r8 against full"]
     assert finds.rows[0][4].endswith("min")
 

@@ -142,6 +142,88 @@ def test_times_that_cannot_be_compared_say_so(study: StudyFolder) -> None:
     assert [row[2] for row in cost.rows] == ["1", "–", "–"]
     assert any("shared their device" in note for note in cost.notes)
     assert "Timing: three at a time." in cost.notes
+    assert "Training time and peak memory: of solo trials, each alone on its device." in cost.notes
+    assert "Solo trials: 5 of 6 in full." in cost.notes
+
+
+ALL = [(arm, seed) for arm in ("full", "lora-r2", "lora-r8") for seed in range(6)]
+
+
+def packed(study: StudyFolder, cells: list[tuple[str, int]] = ALL) -> StudyFolder:
+    for arm, seed in cells:
+        study.pack(arm, seed, 4 if arm == "full" else 12)
+    return study
+
+
+def cells_of(table: Table, *columns: str) -> dict[str, tuple[str, ...]]:
+    return {row[0]: tuple(row[table.columns.index(column)] for column in columns) for row in table.rows}
+
+
+def test_the_cost_of_arms_trained_in_packs_says_that_it_has_no_times_and_how_to_get_them(study: StudyFolder) -> None:
+    cost = titled(analyze(packed(study).root), "Cost")
+    assert set(cells_of(cost, "Training time", "Peak memory").values()) == {("no solo trial", "no solo trial")}
+    assert cells_of(cost, "Time ratio", "Test", "Speaks about") == {
+        "full": ("1", "none", "these runs"),
+        "lora-r2": ("–", "none", "these runs"),
+        "lora-r8": ("–", "none", "these runs"),
+    }
+    assert cost.notes[1:] == (
+        "Training time and peak memory: of solo trials, each alone on its device; trials in packs of 4 to 12 have none "
+        "of their own. To measure them: harness run STUDY engine=trainer seeds=3 name=hand_made-solo.",
+        "Time of lora-r2, lora-r8 against full: 12 of 12 trials were trained in packs of 4 to 12 and have no time of "
+        "their own.",
+    )
+
+
+def test_times_of_some_solo_trials_say_how_many_they_are(study: StudyFolder) -> None:
+    some = [("lora-r2", seed) for seed in range(2, 6)] + [("lora-r8", seed) for seed in range(6)]
+    report = analyze(packed(study, some).root)
+    cost = titled(report, "Cost")
+    assert cells_of(cost, "Training time", "Peak memory", "Seeds × examples") == {
+        "full": ("12.5 s (10.0 to 15.0)", "286 MiB", "6 × 400"),
+        "lora-r2": ("10.5 s (10.0 to 11.0)", "286 MiB", "6 × 400"),
+        "lora-r8": ("no solo trial", "no solo trial", "6 × 400"),
+    }
+    assert "Solo trials: 2 of 6 in lora-r2." in cost.notes
+    assert "Peak memory: resident set." in cost.notes
+    assert not any("share of one" in note or "of a pack" in note for note in cost.notes)
+    assert any(note.startswith("Time of lora-r2 against full: 4 of 12 trials were trained in") for note in cost.notes)
+    study.pack("lora-r8", 0, 1)
+    study.change_record("lora-r8", 0, lambda content: content["seconds"].update(timing="solo"))
+    cost = titled(analyze(study.root), "Cost")
+    assert "Solo trials: 2 of 6 in lora-r2; 1 of 6 in lora-r8." in cost.notes
+    # Every arm has a time: nothing is to be measured.
+    assert not any("harness run" in note for note in cost.notes)
+
+
+def test_where_every_trial_is_solo_nobody_reads_of_packs(study: StudyFolder) -> None:
+    for table in tables.build(analyze(study.root)):
+        assert not any("solo" in note or "pack" in note for note in table.notes)
+
+
+def test_more_training_in_packs_is_priced_by_their_shares_and_says_so(study: StudyFolder) -> None:
+    report = analyze(packed(study).root)
+    table = titled(report, "What would decide the rest")
+    row = next(row for row in table.rows if row[1] == "1 pp, the margin")
+    settling = report.comparisons[1].settling_margin
+    assert settling is not None
+    assert settling.seeds_needed is not None
+    # 10 + s seconds of a pack of 4 and of one of 12.
+    assert row[4] == digits.duration((settling.seeds_needed - 6) * (12.5 / 4 + 12.5 / 12))
+    assert any("trials in packs of 4 to 12 with their share of the pack;" in note for note in table.notes)
+    assert not any("one at a time" in note for note in table.notes)
+
+
+def test_mixed_engines_stand_under_every_table_and_sizes_of_packs_do_not(study: StudyFolder) -> None:
+    report = analyze(packed(study).root)
+    assert report.footer.caveats == ()
+    assert all("; packed; " in table.footer for table in tables.build(report)[:-1])
+    study.change_record("full", 0, lambda content: content.update(engine="trainer", pack_size=1))
+    report = analyze(study.root)
+    assert all("; packed and trainer; " in table.footer for table in tables.build(report)[:-1])
+    assert all("Caveats: mixed engine." in table.footer for table in tables.build(report)[:-1])
+    (caveat,) = report.footer.caveats
+    assert caveat.text == "The trials mix values of engine: packed (17 trials), trainer (1 trial)."
 
 
 def test_the_same_folder_gives_the_same_documents(study: StudyFolder) -> None:

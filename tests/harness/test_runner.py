@@ -232,7 +232,8 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path, tiny: Tiny) -> None:
 
 
 # A short trial, then one that is under way for a while.
-LONG = ("engine=trainer", 
+LONG = (
+    "engine=trainer",
     "data.train_size=160",
     "seeds=2",
     "arms={short: {}, long: {training: {num_train_epochs: 25}}}",

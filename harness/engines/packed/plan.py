@@ -100,12 +100,12 @@ def _obstacles(model: nn.Module, trial: Trial, layout: Data) -> Iterator[str]:
         if fields["init_lora_weights"] not in _PLAIN_INITIALISATIONS:
             yield f"init_lora_weights: {fields['init_lora_weights']} changes the frozen weights"
     for module in model.modules():
+        if isinstance(module, peft.tuners.lora.LoraLayer) and not is_lora(module):
+            yield f"an adapter beside {type(module).__name__} is not known to it"
+            return
+    for module in model.modules():
         own = dict(module.named_parameters(recurse=False))
         trained = [parameter.requires_grad for parameter in own.values()]
         if any(trained) and not (all(trained) and isinstance(module, nn.Linear | Conv1D | nn.LayerNorm | nn.Embedding)):
             yield f"{type(module).__name__} is trained, which it knows no packed form of"
-            return
-    for module in model.modules():
-        if isinstance(module, peft.tuners.lora.LoraLayer) and not is_lora(module):
-            yield f"an adapter beside {type(module).__name__} is not known to it"
             return
