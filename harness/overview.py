@@ -27,13 +27,16 @@ class ArmStatus:
     statuses : mapping of str to int
         How many of them have which status; `missing` have not run.
     mean_seconds : float
-        Training and evaluation of one trial; NaN before the first.
+        Training and evaluation of one trial; of a packed trial its share of the pack; NaN before the first.
+    in_packs : bool
+        Whether such shares are in that mean.
     """
 
     arm: str
     cells: int
     statuses: Mapping[str, int]
     mean_seconds: float
+    in_packs: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ class StudyStatus:
                     "cells": a.cells,
                     "statuses": dict(a.statuses),
                     "mean_seconds": known(a.mean_seconds),
+                    "in_packs": a.in_packs,
                 }
                 for a in self.arms
             ],
@@ -111,6 +115,7 @@ def status(folder: Path) -> StudyStatus:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
     states: dict[str, Counter[str]] = {arm: Counter() for arm in manifest["arms"]}
     seconds: dict[str, list[float]] = {arm: [] for arm in manifest["arms"]}
+    packed: set[str] = set()
     troubles = []
     for cell in manifest["cells"]:
         record = store.record(cell["key"])
@@ -120,6 +125,8 @@ def status(folder: Path) -> StudyStatus:
             continue
         if state in {"finished", "diverged"}:
             seconds[cell["arm"]].append(record["seconds"]["training"] + record["seconds"]["evaluation"])
+            if record.get("pack_size", 1) > 1:
+                packed.add(cell["arm"])
         if state != "finished":
             reason = f": {record['error']['message']}" if record["error"] else ""
             troubles.append(f"{cell['arm']}, seed {cell['seed']}: {state}{reason}")
@@ -131,6 +138,7 @@ def status(folder: Path) -> StudyStatus:
             cells=sum(counts.values()),
             statuses=dict(counts),
             mean_seconds=statistics.fmean(seconds[arm]) if seconds[arm] else float("nan"),
+            in_packs=arm in packed,
         )
         for arm, counts in states.items()
     )

@@ -22,6 +22,7 @@ from harness.trials import Trial
 
 # Bars of running trials that are shown: more would push the arms off the screen.
 _BARS = 8
+_SECONDS_BETWEEN_REFRESHES = 0.5
 
 
 class Display:
@@ -67,6 +68,7 @@ class _Count:
     def __init__(self) -> None:
         self.arms: dict[str, _ArmState] = defaultdict(_ArmState)
         self.todo: dict[str, str] = {}
+        self.shares: dict[str, float] = {}
         self.total = 0
         self._estimate = 0.0
         self._began = time.monotonic()
@@ -101,11 +103,17 @@ class _Count:
         else:
             arm.troubles.append(f"seed {outcome.trial.seed} {outcome.status}")
 
+    def step(self, progress: Progress) -> None:
+        self.shares[progress.trial.key] = progress.step / max(progress.steps, 1)
+
     def left(self) -> float:
-        """Return the seconds that the cells to do will take, by their arms' measured means where there are any."""
+        """Return the seconds that is left to do, by the arms' measured means where there are any."""
         everything = [s for arm in self.arms.values() for s in arm.seconds]
         usual = statistics.fmean(everything) if everything else self._estimate
-        return sum(statistics.fmean(self.arms[arm].seconds or [usual]) for arm in self.todo.values())
+        return sum(
+            statistics.fmean(self.arms[arm].seconds or [usual]) * (1 - self.shares.get(key, 0))
+            for key, arm in self.todo.items()
+        )
 
     def left_in_words(self, form: str) -> str:
         left = self.left()
@@ -159,6 +167,7 @@ class Terminal(Display):
         self._study: TaskID | None = None
         self._trials: dict[str, TaskID] = {}
         self._search: TaskID | None = None
+        self._refreshed = 0.0
 
     def say(self, text: str) -> None:
         """Print one line above the bars."""
@@ -197,7 +206,9 @@ class Terminal(Display):
             task = self._bars.add_task("", total=progress.steps, label=label, note="steps", visible=shown)
             self._trials[trial.key] = task
         self._bars.update(self._trials[trial.key], completed=progress.step)
-        self._refresh()
+        self._count.step(progress)
+        if time.monotonic() - self._refreshed > _SECONDS_BETWEEN_REFRESHES:
+            self._refresh()
 
     def outcome(self, outcome: Outcome) -> None:
         """Move the bar of the study; print a line for what did not finish."""
@@ -229,6 +240,7 @@ class Terminal(Display):
     def _refresh(self) -> None:
         if self._live is None or self._study is None:
             return
+        self._refreshed = time.monotonic()
         done = self._count.total - len(self._count.todo)
         left = self._count.left_in_words("{} left") if self._count.todo else f"in {duration(self._count.elapsed())}"
         self._bars.update(self._study, completed=done, note=f"cells, {left}")
@@ -268,7 +280,8 @@ def _outcome_line(outcome: Outcome) -> str:
     name = f"{outcome.trial.arm}, seed {outcome.trial.seed}"
     seconds = duration(outcome.training_seconds + outcome.evaluation_seconds)
     if outcome.status == "finished" and outcome.selected is not None and outcome.selected.test is not None:
-        return f"{name}: accuracy {100 * outcome.selected.test.accuracy:.1f}% in {seconds}"
+        took = f"in {seconds}" if outcome.pack_size == 1 else f"in a pack of {outcome.pack_size}, its share {seconds}"
+        return f"{name}: accuracy {100 * outcome.selected.test.accuracy:.1f}% {took}"
     reason = f": {outcome.error.message}" if outcome.error else ""
     return f"{name}: {outcome.status}{reason}"
 

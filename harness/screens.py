@@ -17,7 +17,8 @@ from harness.study import Study
 def show_status(console: Console, one: StudyStatus) -> None:
     """Print how far a study is."""
     table = Table(title=Text(one.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for column in ("arm", "finished", "diverged", "failed", "interrupted", "to run", "a trial"):
+    a_trial = "a trial, or its share of a pack" if any(arm.in_packs for arm in one.arms) else "a trial"
+    for column in ("arm", "finished", "diverged", "failed", "interrupted", "to run", a_trial):
         table.add_column(column, justify="left" if column == "arm" else "right")
     for arm in one.arms:
         counts = [str(arm.statuses.get(s, 0)) for s in ("finished", "diverged", "failed", "interrupted", "missing")]
@@ -75,7 +76,9 @@ def show_plan(
     elif seconds == 0:
         console.print(Text("time: every cell has run"))
     else:
-        console.print(Text(f"time: about {duration(seconds)} for the cells that are left, from those measured"))
+        console.print(
+            Text(f"time: about {duration(seconds)} for the cells that are left, trained as those measured were")
+        )
     least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
     console.print(
         Text(f"smallest p that a test over {len(study.seeds)} seeds can give: {least}; the primary test has no floor")

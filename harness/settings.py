@@ -118,6 +118,7 @@ class Training(Strict):
     warmup_steps: float = Field(0.0, ge=0)
     label_smoothing_factor: Fraction = 0.0
     bf16: bool = False
+    tf32: bool = False
 
     @model_validator(mode="after")
     def _means_something(self) -> Training:

@@ -82,7 +82,8 @@ def make_trial(study: Study, name: str, arm: Arm, *, seed: int, model: str, data
             "padding_side": study.data.padding_side,
             "max_length": study.data.max_length if study.data.padding == "max_length" else None,
         },
-        "training": arm.training.model_dump(mode="json"),
+        # Left out where it is off, so that trials from before it was a setting keep their keys.
+        "training": arm.training.model_dump(mode="json", exclude=None if arm.training.tf32 else {"tf32"}),
         "adapter": arm.adapter.model_dump(mode="json") if arm.adapter else None,
         "freeze": arm.freeze.model_dump(mode="json") if arm.freeze else None,
         "holdout": holdout.model_dump(mode="json", include={"best", "fraction", "patience"}) if holdout else None,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from harness.settings import Training
+
 # Below this many parameters a second thread gains nothing, and costs dearly where another process wants the core.
 _WORTH_THREADS = 5_000_000
 
@@ -47,3 +49,21 @@ def threads(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def precision(training: Training) -> Iterator[None]:
+    """Let a GPU multiply single precision in TF32 for a while, where the trial says so, and not otherwise."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = training.tf32
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def precision_name(training: Training, device: torch.device) -> str:
+    """Return what a record calls the precision that a trial was trained in."""
+    if training.bf16:
+        return "bf16"
+    return "tf32" if training.tf32 and device.type == "cuda" else "fp32"

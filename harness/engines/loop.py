@@ -131,7 +131,7 @@ def arguments(
     training: Training, folder: str, device: torch.device, streams: Streams
 ) -> transformers.TrainingArguments:
     """Return the Trainer's arguments: what the study sets, and nothing logged, saved or spread over GPUs."""
-    fields = training.model_dump()
+    fields = training.model_dump(exclude={"tf32"})  # the engine sets it for a while; the Trainer would for good
     warmup = fields["warmup_steps"]
     made = transformers.TrainingArguments(
         **{**fields, "warmup_steps": warmup if warmup < 1 else int(warmup)},

@@ -18,7 +18,7 @@ from harness import models, seeding
 from harness.data import TaskData
 from harness.engines import Engine, Epoch, Failure, Outcome, Progress, Report, Score
 from harness.engines.batches import DivergedError, Examples, Padding, score
-from harness.engines.device import device_name, threads, usual_device, worthwhile_threads
+from harness.engines.device import device_name, precision, precision_name, threads, usual_device, worthwhile_threads
 from harness.engines.loop import Listener, Loop, arguments
 from harness.engines.memory import PeakMemory
 from harness.engines.selection import out_of_patience, selected_epoch
@@ -70,7 +70,7 @@ class TrainerEngine(Engine):
                 continue
             if stop():
                 return
-            with _unchanged_generators(), threads(self._threads):
+            with _unchanged_generators(), threads(self._threads), precision(trial.settings.training):
                 outcome = _Run(self, trial, report).outcome()
             yield outcome
 
@@ -173,7 +173,7 @@ class _Run(Listener):
             engine=self.engine.name,
             device=self.engine._device.type,
             device_name=device_name(self.engine._device),
-            precision="bf16" if self.training.bf16 else "fp32",
+            precision=precision_name(self.training, self.engine._device),
             threads=self.engine._threads,
         )
 

@@ -10,7 +10,7 @@ import torch
 from harness import models
 from harness.data import TaskData
 from harness.engines import Engine, Failure, Outcome, Report
-from harness.engines.device import memory, threads, usual_device, worthwhile_threads
+from harness.engines.device import memory, precision, threads, usual_device, worthwhile_threads
 from harness.engines.packed import plan
 from harness.engines.packed.layout import Ragged
 from harness.engines.packed.probe import bytes_of_pack, bytes_of_trial, seconds_of_trial
@@ -124,7 +124,7 @@ class PackedEngine(Engine):
         with threads(self._threads):
             outcomes = self._run(members, state).outcomes(report=report, stop=stop)
         while True:
-            with threads(self._threads):
+            with threads(self._threads), precision(members[0].settings.training):
                 outcome = next(outcomes, None)
             if outcome is None:
                 return

@@ -17,7 +17,13 @@ from harness.trials import Trial
 
 # What may differ within a pack: each trial has its own.
 _ADAPTER_OWN = {"r", "lora_alpha", "lora_dropout", "use_rslora"}
-_TRAINING_SHARED = ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "bf16")
+_TRAINING_SHARED = (
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "gradient_accumulation_steps",
+    "bf16",
+    "tf32",
+)
 # The other ways of drawing an adapter change the weights of the layer that it stands beside.
 _PLAIN_INITIALISATIONS = (True, False, "gaussian")
 

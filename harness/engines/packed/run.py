@@ -15,7 +15,7 @@ from torch import nn
 
 from harness import models, seeding
 from harness.engines import Epoch, Outcome, Progress, Report
-from harness.engines.device import device_name
+from harness.engines.device import device_name, precision_name
 from harness.engines.memory import PeakMemory
 from harness.engines.packed.dropout import Masks
 from harness.engines.packed.layout import Layout, Ragged
@@ -293,7 +293,7 @@ class PackRun:
             pack_size=count,
             device=self.device.type,
             device_name=device_name(self.device),
-            precision="bf16" if self._training.bf16 else "fp32",
+            precision=precision_name(self._training, self.device),
             threads=torch.get_num_threads(),
         )
 
