@@ -13,8 +13,8 @@ the model that it builds; as their trials are independent of each other, each tr
 All sides take turns, and each trains a few steps beforehand. Training and evaluation are timed; imports, tokenising and
 the building of models are left out, on all sides.
 
-`embedded` trains studies/quickstart.yaml by the packed engine and by the reference engine, the same trials, one as
-`harness run` calls the other; the building of models is part of both times.
+`embedded` trains studies/quickstart.yaml by the packed engine and by the reference engine, the same trials, both called
+as `harness run` calls them; the building of models is part of both times.
 """
 
 from __future__ import annotations
@@ -381,6 +381,8 @@ def main() -> None:
     arms = options.arms or known
     if unknown := set(arms) - set(known):
         parser.error(f"expected {', '.join(known)}, got {', '.join(sorted(unknown))}")
+    # Whoever computes with several threads loses most to other processes, so a busy machine flatters the packs.
+    print(f"load of the machine before: {os.getloadavg()[0]:.1f}, which should be near 0", flush=True)
     lines: list[str] = []
     # In this order whatever was asked for: the memory of the LoRA pack is measured before anything else has run.
     if on_encoder := [name for name in REAL if name in arms]:

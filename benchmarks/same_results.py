@@ -28,7 +28,8 @@ def main() -> None:
         packed, reference = (
             load(run_study(study, Path(root) / engine, engine=engine).folder) for engine in ("packed", "trainer")
         )
-        print(f"| arm | packed | trainer | gap | standard error | p of a gap | p of {100 * options.margin:g} pp or more |")
+        margin = f"{100 * options.margin:g} pp"
+        print(f"| arm | packed | trainer | gap | standard error | p of a gap | p of {margin} or more |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for arm in study.arms:
             ours, theirs = packed.scores(arm), reference.scores(arm)

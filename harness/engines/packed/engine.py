@@ -21,7 +21,7 @@ from harness.settings import Arm, Data
 from harness.trials import Trial
 
 # Elements of a hidden state that are computed together. A CPU is fastest where they fit its cache.
-_ELEMENTS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 25}
+_ELEMENTS_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 25}
 _LARGEST_PACK = {"cpu": 16, "cuda": 64}
 # Bytes of what a pack trains. More gains nothing on a CPU, and a pack is written to disk after every epoch.
 _LARGEST_TRAINED = {"cpu": 1536 << 20, "cuda": 64 << 30}
@@ -99,6 +99,9 @@ class PackedEngine(Engine):
         state = State(self._folder, pack, self._say)
         members = state.members(pack, done)
         left = {trial.key: trial for trial in wanted}
+        if len(members) > 1:
+            arms = ", ".join(dict.fromkeys(trial.arm for trial in members))
+            self._say(f"training {len(members)} trials at once: {arms}")
         try:
             for outcome in self._outcomes(members, state, report, stop):
                 if left.pop(outcome.trial.key, None) is not None:

@@ -53,6 +53,11 @@ class Group:
     first_query: int
     first_pair: int
 
+    @property
+    def last_pair(self) -> int:
+        """Where the group's pairs end."""
+        return self.first_pair + self.count * self.asking * self.length
+
     def keys(self, x: torch.Tensor) -> torch.Tensor:
         """Return the group's part of a tensor with a row for each key, as (sentences x heads, L, D)."""
         return x[self.first_key : self.first_key + self.count * self.length].view(self.count, self.length, -1)
@@ -63,8 +68,7 @@ class Group:
 
     def pairs(self, x: torch.Tensor) -> torch.Tensor:
         """Return the group's part of a tensor with an element for each pair, as (sentences x heads, Q, L)."""
-        size = self.count * self.asking * self.length
-        return x[self.first_pair : self.first_pair + size].view(self.count, self.asking, self.length)
+        return x[self.first_pair : self.last_pair].view(self.count, self.asking, self.length)
 
 
 class Groups:

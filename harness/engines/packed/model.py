@@ -66,7 +66,7 @@ class PackedModel:
         silent = (*anatomy.embeddings, *anatomy.layers[:still]) if still >= 0 else ()
         self._silent = {id(module) for part in silent for module in part.modules()}
         self._last = {id(module) for module in anatomy.layers[-1].modules()}
-        self._exchange(inner, "")
+        self._exchange(inner)
         inner.config._attn_implementation = ATTENTION
         self._model = inner
 
@@ -92,20 +92,18 @@ class PackedModel:
         """Move what is not trained."""
         self._model.to(device)
 
-    def _exchange(self, module: Any, path: str) -> None:
+    def _exchange(self, module: Any) -> None:
         for name, child in list(module.named_children()):
             new = self._packed(child)
             if new is not child:
                 setattr(module, name, new)
                 if isinstance(new, Grouped):
                     continue
-            self._exchange(new, f"{path}.{name}")
+            self._exchange(new)
 
     def _packed(self, module: Any) -> nn.Module:
         """Return what stands for a module in the pack; itself where it is the same for all trials."""
-        import peft
-
-        if isinstance(module, peft.utils.ModulesToSaveWrapper):
+        if hasattr(module, "modules_to_save"):
             # The head that is trained; its untrained original is not computed.
             module = module.modules_to_save[module.active_adapters[0]]
         if isinstance(module, nn.Dropout):
@@ -169,6 +167,8 @@ def base_of(model: Any) -> nn.Module:
 
 def is_lora(module: nn.Module) -> bool:
     """Whether a module is a linear layer with a LoRA adapter."""
+    if not hasattr(module, "lora_A"):
+        return False
     import peft
 
     return type(module) is peft.tuners.lora.Linear

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import peft
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -106,7 +105,7 @@ def _obstacles(model: nn.Module, trial: Trial, layout: Data) -> Iterator[str]:
         if fields["init_lora_weights"] not in _PLAIN_INITIALISATIONS:
             yield f"init_lora_weights: {fields['init_lora_weights']} changes the frozen weights"
     for module in model.modules():
-        if isinstance(module, peft.tuners.lora.LoraLayer) and not is_lora(module):
+        if hasattr(module, "lora_A") and not is_lora(module):
             yield f"an adapter beside {type(module).__name__} is not known to it"
             return
     for module in model.modules():

@@ -23,7 +23,7 @@ from harness.engines.packed.model import PackedModel, scales_of
 from harness.engines.packed.scoring import Forward, scores
 from harness.engines.packed.slot import Slot
 from harness.engines.packed.state import State
-from harness.engines.packed.weights import Weights, learning_rates, trained
+from harness.engines.packed.weights import Weights, learning_rates, shape_in, trained
 from harness.engines.packed.workers import Workers, workers
 from harness.engines.selection import out_of_patience, selected_epoch
 from harness.trials import Trial
@@ -89,25 +89,25 @@ class PackRun:
         self._reported = 0.0
 
     def _build(self, trials: Sequence[Trial], build: Callable[[Trial], nn.Module]) -> None:
-        """Draw every trial's own model, and keep of it what it trains."""
-        drawn, scales = [], []
+        """Draw every trial's own model, and keep of it what it trains: one model at a time, for they may be large."""
+        scales: list[dict[str, float]] = []
         self.slots: list[Slot] = []
         template: Any = None
-        for trial in trials:
+        for slot, trial in enumerate(trials):
             model = build(trial)
-            template = template if template is not None else model
-            drawn.append({name: parameter.detach() for name, parameter in trained(model).items()})
+            parameters = trained(model)
+            if template is None:
+                template = model
+                self.weights = Weights(
+                    {name: [shape_in(trial, name, one.shape) for trial in trials] for name, one in parameters.items()},
+                    set(transformers.Trainer.get_decay_parameter_names(None, template)),
+                    [trial.settings.training for trial in trials],
+                    dtype=next(template.parameters()).dtype,
+                    device=self.device,
+                )
+            self.weights.fill(slot, parameters)
             scales.append(scales_of(model))
             self.slots.append(Slot(trial=trial, parameters=models.count(model), streams=seeding.streams(trial.seed)))
-        self.weights = Weights(
-            {name: [parameters[name].shape for parameters in drawn] for name in drawn[0]},
-            set(transformers.Trainer.get_decay_parameter_names(None, template)),
-            [trial.settings.training for trial in trials],
-            dtype=next(template.parameters()).dtype,
-            device=self.device,
-        )
-        for slot, parameters in enumerate(drawn):
-            self.weights.fill(slot, parameters)
         adapters, freeze = [trial.settings.adapter for trial in trials], trials[0].settings.freeze
         packed = PackedModel(
             template,

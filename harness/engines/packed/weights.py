@@ -12,11 +12,22 @@ from torch import nn
 
 from harness.engines.packed.rows import Stack
 from harness.settings import Training
+from harness.trials import Trial
 
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return a model's trained parameters by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def shape_in(trial: Trial, name: str, shape: torch.Size) -> torch.Size:
+    """Return the shape that a trained parameter has in a trial, from its shape in another one of the pack."""
+    rank = int(getattr(trial.settings.adapter, "r", 0))
+    if ".lora_A." in name:
+        return torch.Size((rank, shape[1]))
+    if ".lora_B." in name:
+        return torch.Size((shape[0], rank))
+    return shape
 
 
 class Weights:
@@ -86,7 +97,7 @@ class Weights:
     def fill(self, slot: int, parameters: Mapping[str, torch.Tensor]) -> None:
         """Take a trial's parameters as they were drawn."""
         for name, stack in self.stacks.items():
-            drawn = parameters[name]
+            drawn = parameters[name].detach()
             stack.weights[slot][tuple(slice(extent) for extent in drawn.shape)] = drawn.to(self.values.device)
 
     def step(self, slots: Sequence[int], learning_rates: Mapping[int, float]) -> None:
