@@ -88,7 +88,7 @@ def main() -> None:
         "claims=[]",
     ]
     study = load_study(Path(__file__).parent.parent / "studies" / "lora_rank.yaml", overrides)
-    checkpoint, _, engine = prepare(study)
+    checkpoint, _, engine = prepare(study, "trainer")
     if not isinstance(engine, TrainerEngine):
         raise TypeError(f"expected the reference engine, got {engine.name}")
     padding = engine._padding
@@ -97,7 +97,7 @@ def main() -> None:
     for turn in range(options.turns):
         with tempfile.TemporaryDirectory() as root:
             began = time.perf_counter()
-            run_study(study, root)
+            run_study(study, root, engine="trainer")
             ours = time.perf_counter() - began
         theirs = bare(study, engine, checkpoint, padding)
         ratios.append(ours / theirs)

@@ -87,7 +87,9 @@ class PackedEngine(Engine):
     ) -> Iterator[Outcome]:
         """Train one pack, or what is left of it in smaller ones."""
         wanted = [trial for trial in pack if trial.key not in done]
+        state = State(self._folder, pack, self._say)
         if not wanted:
+            state.discard()
             return
         if self._obstacle(pack[0]) is not None:
             yield from self._reference.train(wanted, report=report, stop=stop)
@@ -96,7 +98,6 @@ class PackedEngine(Engine):
             for half in plan.halves(pack):
                 yield from self._train(half, report, done, stop)
             return
-        state = State(self._folder, pack, self._say)
         members = state.members(pack, done)
         left = {trial.key: trial for trial in wanted}
         if len(members) > 1:
@@ -114,8 +115,10 @@ class PackedEngine(Engine):
         except Exception as reason:  # whatever breaks a pack, its trials get another chance in smaller ones
             broken = reason.with_traceback(None)  # a traceback would hold on to the pack
         else:
-            if not left:
+            if not any(trial.key in left for trial in members):
                 state.discard()
+                # A trial may be wanted again after its mates were kept without it: its record was taken away.
+                yield from self._train(tuple(left.values()), report, done, stop)
             return
         state.discard()
         yield from self._smaller(tuple(left.values()), broken, report, done, stop)

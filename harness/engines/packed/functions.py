@@ -179,12 +179,13 @@ def _softmax_(scores: torch.Tensor, groups: Groups, causal: bool) -> torch.Tenso
     """Turn scores into weights in place."""
     # On a CPU torch's own softmax takes ten times as long for rows shorter than a vector register. Groups are sorted
     # by length, so what is exponentiated by hand lies in front.
-    by_hand = [group for group in groups if group.length < _VECTOR] if scores.device.type == "cpu" else []
+    shortest = _VECTOR if scores.device.type == "cpu" else 0
+    by_hand = [group for group in groups if group.length < shortest]
     for group in groups:
         own = group.pairs(scores)
         if causal and group.asking > 1:
             own += torch.full((group.length, group.length), float("-inf"), dtype=own.dtype, device=own.device).triu(1)
-        if group in by_hand:
+        if group.length < shortest:
             own -= own.amax(-1, keepdim=True)
         else:
             own.copy_(torch.softmax(own, -1))

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,12 @@ class State:
         The whole pack, finished trials included.
     say : callable
         Tells that a state could not be kept.
-
-    Attributes
-    ----------
-    kept : dict or None
-        What an earlier process kept; None if nothing, or if it cannot be read.
     """
 
     def __init__(self, folder: Path | None, pack: Sequence[Trial], say: Callable[[str], None]) -> None:
         name = hashlib.sha256(json.dumps([_VERSION, *(trial.key for trial in pack)]).encode()).hexdigest()[:20]
         self._path = folder / f"{name}.pt" if folder is not None else None
         self._say = say
-        self.kept = self._load()
 
     def members(self, pack: Sequence[Trial], done: Container[str]) -> tuple[Trial, ...]:
         """Return the trials that are trained together: those of the state, else those that are not done."""
@@ -48,7 +43,9 @@ class State:
             return tuple(trial for trial in pack if trial.key in self.kept["keys"])
         return tuple(trial for trial in pack if trial.key not in done)
 
-    def _load(self) -> dict[str, Any] | None:
+    @cached_property
+    def kept(self) -> dict[str, Any] | None:
+        """What an earlier process kept; None if nothing, or if it cannot be read."""
         if self._path is None or not self._path.exists():
             return None
         try:

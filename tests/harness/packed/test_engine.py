@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -285,6 +287,29 @@ def test_a_pack_some_of_whose_records_are_written_goes_on_with_the_same_shapes(t
     assert summary.complete
     assert predictions(summary.folder) == predictions(whole)
     assert {size for _, size in engines(summary.folder).values()} == {4}
+
+
+def test_a_record_that_was_taken_away_from_a_kept_pack_is_trained_again(tmp_path: Path, tiny: Tiny) -> None:
+    arms = "arms={full: {}, longer: {training: {num_train_epochs: 3}}}"
+    folder = run_study(tiny(arms, "seeds=1"), tmp_path).folder
+    interrupted_after(1, tmp_path, tiny(arms, "seeds=2"))  # seed 1 of both is kept after its first epoch
+    (content,) = (torch.load(path, weights_only=True) for path in kept(folder))
+    assert len(content["keys"]) == 2
+    (lost,) = (path for path in folder.glob("trials/*/record.json") if json.loads(path.read_text())["arm"] == "full")
+    shutil.rmtree(lost.parent)
+    assert run_study(tiny(arms, "seeds=2"), tmp_path).complete
+    assert kept(folder) == []
+    assert engines(folder)["full", 0] == ("packed", 1)
+
+
+def test_what_is_left_of_a_pack_that_was_recorded_in_whole_goes(tmp_path: Path, tiny: Tiny) -> None:
+    of_study = tiny("arms={full: {}}", "analysis={}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(State, "discard", lambda self: None)
+        folder = run_study(of_study, tmp_path).folder
+    assert len(kept(folder)) == 1
+    assert run_study(of_study, tmp_path).ran == 0
+    assert kept(folder) == []
 
 
 def test_kill_9_in_the_middle_of_a_pack(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:

@@ -1,0 +1,113 @@
+"""The small pieces: rows by trial, sentences by length, parts for threads, learning rates, what a display shows."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from harness.data import Split
+from harness.engines import Progress
+from harness.engines.packed.layout import Layout, Ragged
+from harness.engines.packed.rows import Rows, Stack
+from harness.engines.packed.weights import learning_rates
+from harness.engines.packed.workers import Workers
+from harness.progress import Terminal
+from harness.settings import Training
+from harness.study import Study
+from tests.harness.packed.conftest import expanded
+
+CPU = torch.device("cpu")
+
+
+@given(st.integers(1, 40), st.integers(0, 9), st.integers(1, 4))
+def test_parts_hold_every_trial_once_and_keep_every_thread_busy(trials: int, largest: int, threads: int) -> None:
+    slots = [3 * i for i in range(trials)]
+    parts = Workers(threads, None).parts(slots, largest)
+    assert [slot for part in parts for slot in part] == slots
+    sizes = [len(part) for part in parts]
+    assert min(sizes) >= 1
+    assert max(sizes) <= max(largest, 1)
+    assert max(sizes) - min(sizes) <= 1
+    assert len(parts) >= min(trials, threads)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_products_sums_and_spreads_are_those_of_each_trial(batched: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight, grad = (torch.randn(4, 3, 5, generator=generator, dtype=torch.float64) for _ in range(2))
+    stack = Stack(weight.clone(), grad.clone())
+    bias = Stack(torch.randn(4, 3, generator=generator, dtype=torch.float64), torch.zeros(4, 3, dtype=torch.float64))
+    rows = Rows([2, 0], [3, 1], CPU, batched=batched)
+    x = torch.randn(4, 5, generator=generator, dtype=torch.float64)
+    g = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    own = torch.tensor([2, 2, 2, 0])
+    expected = torch.einsum("ni,noi->no", x, weight[own]) + bias.weight[own]
+    assert torch.allclose(rows.product(x, stack, transposed=True, bias=bias), expected)
+    assert torch.allclose(rows.product(g, stack, transposed=False), torch.einsum("no,noi->ni", g, weight[own]))
+    assert torch.equal(rows.spread(bias), bias.weight[own])
+    rows.outer(g, x, stack)
+    rows.sums(g, bias)
+    assert torch.allclose(stack.grad[2], g[:3].t() @ x[:3])
+    assert torch.allclose(stack.grad[0], g[3:].t() @ x[3:])
+    assert torch.equal(stack.grad[[1, 3]], grad[[1, 3]]), "a trial that is not at hand was touched"
+    assert torch.allclose(
+        bias.grad, torch.stack([g[3], torch.zeros(3).double(), g[:3].sum(0), torch.zeros(3).double()])
+    )
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.booleans())
+def test_a_layout_holds_every_token_once_and_finds_it_again(lengths: list[int], reading: bool) -> None:
+    split = Split(
+        ids=tuple(map(str, range(len(lengths)))),
+        labels=np.arange(len(lengths)) % 2,
+        features=tuple({"input_ids": [100 * i + j for j in range(n)]} for i, n in enumerate(lengths)),
+    )
+    ragged = Ragged(split, CPU)
+    half = len(lengths) // 2
+    chosen = [np.arange(half), np.arange(half, len(lengths))]
+    chosen = [own for own in chosen if len(own)]
+    layout = Layout(ragged, list(range(len(chosen))), chosen, heads=3, batched=False)
+    ids = ragged.ids[layout.source]
+    assert sorted(ids.tolist()) == sorted(ragged.ids.tolist())
+    assert (ids % 100).tolist() == layout.positions.tolist()
+    assert (ids[layout.firsts] % 100).tolist() == [0] * len(lengths)
+    assert (ids[layout.lasts] % 100 + 1).tolist() == layout.lengths.tolist()
+    groups = layout.reading if reading else layout.groups
+    rows = torch.arange(len(ids) * 3)
+    assert torch.equal(rows[groups.keys][groups.keys_back], rows)
+    sentence_of = torch.div(ids, 100, rounding_mode="floor")
+    in_order = sentence_of[groups.keys // 3]
+    for group in groups:
+        by_sentence = group.keys(in_order)[:, :, 0]
+        assert (by_sentence == by_sentence[:, :1]).all(), "a group's row mixes sentences"
+        assert by_sentence.shape[1] == group.length
+        assert group.asking == (1 if reading else group.length)
+
+
+def test_learning_rates_are_those_of_the_schedule() -> None:
+    rates = learning_rates(Training(learning_rate=0.1, warmup_steps=2.0), 6)
+    assert rates == pytest.approx([0, 0.05, 0.1, 0.075, 0.05, 0.025, 0])
+    assert learning_rates(Training(learning_rate=0.1, warmup_steps=0.25), 6)[:3] == pytest.approx([0, 0.05, 0.1])
+    assert learning_rates(Training(learning_rate=0.1), 0) != []
+
+
+def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others(tiny: object) -> None:
+    study: Study = tiny("seeds=5", "arms={full: {}, more: {training: {weight_decay: 0.1}}}", "analysis={}")  # type: ignore[operator]
+    _, trials = expanded(study)
+    output = io.StringIO()
+    display = Terminal(Console(file=output, force_terminal=True, width=80, height=40))
+    display.open(trials, {}, 1.0)
+    for trial in trials:
+        display.step(Progress(trial=trial, step=1, steps=4))
+    display._refresh()
+    display._live.refresh()  # type: ignore[union-attr]
+    shown = output.getvalue()
+    assert "full, seed 0" in shown
+    assert "and 2 more in step with them" in shown
+    display.close()
