@@ -30,8 +30,9 @@ def defaults(library: Any) -> dict[str, Any]:
     }
 
 
-# Ours by design: a larger batch only for scoring; None where peft fills in the value by the model.
-OURS = {"per_device_eval_batch_size": 64, "lr_scheduler_kwargs": {}, "fan_in_fan_out": None}
+# Ours by design: a larger batch only for scoring; off where the library leaves torch as it is; None where peft fills in
+# the value by the model.
+OURS = {"per_device_eval_batch_size": 64, "tf32": False, "lr_scheduler_kwargs": {}, "fan_in_fan_out": None}
 
 
 @pytest.mark.parametrize(

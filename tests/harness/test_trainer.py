@@ -17,6 +17,7 @@ import transformers
 from harness import models, seeding
 from harness.embedded import checkpoint
 from harness.engines import Outcome, Score
+from harness.engines import loop as loop_module
 from harness.engines import trainer as engine_module
 from harness.engines.batches import Examples, Padding, score
 from harness.engines.loop import Loop, arguments
@@ -248,7 +249,8 @@ def test_more_gpus_in_sight_do_not_enlarge_the_batch(
             super().__post_init__()
             self._n_gpu = 4
 
-    monkeypatch.setattr(transformers, "TrainingArguments", FourGpus)
+    # Where it is used: depending on what was imported first, the lazy module may be another object there.
+    monkeypatch.setattr(loop_module.transformers, "TrainingArguments", FourGpus)
     assert FourGpus(output_dir=str(tmp_path), per_device_train_batch_size=16).train_batch_size == 64
     made = arguments_of(ready(tiny())[1][0].settings.training, tmp_path)
     assert (made.n_gpu, made.train_batch_size) == (1, 16)

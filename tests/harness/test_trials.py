@@ -88,6 +88,7 @@ DECIDES = [
     "training.warmup_steps=0.1",
     "training.label_smoothing_factor=0.1",
     "training.bf16=true",
+    "training.tf32=true",
     "data.padding=max_length",
     "data.padding_side=left",
     "arms.lora.adapter.lora_alpha=16",
