@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,14 +315,15 @@ def test_what_is_left_of_a_pack_that_was_recorded_in_whole_goes(tmp_path: Path, 
 
 def test_kill_9_in_the_middle_of_a_pack(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
     folder = tmp_path / "killed" / "tiny"
-    long = ("seeds=2", "training.num_train_epochs=20", "arms={full: {}}", "analysis={}")
+    long = ("seeds=2", "training.num_train_epochs=30", "arms={full: {}}", "analysis={}")
     process = start(tiny_file, tmp_path / "killed", *long)
-    wait_for(lambda: bool(kept(folder)), process)
+    while process.poll() is None and not kept(folder):
+        time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert records(folder) == {}
     content = torch.load(kept(folder)[0], weights_only=True)
-    assert 0 < content["epochs"] < 20
+    assert 0 < content["epochs"] < 30
     watcher = Watcher()
     assert run_study(tiny(*long), tmp_path / "killed", display=watcher).complete
     whole = start(tiny_file, tmp_path / "whole", *long)
