@@ -31,9 +31,11 @@ def run(
 ) -> None:
     """Train every arm with every seed.
 
-    What is finished is not trained again. Says first how many cells there are and how long they will take. Ctrl-C
-    once finishes the running trial, twice stops it; the same command goes on where it stopped. Exits with 0 when
-    every cell finished, with 1 when one failed, diverged or is missing, with 2 when the input is wrong.
+    What is finished is not trained again. Says first how many cells there are and how long they will take. Trains many
+    trials at once where that is possible; engine=trainer trains one after the other. Ctrl-C once finishes the running
+    trial, or the epoch of those that run together, twice stops at once; the same command goes on where it stopped.
+    Exits with 0 when every cell finished, with 1 when one failed, diverged or is missing, with 2 when the input is
+    wrong.
     """
     from harness.hub import offline_if_unreachable
 
