@@ -107,7 +107,7 @@ class _Count:
         self.shares[progress.trial.key] = progress.step / max(progress.steps, 1)
 
     def left(self) -> float:
-        """Return the seconds that is left to do, by the arms' measured means where there are any."""
+        """Return the seconds that are left to do, by the arms' measured means where there are any."""
         everything = [s for arm in self.arms.values() for s in arm.seconds]
         usual = statistics.fmean(everything) if everything else self._estimate
         return sum(
@@ -174,8 +174,9 @@ class Terminal(Display):
         self._console.print(Text(text))
 
     def tuning(self, arm: str, done: int, total: int) -> None:
-        """Move the bar of the search."""
+        """Move the bar of the search; the candidate before, of which no outcome is told, is done."""
         self._start()
+        self._remove_all()
         if self._search is None:
             self._search = self._bars.add_task("", total=total, label="search", note="")
         self._bars.update(self._search, label=f"search {arm}", completed=done, total=total, note="candidates")
@@ -202,7 +203,7 @@ class Terminal(Display):
         trial = progress.trial
         if trial.key not in self._trials:
             label = "candidate" if trial.tuning else f"{trial.arm}, seed {trial.seed}"
-            shown = sum(task.visible for task in self._bars.tasks if task.id in self._trials.values()) < _BARS
+            shown = len(self._trials) < _BARS
             task = self._bars.add_task("", total=progress.steps, label=label, note="steps", visible=shown)
             self._trials[trial.key] = task
         self._bars.update(self._trials[trial.key], completed=progress.step)
@@ -222,11 +223,16 @@ class Terminal(Display):
         task = self._trials.pop(key, None)
         if task is not None:
             self._bars.remove_task(task)
+        for number, left in enumerate(self._trials.values()):
+            self._bars.update(left, visible=number < _BARS)
+
+    def _remove_all(self) -> None:
+        for key in list(self._trials):
+            self._remove(key)
 
     def close(self) -> None:
         """Leave the last state on the screen."""
-        for key in list(self._trials):
-            self._remove(key)
+        self._remove_all()
         if self._live is not None:
             self._refresh()
             self._live.stop()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.data import Split
-from harness.engines import Progress
+from harness.engines import Outcome, Progress
 from harness.engines.packed.layout import Layout, Ragged
 from harness.engines.packed.rows import Rows, Stack
 from harness.engines.packed.weights import learning_rates
@@ -110,4 +110,18 @@ def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others
     shown = output.getvalue()
     assert "full, seed 0" in shown
     assert "and 2 more in step with them" in shown
+    for trial in trials[:8]:
+        display.outcome(Outcome(trial=trial, status="finished"))
+    left = [task.fields["label"] for task in display._bars.tasks if task.visible]
+    assert left == ["study", *(f"{trial.arm}, seed {trial.seed}" for trial in trials[8:])]
+    display.close()
+
+
+def test_a_candidate_leaves_no_bar_behind(tiny: object) -> None:
+    _, trials = expanded(tiny("seeds=3"))  # type: ignore[operator]
+    display = Terminal(Console(file=io.StringIO(), force_terminal=True, width=80, height=40))
+    for number, trial in enumerate(trials):
+        display.step(Progress(trial=trial, step=1, steps=4))
+        display.tuning("full", number + 1, len(trials))
+    assert [task.fields["label"] for task in display._bars.tasks] == ["search full"]
     display.close()
