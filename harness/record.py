@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from harness.data import Split
 from harness.engines import Epoch, Outcome, Score
 from harness.errors import ResultsError
 from harness.seeding import streams
+from harness.whole import whole_file
 
 FORMAT = 1
 # Outcomes that a second run would repeat.
@@ -231,28 +230,11 @@ def _check_version(path: Path, version: int) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write under another name, flush to the disk, rename: a reader sees the old file, or the whole new one."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
+        with whole_file(path) as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise ResultsError(f"{path} cannot be written: {error.strerror}; what was stored before is kept") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def digest(content: Any) -> str:

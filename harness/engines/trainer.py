@@ -52,7 +52,7 @@ class TrainerEngine(Engine):
         self._data = data
         self._padding = Padding(data=layout, pad_token_id=pad_token_id)
         self._device = usual_device()
-        self._threads = worthwhile_threads(models.describe(checkpoint, Arm(), n_classes=len(data.classes)).total)
+        self.threads = worthwhile_threads(models.describe(checkpoint, Arm(), n_classes=len(data.classes)).total)
         self._test = Examples(data.test)
         self._splits: dict[float | None, tuple[Examples, Examples | None]] = {}
 
@@ -70,7 +70,7 @@ class TrainerEngine(Engine):
                 continue
             if stop():
                 return
-            with _unchanged_generators(), threads(self._threads), precision(trial.settings.training):
+            with _unchanged_generators(), threads(self.threads), precision(trial.settings.training):
                 outcome = _Run(self, trial, report).outcome()
             yield outcome
 
@@ -80,7 +80,7 @@ class TrainerEngine(Engine):
         kept, _ = self.split(trial)
         steps = math.ceil(len(kept) / training.per_device_train_batch_size) * training.num_train_epochs
         batches = math.ceil(len(self._test) / training.per_device_eval_batch_size)
-        with _unchanged_generators(), threads(self._threads):
+        with _unchanged_generators(), threads(self.threads):
             started = time.perf_counter()
             model = self.build(trial).to(self._device).train()
             built = time.perf_counter() - started
@@ -174,7 +174,7 @@ class _Run(Listener):
             device=self.engine._device.type,
             device_name=device_name(self.engine._device),
             precision=precision_name(self.training, self.engine._device),
-            threads=self.engine._threads,
+            threads=self.engine.threads,
         )
 
     def _train(self) -> None:

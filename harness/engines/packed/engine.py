@@ -10,14 +10,14 @@ import torch
 from harness import models
 from harness.data import TaskData
 from harness.engines import Engine, Failure, Outcome, Report
-from harness.engines.device import memory, precision, threads, usual_device, worthwhile_threads
+from harness.engines.device import memory, precision, threads, usual_device
 from harness.engines.packed import plan
 from harness.engines.packed.layout import Ragged
 from harness.engines.packed.probe import bytes_of_pack, bytes_of_trial, seconds_of_trial
 from harness.engines.packed.run import PackRun, Splits
-from harness.engines.packed.state import State
+from harness.engines.packed.state import State, forget_recorded
 from harness.engines.trainer import TrainerEngine
-from harness.settings import Arm, Data
+from harness.settings import Data
 from harness.trials import Trial
 
 # Elements of a hidden state that are computed together. A CPU is fastest where they fit its cache.
@@ -60,9 +60,8 @@ class PackedEngine(Engine):
         self._folder = folder
         self._say = say
         self._device = usual_device()
-        total = models.describe(checkpoint, Arm(), n_classes=len(data.classes)).total
         # A pack gives every thread its own trials, so even tiny models use two.
-        self._threads = max(worthwhile_threads(total), min(2, torch.get_num_threads()))
+        self._threads = max(self._reference.threads, min(2, torch.get_num_threads()))
         self._test = Ragged(data.test, self._device)
         self._splits: dict[float | None, Splits] = {}
         self._obstacles: dict[str, str | None] = {}
@@ -77,7 +76,11 @@ class PackedEngine(Engine):
         stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[Outcome]:
         """Train the trials that are not done, pack by pack."""
-        for pack in plan.chunks(trials, self._size):
+        if self._folder is not None:
+            forget_recorded(self._folder, done)
+        # To size a pack takes a model, so only forms that still have something to train are packed.
+        wanted = {plan.form(trial) for trial in trials if trial.key not in done}
+        for pack in plan.chunks([trial for trial in trials if plan.form(trial) in wanted], self._size):
             if stop():
                 return
             yield from self._train(pack, report, done, stop)
@@ -87,17 +90,16 @@ class PackedEngine(Engine):
     ) -> Iterator[Outcome]:
         """Train one pack, or what is left of it in smaller ones."""
         wanted = [trial for trial in pack if trial.key not in done]
-        state = State(self._folder, pack, self._say)
         if not wanted:
-            state.discard()
             return
         if self._obstacle(pack[0]) is not None:
             yield from self._reference.train(wanted, report=report, stop=stop)
             return
-        if len(pack) > self._size(pack[0]):
+        if len(pack) > 1 and len(pack) > self._size(pack[0]):
             for half in plan.halves(pack):
                 yield from self._train(half, report, done, stop)
             return
+        state = State(self._folder, pack, self._say)
         members = state.members(pack, done)
         left = {trial.key: trial for trial in wanted}
         if len(members) > 1:

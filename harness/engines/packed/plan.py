@@ -56,7 +56,7 @@ def chunks(trials: Sequence[Trial], size: Callable[[Trial], int]) -> list[tuple[
         by_form.setdefault(form(trial), []).append(trial)
     packs = []
     for alike in by_form.values():
-        largest = size(alike[0])
+        largest = size(alike[0]) if len(alike) > 1 else 1
         packs += [tuple(alike[start : start + largest]) for start in range(0, len(alike), largest)]
     place = {trial.key: i for i, trial in enumerate(trials)}
     return sorted(packs, key=lambda pack: place[pack[0].key])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from harness.trials import Trial
+from harness.whole import whole_file
 
 # A change of what is kept, or of how a pack is trained, is a new version: an older state is not gone on from.
 _VERSION = 1
@@ -46,29 +46,16 @@ class State:
     @cached_property
     def kept(self) -> dict[str, Any] | None:
         """What an earlier process kept; None if nothing, or if it cannot be read."""
-        if self._path is None or not self._path.exists():
-            return None
-        try:
-            found = torch.load(self._path, map_location="cpu", weights_only=True)
-        except Exception:  # a torn or foreign file raises whatever its bytes suggest
-            return None
-        return found if isinstance(found, dict) and found.get("version") == _VERSION else None
+        return _read(self._path) if self._path is not None and self._path.exists() else None
 
     def save(self, content: dict[str, Any]) -> None:
         """Keep the pack as it is: a reader sees the old state or the whole new one."""
         if self._path is None:
             return
-        partial = self._path.with_name(f".{self._path.name}.partial")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as stream:
+            with whole_file(self._path) as stream:
                 torch.save({"version": _VERSION, **content}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(self._path)
         except (OSError, RuntimeError) as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
             self._say(f"{self._path} cannot be written ({error}); a run that is cut short starts this pack anew")
 
     def discard(self) -> None:
@@ -76,3 +63,21 @@ class State:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
+
+
+def forget_recorded(folder: Path, done: Container[str]) -> None:
+    """Delete the packs of a folder whose trials are all done: a kill came between the last record and this."""
+    for path in folder.glob("*.pt"):
+        found = _read(path, mmap=True)
+        if found is not None and all(key in done for key in found["keys"]):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _read(path: Path, *, mmap: bool = False) -> dict[str, Any] | None:
+    """Return what a file keeps, None if it cannot be read; with `mmap` weights are left on disk until they are used."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except Exception:  # a torn or foreign file raises whatever its bytes suggest
+        return None
+    return found if isinstance(found, dict) and found.get("version") == _VERSION else None

@@ -303,6 +303,19 @@ def test_a_record_that_was_taken_away_from_a_kept_pack_is_trained_again(tmp_path
     assert engines(folder)["full", 0] == ("packed", 1)
 
 
+def test_a_finished_study_and_a_single_trial_take_no_probe(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_study(tiny("seeds=1"), tmp_path)
+    build, built = models.build, []
+    monkeypatch.setattr(models, "build", lambda *a, **k: built.append(1) or build(*a, **k))
+    assert run_study(tiny("seeds=1"), tmp_path).ran == 0
+    assert built == []
+    engine, trials = expanded(tiny("seeds=1"))
+    assert [outcome.status for outcome in engine.train(trials[:1], report=lambda _: None)] == ["finished"]
+    assert len(built) == 1
+
+
 def test_what_is_left_of_a_pack_that_was_recorded_in_whole_goes(tmp_path: Path, tiny: Tiny) -> None:
     of_study = tiny("arms={full: {}}", "analysis={}")
     with pytest.MonkeyPatch.context() as patch:
