@@ -212,7 +212,7 @@ def _evaluation_mode(module: nn.Module) -> None:
     module.eval()
 
 
-def _layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
+def embeddings_and_layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
     """Return a backbone's embeddings and layers."""
     kind = model.config.model_type
     backbone = getattr(model, model.base_model_prefix)
@@ -227,7 +227,7 @@ def _layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
 
 
 def _frozen_parts(model: nn.Module, freeze: Freeze) -> list[nn.Module]:
-    embeddings, layers = _layers(model)
+    embeddings, layers = embeddings_and_layers(model)
     if freeze.layers > len(layers):
         raise ModelError(f"freeze.layers: expected 0 to {len(layers)}, the layers of this model, got {freeze.layers}")
     return [*embeddings, *layers[: freeze.layers]]

@@ -15,6 +15,11 @@ import numpy as np
 
 from harness.trials import Trial
 
+# How many steps may pass between two looks at the losses: a look makes a GPU wait.
+STEPS_BETWEEN_CHECKS = 25
+# A report costs time, and nobody reads more of them.
+SECONDS_BETWEEN_REPORTS = 0.1
+
 Status = Literal["finished", "diverged", "failed", "interrupted"]
 
 

@@ -10,12 +10,10 @@ import transformers
 from torch import nn
 
 from harness import seeding
+from harness.engines import STEPS_BETWEEN_CHECKS
 from harness.engines.batches import Collate, DivergedError, Examples
 from harness.seeding import Streams
 from harness.settings import Training
-
-# How many steps may pass between two looks at the loss: a look makes a GPU wait.
-_STEPS_BETWEEN_CHECKS = 25
 
 
 class Listener(Protocol):
@@ -72,7 +70,7 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         # The Trainer hands on loss / accumulation; the mean loss of the micro-batch is what the record tells.
         self.epoch_loss += loss.detach().float() * self.current_gradient_accumulation_steps
         self.epoch_steps += 1
-        if self.epoch_steps % _STEPS_BETWEEN_CHECKS == 0:
+        if self.epoch_steps % STEPS_BETWEEN_CHECKS == 0:
             self.check_loss()
         return loss
 

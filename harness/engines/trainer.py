@@ -16,7 +16,7 @@ from torch import nn
 
 from harness import models, seeding
 from harness.data import TaskData
-from harness.engines import Engine, Epoch, Failure, Outcome, Progress, Report, Score
+from harness.engines import SECONDS_BETWEEN_REPORTS, Engine, Epoch, Failure, Outcome, Progress, Report, Score
 from harness.engines.batches import DivergedError, Examples, Padding, score
 from harness.engines.device import device_name, precision, precision_name, threads, usual_device, worthwhile_threads
 from harness.engines.loop import Listener, Loop, arguments
@@ -26,7 +26,6 @@ from harness.quiet import quiet
 from harness.settings import Arm, Data
 from harness.trials import Trial
 
-_SECONDS_BETWEEN_REPORTS = 0.1
 _PROBED_STEPS = 3
 
 
@@ -198,7 +197,7 @@ class _Run(Listener):
         """Report the step, but not so often that reporting costs time."""
         self.steps = step
         now = time.monotonic()
-        if now - self.reported > _SECONDS_BETWEEN_REPORTS or step == steps:
+        if now - self.reported > SECONDS_BETWEEN_REPORTS or step == steps:
             self.reported = now
             self.report(Progress(trial=self.trial, step=step, steps=steps, epoch=epoch))
 

@@ -39,10 +39,6 @@ class Anatomy:
     ----------
     embed : callable
         Takes ids, positions and token types, (1, N) each, and returns (1, N, d).
-    embeddings : tuple of modules
-        What `embed` runs through.
-    layers : ModuleList
-        One after the other, (1, N, d) to (1, N, d).
     last : callable
         Takes the last layer, its input, (1, N, d), and the way to the tokens that are read; returns the layer's output
         for these, (1, S, d).
@@ -57,8 +53,6 @@ class Anatomy:
     """
 
     embed: Embed
-    embeddings: tuple[nn.Module, ...]
-    layers: nn.ModuleList
     last: LastLayer
     classify: Callable[[torch.Tensor], torch.Tensor]
     reading: tuple[nn.Module, ...]
@@ -82,8 +76,6 @@ def _bert(model: Any) -> Anatomy:
     backbone = model.bert
     return Anatomy(
         embed=lambda ids, positions, types: backbone.embeddings(ids, types, positions),
-        embeddings=(backbone.embeddings,),
-        layers=backbone.encoder.layer,
         last=_bert_last,
         classify=lambda read: model.classifier(model.dropout(backbone.pooler(read.transpose(0, 1)))),
         reading=(*_bert_reading(backbone.encoder.layer[-1]), backbone.pooler, model.dropout, model.classifier),
@@ -98,8 +90,6 @@ def _roberta(model: Any) -> Anatomy:
     first = model.config.pad_token_id + 1
     return Anatomy(
         embed=lambda ids, positions, types: backbone.embeddings(ids, types, positions + first),
-        embeddings=(backbone.embeddings,),
-        layers=backbone.encoder.layer,
         last=_bert_last,
         classify=lambda read: model.classifier(read.transpose(0, 1)),
         reading=(*_bert_reading(backbone.encoder.layer[-1]), model.classifier),
@@ -123,8 +113,6 @@ def _distilbert(model: Any) -> Anatomy:
     part = (layer.attention.q_lin, layer.attention.out_lin, layer.sa_layer_norm, layer.ffn, layer.output_layer_norm)
     return Anatomy(
         embed=lambda ids, positions, _: backbone.embeddings(ids, None, positions),
-        embeddings=(backbone.embeddings,),
-        layers=backbone.transformer.layer,
         last=_distilbert_last,
         classify=lambda read: model.classifier(model.dropout(torch.relu(model.pre_classifier(read[0])))),
         reading=(*part, model.pre_classifier, model.dropout, model.classifier),
@@ -148,8 +136,6 @@ def _gpt2(model: Any) -> Anatomy:
     part = (layer.attn.c_proj, layer.attn.resid_dropout, layer.ln_2, layer.mlp)
     return Anatomy(
         embed=lambda ids, positions, _: backbone.drop(backbone.wte(ids) + backbone.wpe(positions)),
-        embeddings=(backbone.wte, backbone.wpe, backbone.drop),
-        layers=backbone.h,
         last=_gpt2_last,
         classify=lambda read: model.score(backbone.ln_f(read))[0],
         reading=(*part, backbone.ln_f, model.score),

@@ -20,6 +20,7 @@ from harness.engines.packed.rows import Rows
 
 _LEVELS = 1 << 16
 _LOWEST = -(1 << 15)
+_LOWEST_WORD = -(1 << 63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +106,8 @@ class Masks:
 
     def _by_length(self, pieces: list[torch.Tensor], place: Place) -> torch.Tensor:
         """Lay the attention's bits in the order of its groups: by length, then by trial."""
-        power = 2 if place.kind == "attention" else 1
         split = [
-            torch.split(piece, (counts * place.width * lengths**power).tolist())
+            torch.split(piece, (counts * place.width * _pairs(place, lengths)).tolist())
             for piece, (lengths, counts) in zip(pieces, self._runs, strict=True)
         ]
         return torch.cat([split[trial][run] for _, trial, run in self._turns])
@@ -118,14 +118,19 @@ def _elements(place: Place, lengths: np.ndarray) -> int:
         return int(lengths.sum()) * place.width
     if place.kind == "sentences":
         return len(lengths) * place.width
-    return int((lengths ** (2 if place.kind == "attention" else 1)).sum()) * place.width
+    return int(_pairs(place, lengths).sum()) * place.width
+
+
+def _pairs(place: Place, lengths: np.ndarray) -> np.ndarray:
+    """Return how many pairs of tokens attend in sentences of these lengths."""
+    return lengths**2 if place.kind == "attention" else lengths
 
 
 def _draw(sizes: list[int], seed: int, device: torch.device) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator(device).manual_seed(seed)
-    # The full range of int64 is asked for by naming none.
+    # Without an upper end the range is all of int64.
     words = torch.empty(-(-sum(sizes) // 4), dtype=torch.int64, device=device)
-    words.random_(_FIRST, None, generator=generator)
+    words.random_(_LOWEST_WORD, None, generator=generator)
     return torch.split(words.view(torch.int16)[: sum(sizes)], sizes)
 
 
@@ -135,6 +140,3 @@ def _all_kept(size: int, like: torch.Tensor) -> torch.Tensor:
 
 def _column(values: list[int], rows: Rows, dtype: torch.dtype) -> torch.Tensor:
     return torch.tensor(values, dtype=dtype).to(rows.owner.device).index_select(0, rows.owner).unsqueeze(1)
-
-
-_FIRST = -(1 << 63)

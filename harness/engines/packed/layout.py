@@ -11,6 +11,9 @@ import torch
 from harness.data import Split
 from harness.engines.packed.rows import Rows
 
+# For each row of one order its row in another, and the other way round.
+Order = tuple[torch.Tensor, torch.Tensor]
+
 
 class Ragged:
     """A split as one long row of tokens, on the device once and for all.
@@ -78,14 +81,14 @@ class Groups:
 
     Parameters
     ----------
-    lengths, starts : ndarray of int
-        Of the layout's sentences, in its order.
-    heads : int
-        Attention heads.
-    device : torch.device
-        Where the rows are.
+    sizes : sequence of pair of int
+        Each length, ascending, and how many sentences times heads have it.
+    keys : Order
+        Of tokens.
+    queries : Order
+        Of tokens; or of sentences, in the last layer, where the head reads one token of each and no other asks.
     reading : bool
-        Whether only one token of each sentence asks, as in the last layer, where the head reads no other.
+        Whether it is so.
 
     Attributes
     ----------
@@ -97,38 +100,52 @@ class Groups:
         Pairs of tokens, times heads.
     """
 
-    def __init__(
-        self, lengths: np.ndarray, starts: np.ndarray, heads: int, device: torch.device, *, reading: bool
-    ) -> None:
-        order = np.argsort(lengths, kind="stable")
-        distinct, counts = np.unique(lengths, return_counts=True)
+    def __init__(self, sizes: Sequence[tuple[int, int]], keys: Order, queries: Order, *, reading: bool) -> None:
+        self.keys, self.keys_back = keys
+        self.queries, self.queries_back = queries
         self._groups: list[Group] = []
-        keys, queries = [], []
-        key, query, pair, first = 0, 0, 0, 0
-        for length, count in zip(distinct.tolist(), counts.tolist(), strict=True):
-            sentences = order[first : first + count]
-            tokens = starts[sentences, None] + np.arange(length)
-            asking = sentences[:, None] if reading else tokens
-            keys.append(_by_head(tokens, heads))
-            queries.append(_by_head(asking, heads))
-            self._groups.append(Group(length, asking.shape[1], count * heads, key, query, pair))
-            key += count * heads * length
-            query += count * heads * asking.shape[1]
-            pair += count * heads * length * asking.shape[1]
-            first += count
-        self.keys, self.keys_back = _both_ways(np.concatenate(keys), device)
-        self.queries, self.queries_back = _both_ways(np.concatenate(queries), device)
+        key, query, pair = 0, 0, 0
+        for length, count in sizes:
+            asking = 1 if reading else length
+            self._groups.append(Group(length, asking, count, key, query, pair))
+            key, query, pair = key + count * length, query + count * asking, pair + count * length * asking
         self.n_pairs = pair
 
     def __iter__(self) -> Iterator[Group]:
         return iter(self._groups)
 
 
+def groups_by_length(
+    lengths: np.ndarray, starts: np.ndarray, heads: int, device: torch.device
+) -> tuple[Groups, Groups]:
+    """Return the groups of a layout's sentences, for layers where every token asks, and for the last one.
+
+    Parameters
+    ----------
+    lengths, starts : ndarray of int
+        Of the sentences, in the layout's order.
+    heads : int
+        Attention heads.
+    device : torch.device
+        Where the rows are.
+    """
+    order = np.argsort(lengths, kind="stable")
+    distinct, counts = np.unique(lengths, return_counts=True)
+    sentences = np.split(order, np.cumsum(counts)[:-1])
+    of_tokens = [
+        _by_head(starts[own, None] + np.arange(length), heads) for own, length in zip(sentences, distinct, strict=True)
+    ]
+    tokens = _both_ways(np.concatenate(of_tokens), device)
+    asking = _both_ways(_by_head(order[:, None], heads), device)
+    sizes = list(zip(distinct.tolist(), (counts * heads).tolist(), strict=True))
+    return Groups(sizes, tokens, tokens, reading=False), Groups(sizes, tokens, asking, reading=True)
+
+
 def _by_head(rows: np.ndarray, heads: int) -> np.ndarray:
     return (rows[:, None, :] * heads + np.arange(heads)[None, :, None]).ravel()
 
 
-def _both_ways(there: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _both_ways(there: np.ndarray, device: torch.device) -> Order:
     back = np.empty_like(there)
     back[there] = np.arange(len(there))
     return torch.from_numpy(there).to(device), torch.from_numpy(back).to(device)
@@ -171,18 +188,16 @@ class Layout:
         self.lengths = ragged.lengths[self.sentences]
         starts = np.cumsum(self.lengths) - self.lengths
         within = np.arange(self.lengths.sum()) - np.repeat(starts, self.lengths)
-        source = torch.from_numpy(within + np.repeat(ragged.starts[self.sentences], self.lengths)).to(device)
+        self.source = torch.from_numpy(within + np.repeat(ragged.starts[self.sentences], self.lengths)).to(device)
         sizes = [len(own) for own in chosen]
         ends = np.cumsum(sizes)
         self.by_trial = [self.lengths[end - size : end] for end, size in zip(ends, sizes, strict=True)]
         self.tokens = Rows(slots, [int(own.sum()) for own in self.by_trial], device, batched=batched)
         self.by_sentence = Rows(slots, sizes, device, batched=batched)
-        self.source = source
         self.positions = torch.from_numpy(within).to(device)
         self.firsts = torch.from_numpy(starts).to(device)
         self.lasts = torch.from_numpy(starts + self.lengths - 1).to(device)
-        self.groups = Groups(self.lengths, starts, heads, device, reading=False)
-        self.reading = Groups(self.lengths, starts, heads, device, reading=True)
+        self.groups, self.reading = groups_by_length(self.lengths, starts, heads, device)
         self.labels = ragged.labels.index_select(0, torch.from_numpy(self.sentences).to(device))
         ordered = [own[order] for own, order in zip(shares or [], orders, strict=False)]
         self.shares = torch.from_numpy(np.concatenate(ordered or [np.empty(0)])).to(device)

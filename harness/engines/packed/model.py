@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from harness.engines.packed.architectures import ARCHITECTURES, Anatomy
+from harness.engines.packed.architectures import ARCHITECTURES
 from harness.engines.packed.dropout import Place, levels_of
 from harness.engines.packed.modules import (
     ATTENTION,
@@ -23,6 +23,7 @@ from harness.engines.packed.modules import (
     PackedLora,
 )
 from harness.engines.packed.rows import Stack
+from harness.models import embeddings_and_layers
 
 
 class PackedModel:
@@ -53,19 +54,20 @@ class PackedModel:
         self.places: list[Place] = []
         inner: Any = base_of(model)
         self._anatomy = anatomy = ARCHITECTURES[inner.config.model_type](inner)
+        embeddings, self._layers = embeddings_and_layers(inner)
         self.now = Now(anatomy.reads)
         self.heads: int = inner.config.num_attention_heads
         # The last layer is not computed for all tokens, so it never belongs to what is kept of them.
-        self.prefix = min(_frozen_layers(anatomy), len(anatomy.layers) - 1)
+        self.prefix = min(_frozen_layers(embeddings, self._layers), len(self._layers) - 1)
         self.width: int = inner.config.hidden_size
         self._scales = scales
         self._adapter_dropout = adapter_dropout
         self._stacks = stacks
         self._names = {id(parameter): name for name, parameter in model.named_parameters()}
         self._reading = {id(module) for part in anatomy.reading for module in part.modules()}
-        silent = (*anatomy.embeddings, *anatomy.layers[:still]) if still >= 0 else ()
+        silent = (*embeddings, *self._layers[:still]) if still >= 0 else ()
         self._silent = {id(module) for part in silent for module in part.modules()}
-        self._last = {id(module) for module in anatomy.layers[-1].modules()}
+        self._last = {id(module) for module in self._layers[-1].modules()}
         self._exchange(inner)
         inner.config._attn_implementation = ATTENTION
         self._model = inner
@@ -78,14 +80,14 @@ class PackedModel:
 
     def layers(self, hidden: torch.Tensor, first: int, last: int) -> torch.Tensor:
         """Return what layers `first` to before `last` make of (1, N, d)."""
-        for layer in self._anatomy.layers[first:last]:
+        for layer in self._layers[first:last]:
             hidden = layer(hidden)
         return hidden
 
     def logits(self, hidden: torch.Tensor, first: int) -> torch.Tensor:
         """Return each sentence's logits from what enters layer `first`."""
-        hidden = self.layers(hidden, first, len(self._anatomy.layers) - 1)
-        read = self._anatomy.last(self._anatomy.layers[-1], hidden, self.now)
+        hidden = self.layers(hidden, first, len(self._layers) - 1)
+        read = self._anatomy.last(self._layers[-1], hidden, self.now)
         return self._anatomy.classify(read)
 
     def to(self, device: torch.device) -> None:
@@ -184,12 +186,12 @@ def scales_of(model: nn.Module) -> dict[str, float]:
     return found
 
 
-def _frozen_layers(anatomy: Anatomy) -> int:
+def _frozen_layers(embeddings: Sequence[nn.Module], layers: nn.ModuleList) -> int:
     """Return how many layers come before the first that is trained; -1 if the embeddings are."""
 
     def is_trained(part: nn.Module) -> bool:
         return any(parameter.requires_grad for parameter in part.parameters())
 
-    if any(is_trained(part) for part in anatomy.embeddings):
+    if any(is_trained(part) for part in embeddings):
         return -1
-    return next((i for i, layer in enumerate(anatomy.layers) if is_trained(layer)), len(anatomy.layers))
+    return next((i for i, layer in enumerate(layers) if is_trained(layer)), len(layers))

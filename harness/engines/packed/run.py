@@ -14,7 +14,7 @@ import transformers
 from torch import nn
 
 from harness import models, seeding
-from harness.engines import Epoch, Outcome, Progress, Report
+from harness.engines import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Epoch, Outcome, Progress, Report
 from harness.engines.device import device_name, precision_name
 from harness.engines.memory import PeakMemory
 from harness.engines.packed.dropout import Masks
@@ -27,10 +27,6 @@ from harness.engines.packed.weights import Weights, learning_rates, shape_in, tr
 from harness.engines.packed.workers import Workers, workers
 from harness.engines.selection import out_of_patience, selected_epoch
 from harness.trials import Trial
-
-_SECONDS_BETWEEN_REPORTS = 0.1
-# How many steps may pass between two looks at the losses: a look makes a GPU wait.
-_STEPS_BETWEEN_CHECKS = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +73,6 @@ class PackRun:
         self._state = state
         self._memory = PeakMemory(device)
         self._training = trials[0].settings.training
-        freeze = trials[0].settings.freeze
-        self._still = freeze is not None and freeze.dropout == "off"
         self._build(trials, build)
         self.tokens_at_once = elements_at_once // self.forward.model.width
         self.per_step = self._training.per_device_train_batch_size * self._training.gradient_accumulation_steps
@@ -109,12 +103,13 @@ class PackRun:
             scales.append(scales_of(model))
             self.slots.append(Slot(trial=trial, parameters=models.count(model), streams=seeding.streams(trial.seed)))
         adapters, freeze = [trial.settings.adapter for trial in trials], trials[0].settings.freeze
+        self._still = freeze is not None and freeze.dropout == "off"
         packed = PackedModel(
             template,
             self.weights.stacks,
             scales,
             [adapter.lora_dropout if adapter is not None else 0.0 for adapter in adapters],  # type: ignore[union-attr]
-            still=freeze.layers if freeze is not None and freeze.dropout == "off" else -1,
+            still=freeze.layers if freeze is not None and self._still else -1,
         )
         packed.to(self.device)
         self.forward = Forward(packed, batched=self.device.type != "cpu")
@@ -178,7 +173,7 @@ class PackRun:
             for part, found in zip(parts, at_once.map(learn, parts), strict=True):
                 losses[part] += found
             last = step + 1 == self.steps_per_epoch
-            if last or (step + 1) % _STEPS_BETWEEN_CHECKS == 0:
+            if last or (step + 1) % STEPS_BETWEEN_CHECKS == 0:
                 self._check(live, losses, number + 1)
             self._tell(live, number + 1, report, last=last)
         seconds = (time.perf_counter() - began) / len(orders)
@@ -221,7 +216,7 @@ class PackRun:
     def _tell(self, live: list[int], step: int, report: Report, *, last: bool) -> None:
         """Report the step of every trial, but not so often that reporting costs time."""
         now = time.monotonic()
-        told = last or now - self._reported > _SECONDS_BETWEEN_REPORTS
+        told = last or now - self._reported > SECONDS_BETWEEN_REPORTS
         if told:
             self._reported = now
         for i in live:
