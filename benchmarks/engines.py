@@ -20,198 +20,33 @@ as `harness run` calls them; the building of models is part of both times.
 from __future__ import annotations
 
 import argparse
-import copy
-import multiprocessing
 import os
 import platform
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import peft
 import torch
 import transformers
-from torch import nn
+from opponents import SIDE_BY_SIDE, SideBySide, Task, Timed, examples, train_and_score
 
-from harness import load_study, models, seeding
-from harness.data import Split
+from harness import load_study, models
 from harness.engines import Engine, Outcome
 from harness.engines.device import threads
 from harness.engines.packed.engine import PackedEngine
 from harness.engines.packed.state import State
-from harness.quiet import quiet
 from harness.runner import prepare
-from harness.settings import Arm
 from harness.trials import Trial, expand
 
 STUDIES = Path(__file__).parent.parent / "studies"
 REAL = ("lora", "freezing", "full")
 QUICKSTART = {"full": ("full",), "lora-r2, lora-r8": ("lora-r2", "lora-r8"), "frozen": ("frozen",)}
-PADDED_TO = 128
-_SIDE_BY_SIDE = 2
-_STEPS_BEFOREHAND = 3
 
 PACKED, PUBLISHED, ALONE, BESIDE = "packed", "published", "careful, one process", "careful, two processes"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
-    """What one side did in its turn; an engine tells the outcomes too."""
-
-    trials_per_hour: float
-    accuracy: float
-    outcomes: tuple[Outcome, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What the opponents train and score on: examples as a tokenizer makes them, not padded."""
-
-    checkpoint: models.Checkpoint
-    tokenizer: Any
-    train: list[dict[str, Any]]
-    test: list[dict[str, Any]]
-
-    def build(self, arm: Arm, seed: int) -> nn.Module:
-        """Build a trial's own model, the same as the packed engine trains."""
-        streams = seeding.streams(seed)
-        return models.build(
-            self.checkpoint, arm, n_classes=2, pad_token_id=self.tokenizer.pad_token_id, streams=streams
-        )
-
-
-def examples(split: Split) -> list[dict[str, Any]]:
-    """Return a split as a list that a Trainer reads."""
-    return [{**row, "labels": int(label)} for row, label in zip(split.features, split.labels, strict=True)]
-
-
-def plain_trainer(
-    task: Task, model: nn.Module, arm: Arm, folder: str, *, careful: bool, max_steps: int = -1
-) -> transformers.Trainer:
-    """Return a Trainer as users make one: as it comes, or with a thought for padding, logging and evaluation.
-
-    It is set to the arm's training, in a folder that it wants although nothing is saved; `max_steps` ends it early.
-    """
-    gpu = torch.cuda.is_available()
-    settings = arm.training.model_dump(exclude_unset=True)
-    if careful:
-        settings |= {"optim": "adamw_torch_fused", "logging_strategy": "no", "per_device_eval_batch_size": 64}
-        train, test = task.train, task.test
-        collate: Any = transformers.DataCollatorWithPadding(task.tokenizer)
-    else:
-        train, test = _padded(task.tokenizer, task.train), _padded(task.tokenizer, task.test)
-        collate = transformers.default_data_collator
-    arguments = transformers.TrainingArguments(
-        **settings,
-        output_dir=folder,
-        max_steps=max_steps,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,  # what it shows costs nothing, but would stand between the lines of this benchmark
-        use_cpu=not gpu,
-        dataloader_pin_memory=gpu,
-    )
-    arguments._n_gpu = min(arguments.n_gpu, 1)
-    trainer = transformers.Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=train,
-        eval_dataset=test,
-        data_collator=collate,
-        compute_metrics=lambda found: {"accuracy": float((found.predictions.argmax(-1) == found.label_ids).mean())},
-    )
-    trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
-    return trainer
-
-
-def _padded(tokenizer: Any, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Pad once and for all, as scripts do that pad where they tokenise."""
-    batch = tokenizer.pad(rows, padding="max_length", max_length=PADDED_TO)
-    return [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
-
-
-def train_and_score(
-    task: Task, model: nn.Module, arm: Arm, *, careful: bool, ready: Callable[[], object] = lambda: None
-) -> Timed:
-    """Train one trial with a plain Trainer and score it once.
-
-    Before the clock starts, a copy of the model trains a few steps, so that what torch sets up once is not timed; then
-    `ready` is called, which may wait for others.
-    """
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        beforehand = plain_trainer(
-            task, copy.deepcopy(model), arm, folder, careful=careful, max_steps=_STEPS_BEFOREHAND
-        )
-        beforehand.train()
-        beforehand.evaluate(beforehand.eval_dataset[:64])
-        del beforehand
-        trainer = plain_trainer(task, model, arm, folder, careful=careful)
-        ready()
-        began = time.perf_counter()
-        trainer.train()
-        accuracy = trainer.evaluate()["eval_accuracy"]
-        seconds = time.perf_counter() - began
-    return Timed(trials_per_hour=3600 / seconds, accuracy=accuracy)
-
-
-class SideBySide:
-    """Two processes with a thread each, which train a trial each at the same time; they end with the context."""
-
-    def __init__(self, task: Task) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipes: list[Connection] = []
-        for _ in range(_SIDE_BY_SIDE):
-            own, other = context.Pipe()
-            context.Process(target=_serve, args=(other, task), daemon=True).start()
-            other.close()
-            self._pipes.append(own)
-        for pipe in self._pipes:
-            pipe.recv()
-
-    def __enter__(self) -> SideBySide:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for pipe in self._pipes:
-            pipe.close()
-
-    def train(self, trials: Sequence[Trial]) -> Timed:
-        """Train two trials; the rates are added, as each process would go on with a next trial."""
-        for pipe, trial in zip(self._pipes, trials, strict=True):
-            pipe.send((trial.settings, trial.seed))
-        for pipe in self._pipes:
-            pipe.recv()
-        for pipe in self._pipes:
-            pipe.send("go")
-        found = [pipe.recv() for pipe in self._pipes]
-        return Timed(
-            trials_per_hour=sum(one.trials_per_hour for one in found),
-            accuracy=statistics.mean(one.accuracy for one in found),
-        )
-
-
-def _serve(pipe: Connection, task: Task) -> None:
-    """Train what the pipe names, each trial when the pipe says so, until it is closed."""
-    torch.set_num_threads(1)
-    pipe.send("started")
-
-    def ready() -> None:
-        pipe.send("ready")
-        pipe.recv()
-
-    while True:
-        try:
-            arm, seed = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(train_and_score(task, task.build(arm, seed), arm, careful=True, ready=ready))
 
 
 def train_pack(engine: PackedEngine, pack: Sequence[Trial]) -> Timed:
@@ -273,7 +108,7 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
         "data.name=null",
         f"data.train_size={train_size}",
         "training.num_train_epochs=1",
-        f"seeds={max(trials, _SIDE_BY_SIDE)}",
+        f"seeds={max(trials, SIDE_BY_SIDE)}",
         "arms.lora.adapter.target_modules=[query,value]",
         "arms.freezing={training: {learning_rate: 5e-5}, freeze: {layers: 3}}",
         "analysis={baseline: full}",
@@ -328,7 +163,7 @@ def _sides(
         PACKED: lambda _: train_pack(engine, pack),
         PUBLISHED: lambda turn: alone(turn, careful=False),
         ALONE: lambda turn: alone(turn, careful=True),
-        BESIDE: lambda turn: beside.train([own[(turn + i) % len(own)] for i in range(_SIDE_BY_SIDE)]),
+        BESIDE: lambda turn: beside.train([own[(turn + i) % len(own)] for i in range(SIDE_BY_SIDE)]),
     }
 
 

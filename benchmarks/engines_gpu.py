@@ -36,7 +36,8 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from engines import Task, Timed, examples, surroundings, train_and_score
+from engines import surroundings
+from opponents import Task, Timed, examples, train_and_score
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from torch import nn
@@ -48,9 +49,9 @@ from harness.engines import Outcome
 from harness.engines.device import device_name, usual_device
 from harness.engines.packed.architectures import ARCHITECTURES
 from harness.engines.packed.engine import _ELEMENTS_AT_ONCE, _out_of_memory
-from harness.engines.packed.layout import Ragged
+from harness.engines.packed.layout import Ragged, Splits
 from harness.engines.packed.model import base_of
-from harness.engines.packed.run import PackRun, Splits
+from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State
 from harness.quiet import quiet
 from harness.settings import Arm
@@ -140,7 +141,7 @@ def operations(model: nn.Module, tokens: int, n: int) -> int:
     anatomy = ARCHITECTURES[inner.config.model_type](inner)
     reading = {id(module) for part in anatomy.reading for module in part.modules()}
     found = 0
-    for module in anatomy.layers.modules():
+    for module in models.embeddings_and_layers(inner)[1].modules():
         # What stands in a layer and is no linear layer itself, such as an adapted one, has linear layers inside.
         if isinstance(module, nn.Linear | Conv1D):
             passes = 3 if module.weight.requires_grad else 2

@@ -44,6 +44,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     trains = {
         "engines",
         "data.py",
+        "manifest.py",
         "models.py",
         "planning.py",
         "runner.py",

@@ -12,9 +12,9 @@ from harness.data import TaskData
 from harness.engines import Engine, Failure, Outcome, Report
 from harness.engines.device import memory, precision, threads, usual_device
 from harness.engines.packed import plan
-from harness.engines.packed.layout import Ragged
+from harness.engines.packed.layout import Ragged, Splits
 from harness.engines.packed.probe import bytes_of_pack, bytes_of_trial, seconds_of_trial
-from harness.engines.packed.run import PackRun, Splits
+from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State, forget_recorded
 from harness.engines.trainer import TrainerEngine
 from harness.settings import Data

@@ -39,6 +39,15 @@ class Ragged:
         return len(self.lengths)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """What a pack is trained and scored on."""
+
+    train: Ragged
+    test: Ragged
+    holdout: Ragged | None
+
+
 def _flat(split: Split, name: str, device: torch.device) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([np.asarray(row[name], dtype=np.int64) for row in split.features])).to(
         device

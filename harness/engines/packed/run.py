@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from harness.engines import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Epoch
 from harness.engines.device import device_name, precision_name
 from harness.engines.memory import PeakMemory
 from harness.engines.packed.dropout import Masks
-from harness.engines.packed.layout import Layout, Ragged
+from harness.engines.packed.layout import Splits
+from harness.engines.packed.loss import sentence_losses, shares
 from harness.engines.packed.model import PackedModel, scales_of
 from harness.engines.packed.scoring import Forward, scores
 from harness.engines.packed.slot import Slot
@@ -27,15 +27,6 @@ from harness.engines.packed.weights import Weights, learning_rates, shape_in, tr
 from harness.engines.packed.workers import Workers, workers
 from harness.engines.selection import out_of_patience, selected_epoch
 from harness.trials import Trial
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Splits:
-    """What a pack is trained and scored on."""
-
-    train: Ragged
-    test: Ragged
-    holdout: Ragged | None
 
 
 class PackRun:
@@ -183,28 +174,18 @@ class PackRun:
 
     def learn(self, part: list[int], batches: list[np.ndarray], step: int) -> torch.Tensor:
         """Compute the gradients of some trials for one step; return the sum of each one's micro-batch losses."""
-        shares, micro_batches = _shares(len(batches[0]), self._training.per_device_train_batch_size)
-        layout = self.forward.layout(self.splits.train, part, batches, [shares] * len(part))
+        counts, micro_batches = shares(len(batches[0]), self._training.per_device_train_batch_size)
+        layout = self.forward.layout(self.splits.train, part, batches, [counts] * len(part))
         masks = Masks(self.forward.model.places, layout, [slot.streams.dropout for slot in self.slots], step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._training.bf16):
             logits = self.forward(self.splits.train, layout, masks, reuse_prefix=self._still)
-        shared = layout.shares.to(logits.dtype) * self._losses(
-            logits.float() if self._training.bf16 else logits, layout
-        )
+        logits = logits.float() if self._training.bf16 else logits
+        smoothing = [self.slots[i].trial.settings.training.label_smoothing_factor for i in part]
+        shared = layout.shares.to(logits.dtype) * sentence_losses(logits, layout, smoothing)
         # The Trainer hands the optimizer the mean over a step's micro-batches; the record tells each one's mean.
         (shared.sum() / micro_batches).backward()  # type: ignore[no-untyped-call]
         found = torch.zeros(len(part), dtype=torch.float64, device=self.device)
         return found.index_add_(0, layout.by_sentence.owner, shared.detach().double())
-
-    def _losses(self, logits: torch.Tensor, layout: Layout) -> torch.Tensor:
-        """Return each sentence's cross-entropy, smoothed by as much as its own trial says."""
-        smoothing = [self.slots[i].trial.settings.training.label_smoothing_factor for i in layout.tokens.slots]
-        sharp = nn.functional.cross_entropy(logits, layout.labels, reduction="none")
-        if not any(smoothing):
-            return sharp
-        share = torch.tensor(smoothing, dtype=logits.dtype, device=self.device)[layout.by_sentence.owner]
-        even = -torch.log_softmax(logits, -1).mean(-1)
-        return (1 - share) * sharp + share * even
 
     def _check(self, live: list[int], losses: torch.Tensor, step: int) -> None:
         """End the trials whose loss is no longer a number."""
@@ -312,10 +293,3 @@ class PackRun:
         if found["weights"] is not None:
             self.weights.restore(found["weights"])
         return int(found["epochs"])
-
-
-def _shares(sentences: int, size: int) -> tuple[np.ndarray, int]:
-    """Return what each sentence counts in its micro-batch's mean, and how many micro-batches there are."""
-    count = math.ceil(sentences / size)
-    sizes = [min(size, sentences - i * size) for i in range(count)]
-    return np.repeat([1 / each for each in sizes], sizes), count

@@ -1,0 +1,86 @@
+"""The study's manifest: what study.json tells beside the records, and the histories of plan and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness import provenance
+from harness.data import TaskData
+from harness.models import Checkpoint
+from harness.record import digest
+from harness.settings import Arm, Best
+from harness.study import Study
+from harness.trials import Trial
+
+
+def manifest_of(
+    study: Study,
+    arms: Mapping[str, Arm],
+    winners: Mapping[str, Any],
+    checkpoint: Checkpoint,
+    data: TaskData,
+    trials: tuple[Trial, ...],
+    before: Mapping[str, Any] | None,
+    finished: int,
+) -> dict[str, Any]:
+    """Return study.json; the histories grow where the plan or the seeds changed."""
+    resolved = study.model_dump(mode="json")
+    frozen = {"frozen": provenance.now(), "trials_finished": finished}
+    # Which sentences count as one is part of the plan: it moves every p-value.
+    plan = resolved["analysis"]
+    if study.data.cluster:
+        plan = {"analysis": plan, "cluster": study.data.cluster}
+    plans = list(before["plan_history"]) if before else []
+    if not plans or plans[-1]["digest"] != digest(plan):
+        plans.append({"digest": digest(plan), "analysis": resolved["analysis"], **frozen})
+    seeds = list(before["seed_history"]) if before else []
+    if not seeds or seeds[-1]["seeds"] != list(study.seeds):
+        seeds.append({"seeds": list(study.seeds), **frozen})
+    return {
+        "name": study.name,
+        "question": study.question,
+        "study": resolved,
+        "analysis": resolved["analysis"],
+        "claims": resolved["claims"],
+        "plan_history": plans,
+        "seed_history": seeds,
+        "selection": _selection(study.selection),
+        "deviations": list(study.deviations),
+        "model": {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision},
+        "data": {
+            "path": study.data.path,
+            "name": study.data.name,
+            "fingerprint": data.fingerprint,
+            "text": list(study.data.text),
+            "label": study.data.label,
+            "cluster": study.data.cluster,
+            "classes": list(data.classes),
+            "n_train": len(data.train),
+            "n_test": len(data.test),
+        },
+        "arms": {
+            name: {
+                "training": arm.training.model_dump(mode="json"),
+                "adapter": arm.adapter.model_dump(mode="json") if arm.adapter else None,
+                "freeze": arm.freeze.model_dump(mode="json") if arm.freeze else None,
+                "selection": _selection(arm.selection),
+                "factors": dict(arm.factors),
+                "tuned": winners.get(name),
+            }
+            for name, arm in arms.items()
+        },
+        "cells": [{"arm": trial.arm, "seed": trial.seed, "key": trial.key} for trial in trials],
+    }
+
+
+def _selection(selection: Any) -> dict[str, Any]:
+    if not isinstance(selection, Best):
+        return {"rule": "last"}
+    return {
+        "rule": "best",
+        "metric": selection.best,
+        "on": selection.on,
+        "fraction": selection.fraction,
+        "patience": selection.patience,
+    }
