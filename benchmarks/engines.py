@@ -34,7 +34,7 @@ import torch
 import transformers
 from opponents import SIDE_BY_SIDE, SideBySide, Task, Timed, examples, train_and_score
 
-from harness import load_study, models
+from harness import checkpoints, load_study
 from harness.engines import Engine, Outcome
 from harness.engines.device import threads
 from harness.engines.packed.engine import PackedEngine
@@ -120,7 +120,7 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
         raise TypeError(f"expected the packed engine, got {engine.name}")
     task = Task(
         checkpoint=checkpoint,
-        tokenizer=models.tokenizer(checkpoint),
+        tokenizer=checkpoints.tokenizer(checkpoint),
         train=examples(data.train),
         test=examples(data.test),
     )

@@ -43,7 +43,7 @@ from tokenizers.models import WordLevel
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from harness import models
+from harness import checkpoints, models
 from harness.data import Split
 from harness.engines import Outcome
 from harness.engines.device import device_name, usual_device
@@ -90,13 +90,13 @@ class Scale:
     matrix: int
 
 
-def checkpoint(name: str, folder: Path, *, tiny: bool) -> models.Checkpoint:
+def checkpoint(name: str, folder: Path, *, tiny: bool) -> checkpoints.Checkpoint:
     """Write a checkpoint with random weights and return it."""
     config = _CONFIGS[name](**(_TINY_SIZES[name] if tiny else {}))
     torch.manual_seed(0)
     with quiet():
         transformers.AutoModel.from_config(config).save_pretrained(folder)
-    return models.locate(str(folder))
+    return checkpoints.locate(str(folder))
 
 
 def sentences(counts: tuple[int, ...], n: int, vocabulary: int, rng: np.random.Generator) -> Split:

@@ -16,7 +16,7 @@ import torch
 import transformers
 from torch import nn
 
-from harness import models, seeding
+from harness import checkpoints, models, seeding
 from harness.data import Split
 from harness.engines import Outcome
 from harness.quiet import quiet
@@ -41,7 +41,7 @@ class Timed:
 class Task:
     """What the opponents train and score on: examples as a tokenizer makes them, not padded."""
 
-    checkpoint: models.Checkpoint
+    checkpoint: checkpoints.Checkpoint
     tokenizer: Any
     train: list[dict[str, Any]]
     test: list[dict[str, Any]]

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from harness import load_study, models, run_study, seeding
+from harness import checkpoints, load_study, models, run_study, seeding
 from harness.engines.batches import Examples, Padding, score
 from harness.engines.trainer import TrainerEngine
 from harness.quiet import quiet
@@ -27,7 +27,7 @@ from harness.runner import prepare
 from harness.study import Study
 
 
-def bare(study: Study, engine: TrainerEngine, checkpoint: models.Checkpoint, padding: Padding) -> float:
+def bare(study: Study, engine: TrainerEngine, checkpoint: checkpoints.Checkpoint, padding: Padding) -> float:
     """Train and score with nothing around the Trainer; return the seconds."""
     test = Examples(engine._data.test)
     began = time.perf_counter()

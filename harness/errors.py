@@ -76,3 +76,8 @@ def did_you_mean(received: object, allowed: Iterable[str]) -> str:
     """
     near = get_close_matches(str(received), list(allowed), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of a library's error, or its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import provenance
+from harness.checkpoints import Checkpoint
 from harness.data import TaskData
-from harness.models import Checkpoint
 from harness.record import digest
 from harness.settings import Arm, Best
 from harness.study import Study

@@ -8,8 +8,8 @@ from typing import Any
 
 import transformers
 
+from harness import checkpoints, models
 from harness import data as data_module
-from harness import models
 from harness.errors import ModelError
 from harness.study import Study
 
@@ -52,12 +52,12 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
         classes, n_test = data_module.outline(study.data)
         n_classes = len(classes)
     try:
-        checkpoint = models.locate(study.model, study.revision)
+        checkpoint = checkpoints.locate(study.model, study.revision)
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model)
         if config is None:
             return tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms), (), n_test
-        checkpoint = models.Checkpoint(
+        checkpoint = checkpoints.Checkpoint(
             name=study.model, source=study.model, revision=None, identity="", config=config()
         )
         remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")

@@ -12,8 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
 
+from harness import checkpoints, models, provenance
 from harness import data as data_module
-from harness import models, provenance
+from harness.checkpoints import Checkpoint
 from harness.data import TaskData
 from harness.engines import Engine, Outcome, Progress
 from harness.engines.packed import PackedEngine
@@ -21,7 +22,6 @@ from harness.engines.trainer import TrainerEngine
 from harness.errors import DataError, HarnessError, ModelError, ResultsError
 from harness.lock import locked
 from harness.manifest import manifest_of
-from harness.models import Checkpoint
 from harness.progress import Display
 from harness.record import FINAL, Store, stamped
 from harness.search import Sweep
@@ -169,8 +169,8 @@ def prepare(
     wanted: str = engine or study.engine
     if wanted not in get_args(EngineName):
         raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
-    checkpoint = models.locate(study.model, study.revision)
-    tokenizer = models.tokenizer(checkpoint)
+    checkpoint = checkpoints.locate(study.model, study.revision)
+    tokenizer = checkpoints.tokenizer(checkpoint)
     data = data_module.load(study.data, tokenizer)
     _check_length(study, data, checkpoint)
     wrong: dict[str, list[str]] = {}

@@ -12,7 +12,7 @@ from harness.settings import Arm, Best
 from harness.study import Study
 
 # A change of what is hashed, or of how a trial is trained, is a new version: old records stay, under their old keys.
-KEY_VERSION = "v1"
+KEY_VERSION = "v2"
 # A tuning trial's seed. Every candidate of a search gets the same one, so that candidates differ in settings only.
 TUNING_SEED = 2**32 - 1
 

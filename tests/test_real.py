@@ -37,10 +37,10 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_data_are_sst2() -> None:
-    from harness import data, models
+    from harness import checkpoints, data
     from harness.settings import Data
 
-    tokenizer = models.tokenizer(models.locate(os.environ["HARNESS_ENCODER"]))
+    tokenizer = checkpoints.tokenizer(checkpoints.locate(os.environ["HARNESS_ENCODER"]))
     loaded = data.load(Data(path=os.environ["HARNESS_SST2"]), tokenizer)
     assert (len(loaded.train), len(loaded.test)) == (67349, 872)
     assert Counter(loaded.test.labels.tolist()) == {0: 428, 1: 444}

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness import models, seeding
+from harness import checkpoints, models, seeding
 from harness.data import TaskData
 from harness.engines import SECONDS_BETWEEN_REPORTS, Engine, Epoch, Failure, Outcome, Progress, Report, Score
 from harness.engines.batches import DivergedError, Examples, Padding, score
@@ -46,7 +46,7 @@ class TrainerEngine(Engine):
 
     name = "trainer"
 
-    def __init__(self, checkpoint: models.Checkpoint, data: TaskData, layout: Data, pad_token_id: int) -> None:
+    def __init__(self, checkpoint: checkpoints.Checkpoint, data: TaskData, layout: Data, pad_token_id: int) -> None:
         self._checkpoint = checkpoint
         self._data = data
         self._padding = Padding(data=layout, pad_token_id=pad_token_id)

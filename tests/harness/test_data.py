@@ -14,7 +14,7 @@ import datasets
 import numpy as np
 import pytest
 
-from harness import data, models
+from harness import checkpoints, data
 from harness.errors import DataError
 from harness.settings import Data
 
@@ -30,7 +30,7 @@ TEST: Table = {"sentence": ["good and bad", "a bad one", "a good one"], "label":
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return models.tokenizer(models.locate("embedded/tiny-gpt2"))
+    return checkpoints.tokenizer(checkpoints.locate("embedded/tiny-gpt2"))
 
 
 @pytest.fixture(autouse=True)
@@ -346,9 +346,9 @@ def test_a_fingerprint_is_the_same_in_another_process(folder: Folder, tokenizer:
     path = folder()
     code = (
         "import json, sys\n"
-        "from harness import data, models\n"
+        "from harness import checkpoints, data\n"
         "from harness.settings import Data\n"
-        "tokenizer = models.tokenizer(models.locate('embedded/tiny-gpt2'))\n"
+        "tokenizer = checkpoints.tokenizer(checkpoints.locate('embedded/tiny-gpt2'))\n"
         "task = data.load(Data(path=sys.argv[1]), tokenizer)\n"
         "print(json.dumps([task.fingerprint, task.train.ids]))\n"
     )

@@ -13,9 +13,10 @@ import torch
 import transformers
 from torch import nn
 
-from harness import models
+from harness import checkpoints, models
+from harness.checkpoints import Checkpoint
 from harness.errors import ModelError
-from harness.models import Checkpoint, Parameters
+from harness.models import Parameters
 from harness.quiet import quiet
 from harness.seeding import streams
 from harness.settings import Arm
@@ -69,7 +70,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checkpoin
             with torch.random.fork_rng(), quiet():
                 torch.manual_seed(0)
                 transformers.AutoModel.from_config(SMALL[kind]).save_pretrained(folder)
-        return models.locate(str(folder))
+        return checkpoints.locate(str(folder))
 
     return locate
 
@@ -306,46 +307,46 @@ def test_a_checkpoint_is_known_by_its_content(small: Callable[[str], Checkpoint]
     source = Path(small("gpt2").source)
     copy = tmp_path / "elsewhere"
     shutil.copytree(source, copy)
-    assert models.locate(str(copy)).identity == small("gpt2").identity
-    assert models.locate(str(copy)).revision is None
+    assert checkpoints.locate(str(copy)).identity == small("gpt2").identity
+    assert checkpoints.locate(str(copy)).revision is None
     (copy / "README.md").write_text("a remark")
-    assert models.locate(str(copy)).identity == small("gpt2").identity
+    assert checkpoints.locate(str(copy)).identity == small("gpt2").identity
     weights_file = copy / "model.safetensors"
     content = bytearray(weights_file.read_bytes())
     content[-1] ^= 1
     weights_file.write_bytes(bytes(content))
-    assert models.locate(str(copy)).identity != small("gpt2").identity
+    assert checkpoints.locate(str(copy)).identity != small("gpt2").identity
     shutil.copy(source / "model.safetensors", weights_file)
     (copy / "tokenizer.json").write_text("{}")
-    assert models.locate(str(copy)).identity != small("gpt2").identity
+    assert checkpoints.locate(str(copy)).identity != small("gpt2").identity
 
 
 def test_embedded_checkpoints_are_local() -> None:
-    found = models.locate("embedded/tiny-gpt2")
+    found = checkpoints.locate("embedded/tiny-gpt2")
     assert found.name == "embedded/tiny-gpt2"
     assert found.identity.startswith("sha256:")
-    loaded = models.tokenizer(found)
+    loaded = checkpoints.tokenizer(found)
     assert loaded.pad_token_id is not None
 
 
 def test_a_checkpoint_that_is_not_here_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no embedded checkpoint 'embedded/large'; there are: embedded/tiny"):
-        models.locate("embedded/large")
+        checkpoints.locate("embedded/large")
     with pytest.raises(ModelError, match=r"no folder \./nowhere"):
-        models.locate("./nowhere")
+        checkpoints.locate("./nowhere")
     with pytest.raises(ModelError, match=r"no config\.json in this folder"):
-        models.locate(str(tmp_path))
+        checkpoints.locate(str(tmp_path))
     (tmp_path / "config.json").write_text("{ not json")
     with pytest.raises(ModelError, match=r"its config\.json cannot be read"):
-        models.locate(str(tmp_path))
+        checkpoints.locate(str(tmp_path))
     (tmp_path / "config.json").write_text('{"model_type": "nothing-known"}')
     with pytest.raises(ModelError, match=r"its config\.json cannot be read"):
-        models.locate(str(tmp_path))
+        checkpoints.locate(str(tmp_path))
 
 
 def test_without_a_network_the_message_names_a_local_copy() -> None:
     with pytest.raises(ModelError) as caught:
-        models.locate("openai-community/gpt2")
+        checkpoints.locate("openai-community/gpt2")
     said = str(caught.value)
     assert "model 'openai-community/gpt2' is not here" in said
     assert "model=FOLDER with config.json, model.safetensors and the tokenizer's files" in said
@@ -356,7 +357,7 @@ def test_without_a_network_the_message_names_a_local_copy() -> None:
 def test_a_checkpoint_without_a_tokenizer_is_refused(small: Callable[[str], Checkpoint], kind: str) -> None:
     # transformers itself makes an empty one, and every text would become the same few tokens.
     with pytest.raises(ModelError, match="it has no tokenizer files"):
-        models.tokenizer(small(kind))
+        checkpoints.tokenizer(small(kind))
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "garbage"])
@@ -371,7 +372,7 @@ def test_weights_that_cannot_be_read_are_refused(
     if damage != "missing":
         file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"garbage")
     with pytest.raises(ModelError, match="cannot be loaded"):
-        build(models.locate(str(folder)), Arm())
+        build(checkpoints.locate(str(folder)), Arm())
 
 
 @pytest.mark.parametrize("count", ["describe", "build"])

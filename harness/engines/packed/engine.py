@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from harness import models
+from harness import checkpoints, models
 from harness.data import TaskData
 from harness.engines import Engine, Failure, Outcome, Report
 from harness.engines.device import memory, precision, threads, usual_device
@@ -45,7 +45,7 @@ class PackedEngine(Engine):
 
     def __init__(
         self,
-        checkpoint: models.Checkpoint,
+        checkpoint: checkpoints.Checkpoint,
         data: TaskData,
         layout: Data,
         pad_token_id: int,
