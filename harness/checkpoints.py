@@ -11,7 +11,7 @@ import transformers
 
 from harness import embedded
 from harness.errors import ModelError, first_line
-from harness.hub import local_path
+from harness.hub import find, is_on_hub, not_here
 from harness.quiet import quiet
 
 # What decides a checkpoint's content; a README or a log beside it does not.
@@ -43,8 +43,17 @@ class Checkpoint:
     config: Any
 
 
-def locate(name: str, revision: str | None = None) -> Checkpoint:
+def locate(name: str, revision: str | None = None, *, beside: Path | None = None) -> Checkpoint:
     """Find a checkpoint by its name: embedded, a local folder, or the Hub.
+
+    Parameters
+    ----------
+    name : str
+        As written in the study.
+    revision : str, optional
+        The Hub's commit, branch or tag.
+    beside : Path, optional
+        The folder of the study file, where a relative path is looked up that is not in the working folder.
 
     Raises
     ------
@@ -53,15 +62,14 @@ def locate(name: str, revision: str | None = None) -> Checkpoint:
     """
     if embedded.is_embedded(name):
         try:
-            folder = embedded.checkpoint(name)
+            return _local(name, embedded.checkpoint(name))
         except ValueError as error:
             raise ModelError(str(error)) from None
+    folder = find(name, beside)
+    if folder is not None:
         return _local(name, folder)
-    folder = local_path(name)
-    if folder.is_dir():
-        return _local(name, folder)
-    if folder.is_absolute() or name.startswith("."):
-        raise ModelError(f"model: no folder {name}")
+    if not is_on_hub(name, beside):
+        raise ModelError(f"model: {not_here(name, beside)}")
     try:
         with quiet():
             config = transformers.AutoConfig.from_pretrained(name, revision=revision)

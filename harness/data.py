@@ -14,7 +14,7 @@ import numpy as np
 
 from harness import embedded, seeding
 from harness.errors import DataError, did_you_mean
-from harness.hub import local_path
+from harness.hub import find, is_on_hub, not_here
 from harness.quiet import quiet
 from harness.settings import Data
 
@@ -80,7 +80,7 @@ class TaskData:
         return self.train.take(np.sort(drawn[held:])), self.train.take(np.sort(drawn[:held]))
 
 
-def load(data: Data, tokenizer: Any) -> TaskData:
+def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TaskData:
     """Read both splits, draw the subsets, and tokenise.
 
     Parameters
@@ -89,6 +89,8 @@ def load(data: Data, tokenizer: Any) -> TaskData:
         The `data:` block of the study.
     tokenizer : transformers tokenizer
         Of the study's checkpoint, with its padding token set.
+    beside : Path, optional
+        The folder of the study file, where a relative path is looked up that is not in the working folder.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def load(data: Data, tokenizer: Any) -> TaskData:
         If a split or column does not exist, a label is hidden or of no class, a split holds one class, a text is
         empty or ends in the padding token.
     """
-    columns = {split: _columns(data, split) for split in (data.train, data.test)}
+    columns = {split: _columns(data, split, beside) for split in (data.train, data.test)}
     names, numbers = _classes(data, columns)
     splits = []
     for split, size in ((data.train, data.train_size), (data.test, data.test_size)):
@@ -127,12 +129,7 @@ def load(data: Data, tokenizer: Any) -> TaskData:
     )
 
 
-def is_local(data: Data) -> bool:
-    """Whether the data are embedded or on this machine's disk."""
-    return embedded.is_embedded(data.path) or local_path(data.path).exists()
-
-
-def outline(data: Data) -> tuple[tuple[str, ...], int]:
+def outline(data: Data, *, beside: Path | None = None) -> tuple[tuple[str, ...], int]:
     """Return the names of the classes, in the order of the labels 0, 1, ..., and the number of test examples.
 
     Raises
@@ -140,11 +137,11 @@ def outline(data: Data) -> tuple[tuple[str, ...], int]:
     DataError
         If the data cannot be read, or their labels are no classes.
     """
-    columns = {split: _columns(data, split) for split in (data.train, data.test)}
+    columns = {split: _columns(data, split, beside) for split in (data.train, data.test)}
     return _classes(data, columns)[0], data.test_size or len(columns[data.test][data.label])
 
 
-def _columns(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
+def _columns(data: Data, split: str, beside: Path | None) -> Mapping[str, Sequence[Any]]:
     """Read one split and check that the study's columns are there and filled."""
     if embedded.is_embedded(data.path):
         try:
@@ -152,7 +149,7 @@ def _columns(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
         except ValueError as error:
             raise DataError(str(error)) from None
     else:
-        table = _read(data, split)
+        table = _read(data, split, beside)
     grouped = data.cluster is not None and split == data.test
     wanted = (*data.text, data.label, *([data.cluster] if grouped else ()))
     for column in wanted:
@@ -171,18 +168,18 @@ def _columns(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
     return table
 
 
-def _read(data: Data, split: str) -> Mapping[str, Sequence[Any]]:
+def _read(data: Data, split: str, beside: Path | None) -> Mapping[str, Sequence[Any]]:
     import datasets
 
-    path = local_path(data.path)
+    path = find(data.path, beside)
     try:
-        if path.is_file():
+        if path is not None and path.is_file():
             kinds = ", ".join(_FILE_KINDS)
             raise DataError(f"data.path: one file holds one split; expected a folder with a {kinds} file for each")
-        if not path.is_dir() and (path.is_absolute() or data.path.startswith(".")):
-            raise DataError(f"data.path: no folder {data.path}")
-        files = _named_after_splits(path) if path.is_dir() and data.name is None else {}
-        name = str(path) if path.is_dir() else data.path
+        if path is None and not is_on_hub(data.path, beside):
+            raise DataError(f"data.path: {not_here(data.path, beside)}")
+        files = _named_after_splits(path) if path is not None and data.name is None else {}
+        name = data.path if path is None else str(path)
         with quiet():
             if split in files:
                 kind = _FILE_KINDS[Path(files[split][0]).suffix]

@@ -1,8 +1,9 @@
-"""Whether the Hub can be reached, asked once and quickly: its client would retry for half a minute."""
+"""What a name stands for, a file of this machine or a name on the Hub, and whether the Hub can be reached."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,20 +17,49 @@ if TYPE_CHECKING:
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
-def is_on_hub(name: str) -> bool:
-    """Whether a model or data set of this name would be looked up on the Hub."""
-    path = local_path(name)
-    return not (embedded.is_embedded(name) or path.exists() or path.is_absolute() or name.startswith("."))
+# ORG/NAME, or a name without an organisation, as the Hub's oldest data sets and models have.
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+_FILE_ENDINGS = {".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".txt", ".gz", ".zip", ".safetensors", ".bin"}
 
 
-def local_path(name: str) -> Path:
-    """Return the path that a name would have on this machine; what can be no path is one that does not exist."""
+def find(name: str, beside: Path | None = None) -> Path | None:
+    """Return the file or folder of this machine that a name stands for, or None.
+
+    Parameters
+    ----------
+    name : str
+        As written in a study file.
+    beside : Path, optional
+        The folder of the study file. A relative name is looked up from the working folder first, then from here.
+    """
     try:
         path = Path(name).expanduser()
-        path.exists()
+        tried = [path] if beside is None else [path, beside / path]
+        return next((one for one in tried if one.exists()), None)
     except (OSError, RuntimeError, ValueError):
-        return Path(os.devnull) / "no path"
-    return path
+        # Too long a name, an unknown user's home, a zero byte: what can be no path.
+        return None
+
+
+def is_on_hub(name: str, beside: Path | None = None) -> bool:
+    """Whether a model or data set of this name would be looked up on the Hub.
+
+    What looks like a path never is, so that a folder that is not here is an error, and not somebody else's data.
+    """
+    if embedded.is_embedded(name) or find(name, beside) is not None or not _HUB_NAME.fullmatch(name):
+        return False
+    first, _, rest = name.partition("/")
+    return Path(name).suffix.lower() not in _FILE_ENDINGS and not (rest and find(first, beside) is not None)
+
+
+def not_here(name: str, beside: Path | None = None) -> str:
+    """Say where a name was looked for on this machine."""
+    there = ""
+    if beside is not None and not Path(name).is_absolute() and beside.absolute() != Path.cwd():
+        there = f", nor beside the study file, in {beside.absolute()}"
+    return (
+        f"no file or folder {name}{'' if Path(name).is_absolute() else f' in the working folder, {Path.cwd()}'}{there}"
+    )
 
 
 def offline_if_unreachable(study: Study) -> None:
@@ -38,7 +68,8 @@ def offline_if_unreachable(study: Study) -> None:
     They read the setting when they are imported, so this comes before. A proxy may reach what a socket does not, so
     with one the libraries are left to themselves.
     """
-    if not (is_on_hub(study.model) or is_on_hub(study.data.path)) or any(os.environ.get(name) for name in _PROXIES):
+    names = (study.model, study.data.path)
+    if not any(is_on_hub(name, study.folder) for name in names) or any(os.environ.get(name) for name in _PROXIES):
         return
     endpoint = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
     if endpoint.hostname is None:

@@ -11,6 +11,7 @@ import transformers
 from harness import checkpoints, models
 from harness import data as data_module
 from harness.errors import ModelError
+from harness.hub import is_on_hub
 from harness.study import Study
 
 # Where the Hub is out of reach, these checkpoints' architectures are the defaults of their configuration classes.
@@ -48,11 +49,11 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     """
     remarks: list[str] = []
     n_classes, n_test = 2, None
-    if data_module.is_local(study.data):
-        classes, n_test = data_module.outline(study.data)
+    if not is_on_hub(study.data.path, study.folder):
+        classes, n_test = data_module.outline(study.data, beside=study.folder)
         n_classes = len(classes)
     try:
-        checkpoint = checkpoints.locate(study.model, study.revision)
+        checkpoint = checkpoints.locate(study.model, study.revision, beside=study.folder)
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model)
         if config is None:

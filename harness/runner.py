@@ -169,9 +169,9 @@ def prepare(
     wanted: str = engine or study.engine
     if wanted not in get_args(EngineName):
         raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
-    checkpoint = checkpoints.locate(study.model, study.revision)
+    checkpoint = checkpoints.locate(study.model, study.revision, beside=study.folder)
     tokenizer = checkpoints.tokenizer(checkpoint)
-    data = data_module.load(study.data, tokenizer)
+    data = data_module.load(study.data, tokenizer, beside=study.folder)
     _check_length(study, data, checkpoint)
     wrong: dict[str, list[str]] = {}
     for name, arm in study.arms.items():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
 
 from harness import document
 from harness.document import Path_
@@ -51,6 +51,13 @@ class Study(Strict):
     deviations: Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = ()
     analysis: Any = Field(default_factory=dict)
     claims: Any = Field(default_factory=list)
+    # Private, so that where the file lies is neither a key of it nor part of what identifies a study.
+    _folder: Path | None = PrivateAttr(None)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the study file; relative paths that are not in the working folder are looked up here."""
+        return self._folder
 
     @field_validator("name")
     @classmethod
@@ -107,7 +114,9 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
         problems += [source.problem(where, message) for where, message in check(raw, tuple(cells))]
     if problems:
         raise StudyError(sorted(dict.fromkeys(problems), key=source.position))
-    return Study.model_validate({**raw, "arms": cells})
+    study = Study.model_validate({**raw, "arms": cells})
+    study._folder = Path(path).absolute().parent
+    return study
 
 
 def replace(arm: Arm, values: Mapping[str, Scalar]) -> Arm:

@@ -34,6 +34,8 @@ def run(
     What is finished is not trained again. Says first how many cells there are and how long they will take. Trains many
     trials at once where that is possible; engine=trainer trains one after the other. Ctrl-C once finishes the running
     trial, or the epoch of those that run together, twice stops at once; the same command goes on where it stopped.
+    A relative data.path or model is looked up from the working folder, then from the study file's folder; what was
+    read is printed first.
     Exits with 0 when every cell finished, with 1 when one failed, diverged or is missing, with 2 when the input is
     wrong.
     """

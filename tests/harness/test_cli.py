@@ -165,10 +165,10 @@ def test_a_wrong_override_is_refused(command: Callable[..., Any], written: Writt
     ("overrides", "words"),
     [
         (["model=embedded/large"], ["no embedded checkpoint 'embedded/large'", "embedded/tiny-gpt2"]),
-        (["model=./nowhere"], ["no folder ./nowhere"]),
+        (["model=./nowhere"], ["no file or folder ./nowhere"]),
         (["model=openai-community/gpt2"], ["'openai-community/gpt2' is not here", "Without a network", "model=FOLDER"]),
         (["data.path=nyu-mll/glue", "data.name=sst2"], ["'nyu-mll/glue' cannot be loaded", "data.path=FOLDER"]),
-        (["data.path=./nowhere"], ["no folder ./nowhere"]),
+        (["data.path=./nowhere"], ["no file or folder ./nowhere"]),
         (["data.path=embedded/emotion"], ["no embedded data set 'embedded/emotion'"]),
         (["data.text=sentense"], ["no column 'sentense'", "did you mean 'sentence'?"]),
         (["data.label=labl"], ["no column 'labl'", "did you mean 'label'?"]),

@@ -285,7 +285,7 @@ def test_what_cannot_be_loaded_says_how_to_do_without_a_network(tmp_path: Path, 
     assert "data.path=FOLDER" in said
     assert "data.name=null" in said
     assert "data.path=embedded/sentiment" in said
-    assert "no folder ./nowhere" in refused(settings("./nowhere"), tokenizer)
+    assert "no file or folder ./nowhere in the working folder" in refused(settings("./nowhere"), tokenizer)
     (tmp_path / "empty").mkdir()
     assert "cannot be loaded" in refused(settings(tmp_path / "empty"), tokenizer)
 

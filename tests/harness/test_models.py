@@ -332,7 +332,7 @@ def test_embedded_checkpoints_are_local() -> None:
 def test_a_checkpoint_that_is_not_here_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no embedded checkpoint 'embedded/large'; there are: embedded/tiny"):
         checkpoints.locate("embedded/large")
-    with pytest.raises(ModelError, match=r"no folder \./nowhere"):
+    with pytest.raises(ModelError, match=r"no file or folder \./nowhere"):
         checkpoints.locate("./nowhere")
     with pytest.raises(ModelError, match=r"no config\.json in this folder"):
         checkpoints.locate(str(tmp_path))
