@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
 from analysis.tables.table import Table
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|$~#&])")
+# A sentence that goes on after an address, or a bracket around it, is no part of it; a pair of brackets inside it is.
+_ADDRESS = re.compile(
+    r"""(https?://(?:[^\s<>"()]|\([^\s<>"()]*\))*(?:[^\s<>".,;:!?'()\[\]]|\([^\s<>"()]*\)))""", re.IGNORECASE
+)
+# Inside <...> nothing can be escaped: what would end a table's cell or begin code is written as the address allows.
+_IN_ADDRESS = str.maketrans({"|": "%7C", "`": "%60", "\\": "%5C"})
 
 
 def escaped(text: str) -> str:
-    r"""Return a text that Markdown shows as it is, in one line.
+    r"""Return a text that Markdown shows as it is, in one line; an address in it stays a link.
 
     Examples
     --------
     >>> print(escaped("q_proj[v] | x"))
     q\_proj\[v\] \| x
+    >>> print(escaped("sst_2, see https://example.org/nyu_mll#sst2."))
+    sst\_2, see <https://example.org/nyu_mll#sst2>.
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    parts = _ADDRESS.split(" ".join(text.split()))
+    return "".join(
+        f"<{part.translate(_IN_ADDRESS)}>" if is_address else _SPECIAL.sub(r"\\\1", part)
+        for part, is_address in zip(parts, itertools.cycle((False, True)), strict=False)
+    )
 
 
 def render(title: str, question: str, tables: Sequence[Table], *, picture: str = "") -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import io
 import math
 import re
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from rich.console import Console
 
 from analysis import tables
@@ -341,6 +343,35 @@ def test_latex_text(text: str, latex: str) -> None:
 def test_markdown_text_stays_in_its_cell() -> None:
     assert as_markdown.escaped("a|b\nc") == r"a\|b c"
     assert as_markdown.escaped("\\|") == r"\\\|"
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("from https://example.org/nyu_mll", ["https://example.org/nyu_mll"]),
+        ("https://example.org/a?b=1&c_d=2#e~f, and x_y", ["https://example.org/a?b=1&c_d=2#e~f"]),
+        ("(see http://example.org/a_b).", ["http://example.org/a_b"]),
+        ("https://example.org/LoRA_(method)", ["https://example.org/LoRA_(method)"]),
+        (
+            "https://example.org/a|b or https://example.org/*c*;",
+            ["https://example.org/a%7Cb", "https://example.org/*c*"],
+        ),
+        ("q_proj <https://example.org/x>", ["https://example.org/x"]),
+        ("ftp_x://example.org and https:// alone", []),
+    ],
+)
+def test_an_address_stays_a_link_in_markdown(text: str, links: list[str]) -> None:
+    shown = as_markdown.render(
+        text,
+        text,
+        [Table(title=text, columns=("a",), numeric=frozenset(), rows=((text,),), notes=(text,), footer=text)],
+    )
+    page = MarkdownIt("commonmark").enable("table").render(shown)
+    found = [html.unescape(link) for link in re.findall(r'href="([^"]*)"', page)]
+    assert found == links * 6
+    # Beside the links the text is there, as it is.
+    told = " ".join(html.unescape(re.sub("<[^>]*>", "", page)).split())
+    assert told.count(text.split()[0]) >= 6
 
 
 def test_a_row_with_another_number_of_cells_is_refused() -> None:
