@@ -14,6 +14,7 @@ from analysis.claims.seeds import (
     Confirmation,
     chance_of_gap,
     confirmation,
+    of_sample,
     supposed_components,
 )
 
@@ -28,12 +29,13 @@ class SeedsReading:
     Parameters
     ----------
     seed_sd
-        SD over seeds of one run's accuracy.
+        SD over seeds of one run's accuracy; the larger where what a printed one was divided by is not known.
     source
         Where it comes from.
     chance
         The chance that two identical procedures show a gap at least as large: the least and the greatest over the
-        right answers that the figures allow; for means over runs, that of the printed gap.
+        right answers that the figures allow, and over both divisors where that of the SD is not known; for means over
+        runs, that of the printed gap.
     confirmation
         What it would take to confirm a gap of the printed size.
     """
@@ -73,8 +75,10 @@ def against_seeds(
         sentences = [0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))]
         discordance = min(max(discordance, found.discordance[0] / report.n), found.discordance[1] / report.n)
     out = []
-    for sd, source, df in _seed_sds(pair, report, measured):
-        chances = [chance_of_gap(k, n=report.n, seed_sd=sd, runs=runs, df=df) for k in sentences]
+    for (least, sd), source, df in _seed_sds(pair, report, measured):
+        chances = [
+            chance_of_gap(k, n=report.n, seed_sd=one, runs=runs, df=df) for k in sentences for one in {least, sd}
+        ]
         components = supposed_components(sd, n=report.n, discordance=discordance, gap=gap)
         if measured is not None and measured.seed_sd > 0:
             components = measured.components
@@ -89,17 +93,33 @@ def against_seeds(
     return tuple(out)
 
 
-def _seed_sds(pair: Pair, report: Report, measured: Rerun | None) -> list[tuple[float, str, float]]:
-    """Return the SDs over seeds to reckon with, where each comes from, and its degrees of freedom."""
+def _seed_sds(pair: Pair, report: Report, measured: Rerun | None) -> list[tuple[tuple[float, float], str, float]]:
+    """Return the SDs over seeds to reckon with, where each comes from, and its degrees of freedom.
+
+    Each SD as the least and the greatest that it may be: they differ where nobody says what it was divided by.
+    """
     stated, both = report.seed_sd, [report.systems[name] for name in pair.sides]
-    printed = [(float(one.sd.value), one.runs) for one in both if one.sd is not None and one.sd.value > 0]
+    printed = [(one.sd, one.runs) for one in both if one.sd is not None and one.sd.value.value > 0]
     if measured is not None and measured.seed_sd > 0:
         runs = f"{measured.n_seeds} seeds of {measured.study}"
-        return [(measured.seed_sd, runs, float(measured.seed_df))]
+        return [((measured.seed_sd,) * 2, runs, float(measured.seed_df))]
     if stated is not None:
-        runs = f"stated, from {stated.runs} runs" if stated.runs else "stated"
-        return [(float(stated.value.value), runs, float(stated.runs - 1) if stated.runs else math.inf)]
+        value = float(stated.value.value)
+        if stated.runs is None:
+            return [((value, value), "stated", math.inf)]
+        least, most = (value * factor for factor in of_sample(stated.runs, stated.ddof))
+        return [((least, most), f"stated, from {stated.runs} runs{_unsaid(stated.ddof)}", float(stated.runs - 1))]
     if printed:
-        pooled = math.sqrt(sum(sd**2 for sd, _ in printed) / len(printed))
-        return [(pooled, "printed", float(sum(runs - 1 for _, runs in printed)))]
-    return [(sd, "supposed", math.inf) for sd in SUPPOSED_SEED_SDS]
+        factors = [of_sample(runs, sd.ddof) for sd, runs in printed]
+        least, most = (
+            math.sqrt(sum((float(sd.value.value) * factor) ** 2 for (sd, _), factor in zip(printed, end, strict=True)))
+            / math.sqrt(len(printed))
+            for end in zip(*factors, strict=True)
+        )
+        unsaid = _unsaid(*(sd.ddof for sd, _ in printed))
+        return [((least, most), f"printed{unsaid}", float(sum(runs - 1 for _, runs in printed)))]
+    return [((sd, sd), "supposed", math.inf) for sd in SUPPOSED_SEED_SDS]
+
+
+def _unsaid(*ddof: int | None) -> str:
+    return ", divisor not said" if None in ddof else ""

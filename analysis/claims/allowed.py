@@ -13,6 +13,7 @@ from analysis.claims.blocks import (
     Log,
     Lora,
     Pair,
+    RunsSd,
     Said,
     SeedSd,
     Selection,
@@ -23,6 +24,7 @@ from analysis.claims.fields import MOST_EXAMPLES
 from analysis.problems import Allowed, either
 
 _FIGURE = "a share such as 0.883 or 88.3%"
+_DDOF = "0 (the squares divided by the runs) or 1 (by one less)"
 A_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
 
 # A selection and settings may stand in a report and in a system.
@@ -48,9 +50,10 @@ TOP = Allowed(
         ("model",): "a text with the name of a model",
         ("data",): "a text with the name of a data set",
         ("classes",): "a mapping of class to its number of test examples",
-        ("seed_sd",): f"{_FIGURE}, or {{value: 0.8%, runs: 5}}",
+        ("seed_sd",): f"{_FIGURE}, or {{value: 0.8%, runs: 5, ddof: 1}}",
         ("seed_sd", "value"): _FIGURE,
         ("seed_sd", "runs"): "a whole number of runs from 2",
+        ("seed_sd", "ddof"): _DDOF,
         **_SHARED_VALUES,
         ("systems",): "a mapping of name to figures, such as {full: {accuracy: 0.883}}",
         ("pairs",): f"a list of {A_PAIR}",
@@ -63,6 +66,7 @@ SYSTEM = Allowed(
         (): tuple(System.model_fields),
         **_SHARED_KEYS,
         ("log",): tuple(Log.model_fields),
+        ("sd",): tuple(RunsSd.model_fields),
         ("tuning",): tuple(Tuning.model_fields),
         ("tuning", "lora"): tuple(Lora.model_fields),
         ("tuning", "freeze"): tuple(Freeze.model_fields),
@@ -77,6 +81,9 @@ SYSTEM = Allowed(
         **_SHARED_VALUES,
         ("log",): "a mapping such as {accuracy: [0.852, 0.862], loss: [0.33, 0.32]}",
         ("arm",): "a text with the name of an arm",
+        ("sd",): f"{_FIGURE}, or {{value: 0.8%, ddof: 1}}",
+        ("sd", "value"): _FIGURE,
+        ("sd", "ddof"): _DDOF,
     },
     choices=_SHARED_CHOICES,
 )

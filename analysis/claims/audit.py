@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from analysis.claims.file import ClaimsFile, Report
 from analysis.claims.lift import EpochScatter, epoch_scatter
 from analysis.claims.pairs import PairAudit, judge_pair
+from analysis.claims.readings import matrix_rows
 from analysis.claims.reversals import Reversal, reversals
 from analysis.claims.systems import SystemAudit, judge_system
 from analysis.errors import AnalysisError
 from analysis.jsonable import jsonable
 from analysis.outcomes import Outcomes
 from analysis.problems import near
+
+MOST_MATRIX_ROWS = 20_000_000
+"""Confusion matrices are gone through row by row, for all systems of a file together so many rows: some seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +98,11 @@ def audit(claims: ClaimsFile, *, own: Outcomes | None = None, alpha: float = 0.0
     """
     if own is not None:
         _require_a_pair(claims, own)
+    without = _without_matrices(claims)
     return Audit(
         title=claims.title,
         alpha=alpha,
-        reports=tuple(_report(report, own, alpha) for report in claims.reports),
+        reports=tuple(_report(report, own, alpha, without) for report in claims.reports),
         reversals=reversals(claims.reports),
     )
 
@@ -112,10 +118,29 @@ def _require_a_pair(claims: ClaimsFile, own: Outcomes) -> None:
     )
 
 
-def _report(report: Report, own: Outcomes | None, alpha: float) -> ReportAudit:
+def _without_matrices(claims: ClaimsFile) -> dict[tuple[str, str], str]:
+    """Say for which systems, by report and name, no confusion matrix is looked for: it would take too long."""
+    without, left = {}, MOST_MATRIX_ROWS
+    for report in claims.reports:
+        for name, system in report.systems.items():
+            rows = matrix_rows(system, report)
+            if rows <= left:
+                left -= rows
+            else:
+                without[report.name, name] = (
+                    f"it would take {rows:,} rows, and {left:,} are left of the {MOST_MATRIX_ROWS:,} that an audit "
+                    "goes through"
+                )
+    return without
+
+
+def _report(report: Report, own: Outcomes | None, alpha: float, without: Mapping[tuple[str, str], str]) -> ReportAudit:
     logs = [[float(f.value) for f in system.log.accuracy] for system in report.systems.values() if system.log]
     scatter = epoch_scatter(logs, n=report.n)
-    systems = tuple(judge_system(name, system, report, scatter) for name, system in report.systems.items())
+    systems = tuple(
+        judge_system(name, system, report, scatter, matrices_reason=without.get((report.name, name), ""))
+        for name, system in report.systems.items()
+    )
     by_name = {system.name: system for system in systems}
     pairs = tuple(judge_pair(pair, report, by_name, scatter, own, alpha) for pair in report.pairs)
     return ReportAudit(report=report, scatter=scatter, systems=systems, pairs=pairs)

@@ -13,6 +13,7 @@ from analysis.claims.fields import (
     ByClass,
     ClassCounts,
     Count,
+    Ddof,
     Examples,
     Layers,
     LoggedByClass,
@@ -150,6 +151,27 @@ class Log(_Block):
         return len(self.columns()[0][1])
 
 
+class RunsSd(_Block):
+    """An SD over runs.
+
+    Parameters
+    ----------
+    value
+        As it is printed.
+    ddof
+        What it was divided by: 1 for one less than the runs, as of a sample; 0 for the runs, as numpy does unless it
+        is told otherwise; None where nobody says.
+    """
+
+    value: Sd
+    ddof: Ddof | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, value: object) -> object:
+        return value if isinstance(value, Mapping) else {"value": value}
+
+
 class System(_Block):
     """One row of a published table.
 
@@ -183,7 +205,7 @@ class System(_Block):
 
     accuracy: Share | None = None
     error_rate: Share | None = None
-    sd: Sd | None = None
+    sd: RunsSd | None = None
     f1: ByClass = {}
     precision: ByClass = {}
     recall: ByClass = {}
@@ -257,10 +279,13 @@ class SeedSd(_Block):
         The SD.
     runs
         The runs that it was estimated from; None where it is simply supposed.
+    ddof
+        What it was then divided by, as in `RunsSd`.
     """
 
     value: Annotated[Share, AboveZero, BelowMostSd]
     runs: Annotated[Count, Field(ge=2)] | None = None
+    ddof: Ddof | None = None
 
     @model_validator(mode="before")
     @classmethod

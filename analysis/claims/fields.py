@@ -49,6 +49,14 @@ def _layers(value: object) -> int:
         raise ValueError(f"expected a whole number of layers from 0, got {shown(value)}") from None
 
 
+def _ddof(value: object) -> int:
+    if value not in ("0", "1", 0, 1):
+        raise ValueError(
+            f"expected 0 (the squares divided by the runs, numpy's default) or 1 (by one less), got {shown(value)}"
+        )
+    return int(str(value))
+
+
 def _above_zero(figure: Figure) -> Figure:
     if figure.value == 0:
         raise ValueError(f"expected a figure above 0, got {figure.printed!r}")
@@ -88,6 +96,7 @@ Numbers = Annotated[tuple[Number, ...], BeforeValidator(_column)]
 AboveZero = AfterValidator(_above_zero)
 BelowMostSd = AfterValidator(_sd)
 Sd = Annotated[Share, BelowMostSd]
+Ddof = Annotated[int, BeforeValidator(_ddof)]
 Modules = Annotated[tuple[str, ...], BeforeValidator(_modules)]
 Layers = Annotated[int, BeforeValidator(_layers)]
 LoggedByClass = Annotated[dict[str, Shares], BeforeValidator(_unnamed)]

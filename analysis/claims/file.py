@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -14,6 +15,9 @@ from analysis.claims.blocks import BY_CLASS, Head, Pair, SeedSd, Selection, Syst
 from analysis.claims.fields import MACRO, WEIGHTED
 from analysis.errors import PlanError, Problem
 from analysis.problems import described, either, near, shown
+
+MOST_PAIRS = 1_000
+"""More pairs than this are refused: each takes some milliseconds to judge, and a row to read."""
 
 Path = tuple[str | int, ...]
 
@@ -119,16 +123,25 @@ def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tupl
         ]
         reports.append(report)
     unique = tuple(dict.fromkeys(problems))
+    if not unique:
+        unique = tuple(_too_many(sum(len(report.pairs) for report in reports if report is not None)))
     if unique:
         return None, unique
     return ClaimsFile(title=title or "", reports=tuple(one for one in reports if one is not None)), ()
 
 
-def _within(prefix: Path, problem: Problem, seed_sd: object) -> Problem:
+def _too_many(pairs: int) -> list[Problem]:
+    if pairs <= MOST_PAIRS:
+        return []
+    said = f"got {pairs:,}; name those that matter in a claims file, such as pairs: [{allowed.A_PAIR}]"
+    return [Problem(path=("pairs",), message=f"expected at most {MOST_PAIRS:,} pairs in all, {said}")]
+
+
+def _within(prefix: Path, problem: Problem, sd: object) -> Problem:
     """Return a problem of a block with its path from the top of the file."""
     # Neither the name of a class that the report does not name nor that of an SD alone is a key of the file.
     path = tuple(part for part in problem.path if part != "")
-    if path == ("seed_sd", "value") and not isinstance(seed_sd, Mapping):
+    if path in (("seed_sd", "value"), ("sd", "value")) and not isinstance(sd, Mapping):
         path = path[:1]
     if path and str(path[-1]).isdigit() and problem.message.startswith("unknown key"):
         return Problem(path=(*prefix, *path), message=f"expected quotes around a number with commas, got {path[-1]!r}")
@@ -217,7 +230,8 @@ def _systems(
         try:
             read[name] = System.model_validate(dict(figures))
         except ValidationError as error:
-            problems += described(error, allowed=allowed.SYSTEM, prefix=path)
+            found = described(error, allowed=allowed.SYSTEM, prefix=())
+            problems += [_within(path, one, figures.get("sd")) for one in found]
             continue
         wrong = _wrong_system(read[name], classes, selection)
         problems += [Problem(path=(*path, *where), message=message) for where, message in wrong]
@@ -244,9 +258,9 @@ def _wrong_system(system: System, classes: Mapping[str, int], selection: Selecti
     if (
         system.sd is not None
         and system.score is not None
-        and ("%" in system.score.printed) != ("%" in system.sd.printed)
+        and ("%" in system.score.printed) != ("%" in system.sd.value.printed)
     ):
-        wrong.append((("sd",), f"expected the unit of {system.score.printed!r}, got {system.sd.printed!r}"))
+        wrong.append((("sd",), f"expected the unit of {system.score.printed!r}, got {system.sd.value.printed!r}"))
     if system.sd is not None and system.runs < 2:
         wrong.append((("sd",), "an SD over runs takes two runs or more; say how many, such as runs: 5"))
     if system.log is not None and system.runs > 1:
@@ -270,6 +284,10 @@ def _wrong_system(system: System, classes: Mapping[str, int], selection: Selecti
 
 
 def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[Pair, ...], list[Problem]]:
+    # Before they are made: some thousand systems have millions of pairs.
+    too_many = _too_many(math.comb(len(systems), 2) if pairs is None else len(pairs))
+    if too_many:
+        return (), too_many
     if pairs is None:
         return tuple(Pair(treatment=later, baseline=first) for first, later in combinations(systems, 2)), []
     read: list[Pair] = []

@@ -105,15 +105,12 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
     if min(class_counts) < 1:
         raise ValueError(f"need at least one example of each class, got {class_counts}")
     size, other = class_counts
-    # Whole numbers of Python where those of the machine could overflow.
-    largest = max((share.denominator for bound in bounds for share in (bound.low, bound.high)), default=1)
-    dtype = np.int64 if 8 * largest * (size + other) ** 2 < 2**62 else object
-    a = np.arange(size + 1).astype(dtype)
-    low, high = np.zeros(size + 1, dtype=dtype), np.full(size + 1, other, dtype=dtype)
+    a = np.arange(size + 1)
+    low, high = np.zeros(size + 1, dtype=np.int64), np.full(size + 1, other)
     flat = [bound for bound in bounds if bound.measure in ("accuracy", "recall") or bound.of in (0, 1)]
     for bound in flat:
         _narrow(bound, a, low, high, class_counts)
-    a, low, high = (side[low <= high].astype(np.int64) for side in (a, low, high))
+        a, low, high = (side[low <= high] for side in (a, low, high))
     for bound in bounds:
         if bound not in flat:
             low, high = _bisect(bound, a, low, high, class_counts)
@@ -142,19 +139,21 @@ def _narrow(
     bound: Bound, a: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64], class_counts: tuple[int, int]
 ) -> None:
     """Narrow the intervals of b to where a measure that is linear lies within its bound."""
+    size, other = class_counts
     # Rounding reaches below 0 and above 1, the measure does not.
     for share, is_low in ((max(bound.low, Fraction(0)), True), (min(bound.high, Fraction(1)), False)):
         terms = _terms(bound, class_counts, share)
         scale = math.lcm(*(term.denominator for term in terms))
         u, v, w = (int(term * scale) for term in terms)
-        rest = w - u * a
+        # Whole numbers of Python where those of the machine could overflow.
+        rest = w - u * (a if abs(w) + abs(u) * size < 2**62 else a.astype(object))
         if v == 0:
-            outside = rest > 0 if is_low else rest < 0
+            outside = (rest > 0 if is_low else rest < 0).astype(bool)
             high[outside] = low[outside] - 1
         elif is_low:
-            np.maximum(low, -(-rest // v), out=low)
+            np.maximum(low, np.minimum(-(-rest // v), other + 1).astype(np.int64), out=low)
         else:
-            np.minimum(high, rest // v, out=high)
+            np.minimum(high, np.maximum(rest // v, -1).astype(np.int64), out=high)
 
 
 def _bisect(

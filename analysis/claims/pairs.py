@@ -134,7 +134,12 @@ def judge_pair(
     possible = all(one is None or one.possible for one in counts)
     tested = None
     if scores[0] and scores[1] and treatment.sd and baseline.sd:
-        tested = welch((scores[0], treatment.sd), (scores[1], baseline.sd), runs=(treatment.runs, baseline.runs))
+        tested = welch(
+            (scores[0], treatment.sd.value),
+            (scores[1], baseline.sd.value),
+            runs=(treatment.runs, baseline.runs),
+            ddof=(treatment.sd.ddof, baseline.sd.ddof),
+        )
     selected = _selected(treatment, baseline, report, systems, pair, gap, scatter)
     return PairAudit(
         treatment=pair.treatment,

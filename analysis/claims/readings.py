@@ -81,6 +81,27 @@ def readings(system: System, report: Report) -> tuple[Reading, ...]:
     return (_printed(system, report), *(_logged(log, report, epoch) for epoch in range(1, log.epochs + 1)))
 
 
+def matrix_rows(system: System, report: Report) -> int:
+    """Count the rows that going through the confusion matrices of a system takes.
+
+    A row is one number of right answers of the first class, for one set of figures and one reading of them.
+
+    Parameters
+    ----------
+    system
+    report
+        The report that it stands in.
+    """
+    if len(report.classes) != 2 or (system.runs > 1 and system.log is None):
+        return 0
+    blocks = [block for block in (system, system.log) if block is not None]
+    unnamed = any("" in getattr(block, measure) for block in blocks for measure in BY_CLASS)
+    # The printed figures, each epoch of the log, and the printed figures with those of their epoch.
+    sets = 1 if system.log is None else 2 + system.log.epochs
+    size, *_ = report.classes.values()
+    return sets * (len(report.classes) + 2 if unnamed else 1) * (size + 1)
+
+
 def kept_epoch(system: System) -> int | None:
     """Find the epoch of the log that the printed figures are of.
 

@@ -54,8 +54,8 @@ class Confirmation:
 class WelchResult:
     """Welch's test from printed means and SDs over runs; it generalises to new seeds on the same test set.
 
-    Each figure is a range: what the rounding of the printed figures leaves open. The SDs are supposed to be those of a
-    sample, with one less than the runs below.
+    Each figure is a range: what the rounding of the printed figures leaves open, and what the SDs were divided by where
+    that is not known.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ class WelchResult:
         The 95% interval of the difference, at its widest.
     runs
         Of the treatment and of the baseline.
+    ddof
+        What their SDs were divided by: 1 for one less than the runs, 0 for the runs, None where that is not known.
     generalizes_to
         The population that the result speaks about.
     """
@@ -76,6 +78,7 @@ class WelchResult:
     df: tuple[float, float]
     interval: tuple[float, float]
     runs: tuple[int, int]
+    ddof: tuple[int | None, int | None]
     generalizes_to: str = "seeds"
 
 
@@ -190,7 +193,37 @@ def confirmation(gap: float, components: VarianceComponents, *, n: int, alpha: f
     )
 
 
-def welch(treatment: tuple[Figure, Figure], baseline: tuple[Figure, Figure], *, runs: tuple[int, int]) -> WelchResult:
+def of_sample(runs: int, ddof: int | None) -> tuple[float, float]:
+    """Return by what an SD over runs is multiplied to be that of a sample, with one less than the runs below.
+
+    Parameters
+    ----------
+    runs
+        At least 2.
+    ddof
+        1 where it is one already, 0 where the runs themselves stand below, None where that is not known.
+
+    Returns
+    -------
+    tuple of float
+        The least and the greatest factor; they differ where `ddof` is None.
+
+    Examples
+    --------
+    >>> [tuple(round(factor, 3) for factor in of_sample(3, ddof)) for ddof in (1, 0, None)]
+    [(1.0, 1.0), (1.225, 1.225), (1.0, 1.225)]
+    """
+    greatest = math.sqrt(runs / (runs - 1))
+    return {1: (1.0, 1.0), 0: (greatest, greatest), None: (1.0, greatest)}[ddof]
+
+
+def welch(
+    treatment: tuple[Figure, Figure],
+    baseline: tuple[Figure, Figure],
+    *,
+    runs: tuple[int, int],
+    ddof: tuple[int | None, int | None] = (None, None),
+) -> WelchResult:
     """Welch's test from the printed mean and SD of each arm.
 
     It knows nothing of the sentences: where the seeds change little it calls almost any gap real, since the test set
@@ -202,6 +235,9 @@ def welch(treatment: tuple[Figure, Figure], baseline: tuple[Figure, Figure], *, 
         Printed mean and printed SD over runs.
     runs
         Runs of each arm, at least 2.
+    ddof
+        What each SD was divided by: 1 for one less than the runs, 0 for the runs (numpy's default, and HELM's), None
+        where nobody says; the result is then the range over both.
 
     Returns
     -------
@@ -221,7 +257,7 @@ def welch(treatment: tuple[Figure, Figure], baseline: tuple[Figure, Figure], *, 
         raise ValueError(f"a test over runs takes two of each arm or more, got {runs}")
     estimate = float(treatment[0].value - baseline[0].value)
     slack = float(treatment[0].half_width + baseline[0].half_width)
-    x, y = _squared_errors(treatment[1], baseline[1], runs)
+    x, y = _squared_errors(treatment[1], baseline[1], runs, ddof)
     error = np.sqrt(x + y)
     df = (x + y) ** 2 / (x**2 / (runs[0] - 1) + y**2 / (runs[1] - 1))
     gaps = max(0.0, abs(estimate) - slack), abs(estimate) + slack
@@ -235,18 +271,22 @@ def welch(treatment: tuple[Figure, Figure], baseline: tuple[Figure, Figure], *, 
         df=(float(df.min()), float(df.max())),
         interval=(estimate - reach, estimate + reach),
         runs=runs,
+        ddof=ddof,
     )
 
 
 def _squared_errors(
-    treatment: Figure, baseline: Figure, runs: tuple[int, int]
+    treatment: Figure, baseline: Figure, runs: tuple[int, int], ddof: tuple[int | None, int | None]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return squared standard errors of both means over all that the rounding of their SDs leaves open.
+    """Return squared standard errors of both means over all that their SDs leave open: their rounding, and `ddof`.
 
     Neither the p-value nor the degrees of freedom need have their extremes at a corner: a grid is gone through, and the
     line on which the degrees of freedom are greatest.
     """
-    sd_t, sd_b = (np.linspace(max(0.0, float(sd.low)), float(sd.high), _STEPS) for sd in (treatment, baseline))
+    sd_t, sd_b = (
+        np.linspace(max(0.0, float(sd.low)) * least, float(sd.high) * most, _STEPS)
+        for sd, (least, most) in zip((treatment, baseline), map(of_sample, runs, ddof), strict=True)
+    )
     slope = math.sqrt(runs[1] * (runs[1] - 1) / (runs[0] * (runs[0] - 1)))
     on_line_b, on_line_t = np.clip(sd_t * slope, sd_b[0], sd_b[-1]), np.clip(sd_b / slope, sd_t[0], sd_t[-1])
     x = np.concatenate([np.repeat(sd_t, _STEPS), sd_t, on_line_t]) ** 2 / runs[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ class SystemAudit:
         Where the printed figures depart from the log.
     lift
         What choosing the epoch on the reported sentences is expected to add; None where it was not chosen so.
+    matrices_reason
+        Why no confusion matrix was looked for; else empty.
     share
         The share of trained parameters; None where it does not follow from the printed figures.
     parameters
@@ -52,12 +55,15 @@ class SystemAudit:
     matrix: tuple[int, int, int, int] | None
     departures: tuple[str, ...]
     lift: float | None
+    matrices_reason: str
     share: Recomputed | None
     parameters: tuple[ParameterCheck, ...]
     parameters_reason: str
 
 
-def judge_system(name: str, system: System, report: Report, scatter: EpochScatter) -> SystemAudit:
+def judge_system(
+    name: str, system: System, report: Report, scatter: EpochScatter, *, matrices_reason: str = ""
+) -> SystemAudit:
     """Judge the figures of one system.
 
     Parameters
@@ -67,6 +73,8 @@ def judge_system(name: str, system: System, report: Report, scatter: EpochScatte
         The report that it stands in.
     scatter
         How far equally good epochs of a run are supposed to scatter.
+    matrices_reason
+        Why no confusion matrix shall be looked for; empty to look for them.
     """
     parameters: tuple[ParameterCheck, ...] = ()
     reason = ""
@@ -86,14 +94,17 @@ def judge_system(name: str, system: System, report: Report, scatter: EpochScatte
     lift = None
     if system.picked_from > 1:
         lift = expected_lift(system.picked_from, scatter, rng=np.random.default_rng(SIMULATION_SEED))
+    # Without the sizes of the classes the figures stand for right answers alone.
+    read = dataclasses.replace(report, classes={}) if matrices_reason else report
     return SystemAudit(
         name=name,
         runs=system.runs,
-        readings=readings(system, report),
+        readings=readings(system, read),
         kept_epoch=kept_epoch(system),
-        matrix=joint_matrix(system, report),
-        departures=departures(system, report),
+        matrix=joint_matrix(system, read),
+        departures=departures(system, read),
         lift=lift,
+        matrices_reason=matrices_reason,
         share=(
             trainable_share(system.trainable, system.parameters, system.trainable_share)
             if system.trainable is not None and system.parameters is not None

@@ -124,7 +124,8 @@ def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
         }
     )
     if claims is None:
-        places = [f"--{one.path[0]}" if len(one.path) == 1 else repr(one.path[1]) for one in problems]
+        where = {"n": "--n", "pairs": "figures"}
+        places = [where.get(str(one.path[0])) or repr(one.path[1]) for one in problems]
         raise StudyError(
             [Problem(place=place, key="", message=one.message) for place, one in zip(places, problems, strict=True)]
         )

@@ -53,6 +53,15 @@ def table(found: Audit, title: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(one.columns, row, strict=True)) for row in one.rows}
 
 
+def of_sample(content: dict[str, Any], ddof: int) -> dict[str, Any]:
+    """The same claims, where they say what their SDs were divided by."""
+    told = {
+        name: {**figures, "sd": {"value": figures["sd"], "ddof": str(ddof)}} if "sd" in figures else figures
+        for name, figures in content["systems"].items()
+    }
+    return {**content, "systems": told}
+
+
 def sentence(found: Audit, name: str, report: str = "") -> str:
     (one,) = [one for one in found.reports if one.report.name == report]
     return tables.review(found, one, pairs(found, report)[name])
@@ -363,9 +372,37 @@ def test_what_is_said_of_means_is_held_against_their_test(ours: str, p: str, dif
 
 
 def test_printed_sds_say_how_seeds_scatter() -> None:
-    (seeds,) = pairs(judged(MEANS))["ours against base"].seeds
+    (seeds,) = pairs(judged(of_sample(MEANS, 1)))["ours against base"].seeds
     assert (seeds.seed_sd, seeds.source) == (pytest.approx(np.sqrt((0.002**2 + 0.003**2) / 2)), "printed")
     assert seeds.chance[0] == chance_of_gap(0.004 * 7600, n=7600, seed_sd=seeds.seed_sd, runs=(5, 5), df=8)
+    # Divided by the five runs: the scatter of a sample is larger by the root of 5/4.
+    (larger,) = pairs(judged(of_sample(MEANS, 0)))["ours against base"].seeds
+    assert larger.seed_sd == pytest.approx(seeds.seed_sd * np.sqrt(5 / 4))
+    (unsaid,) = pairs(judged(MEANS))["ours against base"].seeds
+    assert (unsaid.seed_sd, unsaid.source) == (larger.seed_sd, "printed, divisor not said")
+    assert unsaid.chance == (seeds.chance[0], larger.chance[1])
+
+
+def test_words_follow_the_worse_where_nobody_says_what_the_sds_were_divided_by() -> None:
+    # HELM and numpy's default divide by the runs; read as a sample's, these figures would be called significant.
+    figures = {"accuracy": "0.9500", "sd": "0.0100", "runs": "3"}
+    claims = {"source": "t", "n": "1000", "systems": {"a": figures, "b": {**figures, "accuracy": "0.9250"}}}
+    pair = {"treatment": "b", "baseline": "a", "said": "differ", "words": "clearly worse"}
+    p, said = {}, {}
+    for ddof in (0, 1, None):
+        found = judged({**(claims if ddof is None else of_sample(claims, ddof)), "pairs": [pair]})
+        tested = pairs(found)["b against a"].welch
+        assert tested is not None
+        p[ddof], said[ddof] = tested.p_value, sentence(found, "b against a")
+        (means,) = [one for one in tables.build(found) if one.title == "Means over runs"]
+        assert ("Nobody says whether the SDs divide" in " ".join(means.notes)) is (ddof is None)
+    assert p[1] == pytest.approx((0.0366, 0.0386), abs=1e-4)
+    assert p[0] == pytest.approx((0.0652, 0.0684), abs=1e-4)
+    assert p[None] == pytest.approx((p[1][0], p[0][1]), rel=1e-3)
+    assert ": significant)" in said[1]
+    assert ": not significant)" in said[0]
+    assert "at its worst not significant at 0.05)" in said[None]
+    assert ["do not establish “clearly worse”" in said[ddof] for ddof in (0, 1, None)] == [True, False, True]
 
 
 def test_a_significant_gap_contradicts_that_the_two_are_equal() -> None:
@@ -457,7 +494,8 @@ def test_a_stated_seed_sd_goes_before_the_supposed_ones() -> None:
     (one,) = pairs(judged({**SMALL, "seed_sd": "0.8%"}))["lora against full"].seeds
     assert (one.seed_sd, one.source) == (0.008, "stated")
     assert one.chance[0] == one.chance[1] == chance_of_gap(18, n=872, seed_sd=0.008)
-    (estimated,) = pairs(judged({**SMALL, "seed_sd": {"value": "0.8%", "runs": "5"}}))["lora against full"].seeds
+    stated = {"value": "0.8%", "runs": "5", "ddof": "1"}
+    (estimated,) = pairs(judged({**SMALL, "seed_sd": stated}))["lora against full"].seeds
     assert estimated.source == "stated, from 5 runs"
     # With t for the normal: an SD from five runs is worth less.
     assert estimated.chance[0] == chance_of_gap(18, n=872, seed_sd=0.008, df=4) > one.chance[0]
@@ -623,3 +661,49 @@ def test_no_figure_breaks_on_a_narrow_terminal(gpt2: Audit, width: int) -> None:
     # Cut, these would read as other numbers: 4.7e-1, or 124.
     for figure in ("4.7e-10", "1.1e-65", "0.8692660550458715", "124,590,336"):
         assert any(figure in line for line in lines), figure
+
+
+def many_matrices(n: int, epochs: int, **figures: str) -> dict[str, Any]:
+    logged = {name: [figure] * epochs for name, figure in figures.items()}
+    systems = {name: {**figures, "log": logged} for name in ("first", "second")}
+    half = str(n // 2)
+    return {"source": "t", "n": str(n), "classes": {"a": half, "b": half}, "systems": systems}
+
+
+def test_a_large_file_is_bounded_and_says_what_was_not_gone_through() -> None:
+    # 5 million rows for each of four readings of three sets of figures; more than an audit goes through.
+    found = judged(many_matrices(10_000_000, 1, accuracy="0.883", f1="0.8821"))
+    rows = 4 * 3 * 5_000_001
+    for name, system in systems(found).items():
+        assert system.matrices_reason.startswith(f"it would take {rows:,} rows, and 20,000,000 are left")
+        assert all(not reading.fits for reading in system.readings)
+        (counts,) = [one for one in tables.build(found) if one.title == "What the figures stand for"]
+        assert any(note.startswith(f"{name}: no confusion matrix was looked for") for note in counts.notes)
+    # What needs no matrix is there all the same.
+    assert pairs(found)["second against first"].overlaps is not None
+
+
+def test_rows_are_spent_in_the_order_of_the_file() -> None:
+    content = many_matrices(4_000_000, 1, accuracy="0.883")
+    content["systems"]["third"] = {"accuracy": "0.9", "f1": {"a": "0.9"}}
+    found = systems(judged(content))
+    # Without an F1 there is one reading of each of three sets of figures: 6 million rows, twice.
+    assert [bool(one.matrices_reason) for one in found.values()] == [False, False, False]
+    content["systems"] = {name: {**one, "f1": "0.88"} for name, one in content["systems"].items()}
+    content["systems"]["third"] = {"accuracy": "0.9", "f1": {"a": "0.9"}}
+    found = systems(judged(content))
+    assert [bool(one.matrices_reason) for one in found.values()] == [True, True, False]
+    assert found["third"].readings[0].fits
+
+
+@pytest.mark.parametrize("n", [872, 2_000_000])
+def test_figures_with_many_digits_are_exact_on_a_large_test_set(n: int) -> None:
+    # Numbers of the machine overflow here, and Python's take their place; the matrix behind the figures is found.
+    size = n // 2
+    right, other = round(0.91 * size), round(0.87 * size)
+    figures = {"accuracy": (right + other) / n, "f1": 2 * right / (n + right - other)}
+    system = {"accuracy": f"{figures['accuracy']:.12f}", "f1": {"a": f"{figures['f1']:.15f}"}}
+    classes = {"a": str(size), "b": str(size)}
+    found = systems(judged({"source": "t", "n": str(n), "classes": classes, "systems": {"one": system}}))["one"]
+    (fit,) = found.readings[0].fits
+    assert (right, size - right, size - other, other) in fit.matrices.listed

@@ -36,6 +36,10 @@ SLEEP_2 = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 WELCH_IN_R = (17.776, 0.07939, -3.3654832, 0.2054832)
 
 
+SAMPLE = (1, 1)
+"""SDs with one less than the runs below."""
+
+
 def right_answers(rng: np.random.Generator, n: int, seed_sd: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.round(n * rng.normal(0.9, seed_sd, size=shape))
 
@@ -288,7 +292,7 @@ def numbers(found: WelchResult) -> tuple[float, float, float, float]:
 def test_welch_is_scipys_where_nothing_is_rounded(
     means: tuple[float, float], sds: tuple[float, float], runs: tuple[int, int]
 ) -> None:
-    found = welch((exact(means[0]), exact(sds[0])), (exact(means[1]), exact(sds[1])), runs=runs)
+    found = welch((exact(means[0]), exact(sds[0])), (exact(means[1]), exact(sds[1])), runs=runs, ddof=SAMPLE)
     assert numbers(found) == pytest.approx(by_hand(means, sds, runs), rel=1e-9)
     assert found.estimate == pytest.approx(means[0] - means[1], abs=1e-15)
     assert (found.runs, found.generalizes_to) == (runs, "seeds")
@@ -299,7 +303,7 @@ def test_welch_equals_r() -> None:
         (Fraction(str(round(float(np.mean(hours)), 12))), float(np.std(hours, ddof=1))) for hours in (SLEEP_1, SLEEP_2)
     ]
     arms = [(Figure(printed="", value=mean, half_width=Fraction(0)), exact(sd)) for mean, sd in drugs]
-    p_value, df, *interval = numbers(welch(arms[0], arms[1], runs=(10, 10)))
+    p_value, df, *interval = numbers(welch(arms[0], arms[1], runs=(10, 10), ddof=SAMPLE))
     assert (round(df, 3), round(p_value, 5), *(round(limit, 7) for limit in interval)) == WELCH_IN_R
 
 
@@ -311,7 +315,7 @@ def test_rounding_leaves_open_what_stands_behind_the_figures(seed: int) -> None:
         digits = rng.integers(2, 5, size=4).tolist()
         means = [printed(value, d) for value, d in zip(rng.uniform(0.85, 0.95, 2), digits[:2], strict=True)]
         sds = [printed(value, d) for value, d in zip(rng.uniform(0.006, 0.03, 2), digits[2:], strict=True)]
-        found = welch((means[0], sds[0]), (means[1], sds[1]), runs=runs)
+        found = welch((means[0], sds[0]), (means[1], sds[1]), runs=runs, ddof=SAMPLE)
         for _ in range(10):
             true = [float(f.low) + rng.random() * float(2 * f.half_width) for f in (*means, *sds)]
             p_value, df, low, high = by_hand((true[0], true[1]), (true[2], true[3]), runs)
@@ -325,7 +329,7 @@ def test_rounding_leaves_open_what_stands_behind_the_figures(seed: int) -> None:
 def test_the_ends_of_the_rounding_are_reached() -> None:
     # Equal runs and SDs far apart: everything moves one way over the rounding, and its ends are corners.
     arms = (read_share("0.90"), read_share("0.020")), (read_share("0.87"), read_share("0.003"))
-    found = welch(*arms, runs=(4, 4))
+    found = welch(*arms, runs=(4, 4), ddof=SAMPLE)
     ends = ((float(f.low), float(f.high)) for f in (arms[0][0], arms[1][0], arms[0][1], arms[1][1]))
     corners = [by_hand((t, b), (sd_t, sd_b), (4, 4)) for t, b, sd_t, sd_b in itertools.product(*ends)]
     p_values, dfs, lows, highs = zip(*corners, strict=True)
@@ -338,7 +342,7 @@ def test_the_ends_of_the_rounding_are_reached() -> None:
 def test_degrees_of_freedom_are_most_inside_the_rounding(runs: tuple[int, int], sds: tuple[str, str]) -> None:
     # Where s^2 / (m * (m - 1)) is the same in both arms, they are those of both arms together.
     one, other = ((read_share("0.90"), read_share(sd)) for sd in sds)
-    for found in (welch(one, other, runs=runs), welch(other, one, runs=(runs[1], runs[0]))):
+    for found in (welch(one, other, runs=runs, ddof=SAMPLE), welch(other, one, runs=(runs[1], runs[0]), ddof=SAMPLE)):
         assert found.df[1] == pytest.approx(8, rel=1e-9)
         assert found.df[0] < 7
 
@@ -362,18 +366,20 @@ def test_the_least_p_value_may_lie_inside_the_rounding(
         return float(np.min(stats.ttest_ind_from_stats(*ends, equal_var=False).pvalue))
 
     assert least(301) < 0.95 * least(2)
-    assert welch(one, other, runs=runs).p_value[0] == pytest.approx(least(301), rel=0.01)
+    assert welch(one, other, runs=runs, ddof=SAMPLE).p_value[0] == pytest.approx(least(301), rel=0.01)
 
 
 def test_means_that_round_to_one_another_may_be_equal() -> None:
     arms = (read_share("0.883"), read_share("0.010")), (read_share("0.882"), read_share("0.010"))
-    assert welch(*arms, runs=(5, 5)).p_value[1] == 1
+    assert welch(*arms, runs=(5, 5), ddof=SAMPLE).p_value[1] == 1
     arms = (read_share("0.883"), read_share("0.010")), (read_share("0.881"), read_share("0.010"))
-    assert welch(*arms, runs=(5, 5)).p_value[1] < 1
+    assert welch(*arms, runs=(5, 5), ddof=SAMPLE).p_value[1] < 1
 
 
 def test_a_printed_sd_of_0_leaves_open_how_little_the_runs_vary() -> None:
-    found = welch((read_share("0.90"), read_share("0.00")), (read_share("0.88"), read_share("0.00")), runs=(5, 5))
+    found = welch(
+        (read_share("0.90"), read_share("0.00")), (read_share("0.88"), read_share("0.00")), runs=(5, 5), ddof=SAMPLE
+    )
     # The smaller the SDs behind it, the smaller the p-value, without end.
     least, most = (by_hand(means, (0.005, 0.005), (5, 5)) for means in ((0.895, 0.885), (0.905, 0.875)))
     assert found.p_value[0] == 0
@@ -381,9 +387,11 @@ def test_a_printed_sd_of_0_leaves_open_how_little_the_runs_vary() -> None:
     assert found.df == pytest.approx((4, 8))
     assert found.interval == pytest.approx((least[2], most[3]))
     arm = read_share("0.90"), read_share("0.00")
-    assert welch(arm, arm, runs=(5, 5)).p_value == (0, 1)
+    assert welch(arm, arm, runs=(5, 5), ddof=SAMPLE).p_value == (0, 1)
     # Not so where one arm does vary.
-    assert welch((arm[0], read_share("0.02")), (read_share("0.88"), arm[1]), runs=(5, 5)).p_value[0] > 0.008
+    assert (
+        welch((arm[0], read_share("0.02")), (read_share("0.88"), arm[1]), runs=(5, 5), ddof=SAMPLE).p_value[0] > 0.008
+    )
 
 
 @pytest.mark.parametrize("runs", [(1, 5), (5, 1), (0, 0), (1, 1)])
@@ -391,3 +399,37 @@ def test_one_run_of_an_arm_is_no_test(runs: tuple[int, int]) -> None:
     arms = (read_share("0.9"), read_share("0.01")), (read_share("0.8"), read_share("0.01"))
     with pytest.raises(ValueError, match=rf"two of each arm or more, got \({runs[0]}, {runs[1]}\)"):
         welch(*arms, runs=runs)
+
+
+@pytest.mark.parametrize("runs", [(3, 3), (2, 30)])
+def test_an_sd_of_which_nobody_says_what_it_was_divided_by_is_taken_both_ways(runs: tuple[int, int]) -> None:
+    arms = (exact(0.95), exact(0.01)), (exact(0.925), exact(0.008))
+    by_less, by_runs, unsaid = (welch(*arms, runs=runs, ddof=(one, one)) for one in (1, 0, None))
+    of_sample = [sd * math.sqrt(n / (n - 1)) for sd, n in zip((0.01, 0.008), runs, strict=True)]
+    expected = by_hand((0.95, 0.925), (of_sample[0], of_sample[1]), runs)
+    assert numbers(by_runs) == pytest.approx(expected, rel=1e-9)
+    assert unsaid == welch(*arms, runs=runs)
+    assert unsaid.p_value[0] <= by_less.p_value[0] < by_runs.p_value[1] <= unsaid.p_value[1] * (1 + 1e-9)
+    assert (
+        unsaid.interval[0] <= by_runs.interval[0] * (1 - 1e-9) < by_runs.interval[1] <= unsaid.interval[1] * (1 + 1e-9)
+    )
+    assert (by_less.ddof, by_runs.ddof, unsaid.ddof) == ((1, 1), (0, 0), (None, None))
+
+
+def test_one_arm_may_say_what_its_sd_was_divided_by() -> None:
+    arms = (exact(0.95), exact(0.01)), (exact(0.925), exact(0.01))
+    half, unsaid = (welch(*arms, runs=(3, 3), ddof=(1, other)) for other in (1, None))
+    assert half.p_value[1] < unsaid.p_value[1] < welch(*arms, runs=(3, 3)).p_value[1]
+
+
+def test_sds_divided_by_the_runs_keep_no_level_if_taken_for_a_samples() -> None:
+    # Three runs an arm, no gap: read as what they are the test keeps its level, read as a sample's it does not.
+    rng, rejected = np.random.default_rng(7), np.zeros(3)
+    for _ in range(800):
+        scores = rng.normal(0.9, 0.01, size=(2, 3))
+        arms = [(exact(float(one.mean())), exact(float(one.std()))) for one in scores]
+        rejected += [welch(*arms, runs=(3, 3), ddof=(one, one)).p_value[1] <= 0.05 for one in (0, None, 1)]
+    level, unsaid, taken_for_less = rejected / 800
+    assert unsaid <= level
+    assert level <= 0.05 + 2.6 * math.sqrt(0.05 * 0.95 / 800)
+    assert taken_for_less > 0.055

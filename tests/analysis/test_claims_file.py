@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from analysis.claims.blocks import SeedSd, Selection, System, Tuning
+from analysis.claims.blocks import RunsSd, SeedSd, Selection, System, Tuning
 from analysis.claims.file import ClaimsFile, Report, claims_problems, parse_claims_file
 from analysis.claims.readings import departures, joint_matrix, readings
 from analysis.claims.reversals import reversals
@@ -194,7 +194,7 @@ def test_everything_that_a_file_takes_is_read_as_it_stands() -> None:
     assert lora.accuracy is None
     assert lora.error_rate is not None
     assert lora.sd is not None
-    assert (lora.error_rate.printed, lora.sd.printed, lora.runs, lora.arm) == ("14.10%", "0.90%", 5, "lora-r4")
+    assert (lora.error_rate.printed, lora.sd.value.printed, lora.runs, lora.arm) == ("14.10%", "0.90%", 5, "lora-r4")
     assert trained(lora.tuning) == {"lora": {"r": 4, "target_modules": ("c_attn", "c_proj")}}
     assert chosen(lora.selection) == (None, None, None)
     assert lora.log is None
@@ -383,6 +383,53 @@ def test_the_forms_of_a_seed_sd(seed_sd: object, value: Fraction, runs: int | No
     found = the_report(content(seed_sd=seed_sd)).seed_sd
     assert isinstance(found, SeedSd)
     assert (found.value.value, found.runs) == (value, runs)
+
+
+@pytest.mark.parametrize(
+    ("sd", "value", "ddof"),
+    [
+        ("0.9%", Fraction(9, 1000), None),
+        ({"value": "0.9%"}, Fraction(9, 1000), None),
+        ({"value": "0.9%", "ddof": "0"}, Fraction(9, 1000), 0),
+        ({"value": "0.9%", "ddof": "1"}, Fraction(9, 1000), 1),
+    ],
+)
+def test_the_forms_of_an_sd(sd: object, value: Fraction, ddof: int | None) -> None:
+    found = first(accuracy="90%", sd=sd, runs="5").sd
+    assert isinstance(found, RunsSd)
+    assert (found.value.value, found.ddof) == (value, ddof)
+    stated = the_report(content(seed_sd={"runs": "5", **(sd if isinstance(sd, dict) else {"value": sd})})).seed_sd
+    assert isinstance(stated, SeedSd)
+    assert (stated.value.value, stated.ddof) == (value, ddof)
+
+
+def test_what_an_sd_was_divided_by_is_one_of_two() -> None:
+    message = "expected 0 (the squares divided by the runs, numpy's default) or 1 (by one less), got "
+    sd = {"value": "0.9%", "ddof": "2"}
+    assert said(of(accuracy="90%", sd=sd, runs="5")) == {"systems.full.sd.ddof": f"{message}'2'"}
+    assert said(content(seed_sd={**sd, "runs": "5"})) == {"seed_sd.ddof": f"{message}'2'"}
+
+
+@pytest.mark.parametrize("reports", [1, 3])
+def test_a_thousand_pairs_are_the_most(reports: int) -> None:
+    systems: dict[str, Any] = {f"s{i}": {"accuracy": "0.9"} for i in range(27 if reports == 3 else 46)}
+    many = (
+        content(systems=systems) if reports == 1 else content(reports={f"r{i}": {"systems": systems} for i in range(3)})
+    )
+    if reports == 3:
+        del many["systems"]
+    count = 1_035 if reports == 1 else 1_053
+    (path, message), *others = said(many).items()
+    assert (path, others) == ("pairs", [])
+    assert message.startswith(f"expected at most 1,000 pairs in all, got {count:,}; name those that matter")
+    named = {**many, "pairs": [{"treatment": "s1", "baseline": "s0"}]}
+    assert said(named) == {}
+
+
+def test_pairs_are_counted_before_they_are_made() -> None:
+    systems = {f"s{i}": {} for i in range(20_000)}
+    # Made first, they would take minutes and all memory.
+    assert "got 199,990,000;" in said(content(systems=systems))["pairs"]
 
 
 def test_without_pairs_every_later_system_meets_every_earlier_one() -> None:

@@ -28,7 +28,10 @@ def counts(audit: Audit) -> Table | None:
                 how = " or are averaged in another way" if len(reading.fits) > 1 else ""
                 notes.append(f"{where}: no confusion matrix has these figures; they contradict each other{how}.")
         notes += [f"{named(report, system.name)}: {note}." for note in system.departures]
-        if len(report.report.classes) > 2 and any(reading.others for reading in system.readings):
+        if system.matrices_reason:
+            said = f"no confusion matrix was looked for; {system.matrices_reason}."
+            notes.append(f"{named(report, system.name)}: {said}")
+        elif len(report.report.classes) > 2 and any(reading.others for reading in system.readings):
             notes.append(f"{named(report, system.name)}: confusion matrices are gone through for two classes only.")
     unnamed = any(fit.read_as for _, system in systems(audit) for reading in system.readings for fit in reading.fits)
     heads = ("Figure", "Right answers", "Ruled out")

@@ -133,10 +133,11 @@ def _only_if(found: Overlaps) -> str:
 
 def _over_runs(gap: float, tested: WelchResult, alpha: float) -> str:
     low, high = (small_p(p) for p in tested.p_value)
-    p = f"p = {low}" if low == high else f"p from {low} to {high}, as far as the digits tell"
+    open_ = "the digits and the unknown divisor of the SDs leave it open" if None in tested.ddof else ""
+    p = f"p = {low}" if low == high else f"p from {low} to {high}, as {open_ or 'the digits leave it open'}"
     significant = "significant" if tested.p_value[1] <= alpha else "not significant"
     if tested.p_value[0] <= alpha < tested.p_value[1]:
-        significant = f"on either side of {alpha:g}"
+        significant = f"at its worst not significant at {alpha:g}"
     return (
         f"The means over {tested.runs[0]} and {tested.runs[1]} runs are {points(abs(gap), signed=False)} apart "
         f"(Welch's t, {p}: {significant}); that speaks about new seeds on these very test sentences, and not about new "
