@@ -57,9 +57,19 @@ class Battery:
     mcnemar: tuple[McNemarResult | ClusteredMcNemarResult, ...] = ()
 
 
-def lost_trials(outcomes: Outcomes, arms: Sequence[str], seeds: Sequence[int]) -> list[Trial]:
-    """Return the trials of some arms without usable predictions, among these seeds."""
-    return [trial for trial in outcomes.unfinished(arms=arms) if trial.seed in seeds]
+def lost_trials(
+    outcomes: Outcomes, arms: Sequence[str], seeds: Sequence[int], waiting: Sequence[int] = ()
+) -> list[Trial]:
+    """Return the trials that leave some arms without a verdict.
+
+    Those without usable predictions among the seeds in use, and those that ended without among the seeds that wait: a
+    trial that diverged is not forgotten because another arm's has yet to run.
+    """
+    return [
+        trial
+        for trial in outcomes.unfinished(arms=arms)
+        if trial.seed in seeds or (trial.seed in waiting and not trial.pending)
+    ]
 
 
 def undefined_runs(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
@@ -81,13 +91,20 @@ def undefined_runs(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
 
 
 def _refusal(
-    outcomes: Outcomes, plan: AnalysisPlan, pair: Comparison, scores: Mapping[str, Scores], seeds: Sequence[int]
+    outcomes: Outcomes,
+    plan: AnalysisPlan,
+    pair: Comparison,
+    scores: Mapping[str, Scores],
+    seeds: Sequence[int],
+    waiting: Sequence[int],
 ) -> str:
-    lost = lost_trials(outcomes, (pair.treatment, pair.baseline), seeds)
+    # Under drop_seed a seed with such a trial leaves every arm, as soon as it has run in all of them.
+    ended = waiting if plan.failed_trials == "refuse" else ()
+    lost = lost_trials(outcomes, (pair.treatment, pair.baseline), seeds, ended)
     if lost:
         return named_trials(lost)
     if not seeds:
-        return "no seed with which every arm finished"
+        return "no seed with which every arm finished" + (" yet" if waiting else "")
     undefined = undefined_runs({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds)
     return f"{METRICS[plan.metric].title} is undefined: {undefined}" if undefined else ""
 
@@ -100,6 +117,7 @@ def examine(
     right: Mapping[str, NDArray[np.bool_]],
     *,
     seeds: Sequence[int],
+    waiting: Sequence[int],
     look: Look | None,
     rng: np.random.Generator,
 ) -> Battery:
@@ -117,6 +135,8 @@ def examine(
         Whether these arms are right, shape (S, examples).
     seeds
         The seeds in use.
+    waiting
+        The seeds that are set aside until they have run in every arm.
     look
         The look that has been reached, in a study that declares looks.
     rng
@@ -124,7 +144,7 @@ def examine(
     """
     if look is not None and not look.number:
         return Battery(comparison=pair, refusal=f"the first look is at {look.looks[0]} seeds")
-    refusal = _refusal(outcomes, plan, pair, scores, seeds)
+    refusal = _refusal(outcomes, plan, pair, scores, seeds, waiting)
     if refusal:
         return Battery(comparison=pair, refusal=refusal)
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]

@@ -110,6 +110,7 @@ def compare(
     plan: AnalysisPlan,
     *,
     seeds: Sequence[int],
+    waiting: Sequence[int] = (),
     look: Look | None,
     resamples: int,
     rng: np.random.Generator,
@@ -125,6 +126,8 @@ def compare(
     seeds
         The seeds to use, the same for every arm. An arm that did not finish with all of them gets no verdict,
         and its comparisons still count in the correction.
+    waiting
+        The seeds that are set aside until they have run in every arm.
     look
         The look that has been reached, in a study that declares looks.
     resamples
@@ -142,7 +145,9 @@ def compare(
     complete = [arm for arm in outcomes.arms if seeds and not lost_trials(outcomes, (arm,), seeds)]
     scores = {arm: outcomes.drawn(outcomes.scores(arm, seeds=seeds, metric=plan.metric)) for arm in complete}
     right = {arm: outcomes.answers(arm, seeds=seeds) == outcomes.labels for arm in complete}
-    tested = [examine(outcomes, plan, pair, scores, right, seeds=seeds, look=look, rng=rng) for pair in pairs]
+    tested = [
+        examine(outcomes, plan, pair, scores, right, seeds=seeds, waiting=waiting, look=look, rng=rng) for pair in pairs
+    ]
     made = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tested, strict=True) if one.result is not None]
     # Few resamples reach no far tail: their interval is then the widest that they can give, and says so.
     reach = min(1 - plan.alpha, 1 - 2 / (resamples + 1))

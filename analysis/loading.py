@@ -12,7 +12,7 @@ import numpy as np
 from analysis.errors import AlignmentError, FormatError, RecordError
 from analysis.outcomes import Outcomes, Trial
 from analysis.predictions import Predictions, read_clusters, read_predictions
-from analysis.records import Cell, Manifest, Record, read_manifest, read_record
+from analysis.records import Cell, Manifest, Record, read_looks, read_manifest, read_record
 
 _NAMED_AT_MOST = 5
 
@@ -56,6 +56,7 @@ def load(folder: Path) -> Outcomes:
         clusters=_clusters(folder, example_ids) if manifest.data.cluster else None,
         other_records=_count_others(folder, {cell.key for cell in manifest.cells}),
         set_aside=_names_in(folder / "set_aside"),
+        looks_taken=read_looks(folder),
     )
 
 

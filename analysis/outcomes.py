@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.clusters import cluster_scores
 from analysis.influence import metric_scores
-from analysis.records import Manifest, Record, Selection
+from analysis.records import Manifest, Record, Selection, TakenLook
 
 Status = Literal["finished", "diverged", "failed", "interrupted", "unreadable", "not run"]
 Reading = Literal["verdict", "published", "last", "best on test"]
@@ -52,6 +52,11 @@ class Trial:
         """The cell in words, such as ``lora-r4 seed 3``."""
         return f"{self.arm} seed {self.seed}"
 
+    @property
+    def pending(self) -> bool:
+        """Whether the trial has yet to run, or to run again after it was interrupted: it has shown nothing."""
+        return self.status in ("not run", "interrupted")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
@@ -79,6 +84,8 @@ class Outcomes:
         How many records in the folder belong to earlier versions of the study; they are not read.
     set_aside
         Names of the records that were set aside because they could not be read.
+    looks_taken
+        At which seeds, and by which plan, verdicts have been looked at.
     """
 
     folder: Path
@@ -91,6 +98,7 @@ class Outcomes:
     clusters: tuple[str, ...] | None
     other_records: int
     set_aside: tuple[str, ...]
+    looks_taken: tuple[TakenLook, ...]
 
     @property
     def n_examples(self) -> int:
@@ -118,8 +126,19 @@ class Outcomes:
 
     def lost_seeds(self) -> tuple[int, ...]:
         """Return the seeds with a trial that ended without predictions; one that has yet to run is not lost."""
-        ended = {trial.seed for trial in self.unfinished() if trial.status not in ("not run", "interrupted")}
+        ended = {trial.seed for trial in self.unfinished() if not trial.pending}
         return tuple(seed for seed in self.seeds if seed in ended)
+
+    def waiting_seeds(self) -> tuple[int, ...]:
+        """Return the seeds with a trial that has yet to run, in an arm that has begun.
+
+        An arm of which nothing has run holds no seed back, nor does one that joined after trials had finished: they
+        have no verdict until they have run, and the others keep theirs.
+        """
+        first = self.manifest.first_arms
+        begun = [arm for arm in self.arms if arm in first and not all(trial.pending for trial in self.of_arm(arm))]
+        waiting = {trial.seed for trial in self.unfinished(arms=begun) if trial.pending}
+        return tuple(seed for seed in self.seeds if seed in waiting)
 
     def epoch(self, trial: Trial, *, reading: Reading = "verdict") -> int:
         """Return the epoch of a finished trial that counts.

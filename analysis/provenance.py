@@ -6,14 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
+from analysis.battery import lost_trials
+from analysis.caveat import Caveat
+from analysis.history import history_caveats
 from analysis.outcomes import Outcomes, Trial
 from analysis.plan import AnalysisPlan
 from analysis.records import Record
 from analysis.verdict import collapse_rate_limit
-from analysis.words import counted, named_trials
+from analysis.words import counted, named_trials, waiting_in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +37,6 @@ class Origin:
     def mixed(self) -> bool:
         """Whether the trials disagree."""
         return len(self.values) > 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caveat:
-    """Something that a reader must know before trusting a table.
-
-    Parameters
-    ----------
-    short
-        A few words, fit for a line under every table.
-    text
-        The whole sentence.
-    """
-
-    short: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +66,9 @@ class Footer:
     collapse_rate: float
 
 
-def footer(outcomes: Outcomes, plan: AnalysisPlan, *, seeds: Sequence[int], taken_up: Sequence[int]) -> Footer:
+def footer(
+    outcomes: Outcomes, plan: AnalysisPlan, *, seeds: Sequence[int], taken_up: Sequence[int], waiting: Sequence[int]
+) -> Footer:
     """Gather provenance and caveats.
 
     Parameters
@@ -92,17 +80,22 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, *, seeds: Sequence[int], take
     seeds
         The seeds that the tables use.
     taken_up
-        The seeds that they would use if every trial had finished: all of the study, or those of the look.
+        The seeds that they would use if every one of their trials had finished: all of the study but those that wait,
+        or those of the look.
+    waiting
+        The seeds that are set aside until they have run in every arm.
     """
+    known = [*taken_up, *waiting]
     used = [trial for trial in outcomes.trials.values() if trial.status == "finished" and trial.seed in seeds]
     origins = _origins([trial.record for trial in used if trial.record is not None])
     dropped = tuple(seed for seed in taken_up if seed not in seeds)
     caveats = [
-        *_trial_caveats(outcomes, dropped, taken_up),
+        *_waiting_caveat(outcomes, seeds, waiting),
+        *_trial_caveats(outcomes, dropped, taken_up, waiting),
         *(_mixed(origin) for origin in origins if origin.mixed),
         *_dirty(used),
-        *_history_caveats(outcomes, plan),
-        *_plan_caveats(outcomes, plan, taken_up),
+        *history_caveats(outcomes, plan, taken_up=taken_up),
+        *_plan_caveats(outcomes, plan, known),
         *_selection_caveats(outcomes),
         *_folder_caveats(outcomes),
     ]
@@ -110,7 +103,7 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, *, seeds: Sequence[int], take
         origins=origins,
         caveats=tuple(caveats),
         n_seeds=len(seeds),
-        diverged=_diverged(outcomes, taken_up),
+        diverged=_diverged(outcomes, known),
         collapse_rate=collapse_rate_limit(len(seeds)) if seeds else math.nan,
     )
 
@@ -169,13 +162,23 @@ def _dirty(used: Sequence[Trial]) -> list[Caveat]:
     return [Caveat(short="uncommitted code", text=text)]
 
 
-def _trial_caveats(outcomes: Outcomes, dropped: Sequence[int], taken_up: Sequence[int]) -> list[Caveat]:
-    unfinished = [trial for trial in outcomes.unfinished() if trial.seed in taken_up]
+def _waiting_caveat(outcomes: Outcomes, seeds: Sequence[int], waiting: Sequence[int]) -> list[Caveat]:
+    if not waiting:
+        return []
+    short = f"{counted(len(waiting), 'seed')} of {len(outcomes.seeds)} yet to run"
+    return [Caveat(short=short, text=waiting_in_words(seeds, waiting))]
+
+
+def _trial_caveats(
+    outcomes: Outcomes, dropped: Sequence[int], taken_up: Sequence[int], waiting: Sequence[int]
+) -> list[Caveat]:
+    unfinished = lost_trials(outcomes, outcomes.arms, taken_up, waiting)
     caveats = []
     if unfinished:
         counts = Counter(trial.status for trial in unfinished)
         short = ", ".join(f"{count} {status}" for status, count in counts.items())
-        text = f"Of {len(outcomes.arms) * len(taken_up)} trials, without predictions: {named_trials(unfinished)}."
+        total = len(outcomes.arms) * (len(taken_up) + len(waiting))
+        text = f"Of {total} trials, without predictions: {named_trials(unfinished)}."
         caveats.append(Caveat(short=short, text=text))
     if dropped:
         named = ", ".join(str(seed) for seed in dropped)
@@ -214,39 +217,6 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
         until = "no look is declared for them" if last else "they wait for the next look"
         text = f"{counted(later, 'seed')} of the study beyond this look are not used: {until}."
         caveats.append(Caveat(short=f"{counted(later, 'later seed')} not used", text=text))
-    return caveats
-
-
-def _history_caveats(outcomes: Outcomes, plan: AnalysisPlan) -> list[Caveat]:
-    manifest = outcomes.manifest
-    caveats = []
-    late = [entry for entry in manifest.plan_history[1:] if entry.trials_finished > 0]
-    if late:
-        moments = "; ".join(f"{entry.frozen}, after {entry.trials_finished} finished" for entry in late)
-        text = f"The analysis plan changed after trials had finished ({moments} trials)."
-        caveats.append(Caveat(short="plan changed after trials finished", text=text))
-    changes = [(before, after) for before, after in pairwise(manifest.seed_history) if after.trials_finished > 0]
-    removed = [(before, after) for before, after in changes if set(before.seeds) - set(after.seeds)]
-    if removed:
-        moments = "; ".join(
-            f"{', '.join(str(seed) for seed in sorted(set(before.seeds) - set(after.seeds)))} after "
-            f"{after.trials_finished} trials"
-            for before, after in removed
-        )
-        text = f"Seeds left the study after trials had finished ({moments}). The p-values do not account for it."
-        caveats.append(Caveat(short="seeds removed after trials finished", text=text))
-    looks = [
-        (before, after)
-        for before, after in changes
-        if set(before.seeds) < set(after.seeds) and len(before.seeds) not in plan.looks
-    ]
-    if looks:
-        growth = "; ".join(f"{len(before.seeds)} to {len(after.seeds)}" for before, after in looks)
-        text = (
-            f"The seeds grew after trials had finished ({growth}): "
-            f"{counted(len(looks), 'undeclared look')} at the results. The p-values do not account for it."
-        )
-        caveats.append(Caveat(short=counted(len(looks), "undeclared look"), text=text))
     return caveats
 
 

@@ -55,19 +55,42 @@ class ArmEntry(_Stored):
 
 
 class PlanEntry(_Stored):
-    """A moment when the analysis plan was fixed or changed."""
+    """A moment when the analysis plan was fixed or changed; `arms` is None where an older version did not note them."""
 
     digest: str
     frozen: str
     trials_finished: int
+    arms: tuple[str, ...] | None = None
 
 
 class SeedEntry(_Stored):
-    """A moment when the seeds of the study were fixed or changed."""
+    """The first seeds of the study, or a moment when trials began to be trained with other ones."""
 
     seeds: tuple[int, ...]
     frozen: str
     trials_finished: int
+
+
+class TakenLook(_Stored):
+    """A moment when verdicts were looked at.
+
+    Parameters
+    ----------
+    seeds
+        The seeds that the verdicts took up.
+    plan
+        The digest of the plan that they were made by.
+    at
+        When, as an ISO 8601 time; empty in a report, which knows no clock.
+    """
+
+    seeds: tuple[int, ...]
+    plan: str
+    at: str = ""
+
+
+class _Looks(_Stored):
+    looks: tuple[TakenLook, ...]
 
 
 class ModelEntry(_Stored):
@@ -107,6 +130,12 @@ class Manifest(_Stored):
     def selection_of(self, arm: str) -> Selection:
         """Return the selection that an arm uses: its own, or the study's."""
         return self.arms[arm].selection or self.selection
+
+    @property
+    def first_arms(self) -> frozenset[str]:
+        """The arms that the study had before any of its trials had finished; all where that was not noted."""
+        noted = [entry.arms for entry in self.plan_history if not entry.trials_finished and entry.arms is not None]
+        return frozenset(noted[-1] if noted else self.arms)
 
 
 class SplitScores(_Stored):
@@ -237,6 +266,25 @@ def read_manifest(folder: Path) -> Manifest:
             raise RecordError(f"{path} cannot be used: {cell.arm} seed {cell.seed} stands twice among the cells")
         seen.add((cell.arm, cell.seed))
     return manifest
+
+
+def read_looks(folder: Path) -> tuple[TakenLook, ...]:
+    """Read at which seeds the verdicts of a study have been looked at: `looks.json`, where there is one.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds `study.json`.
+
+    Raises
+    ------
+    RecordError
+        If the file is there and does not say what docs/records.md describes.
+    FormatError
+        If its format is not the one that this version reads.
+    """
+    path = folder / "looks.json"
+    return _read_json(path, _Looks).looks if path.exists() else ()
 
 
 def read_record(folder: Path, cell: Cell) -> Record:

@@ -23,6 +23,7 @@ from analysis.metrics import METRICS
 from analysis.outcomes import Outcomes
 from analysis.plan import AnalysisPlan, parse_plan
 from analysis.provenance import Footer, footer
+from analysis.records import TakenLook
 from analysis.schedule import Look, current_look
 from analysis.selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
 
@@ -47,6 +48,11 @@ class StudyReport:
         The frozen analysis plan.
     seeds, dropped_seeds
         The seeds that the comparisons use, and those that left every arm under the plan's policy.
+    waiting_seeds
+        Seeds that are set aside until they have run in every arm.
+    taken_look
+        What `looks.json` is to remember of this look at the verdicts, but for its time; None where no comparison could
+        get a verdict, so that nothing was decided by looking.
     n_examples, n_clusters
         The number of test examples, and of their clusters (None where the study has none).
     look, decision
@@ -80,6 +86,8 @@ class StudyReport:
     plan: AnalysisPlan
     seeds: tuple[int, ...]
     dropped_seeds: tuple[int, ...]
+    waiting_seeds: tuple[int, ...]
+    taken_look: TakenLook | None
     n_examples: int
     n_clusters: int | None
     look: Look | None
@@ -132,12 +140,15 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
     look = current_look(outcomes, plan)
     taken_up = look.seeds if look is not None and look.number else outcomes.seeds
+    # A study without looks is judged by the seeds that every arm has run; those that still run are set aside.
+    waiting = outcomes.waiting_seeds() if look is None else ()
+    taken_up = tuple(seed for seed in taken_up if seed not in waiting)
     lost = outcomes.lost_seeds() if plan.failed_trials == "drop_seed" else ()
     seeds = tuple(seed for seed in taken_up if seed not in lost)
     finished = {arm: _finished_seeds(outcomes, arm, seeds) for arm in outcomes.arms}
     arms = tuple(summarize_arm(outcomes, arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms)
     rng = np.random.default_rng(_RESAMPLING_SEED)
-    comparisons = compare(outcomes, plan, seeds=seeds, look=look, resamples=resamples, rng=rng)
+    comparisons = compare(outcomes, plan, seeds=seeds, waiting=waiting, look=look, resamples=resamples, rng=rng)
     lifts = [selection_lift(outcomes, arm, seeds=finished[arm], confidence=1 - plan.alpha) for arm in outcomes.arms]
     gaps = [gap_by_selection(outcomes, one) for one in comparisons]
     data, kind = manifest.data, METRICS[plan.metric]
@@ -152,6 +163,8 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         plan=plan,
         seeds=seeds,
         dropped_seeds=tuple(seed for seed in taken_up if seed not in seeds),
+        waiting_seeds=waiting,
+        taken_look=_taken_look(outcomes, comparisons, taken_up),
         n_examples=outcomes.n_examples,
         n_clusters=outcomes.n_clusters,
         look=look,
@@ -183,7 +196,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
             for one in comparisons
         ),
         claims=check_claims(claims, manifest, comparisons, metric=plan.metric),
-        footer=footer(outcomes, plan, seeds=seeds, taken_up=taken_up),
+        footer=footer(outcomes, plan, seeds=seeds, taken_up=taken_up, waiting=waiting),
     )
 
 
@@ -195,6 +208,15 @@ def _decision(look: Look | None, comparisons: Sequence[ComparisonReport]) -> str
         return "go on"
     decided = all(one.verdict.differs or one.verdict.equivalent for one in comparisons)
     return "stop" if decided or look.is_last else "go on"
+
+
+def _taken_look(
+    outcomes: Outcomes, comparisons: Sequence[ComparisonReport], taken_up: tuple[int, ...]
+) -> TakenLook | None:
+    """Return what a look at these verdicts is remembered by; None where none of them could have been one."""
+    plans = outcomes.manifest.plan_history
+    decidable = any(one.verdict.label != "no verdict" and not one.verdict.reason for one in comparisons)
+    return TakenLook(seeds=taken_up, plan=plans[-1].digest if plans else "") if decidable else None
 
 
 def _finished_seeds(outcomes: Outcomes, arm: str, seeds: tuple[int, ...]) -> tuple[int, ...]:

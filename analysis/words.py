@@ -32,6 +32,39 @@ def in_packs(sizes: Collection[int]) -> str:
     return f"in packs of {least}" if least == most else f"in packs of {least} to {most}"
 
 
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    """Name seeds, runs of them by their ends.
+
+    Examples
+    --------
+    >>> seeds_in_words([4]), seeds_in_words([0, 1, 2, 3]), seeds_in_words([0, 1, 5, 6, 7, 9])
+    ('seed 4', 'seeds 0-3', 'seeds 0, 1, 5-7, 9')
+    """
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    parts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(parts)}"
+
+
+def waiting_in_words(seeds: Sequence[int], waiting: Sequence[int]) -> str:
+    """Say which seeds count, and which are set aside because they still run.
+
+    Examples
+    --------
+    >>> waiting_in_words([0, 1, 2], [3])
+    'Only seeds 0-2 count: seed 3 waits until every arm has run it.'
+    >>> waiting_in_words([], [0, 1])
+    'No seed counts yet: seeds 0, 1 wait until every arm has run them.'
+    """
+    count = f"Only {seeds_in_words(seeds)} count{'s' if len(seeds) == 1 else ''}" if seeds else "No seed counts yet"
+    wait, them = ("waits", "it") if len(waiting) == 1 else ("wait", "them")
+    return f"{count}: {seeds_in_words(waiting)} {wait} until every arm has run {them}."
+
+
 def named_trials(trials: Sequence[Trial]) -> str:
     """Name trials by how they ended: ``diverged: lora seed 3; not run: full seed 4, lora seed 4``."""
     by_status: dict[str, list[str]] = {}

@@ -12,7 +12,7 @@ from analysis.power import Settling
 from analysis.tables.digits import Scale, about, duration, level, p_value, percent
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.verdict import Verdict
-from analysis.words import counted, in_packs
+from analysis.words import counted, in_packs, waiting_in_words
 
 if TYPE_CHECKING:
     from analysis.report import StudyReport
@@ -112,6 +112,7 @@ def verdicts(report: StudyReport, footer: str) -> Table:
             f"Verdicts hold at alpha = {plan.alpha:g} for {counted(len(rows), 'comparison')} and both "
             f"questions (is there a gap? is it within {margin}?) together, {corrected}; "
             "each interval is for its comparison alone.",
+            *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
             *_look(report),
             *_wording(report),
             *_reasons(report),

@@ -1,0 +1,21 @@
+"""What a reader must know before trusting a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caveat:
+    """Something that a reader must know before trusting a table.
+
+    Parameters
+    ----------
+    short
+        A few words, fit for a line under every table.
+    text
+        The whole sentence.
+    """
+
+    short: str
+    text: str
