@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -32,12 +32,15 @@ def locked(folder: Path) -> Iterator[None]:
         raise LockedError(f"{folder} is being run by {_holder(folder)}; wait for it or stop it") from None
     except OSError as error:
         raise ResultsError(f"{folder} cannot be used for results: {error.strerror}") from None
+    holder = {"host": platform.node(), "pid": os.getpid(), "since": provenance.now()}
     try:
-        holder = {"host": platform.node(), "pid": os.getpid(), "since": provenance.now()}
-        (folder / ".holder.json").write_text(json.dumps(holder), "utf-8")
+        # Who holds the folder is told where that can be; a folder that takes no more must not hide its own reason.
+        with suppress(OSError):
+            (folder / ".holder.json").write_text(json.dumps(holder), "utf-8")
         yield
     finally:
-        (folder / ".holder.json").unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / ".holder.json").unlink(missing_ok=True)
         lock.release()
 
 

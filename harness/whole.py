@@ -13,7 +13,8 @@ from typing import BinaryIO
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write under another name, flush to the disk, rename: a reader sees the old file, or the whole new one.
 
-    What breaks in between leaves the old file as it was and nothing beside it, and is passed on.
+    What breaks in between leaves the old file as it was and nothing beside it, and is passed on; a disk that takes no
+    more as an `OSError`, also where what writes makes an error of its own of it, as `torch.save` does.
 
     Parameters
     ----------
@@ -29,9 +30,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         partial.replace(path)
         _sync_folder(path.parent)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+        if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
+            raise error.__context__ from None
         raise
 
 

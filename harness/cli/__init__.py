@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from harness.cli import output
 from harness.cli.analyze import analyze
 from harness.cli.audit import audit
 from harness.cli.plan import plan
@@ -26,17 +27,43 @@ for command in (run, analyze, audit, plan, status):
 
 def main() -> None:
     """Run a command; an error that a user can put right is one message and exit code 2."""
+    with output.guarded() as out:
+        code = _exit_code(out)
+    sys.exit(code)
+
+
+def _exit_code(out: output.Stream) -> int:
+    try:
+        code = _run()
+        out.end()
+    except output.OutputError as error:
+        out.forgiving = True
+        out.end()
+        # A reader that is gone has seen enough, as in `harness analyze | head`.
+        return 0 if error.reader_is_gone else _fail(str(error))
+    if out.failure is not None and not out.failure.reader_is_gone:
+        sys.stderr.write(f"{out.failure}; the run went on without it\n")
+    return code
+
+
+def _run() -> int:
     from analysis.errors import AnalysisError
     from harness.errors import HarnessError
 
     try:
         app()
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
     except (HarnessError, AnalysisError) as error:
         problems = getattr(error, "problems", ())
-        head = f"{len(problems)} problems:\n" if len(problems) > 1 else "error: "
-        sys.stderr.write(f"{head}{error}\n")
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough, as in `harness analyze | head`.
-        sys.stderr.close()
-        sys.exit(0)
+        return _fail(str(error), f"{len(problems)} problems:\n" if len(problems) > 1 else "error: ")
+    except OSError as error:
+        # Whatever a command did not expect of a disk: a folder that lost its permission, a file that is a folder.
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}")
+    return 0
+
+
+def _fail(message: str, head: str = "error: ") -> int:
+    sys.stderr.write(f"{head}{message}\n")
+    return 2

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import output
 from harness.cli.shared import (
     AsJson,
     Overrides,
@@ -46,6 +47,8 @@ def run(
     with needs_training_libraries():
         from harness.progress import display_for
         from harness.runner import run_study
+    if not as_json:
+        output.forgive()
     console = console_for(stderr=as_json)
     summary = run_study(loaded, results, storage=storage, display=display_for(console))
     if as_json:

@@ -81,10 +81,12 @@ def console_for(*, stderr: bool = False) -> Console:
     """Return a console as wide as its tables need, where there is no terminal to fit."""
     from rich.console import Console
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_FILE_WIDTH)
+    file = sys.stderr if stderr else sys.stdout
+    console = Console(file=file, highlight=False)
+    return console if console.is_terminal else Console(file=file, highlight=False, width=_FILE_WIDTH)
 
 
 def print_json(content: Any) -> None:
     """Print plain content as JSON."""
-    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    ascii_only = not sys.stdout.encoding.lower().startswith("utf")
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=ascii_only, allow_nan=False) + "\n")

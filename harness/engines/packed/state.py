@@ -56,7 +56,8 @@ class State:
             with whole_file(self._path) as stream:
                 torch.save({"version": _VERSION, **content}, stream)
         except (OSError, RuntimeError) as error:
-            self._say(f"{self._path} cannot be written ({error}); a run that is cut short starts this pack anew")
+            reason = error.strerror if isinstance(error, OSError) else error
+            self._say(f"{self._path} cannot be written: {reason}; a run that is cut short starts this pack anew")
 
     def discard(self) -> None:
         """Forget the pack: all of its trials are recorded."""
