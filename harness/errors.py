@@ -81,3 +81,9 @@ def did_you_mean(received: object, allowed: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of a library's error, or its type where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def in_short(error: BaseException) -> str:
+    """Return what a library says on one line, or its type where it says nothing."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:197]}..."

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import transformers
-from safetensors import SafetensorError
 from torch import nn
 
+from harness import pretrained
 from harness.adapters import adapted
 from harness.checkpoints import Checkpoint
-from harness.errors import ModelError, first_line
+from harness.errors import ModelError
 from harness.quiet import quiet
 from harness.seeding import Streams
 from harness.settings import Arm, Freeze
@@ -39,18 +38,9 @@ def build(checkpoint: Checkpoint, arm: Arm, *, n_classes: int, pad_token_id: int
         If the checkpoint has no such architecture, or the adapter or the freezing does not fit it.
     """
     with _forked(streams.initialisation), quiet():
-        try:
-            model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                checkpoint.source,
-                revision=checkpoint.revision,
-                num_labels=n_classes,
-                problem_type="single_label_classification",
-                dtype=torch.float32,
-            )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"model {checkpoint.name} cannot be loaded: {first_line(error)}") from None
-        model.config.pad_token_id = pad_token_id
-        return _fit(model, arm)
+        found = pretrained.load(checkpoint, n_classes=n_classes)
+        found.model.config.pad_token_id = pad_token_id
+        return _fit(found.model, arm)
 
 
 def describe(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> Parameters:
@@ -73,25 +63,13 @@ def outline(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> nn.Module:
         If the adapter or the freezing does not fit the model.
     """
     with torch.device("meta"), quiet():
-        try:
-            model = transformers.AutoModelForSequenceClassification.from_config(
-                _with_classes(checkpoint.config, n_classes)
-            )
-        except ValueError as error:
-            raise ModelError(f"model {checkpoint.name}: {first_line(error)}") from None
-        return _fit(model, arm)
+        return _fit(pretrained.load(checkpoint, n_classes=n_classes, outline=True).model, arm)
 
 
 def count(model: nn.Module) -> Parameters:
     """Count a model's parameters."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
     return Parameters(total=sum(n for n, _ in sizes), trainable=sum(n for n, trained in sizes if trained))
-
-
-def _with_classes(config: Any, n_classes: int) -> Any:
-    copied = type(config).from_dict(config.to_dict())
-    copied.num_labels = n_classes
-    return copied
 
 
 def _fit(model: nn.Module, arm: Arm) -> nn.Module:

@@ -53,7 +53,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
         classes, n_test = data_module.outline(study.data, beside=study.folder)
         n_classes = len(classes)
     try:
-        checkpoint = checkpoints.locate(study.model, study.revision, beside=study.folder)
+        checkpoint = checkpoints.locate(study.model, study.revision, beside=study.folder, download=False)
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model)
         if config is None:
