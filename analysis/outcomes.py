@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from analysis.clusters import cluster_scores
 from analysis.influence import metric_scores
 from analysis.records import Manifest, Record, Selection, TakenLook
+from analysis.stored import Status
 
-Status = Literal["finished", "diverged", "failed", "interrupted", "unreadable", "not run"]
 Reading = Literal["verdict", "published", "last", "best on test"]
 
 
@@ -229,6 +229,6 @@ class Outcomes:
         if selection.metric == "accuracy":
             right = np.argmax(trial.probabilities, axis=-1) == self.labels
             return trial.epochs[int(np.argmax(right.sum(axis=1)))]
-        losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs}
+        losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs if entry.test is not None}
         stored = [losses.get(epoch) for epoch in trial.epochs]
         return trial.epochs[int(np.argmin([np.inf if loss is None else loss for loss in stored]))]

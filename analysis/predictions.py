@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.types as kinds
 from numpy.typing import NDArray
 
 from analysis.errors import RecordError
@@ -37,8 +40,12 @@ class Predictions:
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
 
+    def same_examples(self, other: Predictions) -> bool:
+        """Whether both are about the same examples, in one order and with the same labels."""
+        return bool(self.example_ids.equals(other.example_ids)) and np.array_equal(self.labels, other.labels)
 
-def read_predictions(folder: Path, *, n_classes: int) -> Predictions:
+
+def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None) -> Predictions:
     """Read the stored predictions of one trial.
 
     Parameters
@@ -47,16 +54,23 @@ def read_predictions(folder: Path, *, n_classes: int) -> Predictions:
         The trial's folder.
     n_classes
         The number of classes of the study.
+    sha256
+        The hash of the file that the trial's record names; where None the file is taken as it is.
 
     Raises
     ------
     RecordError
-        If the file is missing or unreadable, its epochs do not list the same examples, an example stands
-        twice, a label is no class, or the probabilities of an example are not finite or do not add up to 1.
+        If the file is missing, unreadable or not the one that the record names, a column has another type, its epochs
+        do not list the same examples, an example stands twice, a label is no class, or the probabilities of an example
+        are outside 0 to 1 or do not add up to 1.
     """
     path = folder / "predictions.parquet"
     columns = [f"p_{label}" for label in range(n_classes)]
-    table = _read_table(path, {"epoch", "example_id", "label", *columns})
+    content = _bytes(path)
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise RecordError(f"{path} is not the file that the trial's record names: it was changed or exchanged")
+    expected = {"epoch": kinds.is_integer, "example_id": _is_text, "label": kinds.is_integer}
+    table = _table(path, content, expected | dict.fromkeys(columns, kinds.is_floating))
     epoch = table["epoch"].to_numpy()
     labels = table["label"].to_numpy().astype(np.int64)
     ids = table["example_id"].cast(pa.string()).combine_chunks()
@@ -77,6 +91,8 @@ def read_predictions(folder: Path, *, n_classes: int) -> Predictions:
     probabilities = np.stack([table[column].to_numpy() for column in columns], axis=-1).astype(np.float32)
     if not np.isfinite(probabilities).all():
         raise RecordError(f"{path} cannot be used: a probability is not finite")
+    if probabilities.min() < 0 or probabilities.max() > 1 + _SUM:
+        raise RecordError(f"{path} cannot be used: a probability is outside 0 to 1")
     if np.any(np.abs(probabilities.sum(axis=-1) - 1) > _SUM):
         raise RecordError(f"{path} cannot be used: the probabilities of an example do not add up to 1")
     return Predictions(
@@ -101,25 +117,44 @@ def read_clusters(folder: Path) -> dict[str, str]:
         If the file is missing or unreadable, or an example stands twice.
     """
     path = folder / "clusters.parquet"
-    table = _read_table(path, {"example_id", "cluster"})
+    table = _table(path, _bytes(path), {"example_id": _is_text, "cluster": _is_text})
     clusters = dict(zip(table["example_id"].to_pylist(), table["cluster"].to_pylist(), strict=True))
     if len(clusters) < table.num_rows:
         raise RecordError(f"{path} cannot be used: an example id stands twice")
     return clusters
 
 
-def _read_table(path: Path, expected: set[str]) -> pa.Table:
+def _bytes(path: Path) -> bytes:
     try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         raise RecordError(f"{path} does not exist") from None
-    except (OSError, pa.ArrowException) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from None
-    if set(table.column_names) != expected:
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _table(path: Path, content: bytes, expected: Mapping[str, Callable[[pa.DataType], bool]]) -> pa.Table:
+    try:
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        table.validate(full=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise RecordError(f"{path} cannot be read: {_first_line(error)}") from None
+    if sorted(table.column_names) != sorted(expected):
         raise RecordError(
             f"{path} cannot be used: expected the columns {', '.join(sorted(expected))}, "
             f"got {', '.join(table.column_names)}"
         )
+    for name, is_right in expected.items():
+        if not is_right(table.schema.field(name).type):
+            raise RecordError(f"{path} cannot be used: the column {name} holds {table.schema.field(name).type}")
     if any(column.null_count for column in table.columns):
         raise RecordError(f"{path} cannot be used: a value is missing")
     return table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(kinds.is_string(kind) or kinds.is_large_string(kind))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,24 +1,31 @@
-"""`study.json` and `record.json`, as docs/records.md describes them: what the analysis reads of each."""
+"""What `study.json` and `record.json` say, as docs/records.md describes them: every key that a reader uses."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from analysis.errors import FormatError, RecordError
+from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT = 1
 """The format that this version reads."""
 
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A whole number that every reader of the file can hold."""
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+class Stored(BaseModel):
+    """The base of all that is stored."""
+
+    # Strict: a text is no number. Every number is finite.
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
-class Selection(_Stored):
+class _Kept(Stored):
+    # It is written back when the manifest is written anew, with what a later version may have added.
+    model_config = ConfigDict(extra="allow")
+
+
+class Selection(Stored):
     """Which epoch of a trial counts.
 
     Parameters
@@ -39,39 +46,44 @@ class Selection(_Stored):
         return self.rule == "best" and self.on == "test"
 
 
-class Cell(_Stored):
+class Cell(Stored):
     """One trial of the study: an arm, a seed, and the folder of its record."""
 
     arm: str
-    seed: int
-    # The key becomes part of a path, so it may hold nothing that leaves the folder.
-    key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    seed: Count
+    # The key becomes part of a path, so it may hold nothing that leaves the folder, and be no longer than a file name.
+    key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)
+
+    @property
+    def name(self) -> str:
+        """The cell in words, such as ``lora-r4 seed 3``."""
+        return f"{self.arm} seed {self.seed}"
 
 
-class ArmEntry(_Stored):
+class ArmEntry(Stored):
     """What the manifest says about an arm that the analysis needs."""
 
     selection: Selection | None = None
 
 
-class PlanEntry(_Stored):
+class PlanEntry(_Kept):
     """A moment when the analysis plan was fixed or changed; `arms` is None where an older version did not note them."""
 
     digest: str
     frozen: str
-    trials_finished: int
+    trials_finished: Count
     arms: tuple[str, ...] | None = None
 
 
-class SeedEntry(_Stored):
+class SeedEntry(_Kept):
     """The first seeds of the study, or a moment when trials began to be trained with other ones."""
 
-    seeds: tuple[int, ...]
+    seeds: tuple[Count, ...]
     frozen: str
-    trials_finished: int
+    trials_finished: Count
 
 
-class TakenLook(_Stored):
+class TakenLook(Stored):
     """A moment when verdicts were looked at.
 
     Parameters
@@ -84,33 +96,35 @@ class TakenLook(_Stored):
         When, as an ISO 8601 time; empty in a report, which knows no clock.
     """
 
-    seeds: tuple[int, ...]
+    seeds: tuple[Count, ...]
     plan: str
     at: str = ""
 
 
-class _Looks(_Stored):
+class Looks(Stored):
+    """`looks.json`: every moment when verdicts were looked at."""
+
     looks: tuple[TakenLook, ...]
 
 
-class ModelEntry(_Stored):
+class ModelEntry(Stored):
     """The model of the study, as written in it."""
 
     name: str
 
 
-class DataEntry(_Stored):
+class DataEntry(Stored):
     """The data of the study: names, class names in the order of the labels, and sizes."""
 
     path: str
     name: str | None = None
     cluster: str | None = None
     classes: tuple[str, ...] = Field(min_length=2)
-    n_train: int
-    n_test: int
+    n_train: Count
+    n_test: Count
 
 
-class Manifest(_Stored):
+class Manifest(Stored):
     """A study as `study.json` describes it."""
 
     name: str
@@ -138,51 +152,68 @@ class Manifest(_Stored):
         return frozenset(noted[-1] if noted else self.arms)
 
 
-class SplitScores(_Stored):
+class SplitScores(Stored):
     """Loss and accuracy on a split; None where they were not finite."""
 
     loss: float | None = None
-    accuracy: float | None = None
+    accuracy: float | None = Field(default=None, ge=0, le=1)
 
 
-class EpochEntry(_Stored):
-    """What a trial recorded at the end of an epoch."""
+class EpochEntry(Stored):
+    """What a trial recorded at the end of an epoch; a tuning trial has no scores on test."""
 
-    epoch: int
-    test: SplitScores
+    epoch: Count
+    test: SplitScores | None = None
 
 
-class Seconds(_Stored):
+class Seconds(Stored):
     """Wall-clock seconds, and whether they are the trial's own (``"solo"``) or what else they are."""
 
-    training: float
-    evaluation: float | None = None
+    training: float = Field(ge=0)
+    evaluation: float | None = Field(default=None, ge=0)
     timing: str
 
 
-class PeakMemory(_Stored):
+class PeakMemory(Stored):
     """Largest memory in use, and how it was measured."""
 
-    bytes: int | None = None
+    bytes: Count | None = None
     method: str | None = None
 
 
-class Parameters(_Stored):
+class Parameters(Stored):
     """Parameter counts of the model as it was trained."""
 
-    total: int
-    trainable: int
+    total: Count
+    trainable: Count
 
 
-class Device(_Stored):
+class Device(Stored):
     """Where a trial ran."""
 
     type: str
     name: str | None = None
     precision: str | None = None
+    threads: Count | None = None
 
 
-class Provenance(_Stored):
+class Failure(Stored):
+    """Why a trial did not finish."""
+
+    type: str | None = None
+    message: str | None = None
+
+
+class Candidate(Stored):
+    """Which search a tuning trial belongs to, its number there, what it tried, and what the hold-out said."""
+
+    search: str
+    number: Count
+    params: dict[str, bool | int | float | str]
+    value: float | None = None
+
+
+class Provenance(Stored):
     """What a trial was run with."""
 
     versions: dict[str, str | None] = {}
@@ -191,125 +222,42 @@ class Provenance(_Stored):
     hardware: dict[str, Any] = {}
 
 
-class Record(_Stored):
+class Record(Stored):
     """One trial as `record.json` describes it."""
 
     key: str
-    seed: int
+    seed: Count
     status: Literal["finished", "diverged", "failed", "interrupted"]
-    error: dict[str, Any] | None = None
+    error: Failure | None = None
     epochs: tuple[EpochEntry, ...] = ()
-    selected_epoch: int | None = None
+    selected_epoch: Count | None = None
+    predictions_sha256: str | None = None
     seconds: Seconds | None = None
     peak_memory: PeakMemory | None = None
     parameters: Parameters | None = None
     engine: str | None = None
-    pack_size: int = Field(default=1, ge=1)
+    pack_size: int = Field(default=1, ge=1, le=2**63 - 1)
     device: Device | None = None
     provenance: Provenance = Provenance()
+    tuning: Candidate | None = None
 
     @property
     def solo(self) -> bool:
         """Whether the trial had its device to itself, so that its time and its memory are its own."""
         return self.pack_size == 1 and (self.seconds is None or self.seconds.timing == "solo")
 
+    @property
+    def accuracy(self) -> float | None:
+        """Accuracy on test at the epoch that the trial arrived at."""
+        scores = next((entry.test for entry in self.epochs if entry.epoch == self.selected_epoch), None)
+        return scores.accuracy if scores is not None else None
 
-_Model = TypeVar("_Model", bound=_Stored)
+    @property
+    def all_seconds(self) -> float | None:
+        """Seconds of training and evaluation together, where they were recorded."""
+        return None if self.seconds is None else self.seconds.training + (self.seconds.evaluation or 0.0)
 
-
-def _read_json(path: Path, model: type[_Model]) -> _Model:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecordError(f"{path} does not exist") from None
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise RecordError(f"{path} cannot be read: expected a JSON object, got {type(content).__name__}")
-    written = content.get("format")
-    if isinstance(written, bool) or not isinstance(written, int):
-        raise RecordError(f"{path} cannot be read: expected a whole number as its format, got {written!r}")
-    if written != FORMAT:
-        advice = "update ablation-harness" if written > FORMAT else "read it with the version that wrote it"
-        raise FormatError(f"{path} has format {written}; this version reads format {FORMAT}: {advice}")
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        more = f" (and {error.error_count() - 1} more problems)" if error.error_count() > 1 else ""
-        raise RecordError(f"{path} cannot be used: {where}: {fault['msg']}{more}") from None
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a results folder.
-
-    Parameters
-    ----------
-    folder
-        The folder that holds `study.json`.
-
-    Raises
-    ------
-    RecordError
-        If there is no such file, or it does not say what docs/records.md describes.
-    FormatError
-        If its format is not the one that this version reads.
-    """
-    path = folder / "study.json"
-    manifest = _read_json(path, Manifest)
-    seen: set[tuple[str, int]] = set()
-    for cell in manifest.cells:
-        if cell.arm not in manifest.arms:
-            raise RecordError(f"{path} cannot be used: a cell names the arm {cell.arm!r}, which it does not define")
-        if (cell.arm, cell.seed) in seen:
-            raise RecordError(f"{path} cannot be used: {cell.arm} seed {cell.seed} stands twice among the cells")
-        seen.add((cell.arm, cell.seed))
-    return manifest
-
-
-def read_looks(folder: Path) -> tuple[TakenLook, ...]:
-    """Read at which seeds the verdicts of a study have been looked at: `looks.json`, where there is one.
-
-    Parameters
-    ----------
-    folder
-        The folder that holds `study.json`.
-
-    Raises
-    ------
-    RecordError
-        If the file is there and does not say what docs/records.md describes.
-    FormatError
-        If its format is not the one that this version reads.
-    """
-    path = folder / "looks.json"
-    return _read_json(path, _Looks).looks if path.exists() else ()
-
-
-def read_record(folder: Path, cell: Cell) -> Record:
-    """Read the record of one trial.
-
-    Parameters
-    ----------
-    folder
-        The trial's folder.
-    cell
-        The cell that the record must belong to.
-
-    Raises
-    ------
-    RecordError
-        If the record is missing, unreadable, or belongs to another trial.
-    FormatError
-        If its format is not the one that this version reads.
-    """
-    path = folder / "record.json"
-    record = _read_json(path, Record)
-    if (record.key, record.seed) != (cell.key, cell.seed):
-        raise RecordError(
-            f"{path} belongs to key {record.key}, seed {record.seed}, not to key {cell.key}, seed {cell.seed}"
-        )
-    if record.status == "finished" and (record.selected_epoch is None or not record.epochs):
-        raise RecordError(f"{path} is finished but names no epochs")
-    return record
+    @property
+    def reason(self) -> str:
+        """Why the trial did not finish, where its record says so."""
+        return (self.error.message if self.error is not None else None) or "no message was recorded"

@@ -8,7 +8,7 @@ from typing import Any
 from harness import provenance
 from harness.checkpoints import Checkpoint
 from harness.data import TaskData
-from harness.record import digest
+from harness.record import Manifest, digest
 from harness.settings import Arm, Best
 from harness.study import Study
 from harness.trials import Trial
@@ -21,7 +21,7 @@ def manifest_of(
     checkpoint: Checkpoint,
     data: TaskData,
     trials: tuple[Trial, ...],
-    before: Mapping[str, Any] | None,
+    before: Manifest | None,
     finished: int,
 ) -> dict[str, Any]:
     """Return study.json; the histories grow where the plan or the seeds changed."""
@@ -31,10 +31,10 @@ def manifest_of(
     plan = resolved["analysis"]
     if study.data.cluster:
         plan = {"analysis": plan, "cluster": study.data.cluster}
-    plans = list(before["plan_history"]) if before else []
+    plans = [entry.model_dump(mode="json") for entry in before.plan_history] if before else []
     if not plans or plans[-1]["digest"] != digest(plan):
         plans.append({"digest": digest(plan), "analysis": resolved["analysis"], **frozen})
-    seeds = list(before["seed_history"]) if before else []
+    seeds = [entry.model_dump(mode="json") for entry in before.seed_history] if before else []
     if not seeds or seeds[-1]["seeds"] != list(study.seeds):
         seeds.append({"seeds": list(study.seeds), **frozen})
     return {

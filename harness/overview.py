@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
-from harness.record import Store
+from harness.record import FINAL, Store
 from harness.study import Study
+
+TO_RUN = ("missing", "failed", "interrupted", "unreadable")
+"""Cells with these statuses are trained by a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class StudyStatus:
     arms : tuple of ArmStatus
         In the order of the study file.
     troubles : tuple of str
-        Each cell that failed, diverged or was interrupted, with its reason.
+        Each cell that failed, diverged, was interrupted or cannot be read, with its reason.
     seconds_left : float
         For the cells to run, from the trials already measured; NaN before the first.
     others : int
@@ -65,8 +68,8 @@ class StudyStatus:
 
     @property
     def to_run(self) -> int:
-        """Cells that a run would train: those that are missing, failed or interrupted."""
-        return sum(arm.statuses.get(s, 0) for arm in self.arms for s in ("missing", "failed", "interrupted"))
+        """Cells that a run would train: those that are missing, failed, interrupted or unreadable."""
+        return sum(arm.statuses.get(s, 0) for arm in self.arms for s in TO_RUN)
 
     def to_json(self) -> dict[str, Any]:
         """Return what JSON can hold; None for a time that is not known."""
@@ -107,29 +110,26 @@ def status(folder: Path) -> StudyStatus:
     Raises
     ------
     ResultsError
-        If the folder holds no study.
+        If the folder holds no study, or one that cannot be read.
     """
     store = Store(folder)
     manifest = store.manifest()
     if manifest is None:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
-    states: dict[str, Counter[str]] = {arm: Counter() for arm in manifest["arms"]}
-    seconds: dict[str, list[float]] = {arm: [] for arm in manifest["arms"]}
+    states: dict[str, Counter[str]] = {arm: Counter() for arm in manifest.arms}
+    seconds: dict[str, list[float]] = {arm: [] for arm in manifest.arms}
     packed: set[str] = set()
     troubles = []
-    for cell in manifest["cells"]:
-        record = store.record(cell["key"])
-        state = record["status"] if record else "missing"
-        states[cell["arm"]][state] += 1
-        if record is None:
-            continue
-        if state in {"finished", "diverged"}:
-            seconds[cell["arm"]].append(record["seconds"]["training"] + record["seconds"]["evaluation"])
-            if record.get("pack_size", 1) > 1:
-                packed.add(cell["arm"])
-        if state != "finished":
-            reason = f": {record['error']['message']}" if record["error"] else ""
-            troubles.append(f"{cell['arm']}, seed {cell['seed']}: {state}{reason}")
+    for trial in store.stored(manifest):
+        cell, record = trial.cell, trial.record
+        states[cell.arm]["missing" if trial.status == "not run" else trial.status] += 1
+        if record is not None and trial.status in FINAL:
+            if record.all_seconds is not None:
+                seconds[cell.arm].append(record.all_seconds)
+            if record.pack_size > 1:
+                packed.add(cell.arm)
+        if trial.status not in ("finished", "not run"):
+            troubles.append(f"{cell.arm}, seed {cell.seed}: {trial.status}: {trial.message}")
     everything = [s for values in seconds.values() for s in values]
     usual = statistics.fmean(everything) if everything else float("nan")
     arms = tuple(
@@ -143,16 +143,15 @@ def status(folder: Path) -> StudyStatus:
         for arm, counts in states.items()
     )
     left = sum(
-        sum(a.statuses.get(s, 0) for s in ("missing", "failed", "interrupted"))
-        * (usual if a.mean_seconds != a.mean_seconds else a.mean_seconds)
+        sum(a.statuses.get(s, 0) for s in TO_RUN) * (usual if a.mean_seconds != a.mean_seconds else a.mean_seconds)
         for a in arms
     )
     return StudyStatus(
-        name=manifest["name"],
+        name=manifest.name,
         arms=arms,
         troubles=tuple(troubles),
         seconds_left=left,
-        others=store.others({cell["key"] for cell in manifest["cells"]}),
+        others=store.others({cell.key for cell in manifest.cells}),
     )
 
 
@@ -161,5 +160,5 @@ def same_settings(study: Study, folder: Path) -> bool:
     manifest = Store(folder).manifest()
     if manifest is None:
         return True
-    now, then = study.model_dump(mode="json"), manifest["study"]
+    now, then = study.model_dump(mode="json"), manifest.study
     return all(now[key] == then.get(key) for key in ("model", "revision", "data", "arms"))

@@ -8,7 +8,6 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.engines import Outcome, Progress
+from harness.record import Record
 from harness.trials import Trial
 
 # Bars of running trials that are shown: more would push the arms off the screen.
@@ -34,7 +34,7 @@ class Display:
     def tuning(self, arm: str, done: int, total: int) -> None:
         """Tell how far the search of an arm is."""
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Mapping[str, Any]], estimate: float) -> None:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
         """Tell what is done, what is to do, and the estimated seconds of one trial."""
 
     def step(self, progress: Progress) -> None:
@@ -73,7 +73,7 @@ class _Count:
         self._estimate = 0.0
         self._began = time.monotonic()
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Mapping[str, Any]], estimate: float) -> str:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> str:
         self.total, self._estimate = len(trials), estimate
         for trial in trials:
             arm = self.arms[trial.arm]
@@ -81,12 +81,12 @@ class _Count:
             record = records.get(trial.key)
             if record is None:
                 self.todo[trial.key] = trial.arm
-            elif record["status"] == "finished":
-                chosen = next(e for e in record["epochs"] if e["epoch"] == record["selected_epoch"])
-                arm.accuracies.append(chosen["test"]["accuracy"])
-                arm.seconds.append(record["seconds"]["training"] + record["seconds"]["evaluation"])
+            elif record.status == "finished" and record.accuracy is not None:
+                arm.accuracies.append(record.accuracy)
+                if record.all_seconds is not None:
+                    arm.seconds.append(record.all_seconds)
             else:
-                arm.troubles.append(f"seed {trial.seed} {record['status']}")
+                arm.troubles.append(f"seed {trial.seed} {record.status}")
         arms = len(self.arms)
         shape = f"{_plural(self.total, 'cell')} ({_plural(arms, 'arm')} x {_plural(self.total // arms, 'seed')})"
         done = self.total - len(self.todo)
@@ -138,7 +138,7 @@ class Lines(Display):
         """Print one line a candidate."""
         self.say(f"search {arm}: {done} of {total} candidates")
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Mapping[str, Any]], estimate: float) -> None:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
         """Print what is to do."""
         self.say(self._count.open(trials, records, estimate))
 
@@ -181,7 +181,7 @@ class Terminal(Display):
             self._search = self._bars.add_task("", total=total, label="search", note="")
         self._bars.update(self._search, label=f"search {arm}", completed=done, total=total, note="candidates")
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Mapping[str, Any]], estimate: float) -> None:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
         """Say what is to do, and show the bar of the study."""
         if self._search is not None:
             self._bars.remove_task(self._search)

@@ -1,26 +1,38 @@
-"""One trial on disk, and the study's manifest: the format that docs/records.md describes."""
+"""One trial on disk, and the study's manifest: the format that docs/records.md describes.
+
+What is on disk is read by `analysis`, the one reader, so that no two commands can disagree about a trial.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.errors import FormatError, RecordError
+from analysis.predictions import Predictions
+from analysis.reading import read_candidate, read_manifest
+from analysis.records import FORMAT, Cell, Manifest, Record
+from analysis.stored import StoredTrial, count_others, read_trials
 from harness import provenance
 from harness.data import Split
 from harness.engines import Epoch, Outcome, Score
 from harness.errors import ResultsError
 from harness.seeding import streams
+from harness.trials import Trial
 from harness.whole import whole_file
 
-FORMAT = 1
+__all__ = ["FINAL", "FORMAT", "Manifest", "Record", "Store", "StoredTrial", "digest", "stamped"]
+
 # Outcomes that a second run would repeat.
 FINAL = {"finished", "diverged"}
 
@@ -37,18 +49,26 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def manifest(self) -> dict[str, Any] | None:
+    def manifest(self) -> Manifest | None:
         """Return study.json, or None where there is none.
 
         Raises
         ------
         ResultsError
-            If it cannot be read, or a newer version wrote it.
+            If it cannot be used, with every problem and what to do, or if another version wrote it.
         """
         path = self.folder / "study.json"
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
-        return _read_json(path)
+        try:
+            return read_manifest(self.folder)
+        except FormatError as error:
+            raise ResultsError(str(error)) from None
+        except RecordError as error:
+            raise ResultsError(
+                f"{error}. Move it away, and harness run writes a new one; the trials are kept and not trained again: "
+                f"mv {path} {path}.broken"
+            ) from None
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write study.json."""
@@ -59,46 +79,84 @@ class Store:
         table = pa.table({"example_id": pa.array(test.ids, pa.string()), "cluster": pa.array(clusters, pa.string())})
         _write(self.folder / "clusters.parquet", _parquet(table))
 
-    def record(self, key: str, *, tuning: bool = False) -> dict[str, Any] | None:
-        """Return the record of one trial, or None where there is none that can be read."""
-        folder = self._trial(key, tuning)
-        path = folder / "record.json"
-        if not path.exists():
+    def stored(self, manifest: Manifest) -> tuple[StoredTrial, ...]:
+        """Return what is stored of every cell of the study, in the order of the manifest.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote a record.
+        """
+        return self._read(manifest.cells, len(manifest.data.classes))
+
+    def trials(self, trials: Sequence[Trial], test: Split, n_classes: int) -> dict[str, StoredTrial]:
+        """Return what is stored of trials by their keys; finished ones must be about the examples of the test split.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote a record.
+        """
+        examples = Predictions(
+            epochs=(),
+            example_ids=pa.array(test.ids, pa.string()),
+            labels=np.asarray(test.labels, dtype=np.int64),
+            probabilities=np.empty((0, len(test), n_classes), dtype=np.float32),
+        )
+        cells = [Cell(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
+        return {one.cell.key: one for one in self._read(cells, n_classes, examples)}
+
+    def candidate(self, slot: str, *, search: str, number: int, say: Callable[[str], None]) -> Record | None:
+        """Return the record of a tuning trial, or None where there is none; one that cannot be used is set aside.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote it.
+        """
+        folder = self._trial(slot, True)
+        if not os.path.lexists(folder / "record.json"):
             return None
         try:
-            found = json.loads(path.read_text("utf-8"))
-            version = found["format"]
-            if not isinstance(version, int):
-                return None
-            if version <= FORMAT and found["status"] in FINAL and found["epochs"] and not tuning:
-                pq.read_schema(folder / "predictions.parquet")
-        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+            return read_candidate(folder, search=search, number=number)
+        except FormatError as error:
+            raise ResultsError(str(error)) from None
+        except RecordError as error:
+            say(f"{error}; set aside as {self._aside(folder)}, and it runs again")
             return None
-        _check_version(path, version)
-        return dict(found)
 
-    def set_aside_broken(self, keys: Mapping[str, str]) -> list[str]:
-        """Move the trials that cannot be read out of the way, and say so.
-
-        Parameters
-        ----------
-        keys : mapping of str to str
-            For each key the name of its cell.
-        """
+    def set_aside(self, trials: Sequence[StoredTrial]) -> list[str]:
+        """Move the trials that cannot be read out of the way, and say so."""
         said = []
-        for key, cell in keys.items():
-            folder = self._trial(key, False)
-            if folder.is_dir() and self.record(key) is None:
-                if not (folder / "record.json").exists():
-                    # Predictions without a record are a trial that was cut short while it was written.
-                    shutil.rmtree(folder)
-                    continue
-                aside = self.folder / "set_aside"
-                aside.mkdir(exist_ok=True)
-                target = next(p for i in range(10**6) if not (p := aside / f"{key}.{i}").exists())
-                folder.rename(target)
-                said.append(f"{cell}: its record could not be read; set aside as {target}, and it runs again")
+        for trial in trials:
+            folder = self._trial(trial.cell.key, False)
+            if trial.status == "unreadable":
+                target = self._aside(folder)
+                said.append(f"{trial.cell.name}: {trial.message}; set aside as {target}, and it runs again")
+            elif trial.status == "not run" and folder.is_dir():
+                # Predictions without a record are a trial that was cut short while it was written.
+                shutil.rmtree(folder)
         return said
+
+    def _aside(self, folder: Path) -> Path:
+        aside = self.folder / "set_aside"
+        try:
+            aside.mkdir(exist_ok=True)
+            target = next(p for i in range(10**6) if not os.path.lexists(p := aside / f"{folder.name}.{i}"))
+            folder.rename(target)
+        except OSError as error:
+            raise ResultsError(
+                f"{folder} cannot be read, and cannot be set aside in {aside}: {error.strerror}; move it away by hand"
+            ) from None
+        return target
+
+    def _read(
+        self, cells: Sequence[Cell], n_classes: int, examples: Predictions | None = None
+    ) -> tuple[StoredTrial, ...]:
+        try:
+            return read_trials(self.folder, cells, n_classes=n_classes, examples=examples)
+        except FormatError as error:
+            raise ResultsError(str(error)) from None
 
     def write(self, outcome: Outcome, test: Split, more: Mapping[str, Any], *, slot: str | None = None) -> None:
         """Write one trial: predictions first, the record last.
@@ -122,14 +180,16 @@ class Store:
         trial = outcome.trial
         folder = self._trial(slot or trial.key, trial.tuning)
         scored = [epoch for epoch in outcome.epochs if epoch.probabilities is not None]
+        written = None
         if scored:
-            _write_predictions(folder / "predictions.parquet", scored, test)
-        _write(folder / "record.json", _json(_record(outcome, more)))
+            predictions = _predictions(scored, test)
+            written = hashlib.sha256(predictions).hexdigest()
+            _write(folder / "predictions.parquet", predictions)
+        _write(folder / "record.json", _json({**_record(outcome, more), "predictions_sha256": written}))
 
     def others(self, keys: set[str]) -> int:
-        """Count the trials in the folder that do not belong to the study as it is now."""
-        trials = self.folder / "trials"
-        return sum(path.name not in keys for path in trials.iterdir()) if trials.is_dir() else 0
+        """Count the records in the folder that do not belong to the study as it is now."""
+        return count_others(self.folder, keys)
 
     def _trial(self, key: str, tuning: bool) -> Path:
         return self.folder / ("tuning" if tuning else "trials") / key
@@ -186,7 +246,7 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _write_predictions(path: Path, epochs: list[Epoch], test: Split) -> None:
+def _predictions(epochs: list[Epoch], test: Split) -> bytes:
     n, classes = len(test), epochs[0].probabilities.shape[1]  # type: ignore[union-attr]
     columns: dict[str, pa.Array] = {
         "epoch": pa.array([epoch.epoch for epoch in epochs for _ in range(n)], pa.int32()),
@@ -196,7 +256,7 @@ def _write_predictions(path: Path, epochs: list[Epoch], test: Split) -> None:
     for c in range(classes):
         values = [p for epoch in epochs for p in epoch.probabilities[:, c]]  # type: ignore[index]
         columns[f"p_{c}"] = pa.array(values, pa.float32())
-    _write(path, _parquet(pa.table(columns)))
+    return _parquet(pa.table(columns))
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -207,26 +267,6 @@ def _parquet(table: pa.Table) -> bytes:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultsError(
-            f"{path} cannot be read ({error}); move it away, and the study starts from its records"
-        ) from None
-    if not isinstance(found, dict) or not isinstance(found.get("format"), int):
-        raise ResultsError(f"{path} is no study manifest: it has no format number")
-    _check_version(path, found["format"])
-    return found
-
-
-def _check_version(path: Path, version: int) -> None:
-    if version > FORMAT:
-        raise ResultsError(
-            f"{path} has format {version}; this version of the harness reads up to {FORMAT}. Update ablation-harness"
-        )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -109,15 +109,15 @@ def run_study(
         if arms is None:
             return RunSummary(folder=store.folder, statuses={"missing": _cells(study)}, ran=0, stopped=True)
         trials = expand(study, arms=arms, model=checkpoint.identity, data=data.fingerprint)
-        keys = {trial.key: f"{trial.arm}, seed {trial.seed}" for trial in trials}
-        if len(keys) < len(trials):
+        if len({trial.key for trial in trials}) < len(trials):
             same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
             raise ResultsError(f"arms {', '.join(same)}: tuned to the same settings, so there is nothing to compare")
-        for said in store.set_aside_broken(keys):
+        stored = store.trials(trials, data.test, len(data.classes))
+        for said in store.set_aside(list(stored.values())):
             display.say(said)
-        records = {trial.key: record for trial in trials if (record := store.record(trial.key))}
-        records = {key: record for key, record in records.items() if record["status"] in FINAL}
-        finished = sum(record["status"] == "finished" for record in records.values())
+        records = {key: one.record for key, one in stored.items() if one.status in FINAL and one.record is not None}
+        statuses: dict[str, str] = {key: record.status for key, record in records.items()}
+        finished = sum(status == "finished" for status in statuses.values())
         sweep = Sweep(study.name, url)
         if data.clusters is not None:
             store.write_clusters(data.test, data.clusters)
@@ -131,14 +131,14 @@ def run_study(
             done = frozenset(records)
             for outcome in _train(trainer, trials, done, stop, store, data, sweep, display, model):
                 ran += 1
-                records[outcome.trial.key] = {"status": outcome.status}
+                statuses[outcome.trial.key] = outcome.status
         except KeyboardInterrupt:
             # Between two trials: what is finished is on disk.
             stop.set()
         finally:
             display.close()
-    statuses = Counter(records[t.key]["status"] if t.key in records else "missing" for t in trials)
-    return RunSummary(folder=store.folder, statuses=dict(statuses), ran=ran, stopped=stop.is_set())
+    counts = Counter(statuses.get(trial.key, "missing") for trial in trials)
+    return RunSummary(folder=store.folder, statuses=dict(counts), ran=ran, stopped=stop.is_set())
 
 
 def prepare(

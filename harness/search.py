@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from harness.engines import Outcome
 from harness.errors import ResultsError
-from harness.record import FINAL
+from harness.record import FINAL, Record
 from harness.settings import SCHEDULES, Range, Search, is_whole
 from harness.trials import Trial
 
@@ -79,21 +79,21 @@ class Sweep:
             for trial in left_open:
                 self._study.tell(trial.number, state=TrialState.FAIL)
 
-    def rebuild(self, trials: Sequence[Trial], records: Mapping[str, Mapping[str, Any]]) -> int:
+    def rebuild(self, trials: Sequence[Trial], records: Mapping[str, Record]) -> int:
         """Add the finished cells that the database lacks; return how many there were."""
         missing = [trial for trial in trials if trial.key in records and trial.key not in self._known]
         with _storage_errors(self._url):
             for trial in missing:
                 record = records[trial.key]
                 parameters = _parameters(trial)
-                finished = record["status"] == "finished"
+                finished = record.status == "finished"
                 self._study.add_trial(
                     create_trial(
                         state=TrialState.COMPLETE if finished else TrialState.FAIL,
-                        value=_accuracy(record) if finished else None,
+                        value=record.accuracy if finished else None,
                         params=parameters,
                         distributions={name: _DISTRIBUTIONS[name] for name in parameters},
-                        user_attrs={"arm": trial.arm, "key": trial.key, "status": record["status"]},
+                        user_attrs={"arm": trial.arm, "key": trial.key, "status": record.status},
                     )
                 )
                 self._known.add(trial.key)
@@ -147,11 +147,6 @@ def _parameters(trial: Trial) -> dict[str, Any]:
     if freeze is not None:
         values["layers_frozen"] = freeze.layers
     return values
-
-
-def _accuracy(record: Mapping[str, Any]) -> float:
-    selected = next(epoch for epoch in record["epochs"] if epoch["epoch"] == record["selected_epoch"])
-    return float(selected["test"]["accuracy"])
 
 
 class Tuner:

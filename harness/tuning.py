@@ -74,9 +74,9 @@ def _tune(
     display.tuning(name, 0, search.trials)
     for number in range(search.trials):
         slot = f"{identity}-{number:04d}"
-        known = store.record(slot, tuning=True)
-        if known is not None and known["status"] in FINAL:
-            tuner.restore(known["tuning"]["params"], known["tuning"]["value"], known["key"])
+        known = store.candidate(slot, search=identity, number=number, say=display.say)
+        if known is not None and known.tuning is not None and known.status in FINAL:
+            tuner.restore(known.tuning.params, known.tuning.value, known.key)
             display.tuning(name, number + 1, search.trials)
             continue
         if stop.is_set():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from analysis.records import EpochEntry, Record, Seconds, SplitScores
 from harness.engines import Epoch, Failure, Outcome, Progress, Score
 from harness.progress import Lines, Terminal, display_for
 from harness.settings import Arm
@@ -50,12 +51,14 @@ def test_lines_count_and_estimate() -> None:
     out = io.StringIO()
     display = Lines(Console(file=out, width=100))
     cells = [trial(arm, seed) for seed in (0, 1) for arm in ("a", "b")]
-    known = {
-        "status": "finished",
-        "selected_epoch": 1,
-        "epochs": [{"epoch": 1, "test": {"accuracy": 0.5}}],
-        "seconds": {"training": 60.0, "evaluation": 60.0},
-    }
+    known = Record(
+        key=cells[0].key,
+        seed=0,
+        status="finished",
+        selected_epoch=1,
+        epochs=(EpochEntry(epoch=1, test=SplitScores(accuracy=0.5)),),
+        seconds=Seconds(training=60.0, evaluation=60.0, timing="solo"),
+    )
     display.open(cells, {cells[0].key: known}, 10.0)
     display.outcome(finished("b", 0.9))
     first, second = out.getvalue().splitlines()
@@ -66,7 +69,7 @@ def test_lines_count_and_estimate() -> None:
 def test_a_finished_study_has_nothing_to_run() -> None:
     out = io.StringIO()
     cells = [trial("a")]
-    record = {"status": "diverged", "selected_epoch": None, "epochs": []}
+    record = Record(key=cells[0].key, seed=0, status="diverged")
     Lines(Console(file=out, width=100)).open(cells, {cells[0].key: record}, 0.0)
     assert out.getvalue().strip() == "1 cell (1 arm x 1 seed): all done, nothing to run"
 

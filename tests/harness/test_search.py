@@ -9,6 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from analysis.records import EpochEntry, Record, SplitScores
 from harness.engines import Epoch, Failure, Outcome, Score
 from harness.errors import ResultsError
 from harness.search import Sweep, Tuner
@@ -100,12 +101,17 @@ def test_what_a_killed_process_left_running_is_closed(tmp_path: Path, tiny: Tiny
     assert [t.state for t in shown(tmp_path)] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
+def known(trial: Trial, *, accuracy: float) -> Record:
+    """The record of a trial that finished after one epoch."""
+    epochs = (EpochEntry(epoch=1, test=SplitScores(loss=0.5, accuracy=accuracy)),)
+    return Record(key=trial.key, seed=trial.seed, status="finished", epochs=epochs, selected_epoch=1)
+
+
 def test_a_lost_database_is_rebuilt_from_the_records(tmp_path: Path, tiny: Tiny) -> None:
     cells = trials(tiny())
-    epoch = {"epoch": 1, "test": {"loss": 0.5, "accuracy": 0.8}}
     records = {
-        cells[0].key: {"status": "finished", "epochs": [epoch], "selected_epoch": 1},
-        cells[1].key: {"status": "diverged", "epochs": [], "selected_epoch": None},
+        cells[0].key: known(cells[0], accuracy=0.8),
+        cells[1].key: Record(key=cells[1].key, seed=cells[1].seed, status="diverged"),
     }
     sweep = Sweep("tiny", url(tmp_path))
     assert sweep.rebuild(cells, records) == 2
@@ -168,6 +174,6 @@ def test_a_cell_cut_short_while_it_was_told_is_shown_as_finished_after_all(tmp_p
     sweep = Sweep("tiny", url(tmp_path))
     sweep.start(cells[0])
     sweep._running[cells[0].key].set_user_attr("status", "finished")  # and the process is killed before tell
-    record = {"status": "finished", "epochs": [{"epoch": 1, "test": {"accuracy": 0.8}}], "selected_epoch": 1}
+    record = known(cells[0], accuracy=0.8)
     assert Sweep("tiny", url(tmp_path)).rebuild(cells, {cells[0].key: record}) == 1
     assert [(t.state, t.value) for t in shown(tmp_path)] == [(TrialState.FAIL, None), (TrialState.COMPLETE, 0.8)]
