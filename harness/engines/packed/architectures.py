@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import nn
 
-Embed = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+# Ids, positions within the sentence, and token types, where the tokenizer gives them.
+Embed = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
 class Reading(Protocol):
@@ -38,7 +39,8 @@ class Anatomy:
     Parameters
     ----------
     embed : callable
-        Takes ids, positions and token types, (1, N) each, and returns (1, N, d).
+        Takes ids, positions and token types, (1, N) each, and returns (1, N, d). Types are None where the tokenizer
+        gives none: to some architectures that is something else than types of zero.
     last : callable
         Takes the last layer, its input, (1, N, d), and the way to the tokens that are read; returns the layer's output
         for these, (1, S, d).
@@ -86,16 +88,26 @@ def _bert(model: Any) -> Anatomy:
 
 def _roberta(model: Any) -> Anatomy:
     backbone = model.roberta
-    # Its first position is the one after the padding token's.
-    first = model.config.pad_token_id + 1
     return Anatomy(
-        embed=lambda ids, positions, types: backbone.embeddings(ids, types, positions + first),
+        embed=lambda ids, positions, types: backbone.embeddings(
+            ids, types, _roberta_positions(ids, positions, backbone.embeddings.padding_idx)
+        ),
         last=_bert_last,
         classify=lambda read: model.classifier(read.transpose(0, 1)),
         reading=(*_bert_reading(backbone.encoder.layer[-1]), model.classifier),
         reads="first",
         causal=False,
     )
+
+
+def _roberta_positions(ids: torch.Tensor, positions: torch.Tensor, padding: int) -> torch.Tensor:
+    """Return what it counts positions as: from the one after the padding token's, over a padding token in a text."""
+    passed = (ids == padding).long()
+    before = passed.cumsum(1)
+    # What the sentences before it hold does not count.
+    first = torch.arange(ids.shape[1], device=ids.device) - positions
+    own = before - (before - passed).gather(1, first)
+    return torch.where(passed.bool(), padding, positions + padding + 1 - own)
 
 
 def _distilbert_last(layer: Any, hidden: torch.Tensor, reading: Reading) -> torch.Tensor:
@@ -132,10 +144,16 @@ def _gpt2_last(layer: Any, hidden: torch.Tensor, reading: Reading) -> torch.Tens
 
 def _gpt2(model: Any) -> Anatomy:
     backbone = model.transformer
+
+    def embed(ids: torch.Tensor, positions: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
+        # It has no table of types: it adds the word whose number the type is, and learns both in one table.
+        words = backbone.wte(ids) if types is None else backbone.wte(torch.stack((ids, types), -1)).sum(-2)
+        return backbone.drop(words + backbone.wpe(positions))  # type: ignore[no-any-return]
+
     layer: Any = backbone.h[-1]
     part = (layer.attn.c_proj, layer.attn.resid_dropout, layer.ln_2, layer.mlp)
     return Anatomy(
-        embed=lambda ids, positions, _: backbone.drop(backbone.wte(ids) + backbone.wpe(positions)),
+        embed=embed,
         last=_gpt2_last,
         classify=lambda read: model.score(backbone.ln_f(read))[0],
         reading=(*part, backbone.ln_f, model.score),

@@ -13,6 +13,7 @@ from harness.engines import Engine, Failure, Outcome, Report
 from harness.engines.device import memory, precision, threads, usual_device
 from harness.engines.packed import plan
 from harness.engines.packed.layout import Ragged, Splits
+from harness.engines.packed.likeness import DiffersError
 from harness.engines.packed.probe import bytes_of_pack, bytes_of_trial, seconds_of_trial
 from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State, forget_recorded
@@ -114,6 +115,10 @@ class PackedEngine(Engine):
             for trial in left.values():
                 yield Outcome(trial=trial, status="interrupted", error=error, engine=self.name)
             return
+        except DiffersError as reason:
+            self._step_aside(pack[0], reason)
+            yield from self._reference.train(tuple(left.values()), report=report, stop=stop)
+            return
         except Exception as reason:  # whatever breaks a pack, its trials get another chance in smaller ones
             broken = reason.with_traceback(None)  # a traceback would hold on to the pack
         else:
@@ -159,8 +164,12 @@ class PackedEngine(Engine):
         """Return the seconds that the trial would take, from a few training steps and one block of scoring."""
         if self._obstacle(trial) is not None:
             return self._reference.estimate(trial)
-        with threads(self._threads):
-            return seconds_of_trial(self._run((trial, trial), State(None, (trial,), self._say)))
+        try:
+            with threads(self._threads):
+                return seconds_of_trial(self._run((trial, trial), State(None, (trial,), self._say)))
+        except DiffersError as reason:
+            self._step_aside(trial, reason)
+            return self._reference.estimate(trial)
 
     def _run(self, members: Sequence[Trial], state: State) -> PackRun:
         return PackRun(
@@ -192,6 +201,11 @@ class PackedEngine(Engine):
             self._obstacles[form] = plan.obstacle(model, trial, self._layout)
         return self._obstacles[form]
 
+    def _step_aside(self, trial: Trial, reason: DiffersError) -> None:
+        """Leave all trials of this one's form to the reference engine."""
+        self._obstacles[plan.form(trial)] = str(reason)
+        self._say(f"{trial.arm}: cannot be packed ({reason}); trained by the reference engine")
+
     def _size(self, trial: Trial) -> int:
         """Return how many trials of this one's form make a pack: by memory, the same on every run on this machine."""
         form = plan.form(trial)
@@ -205,6 +219,9 @@ class PackedEngine(Engine):
             with threads(self._threads):
                 probe = self._run((trial,), State(None, (trial,), self._say))
                 each, common = bytes_of_trial(probe), bytes_of_pack(probe)
+        except DiffersError as reason:
+            self._step_aside(trial, reason)
+            return 1
         except Exception:  # what breaks here breaks the trial, whose outcome will tell
             return 1
         fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)

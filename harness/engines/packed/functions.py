@@ -86,7 +86,7 @@ class GroupedLayerNorm(torch.autograd.Function):
 
 
 class GroupedEmbedding(torch.autograd.Function):
-    """Look each row's token up in its own trial's table; a padding token learns nothing."""
+    """Look each row's tokens up in its own trial's table, one or several a row; a padding token learns nothing."""
 
     @staticmethod
     def forward(
@@ -98,17 +98,16 @@ class GroupedEmbedding(torch.autograd.Function):
         padding_idx: int | None,
     ) -> torch.Tensor:
         """Look up."""
-        ctx.rest = rows, weight, ids, padding_idx
-        pieces = zip(rows.slots, torch.split(ids, rows.sizes), strict=True)
+        sizes = [size * (len(ids) // rows.total) for size in rows.sizes]
+        ctx.rest = rows, sizes, weight, ids, padding_idx
+        pieces = zip(rows.slots, torch.split(ids, sizes), strict=True)
         return torch.cat([weight.weights[slot].index_select(0, own) for slot, own in pieces])
 
     @staticmethod
     def backward(ctx: Any, g: torch.Tensor) -> Any:
         """Store the tables' gradients."""
-        rows, weight, ids, padding_idx = ctx.rest
-        for slot, own, rows_of_slot in zip(
-            rows.slots, torch.split(ids, rows.sizes), torch.split(g, rows.sizes), strict=True
-        ):
+        rows, sizes, weight, ids, padding_idx = ctx.rest
+        for slot, own, rows_of_slot in zip(rows.slots, torch.split(ids, sizes), torch.split(g, sizes), strict=True):
             gradient = weight.grads[slot].zero_().index_add_(0, own, rows_of_slot)
             if padding_idx is not None:
                 gradient[padding_idx] = 0

@@ -32,11 +32,17 @@ class Ragged:
         self.labels = torch.from_numpy(split.labels).to(device)
         self.ids = _flat(split, "input_ids", device)
         has_types = all("token_type_ids" in row for row in split.features)
-        self.types = _flat(split, "token_type_ids", device) if has_types else torch.zeros_like(self.ids)
+        self.types = _flat(split, "token_type_ids", device) if has_types else None
         self.device = device
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def evenly_by_length(self, n: int) -> np.ndarray:
+        """Return `n` sentences from the shortest to the longest; all of them where there are fewer."""
+        places = np.linspace(0, len(self) - 1, min(len(self), n)).round().astype(int)
+        chosen: np.ndarray = np.argsort(self.lengths, kind="stable")[places]
+        return chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.engines.packed.architectures import ARCHITECTURES
 from harness.engines.packed.dropout import Place, levels_of
+from harness.engines.packed.layout import Ragged
 from harness.engines.packed.modules import (
     ATTENTION,
     Attending,
@@ -72,11 +73,12 @@ class PackedModel:
         inner.config._attn_implementation = ATTENTION
         self._model = inner
 
-    def start(self, ids: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings of the tokens at hand."""
+    def start(self, split: Ragged) -> torch.Tensor:
+        """Return the embeddings of the tokens at hand, which are a split's."""
         layout = self.now.layout
-        chosen = [x.index_select(0, layout.source).unsqueeze(0) for x in (ids, types)]
-        return self._anatomy.embed(chosen[0], layout.positions.unsqueeze(0), chosen[1])
+        ids = split.ids[layout.source].unsqueeze(0)
+        types = None if split.types is None else split.types[layout.source].unsqueeze(0)
+        return self._anatomy.embed(ids, layout.positions.unsqueeze(0), types)
 
     def layers(self, hidden: torch.Tensor, first: int, last: int) -> torch.Tensor:
         """Return what layers `first` to before `last` make of (1, N, d)."""

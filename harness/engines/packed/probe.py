@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import torch
 
 from harness.engines.packed.run import PackRun
@@ -33,7 +32,7 @@ def bytes_of_pack(run: PackRun) -> int:
         saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    sentences = _a_batch(run)
+    sentences = run.splits.train.evenly_by_length(run.per_step)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         run.learn([0], [sentences], 0)
     tokens = int(run.splits.train.lengths[sentences].sum())
@@ -46,7 +45,8 @@ def bytes_of_pack(run: PackRun) -> int:
 def seconds_of_trial(run: PackRun) -> float:
     """Return about how many seconds a trial of the pack takes, evaluation included."""
     slots = list(range(len(run.slots)))
-    sentences, test = _a_batch(run), run.splits.test
+    train, test = run.splits.train, run.splits.test
+    sentences = train.evenly_by_length(run.per_step)
     middle = list(blocks(test, run.tokens_at_once // 2))
     block = middle[len(middle) // 2]
     with workers(run.device, len(slots)) as at_once:
@@ -64,11 +64,3 @@ def seconds_of_trial(run: PackRun) -> float:
         scoring = (time.perf_counter() - began) / len(slots) * test.lengths.sum() / test.lengths[block].sum()
     n_epochs = run.slots[0].n_epochs
     return float(training * run.steps_per_epoch * n_epochs + scoring * max(1, n_epochs))
-
-
-def _a_batch(run: PackRun) -> np.ndarray:
-    """Return the sentences of one step, of all lengths."""
-    lengths = run.splits.train.lengths
-    evenly = np.linspace(0, len(lengths) - 1, min(len(lengths), run.per_step)).round().astype(int)
-    chosen: np.ndarray = np.argsort(lengths, kind="stable")[evenly]
-    return chosen

@@ -16,6 +16,7 @@ from harness import models, seeding
 from harness.engines import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Epoch, Outcome, Progress, Report
 from harness.engines.device import device_name, precision_name
 from harness.engines.memory import PeakMemory
+from harness.engines.packed import likeness
 from harness.engines.packed.dropout import Masks
 from harness.engines.packed.layout import Splits
 from harness.engines.packed.loss import sentence_losses, shares
@@ -95,6 +96,8 @@ class PackRun:
             self.slots.append(Slot(trial=trial, parameters=models.count(model), streams=seeding.streams(trial.seed)))
         adapters, freeze = [trial.settings.adapter for trial in trials], trials[0].settings.freeze
         self._still = freeze is not None and freeze.dropout == "off"
+        template.to(self.device)
+        alone = likeness.logits_alone(template, self.splits.train)
         packed = PackedModel(
             template,
             self.weights.stacks,
@@ -104,6 +107,7 @@ class PackRun:
         )
         packed.to(self.device)
         self.forward = Forward(packed, batched=self.device.type != "cpu")
+        likeness.check(self.forward, self.splits.train, alone)
 
     def outcomes(self, *, report: Report, stop: Callable[[], bool]) -> Iterator[Outcome]:
         """Train, and yield each trial's outcome at the end of the epoch that was its last.

@@ -52,7 +52,7 @@ class Forward:
         kept = self._kept.get(id(split)) if reuse_prefix else None
         self.model.now.begin(layout, masks)
         if kept is None:
-            hidden, first = self.model.start(split.ids, split.types), 0
+            hidden, first = self.model.start(split), 0
         else:
             hidden, first = kept.index_select(0, layout.source).unsqueeze(0), self.model.prefix
         return self.model.logits(hidden, first)
@@ -67,7 +67,7 @@ class Forward:
             for block in blocks(split, _BLOCK):
                 layout = self.layout(split, [0], [block])
                 self.model.now.begin(layout, None)
-                hidden = self.model.layers(self.model.start(split.ids, split.types), 0, depth)[0]
+                hidden = self.model.layers(self.model.start(split), 0, depth)[0]
                 parts.append((layout.source, hidden))
         source, hidden = (torch.cat(both) for both in zip(*parts, strict=True))
         self._kept[id(split)] = torch.empty_like(hidden).index_copy_(0, source, hidden)

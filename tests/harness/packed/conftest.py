@@ -97,12 +97,22 @@ analysis: {{baseline: {baseline}}}
 
 @pytest.fixture
 def study(tmp_path: Path, checkpoints: Callable[..., Path]) -> Callable[..., Study]:
-    """Load a study of one architecture with the given arms, each a text in YAML."""
+    """Load a study of one architecture with the given arms, each a text in YAML; `change` alters its checkpoint."""
 
-    def load(kind: str, arms: dict[str, str], *overrides: str, dropout: bool = False, train: int = 133) -> Study:
+    def load(
+        kind: str,
+        arms: dict[str, str],
+        *overrides: str,
+        dropout: bool = False,
+        train: int = 133,
+        change: Callable[[Path], None] | None = None,
+    ) -> Study:
         lines = "\n".join(f"  {name}: {text}" for name, text in arms.items())
         path = tmp_path / "study.yaml"
         folder = checkpoints(kind, dropout=dropout)
+        if change is not None:
+            folder = Path(shutil.copytree(folder, tmp_path / "changed", dirs_exist_ok=True))
+            change(folder)
         path.write_text(STUDY.format(model=folder, train=train, arms=lines, baseline=next(iter(arms))))
         return load_study(path, overrides)
 
