@@ -73,11 +73,16 @@ class TaskData:
             If a part would be empty.
         """
         n = len(self.train)
-        held = round(fraction * n)
+        held = n_held_out(n, fraction)
         if not 0 < held < n:
             raise DataError(f"a hold-out of {fraction:g} of {n} training examples leaves one of the two parts empty")
         drawn = seeding.study_permutation("holdout", n)
         return self.train.take(np.sort(drawn[held:])), self.train.take(np.sort(drawn[:held]))
+
+
+def n_held_out(n: int, fraction: float) -> int:
+    """Return how many of `n` training examples a hold-out takes."""
+    return round(fraction * n)
 
 
 def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TaskData:
@@ -129,8 +134,8 @@ def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TaskData:
     )
 
 
-def outline(data: Data, *, beside: Path | None = None) -> tuple[tuple[str, ...], int]:
-    """Return the names of the classes, in the order of the labels 0, 1, ..., and the number of test examples.
+def outline(data: Data, *, beside: Path | None = None) -> tuple[tuple[str, ...], int, int]:
+    """Return the classes in the order of the labels 0, 1, ..., and the number of training and of test examples.
 
     Raises
     ------
@@ -138,7 +143,8 @@ def outline(data: Data, *, beside: Path | None = None) -> tuple[tuple[str, ...],
         If the data cannot be read, or their labels are no classes.
     """
     columns = {split: _columns(data, split, beside) for split in (data.train, data.test)}
-    return _classes(data, columns)[0], data.test_size or len(columns[data.test][data.label])
+    n_train, n_test = (len(columns[split][data.label]) for split in (data.train, data.test))
+    return _classes(data, columns)[0], data.train_size or n_train, data.test_size or n_test
 
 
 def _columns(data: Data, split: str, beside: Path | None) -> Mapping[str, Sequence[Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import transformers
 
-from harness import checkpoints, models
+from harness import checkpoints, models, schedules
 from harness import data as data_module
 from harness.errors import ModelError
 from harness.hub import is_on_hub
@@ -46,12 +46,16 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     ------
     DataError
         If local data cannot be read.
+    StudyError
+        If an arm's schedule cannot be, for as many steps as it will have; not asked where these are not known.
     """
     remarks: list[str] = []
-    n_classes, n_test = 2, None
+    n_classes, n_train, n_test = 2, study.data.train_size, None
     if not is_on_hub(study.data.path, study.folder):
-        classes, n_test = data_module.outline(study.data, beside=study.folder)
+        classes, n_train, n_test = data_module.outline(study.data, beside=study.folder)
         n_classes = len(classes)
+    if n_train is not None:
+        schedules.check(study, n_train)
     try:
         checkpoint = checkpoints.locate(study.model, study.revision, beside=study.folder, download=False)
     except ModelError as error:

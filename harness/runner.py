@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
 
-from harness import checkpoints, models, provenance
+from harness import checkpoints, models, provenance, schedules
 from harness import data as data_module
 from harness.checkpoints import Checkpoint
 from harness.data import TaskData
@@ -173,6 +173,7 @@ def prepare(
     tokenizer = checkpoints.tokenizer(checkpoint)
     data = data_module.load(study.data, tokenizer, beside=study.folder)
     _check_length(study, data, checkpoint)
+    schedules.check(study, len(data.train))
     wrong: dict[str, list[str]] = {}
     for name, arm in study.arms.items():
         try:

@@ -46,6 +46,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
         "data.py",
         "manifest.py",
         "models.py",
+        "schedules.py",
         "planning.py",
         "runner.py",
         "search.py",

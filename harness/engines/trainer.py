@@ -23,6 +23,7 @@ from harness.engines.loop import Listener, Loop, arguments
 from harness.engines.memory import PeakMemory
 from harness.engines.selection import out_of_patience, selected_epoch
 from harness.quiet import quiet
+from harness.schedules import learning_rates, steps_per_epoch
 from harness.settings import Arm, Data
 from harness.trials import Trial
 
@@ -177,6 +178,8 @@ class _Run(Listener):
         )
 
     def _train(self) -> None:
+        # The Trainer would meet a schedule that breaks at its last step, after all the training.
+        learning_rates(self.training, steps_per_epoch(self.training, len(self.kept)) * self.training.num_train_epochs)
         model = self.engine.build(self.trial)
         self.parameters = models.count(model)
         if self.training.num_train_epochs == 0:

@@ -219,7 +219,7 @@ def test_labels_become_numbers_in_their_order(folder: Folder, tokenizer: Any) ->
     assert task.classes == ("mixed", "neg", "pos")
     assert task.train.labels.tolist() == [2, 1, 0, 2]
     assert task.test.labels.tolist() == [2, 0]
-    assert data.outline(settings(folder(train, test))) == (task.classes, len(task.test))
+    assert data.outline(settings(folder(train, test))) == (task.classes, len(task.train), len(task.test))
 
 
 def test_class_labels_are_read_as_their_numbers(tmp_path: Path, tokenizer: Any) -> None:
@@ -374,8 +374,8 @@ def test_a_column_groups_the_test_examples(folder: Folder, tokenizer: Any) -> No
     assert grouped.fingerprint == plain.fingerprint
     subset = data.load(Data(path=path, cluster="document", test_size=2), tokenizer)
     assert subset.clusters == tuple(grouped.clusters[grouped.test.ids.index(i)] for i in subset.test.ids)
-    assert data.outline(Data(path=path))[1] == 3
-    assert data.outline(Data(path=path, test_size=2))[1] == 2
+    assert data.outline(Data(path=path))[2] == 3
+    assert data.outline(Data(path=path, test_size=2))[2] == 2
 
 
 @pytest.mark.parametrize(

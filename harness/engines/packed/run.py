@@ -24,9 +24,10 @@ from harness.engines.packed.model import PackedModel, scales_of
 from harness.engines.packed.scoring import Forward, scores
 from harness.engines.packed.slot import Slot
 from harness.engines.packed.state import State
-from harness.engines.packed.weights import Weights, learning_rates, shape_in, trained
+from harness.engines.packed.weights import Weights, shape_in, trained
 from harness.engines.packed.workers import Workers, workers
 from harness.engines.selection import out_of_patience, selected_epoch
+from harness.schedules import learning_rates, steps_per_epoch
 from harness.trials import Trial
 
 
@@ -65,13 +66,12 @@ class PackRun:
         self._state = state
         self._memory = PeakMemory(device)
         self._training = trials[0].settings.training
+        self.per_step = self._training.per_device_train_batch_size * self._training.gradient_accumulation_steps
+        self.steps_per_epoch = steps_per_epoch(self._training, len(splits.train))
+        own = [trial.settings.training for trial in trials]
+        self._rates = [learning_rates(one, self.steps_per_epoch * one.num_train_epochs) for one in own]
         self._build(trials, build)
         self.tokens_at_once = elements_at_once // self.forward.model.width
-        self.per_step = self._training.per_device_train_batch_size * self._training.gradient_accumulation_steps
-        self.steps_per_epoch = math.ceil(len(splits.train) / self.per_step)
-        self._rates = [
-            learning_rates(slot.trial.settings.training, self.steps_per_epoch * slot.n_epochs) for slot in self.slots
-        ]
         self._reported = 0.0
 
     def _build(self, trials: Sequence[Trial], build: Callable[[Trial], nn.Module]) -> None:

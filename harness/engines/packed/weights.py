@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
-import transformers
 from torch import nn
 
 from harness.engines.packed.rows import Stack
@@ -129,26 +127,3 @@ class Weights:
         self.values.copy_(state["values"])
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
-
-
-def learning_rates(settings: Training, steps: int) -> list[float]:
-    """Return the learning rate of every step, and that after the last, by the schedule's own formula.
-
-    Parameters
-    ----------
-    settings : Training
-        Of the trial.
-    steps : int
-        Optimizer steps of the whole training.
-    """
-    nothing = torch.optim.AdamW([nn.Parameter(torch.empty(0))], lr=settings.learning_rate)
-    warmup = settings.warmup_steps
-    schedule = transformers.get_scheduler(
-        settings.lr_scheduler_type,
-        nothing,
-        num_warmup_steps=int(warmup) if warmup >= 1 else math.ceil(steps * warmup),
-        num_training_steps=steps,
-        scheduler_specific_kwargs=dict(settings.lr_scheduler_kwargs),
-    )
-    formula = cast(Any, schedule).lr_lambdas[0]
-    return [settings.learning_rate * formula(step) for step in range(steps + 1)]

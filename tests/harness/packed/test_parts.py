@@ -15,10 +15,8 @@ from harness.data import Split
 from harness.engines import Outcome, Progress
 from harness.engines.packed.layout import Layout, Ragged
 from harness.engines.packed.rows import Rows, Stack
-from harness.engines.packed.weights import learning_rates
 from harness.engines.packed.workers import Workers
 from harness.progress import Terminal
-from harness.settings import Training
 from harness.study import Study
 from tests.harness.packed.conftest import expanded
 
@@ -88,13 +86,6 @@ def test_a_layout_holds_every_token_once_and_finds_it_again(lengths: list[int], 
         assert (by_sentence == by_sentence[:, :1]).all(), "a group's row mixes sentences"
         assert by_sentence.shape[1] == group.length
         assert group.asking == (1 if reading else group.length)
-
-
-def test_learning_rates_are_those_of_the_schedule() -> None:
-    rates = learning_rates(Training(learning_rate=0.1, warmup_steps=2.0), 6)
-    assert rates == pytest.approx([0, 0.05, 0.1, 0.075, 0.05, 0.025, 0])
-    assert learning_rates(Training(learning_rate=0.1, warmup_steps=0.25), 6)[:3] == pytest.approx([0, 0.05, 0.1])
-    assert learning_rates(Training(learning_rate=0.1), 0) != []
 
 
 def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others(tiny: object) -> None:
