@@ -58,6 +58,8 @@ def manifest_of(
             "classes": list(data.classes),
             "n_train": len(data.train),
             "n_test": len(data.test),
+            "origin": data.corpus.origin.to_dict(),
+            "remarks": list(data.corpus.remarks),
         },
         "arms": {
             name: {

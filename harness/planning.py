@@ -8,8 +8,8 @@ from typing import Any
 
 import transformers
 
-from harness import checkpoints, models, schedules
-from harness import data as data_module
+from harness import checkpoints, corpus, models, schedules
+from harness.data import check_holdouts
 from harness.errors import ModelError
 from harness.hub import is_on_hub
 from harness.study import Study
@@ -52,8 +52,10 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     remarks: list[str] = []
     n_classes, n_train, n_test = 2, study.data.train_size, None
     if not is_on_hub(study.data.path, study.folder):
-        classes, n_train, n_test = data_module.outline(study.data, beside=study.folder)
-        n_classes = len(classes)
+        read = corpus.read(study.data, beside=study.folder)
+        check_holdouts(study.arms.values(), len(read.train))
+        n_classes, n_train, n_test = len(read.classes), len(read.train), len(read.test)
+        remarks += [read.in_words(), *read.remarks]
     if n_train is not None:
         schedules.check(study, n_train)
     try:

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from harness import checkpoints, models, provenance, schedules
 from harness import data as data_module
 from harness.checkpoints import Checkpoint
-from harness.data import TaskData
+from harness.data import TaskData, check_holdouts
 from harness.engines import Engine, Outcome, Progress
 from harness.engines.packed import PackedEngine
 from harness.engines.trainer import TrainerEngine
@@ -25,7 +25,6 @@ from harness.manifest import manifest_of
 from harness.progress import Display
 from harness.record import FINAL, Store, stamped
 from harness.search import Sweep
-from harness.settings import Best
 from harness.study import EngineName, Study
 from harness.trials import Trial, expand
 from harness.tuning import tuned_arms
@@ -97,6 +96,8 @@ def run_study(
     checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
     before = store.manifest()
     with locked(store.folder), _stoppable(display) as stop:
+        for line in (data.corpus.in_words(), *data.corpus.remarks):
+            display.say(line)
         url = storage or f"sqlite:///{store.folder / 'optuna.db'}"
         try:
             arms, winners = tuned_arms(
@@ -173,6 +174,7 @@ def prepare(
     tokenizer = checkpoints.tokenizer(checkpoint)
     data = data_module.load(study.data, tokenizer, beside=study.folder)
     _check_length(study, data, checkpoint)
+    check_holdouts(study.arms.values(), len(data.train))
     schedules.check(study, len(data.train))
     wrong: dict[str, list[str]] = {}
     for name, arm in study.arms.items():
@@ -180,10 +182,6 @@ def prepare(
             models.describe(checkpoint, arm, n_classes=len(data.classes))
         except ModelError as error:
             wrong.setdefault(str(error), []).append(name)
-        for fraction in {arm.search.fraction} if arm.search else set():
-            data.with_holdout(fraction)
-        if isinstance(arm.selection, Best) and arm.selection.on == "holdout":
-            data.with_holdout(arm.selection.fraction)
     if wrong:
         raise ModelError("\n".join(f"arm {', '.join(names)}: {what}" for what, names in wrong.items()))
     if wanted == "trainer":

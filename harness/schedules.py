@@ -11,7 +11,7 @@ import torch
 import transformers
 from torch import nn
 
-from harness.data import n_held_out
+from harness.data import holdout_size
 from harness.errors import Problem, StudyError
 from harness.settings import Arm, Best, Training
 from harness.study import Study
@@ -117,7 +117,7 @@ def _examples(arm: Arm, n_train: int) -> Sequence[int]:
     held = isinstance(arm.selection, Best) and arm.selection.on == "holdout"
     fractions = [arm.selection.fraction if held else None]  # type: ignore[union-attr]
     fractions += [arm.search.fraction] if arm.search is not None else []
-    return [n_train if fraction is None else n_train - n_held_out(n_train, fraction) for fraction in fractions]
+    return [n_train if fraction is None else n_train - holdout_size(n_train, fraction) for fraction in fractions]
 
 
 def _computed(training: Training, steps: int) -> list[float]:

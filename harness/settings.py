@@ -87,6 +87,8 @@ class Data(Strict):
     cluster: str | None = None
     train: str = "train"
     test: str = "validation"
+    test_fraction: float | None = Field(None, gt=0, lt=1)
+    split_seed: int = Field(0, ge=0, lt=2**32)
     train_size: int | None = Field(None, ge=2)
     test_size: int | None = Field(None, ge=2)
     max_length: int = Field(128, ge=2)
@@ -95,6 +97,13 @@ class Data(Strict):
 
     @model_validator(mode="after")
     def _scored_on_other_data(self) -> Data:
+        if self.test_fraction is None and self.split_seed:
+            raise wrong("split_seed: draws the rows to test on, and goes with test_fraction; set test_fraction: 0.2")
+        if self.test_fraction is not None and self.test != type(self).model_fields["test"].default:
+            raise wrong(
+                f"test_fraction: draws the rows to test on, and test names the split {self.test!r}; "
+                "leave one of the two out"
+            )
         if self.train == self.test:
             raise wrong(f"test: {self.test!r} is what the models are trained on; score them on another split")
         return self

@@ -82,6 +82,8 @@ def test_the_design_loads_exactly(written: Written) -> None:
         "cluster": None,
         "train": "train",
         "test": "validation",
+        "test_fraction": None,
+        "split_seed": 0,
         "train_size": None,
         "test_size": None,
         "max_length": 128,
