@@ -41,6 +41,8 @@ class Checkpoint:
         The files that hold the weights; None where they are not on this machine, which is enough to count.
     keep_head : bool
         Whether the checkpoint's own classification head is kept; otherwise every seed draws its own.
+    head_order : tuple of int or None
+        For each class of the data its row in a head that is kept; None as they stand.
     """
 
     name: str
@@ -50,6 +52,15 @@ class Checkpoint:
     config: Any
     weights: tuple[Path, ...] | None = None
     keep_head: bool = False
+    head_order: tuple[int, ...] | None = None
+
+    @property
+    def start(self) -> str:
+        """What decides, besides the seed, the model that a trial starts from."""
+        if not self.keep_head:
+            return self.identity
+        rows = "" if self.head_order is None else f" in the order {','.join(map(str, self.head_order))}"
+        return f"{self.identity}, its head kept{rows}"
 
 
 def locate(

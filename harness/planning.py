@@ -8,7 +8,7 @@ from typing import Any
 
 import transformers
 
-from harness import checkpoints, corpus, models, schedules
+from harness import checkpoints, corpus, models, pretrained, schedules
 from harness.data import check_holdouts
 from harness.errors import ModelError
 from harness.hub import is_on_hub
@@ -50,16 +50,27 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
         If an arm's schedule cannot be, for as many steps as it will have; not asked where these are not known.
     """
     remarks: list[str] = []
-    n_classes, n_train, n_test = 2, study.data.train_size, None
+    classes: tuple[str, ...]
+    classes, n_train, n_test = ("0", "1"), study.data.train_size, None
     if not is_on_hub(study.data.path, study.folder):
         read = corpus.read(study.data, beside=study.folder)
         check_holdouts(study.arms.values(), len(read.train))
-        n_classes, n_train, n_test = len(read.classes), len(read.train), len(read.test)
+        classes, n_train, n_test = read.classes, len(read.train), len(read.test)
         remarks += [read.in_words(), *read.remarks]
     if n_train is not None:
         schedules.check(study, n_train)
     try:
-        checkpoint = checkpoints.locate(study.model, study.revision, beside=study.folder, download=False)
+        checkpoint = checkpoints.locate(
+            study.model,
+            study.revision,
+            beside=study.folder,
+            keep_head=study.head == "kept",
+            allow_pickle=study.allow_pickle,
+            download=False,
+        )
+        if n_test is not None:
+            checkpoint = pretrained.with_classes(checkpoint, classes)
+        remarks += pretrained.remarks(checkpoint, classes=classes)
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model)
         if config is None:
@@ -73,7 +84,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     counted = []
     for name, arm in study.arms.items():
         try:
-            counted.append(ArmSize(arm=name, parameters=models.describe(checkpoint, arm, n_classes=n_classes)))
+            counted.append(ArmSize(arm=name, parameters=models.describe(checkpoint, arm, n_classes=len(classes))))
         except ModelError as error:
             counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
     return tuple(counted), tuple(remarks), n_test

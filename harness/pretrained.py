@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -86,6 +86,8 @@ def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> Pr
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
+            if checkpoint.head_order is not None and not outline:
+                _reorder(model, head, checkpoint.head_order)
             model.name_or_path = model.config.name_or_path = checkpoint.source
         shapes = {name: f"{name} {list(got)} for {list(wanted)}" for name, got, wanted in report["mismatched_keys"]}
         missing = {*report["missing_keys"], *shapes}
@@ -123,16 +125,88 @@ def _for_classes(config: Any, n_classes: int) -> Any:
     return copied
 
 
-def _check_kept(checkpoint: Checkpoint, own: dict[str, tuple[int, ...]], head: dict[str, tuple[int, ...]]) -> None:
-    if own == head:
-        return
-    lacks = ", ".join(
-        f"{name} {list(own[name])}" if name in own else name for name in head if own.get(name) != head[name]
-    )
-    what = "other shapes" if own.keys() == head.keys() else "no head for classification"
+def with_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:
+    """Return the checkpoint with the rows of a head that is kept in the order of the data's classes.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The checkpoint.
+    classes : sequence of str
+        The data's classes, in the order of their numbers.
+
+    Raises
+    ------
+    ModelError
+        If the head shall be kept and has other classes.
+    """
+    if not checkpoint.keep_head:
+        return checkpoint
+    labels = {int(row): str(label) for row, label in checkpoint.config.id2label.items()}
+    rows = {label.casefold(): row for row, label in labels.items()}
+    names = [name.casefold() for name in classes]
+    if len(rows) == len(labels) and set(names) == set(rows):
+        order = tuple(rows[name] for name in names)
+        return checkpoint if list(order) == sorted(order) else replace(checkpoint, head_order=order)
+    unnamed = all(label == f"LABEL_{row}" for row, label in labels.items())
+    numbers = names == [str(row) for row in range(len(names))]
+    if len(labels) == len(classes) and (unnamed or numbers):
+        return checkpoint
     raise ModelError(
-        f"head: kept needs the checkpoint's own head of {_classes(head)} classes, as the data have; {checkpoint.name} "
-        f"has {what}: {lacks}. With head: drawn every seed draws its own"
+        f"head: kept needs to know which class is which: the data have {', '.join(classes)}, and the head of "
+        f"{checkpoint.name} has {', '.join(labels.values())}. Write the data's names into id2label in its config.json, "
+        "or set head: drawn"
+    )
+
+
+def _reorder(model: Any, head: dict[str, tuple[int, ...]], order: tuple[int, ...]) -> None:
+    """Put the rows of a head's last layer, which is the last that the model names, in another order."""
+    layer = model.get_submodule(list(head)[-1].rpartition(".")[0])
+    with torch.no_grad():
+        for parameter in layer.parameters(recurse=False):
+            parameter.copy_(parameter[list(order)].clone())
+
+
+def remarks(checkpoint: Checkpoint, *, classes: Sequence[str]) -> tuple[str, ...]:
+    """Return what a user should know of what a model takes from the checkpoint.
+
+    Raises
+    ------
+    ModelError
+        See `load`.
+    """
+    found = load(checkpoint, n_classes=len(classes), outline=True)
+    said = []
+    if checkpoint.keep_head:
+        labels = checkpoint.config.id2label
+        rows = checkpoint.head_order or range(len(classes))
+        pairs = ", ".join(f"{labels[row]} is {name}" for row, name in zip(rows, classes, strict=True))
+        said.append(f"every seed starts from the head of {checkpoint.name}: {pairs}")
+    elif found.own_head:
+        said.append(
+            f"{checkpoint.name} brings a head of its own, {found.own_head}; every seed draws another, unless head: kept"
+        )
+    pooler = sorted({name.rpartition(".")[0] for name in found.new if _LEFT_OUT in name.split(".")[1:]})
+    if pooler:
+        said.append(f"{checkpoint.name} has no weights for {', '.join(pooler)}; every seed draws them")
+    if found.unused:
+        said.append(
+            f"the configuration of {checkpoint.name} has no place for {len(found.unused)} of its weights, which are "
+            f"not used: {_some(found.unused)}"
+        )
+    return tuple(said)
+
+
+def _check_kept(checkpoint: Checkpoint, own: dict[str, tuple[int, ...]], head: dict[str, tuple[int, ...]]) -> None:
+    wrong = [name for name in head if own.get(name) != head[name]]
+    names = checkpoint.config.architectures or []
+    if not wrong and (not names or any("SequenceClassification" in name for name in names)):
+        return
+    has = f"{', '.join(names)} with " if names else ""
+    has += ", ".join(f"{name} {list(shape)}" for name, shape in own.items()) or "no head for classification"
+    raise ModelError(
+        f"head: kept needs a classification head of {_classes(head)} classes, as the data have; {checkpoint.name} has "
+        f"{has}. With head: drawn every seed draws its own"
     )
 
 

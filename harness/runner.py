@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
 
-from harness import checkpoints, models, provenance, schedules
+from harness import checkpoints, models, pretrained, provenance, schedules
 from harness import data as data_module
 from harness.checkpoints import Checkpoint
 from harness.data import TaskData, check_holdouts
@@ -101,7 +101,7 @@ def run_study(
         url = storage or f"sqlite:///{store.folder / 'optuna.db'}"
         try:
             arms, winners = tuned_arms(
-                study, store, trainer, data, model=checkpoint.identity, url=url, display=display, stop=stop
+                study, store, trainer, data, model=checkpoint.start, url=url, display=display, stop=stop
             )
         except KeyboardInterrupt:
             arms, winners = None, {}
@@ -109,7 +109,7 @@ def run_study(
             display.close()
         if arms is None:
             return RunSummary(folder=store.folder, statuses={"missing": _cells(study)}, ran=0, stopped=True)
-        trials = expand(study, arms=arms, model=checkpoint.identity, data=data.fingerprint)
+        trials = expand(study, arms=arms, model=checkpoint.start, data=data.fingerprint)
         if len({trial.key for trial in trials}) < len(trials):
             same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
             raise ResultsError(f"arms {', '.join(same)}: tuned to the same settings, so there is nothing to compare")
@@ -170,9 +170,18 @@ def prepare(
     wanted: str = engine or study.engine
     if wanted not in get_args(EngineName):
         raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
-    checkpoint = checkpoints.locate(study.model, study.revision, beside=study.folder)
+    checkpoint = checkpoints.locate(
+        study.model,
+        study.revision,
+        beside=study.folder,
+        keep_head=study.head == "kept",
+        allow_pickle=study.allow_pickle,
+    )
     tokenizer = checkpoints.tokenizer(checkpoint)
     data = data_module.load(study.data, tokenizer, beside=study.folder)
+    checkpoint = pretrained.with_classes(checkpoint, data.classes)
+    for remark in pretrained.remarks(checkpoint, classes=data.classes):
+        say(remark)
     _check_length(study, data, checkpoint)
     check_holdouts(study.arms.values(), len(data.train))
     schedules.check(study, len(data.train))

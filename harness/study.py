@@ -41,6 +41,8 @@ class Study(Strict):
     question: str = ""
     model: str = Field(min_length=1)
     revision: str | None = None
+    head: Literal["drawn", "kept"] = "drawn"
+    allow_pickle: bool = False
     data: Data
     training: Training = Field(default_factory=Training)
     arms: Mapping[str, Arm] = Field(min_length=1)

@@ -60,7 +60,7 @@ def saved(tmp_path: Path) -> Callable[..., Path]:
     """A folder with a model of one of transformers' auto classes, drawn with a fixed seed."""
 
     def save(config: Any, auto: Any = transformers.AutoModel, **settings: Any) -> Path:
-        folder = tmp_path / "checkpoint"
+        folder = tmp_path / auto.__name__
         with torch.random.fork_rng(), quiet():
             torch.manual_seed(0)
             drawn = type(config).from_dict({**config.to_dict(), **settings})
@@ -107,6 +107,65 @@ def test_what_is_new_is_known_before_a_weight_is_read(
     assert pretrained.load(checkpoint, n_classes=3).new == outline.new
 
 
+def test_a_head_that_the_checkpoint_brings_is_drawn_anew_by_every_seed(saved: Callable[..., Path]) -> None:
+    bare, owned = (checkpoints.locate(str(saved(BERT, auto))) for auto in (transformers.AutoModel, CLASSIFIER))
+    drawn = [build(checkpoint, seed).classifier.weight for checkpoint in (owned, bare) for seed in (0, 1)]
+    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[0], drawn[2])
+    assert torch.equal(drawn[1], drawn[3])
+    # A head of another size is in nobody's way.
+    assert build(owned, n_classes=5).classifier.weight.shape == (5, 8)
+    said = pretrained.remarks(owned, classes=["no", "yes"])
+    assert said == (
+        f"{owned.name} brings a head of its own, classifier (2 classes); every seed draws another, unless head: kept",
+    )
+    assert pretrained.remarks(bare, classes=["no", "yes"]) == ()
+
+
+LABELS = {"id2label": {0: "UNACCEPTABLE", 1: "ACCEPTABLE"}, "label2id": {"UNACCEPTABLE": 0, "ACCEPTABLE": 1}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "classes", "rows"),
+    [
+        (LABELS, ("acceptable", "unacceptable"), [1, 0]),
+        (LABELS, ("unacceptable", "acceptable"), [0, 1]),
+        (LABELS, ("0", "1"), [0, 1]),
+        ({}, ("unacceptable", "acceptable"), [0, 1]),
+    ],
+    ids=["by name", "as they stand", "numbers", "without names"],
+)
+@pytest.mark.parametrize("config", [BERT, GPT2], ids=["bert", "gpt2"])
+def test_a_head_that_is_kept_answers_in_the_order_of_the_classes(
+    saved: Callable[..., Path], config: Any, settings: dict[str, Any], classes: tuple[str, ...], rows: list[int]
+) -> None:
+    folder = saved(config, CLASSIFIER, **settings)
+    checkpoint = pretrained.with_classes(checkpoints.locate(str(folder), keep_head=True), classes)
+    with quiet():
+        before = CLASSIFIER.from_pretrained(folder)
+    ids = {"input_ids": torch.arange(3, 11).reshape(1, 8), "attention_mask": torch.ones(1, 8)}
+    for seed in (0, 1):
+        after = build(checkpoint, seed).eval()
+        torch.testing.assert_close(after(**ids).logits, before.eval()(**ids).logits[:, rows])
+    found = pretrained.load(checkpoint, n_classes=2, outline=True)
+    assert not found.new
+    assert (checkpoint.start == checkpoint.identity + ", its head kept") == (rows == [0, 1])
+
+
+def test_a_head_that_is_not_there_cannot_be_kept(saved: Callable[..., Path]) -> None:
+    def refusal(auto: Any, classes: tuple[str, ...], **settings: Any) -> str:
+        checkpoint = checkpoints.locate(str(saved(BERT, auto, **settings)), keep_head=True)
+        with pytest.raises(ModelError) as caught:
+            models.describe(pretrained.with_classes(checkpoint, classes), Arm(), n_classes=len(classes))
+        return str(caught.value)
+
+    assert "head of 2 classes, as the data have" in refusal(transformers.AutoModel, ("a", "b"))
+    tokens = refusal(transformers.AutoModelForTokenClassification, ("a", "b"))
+    assert "has BertForTokenClassification with classifier.weight [2, 8]" in tokens
+    assert "the data have a, b, c, and the head of" in refusal(CLASSIFIER, ("a", "b", "c"))
+    assert "has UNACCEPTABLE, ACCEPTABLE" in refusal(CLASSIFIER, ("good", "bad"), **LABELS)
+
+
 def test_every_weight_that_is_not_new_is_the_checkpoints(saved: Callable[..., Path]) -> None:
     folder = saved(BERT, CLASSIFIER)
     stored = load_file(folder / "model.safetensors")
@@ -148,6 +207,14 @@ def test_layers_that_the_configuration_leaves_out_are_told(saved: Callable[..., 
     found = pretrained.load(checkpoints.locate(str(folder)), n_classes=2, outline=True)
     assert len(found.unused) == 16
     assert all("encoder.layer.1." in name for name in found.unused)
+    (said,) = pretrained.remarks(checkpoints.locate(str(folder)), classes=["no", "yes"])
+    assert "no place for 16 of its weights, which are not used: encoder.layer.1." in said
+
+
+def test_a_pooler_that_is_new_is_told(saved: Callable[..., Path]) -> None:
+    checkpoint = checkpoints.locate(str(saved(BERT, transformers.AutoModelForMaskedLM)))
+    (said,) = pretrained.remarks(checkpoint, classes=["no", "yes"])
+    assert said == f"{checkpoint.name} has no weights for bert.pooler.dense; every seed draws them"
 
 
 @pytest.mark.parametrize(
