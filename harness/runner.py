@@ -16,12 +16,14 @@ from harness import checkpoints, models, pretrained, provenance, schedules
 from harness import data as data_module
 from harness.checkpoints import Checkpoint
 from harness.data import TaskData, check_holdouts
+from harness.database import check_url
 from harness.engines import Engine, Outcome, Progress
 from harness.engines.packed import PackedEngine
 from harness.engines.trainer import TrainerEngine
 from harness.errors import DataError, HarnessError, ModelError, ResultsError
 from harness.lock import locked
 from harness.manifest import manifest_of
+from harness.mirror import Mirror
 from harness.progress import Display
 from harness.record import FINAL, Store, stamped
 from harness.search import Sweep
@@ -92,16 +94,21 @@ def run_study(
         if the disk takes no more. A trial that fails is no error but a record.
     """
     display = display or Display()
+    if storage is not None:
+        check_url(storage)
     store = Store(Path(root) / study.name)
     checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
     before = store.manifest()
-    with locked(store.folder), _stoppable(display) as stop:
+    with (
+        locked(store.folder),
+        _stoppable(display) as stop,
+        Mirror(store.folder, storage, display.say) as mirror,
+    ):
         for line in (data.corpus.in_words(), *data.corpus.remarks):
             display.say(line)
-        url = storage or f"sqlite:///{store.folder / 'optuna.db'}"
         try:
             arms, winners = tuned_arms(
-                study, store, trainer, data, model=checkpoint.start, url=url, display=display, stop=stop
+                study, store, trainer, data, model=checkpoint.start, mirror=mirror, display=display, stop=stop
             )
         except KeyboardInterrupt:
             arms, winners = None, {}
@@ -119,15 +126,15 @@ def run_study(
         records = {key: one.record for key, one in stored.items() if one.status in FINAL and one.record is not None}
         statuses: dict[str, str] = {key: record.status for key, record in records.items()}
         finished = sum(status == "finished" for status in statuses.values())
-        sweep = Sweep(study.name, url)
         if data.clusters is not None:
             store.write_clusters(data.test, data.clusters)
         store.write_manifest(manifest_of(study, arms, winners, checkpoint, data, trials, before, finished))
-        sweep.rebuild(trials, records)
+        sweep = Sweep(study.name, trials, records, mirror)
         todo = [trial for trial in trials if trial.key not in records]
         ran = 0
         model = {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision}
         try:
+            mirror.settle()
             display.open(trials, records, _estimate(trainer, todo))
             done = frozenset(records)
             for outcome in _train(trainer, trials, done, stop, store, data, sweep, display, model):

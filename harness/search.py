@@ -1,210 +1,220 @@
-"""Optuna: the sweep's cells as its trials, and tuning an arm on a held-out part of train.
+"""What Optuna is for: it shows the cells and the candidates of a search, and proposes the candidates.
 
-The records on disk are the truth. The database shows them to optuna-dashboard and steers the search; one that is lost
-or lags behind is rebuilt from the records. Cells are enqueued one by one under their content key: a grid sampler would
-repeat points in parallel runs, count a failed point as done, and start over when the grid grows. A categorical
-distribution may never change, so arms and seeds are none: a study can be given more of both later.
+The sampler needs no database: it proposes from the records alone. Cells are no grid of Optuna's: its grid sampler would
+repeat points in parallel runs, count a failed point as done, and start over when the grid grows.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from harness.database import Board
 from harness.engines import Outcome
 from harness.errors import ResultsError
-from harness.record import FINAL, Record
-from harness.settings import SCHEDULES, Range, Search, is_whole
+from harness.mirror import Mirror
+from harness.record import Record, digest
+from harness.settings import Range, Search, is_whole
 from harness.trials import Trial
 
-_VAST = 10**12
-_DISTRIBUTIONS: dict[str, BaseDistribution] = {
-    "seed": IntDistribution(0, 2**32 - 1),
-    "learning_rate": FloatDistribution(0, 100),
-    "num_train_epochs": IntDistribution(0, _VAST),
-    "batch_size": IntDistribution(1, _VAST),
-    "weight_decay": FloatDistribution(0, _VAST),
-    "warmup_steps": FloatDistribution(0, _VAST),
-    "lr_scheduler_type": CategoricalDistribution(SCHEDULES),
-    "rank": IntDistribution(1, 65536),
-    "lora_alpha": FloatDistribution(0, _VAST),
-    "layers_frozen": IntDistribution(0, _VAST),
+# A trial that was cut short is none that failed: the dashboard counts failures.
+_STATES = {
+    "running": TrialState.RUNNING,
+    "finished": TrialState.COMPLETE,
+    "diverged": TrialState.FAIL,
+    "failed": TrialState.FAIL,
+    "interrupted": TrialState.PRUNED,
 }
-
-
-@contextmanager
-def _storage_errors(url: str) -> Iterator[None]:
-    import sqlalchemy.exc
-
-    try:
-        yield
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ResultsError(
-            f"Optuna's storage {url} cannot be used: {first}. The records are not touched by this; move a broken "
-            "database away and it is rebuilt from them"
-        ) from error
+# From this ratio of the largest to the smallest on, an axis is drawn on a log scale.
+_WIDE = 10
 
 
 class Sweep:
-    """The study as Optuna sees it: one trial for each cell.
+    """The study as Optuna shows it: one trial for each cell, with what differs between the arms as its parameters.
+
+    A categorical distribution may never change, and the arm is one. So other arms, or arms with other settings, are
+    another of Optuna's studies; further seeds are not.
 
     Parameters
     ----------
     name : str
-        Name of the Optuna study.
-    url : str
-        Any URL that Optuna's relational storage takes.
+        Name of Optuna's study.
+    trials : sequence of Trial
+        All cells.
+    records : mapping of str to Record
+        The records of the cells that are done, by key.
+    mirror : Mirror
+        Shows them.
     """
 
-    def __init__(self, name: str, url: str) -> None:
-        self._url = url
-        self._running: dict[str, optuna.Trial] = {}
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with _storage_errors(url):
-            self._study = optuna.create_study(storage=url, study_name=name, direction="maximize", load_if_exists=True)
-            # Only one process runs a study, so what is still open was left behind by one that was killed.
-            left_open = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
-            self._known = {
-                trial.user_attrs["key"]
-                for trial in self._study.get_trials(deepcopy=False)
-                if trial.user_attrs.get("status") in FINAL and trial.state.is_finished()
-            }
-            for trial in left_open:
-                self._study.tell(trial.number, state=TrialState.FAIL)
-
-    def rebuild(self, trials: Sequence[Trial], records: Mapping[str, Record]) -> int:
-        """Add the finished cells that the database lacks; return how many there were."""
-        missing = [trial for trial in trials if trial.key in records and trial.key not in self._known]
-        with _storage_errors(self._url):
-            for trial in missing:
-                record = records[trial.key]
-                parameters = _parameters(trial)
-                finished = record.status == "finished"
-                self._study.add_trial(
-                    create_trial(
-                        state=TrialState.COMPLETE if finished else TrialState.FAIL,
-                        value=record.accuracy if finished else None,
-                        params=parameters,
-                        distributions={name: _DISTRIBUTIONS[name] for name in parameters},
-                        user_attrs={"arm": trial.arm, "key": trial.key, "status": record.status},
-                    )
-                )
-                self._known.add(trial.key)
-        return len(missing)
+    def __init__(self, name: str, trials: Sequence[Trial], records: Mapping[str, Record], mirror: Mirror) -> None:
+        contents = {trial.arm: {k: v for k, v in trial.content.items() if k != "seed"} for trial in trials}
+        self._board = Board(name=name, content=digest(contents), metric="accuracy")
+        self._distributions = _distributions({arm: {"arm": arm, **_flat(content)} for arm, content in contents.items()})
+        self._mirror = mirror
+        self._started: set[str] = set()
+        done = [(trial, records[trial.key]) for trial in trials if trial.key in records]
+        mirror.show(
+            self._board,
+            [self._cell(trial, one.status, _accuracies(one.epochs), one.selected_epoch) for trial, one in done],
+        )
 
     def start(self, trial: Trial) -> None:
-        """Show a cell as running, once."""
-        if trial.key in self._running or trial.key in self._known:
-            return
-        parameters = _parameters(trial)
-        with _storage_errors(self._url):
-            self._study.enqueue_trial(parameters, user_attrs={"arm": trial.arm, "key": trial.key})
-            self._running[trial.key] = self._study.ask({name: _DISTRIBUTIONS[name] for name in parameters})
+        """Show a cell as running."""
+        if trial.key not in self._started:
+            self._started.add(trial.key)
+            self._mirror.show(self._board, [self._cell(trial, "running", {}, None)])
 
     def finish(self, outcome: Outcome) -> None:
-        """Tell Optuna what became of a cell: a finished one with its accuracy on test, any other as FAIL."""
-        self.start(outcome.trial)
-        running = self._running.pop(outcome.trial.key, None)
-        if running is None:
-            return
-        with _storage_errors(self._url):
-            for epoch in outcome.epochs:
-                if epoch.test is not None and math.isfinite(epoch.test.accuracy):
-                    running.report(epoch.test.accuracy, epoch.epoch)
-            running.set_user_attr("status", outcome.status)
-            selected = outcome.selected
-            if selected is None or selected.test is None:
-                self._study.tell(running, state=TrialState.FAIL)
-            else:
-                self._study.tell(running, selected.test.accuracy)
-        if outcome.status in FINAL:
-            self._known.add(outcome.trial.key)
+        """Show what became of a cell."""
+        accuracies = {epoch.epoch: epoch.test.accuracy for epoch in outcome.epochs if epoch.test is not None}
+        self._mirror.show(self._board, [self._cell(outcome.trial, outcome.status, accuracies, outcome.selected_epoch)])
+        self._mirror.tell()
+
+    def _cell(
+        self, trial: Trial, status: str, accuracies: Mapping[int, float], selected_epoch: int | None
+    ) -> FrozenTrial:
+        settings = {"arm": trial.arm, **_flat(trial.content)}
+        distributions = {name: d for name, d in self._distributions.items() if name in settings}
+        return _shown(
+            {"arm": trial.arm, "seed": trial.seed, "key": trial.key, "status": status},
+            {name: _value(settings[name], distribution) for name, distribution in distributions.items()},
+            distributions,
+            value=accuracies[selected_epoch] if status == "finished" and selected_epoch is not None else None,
+            epochs=accuracies,
+        )
 
 
-def _parameters(trial: Trial) -> dict[str, Any]:
-    training, adapter, freeze = trial.settings.training, trial.settings.adapter, trial.settings.freeze
-    values: dict[str, Any] = {
-        "seed": trial.seed,
-        "learning_rate": training.learning_rate,
-        "num_train_epochs": training.num_train_epochs,
-        "batch_size": training.per_device_train_batch_size * training.gradient_accumulation_steps,
-        "weight_decay": training.weight_decay,
-        "warmup_steps": training.warmup_steps,
-        "lr_scheduler_type": training.lr_scheduler_type,
-    }
-    fields = adapter.model_dump() if adapter is not None else {}
-    if isinstance(fields.get("r"), int):
-        values["rank"] = fields["r"]
-    if isinstance(fields.get("lora_alpha"), int | float):
-        values["lora_alpha"] = float(fields["lora_alpha"])
-    if freeze is not None:
-        values["layers_frozen"] = freeze.layers
-    return values
+def _accuracies(epochs: Iterable[Any]) -> dict[int, float]:
+    """Return the accuracy on test after each epoch, of an outcome's epochs or a record's."""
+    scores = ((epoch.epoch, epoch.test.accuracy) for epoch in epochs if epoch.test is not None)
+    return {epoch: accuracy for epoch, accuracy in scores if accuracy is not None and math.isfinite(accuracy)}
+
+
+def _shown(
+    attributes: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    *,
+    value: float | None,
+    epochs: Mapping[int, float],
+) -> FrozenTrial:
+    return create_trial(
+        state=_STATES[attributes["status"]],
+        value=value,
+        params=dict(parameters),
+        distributions=dict(distributions),
+        user_attrs=dict(attributes),
+        intermediate_values=dict(epochs),
+    )
+
+
+def _flat(content: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested settings under the dotted names that a study file uses."""
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
+    return flat
+
+
+def _distributions(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, BaseDistribution]:
+    """Return the settings that differ between the arms that have them, each over exactly the values that it takes."""
+    values: dict[str, list[Any]] = {}
+    for settings in arms.values():
+        for name, value in settings.items():
+            if value not in values.setdefault(name, []):
+                values[name].append(value)
+    return {name: _distribution(taken) for name, taken in values.items() if len(taken) > 1}
+
+
+def _distribution(taken: Iterable[Any]) -> BaseDistribution:
+    taken = list(taken)
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in taken):
+        return CategoricalDistribution([_category(value) for value in taken])
+    low, high = min(taken), max(taken)
+    log = low > 0 and high >= _WIDE * low
+    if all(isinstance(value, int) for value in taken):
+        return IntDistribution(low, high, log=log)
+    return FloatDistribution(low, high, log=log)
+
+
+def _value(value: Any, distribution: BaseDistribution) -> Any:
+    return _category(value) if isinstance(distribution, CategoricalDistribution) else value
+
+
+def _category(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 class Tuner:
-    """The search for one arm's settings: its own Optuna study, its own budget.
+    """The search for one arm's settings: its own sampler, its own budget.
 
     Parameters
     ----------
     name : str
-        Name of the Optuna study; holds all that the search depends on.
-    url : str
-        Optuna's storage.
+        Name of Optuna's study.
+    content : str
+        A digest of all that the search depends on.
     search : Search
         The `search:` block of the arm.
     entropy : int
         Seeds the sampler, together with the candidate's number, so that a search that was interrupted proposes the
         same candidates as one that was not.
+    mirror : Mirror
+        Shows the candidates.
     """
 
-    def __init__(self, name: str, url: str, search: Search, entropy: int) -> None:
-        self._search = search
+    def __init__(self, name: str, content: str, search: Search, entropy: int, mirror: Mirror) -> None:
         self._entropy = entropy
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._distributions = {key: _dimension(dimension, key) for key, dimension in search.space.items()}
-        with _storage_errors(url):
-            if name in optuna.get_all_study_names(url):
-                # Rebuilt from the records below, so that both always tell the same.
-                optuna.delete_study(study_name=name, storage=url)
-            self._study = optuna.create_study(storage=url, study_name=name, direction="maximize")
+        metric = "accuracy on the hold-out" if search.best == "accuracy" else "minus the loss on the hold-out"
+        self._board = Board(name=name, content=content, metric=metric)
+        self._mirror = mirror
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._study = optuna.create_study(direction="maximize")
 
-    def restore(self, parameters: Mapping[str, Any], value: float | None, key: str) -> None:
-        """Add a candidate that an earlier run of this search has trained."""
-        self._study.add_trial(
-            create_trial(
-                state=TrialState.FAIL if value is None else TrialState.COMPLETE,
-                value=value,
-                params=dict(parameters),
-                distributions=self._distributions,
-                user_attrs={"key": key},
-            )
-        )
-
-    def propose(self, number: int) -> optuna.Trial:
-        """Return candidate `number`, chosen after all those before it; its `params` are dotted settings."""
+    def propose(self, number: int) -> dict[str, Any]:
+        """Return candidate `number`, chosen after all those before it, as dotted settings."""
         self._study.sampler = optuna.samplers.TPESampler(seed=(self._entropy + number) % 2**32)
-        return self._study.ask(self._distributions)
+        candidate = self._study.ask(self._distributions)
+        self._study.tell(candidate, state=TrialState.FAIL)  # `tell` adds it with what came of it
+        return dict(candidate.params)
 
-    def tell(self, candidate: optuna.Trial, value: float | None, key: str) -> None:
-        """Tell what came of a candidate: the larger the better; None where it did not finish."""
-        candidate.set_user_attr("key", key)
-        if value is None:
-            self._study.tell(candidate, state=TrialState.FAIL)
-        else:
-            self._study.tell(candidate, value)
+    def start(self, parameters: Mapping[str, Any], key: str) -> None:
+        """Show a candidate as running."""
+        self._show(parameters, None, "running", key)
+
+    def tell(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
+        """Tell what came of a candidate, now or in an earlier run: the larger the better; None for a failure.
+
+        For the sampler a failure is a trial that was given up: worse than all that finished, and one of those that it
+        learns from. Were it told as failed, a search that mostly diverges would go on at random.
+        """
+        told = create_trial(
+            state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
+            value=value,
+            params=dict(parameters),
+            distributions=self._distributions,
+            user_attrs={"key": key},
+        )
+        self._study.add_trial(told)
+        self._show(parameters, value, status, key)
 
     def best(self) -> FrozenTrial | None:
         """Return the best candidate, the earliest of equals; None where none finished."""
         done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return max(done, key=lambda trial: (trial.value, -trial.number), default=None)
+
+    def _show(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
+        shown = {"key": key, "status": status}
+        self._mirror.show(self._board, [_shown(shown, parameters, self._distributions, value=value, epochs={})])
+        self._mirror.tell()
 
 
 def _dimension(dimension: Range, key: str) -> BaseDistribution:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from harness import provenance
 from harness.data import TaskData
 from harness.engines import Engine, Outcome
 from harness.errors import ResultsError
+from harness.mirror import Mirror
 from harness.progress import Display
 from harness.record import FINAL, Store, digest, stamped
 from harness.search import Tuner
@@ -27,7 +29,7 @@ def tuned_arms(
     data: TaskData,
     *,
     model: str,
-    url: str,
+    mirror: Mirror,
     display: Display,
     stop: threading.Event,
 ) -> tuple[Mapping[str, Arm] | None, dict[str, Any]]:
@@ -42,7 +44,7 @@ def tuned_arms(
         if arm.search is None:
             arms[name] = arm
             continue
-        winner = _tune(study, name, arm, store, engine, data, model=model, url=url, display=display, stop=stop)
+        winner = _tune(study, name, arm, store, engine, data, model=model, mirror=mirror, display=display, stop=stop)
         if winner is None:
             return None, winners
         arms[name] = replace(arm, winner["params"])
@@ -59,7 +61,7 @@ def _tune(
     data: TaskData,
     *,
     model: str,
-    url: str,
+    mirror: Mirror,
     display: Display,
     stop: threading.Event,
 ) -> dict[str, Any] | None:
@@ -70,46 +72,55 @@ def _tune(
     depends_on = {"base": base.content, "space": search.model_dump(mode="json", exclude={"trials"})}
     identity = digest(depends_on)
     entropy = int(identity[:8], 16)
-    tuner = Tuner(f"{study.name} search {name} {identity}", url, search, entropy)
+    tuner = Tuner(f"{study.name}: search of {name}", identity, search, entropy, mirror)
     display.tuning(name, 0, search.trials)
+    recorded: set[str] = set()
     for number in range(search.trials):
         slot = f"{identity}-{number:04d}"
         known = store.candidate(slot, search=identity, number=number, say=display.say)
         if known is not None and known.tuning is not None and known.status in FINAL:
-            tuner.restore(known.tuning.params, known.tuning.value, known.key)
+            tuner.tell(known.tuning.params, known.tuning.value, known.status, slot)
+            recorded.add(known.key)
             display.tuning(name, number + 1, search.trials)
             continue
         if stop.is_set():
             return None
-        candidate = tuner.propose(number)
+        parameters = tuner.propose(number)
         try:
-            settings = replace(arm, candidate.params)
+            settings = replace(arm, parameters)
         except ValidationError as error:
-            raise ResultsError(f"arm {name}: candidate {candidate.params} is no valid arm: {error}") from None
+            raise ResultsError(f"arm {name}: candidate {parameters} is no valid arm: {error}") from None
         trial = make_trial(study, name, settings, seed=TUNING_SEED, model=model, data=data.fingerprint, tuning=True)
+        tuner.start(parameters, slot)
         started = provenance.now()
-        outcome = next(iter(engine.train([trial], report=display.step)))
-        value = _value(outcome, arm)
-        more = {
-            "tuning": {
-                "search": identity,
-                "number": number,
-                "params": dict(candidate.params),
-                "value": value,
-            },
-            "data": {
-                "fingerprint": data.fingerprint,
-                "n_train": outcome.n_train,
-                "n_holdout": outcome.n_holdout,
-            },
-            "model": {"identity": model},
-            "provenance": stamped(started),
-        }
-        store.write(outcome, data.test, more, slot=slot)
-        tuner.tell(candidate, value, trial.key)
-        display.tuning(name, number + 1, search.trials)
-        if outcome.status == "interrupted":
-            return None
+        # To its end: what an engine keeps of a trial goes when the trial is recorded and the engine asked for more.
+        for outcome in engine.train([trial], report=display.step):
+            value = _value(outcome, arm)
+            more = {
+                "tuning": {
+                    "search": identity,
+                    "number": number,
+                    "params": parameters,
+                    "value": value,
+                },
+                "data": {
+                    "fingerprint": data.fingerprint,
+                    "n_train": outcome.n_train,
+                    "n_holdout": outcome.n_holdout,
+                },
+                "model": {"identity": model},
+                "provenance": stamped(started),
+            }
+            store.write(outcome, data.test, more, slot=slot)
+            tuner.tell(parameters, value, outcome.status, slot)
+            display.tuning(name, number + 1, search.trials)
+            if outcome.status == "interrupted":
+                return None
+            if outcome.status in FINAL:
+                recorded.add(trial.key)
+    # A kill may have come between the last record and what the engine does after it.
+    for _ in engine.train([], report=display.step, done=recorded):
+        pass
     best = tuner.best()
     if best is None:
         raise ResultsError(
@@ -126,4 +137,5 @@ def _value(outcome: Outcome, arm: Arm) -> float | None:
     epoch = outcome.selected if chosen else outcome.epochs[-1]
     if epoch is None or epoch.holdout is None:
         return None
-    return -epoch.holdout.loss if arm.search.best == "loss" else epoch.holdout.accuracy
+    value = -epoch.holdout.loss if arm.search.best == "loss" else epoch.holdout.accuracy
+    return value if math.isfinite(value) else None

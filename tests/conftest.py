@@ -44,7 +44,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     trains = {
         "engines",
         "data.py",
+        "database.py",
         "manifest.py",
+        "mirror.py",
         "models.py",
         "schedules.py",
         "planning.py",

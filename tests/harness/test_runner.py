@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,8 +16,10 @@ from typing import Any
 
 import pytest
 
-from harness import models, run_study
+from harness import mirror, models, run_study
 from harness.engines import Outcome
+from harness.engines.packed import engine as packed_engine
+from harness.engines.packed.state import State
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, LockedError, ModelError, ResultsError
 from harness.lock import locked
@@ -156,6 +159,45 @@ def test_a_lost_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
     assert sorted(trial.user_attrs["arm"] for trial in shown) == ["full", "lora-r2", "lora-r4"]
 
 
+@pytest.mark.parametrize("engine", ["packed", "trainer"])
+def test_a_locked_database_stops_no_trial_and_no_pack(
+    tmp_path: Path, tiny: Tiny, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever trained waited for the lock, and a pack took it for a fault of its own."""
+    monkeypatch.setattr(mirror, "_LONGEST_WAIT", 0.1)
+    elsewhere = tmp_path / "elsewhere.db"
+    watcher = Watcher()
+    connection = sqlite3.connect(elsewhere, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        summary = run_study(tiny("seeds=1"), tmp_path, engine=engine, storage=f"sqlite:///{elsewhere}", display=watcher)
+    finally:
+        connection.close()
+    assert summary.statuses == {"finished": 3}
+    assert sum("Optuna's database" in said for said in watcher.said) == 1
+    assert not any("broke" in said for said in watcher.said)
+
+
+def test_a_broken_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
+    import optuna
+
+    results = tmp_path / "a?b%20#{c}@d"
+    (results / "tiny").mkdir(parents=True)
+    (results / "tiny" / "optuna.db").write_text("no database " * 100)
+    watcher = Watcher()
+    folder = run_study(tiny("seeds=1"), results, display=watcher).folder
+    assert [said for said in watcher.said if "set aside" in said]
+    (folder / "optuna.db").rename(tmp_path / "moved.db")
+    shown = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path / 'moved.db'}").get_trials()
+    assert sorted(trial.user_attrs["arm"] for trial in shown) == ["full", "lora-r2", "lora-r4"]
+
+
+def test_a_storage_that_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, tiny: Tiny) -> None:
+    with pytest.raises(ResultsError, match="unknown kind of a database"):
+        run_study(tiny(), tmp_path / "results", storage="nonsense://me:hunter2@host/runs")
+    assert not (tmp_path / "results").exists()
+
+
 def test_any_storage_url_will_do(tmp_path: Path, tiny: Tiny) -> None:
     elsewhere = tmp_path / "elsewhere.db"
     folder = run_study(tiny("seeds=1"), tmp_path, storage=f"sqlite:///{elsewhere}").folder
@@ -219,6 +261,24 @@ def test_an_arm_is_tuned_before_its_seeds_run(tmp_path: Path, tiny: Tiny) -> Non
     assert arm["training"]["learning_rate"] == arm["tuned"]["params"]["training.learning_rate"]
     assert records(folder)["tuned", 0]["settings"]["training"]["learning_rate"] == arm["training"]["learning_rate"]
     assert manifest(folder)["arms"]["full"]["tuned"] is None
+
+
+def test_a_search_leaves_no_pack_behind(tmp_path: Path, tiny: Tiny) -> None:
+    folder = run_study(tiny(*SEARCHED), tmp_path).folder
+    assert list((folder / "packs").glob("*")) == []
+
+
+def test_a_pack_that_a_kill_left_behind_is_forgotten_with_its_search(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last record and the pack's end comes a kill."""
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "discard", lambda _: None)
+        patch.setattr(packed_engine, "forget_recorded", lambda *_: None)
+        folder = run_study(tiny(*SEARCHED), tmp_path).folder
+    assert len(list((folder / "packs").glob("*.pt"))) >= 3
+    assert run_study(tiny(*SEARCHED), tmp_path).ran == 0
+    assert list((folder / "packs").glob("*")) == []
 
 
 def test_a_search_goes_on_where_it_stopped(tmp_path: Path, tiny: Tiny) -> None:

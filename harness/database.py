@@ -1,0 +1,259 @@
+"""Optuna's database: what of it is ours, and what is written there.
+
+A database may be shared, with other folders of results and with other people. Those of Optuna's studies that were made
+for a folder carry its mark; another study of the same name is left alone, and a number is put behind ours. In ours,
+only trials that carry a key of ours are touched: what a dashboard adds is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.errors import ResultsError, first_line
+
+_MARK = "ablation-harness"
+# Optuna keeps the names of a study's metrics here; its own setter warns that it is experimental.
+_METRIC_NAMES = "study:metric_names"
+_SECRET = re.compile("pass|secret|token", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """One of Optuna's studies.
+
+    Parameters
+    ----------
+    name : str
+        Its name; a number is put behind it where the name is taken.
+    content : str
+        A digest of what all its trials share: with another content the same name is another study.
+    metric : str
+        What the trials' values are; the larger the better.
+    """
+
+    name: str
+    content: str
+    metric: str
+
+
+class _OutdatedError(Exception):
+    """The tables are those of another version of Optuna."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The trials of one board that are ours: the ids of those that run, what became of the others."""
+
+    study: int
+    running: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, list[tuple[str, float | None]]] = field(default_factory=dict)
+
+
+class Database:
+    """An open database; after any error it is closed and another one opened."""
+
+    def __init__(self, url: str, identity: str) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        # The pool logs a lost connection with a traceback, which would go to the screen where nobody listens.
+        logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
+        self._identity = identity
+        self._rows: dict[Board, _Rows] = {}
+        self._tidy = False
+        # Optuna reads a URL as a format. The pool asks whether a server still knows a connection before it is used.
+        escaped = url.replace("{", "{{").replace("}", "}}")
+        self._storage = RDBStorage(escaped, engine_kwargs={"pool_pre_ping": True}, skip_compatibility_check=True)
+        found, needed = self._storage.get_current_version(), self._storage.get_head_version()
+        if found != needed:
+            raise _OutdatedError(
+                f"its tables are those of another version of Optuna ({found}; this one has {needed}); "
+                "`optuna storage upgrade --storage URL` brings them up to date"
+            )
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        try:
+            self._storage.remove_session()
+            self._storage.engine.dispose()
+        except Exception:  # they are lost already
+            pass
+
+    def show(self, board: Board, wanted: FrozenTrial) -> None:
+        """Write a trial as it is now, unless it is there."""
+        if board not in self._rows:
+            self._rows[board] = self._read(self._study(board))
+        rows = self._rows[board]
+        key, value = wanted.user_attrs["key"], wanted.value if wanted.state is TrialState.COMPLETE else None
+        running = rows.running.get(key)
+        if wanted.state is TrialState.RUNNING:
+            if running is None:
+                rows.running[key] = self._storage.create_new_trial(rows.study, wanted)
+            return
+        outcome = wanted.user_attrs["status"], value
+        if running is not None and self._end(running, wanted):
+            del rows.running[key]
+        elif running is not None or outcome not in rows.ended.get(key, ()):
+            rows.running.pop(key, None)
+            self._storage.create_new_trial(rows.study, wanted)
+        rows.ended.setdefault(key, []).append(outcome)
+
+    def _end(self, running: int, wanted: FrozenTrial) -> bool:
+        """Tell what became of a running trial; return whether it was still running."""
+        try:
+            for epoch, score in wanted.intermediate_values.items():
+                self._storage.set_trial_intermediate_value(running, epoch, score)
+            self._storage.set_trial_user_attr(running, "status", wanted.user_attrs["status"])
+            self._storage.set_trial_state_values(running, wanted.state, wanted.values)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return False
+        return True
+
+    def close_left_open(self, wanted: Mapping[tuple[Board, str], FrozenTrial]) -> None:
+        """End, once, the trials of this folder that a killed process left running; nobody else runs them."""
+        if self._tidy:
+            return
+        ours = {rows.study: board for board, rows in self._rows.items()}
+        for study in self._studies():
+            for key, trial in self._read(study).running.items():
+                if study not in ours or (ours[study], key) not in wanted:
+                    self._storage.set_trial_user_attr(trial, "status", "interrupted")
+                    self._storage.set_trial_state_values(trial, TrialState.PRUNED)
+        self._tidy = True
+
+    def _studies(self) -> Iterator[int]:
+        for study in self._storage.get_all_studies():
+            mark = study.user_attrs.get(_MARK)
+            if isinstance(mark, dict) and mark.get("results") == self._identity:
+                yield self._storage.get_study_id_from_name(study.study_name)
+
+    def _study(self, board: Board) -> int:
+        """Find the board, or make it: under its own name, or with a number where that name is somebody else's."""
+        mark = {"results": self._identity, "content": board.content}
+        number = 1
+        while True:
+            name = board.name if number == 1 else f"{board.name} ({number})"
+            try:
+                study = self._storage.get_study_id_from_name(name)
+            except KeyError:
+                try:
+                    study = self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
+                except optuna.exceptions.DuplicatedStudyError:
+                    continue  # somebody was quicker: look whose it is
+                self._storage.set_study_user_attr(study, _MARK, mark)
+                self._storage.set_study_system_attr(study, _METRIC_NAMES, [board.metric])
+            if self._storage.get_study_user_attrs(study).get(_MARK) == mark:
+                return study
+            number += 1
+
+    def _read(self, study: int) -> _Rows:
+        rows = _Rows(study)
+        for trial in self._storage.get_all_trials(study, deepcopy=False):
+            key = trial.user_attrs.get("key")
+            if not isinstance(key, str):
+                continue
+            if trial.state is TrialState.RUNNING:
+                rows.running[key] = self._storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+            elif trial.state.is_finished():
+                value = trial.value if trial.state is TrialState.COMPLETE else None
+                rows.ended.setdefault(key, []).append((trial.user_attrs.get("status", ""), value))
+        return rows
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL that no database can have.
+
+    Raises
+    ------
+    ResultsError
+        With what is wrong, and without the password.
+    """
+    parsed = _parsed(url)
+    try:
+        if parsed is None:
+            raise ValueError
+        sqlalchemy.create_engine(parsed).dispose()
+    except ImportError as error:
+        raise ResultsError(
+            f"--storage {shown_url(url)}: the Python package {error.name} is not installed; install it, or name "
+            "another driver, such as postgresql+psycopg2://..."
+        ) from None
+    except (sqlalchemy.exc.ArgumentError, ValueError, TypeError) as error:
+        what = "unknown kind" if isinstance(error, sqlalchemy.exc.NoSuchModuleError) else "no URL"
+        raise ResultsError(
+            f"--storage {shown_url(url)}: {what} of a database; expected a URL of SQLAlchemy, such as "
+            "sqlite:///optuna.db or postgresql://user:password@host/database (':', '/' and '@' in a password are "
+            "written %3A, %2F and %40)"
+        ) from None
+    file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+    if file and file != ":memory:" and not file.startswith("file:") and not Path(file).absolute().parent.is_dir():
+        raise ResultsError(f"--storage {shown_url(url)}: there is no folder {Path(file).parent}; make it first")
+
+
+def _parsed(url: str) -> sqlalchemy.URL | None:
+    """Take a URL apart; None where that is not possible, or puts a part of a password into another place."""
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return None
+    elsewhere = f"{parsed.host or ''}{parsed.database or ''}"
+    return None if "@" in elsewhere and not parsed.drivername.startswith("sqlite") else parsed
+
+
+def shown_url(url: str) -> str:
+    """Return a storage's URL without what must not be shown.
+
+    Examples
+    --------
+    >>> shown_url("postgresql://me:secret@host/runs?password=secret")
+    'postgresql://me:***@host/runs'
+    """
+    parsed = _parsed(url)
+    if parsed is not None:
+        return parsed.set(query={}).render_as_string()
+    scheme = re.match(r"[\w+]+://", url)
+    return f"{scheme.group()}..." if scheme else "..."
+
+
+def without_secrets(text: str, url: str | None) -> str:
+    """Return what a driver says, with the password of the URL taken out."""
+    if url is None:
+        return text
+    parsed = sqlalchemy.make_url(url)
+    secrets = [str(value) for name, value in parsed.query.items() if _SECRET.search(name)]
+    for secret in filter(None, [*secrets, parsed.password]):
+        text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
+    return text
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield getattr(error, "orig", None) or error
+        error = error.__cause__ or error.__context__
+
+
+def reason_of(error: Exception) -> str:
+    """Return what the database itself said, which Optuna and SQLAlchemy wrap."""
+    for cause in _causes(error):
+        if type(cause).__module__.partition(".")[0] not in {"optuna", "sqlalchemy"}:
+            return first_line(cause)
+    return first_line(error)
+
+
+def broken(error: Exception) -> bool:
+    """Whether a file is no database that this Optuna reads; not whether it is locked, full or forbidden."""
+    codes = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    return any(
+        isinstance(cause, _OutdatedError) or getattr(cause, "sqlite_errorcode", -1) & 0xFF in codes
+        for cause in _causes(error)
+    )
