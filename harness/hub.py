@@ -62,6 +62,11 @@ def not_here(name: str, beside: Path | None = None) -> str:
     )
 
 
+def is_offline() -> bool:
+    """Whether the Hub's libraries are told to use only what they have stored."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
 def offline_if_unreachable(study: Study) -> None:
     """Let the Hub's libraries use what they have stored, and nothing else, where the Hub cannot be reached.
 

@@ -10,8 +10,8 @@ import transformers
 
 from harness import checkpoints, corpus, models, pretrained, schedules
 from harness.data import check_holdouts
-from harness.errors import ModelError
-from harness.hub import is_on_hub
+from harness.errors import DataError, ModelError
+from harness.hub import is_offline, is_on_hub, not_here
 from harness.study import Study
 
 # Where the Hub is out of reach, these checkpoints' architectures are the defaults of their configuration classes.
@@ -52,8 +52,8 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     remarks: list[str] = []
     classes: tuple[str, ...]
     classes, n_train, n_test = ("0", "1"), study.data.train_size, None
-    if not is_on_hub(study.data.path, study.folder):
-        read = corpus.read(study.data, beside=study.folder)
+    read = _at_hand(study, remarks)
+    if read is not None:
         check_holdouts(study.arms.values(), len(read.train))
         classes, n_train, n_test = read.classes, len(read.train), len(read.test)
         remarks += [read.in_words(), *read.remarks]
@@ -74,13 +74,15 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model)
         if config is None:
-            return tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms), (), n_test
+            return (
+                tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms),
+                tuple(remarks),
+                n_test,
+            )
         checkpoint = checkpoints.Checkpoint(
             name=study.model, source=study.model, revision=None, identity="", config=config()
         )
         remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")
-    if n_test is None:
-        remarks.append(f"{study.data.path} is on the Hub, and a plan downloads nothing: two classes are assumed")
     counted = []
     for name, arm in study.arms.items():
         try:
@@ -88,3 +90,20 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
         except ModelError as error:
             counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
     return tuple(counted), tuple(remarks), n_test
+
+
+def _at_hand(study: Study, remarks: list[str]) -> corpus.Corpus | None:
+    """Read the data where that takes no download; else add a remark on what is not known without them."""
+    path = study.data.path
+    on_hub = is_on_hub(path, study.folder)
+    if on_hub and not is_offline():
+        remarks.append(f"{not_here(path, study.folder)}; on the Hub, a plan downloads nothing: two classes are assumed")
+        return None
+    try:
+        return corpus.read(study.data, beside=study.folder)
+    except DataError as error:
+        # A name without an organisation is rather a folder that is not here than one of the Hub's oldest data sets.
+        if not on_hub or "/" not in path:
+            raise
+        remarks.append(f"two classes are assumed: {error}")
+        return None
