@@ -130,6 +130,7 @@ class Manifest(Stored):
     name: str
     question: str | None = None
     study: dict[str, Any] = {}
+    overrides: tuple[str, ...] = ()
     analysis: dict[str, Any] | None = None
     claims: list[dict[str, Any]] | None = None
     plan_history: tuple[PlanEntry, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import provenance
@@ -24,7 +24,15 @@ def manifest_of(
     before: Manifest | None,
     finished: int,
 ) -> dict[str, Any]:
-    """Return study.json; the histories grow where the plan or the seeds changed."""
+    """Return study.json; the history of plans grows where the plan or the arms changed.
+
+    Parameters
+    ----------
+    before
+        The manifest that is there.
+    finished
+        How many of the trials have finished.
+    """
     resolved = study.model_dump(mode="json")
     frozen = {"frozen": provenance.now(), "trials_finished": finished}
     # Which sentences count as one is part of the plan: it moves every p-value.
@@ -32,15 +40,19 @@ def manifest_of(
     if study.data.cluster:
         plan = {"analysis": plan, "cluster": study.data.cluster}
     plans = [entry.model_dump(mode="json") for entry in before.plan_history] if before else []
-    if not plans or plans[-1]["digest"] != digest(plan):
-        plans.append({"digest": digest(plan), "analysis": resolved["analysis"], **frozen})
+    if plans and before:
+        # Older versions noted no arms; those of the manifest are those of its last plan.
+        plans[-1]["arms"] = plans[-1]["arms"] or list(before.arms)
+    planned = {"digest": digest(plan), "arms": list(arms)}
+    if not plans or {key: plans[-1][key] for key in planned} != planned:
+        plans.append({**planned, "analysis": resolved["analysis"], **frozen})
     seeds = [entry.model_dump(mode="json") for entry in before.seed_history] if before else []
-    if not seeds or seeds[-1]["seeds"] != list(study.seeds):
-        seeds.append({"seeds": list(study.seeds), **frozen})
+    seeds = seeds or [{"seeds": list(study.seeds), **frozen}]
     return {
         "name": study.name,
         "question": study.question,
         "study": resolved,
+        "overrides": list(study.overrides),
         "analysis": resolved["analysis"],
         "claims": resolved["claims"],
         "plan_history": plans,
@@ -74,6 +86,26 @@ def manifest_of(
         },
         "cells": [{"arm": trial.arm, "seed": trial.seed, "key": trial.key} for trial in trials],
     }
+
+
+def trained_on(manifest: Mapping[str, Any], seeds: Sequence[int], finished: int) -> dict[str, Any]:
+    """Return the manifest with its seeds in the history, now that a trial has been trained with them.
+
+    Seeds that a command names and that nothing is trained with are not in it: nobody can have looked at them.
+
+    Parameters
+    ----------
+    manifest
+        As it is.
+    seeds
+        The study's.
+    finished
+        How many of its trials had finished before.
+    """
+    history = list(manifest["seed_history"])
+    if not history or history[-1]["seeds"] != list(seeds):
+        history.append({"seeds": list(seeds), "frozen": provenance.now(), "trials_finished": finished})
+    return {**manifest, "seed_history": history}
 
 
 def _selection(selection: Any) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from harness.database import check_url
 from harness.engines import Engine, Outcome, Progress
 from harness.engines.packed import PackedEngine
 from harness.engines.trainer import TrainerEngine
-from harness.errors import DataError, HarnessError, ModelError, ResultsError
+from harness.errors import DataError, HarnessError, ModelError, ResultsError, did_you_mean
 from harness.lock import locked
-from harness.manifest import manifest_of
+from harness.manifest import manifest_of, trained_on
 from harness.mirror import Mirror
 from harness.progress import Display
 from harness.record import FINAL, Store, stamped
@@ -41,7 +41,9 @@ class RunSummary:
     folder : Path
         The study's results.
     statuses : mapping of str to int
-        How many cells have which status now; `missing` counts those that have not run.
+        How many cells of the arms that were asked for have which status now; `missing` counts those that have not run.
+    waiting : int
+        How many cells of other arms have yet to run.
     ran : int
         How many cells this run trained.
     stopped : bool
@@ -50,12 +52,13 @@ class RunSummary:
 
     folder: Path
     statuses: Mapping[str, int]
+    waiting: int
     ran: int
     stopped: bool
 
     @property
     def complete(self) -> bool:
-        """Whether every cell finished."""
+        """Whether every cell that was asked for finished."""
         return set(self.statuses) == {"finished"}
 
 
@@ -65,6 +68,7 @@ def run_study(
     *,
     engine: EngineName | None = None,
     storage: str | None = None,
+    arms: Sequence[str] | None = None,
     display: Display | None = None,
 ) -> RunSummary:
     """Train every cell of a study that has not been trained yet.
@@ -80,6 +84,9 @@ def run_study(
         what the study says.
     storage : str, optional
         URL of a relational storage for Optuna; default the study's own ``optuna.db``.
+    arms : sequence of str, optional
+        Train the cells of these arms only; the study stays whole, and the others are missing. An arm that is tuned is
+        tuned in any case: its cells are known by its winner.
     display : Display, optional
         Shows the progress; default none.
 
@@ -94,6 +101,7 @@ def run_study(
         if the disk takes no more. A trial that fails is no error but a record.
     """
     display = display or Display()
+    asked = _asked(study, arms)
     if storage is not None:
         check_url(storage)
     store = Store(Path(root) / study.name)
@@ -107,16 +115,17 @@ def run_study(
         for line in (data.corpus.in_words(), *data.corpus.remarks):
             display.say(line)
         try:
-            arms, winners = tuned_arms(
+            tuned, winners = tuned_arms(
                 study, store, trainer, data, model=checkpoint.start, mirror=mirror, display=display, stop=stop
             )
         except KeyboardInterrupt:
-            arms, winners = None, {}
+            tuned, winners = None, {}
         finally:
             display.close()
-        if arms is None:
-            return RunSummary(folder=store.folder, statuses={"missing": _cells(study)}, ran=0, stopped=True)
-        trials = expand(study, arms=arms, model=checkpoint.start, data=data.fingerprint)
+        if tuned is None:
+            missing, others = (len(arms) * len(study.seeds) for arms in (asked, set(study.arms) - set(asked)))
+            return RunSummary(folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, stopped=True)
+        trials = expand(study, arms=tuned, model=checkpoint.start, data=data.fingerprint)
         if len({trial.key for trial in trials}) < len(trials):
             same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
             raise ResultsError(f"arms {', '.join(same)}: tuned to the same settings, so there is nothing to compare")
@@ -128,25 +137,43 @@ def run_study(
         finished = sum(status == "finished" for status in statuses.values())
         if data.clusters is not None:
             store.write_clusters(data.test, data.clusters)
-        store.write_manifest(manifest_of(study, arms, winners, checkpoint, data, trials, before, finished))
+        manifest = manifest_of(study, tuned, winners, checkpoint, data, trials, before, finished)
+        store.write_manifest(manifest)
         sweep = Sweep(study.name, trials, records, mirror)
-        todo = [trial for trial in trials if trial.key not in records]
+        chosen = [trial for trial in trials if trial.arm in asked]
+        todo = [trial for trial in chosen if trial.key not in records]
         ran = 0
         model = {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision}
         try:
             mirror.settle()
-            display.open(trials, records, _estimate(trainer, todo))
+            display.open(chosen, records, _estimate(trainer, todo))
             done = frozenset(records)
-            for outcome in _train(trainer, trials, done, stop, store, data, sweep, display, model):
+            for outcome in _train(trainer, chosen, done, stop, store, data, sweep, display, model):
                 ran += 1
                 statuses[outcome.trial.key] = outcome.status
+                if outcome.status in FINAL and (noted := trained_on(manifest, study.seeds, finished)) != manifest:
+                    manifest = noted
+                    store.write_manifest(manifest)
         except KeyboardInterrupt:
             # Between two trials: what is finished is on disk.
             stop.set()
         finally:
             display.close()
-    counts = Counter(statuses.get(trial.key, "missing") for trial in trials)
-    return RunSummary(folder=store.folder, statuses=dict(counts), ran=ran, stopped=stop.is_set())
+    counts = Counter(statuses.get(trial.key, "missing") for trial in chosen)
+    waiting = sum(trial.arm not in asked and trial.key not in statuses for trial in trials)
+    return RunSummary(folder=store.folder, statuses=dict(counts), waiting=waiting, ran=ran, stopped=stop.is_set())
+
+
+def _asked(study: Study, arms: Sequence[str] | None) -> Sequence[str]:
+    """Return the arms to train, of which the study must have each."""
+    if arms is None:
+        return tuple(study.arms)
+    unknown = [arm for arm in arms if arm not in study.arms]
+    if unknown or not arms:
+        known = f"expected arms of the study ({', '.join(study.arms)})"
+        got = "; ".join(f"{arm!r}{did_you_mean(arm, study.arms)}" for arm in unknown)
+        raise HarnessError(f"--arms: {known}, got {got or 'none'}")
+    return arms
 
 
 def prepare(
@@ -258,10 +285,6 @@ def _train(
         display.outcome(outcome)
         started = provenance.now()
         yield outcome
-
-
-def _cells(study: Study) -> int:
-    return len(study.arms) * len(study.seeds)
 
 
 @contextmanager

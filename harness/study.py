@@ -55,11 +55,17 @@ class Study(Strict):
     claims: Any = Field(default_factory=list)
     # Private, so that where the file lies is neither a key of it nor part of what identifies a study.
     _folder: Path | None = PrivateAttr(None)
+    _overrides: tuple[str, ...] = PrivateAttr(())
 
     @property
     def folder(self) -> Path | None:
         """The folder of the study file; relative paths that are not in the working folder are looked up here."""
         return self._folder
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What was laid over the study file, as it was written."""
+        return self._overrides
 
     @field_validator("name")
     @classmethod
@@ -118,6 +124,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
         raise StudyError(sorted(dict.fromkeys(problems), key=source.position))
     study = Study.model_validate({**raw, "arms": cells})
     study._folder = Path(path).absolute().parent
+    study._overrides = tuple(overrides)
     return study
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +21,24 @@ from harness.cli.shared import (
     print_json,
 )
 
+if TYPE_CHECKING:
+    from harness.runner import RunSummary
+    from harness.study import Study
+
 
 def run(
     study: StudyFile,
     overrides: Overrides = None,
     results: Root = Path("results"),
+    same: Annotated[
+        bool, typer.Option("--same", help="Start from the overrides of the study's last run; others go on top.")
+    ] = False,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARM,ARM", help="Train these arms only; the study stays whole, the others wait.", show_default=False
+        ),
+    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Optuna's storage; default results/<study>/optuna.db.", show_default=False),
@@ -32,38 +47,107 @@ def run(
 ) -> None:
     """Train every arm with every seed.
 
-    What is finished is not trained again. Says first how many cells there are and how long they will take. Trains many
-    trials at once where that is possible; engine=trainer trains one after the other. Ctrl-C once finishes the running
-    trial, or the epoch of those that run together, twice stops at once; the same command goes on where it stopped.
+    What is finished is not trained again. Says first what differs from the study's last run, how many cells there are
+    and how long they will take. Trains many trials at once where that is possible; engine=trainer trains one after the
+    other. Ctrl-C once finishes the running trial, or the epoch of those that run together, twice stops at once; the
+    command that goes on from there is printed.
     A relative data.path or model is looked up from the working folder, then from the study file's folder; what was
     read is printed first.
-    Exits with 0 when every cell finished, with 1 when one failed, diverged or is missing, with 2 when the input is
-    wrong.
+    Exits with 0 when every cell that was asked for finished, with 1 when one failed, diverged or is missing, with 2
+    when the input is wrong.
     """
     from harness.hub import offline_if_unreachable
 
-    loaded = load(study, overrides)
+    given = [*(_last_overrides(study, overrides or (), results) if same else ()), *(overrides or ())]
+    loaded = load(study, _last_of_each(given))
     offline_if_unreachable(loaded)
     with needs_training_libraries():
+        from harness.database import shown_url
         from harness.progress import display_for
         from harness.runner import run_study
     if not as_json:
         output.forgive()
     console = console_for(stderr=as_json)
-    summary = run_study(loaded, results, storage=storage, display=display_for(console))
+    display = display_for(console)
+    chosen = None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()]
+
+    where = [] if results == Path("results") else ["--results", str(results)]
+    # A password is not shown; whoever pastes the command fills it in.
+    there = [] if storage is None else ["--storage", shown_url(storage)]
+
+    def command(overrides: Sequence[str], only: Sequence[str] = ()) -> str:
+        return shlex.join(["harness", "run", str(study), *overrides, *only, *where, *there])
+
+    for line in _differences(loaded, results / loaded.name, command):
+        display.say(line)
+    summary = run_study(loaded, results, storage=storage, arms=chosen, display=display)
     if as_json:
         print_json(
             {
                 "folder": str(summary.folder),
                 "statuses": dict(summary.statuses),
+                "waiting": summary.waiting,
                 "ran": summary.ran,
                 "stopped": summary.stopped,
             }
         )
-    elif summary.complete:
-        console.print(f"Now: harness analyze {summary.folder}", markup=False, highlight=False, soft_wrap=True)
     else:
-        counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))
-        hint = "the same command goes on from here" if summary.stopped else f"see: harness status {summary.folder}"
-        console.print(f"{counts}; {hint}", markup=False, highlight=False, soft_wrap=True)
+        only = [] if arms is None else ["--arms", arms]
+        for line in _ending(summary, command(loaded.overrides, only), command(loaded.overrides)):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
+
+
+def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:
+    """Return what was laid over the study when it was last run."""
+    from harness import document
+    from harness.errors import ResultsError
+    from harness.record import Store
+
+    folder = results / str(document.read(study, overrides).data.get("name"))
+    manifest = Store(folder).manifest()
+    if manifest is None:
+        raise ResultsError(f"--same: {folder} holds no study yet; run it once without")
+    return list(manifest.overrides)
+
+
+def _last_of_each(overrides: Sequence[str]) -> list[str]:
+    """Leave out what a later override of the same key replaces."""
+    by_key: dict[str, str] = {}
+    for override in overrides:
+        key = override.partition("=")[0].strip()
+        by_key.pop(key, None)
+        by_key[key] = override
+    return list(by_key.values())
+
+
+def _differences(study: Study, folder: Path, command: Callable[[Sequence[str]], str]) -> list[str]:
+    """Say what the results in the folder were last run with, where that differs."""
+    from harness.cli.differences import differences
+    from harness.record import Store
+
+    manifest = Store(folder).manifest()
+    if manifest is None:
+        return []
+    lines = differences(manifest.study, study.model_dump(mode="json"))
+    if not lines:
+        return []
+    before = manifest.overrides
+    hint = []
+    if before and study.overrides != before:
+        hint = [f"the last run was: {command(before)}"]
+    return [f"{folder} was last run otherwise:", *(f"  {line}" for line in lines), *hint]
+
+
+def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
+    """Say what to do next: the very command."""
+    rest = [f"{summary.waiting} cells of other arms have yet to run: {whole}"] if summary.waiting else []
+    if summary.complete:
+        return [*rest, f"Now: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))
+    lines = [counts]
+    if set(summary.statuses) - {"finished", "diverged"}:
+        lines.append(f"To go on: {command}")
+    if set(summary.statuses) & {"failed", "diverged"}:
+        lines.append(f"See: {shlex.join(['harness', 'status', str(summary.folder)])}")
+    return [*lines, *rest]

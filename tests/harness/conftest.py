@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 # Before any library of the Hub is imported: no test here asks a network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+from harness import cli
 from harness.errors import Problem, StudyError
 from harness.study import load_study
 
@@ -61,3 +64,21 @@ def refused() -> Callable[..., tuple[Problem, ...]]:
         return caught.value.problems
 
     return load
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Run a command in an empty folder; return its exit code, its output and its complaint."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        return (code if isinstance(code, int) else 0 if code is None else 1), said.out, said.err
+
+    return run

@@ -14,29 +14,10 @@ from typing import Any
 import pytest
 
 import harness
-from harness import cli
 
 Written = Callable[..., Path]
 
 CLAIM = "claims: [{source: s, model: m, n: 9, accuracy: {%s: '0.9'}}]"
-
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run a command in an empty folder; return its exit code, its output and its complaint."""
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0 if code is None else 1), said.out, said.err
-
-    return run
 
 
 def everything(folder: Path) -> dict[str, bytes]:

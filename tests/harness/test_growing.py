@@ -1,0 +1,140 @@
+"""A study that is run again with other seeds, settings or arms: nothing stains, and every command is told."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import run_study
+from harness.cli.differences import differences
+from harness.errors import HarnessError
+from harness.study import Study
+
+Tiny = Callable[..., Study]
+Command = Callable[..., tuple[int, str, str]]
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "study.json").read_text()))
+
+
+def cells(folder: Path) -> set[tuple[str, int]]:
+    found = (json.loads(path.read_text()) for path in folder.glob("trials/*/record.json"))
+    return {(record["arm"], record["seed"]) for record in found}
+
+
+def test_seeds_that_nothing_is_trained_with_leave_no_trace(tmp_path: Path, tiny: Tiny) -> None:
+    def history(folder: Path) -> list[tuple[list[int], int]]:
+        return [(entry["seeds"], entry["trials_finished"]) for entry in manifest(folder)["seed_history"]]
+
+    folder = run_study(tiny("seeds=1"), tmp_path, arms=["full"]).folder
+    # The first command named one seed, this one two; nothing is trained with either until the third.
+    for seeds in ("seeds=2", "seeds=1", "seeds=2"):
+        run_study(tiny(seeds), tmp_path, arms=["full"] if seeds == "seeds=1" else None)
+    assert history(folder) == [([0], 0), ([0, 1], 1)]
+    # All is trained: reading the study with fewer seeds and with more again changes nothing.
+    for seeds in ("seeds=1", "seeds=2"):
+        assert run_study(tiny(seeds), tmp_path).ran == 0
+    assert history(folder) == [([0], 0), ([0, 1], 1)]
+
+
+def test_a_study_planned_anew_before_anything_ran_has_no_history(tmp_path: Path, tiny: Tiny) -> None:
+    folder = run_study(tiny("seeds=1"), tmp_path, arms=["full"]).folder
+    for path in folder.glob("trials/*/*"):
+        path.unlink()
+    run_study(tiny("seeds=2"), tmp_path, arms=["full"])
+    assert [entry["trials_finished"] for entry in manifest(folder)["seed_history"]] == [0, 0]
+
+
+def test_chosen_arms_are_trained_and_the_study_stays_whole(tmp_path: Path, tiny: Tiny) -> None:
+    some = run_study(tiny("seeds=1"), tmp_path, arms=["lora-r4", "full"])
+    assert (some.statuses, some.waiting, some.complete) == ({"finished": 2}, 1, True)
+    assert cells(some.folder) == {("full", 0), ("lora-r4", 0)}
+    assert [cell["arm"] for cell in manifest(some.folder)["cells"]] == ["full", "lora-r2", "lora-r4"]
+    rest = run_study(tiny("seeds=1"), tmp_path)
+    assert (rest.statuses, rest.waiting, rest.ran) == ({"finished": 3}, 0, 1)
+
+
+@pytest.mark.parametrize(("arms", "words"), [(["ful"], "'ful'; did you mean 'full'?"), ([], "got none")])
+def test_arms_that_the_study_lacks_are_refused(tmp_path: Path, tiny: Tiny, arms: list[str], words: str) -> None:
+    with pytest.raises(HarnessError) as caught:
+        run_study(tiny(), tmp_path / "results", arms=arms)
+    assert words in str(caught.value)
+    assert "full, lora-r2, lora-r4" in str(caught.value)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_says_what_differs_and_every_command_that_it_prints_can_be_pasted(
+    command: Command, tiny_file: Path
+) -> None:
+    given = ("seeds=1", 'question=it\'s, "so"')
+    code, out, _ = command("run", tiny_file, *given, "--arms", "full", "--results", "my results")
+    assert code == 0
+    assert "last run otherwise" not in out
+    lines = out.splitlines()
+    whole = next(line for line in lines if "2 cells of other arms have yet to run: " in line).partition("run: ")[2]
+    assert shlex.split(whole)[:2] == ["harness", "run"]
+    code, out, _ = command(*shlex.split(whole)[1:])
+    assert code == 0
+    assert "last run otherwise" not in out
+    assert "3 cells (3 arms x 1 seed): 1 done, 2 to run" in out
+    assert out.splitlines()[-1] == "Now: harness analyze 'my results/tiny'"
+    assert manifest(Path("my results/tiny"))["overrides"] == list(given)
+
+    # The command without what grew the study: nothing runs, and the one before is named.
+    code, out, _ = command("run", tiny_file, "--results", "my results", "seeds=[5]", "--arms", "lora-r2")
+    assert "my results/tiny was last run otherwise:" in out
+    assert "  seed 0 then, seed 5 now; trials of seed 0 are kept and not read" in out
+    before = next(line for line in out.splitlines() if line.startswith("the last run was: ")).partition(": ")[2]
+    assert shlex.split(before) == shlex.split(whole)
+
+
+def test_the_same_starts_from_the_overrides_of_the_last_run(command: Command, tiny_file: Path) -> None:
+    assert command("run", tiny_file, "--same")[0] == 2
+    command("run", tiny_file, "seeds=1", "data.test_size=24", "--arms", "full")
+    code, out, _ = command("run", tiny_file, "--same", "seeds=2", "--arms", "full", "--json")
+    told = json.loads(out)
+    assert (code, told["ran"], told["statuses"]) == (0, 1, {"finished": 2})
+    assert manifest(Path("results/tiny"))["overrides"] == ["data.test_size=24", "seeds=2"]
+
+
+BEFORE = {
+    "model": "a",
+    "seeds": [0, 1, 2, 3],
+    "training": {"num_train_epochs": 4},
+    "analysis": {"margin": 0.01},
+    "arms": {
+        "full": {"training": {"num_train_epochs": 4, "learning_rate": 1e-4}, "adapter": None, "factors": {}},
+        "lora-r2": {"training": {"num_train_epochs": 4}, "adapter": {"r": 2}, "factors": {"adapter.r": 2}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({}, []),
+        ({"question": "?", "new_key_of_a_later_version": 1}, []),
+        (
+            {"model": "b", "analysis": {"margin": 0.02}},
+            ["model: a then, b now", "analysis.margin: 0.01 then, 0.02 now"],
+        ),
+        ({"seeds": [0, 1]}, ["seeds 0-3 then, seeds 0, 1 now; trials of seeds 2, 3 are kept and not read"]),
+        (
+            {"arms": {**BEFORE["arms"], "lora-r2": {"training": {"num_train_epochs": 2}, "adapter": {"r": 2}}}},  # type: ignore[dict-item]
+            [
+                "training.num_train_epochs: 4 then, 2 now (lora-r2)",
+                "factors: {'adapter.r': 2} then, none now (lora-r2)",
+            ],
+        ),
+        ({"arms": {"full": BEFORE["arms"]["full"]}}, ["arm lora-r2: taken away; its trials are kept and not read"]),  # type: ignore[index]
+    ],
+)
+def test_differences_in_words(changes: dict[str, Any], lines: Sequence[str]) -> None:
+    told = differences(BEFORE, {**BEFORE, **changes})
+    assert list(told) == [line for line in lines if not line.startswith("factors")]
