@@ -16,6 +16,7 @@ from harness import embedded, weights
 from harness.errors import ModelError, in_short
 from harness.hub import find, is_on_hub, not_here
 from harness.quiet import quiet
+from harness.tokenizer_file import follow
 
 # What decides a checkpoint's content; a README or a log beside it does not.
 _CONTENT = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model")
@@ -61,6 +62,12 @@ class Checkpoint:
             return self.identity
         rows = "" if self.head_order is None else f" in the order {','.join(map(str, self.head_order))}"
         return f"{self.identity}, its head kept{rows}"
+
+    def file(self, name: str) -> Path | None:
+        """Return one of the checkpoint's files, or None where it has none of this name."""
+        if self.revision is None:
+            return weights.in_folder(Path(self.source))(name)
+        return weights.on_hub(self.source, self.revision, download=True)(name)
 
 
 def locate(
@@ -201,6 +208,15 @@ def tokenizer(checkpoint: Checkpoint) -> Any:
             loaded = transformers.AutoTokenizer.from_pretrained(
                 checkpoint.source, revision=checkpoint.revision, trust_remote_code=False
             )
+        stated = checkpoint.file("tokenizer_config.json")
+        follow(
+            loaded,
+            checkpoint.file("tokenizer.json"),
+            {} if stated is None else _json(checkpoint.name, stated),
+            checkpoint.name,
+        )
+    except ModelError:
+        raise
     except Exception as error:  # whatever a library raises on a user's files
         raise ModelError(f"model {checkpoint.name}: its tokenizer cannot be loaded: {_why(error)}") from None
     # Where its files are missing, transformers makes a tokenizer of special tokens only: every word is unknown to it.

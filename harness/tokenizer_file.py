@@ -1,0 +1,105 @@
+"""A tokenizer that says what its file says: transformers rebuilds it from its class, and drops parts of the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from harness.errors import ModelError
+
+# Capitals, accents, Chinese, hyphens and blanks: where tokenizers differ before they look a word up.
+_SAMPLE = "Good ÉCOLE naïve 東京 well-made, didn't  end"
+# A vocabulary for lower-cased text has next to no token with a capital, special ones aside.
+_SHARE_OF_CAPITALS = 0.01
+
+
+def follow(loaded: Any, file: Path | None, stated: Mapping[str, Any], name: str) -> None:
+    """Give a loaded tokenizer the parts that its file holds.
+
+    Parameters
+    ----------
+    loaded : transformers tokenizer
+        As transformers makes it; changed in place.
+    file : Path or None
+        ``tokenizer.json``, where there is one.
+    stated : mapping
+        What ``tokenizer_config.json`` says.
+    name : str
+        The checkpoint's name.
+
+    Raises
+    ------
+    ModelError
+        If the two files contradict each other, or nothing says whether text is lower-cased and the vocabulary has
+        capitals.
+    """
+    backend = getattr(loaded, "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer):
+        return
+    if file is None:
+        _check_capitals(loaded, backend, stated, name)
+        return
+    own = Tokenizer.from_file(str(file))
+    if _pieces(own) != _pieces(backend):
+        _check_contradictions(json.loads(file.read_text("utf-8")), stated, name, _pieces(backend), _pieces(own))
+    backend.normalizer = own.normalizer
+    backend.pre_tokenizer = own.pre_tokenizer
+    backend.model = own.model
+    # A file without one leaves the class's own, which puts [CLS] first.
+    if own.post_processor is not None:
+        backend.post_processor = own.post_processor
+
+
+def _pieces(backend: Tokenizer) -> list[str]:
+    """Return the pieces that the sample becomes before they are looked up in the vocabulary."""
+    text = backend.normalizer.normalize_str(_SAMPLE) if backend.normalizer else _SAMPLE
+    return [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str(text)] if backend.pre_tokenizer else [text]
+
+
+def _check_contradictions(
+    content: Mapping[str, Any], stated: Mapping[str, Any], name: str, one: list[str], other: list[str]
+) -> None:
+    """Refuse options of tokenizer_config.json that tokenizer.json has otherwise: either may be the mistake."""
+    said: dict[str, bool] = {"do_lower_case": False}
+    for part in (*_parts(content.get("normalizer")), *_parts(content.get("pre_tokenizer"))):
+        match part.get("type"):
+            case "BertNormalizer":
+                said |= {"do_lower_case": part["lowercase"], "tokenize_chinese_chars": part["handle_chinese_chars"]}
+                if part["strip_accents"] is not None:
+                    said["strip_accents"] = part["strip_accents"]
+            case "Lowercase":
+                said["do_lower_case"] = True
+            case "ByteLevel":
+                said["add_prefix_space"] = part["add_prefix_space"]
+    wrong = [key for key, value in said.items() if stated.get(key) is not None and bool(stated[key]) != value]
+    if wrong:
+        options = ", ".join(f"{key} is {said[key]} in the first and {stated[key]} in the second" for key in wrong)
+        raise ModelError(
+            f"model {name}: tokenizer.json and tokenizer_config.json contradict each other: {options}. One makes "
+            f"{' '.join(other)!r} of a text, the other {' '.join(one)!r}; correct the wrong one"
+        )
+
+
+def _parts(part: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield a normaliser or pre-tokenizer, or the members of a sequence of them."""
+    if isinstance(part, Mapping):
+        yield part
+        for member in (*part.get("normalizers", ()), *part.get("pretokenizers", ())):
+            yield from _parts(member)
+
+
+def _check_capitals(loaded: Any, backend: Tokenizer, stated: Mapping[str, Any], name: str) -> None:
+    """Refuse to lower-case on a class's default alone what a vocabulary with capitals was made for."""
+    if stated.get("do_lower_case") is not None or any(piece != piece.lower() for piece in _pieces(backend)):
+        return
+    words = set(loaded.get_vocab()) - set(loaded.all_special_tokens)
+    capitals = sorted(word for word in words if word != word.lower())
+    if len(capitals) > _SHARE_OF_CAPITALS * len(words):
+        raise ModelError(
+            f"model {name}: its vocabulary has {len(capitals)} tokens with capitals ({', '.join(capitals[:3])}), and "
+            "texts would be lower-cased, as nothing says otherwise; write do_lower_case into tokenizer_config.json"
+        )
