@@ -14,8 +14,9 @@ from harness import pretrained
 from harness.adapters import adapted
 from harness.checkpoints import Checkpoint
 from harness.errors import ModelError
+from harness.pretrained import Pretrained
 from harness.quiet import quiet
-from harness.seeding import Streams
+from harness.seeding import Streams, projection_key
 from harness.settings import Arm, Freeze
 
 
@@ -27,10 +28,19 @@ class Parameters:
     trainable: int
 
 
-def build(checkpoint: Checkpoint, arm: Arm, *, n_classes: int, pad_token_id: int, streams: Streams) -> nn.Module:
+def build(
+    checkpoint: Checkpoint,
+    arm: Arm,
+    *,
+    n_classes: int,
+    pad_token_id: int,
+    streams: Streams,
+    steps: int | None = None,
+) -> nn.Module:
     """Build the model of one trial inside its own stream of random numbers.
 
-    The classification head is drawn before the adapter, so that arms of one seed share it whatever their rank.
+    The classification head is drawn before the adapter, so that arms of one seed share it whatever their rank. `steps`
+    are the optimizer steps of the whole training, which some adapters plan for.
 
     Raises
     ------
@@ -40,7 +50,7 @@ def build(checkpoint: Checkpoint, arm: Arm, *, n_classes: int, pad_token_id: int
     with _forked(streams.initialisation), quiet():
         found = pretrained.load(checkpoint, n_classes=n_classes)
         found.model.config.pad_token_id = pad_token_id
-        return _fit(found.model, arm)
+        return _fit(found, arm, key=projection_key(streams.initialisation), steps=steps)
 
 
 def describe(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> Parameters:
@@ -62,8 +72,17 @@ def outline(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> nn.Module:
     ModelError
         If the adapter or the freezing does not fit the model.
     """
-    with torch.device("meta"), quiet():
-        return _fit(pretrained.load(checkpoint, n_classes=n_classes, outline=True).model, arm)
+    try:
+        with torch.device("meta"), quiet():
+            return _fit(pretrained.load(checkpoint, n_classes=n_classes, outline=True), arm)
+    except RuntimeError:
+        # Some adapters compute with the weights as they are put on; these get values, whichever.
+        with _forked(0), quiet():
+            found = pretrained.load(checkpoint, n_classes=n_classes, outline=True)
+            found.model.to_empty(device="cpu")
+            for parameter in found.model.parameters():
+                nn.init.normal_(parameter, std=0.02)
+            return _fit(found, arm)
 
 
 def count(model: nn.Module) -> Parameters:
@@ -72,15 +91,18 @@ def count(model: nn.Module) -> Parameters:
     return Parameters(total=sum(n for n, _ in sizes), trainable=sum(n for n, trained in sizes if trained))
 
 
-def _fit(model: nn.Module, arm: Arm) -> nn.Module:
+def _fit(found: Pretrained, arm: Arm, *, key: int = 0, steps: int | None = None) -> nn.Module:
+    model = found.model
     if arm.freeze is not None:
-        frozen = _frozen_parts(model, arm.freeze)
-        for part in frozen:
+        for part in _frozen_parts(model, arm.freeze):
             part.requires_grad_(False)
             if arm.freeze.dropout == "off":
                 # Training mode is set anew before every step, so it is turned back before every forward pass.
                 part.register_forward_pre_hook(lambda module, _: _evaluation_mode(module))
-    return model if arm.adapter is None else adapted(model, arm.adapter)
+        for name, parameter in model.named_parameters():
+            if name in found.new:
+                parameter.requires_grad_(True)
+    return model if arm.adapter is None else adapted(model, arm.adapter, new=found.new, key=key, steps=steps)
 
 
 def _evaluation_mode(module: nn.Module) -> None:
@@ -101,10 +123,13 @@ def embeddings_and_layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
     raise ModelError(f"freeze: known for gpt2, bert, roberta and distilbert models, not for {kind!r}")
 
 
-def _frozen_parts(model: nn.Module, freeze: Freeze) -> list[nn.Module]:
+def _frozen_parts(model: Any, freeze: Freeze) -> list[nn.Module]:
+    """Return what is frozen: with all layers, what stands above them in the backbone too, as under an adapter."""
     embeddings, layers = embeddings_and_layers(model)
     if freeze.layers > len(layers):
         raise ModelError(f"freeze.layers: expected 0 to {len(layers)}, the layers of this model, got {freeze.layers}")
+    if freeze.layers == len(layers):
+        return [getattr(model, model.base_model_prefix)]
     return [*embeddings, *layers[: freeze.layers]]
 
 

@@ -26,6 +26,7 @@ from harness.manifest import manifest_of, trained_on
 from harness.mirror import Mirror
 from harness.progress import Display
 from harness.record import FINAL, Store, stamped
+from harness.rehearsal import Rehearsal
 from harness.search import Sweep
 from harness.study import EngineName, Study
 from harness.trials import Trial, expand
@@ -220,9 +221,11 @@ def prepare(
     check_holdouts(study.arms.values(), len(data.train))
     schedules.check(study, len(data.train))
     wrong: dict[str, list[str]] = {}
+    rehearse = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
     for name, arm in study.arms.items():
         try:
             models.describe(checkpoint, arm, n_classes=len(data.classes))
+            rehearse(arm)
         except ModelError as error:
             wrong.setdefault(str(error), []).append(name)
     if wrong:

@@ -64,6 +64,11 @@ def streams(seed: int) -> Streams:
     )
 
 
+def projection_key(initialisation: int) -> int:
+    """Return what seeds the part of an adapter that is drawn apart from the rest and never trained, as in VeRA."""
+    return _derive(initialisation, "projection")
+
+
 def order(data_order: int, epoch: int, n: int) -> np.ndarray:
     """Return the order of `n` examples in the given epoch, counted from 0."""
     return np.random.default_rng(_derive(data_order, epoch)).permutation(n)

@@ -158,6 +158,15 @@ class Training(Strict):
         return self
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+# What peft would draw LoRA from, had a user's program first shown it the data; without that it starts plain LoRA.
+_DRAWN_FROM_DATA = {
+    "corda": "the covariance of the layers' inputs",
+    "eva": "the layers' inputs on some of the data",
+    "lora_ga": "the gradient on some of the data",
+}
+
+
 class LoraAdapter(Strict):
     """LoRA by the field names of `peft.LoraConfig`."""
 
@@ -165,15 +174,28 @@ class LoraAdapter(Strict):
     r: int = Field(8, ge=1, le=65536)
     lora_alpha: float = Field(8, gt=0)
     lora_dropout: Fraction = 0.0
-    target_modules: str | Annotated[tuple[str, ...], BeforeValidator(_tuple)] | None = None
-    exclude_modules: str | Annotated[tuple[str, ...], BeforeValidator(_tuple)] | None = None
-    modules_to_save: Annotated[tuple[str, ...], BeforeValidator(_tuple)] | None = None
+    target_modules: str | Names | None = None
+    exclude_modules: str | Names | None = None
+    modules_to_save: Names | None = None
     layers_to_transform: int | Annotated[tuple[int, ...], BeforeValidator(_tuple)] | None = None
     bias: Literal["none", "all", "lora_only"] = "none"
     use_rslora: bool = False
     use_dora: bool = False
     init_lora_weights: bool | str = True
     fan_in_fan_out: bool | None = None
+
+    @model_validator(mode="after")
+    def _drawn_without_data(self) -> LoraAdapter:
+        kind = self.init_lora_weights.lower() if isinstance(self.init_lora_weights, str) else ""
+        source = next((source for name, source in _DRAWN_FROM_DATA.items() if kind.startswith(name)), None)
+        if source is not None:
+            raise wrong(
+                f"init_lora_weights: {self.init_lora_weights!r} starts from {source}, which no study computes; "
+                "use true, gaussian, pissa, olora or orthogonal"
+            )
+        if kind == "loftq":
+            raise wrong("init_lora_weights: 'loftq' makes up for a quantised model, and no study quantises its model")
+        return self
 
 
 class OtherAdapter(BaseModel):
@@ -268,6 +290,13 @@ class Arm(Strict):
     def _one_way_of_freezing(self) -> Arm:
         if self.adapter is not None and self.freeze is not None:
             raise wrong("an adapter freezes the whole backbone already; leave out either adapter or freeze")
+        return self
+
+    @model_validator(mode="after")
+    def _regularised_as_named(self) -> Arm:
+        # The Trainer computes a smoothed loss itself, from the logits, and leaves out what AdaLoRA adds to the model's.
+        if self.adapter is not None and self.adapter.peft_type == "ADALORA" and self.training.label_smoothing_factor:
+            raise wrong("adapter: ADALORA adds its regularisation to a loss without label smoothing; leave one out")
         return self
 
 

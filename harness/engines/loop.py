@@ -10,6 +10,7 @@ import transformers
 from torch import nn
 
 from harness import seeding
+from harness.adapters import budget_of
 from harness.engines import STEPS_BETWEEN_CHECKS
 from harness.engines.batches import Collate, DivergedError, Examples
 from harness.seeding import Streams
@@ -91,6 +92,12 @@ class _Hooks(transformers.TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         # From here on only dropout draws, whatever was drawn before it.
         torch.manual_seed(self._streams.dropout)
+
+    def on_optimizer_step(self, _: Any, state: Any, *__: Any, model: nn.Module, **___: Any) -> None:
+        # Gradients are still there; the Trainer counts this step only afterwards.
+        budget = budget_of(model)
+        if budget is not None:
+            budget.update_and_allocate(state.global_step + 1)
 
     def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
         self._listener.stepped(state.global_step, state.max_steps, state.epoch)

@@ -112,12 +112,14 @@ class TrainerEngine(Engine):
 
     def build(self, trial: Trial) -> nn.Module:
         """Build the trial's model from its own stream."""
+        training = trial.settings.training
         return models.build(
             self._checkpoint,
             trial.settings,
             n_classes=len(self._data.classes),
             pad_token_id=self._padding.pad_token_id,
             streams=seeding.streams(trial.seed),
+            steps=steps_per_epoch(training, len(self.split(trial)[0])) * training.num_train_epochs,
         )
 
 

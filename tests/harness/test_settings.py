@@ -117,6 +117,25 @@ def test_an_adapter_and_a_freezing_exclude_each_other() -> None:
         Arm.model_validate({"adapter": {"peft_type": "LORA"}, "freeze": {"layers": 1}})
 
 
+@pytest.mark.parametrize(
+    ("drawn", "words"),
+    [
+        ("eva", "starts from the layers' inputs on some of the data, which no study computes"),
+        ("lora_ga", "starts from the gradient on some of the data"),
+        ("corda", "starts from the covariance"),
+        ("loftq", "no study quantises its model"),
+    ],
+)
+def test_an_adapter_that_is_drawn_from_data_is_refused(drawn: str, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Arm.model_validate({"adapter": {"peft_type": "LORA", "init_lora_weights": drawn}})
+
+
+def test_adalora_and_smoothed_labels_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="ADALORA adds its regularisation to a loss without label smoothing"):
+        Arm.model_validate({"adapter": {"peft_type": "ADALORA"}, "training": {"label_smoothing_factor": 0.1}})
+
+
 def test_an_adapter_is_taken_for_what_it_says() -> None:
     lora = Arm.model_validate({"adapter": {"peft_type": "LORA", "target_modules": ["query", "value"]}}).adapter
     assert isinstance(lora, LoraAdapter)

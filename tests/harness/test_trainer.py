@@ -60,6 +60,23 @@ def without_dropout(tmp_path: Path) -> Path:
     return folder
 
 
+def test_adalora_takes_ranks_away_until_its_own_is_left(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    close = engine_module._Run.close_epoch
+
+    def counted(self: Any, model: Any, *rest: Any) -> None:
+        left.append(sum(int(p.count_nonzero()) for name, p in model.named_parameters() if "lora_E" in name))
+        close(self, model, *rest)
+
+    monkeypatch.setattr(engine_module._Run, "close_epoch", counted)
+    adapter = "{peft_type: ADALORA, r: 2, init_r: 6, target_modules: [c_attn]}"
+    (outcome,) = trained(tiny(f"arms.ada={{adapter: {adapter}}}", "training.num_train_epochs=2"), "ada")
+    assert outcome.status == "finished"
+    layers = 4
+    assert left[-1] == 2 * layers
+    assert 2 * layers < left[0] < 6 * layers
+
+
 def test_an_outcome_tells_all_that_a_record_needs(tiny: Tiny) -> None:
     full, lora, _ = trained(tiny("training.num_train_epochs=2"))
     assert [full.status, lora.status] == ["finished", "finished"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from harness.engines.packed import plan
 from harness.settings import SCHEDULES
@@ -93,6 +96,20 @@ DECAY = "lr_scheduler_kwargs: {num_decay_steps: 20}"
 LOWEST = "lr_scheduler_kwargs: {min_lr_rate: 0.1}"
 KWARGS = {"warmup_stable_decay": DECAY, "cosine_with_min_lr": LOWEST, "cosine_warmup_with_min_lr": LOWEST}
 DRIVEN = {"reduce_lr_on_plateau", "greedy"}
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("arm", ["{training: {learning_rate: 5e-3}, freeze: {layers: 3}}", lora("bert", 2, "5e-3")])
+def test_a_checkpoint_without_a_pooler(
+    arm: str, study: Load, checkpoints: Callable[..., Path], tmp_path: Path, by_pack: Train, by_trainer: Train
+) -> None:
+    folder = tmp_path / "without"
+    shutil.copytree(checkpoints("bert", dropout=False), folder)
+    transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False).save_pretrained(folder)
+    of_study = study("bert", {"one": arm}, f"model={folder}")
+    packed, reference = by_pack(of_study), by_trainer(of_study)
+    assert_equal(packed, reference, 1e-8, steps=51)
+    assert all(any("pooler" in name for name in one.weights) for one in packed.values())
 
 
 @pytest.mark.usefixtures("in_float64")
