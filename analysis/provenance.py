@@ -232,6 +232,7 @@ def _selection_caveats(outcomes: Outcomes) -> list[Caveat]:
         )
         caveats.append(Caveat(short="selection on test", text=text))
     caveats += [Caveat(short="declared deviation", text=f"Declared deviation: {text}") for text in manifest.deviations]
+    caveats += [Caveat(short="repeated texts", text=f"Of the data: {text}.") for text in manifest.data.remarks]
     return caveats
 
 

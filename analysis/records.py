@@ -114,7 +114,7 @@ class ModelEntry(Stored):
 
 
 class DataEntry(Stored):
-    """The data of the study: names, class names in the order of the labels, and sizes."""
+    """The data of the study: names, class names in the order of the labels, sizes, and what was said of them."""
 
     path: str
     name: str | None = None
@@ -122,6 +122,7 @@ class DataEntry(Stored):
     classes: tuple[str, ...] = Field(min_length=2)
     n_train: Count
     n_test: Count
+    remarks: tuple[str, ...] = ()
 
 
 class Manifest(Stored):

@@ -55,8 +55,8 @@ def is_on_hub(name: str, beside: Path | None = None) -> bool:
 def not_here(name: str, beside: Path | None = None) -> str:
     """Say where a name was looked for on this machine."""
     there = ""
-    if beside is not None and not Path(name).is_absolute() and beside.absolute() != Path.cwd():
-        there = f", nor beside the study file, in {beside.absolute()}"
+    if beside is not None and not Path(name).is_absolute() and beside.resolve() != Path.cwd().resolve():
+        there = f", nor beside the study file, in {beside.resolve()}"
     return (
         f"no file or folder {name}{'' if Path(name).is_absolute() else f' in the working folder, {Path.cwd()}'}{there}"
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import ResultsError
 from harness.record import FINAL, Store
+from harness.settings import Data
 from harness.study import Study
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
@@ -161,4 +162,6 @@ def same_settings(study: Study, folder: Path) -> bool:
     if manifest is None:
         return True
     now, then = study.model_dump(mode="json"), manifest.study
+    # A setting that an older manifest does not know of had its default.
+    then = {**then, "data": {**Data(path=".").model_dump(mode="json"), **then.get("data", {})}}
     return all(now[key] == then.get(key) for key in ("model", "revision", "data", "arms"))

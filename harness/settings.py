@@ -102,7 +102,7 @@ class Data(Strict):
         if self.test_fraction is not None and self.test != type(self).model_fields["test"].default:
             raise wrong(
                 f"test_fraction: draws the rows to test on, and test names the split {self.test!r}; "
-                "leave one of the two out"
+                "leave one of the two out (data.test=validation is as good as leaving it out)"
             )
         if self.train == self.test:
             raise wrong(f"test: {self.test!r} is what the models are trained on; score them on another split")

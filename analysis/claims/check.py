@@ -96,6 +96,8 @@ def _why_context(claim: Claim, manifest: Manifest) -> str:
         reasons.append(f"on {claim.n} test examples, not {data.n_test}")
     if isinstance(subset, dict) and subset.get("train_size") is not None:
         reasons.append(f"this study trains on a subset of {data.n_train} examples")
+    if isinstance(subset, dict) and subset.get("test_fraction") is not None:
+        reasons.append(f"this study draws its {data.n_test} test examples itself")
     return "; ".join(reasons)
 
 

@@ -152,12 +152,16 @@ def test_a_claim_about_something_else_is_context(folder_with: Any, change: dict[
     assert check.inside is None
 
 
-def test_a_study_on_a_subset_checks_no_claim(folder_with: Any) -> None:
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [({"train_size": 200}, "a subset of 2000"), ({"test_fraction": 0.2}, "draws its 400 test examples itself")],
+)
+def test_a_study_on_other_examples_checks_no_claim(folder_with: Any, setting: dict[str, Any], why: str) -> None:
     folder = folder_with([CLAIM], lora=0.6)
-    folder.change_manifest(lambda content: content["study"]["data"].update(train_size=200))
+    folder.change_manifest(lambda content: content["study"]["data"].update(setting))
     check = analyze(folder.root).claims[0]
     assert check.kind == "context"
-    assert "subset of 2000" in check.reading
+    assert why in check.reading
 
 
 def test_a_claim_without_a_pair_of_this_study_is_context(folder_with: Any) -> None:

@@ -264,6 +264,12 @@ def test_deviations_other_records_and_what_was_set_aside_are_told(study: StudyFo
     assert "full seed 0 could not be read: trials/0000abc/record.json cannot be read" in text
 
 
+def test_what_was_said_of_the_data_is_told(study: StudyFolder) -> None:
+    said = "3 of 40 test texts stand in the training split too: a model may know them by heart"
+    study.change_manifest(lambda c: c["data"].update(remarks=[said]))
+    assert f"Of the data: {said}." in caveats(analyze(study.root))
+
+
 def test_the_best_arm_and_those_not_compared_with_it(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["analysis"].update(baseline="lora-r2"))
     best = analyze(study.root).best

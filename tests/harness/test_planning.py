@@ -12,6 +12,7 @@ import pytest
 
 from harness import run_study
 from harness.errors import DataError
+from harness.overview import same_settings
 from harness.planning import sizes
 from harness.progress import Display
 from harness.study import Study, load_study
@@ -121,3 +122,14 @@ def test_a_run_says_and_records_what_it_read(study: Callable[..., Study], tmp_pa
     path.write_text("sentence,label\na,y\nb,x\n")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert run_study(loaded, tmp_path / "results").ran == 1
+
+
+def test_a_manifest_from_before_a_setting_is_of_the_same_study(study: Callable[..., Study], tmp_path: Path) -> None:
+    loaded = study(["a,x", "b,y"], ["a,x", "c,y"])
+    folder = run_study(loaded, tmp_path / "results").folder
+    manifest = json.loads((folder / "study.json").read_text())
+    for key in ("test_fraction", "split_seed"):
+        del manifest["study"]["data"][key]
+    (folder / "study.json").write_text(json.dumps(manifest))
+    assert same_settings(loaded, folder)
+    assert not same_settings(study(["a,x", "b,y"], ["a,x", "c,y"], "data.test_fraction=0.5"), folder)
