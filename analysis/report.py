@@ -75,6 +75,8 @@ class StudyReport:
         How far the seeds of an arm agree, by arm; how often two arms differ, by comparison (None without a test).
     claims
         Published gaps beside the measured ones.
+    unreadable
+        The trials whose files cannot be used, each with its reason.
     footer
         Provenance and caveats.
     """
@@ -105,6 +107,7 @@ class StudyReport:
     consistencies: tuple[tuple[str, Consistency], ...]
     churns: tuple[Churn | None, ...]
     claims: tuple[ClaimCheck, ...]
+    unreadable: tuple[str, ...]
     footer: Footer
 
     def to_json(self) -> dict[str, Any]:
@@ -196,6 +199,11 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
             for one in comparisons
         ),
         claims=check_claims(claims, manifest, comparisons, metric=plan.metric),
+        unreadable=tuple(
+            f"{trial.name} could not be read: {trial.message}"
+            for trial in outcomes.unfinished()
+            if trial.status == "unreadable"
+        ),
         footer=footer(outcomes, plan, seeds=seeds, taken_up=taken_up, waiting=waiting),
     )
 

@@ -48,5 +48,5 @@ def _holder(folder: Path) -> str:
     try:
         holder = json.loads((folder / ".holder.json").read_text("utf-8"))
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"

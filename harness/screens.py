@@ -18,10 +18,13 @@ def show_status(console: Console, one: StudyStatus) -> None:
     """Print how far a study is."""
     table = Table(title=Text(one.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     a_trial = "a trial, or its share of a pack" if any(arm.in_packs for arm in one.arms) else "a trial"
-    for column in ("arm", "finished", "diverged", "failed", "interrupted", "to run", a_trial):
+    # Hardly ever there, so no column of its own unless it is.
+    unreadable = ["unreadable"] if any(arm.statuses.get("unreadable") for arm in one.arms) else []
+    statuses = ["finished", "diverged", "failed", "interrupted", *unreadable, "missing"]
+    for column in ("arm", *statuses[:-1], "to run", a_trial):
         table.add_column(column, justify="left" if column == "arm" else "right")
     for arm in one.arms:
-        counts = [str(arm.statuses.get(s, 0)) for s in ("finished", "diverged", "failed", "interrupted", "missing")]
+        counts = [str(arm.statuses.get(status, 0)) for status in statuses]
         seconds = duration(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
         table.add_row(Text(arm.arm), *counts, seconds)
     console.print(table)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.shared import Format, console_for, print_json, results_of
+
+if TYPE_CHECKING:
+    from analysis.report import StudyReport
 
 
 def analyze(
@@ -21,39 +25,96 @@ def analyze(
     details: Annotated[
         bool, typer.Option("--details", help="Print every test, interval and variance component as well.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where tables.md and tables.tex go, one folder a study; default report/ in each study's results.",
+            show_default=False,
+        ),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(min=99, metavar="N", help="How often the multi-bootstrap resamples seeds and examples.")
     ] = 10_000,
 ) -> None:
     """Say which gaps are real.
 
-    And for which population, and what would settle the rest. Prints the tables, and writes all of them to
-    report/tables.md and report/tables.tex in the study's folder.
+    And for which population, and what would settle the rest. Prints the tables, then writes all of them to
+    report/tables.md and report/tables.tex in the study's folder; where it takes no files, that is said and nothing else
+    is lost. Exits with 0, with 1 when a trial's files cannot be read (they are named, and harness run trains it again),
+    with 2 when a study cannot be analysed.
     """
     from analysis import analyze as analyze_folder
-    from analysis import tables
-    from harness.errors import ResultsError
+    from analysis.errors import AnalysisError
 
-    reports = {path: analyze_folder(path, resamples=resamples) for path in results_of(folder)}
-    for path, report in reports.items():
-        target = path / "report"
+    alone = (folder / "study.json").exists()
+    reports: dict[Path, StudyReport] = {}
+    refused = []
+    for path in results_of(folder):
         try:
-            target.mkdir(exist_ok=True)
-            (target / "tables.md").write_text(tables.markdown(report), "utf-8")
-            (target / "tables.tex").write_text(tables.latex(report), "utf-8")
-        except OSError as error:
-            raise ResultsError(f"{target} cannot be written: {error.strerror}") from None
+            reports[path] = analyze_folder(path, resamples=resamples)
+        except AnalysisError as error:
+            # One study among many does not hide the others.
+            if alone:
+                raise
+            refused.append(f"{path.name}: {error}")
+    places = {path: _place(path, report, alone=alone) for path in reports}
+    try:
+        _print(list(reports.values()), form, details=details, alone=alone)
+    finally:
+        # Also where nobody reads to the end, as in `harness analyze | head`.
+        unwritten = {path: reason for path, found in reports.items() if (reason := _write(places[path], found))}
+    if form is Format.terminal:
+        more = "" if details else "; every test and interval: --details"
+        for path in (path for path in reports if path not in unwritten):
+            written = f"All tables: {places[path] / 'tables.md'} and tables.tex{more}"
+            console_for().print(written, markup=False, highlight=False, soft_wrap=True)
+    for found in reports.values():
+        for trial in found.unreadable:
+            sys.stderr.write(f"{found.name}: {trial}; harness run sets it aside and trains it again\n")
+    for path, reason in unwritten.items():
+        hint = "" if report is not None else "; --report DIR writes it elsewhere"
+        sys.stderr.write(f"the report was not written: {places[path]}: {reason}{hint}\n")
+    for said in refused:
+        sys.stderr.write(f"error: {said}\n")
+    if refused or (unwritten and report is not None):
+        raise typer.Exit(2)
+    raise typer.Exit(1 if any(found.unreadable for found in reports.values()) else 0)
+
+
+def _place(path: Path, report: Path | None, *, alone: bool) -> Path:
+    """Return the folder of a study's report."""
+    if report is None:
+        return path / "report"
+    return report if alone else report / path.name
+
+
+def _print(reports: Sequence[StudyReport], form: Format, *, details: bool, alone: bool) -> None:
+    from analysis import tables
+
     if form is Format.json:
-        found = [report.to_json() for report in reports.values()]
-        print_json(found[0] if (folder / "study.json").exists() else found)
+        found = [report.to_json() for report in reports]
+        print_json(found[0] if alone else found)
         return
     console = console_for()
-    for path, report in reports.items():
+    for report in reports:
         if form is Format.terminal:
             for part in tables.terminal(report, details=details):
                 console.print(part)
-            more = "" if details else "; every test and interval: --details"
-            written = f"All tables: {path / 'report' / 'tables.md'} and tables.tex{more}\n"
-            console.print(written, markup=False, highlight=False, soft_wrap=True)
+            console.print()
         else:
             sys.stdout.write(tables.markdown(report) if form is Format.markdown else tables.latex(report))
+
+
+def _write(place: Path, report: StudyReport) -> str:
+    """Write both reports, each whole or not at all; return why one could not be, or an empty text."""
+    from analysis import tables
+    from harness.whole import whole_file
+
+    try:
+        for name, text in (("tables.md", tables.markdown(report)), ("tables.tex", tables.latex(report))):
+            with whole_file(place / name) as stream:
+                stream.write(text.encode())
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,19 +21,32 @@ def status(
 ) -> None:
     """Show how far a study is.
 
-    Cells done, failed and to run, and the time that is left.
+    Cells done, failed and to run, and the time that is left. Exits with 0, and with 2 when a study cannot be read.
     """
+    from harness.errors import ResultsError
     from harness.overview import status as read_status
 
     folders = (
         [results / load(study, None).name] if study is not None and study.is_file() else results_of(study or results)
     )
-    found = [read_status(path) for path in folders]
+    found, refused = [], []
+    for path in folders:
+        try:
+            found.append(read_status(path))
+        except ResultsError as error:
+            # One study among many does not hide the others.
+            if len(folders) == 1:
+                raise
+            refused.append(f"{path.name}: {error}")
     if as_json:
         print_json([one.to_json() for one in found])
-        return
-    from harness.screens import show_status
+    else:
+        from harness.screens import show_status
 
-    console = console_for()
-    for one in found:
-        show_status(console, one)
+        console = console_for()
+        for one in found:
+            show_status(console, one)
+    for said in refused:
+        sys.stderr.write(f"error: {said}\n")
+    if refused:
+        raise typer.Exit(2)
