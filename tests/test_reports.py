@@ -1,0 +1,133 @@
+"""`harness analyze`: what it prints, what it writes, and what it does without."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import cli
+from tests.analysis.conftest import StudyFolder, simulated, write_study
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def study(folder: Path, name: str = "hand_made") -> StudyFolder:
+    scores = simulated(np.random.default_rng(3), {"full": 0.9, "lora": 0.7}, seeds=3, examples=60)
+    return write_study(folder, scores, name=name)
+
+
+def test_the_report_is_written_where_it_always_was(command: Command, tmp_path: Path) -> None:
+    root = study(tmp_path / "one").root
+    code, out, err = command("analyze", "--resamples", "99", root)
+    assert (code, err) == (0, "")
+    assert f"All tables: {root}/report/tables.md and tables.tex" in out
+    assert (root / "report" / "tables.md").read_text().startswith("# hand")
+    assert (root / "report" / "tables.tex").exists()
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "latex", "json"])
+def test_a_folder_that_takes_no_files_is_analysed_all_the_same(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    root = study(tmp_path / "one").root
+
+    def read_only(self: Path, *args: object, **kwargs: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    code, out, err = command("analyze", "--resamples", "99", root, "--format", form)
+    assert code == 0
+    assert "lora" in out
+    assert "All tables" not in out
+    assert err == (
+        f"the report was not written: {root}/report: Read-only file system; --report DIR writes it elsewhere\n"
+    )
+    if form == "json":
+        assert json.loads(out)["name"] == "hand_made"
+
+
+def test_a_full_disk_keeps_the_tables_of_yesterday(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = study(tmp_path / "one").root
+    command("analyze", "--resamples", "99", root)
+    before = {path.name: path.read_bytes() for path in (root / "report").iterdir()}
+    sync = os.fsync
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, out, err = command("analyze", "--resamples", "99", root)
+    assert (code, "Verdicts" in out) == (0, True)
+    assert "No space left on device" in err
+    monkeypatch.setattr(os, "fsync", sync)
+    assert {path.name: path.read_bytes() for path in (root / "report").iterdir()} == before
+
+
+def test_a_report_goes_where_it_is_told_to(command: Command, tmp_path: Path) -> None:
+    for name in "ab":
+        study(tmp_path / "results" / name, name)
+    code, out, _ = command("analyze", "--resamples", "99", tmp_path / "results" / "a", "--report", tmp_path / "here")
+    assert code == 0
+    assert f"All tables: {tmp_path}/here/tables.md" in out
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["tables.md", "tables.tex"]
+    code, _, _ = command("analyze", "--resamples", "99", tmp_path / "results", "--report", tmp_path / "both")
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["a", "b"]
+    assert (tmp_path / "both" / "b" / "tables.md").exists()
+    assert not list((tmp_path / "results").glob("*/report"))
+    (tmp_path / "file").write_text("")
+    code, out, err = command("analyze", "--resamples", "99", tmp_path / "results" / "a", "--report", tmp_path / "file")
+    assert (code, "Verdicts" in out) == (2, True)
+    assert f"the report was not written: {tmp_path}/file: " in err
+
+
+def test_an_unreadable_trial_is_named_with_its_reason_and_exits_with_1(command: Command, tmp_path: Path) -> None:
+    folder = study(tmp_path / "one")
+    (folder.trial("lora", 1) / "record.json").write_bytes(b"\xff")
+    for form in ("terminal", "json"):
+        code, out, err = command("analyze", "--resamples", "99", folder.root, "--format", form)
+        assert code == 1
+        assert err.startswith("hand_made: lora seed 1 could not be read: trials/0101abc/record.json cannot be read: ")
+        assert err.endswith("; harness run sets it aside and trains it again\n")
+    assert json.loads(out)["unreadable"] == [err.partition(": ")[2].rpartition(";")[0]]
+    code, out, _ = command("status", folder.root)
+    assert code == 0
+    assert "lora, seed 1: unreadable: trials/0101abc/record.json cannot be read" in " ".join(out.split())
+    assert "1 to run" in out
+
+
+def test_one_study_among_many_hides_no_other(command: Command, tmp_path: Path) -> None:
+    for name in ("good", "worse"):
+        study(tmp_path / name, name)
+    manifest = tmp_path / "worse" / "study.json"
+    manifest.write_text(
+        manifest.read_text().replace('"n_test": 60', '"n_test": "all"').replace('"seed": 1', '"seed": null')
+    )
+    code, out, err = command("analyze", "--resamples", "99", tmp_path, "--format", "json")
+    assert (code, [one["name"] for one in json.loads(out)]) == (2, ["good"])
+    assert "error: worse: " in err
+    assert "data.n_test: expected a whole number, got 'all'" in err
+    assert err.count("expected a whole number, got None") == 2
+    code, out, err = command("status", "--results", tmp_path)
+    assert (code, out.startswith("good")) == (2, True)
+    assert f"mv {manifest} {manifest}.broken" in err
