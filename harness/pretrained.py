@@ -61,7 +61,7 @@ def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> Pr
         head that shall be kept is not there.
     """
     with _whatever(checkpoint, "cannot be loaded"):
-        config = _for_classes(checkpoint.config, n_classes)
+        config = for_classes(checkpoint.config, n_classes)
         skeleton = _skeleton(checkpoint, config)
         prefix = f"{skeleton.base_model_prefix}."
         head = {name: tuple(p.shape) for name, p in skeleton.named_parameters() if not name.startswith(prefix)}
@@ -118,7 +118,8 @@ def _skeleton(checkpoint: Checkpoint, config: Any) -> Any:
         return transformers.AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
 
 
-def _for_classes(config: Any, n_classes: int) -> Any:
+def for_classes(config: Any, n_classes: int) -> Any:
+    """Return the configuration of a classification model of this architecture."""
     copied = type(config).from_dict(config.to_dict())
     copied.num_labels = n_classes
     copied.problem_type = "single_label_classification"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
 
-from harness import checkpoints, models, pretrained, provenance, schedules
+from harness import checkpoints, inputs, models, pretrained, provenance, schedules
 from harness import data as data_module
 from harness.checkpoints import Checkpoint
 from harness.data import TaskData, check_holdouts
@@ -20,7 +20,7 @@ from harness.database import check_url
 from harness.engines import Engine, Outcome, Progress
 from harness.engines.packed import PackedEngine
 from harness.engines.trainer import TrainerEngine
-from harness.errors import DataError, HarnessError, ModelError, ResultsError, did_you_mean
+from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
 from harness.lock import locked
 from harness.manifest import manifest_of, trained_on
 from harness.mirror import Mirror
@@ -217,7 +217,7 @@ def prepare(
     checkpoint = pretrained.with_classes(checkpoint, data.classes)
     for remark in pretrained.remarks(checkpoint, classes=data.classes):
         say(remark)
-    _check_length(study, data, checkpoint)
+    inputs.check(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
     check_holdouts(study.arms.values(), len(data.train))
     schedules.check(study, len(data.train))
     wrong: dict[str, list[str]] = {}
@@ -234,20 +234,6 @@ def prepare(
         return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
     packed = PackedEngine(checkpoint, data, study.data, tokenizer.pad_token_id, folder=folder, say=say)
     return checkpoint, data, packed
-
-
-def _check_length(study: Study, data: TaskData, checkpoint: Checkpoint) -> None:
-    """Refuse sequences longer than the model has positions for: on a GPU they would break the whole process."""
-    positions = getattr(checkpoint.config, "max_position_embeddings", None)
-    if positions is None:
-        return
-    if checkpoint.config.model_type == "roberta":
-        positions -= checkpoint.config.pad_token_id + 1
-    longest = max(len(row["input_ids"]) for split in (data.train, data.test) for row in split.features)
-    if study.data.padding == "max_length":
-        longest = study.data.max_length
-    if longest > positions:
-        raise DataError(f"data.max_length: {checkpoint.name} reads at most {positions} tokens, got {longest}")
 
 
 def _estimate(engine: Engine, todo: list[Trial]) -> float:
