@@ -19,6 +19,7 @@ Correction = Literal["holm", "benjamini_hochberg"]
 FEWEST_SEEDS_AT_A_LOOK = 4
 """From here on paired seeds are judged by one and the same design at every look."""
 
+_MOST_LOOKS = 100
 _METRICS = get_args(Metric)
 _CORRECTIONS = get_args(Correction)
 _POLICIES = ("refuse", "drop_seed")
@@ -53,6 +54,8 @@ def _as_tuple(value: object) -> object:
 
 
 def _growing(looks: tuple[int, ...]) -> tuple[int, ...]:
+    if len(looks) > _MOST_LOOKS:
+        raise ValueError(f"expected at most {_MOST_LOOKS} looks, got {len(looks)}")
     if len(looks) == 1 or any(late <= early for early, late in pairwise(looks)):
         raise ValueError(f"expected two or more numbers of seeds, each above the one before, got {list(looks)}")
     return looks

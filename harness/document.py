@@ -24,6 +24,7 @@ _SHIPPED = {"study": "studies", "claims": "studies/claims"}
 # Keys of these mappings are dotted themselves ("adapter.r"), so an override's path ends at them.
 DOTTED = {"grid", "space"}
 _YAML = "tag:yaml.org,2002:"
+_ABSENT = object()
 _PLAIN_TAGS = {_YAML + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "merge", "map", "seq")}
 # Far more than a study needs, and far less than what aliases of aliases can unfold to.
 _MOST_NODES = 100_000
@@ -38,6 +39,8 @@ class Document:
     lines: dict[Path_, int]
     problems: list[Problem] = field(default_factory=list)
     overrides: dict[Path_, str] = field(default_factory=dict)
+    # Arms that an override takes away, each with it: one of a grid is known once the grids are expanded.
+    removed: dict[str, str] = field(default_factory=dict)
 
     def place(self, path: Path_) -> str:
         """Return the file and line, or the override, that the value at `path` comes from."""
@@ -242,6 +245,10 @@ def _lay(document: Document, override: str) -> str:
     if problems:
         return f"expected a value in YAML after '=', got {text!r} ({problems[0].message})"
     arms = document.data.get("arms")
+    if names[0] == "arms" and len(names) == 2 and value is None and isinstance(arms, dict):
+        if arms.pop(names[1], _ABSENT) is _ABSENT:
+            document.removed[names[1]] = override
+        return ""
     if names[0] == "arms" and len(names) > 2 and isinstance(arms, dict) and names[1] not in arms:
         written = [str(arm) for arm in arms]
         return f"no arm {names[1]!r}{did_you_mean(names[1], written)}; the file has {', '.join(written)}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +15,9 @@ from harness.document import Document, Path_
 from harness.errors import Problem, did_you_mean
 from harness.settings import Arm, Range, Scalar, is_whole
 from harness.validation import MODELS, message_of, problems_of, real_path, shown
+
+# Each is a row of every table, and is compared with others.
+_MOST_ARMS = 1000
 
 
 def expand_arms(source: Document) -> tuple[dict[str, Arm], list[Problem]]:
@@ -44,6 +49,12 @@ def expand_arms(source: Document) -> tuple[dict[str, Arm], list[Problem]]:
         if wrong:
             problems += wrong
             continue
+        count = math.prod(map(len, grid.values()))
+        if len(cells) + count > _MOST_ARMS:
+            where = (*here, "grid") if grid else here
+            message = f"expected at most {_MOST_ARMS} arms, got {len(cells) + count}"
+            problems.append(source.problem(where, f"{message}, {count} of them from this grid" if grid else message))
+            break
         for values in itertools.product(*grid.values()):
             factors = dict(zip(grid, values, strict=True))
             cell = "-".join([name, *itertools.starmap(_word, factors.items())])
@@ -63,8 +74,24 @@ def expand_arms(source: Document) -> tuple[dict[str, Arm], list[Problem]]:
             origin[cell] = here
             problems += _check_space(source, here, filled)
     if not problems:
+        problems += _take_away(source, cells)
+    if not problems:
         problems += _same_arms(source, cells, origin) or _overrides_without_effect(source, arms or {})
     return cells, problems
+
+
+def _take_away(source: Document, cells: dict[str, Arm]) -> list[Problem]:
+    """Take the arms of a grid away that an override names."""
+    known, problems = list(cells), []
+    for name, override in source.removed.items():
+        wrong = ""
+        if cells.pop(name, None) is None:
+            wrong = f"no arm {name!r} to take away{did_you_mean(name, known)}; the study has {', '.join(known)}"
+        elif not cells:
+            wrong = "expected at least one arm to be left, got none"
+        if wrong:
+            problems.append(Problem(place=f"override {override!r}", key=f"arms.{name}", message=wrong))
+    return problems
 
 
 def _merged(raw: Mapping[str, Any], written: Any) -> dict[str, Any] | None:
@@ -179,7 +206,9 @@ def _same_arms(source: Document, cells: Mapping[str, Arm], origin: Mapping[str, 
         # Picking an epoch on the test split is a reading of the same training.
         if isinstance(settings["selection"], dict) and settings["selection"]["on"] == "test":
             settings["selection"] = "last"
-    for (one, a), (other, b) in itertools.combinations(trained.items(), 2):
-        if a == b:
-            problems.append(source.problem(origin[other], f"{other!r} has the same settings as {one!r}: a fake arm"))
+    alike: dict[str, str] = {}
+    for name, settings in trained.items():
+        first = alike.setdefault(json.dumps(settings, sort_keys=True, default=str), name)
+        if first != name:
+            problems.append(source.problem(origin[name], f"{name!r} has the same settings as {first!r}: a fake arm"))
     return problems

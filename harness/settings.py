@@ -269,7 +269,7 @@ class Range(Strict):
 class Search(Strict):
     """A search for an arm's settings on a held-out part of train, before its seeds run."""
 
-    trials: int = Field(ge=1)
+    trials: int = Field(ge=1, le=10_000)
     on: Literal["holdout"] = "holdout"
     best: Literal["accuracy", "loss"] = "accuracy"
     fraction: float = Field(0.1, gt=0, lt=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +18,9 @@ from harness.settings import Arm, ArmFile, Data, Scalar, Search, Selection, Stri
 from harness.validation import problems_of
 
 EngineName = Literal["packed", "trainer"]
+_MOST_SEEDS = 10_000
+# Each cell is a trial: more than anybody trains, and few enough to be listed.
+_MOST_CELLS = 100_000
 Check = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[Path_, str]]]
 
 
@@ -25,9 +29,11 @@ def _seeds(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | list | tuple):
         raise wrong(f"expected a count of seeds or a list of them, got {value!r}")
     if isinstance(value, int):
-        if not 1 <= value <= 10_000:
-            raise wrong(f"expected a count from 1 to 10000, or a list of seeds, got {value}")
+        if not 1 <= value <= _MOST_SEEDS:
+            raise wrong(f"expected a count from 1 to {_MOST_SEEDS}, or a list of seeds, got {value}")
         return tuple(range(value))
+    if len(value) > _MOST_SEEDS:
+        raise wrong(f"expected at most {_MOST_SEEDS} seeds, got a list of {len(value)}")
     return tuple(value)
 
 
@@ -81,7 +87,7 @@ class Study(Strict):
     @field_validator("seeds")
     @classmethod
     def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        twice = sorted(seed for seed, count in Counter(seeds).items() if count > 1)
         if twice:
             raise wrong(f"given twice: {', '.join(map(str, twice))}; each seed is one run of each arm")
         return seeds
@@ -123,6 +129,9 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
     if problems:
         raise StudyError(sorted(dict.fromkeys(problems), key=source.position))
     study = Study.model_validate({**raw, "arms": cells})
+    if len(study.arms) * len(study.seeds) > _MOST_CELLS:
+        size = f"{len(study.arms)} arms x {len(study.seeds)} seeds"
+        raise StudyError([source.problem(("seeds",), f"expected at most {_MOST_CELLS} cells, got {size}")])
     study._folder = Path(path).absolute().parent
     study._overrides = tuple(overrides)
     return study

@@ -45,7 +45,10 @@ def plan(
         typer.Option(help="The same for two seeds of one arm; before a run 0.05.", show_default=False),
     ] = None,
     test_examples: Annotated[
-        int | None, typer.Option(min=2, help="Test sentences to reckon with; default the study's.", show_default=False)
+        int | None,
+        typer.Option(
+            min=2, max=100_000_000, help="Test sentences to reckon with; default the study's.", show_default=False
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_dropped_seed_is_in_no_look(written: Any) -> None:
         ([4], "analysis.looks", "[4]"),
         ([3, 6], r"analysis.looks[0]", "got 3"),
         ([4, 10_001], r"analysis.looks[1]", "got 10001"),
+        (list(range(4, 105)), "analysis.looks", "at most 100 looks, got 101"),
         ([4, 6.0], r"analysis.looks[1]", "got 6.0"),
         (["4", 6], r"analysis.looks[0]", "got '4'"),
         (8, "analysis.looks", "got 8"),

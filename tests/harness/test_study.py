@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -467,3 +468,56 @@ def test_two_readings_of_one_training_are_a_fake_arm(written: Any, refused: Any)
 def test_a_split_is_not_scored_after_it_was_trained_on(written: Any, refused: Any) -> None:
     (problem,) = refused(written(), "data.test=train")
     assert "another split" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "arms"),
+    [
+        (["arms.lora-r8=null"], ["full", "lora-r2", "frozen"]),
+        (["arms.lora=null"], ["full", "frozen"]),
+        (["arms.lora-r2=null", "arms.frozen=null"], ["full", "lora-r8"]),
+        (["arms.lora=null", "arms.lora={freeze: {layers: 0}}"], ["full", "frozen", "lora"]),
+    ],
+)
+def test_an_arm_is_taken_away_by_name(written: Any, overrides: list[str], arms: list[str]) -> None:
+    assert list(load_study(written(), overrides).arms) == arms
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["arms.lora-r9=null"], "no arm 'lora-r9' to take away; did you mean 'lora-r"),
+        (["arms.lora-r2=null", "arms.lora-r8=null", "arms.frozen=null", "arms.full=null"], "at least one arm"),
+        (["arms.lora=null", "arms.frozen=null", "arms.full=null"], "at least 1"),
+    ],
+)
+def test_what_cannot_be_taken_away_is_said(written: Any, refused: Any, overrides: list[str], words: str) -> None:
+    assert any(words in problem.message for problem in refused(written(), *overrides))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([("seeds: 3", f"seeds: {list(range(10_001))}")], "expected at most 10000 seeds, got a list of 10001"),
+        ([("seeds: 3", "seeds: 10001")], "expected a count from 1 to 10000"),
+        (
+            [("adapter.r: [2, 8]", f"adapter.r: {list(range(1, 1001))}, training.seed: {list(range(1000))}")],
+            "expected at most 1000 arms, got 1000001, 1000000 of them from this grid",
+        ),
+        (
+            [("seeds: 3", "seeds: 10000"), ("adapter.r: [2, 8]", f"adapter.r: {list(range(1, 11))}")],
+            "expected at most 100000 cells, got 12 arms x 10000 seeds",
+        ),
+        (
+            [("selection: last", "search: {trials: 1000000, space: {training.learning_rate: {choices: [1.0]}}}")],
+            "10000",
+        ),
+    ],
+    ids=["seeds", "count", "arms", "cells", "candidates"],
+)
+def test_what_nobody_can_train_is_refused_with_its_limit(
+    written: Any, refused: Any, changes: list[tuple[str, str]], words: str
+) -> None:
+    began = time.process_time()
+    assert any(words in problem.message for problem in refused(written(*changes)))
+    assert time.process_time() - began < 5
