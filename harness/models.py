@@ -91,6 +91,23 @@ def count(model: nn.Module) -> Parameters:
     return Parameters(total=sum(n for n, _ in sizes), trainable=sum(n for n, trained in sizes if trained))
 
 
+def beside(model: nn.Module) -> tuple[str, ...]:
+    """Name the modules that are trained beside an adapter, or beside the layers that a freezing leaves to train."""
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    saved = [name.split(".modules_to_save.")[0] for name in trained if ".modules_to_save." in name]
+    if saved:
+        return tuple(dict.fromkeys(name.removeprefix("base_model.").removeprefix("model.") for name in saved))
+    _, layers = embeddings_and_layers(model)
+    prefix = next(f"{name}." for name, module in model.named_modules() if module is layers)
+    return tuple(dict.fromkeys(_module(name, model) for name in trained if not name.startswith(prefix)))
+
+
+def _module(parameter: str, model: Any) -> str:
+    """Return the module of a parameter: the whole head, or the innermost of the backbone."""
+    top = parameter.split(".")[0]
+    return top if top != model.base_model_prefix else parameter.rsplit(".", 1)[0]
+
+
 def _fit(found: Pretrained, arm: Arm, *, key: int = 0, steps: int | None = None) -> nn.Module:
     model = found.model
     if arm.freeze is not None:

@@ -84,11 +84,20 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
         )
         remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")
     counted = []
+    trained: dict[tuple[str, ...], list[str]] = {}
     for name, arm in study.arms.items():
         try:
-            counted.append(ArmSize(arm=name, parameters=models.describe(checkpoint, arm, n_classes=len(classes))))
+            model = models.outline(checkpoint, arm, n_classes=len(classes))
         except ModelError as error:
             counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
+            continue
+        counted.append(ArmSize(arm=name, parameters=models.count(model)))
+        if arm.adapter is not None or arm.freeze is not None:
+            trained.setdefault(models.beside(model), []).append(name)
+    for parts, names in trained.items():
+        remarks.append(
+            f"trained beside adapters and layers that are not frozen: {', '.join(parts)} ({', '.join(names)})"
+        )
     return tuple(counted), tuple(remarks), n_test
 
 

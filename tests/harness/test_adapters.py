@@ -344,3 +344,22 @@ def test_adalora_starts_with_more_ranks_than_it_ends_with(
     assert {p.shape[0] for name, p in model.named_parameters() if "lora_A" in name} == {start}
     config = model.peft_config["default"]
     assert (config.target_r, config.init_r, config.total_step) == (rank, start, 20)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "parts"),
+    [
+        ("bert", arm("LORA", "bert"), ("classifier",)),
+        ("bert-new", arm("LORA", "bert"), ("bert.pooler.dense", "classifier")),
+        ("bert-new", arm("PROMPT_TUNING", "bert"), ("bert.pooler.dense", "classifier")),
+        ("bert-new", Arm.model_validate({"freeze": {"layers": 3}}), ("bert.pooler.dense", "classifier")),
+        ("bert", Arm.model_validate({"freeze": {"layers": 1}}), ("bert.pooler.dense", "classifier")),
+        ("gpt2", Arm.model_validate({"freeze": {"layers": 2}}), ("transformer.ln_f", "score")),
+        ("roberta", Arm.model_validate({"freeze": {"layers": 3}}), ("classifier",)),
+    ],
+)
+def test_what_is_trained_beside_an_adapter_is_told(
+    small: Callable[..., Checkpoint], kind: str, one: Arm, parts: tuple[str, ...]
+) -> None:
+    checkpoint = small("bert", add_pooling_layer=False) if kind == "bert-new" else small(kind)
+    assert set(models.beside(models.outline(checkpoint, one, n_classes=2))) == set(parts)
