@@ -70,7 +70,8 @@ class Mirror:
                     trial.datetime_start = before.datetime_start
                 self._wanted[name] = trial
                 self._pending[name] = None
-            if self._pending and self._thread is None:
+            if self._thread is None:
+                self._busy = True
                 self._thread = threading.Thread(target=self._serve, name="optuna", daemon=True)
                 self._thread.start()
             self._changed.notify_all()

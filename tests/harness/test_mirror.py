@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -256,18 +255,18 @@ def test_somebody_elses_old_database_is_left_as_it_is(tmp_path: Path, said: list
     of_another_optuna(tmp_path / "optuna.db")
     (tmp_path / "results").mkdir()
     with Mirror(tmp_path / "results", url(tmp_path), said.append) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [])  # nothing has finished yet
         mirror.settle()
-    assert len(said) == 1
+        assert len(said) == 1
     assert "optuna storage upgrade" in said[0]
     assert "v3.0.0.d" in said[0]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_database_that_may_not_be_written_is_said(tmp_path: Path, said: list[str]) -> None:
     RDBStorage(url(tmp_path)).engine.dispose()
-    (tmp_path / "optuna.db").chmod(0o400)
-    with Mirror(tmp_path, None, said.append) as mirror:
+    read_only = f"sqlite:///file:{tmp_path / 'optuna.db'}?mode=ro&uri=true"
+    check_url(read_only)
+    with Mirror(tmp_path, read_only, said.append) as mirror:
         mirror.show(BOARD, [cell(1)])
         mirror.settle()
     assert len(said) == 1
