@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, get_args
 
 from harness import checkpoints, inputs, models, pretrained, provenance, schedules
@@ -21,6 +17,7 @@ from harness.engines import Engine, Outcome, Progress
 from harness.engines.packed import PackedEngine
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
+from harness.interruption import Stop, stoppable
 from harness.lock import locked
 from harness.manifest import manifest_of, trained_on
 from harness.mirror import Mirror
@@ -47,15 +44,20 @@ class RunSummary:
         How many cells of other arms have yet to run.
     ran : int
         How many cells this run trained.
-    stopped : bool
-        Whether the run was interrupted.
+    stopped_by : str or None
+        The signal that ended it early, such as ``SIGTERM``.
     """
 
     folder: Path
     statuses: Mapping[str, int]
     waiting: int
     ran: int
-    stopped: bool
+    stopped_by: str | None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was interrupted."""
+        return self.stopped_by is not None
 
     @property
     def complete(self) -> bool:
@@ -110,7 +112,7 @@ def run_study(
     before = store.manifest()
     with (
         locked(store.folder),
-        _stoppable(display) as stop,
+        stoppable(display.stopping) as stop,
         Mirror(store.folder, storage, display.say) as mirror,
     ):
         for line in (data.corpus.in_words(), *data.corpus.remarks):
@@ -120,12 +122,15 @@ def run_study(
                 study, store, trainer, data, model=checkpoint.start, mirror=mirror, display=display, stop=stop
             )
         except KeyboardInterrupt:
+            stop.by = stop.by or "SIGINT"
             tuned, winners = None, {}
         finally:
             display.close()
         if tuned is None:
             missing, others = (len(arms) * len(study.seeds) for arms in (asked, set(study.arms) - set(asked)))
-            return RunSummary(folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, stopped=True)
+            return RunSummary(
+                folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, stopped_by=stop.by
+            )
         trials = expand(study, arms=tuned, model=checkpoint.start, data=data.fingerprint)
         if len({trial.key for trial in trials}) < len(trials):
             same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
@@ -157,12 +162,12 @@ def run_study(
                     store.write_manifest(manifest)
         except KeyboardInterrupt:
             # Between two trials: what is finished is on disk.
-            stop.set()
+            stop.by = stop.by or "SIGINT"
         finally:
             display.close()
     counts = Counter(statuses.get(trial.key, "missing") for trial in chosen)
     waiting = sum(trial.arm not in asked and trial.key not in statuses for trial in trials)
-    return RunSummary(folder=store.folder, statuses=dict(counts), waiting=waiting, ran=ran, stopped=stop.is_set())
+    return RunSummary(folder=store.folder, statuses=dict(counts), waiting=waiting, ran=ran, stopped_by=stop.by)
 
 
 def _asked(study: Study, arms: Sequence[str] | None) -> Sequence[str]:
@@ -248,7 +253,7 @@ def _train(
     engine: Engine,
     trials: Sequence[Trial],
     done: Container[str],
-    stop: threading.Event,
+    stop: Stop,
     store: Store,
     data: TaskData,
     sweep: Sweep,
@@ -274,26 +279,3 @@ def _train(
         display.outcome(outcome)
         started = provenance.now()
         yield outcome
-
-
-@contextmanager
-def _stoppable(display: Display) -> Iterator[threading.Event]:
-    """Let the first Ctrl-C finish the running trial or epoch, and the second stop it; SIGTERM stops at once."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def interrupted(number: int, _: FrameType | None) -> None:
-        if stop.is_set() or number == signal.SIGTERM:
-            stop.set()
-            raise KeyboardInterrupt
-        stop.set()
-        display.say("finishing the running trial, or the epoch of a pack; Ctrl-C again stops now")
-
-    previous = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

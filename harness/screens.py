@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.overview import StudyStatus
-from harness.progress import duration
 from harness.study import Study
+from harness.tally import duration
 
 
 def show_status(console: Console, one: StudyStatus) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from harness import provenance
 from harness.data import TaskData
 from harness.engines import Engine, Outcome
 from harness.errors import ResultsError
+from harness.interruption import Stop
 from harness.mirror import Mirror
 from harness.progress import Display
 from harness.record import FINAL, Store, digest, stamped
@@ -31,7 +31,7 @@ def tuned_arms(
     model: str,
     mirror: Mirror,
     display: Display,
-    stop: threading.Event,
+    stop: Stop,
 ) -> tuple[Mapping[str, Arm] | None, dict[str, Any]]:
     """Return the arms with the winners of their searches filled in, and the winners; None if stopped before.
 
@@ -63,7 +63,7 @@ def _tune(
     model: str,
     mirror: Mirror,
     display: Display,
-    stop: threading.Event,
+    stop: Stop,
 ) -> dict[str, Any] | None:
     search = arm.search
     if search is None:
@@ -94,7 +94,8 @@ def _tune(
         tuner.start(parameters, slot)
         started = provenance.now()
         # To its end: what an engine keeps of a trial goes when the trial is recorded and the engine asked for more.
-        for outcome in engine.train([trial], report=display.step):
+        outcome = None
+        for outcome in engine.train([trial], report=display.step, stop=stop.is_set):
             value = _value(outcome, arm)
             more = {
                 "tuning": {
@@ -118,6 +119,8 @@ def _tune(
                 return None
             if outcome.status in FINAL:
                 recorded.add(trial.key)
+        if outcome is None:
+            return None  # ended with an epoch, from which the next run goes on
     # A kill may have come between the last record and what the engine does after it.
     for _ in engine.train([], report=display.step, done=recorded):
         pass

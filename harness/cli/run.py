@@ -49,8 +49,8 @@ def run(
 
     What is finished is not trained again. Says first what differs from the study's last run, how many cells there are
     and how long they will take. Trains many trials at once where that is possible; engine=trainer trains one after the
-    other. Ctrl-C once finishes the running trial, or the epoch of those that run together, twice stops at once; the
-    command that goes on from there is printed.
+    other. Ctrl-C once finishes the running trial, or the epoch of those that run together, twice stops at once; so do
+    SIGTERM, SIGHUP and SIGUSR1. The command that goes on from there is printed.
     A relative data.path or model is looked up from the working folder, then from the study file's folder; what was
     read is printed first.
     Exits with 0 when every cell that was asked for finished, with 1 when one failed, diverged or is missing, with 2
@@ -89,6 +89,7 @@ def run(
                 "waiting": summary.waiting,
                 "ran": summary.ran,
                 "stopped": summary.stopped,
+                "stopped_by": summary.stopped_by,
             }
         )
     else:
@@ -145,7 +146,7 @@ def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
     if summary.complete:
         return [*rest, f"Now: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
     counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))
-    lines = [counts]
+    lines = [f"stopped by {summary.stopped_by}: {counts}" if summary.stopped_by else counts]
     if set(summary.statuses) - {"finished", "diverged"}:
         lines.append(f"To go on: {command}")
     if set(summary.statuses) & {"failed", "diverged"}:

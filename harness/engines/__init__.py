@@ -8,7 +8,7 @@ initialisation and the schedule that it would get alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -63,6 +63,11 @@ class Failure:
 
     type: str
     message: str
+
+    @classmethod
+    def interrupted(cls, reason: KeyboardInterrupt) -> Failure:
+        """Return what stopped a trial: a signal's name, where the runner heard it."""
+        return cls(type="KeyboardInterrupt", message=str(reason) or "stopped by SIGINT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +137,28 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a running trial stands."""
+    """Where a running trial stands.
+
+    Parameters
+    ----------
+    trial : Trial
+        The trial.
+    step, steps : int
+        Optimizer steps: done, and in all.
+    epoch : float
+        Epochs done.
+    began : int
+        Steps that an earlier process had done.
+    by_epoch : bool
+        Whether a run that ends with an epoch loses nothing of the trial.
+    """
 
     trial: Trial
     step: int
     steps: int
-    epoch: float = field(default=0.0)
+    epoch: float = 0.0
+    began: int = 0
+    by_epoch: bool = False
 
 
 Report = Callable[[Progress], None]

@@ -147,8 +147,8 @@ class _Run(Listener):
             self._train()
         except DivergedError as reason:
             status, error = "diverged", Failure(type="DivergedError", message=str(reason))
-        except KeyboardInterrupt:
-            status, error = "interrupted", Failure(type="KeyboardInterrupt", message="stopped by the user")
+        except KeyboardInterrupt as reason:
+            status, error = "interrupted", Failure.interrupted(reason)
         except Exception as reason:  # whatever breaks in one trial is recorded, and its neighbours go on
             status, error = "failed", Failure(type=type(reason).__name__, message=str(reason) or repr(reason))
         gc.collect()

@@ -110,8 +110,8 @@ class PackedEngine(Engine):
             for outcome in self._outcomes(members, state, report, stop):
                 if left.pop(outcome.trial.key, None) is not None:
                     yield outcome
-        except KeyboardInterrupt:
-            error = Failure(type="KeyboardInterrupt", message="stopped by the user")
+        except KeyboardInterrupt as reason:
+            error = Failure.interrupted(reason)
             for trial in left.values():
                 yield Outcome(trial=trial, status="interrupted", error=error, engine=self.name)
             return

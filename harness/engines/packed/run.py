@@ -73,6 +73,7 @@ class PackRun:
         self._build(trials, build)
         self.tokens_at_once = elements_at_once // self.forward.model.width
         self._reported = 0.0
+        self._began = 0
 
     def _build(self, trials: Sequence[Trial], build: Callable[[Trial], nn.Module]) -> None:
         """Draw every trial's own model, and keep of it what it trains: one model at a time, for they may be large."""
@@ -115,6 +116,7 @@ class PackRun:
         The pack is kept before: whatever a later process finds recorded, it finds the pack as it was then.
         """
         done = self._restore()
+        self._began = done * self.steps_per_epoch
         told: set[int] = set()
         for epoch in range(done, max(slot.n_epochs for slot in self.slots)):
             yield from self._ended(epoch, told)
@@ -209,7 +211,9 @@ class PackRun:
             slot.steps = step
             if told:
                 steps = self.steps_per_epoch * slot.n_epochs
-                report(Progress(trial=slot.trial, step=step, steps=steps, epoch=step / self.steps_per_epoch))
+                epoch = step / self.steps_per_epoch
+                at = Progress(trial=slot.trial, step=step, steps=steps, epoch=epoch, began=self._began, by_epoch=True)
+                report(at)
 
     def _score_untrained(self, slot: int) -> None:
         with workers(self.device, 1) as at_once:

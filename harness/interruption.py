@@ -1,0 +1,67 @@
+"""Signals: the first ends a run where nothing is lost by it, the second at once."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# What schedulers, shells and terminals send before they kill. Windows knows fewer.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+
+
+class Stop:
+    """Whether a run shall end, and at whose word."""
+
+    def __init__(self) -> None:
+        self.by: str | None = None
+
+    def is_set(self) -> bool:
+        """Whether to end as soon as nothing is lost by it."""
+        return self.by is not None
+
+
+@contextmanager
+def stoppable(tell: Callable[[str], None]) -> Iterator[Stop]:
+    """Let the first signal set a flag, and the next raise `KeyboardInterrupt` with its name.
+
+    Parameters
+    ----------
+    tell : callable
+        Is told the name of the first signal, from a thread of its own: within a signal's handler the interrupted
+        write to the same stream would be entered a second time.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    # The one queue whose `put` may interrupt itself.
+    came: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def interrupted(number: int, _: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if stop.by is not None:
+            raise KeyboardInterrupt(f"stopped by {name}")
+        stop.by = name
+        came.put(name)
+
+    def announce() -> None:
+        if (name := came.get()) is not None:
+            tell(name)
+
+    numbers = [signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__]
+    # Under nohup a hang-up is ignored, and shall be. Ctrl-C is not: a script's background job ignores it unasked.
+    heard = [one for one in numbers if one == signal.SIGINT or signal.getsignal(one) is not signal.SIG_IGN]
+    announcer = threading.Thread(target=announce, daemon=True)
+    announcer.start()
+    previous = {number: signal.signal(number, interrupted) for number in heard}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        came.put(None)
+        announcer.join()
