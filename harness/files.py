@@ -8,7 +8,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def read(path: Path, needed: Sequence[str], wanted: Collection[str]) -> tuple[Ta
         ) from None
     except RecursionError:
         raise DataError(f"{path} cannot be read: it is nested too deep") from None
-    except (pa.ArrowException, csv.Error, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} cannot be read: {_in_short(error)}") from None
     return table, File(path=str(path.absolute()), sha256=hashlib.sha256(content).hexdigest(), rows=table.n_rows)
 
@@ -114,34 +114,44 @@ def joined(tables: Sequence[Table], place: str) -> Table:
 
 def _csv(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> Table:
     text = content.decode("utf-8-sig")
-    # Python's limit of 131,072 characters a value is less than some documents have.
-    csv.field_size_limit(sys.maxsize)
-
-    def rows(delimiter: str) -> Any:
-        # Strict: a quotation mark that is never closed would swallow the rest of the file without a word.
-        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-
-    headers: dict[str, list[str]] = {delimiter: next(rows(delimiter), []) for delimiter in _DELIMITERS}
+    headers = {delimiter: _header(text, delimiter) for delimiter in _DELIMITERS}
     fitting = [delimiter for delimiter, header in headers.items() if set(needed) <= set(header)]
     delimiter = fitting[0] if fitting else max(headers, key=lambda one: len(headers[one]))
     names = headers[delimiter]
     places = {name: names.index(name) for name in dict.fromkeys(wanted) if _once(name, names)}
     columns: dict[str, list[Any]] = {name: [] for name in places}
-    reader = rows(delimiter)
-    next(reader, None)
-    n_rows = 0
-    for row in reader:
-        if not row:
-            continue
+    n_rows = -1  # the header
+    for line, row in _rows(text, delimiter):
         if len(row) != len(names):
             raise ValueError(
-                f"the row that ends in line {reader.line_num} has {len(row)} values, the header {len(names)} "
+                f"the row that ends in line {line} has {len(row)} values, the header {len(names)} "
                 f"(separated by {delimiter!r}); a value that holds the separator is written in double quotes"
             )
         n_rows += 1
-        for name, place in places.items():
-            columns[name].append(row[place] or None)
-    return Table(names=tuple(names), columns=columns, n_rows=n_rows, untyped=True)
+        if n_rows:
+            for name, place in places.items():
+                columns[name].append(row[place] or None)
+    return Table(names=tuple(names), columns=columns, n_rows=max(n_rows, 0), untyped=True)
+
+
+def _header(text: str, delimiter: str) -> list[str]:
+    try:
+        return next((row for _, row in _rows(text, delimiter)), [])
+    except ValueError:
+        # Quoted names that another character separates.
+        return []
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Return the rows of a CSV file, each with the line that it ends in."""
+    # Python's limit of 131,072 characters a value is less than some documents have.
+    csv.field_size_limit(sys.maxsize)
+    # Strict: a quotation mark that is never closed would swallow the rest of the file without a word.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        yield from ((reader.line_num, row) for row in reader if row)
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from None
 
 
 def _json(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> Table:
@@ -205,6 +215,8 @@ def _arrow(content: bytes, _: Sequence[str], wanted: Collection[str]) -> Table:
 
 
 def _from_arrow(chosen: pa.Table, names: Sequence[str], n_rows: int, schema: pa.Schema) -> Table:
+    # Arrow trusts what a file says of its own layout; a damaged one would be read beyond its end.
+    chosen.validate(full=True)
     # Where datasets wrote the file, it keeps the names of the classes here.
     told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
     features = told.get("info", {}).get("features", {})

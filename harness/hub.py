@@ -64,7 +64,8 @@ def not_here(name: str, beside: Path | None = None) -> str:
 
 def is_offline() -> bool:
     """Whether the Hub's libraries are told to use only what they have stored."""
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    told = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return told.upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def offline_if_unreachable(study: Study) -> None:

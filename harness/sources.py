@@ -170,7 +170,8 @@ def _splits_of(data: Data, folder: Path) -> tuple[Path, dict[str, list[Path]]]:
         found = _files_by_split(folder)
         if _hold(data, found):
             return folder, found
-        inside = {one: _files_by_split(one) for one in sorted(folder.iterdir()) if one.is_dir()}
+        folders = [one for one in sorted(folder.iterdir()) if one.is_dir() and not one.name.startswith(".")]
+        inside = {one: _files_by_split(one) for one in folders}
     except OSError as error:
         raise DataError(f"data.path: {folder} cannot be read: {error.strerror}") from None
     fitting = [(one, splits) for one, splits in inside.items() if _hold(data, splits)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -96,6 +98,8 @@ FORMS = {
     "semicolons": ("csv", "sentence;label\na, b;0\nc;1\n"),
     "tabs": ("csv", "sentence\tlabel\na, b\t0\nc\t1\n"),
     "a mark before the first letter": ("csv", b'\xef\xbb\xbfsentence,label\r\n"a, b",0\r\nc,1\r\n'),
+    "names in quotation marks": ("csv", '"sentence","label"\n"a, b","0"\n"c","1"\n'),
+    "names and values in quotation marks, semicolons": ("csv", '"sentence";"label"\n"a, b";"0"\n"c";"1"\n'),
     "blank lines": ("csv", 'sentence,label\n\n"a, b",0\n\nc,1\n\n'),
     "a list": ("json", '[{"sentence": "a, b", "label": 0}, {"sentence": "c", "label": 1}]'),
     "a list beside other keys": (
@@ -131,7 +135,8 @@ def test_ids_are_as_they_stand(pair: Callable[..., Data]) -> None:
     [
         ("csv", "sentence,label\na,0\nb\n", ["line 3 has 1 values, the header 2", "separated by ','"]),
         ("csv", "sentence,label\na,b,0\n", ["line 2 has 3 values", "in double quotes"]),
-        ("csv", 'sentence,label\n"a,0\nb,1\n', ["unexpected end of data"]),
+        ("csv", 'sentence,label\n"a,0\nb,1\n', ["train.csv cannot be read: line 3: unexpected end of data"]),
+        ("csv", 'sentence,label\n"a" b,0\n', ["line 2: ',' expected after '\"'"]),
         ("csv", "sentence,label,label\na,0,1\n", ["2 columns 'label'"]),
         ("csv", "sentence,label\n", ["split 'train' holds no rows", "split 'test' holds no rows"]),
         ("csv", "", ["split 'train' holds no rows"]),
@@ -194,3 +199,75 @@ def test_an_arrow_file_and_an_arrow_stream_are_read(tmp_path: Path) -> None:
         with pa.ipc.new_file(tmp_path / f"{split}.arrow", table.schema) as writer:
             writer.write_table(table)
     assert corpus.read(of(tmp_path)).test.labels.tolist() == [1, 0]
+
+
+SMALL = {
+    "csv": b'id,sentence,label\n1,"a ""b"", c",0\n2,d,1\n',
+    "json": b'{"data": [{"id": 1, "sentence": "a", "label": 0}, {"id": 2, "sentence": "d", "label": 1}]}',
+    "jsonl": b'{"id": 1, "sentence": "a", "label": "x"}\n{"id": 2, "sentence": "d", "label": "y"}\n',
+}
+
+
+def small(kind: str) -> bytes:
+    if kind in SMALL:
+        return SMALL[kind]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"id": [1, 2], "sentence": ["a", "d"], "label": [0, 1]}), sink)
+    return bytes(sink.getvalue())
+
+
+def test_an_arrow_file_whose_layout_does_not_hold_is_refused(tmp_path: Path) -> None:
+    offsets, letters = pa.array([0, 2, 1], pa.int32()).buffers()[1], pa.py_buffer(b"abc")
+    table = pa.table({"sentence": pa.Array.from_buffers(pa.string(), 2, [None, offsets, letters]), "label": [0, 1]})
+    for split in ("train", "test"):
+        with pa.ipc.new_stream(tmp_path / f"{split}.arrow", table.schema) as writer:
+            writer.write_table(table)
+    assert "train.arrow cannot be read: " in refused(of(tmp_path))
+
+
+@pytest.mark.parametrize("kind", [*SMALL, "parquet"])
+def test_a_damaged_file_is_read_or_refused_and_never_a_traceback(tmp_path: Path, kind: str) -> None:
+    """Seeded: bytes changed, cut out, doubled; JSON's values exchanged for others."""
+    draw = np.random.default_rng(11)
+    whole = small(kind)
+    pieces = [
+        b'"',
+        b",",
+        b"\n",
+        b"\x00",
+        b"\xff",
+        b"{",
+        b"]",
+        b"null",
+        b"-1",
+        b"1e999",
+        b"NaN",
+        b"[1]",
+        b'{"a": 1}',
+        b"\\ud800",
+    ]
+    outcomes: Counter[str] = Counter()
+    for _ in range(150):
+        raw = bytearray(whole)
+        for _ in range(int(draw.integers(1, 4))):
+            at = int(draw.integers(len(raw)))
+            match int(draw.integers(4)):
+                case 0:
+                    raw[at] = int(draw.integers(256))
+                case 1:
+                    del raw[at : at + int(draw.integers(1, 9))]
+                case 2:
+                    raw[at:at] = raw[at : at + 20]
+                case _:
+                    raw[at:at] = pieces[int(draw.integers(len(pieces)))]
+            raw = raw or bytearray(b" ")
+        for split, content in (("train", whole), ("test", bytes(raw))):
+            (tmp_path / f"{split}.{kind}").write_bytes(content)
+        try:
+            corpus.read(of(tmp_path))
+        except DataError as error:
+            outcomes[str(error)] += 1
+        else:
+            outcomes["read"] += 1
+    assert outcomes["read"] < 150
+    assert all(said.strip() for said in outcomes)
