@@ -118,6 +118,7 @@ class DataEntry(Stored):
 
     path: str
     name: str | None = None
+    fingerprint: str | None = None
     cluster: str | None = None
     classes: tuple[str, ...] = Field(min_length=2)
     n_train: Count

@@ -108,6 +108,23 @@ def trained_on(manifest: Mapping[str, Any], seeds: Sequence[int], finished: int)
     return {**manifest, "seed_history": history}
 
 
+def replaced(study: Study, data: TaskData, before: Manifest | None) -> tuple[str, ...]:
+    """Say that the data are others than those of the last run, where the study names the same ones."""
+    if before is None or before.data.fingerprint in (None, data.fingerprint):
+        return ()
+    now = study.model_dump(mode="json", include={"model", "revision", "data"})
+    then = {key: before.study.get(key) for key in now}
+    # What an older manifest does not know of is no difference.
+    if isinstance(then["data"], dict):
+        then["data"] = {**now["data"], **then["data"]}
+    if then != now:
+        return ()
+    return (
+        "the examples are not those of the last run here, though the study names the same data: what was trained on "
+        "them is kept and not read, and every cell runs again",
+    )
+
+
 def _selection(selection: Any) -> dict[str, Any]:
     if not isinstance(selection, Best):
         return {"rule": "last"}

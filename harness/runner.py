@@ -19,7 +19,7 @@ from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
 from harness.interruption import Stop, stoppable
 from harness.lock import locked
-from harness.manifest import manifest_of, trained_on
+from harness.manifest import manifest_of, replaced, trained_on
 from harness.mirror import Mirror
 from harness.progress import Display
 from harness.record import FINAL, Store, stamped
@@ -115,7 +115,7 @@ def run_study(
         stoppable(display.stopping) as stop,
         Mirror(store.folder, storage, display.say) as mirror,
     ):
-        for line in (data.corpus.in_words(), *data.corpus.remarks):
+        for line in (data.corpus.in_words(), *data.corpus.remarks, *replaced(study, data, before)):
             display.say(line)
         try:
             tuned, winners = tuned_arms(

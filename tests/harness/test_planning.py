@@ -121,7 +121,15 @@ def test_a_run_says_and_records_what_it_read(study: Callable[..., Study], tmp_pa
     before = path.stat()
     path.write_text("sentence,label\na,y\nb,x\n")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert run_study(loaded, tmp_path / "results").ran == 1
+    said.clear()
+    assert run_study(loaded, tmp_path / "results", display=Watcher()).ran == 1
+    assert said[2].startswith("the examples are not those of the last run here, though the study names the same data")
+    said.clear()
+    assert run_study(loaded, tmp_path / "results", display=Watcher()).ran == 0
+    assert not any("not those of the last run" in one for one in said)
+    # A setting that changes the examples is said as a difference of the study, not as replaced data.
+    run_study(study(["a,x", "b,y"], ["a,x", "c,y"], "data.max_length=2"), tmp_path / "results", display=Watcher())
+    assert not any("not those of the last run" in one for one in said)
 
 
 def test_a_manifest_from_before_a_setting_is_of_the_same_study(study: Callable[..., Study], tmp_path: Path) -> None:
