@@ -5,11 +5,12 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
+from harness.lock import Holder, holder
 from harness.record import FINAL, Store
 from harness.settings import Data
 from harness.study import Study
@@ -56,9 +57,12 @@ class StudyStatus:
     troubles : tuple of str
         Each cell that failed, diverged, was interrupted or cannot be read, with its reason.
     seconds_left : float
-        For the cells to run, from the trials already measured; NaN before the first.
+        For the cells to run: what the process that runs them expects, else from the trials already measured; NaN
+        before the first.
     others : int
         Trials in the folder that do not belong to the study as it is now.
+    holder : Holder or None
+        The process that runs the study, or that a signal or a kill ended.
     """
 
     name: str
@@ -66,6 +70,7 @@ class StudyStatus:
     troubles: tuple[str, ...]
     seconds_left: float
     others: int
+    holder: Holder | None = None
 
     @property
     def to_run(self) -> int:
@@ -90,6 +95,7 @@ class StudyStatus:
             "troubles": list(self.troubles),
             "seconds_left": known(self.seconds_left),
             "others": self.others,
+            "holder": None if self.holder is None else asdict(self.holder),
         }
 
 
@@ -147,12 +153,16 @@ def status(folder: Path) -> StudyStatus:
         sum(a.statuses.get(s, 0) for s in TO_RUN) * (usual if a.mean_seconds != a.mean_seconds else a.mean_seconds)
         for a in arms
     )
+    running = holder(folder)
+    if running is not None and running.alive and running.seconds_left is not None:
+        left = running.seconds_left
     return StudyStatus(
         name=manifest.name,
         arms=arms,
         troubles=tuple(troubles),
         seconds_left=left,
         others=store.others({cell.key for cell in manifest.cells}),
+        holder=running,
     )
 
 

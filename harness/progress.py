@@ -76,11 +76,8 @@ class Lines(Display):
         self.say(self._tally.open(trials, records, estimate))
 
     def step(self, progress: Progress) -> None:
-        """Print where the running trials stand, now and then: once all of a pack have told."""
-        running, key = self._tally.running, progress.trial.key
-        known = key in running
-        self._tally.step(progress)
-        if not known or key != next(reversed(running)):
+        """Print where the running trials stand, now and then."""
+        if not self._tally.step(progress):
             return
         before, self._epoch = self._epoch, self._tally.epochs_done
         enough = _SECONDS_OF_SILENCE

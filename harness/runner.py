@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from harness.engines import Engine, Outcome, Progress
 from harness.engines.packed import PackedEngine
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
+from harness.heartbeat import Heartbeat
 from harness.interruption import Stop, stoppable
 from harness.lock import locked
 from harness.manifest import manifest_of, replaced, trained_on
@@ -111,7 +113,8 @@ def run_study(
     checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
     before = store.manifest()
     with (
-        locked(store.folder),
+        locked(store.folder) as hold,
+        closing(Heartbeat(display, hold)) as display,
         stoppable(display.stopping) as stop,
         Mirror(store.folder, storage, display.say) as mirror,
     ):

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.lock import Holder
 from harness.overview import StudyStatus
 from harness.study import Study
 from harness.tally import duration
@@ -36,11 +37,24 @@ def show_status(console: Console, one: StudyStatus) -> None:
         console.print(Text(f"{one.to_run} to run, {left}"))
     else:
         console.print(Text("nothing to run"))
+    if one.holder is not None:
+        console.print(Text(_holder(one.holder)))
     if one.others:
         console.print(
             Text(f"{one.others} other trials in the folder belong to earlier settings of the study; kept, not read")
         )
     console.print()
+
+
+def _holder(one: Holder) -> str:
+    """Return who runs the study and what it does, or how the last run ended, in words."""
+    doing = f": {one.doing}" if one.doing else ""
+    if one.alive:
+        ends = f"; {one.signal} came, and it ends as soon as nothing is lost" if one.signal else ""
+        return f"run by {one.process}{doing} (at {one.seen}){ends}"
+    if one.signal and one.ended:
+        return f"the last run was stopped by {one.signal} at {one.ended}{doing}"
+    return f"{one.process} is gone without a word, last seen at {one.seen}{doing}; nothing that was recorded is lost"
 
 
 def show_plan(

@@ -82,14 +82,16 @@ class Tally:
             return f"{shape}: all done, nothing to run"
         return f"{shape}: {done} done, {len(self.todo)} to run, {self.left_in_words('about {}')}"
 
-    def step(self, progress: Progress) -> None:
-        """Take in where a trial stands."""
+    def step(self, progress: Progress) -> bool:
+        """Take in where a trial stands; return whether all that run have told, for a pack's do one after the other."""
         trial = progress.trial
-        if trial.key not in self.running:
+        known = trial.key in self.running
+        if not known:
             self._first[trial.key] = self._clock(), progress.step
         self.running[trial.key] = progress
         if not trial.tuning:
             self._trained[trial.key] = trial.arm, (progress.step - progress.began) / max(progress.steps, 1)
+        return known and trial.key == next(reversed(self.running))
 
     def add(self, outcome: Outcome) -> None:
         """Take in what became of a trial; one that was interrupted is still to do."""

@@ -45,6 +45,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
         "engines",
         "data.py",
         "database.py",
+        "heartbeat.py",
         "manifest.py",
         "mirror.py",
         "models.py",
