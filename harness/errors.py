@@ -84,6 +84,8 @@ def first_line(error: BaseException) -> str:
 
 
 def in_short(error: BaseException) -> str:
-    """Return what a library says on one line, or its type where it says nothing."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """Return what a library says on one line, with the kind of error where the text alone says little."""
+    text = " ".join(str(error).split())
+    if not text or isinstance(error, ArithmeticError | AttributeError | LookupError | TypeError):
+        text = f"{type(error).__name__}: {text}".rstrip(": ")
     return text if len(text) <= 200 else f"{text[:197]}..."

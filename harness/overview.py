@@ -173,5 +173,5 @@ def same_settings(study: Study, folder: Path) -> bool:
         return True
     now, then = study.model_dump(mode="json"), manifest.study
     # A setting that an older manifest does not know of had its default.
-    then = {**then, "data": {**Data(path=".").model_dump(mode="json"), **then.get("data", {})}}
-    return all(now[key] == then.get(key) for key in ("model", "revision", "data", "arms"))
+    then = {"head": "drawn", **then, "data": {**Data(path=".").model_dump(mode="json"), **then.get("data", {})}}
+    return all(now[key] == then.get(key) for key in ("model", "revision", "head", "data", "arms"))

@@ -59,6 +59,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
         remarks += [read.in_words(), *read.remarks]
     if n_train is not None:
         schedules.check(study, n_train)
+    on_hub = is_on_hub(study.model, study.folder)
     try:
         checkpoint = checkpoints.locate(
             study.model,
@@ -71,8 +72,10 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
         if n_test is not None:
             checkpoint = pretrained.with_classes(checkpoint, classes)
         remarks += pretrained.remarks(checkpoint, classes=classes)
+        if not on_hub:
+            checkpoints.tokenizer(checkpoint)
     except ModelError as error:
-        config = _DEFAULT_CONFIGS.get(study.model)
+        config = _DEFAULT_CONFIGS.get(study.model) if on_hub else None
         if config is None:
             return (
                 tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms),

@@ -268,8 +268,10 @@ def problems(name: str) -> list[str]:
     for part, now in generated.items():
         if record[part] != now:
             found.append(f"{name}: trained with {part} {record[part]}, generated now is {now}")
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        folder, num_labels=2, trust_remote_code=False
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if len(tokenizer) != model.config.vocab_size:
         found.append(f"{name}: {len(tokenizer)} tokens in the tokenizer, {model.config.vocab_size} in the model")
     return found

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
+import pandas as pd
 import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from harness import checkpoints, models, pretrained
+from harness import checkpoints, embedded, models, planning, pretrained
 from harness.checkpoints import Checkpoint
-from harness.errors import ModelError
+from harness.errors import HarnessError, ModelError
 from harness.quiet import quiet
+from harness.runner import prepare, run_study
 from harness.seeding import streams
 from harness.settings import Arm
+from harness.study import Study, load_study
 
 BERT = transformers.BertConfig(
     vocab_size=30,
@@ -393,3 +397,111 @@ def test_a_checkpoint_on_the_hub_is_pinned_to_its_commit(
     # A plan downloads no weights.
     assert checkpoints.locate("somebody/small", download=False).weights is None
     assert asked[-1][2]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A copy of an embedded checkpoint, to be damaged."""
+    return Path(shutil.copytree(embedded.checkpoint("embedded/tiny-gpt2"), tmp_path / "tiny"))
+
+
+STUDY = """\
+name: checked
+model: {model}
+data: {{path: embedded/sentiment, train_size: 30, test_size: 40}}
+training: {{num_train_epochs: 0}}
+arms:
+  full: {{}}
+  lora: {{adapter: {{peft_type: LORA, target_modules: [c_attn]}}}}
+seeds: 2
+"""
+
+
+def study_of(folder: Path, *overrides: str) -> Study:
+    file = folder.with_suffix(".yaml")
+    file.write_text(STUDY.format(model=folder))
+    return load_study(file, overrides)
+
+
+@pytest.mark.parametrize("damage", ["layer", "weights", "tokenizer", "pickle", "head"])
+def test_what_is_wrong_with_a_checkpoint_is_found_before_anything_runs(tiny: Path, tmp_path: Path, damage: str) -> None:
+    words = {
+        "layer": "lack 12 of the backbone",
+        "weights": "it has no weights",
+        "tokenizer": "contradict each other: add_prefix_space",
+        "pickle": "allow_pickle: true",
+        "head": "head: kept needs a classification head of 2 classes",
+    }[damage]
+    if damage == "layer":
+        rename(tiny, lambda tensors: {name: value for name, value in tensors.items() if not name.startswith("h.0.")})
+    if damage == "pickle":
+        torch.save(load_file(tiny / "model.safetensors"), tiny / "pytorch_model.bin")
+    if damage in {"weights", "pickle"}:
+        (tiny / "model.safetensors").unlink()
+    if damage == "tokenizer":
+        said = json.loads((tiny / "tokenizer_config.json").read_text())
+        (tiny / "tokenizer_config.json").write_text(json.dumps({**said, "add_prefix_space": True}))
+    study = study_of(tiny, *(["head=kept"] if damage == "head" else []))
+    with pytest.raises(ModelError, match=words):
+        run_study(study, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+    # And a plan says it.
+    arms, _, _ = planning.sizes(study)
+    assert all(arm.parameters is None and words in arm.reason for arm in arms)
+
+
+def test_a_kept_head_scores_what_it_scores_in_every_arm(tiny: Path, tmp_path: Path) -> None:
+    with torch.random.fork_rng(), quiet():
+        torch.manual_seed(0)
+        model = CLASSIFIER.from_pretrained(tiny, id2label={0: "1", 1: "0"}, label2id={"1": 0, "0": 1})
+        model.save_pretrained(tiny)
+    said: list[str] = []
+    checkpoint, data, _ = prepare(study_of(tiny, "head=kept"), say=said.append)
+    assert said[0] == f"every seed starts from the head of {tiny}: 0 is 0, 1 is 1"
+    assert checkpoint.head_order == (1, 0)
+    rows = [torch.tensor([row["input_ids"]]) for row in data.test.features]
+    model.eval()
+    with torch.inference_mode():
+        scores = torch.cat([model(input_ids=row, attention_mask=torch.ones_like(row)).logits for row in rows])
+    expected = torch.softmax(scores, dim=-1)[:, [1, 0]]
+    summary = run_study(study_of(tiny, "head=kept"), tmp_path / "results")
+    assert summary.complete
+    found = sorted(summary.folder.glob("trials/*/predictions.parquet"))
+    assert len(found) == 4
+    for file in found:
+        table = pd.read_parquet(file)
+        probabilities = torch.tensor(table[["p_0", "p_1"]].to_numpy(), dtype=torch.float32)
+        torch.testing.assert_close(probabilities, expected, rtol=0, atol=1e-5)
+
+
+ODD: list[Any] = [None, True, -1, 0, 7, 2.5, "", "x", [], [1], {}, {"a": 1}, [[]], 1e308]
+
+
+def damaged(value: Any, draw: random.Random) -> Any:
+    """Change or leave out one value, somewhere in JSON content."""
+    if not isinstance(value, dict | list) or not value:
+        return draw.choice(ODD)
+    changed = value.copy()
+    key = draw.choice(list(value)) if isinstance(value, dict) else draw.randrange(len(value))
+    if draw.random() < 0.2:
+        del changed[key]
+    else:
+        changed[key] = damaged(value[key], draw) if draw.random() < 0.5 else draw.choice(ODD)
+    return changed
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+def test_damaged_files_are_refused_with_one_line_or_read(tiny: Path, file: str) -> None:
+    draw = random.Random(f"damage to {file}")
+    whole = json.loads((tiny / file).read_text())
+    refused = []
+    for _ in range(20):
+        (tiny / file).write_text(json.dumps(damaged(whole, draw)))
+        try:
+            checkpoint = checkpoints.locate(str(tiny))
+            checkpoints.tokenizer(checkpoint)
+            models.describe(checkpoint, Arm(), n_classes=2)
+        except HarnessError as error:
+            refused.append(str(error))
+    assert refused
+    assert all(str(tiny) in said and "\n" not in said for said in refused)
