@@ -106,7 +106,11 @@ def _refusal(
     if not seeds:
         return "no seed with which every arm finished" + (" yet" if waiting else "")
     undefined = undefined_runs({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds)
-    return f"{METRICS[plan.metric].title} is undefined: {undefined}" if undefined else ""
+    if not undefined:
+        return ""
+    empty = [name for label, name in enumerate(outcomes.manifest.data.classes) if not np.any(outcomes.labels == label)]
+    why = f"; no test example is of class {', '.join(empty)}" if empty else ""
+    return f"{METRICS[plan.metric].title} is undefined: {undefined}{why}"
 
 
 def examine(

@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.battery import Battery, examine, lost_trials
 from analysis.bootstrap import MultiBootstrapResult, bootstrap_study
+from analysis.conditions import unlike
 from analysis.crossed import CrossedResult
 from analysis.equivalence import EquivalenceResult
 from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult
@@ -18,7 +19,7 @@ from analysis.multiplicity import benjamini_hochberg, joint_step_down
 from analysis.outcomes import Outcomes
 from analysis.outperforming import OutperformingResult
 from analysis.permutation import SignFlipResult
-from analysis.plan import AnalysisPlan
+from analysis.plan import AnalysisPlan, Comparison
 from analysis.power import Settling, settle
 from analysis.schedule import Look
 from analysis.verdict import Verdict, decide
@@ -68,6 +69,9 @@ class ComparisonReport:
         One result a seed, in the order of `seeds`; each is about the accuracy of two trained models on new examples.
     reason
         What is unusual about the tests; else empty.
+    unlike
+        In what the paired trials differ besides their arm, such as ``threads (1 against 2, in 6 of 6 pairs)``; else
+        empty. A gap may then be that of the machines.
     """
 
     treatment: str
@@ -93,6 +97,7 @@ class ComparisonReport:
     outperforming: OutperformingResult | None
     mcnemar: tuple[McNemarResult | ClusteredMcNemarResult, ...]
     reason: str
+    unlike: str
 
     @property
     def name(self) -> str:
@@ -230,7 +235,18 @@ def _decided(
         outperforming=tested.outperforming,
         mcnemar=tested.mcnemar,
         reason=tested.refusal or "; ".join(reasons),
+        unlike=_unlike(outcomes, tested.comparison, seeds),
     )
+
+
+def _unlike(outcomes: Outcomes, pair: Comparison, seeds: Sequence[int]) -> str:
+    records = [
+        (one, other)
+        for seed in seeds
+        if (one := outcomes.trials[pair.treatment, seed].record) is not None
+        and (other := outcomes.trials[pair.baseline, seed].record) is not None
+    ]
+    return unlike([one for one, _ in records], [other for _, other in records])
 
 
 def interval_at(result: CrossedResult | None, confidence: float) -> tuple[float, float]:

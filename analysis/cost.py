@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from analysis.conditions import mixed
 from analysis.outcomes import Outcomes, Trial
 from analysis.records import Record
 from analysis.words import in_packs
@@ -46,6 +47,9 @@ class ArmCost:
     further_seconds, further_evaluation_seconds
         Mean times as recorded, packed trials with their share of their pack's: what one more trial takes that is
         trained like these. No claim about the time of a trial.
+    mixed
+        The conditions that its trials do not share, such as ``threads 1 (4 trials) and 2 (2 trials)``; else empty. A
+        mean over them is that of no machine.
     """
 
     arm: str
@@ -62,6 +66,7 @@ class ArmCost:
     timings: tuple[str, ...]
     further_seconds: float
     further_evaluation_seconds: float
+    mixed: str
 
     @property
     def share(self) -> float:
@@ -134,6 +139,7 @@ def arm_cost(arm: str, trials: Sequence[Trial]) -> ArmCost:
         timings=tuple(sorted({r.seconds.timing for r in records if r.seconds is not None and r.pack_size == 1})),
         further_seconds=_mean(further_training),
         further_evaluation_seconds=_mean(further_evaluation),
+        mixed=mixed(records),
     )
 
 
@@ -167,8 +173,8 @@ def time_ratio(
     -------
     TimeRatio
         It generalises to new seeds on the machine that was measured. Ratio and interval are NaN with a
-        reason unless every trial had the same device to itself and ran on the same engine; with one seed
-        only the interval is.
+        reason unless every trial had its device to itself and all ran under the same conditions: engine, device,
+        precision, threads, hardware and versions; with one seed only the interval is.
     """
     trials = [outcomes.trials[arm, seed] for arm in (treatment, baseline) for seed in seeds]
     reason = _not_comparable(trials)
@@ -213,8 +219,5 @@ def _not_comparable(trials: Sequence[Trial]) -> str:
     shared = [trial.name for trial in trials if trial.record is not None and not trial.record.solo]
     if shared:
         return f"{len(shared)} of {len(trials)} trials shared their device (first: {shared[0]})"
-    places = {(r.device.type, r.device.name, r.engine) for r in records if r and r.device}
-    if len(places) > 1:
-        named = " and ".join(sorted(" ".join(str(part) for part in place) for place in places))
-        return f"the trials ran on different devices or engines: {named}"
-    return ""
+    differing = mixed([record for record in records if record is not None])
+    return f"the trials ran under different conditions: {differing}" if differing else ""

@@ -62,6 +62,9 @@ class Outlook:
         The declared looks, with the largest p-value that counts at each for a comparison alone.
     pack_sizes
         How large the packs were that the pilot's trials were trained in: their hours are those of such packs.
+    mixed
+        The arms whose trials in the pilot ran under different conditions, each with these: their hours are those of no
+        machine.
     """
 
     stated: Stated | None
@@ -73,6 +76,7 @@ class Outlook:
     clustered: bool
     looks: tuple[tuple[int, float], ...]
     pack_sizes: tuple[int, ...]
+    mixed: tuple[tuple[str, str], ...]
 
 
 def outlook(
@@ -135,6 +139,7 @@ def outlook(
                 clustered=pilot.clusters is not None,
                 looks=looks,
                 pack_sizes=tuple(sorted({size for cost in costs.values() for size in cost.pack_sizes})),
+                mixed=tuple((arm, cost.mixed) for arm, cost in costs.items() if cost.mixed),
             )
     if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
         return None
@@ -149,6 +154,7 @@ def outlook(
         clustered=False,
         looks=looks,
         pack_sizes=(),
+        mixed=(),
     )
 
 

@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from analysis.battery import lost_trials
 from analysis.caveat import Caveat
+from analysis.conditions import conditions
 from analysis.history import history_caveats
 from analysis.outcomes import Outcomes, Trial
 from analysis.plan import AnalysisPlan
@@ -97,6 +97,7 @@ def footer(
         *history_caveats(outcomes, plan, taken_up=taken_up),
         *_plan_caveats(outcomes, plan, known),
         *_selection_caveats(outcomes),
+        *_padding_caveat(outcomes),
         *_folder_caveats(outcomes),
     ]
     return Footer(
@@ -120,33 +121,26 @@ def _diverged(outcomes: Outcomes, taken_up: Sequence[int]) -> tuple[tuple[str, i
 
 
 def _origins(records: Sequence[Record]) -> tuple[Origin, ...]:
-    named: dict[str, Counter[str]] = {}
-
-    def count(name: str, value: object) -> None:
-        named.setdefault(name, Counter())[str(value)] += 1
-
-    for record in records:
-        count("engine", record.engine or "not recorded")
-        device = record.device
-        parts = (device.type, device.name, device.precision) if device else ("not recorded",)
-        count("device", ", ".join(part for part in parts if part))
-        count("hardware", _flat(record.provenance.hardware))
-        commit = record.provenance.commit
-        tree = " with uncommitted changes" if record.provenance.dirty else ""
-        count("code", f"commit {commit[:12]}{tree}" if commit else "outside a checkout")
-    packages = sorted({name for record in records for name in record.provenance.versions})
-    for name in packages:
-        for record in records:
-            count(name, record.provenance.versions.get(name) or "not installed")
-    return tuple(
-        Origin(name=name, values=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
-        for name, counts in named.items()
-    )
+    found = conditions(records) if records else {}
+    origins = []
+    for name, values in found.items():
+        # The code stands before the packages that it uses.
+        if name == "hardware":
+            origins += [_origin(name, values), _origin("code", [_code(record) for record in records])]
+        else:
+            origins.append(_origin(name, values))
+    return tuple(origins)
 
 
-def _flat(hardware: dict[str, Any]) -> str:
-    named = [f"{key} {value}" for key, value in hardware.items() if value not in (None, "", [], {})]
-    return ", ".join(named) or "not recorded"
+def _origin(name: str, values: Sequence[str]) -> Origin:
+    counts = Counter(values)
+    return Origin(name=name, values=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+
+
+def _code(record: Record) -> str:
+    commit = record.provenance.commit
+    tree = " with uncommitted changes" if record.provenance.dirty else ""
+    return f"commit {commit[:12]}{tree}" if commit else "outside a checkout"
 
 
 def _mixed(origin: Origin) -> Caveat:
@@ -234,6 +228,29 @@ def _selection_caveats(outcomes: Outcomes) -> list[Caveat]:
     caveats += [Caveat(short="declared deviation", text=f"Declared deviation: {text}") for text in manifest.deviations]
     caveats += [Caveat(short="repeated texts", text=f"Of the data: {text}.") for text in manifest.data.remarks]
     return caveats
+
+
+def _padding_caveat(outcomes: Outcomes) -> list[Caveat]:
+    """Say that scores depend on what else was in a batch, where they do."""
+    data = outcomes.manifest.study.get("data")
+    if not isinstance(data, dict) or data.get("padding_side") != "left" or data.get("padding") == "max_length":
+        return []
+    text = (
+        "With left padding to the longest sentence of a batch, an answer depends on what else is in its batch: another "
+        "evaluation batch decides some examples otherwise"
+    )
+    arms: dict[str, list[str]] = {}
+    for name, arm in outcomes.manifest.arms.items():
+        arms.setdefault(str(arm.training.get("per_device_eval_batch_size", "not recorded")), []).append(name)
+    if len(arms) == 1:
+        return [Caveat(short="left padding", text=f"{text} (here: {next(iter(arms))}).")]
+    sizes = "; ".join(f"{size} in {', '.join(names)}" for size, names in arms.items())
+    return [
+        Caveat(
+            short="left padding at unlike evaluation batches",
+            text=f"{text}, and these arms were scored in unlike ones: {sizes}. Their gaps may be those of the batches.",
+        )
+    ]
 
 
 def _folder_caveats(outcomes: Outcomes) -> list[Caveat]:

@@ -64,6 +64,7 @@ class ArmEntry(Stored):
     """What the manifest says about an arm that the analysis needs."""
 
     selection: Selection | None = None
+    training: dict[str, Any] = {}
 
 
 class PlanEntry(_Kept):

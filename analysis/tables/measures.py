@@ -19,7 +19,7 @@ from analysis.tables.digits import (
     whole,
 )
 from analysis.tables.table import BASIS, UNKNOWN, Table
-from analysis.tables.verdicts import basis, scale_of, size, standard_error, verdict_name
+from analysis.tables.verdicts import basis, mixed_times, scale_of, size, standard_error, verdict_name
 from analysis.words import counted, in_packs
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def cost(report: StudyReport, footer: str) -> Table:
             *_on_solo_trials(report),
             *(f"Peak memory: {method}." for method in methods),
             *(f"Timing: {timing}." for timing in timings),
+            *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
             *(f"Time of {', '.join(arms)} against {baseline}: {reason}." for reason, arms in reasons.items()),
         ),
         footer=footer,

@@ -11,7 +11,7 @@ from analysis.plan import AnalysisPlan
 from analysis.planning import Span
 from analysis.tables.digits import Scale, about, duration, percent, probability
 from analysis.tables.table import UNKNOWN, Table
-from analysis.tables.verdicts import planned_seeds, size
+from analysis.tables.verdicts import mixed_times, planned_seeds, size
 from analysis.words import counted, in_packs
 
 _NEVER = "never"
@@ -93,6 +93,7 @@ def _source(outlook: Outlook) -> str:
         return (
             f"From {counted(outlook.pilot_seeds, 'seed')} that have run; in brackets at the 95% limits of the seed SD, "
             f"which few seeds leave wide. Time: all seeds of both arms, {each}."
+            + "".join(f" {note}" for note in mixed_times(outlook.mixed))
         )
     stated = outlook.stated
     return (

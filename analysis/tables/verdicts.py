@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.comparisons import ComparisonReport
@@ -71,6 +71,15 @@ def verdict_name(verdict: Verdict, margin: str) -> str:
     return f"{verdict.label}; not equivalent at {margin}" if verdict.differs else verdict.label
 
 
+def _undefined(report: StudyReport, one: ComparisonReport) -> str:
+    """Say in the verdict's own line that the metric has no value for some runs; the notes name them."""
+    arms = [arm for arm in report.arms if arm.arm in (one.treatment, one.baseline)]
+    runs = sum(math.isnan(value) for arm in arms for value in arm.values)
+    if one.result is not None or not runs:
+        return ""
+    return f": {METRICS[report.plan.metric].title} undefined in {runs} of {sum(len(arm.values) for arm in arms)} runs"
+
+
 def by_reason(reasons: Sequence[tuple[str, str]]) -> list[str]:
     """Return one note for each reason, with everything that it holds for; all of them where there is no other."""
     named: dict[str, list[str]] = {}
@@ -90,7 +99,7 @@ def verdicts(report: StudyReport, footer: str) -> Table:
             one.name,
             scale.gap(one.estimate, standard_error=standard_error(one)),
             scale.interval(one.interval, standard_error=standard_error(one)),
-            verdict_name(one.verdict, margin),
+            f"{verdict_name(one.verdict, margin)}{_undefined(report, one)}",
             *basis(one),
         )
         for one in report.comparisons
@@ -116,6 +125,7 @@ def verdicts(report: StudyReport, footer: str) -> Table:
             *_look(report),
             *_wording(report),
             *_reasons(report),
+            *_unlike(report),
             *_best(report),
             *_collapse(report),
         ),
@@ -156,6 +166,7 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
             "also show equivalence, where there is no gap at all. The gap seen may be far from the true one.",
             f"More training: seeds still to run in both arms times their measured seconds, {each}; none where as "
             "many have run and did not decide it. Below four seeds the figures err on the side of more.",
+            *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
             *both_needed,
         ),
         footer=footer,
@@ -200,6 +211,16 @@ def _reasons(report: StudyReport) -> list[str]:
             "failed_trials: drop_seed before the first trial."
         )
     return notes
+
+
+def _unlike(report: StudyReport) -> list[str]:
+    said = "besides their arms, its trials differ in {}; the gap may be that of the machines"
+    return by_reason([(one.name, said.format(one.unlike) if one.unlike else "") for one in report.comparisons])
+
+
+def mixed_times(mixed: Iterable[tuple[str, str]]) -> list[str]:
+    """Say of which arms the times are means over trials that ran under different conditions."""
+    return [f"Times of {arm} are over different conditions: {conditions}." for arm, conditions in mixed if conditions]
 
 
 def _look(report: StudyReport) -> list[str]:

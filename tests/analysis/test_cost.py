@@ -63,8 +63,22 @@ CHANGES = {
     "1 of 12 trials were trained in packs of 4 and have no time of their own": lambda content: content.update(
         pack_size=4
     ),
-    "different devices": lambda content: content["device"].update(name="another processor"),
-    "engines: cpu test processor packed": lambda content: content.update(engine="packed"),
+    "device cpu, test processor, fp32 (11 trials) and cpu, another processor, fp32 (1 trial)": lambda content: content[
+        "device"
+    ].update(name="another processor"),
+    "device cpu, test processor, fp32 (11 trials) and cpu, test processor, bf16 (1 trial)": lambda content: content[
+        "device"
+    ].update(precision="bf16"),
+    "under different conditions: engine trainer (11 trials) and packed (1 trial)": lambda content: content.update(
+        engine="packed"
+    ),
+    "threads not recorded (11 trials) and 2 (1 trial)": lambda content: content["device"].update(threads=2),
+    "torch 2.13.0 (11 trials) and 2.12.0 (1 trial)": lambda content: content["provenance"]["versions"].update(
+        torch="2.12.0"
+    ),
+    "cores 2, memory 16 (11 trials) and processor test, cores 8, memory 16 (1 trial)": lambda content: content[
+        "provenance"
+    ]["hardware"].update(cores=8),
     "no recorded time": lambda content: content.update(seconds=None),
     "no training time": lambda content: content["seconds"].update(training=0.0),
 }
@@ -102,6 +116,7 @@ def test_the_cost_of_an_arm(study: StudyFolder) -> None:
     assert (cost.trainable, cost.total, cost.share) == (8_000, 1_000_000, 0.008)
     assert cost.peak_bytes == 400_000_000
     assert (cost.memory_method, cost.timings, cost.n_seeds) == ("resident set", ("solo",), 6)
+    assert cost.mixed == ""
 
 
 def test_an_arm_trained_in_packs_has_no_time_and_no_memory_of_its_own(study: StudyFolder) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +228,64 @@ def test_the_footer_names_what_is_mixed(study: StudyFolder) -> None:
     assert "mix values of code" in text
     assert "outside a checkout (1 trial)" in text
     assert "1 of 18 trials ran on code with uncommitted changes." in text
+
+
+def threads(folder: StudyFolder, arm: str, by_seed: Sequence[int]) -> None:
+    for seed, count in enumerate(by_seed):
+        folder.change_record(arm, seed, lambda content, count=count: content["device"].update(threads=count))
+
+
+def test_arms_with_unlike_threads_are_told_in_every_row_that_rests_on_them(study: StudyFolder) -> None:
+    threads(study, "full", [1] * 6)
+    threads(study, "lora-r2", [2] * 6)
+    threads(study, "lora-r8", [1, 1, 1, 1, 2, 2])
+    report = analyze(study.root)
+    told = "threads 1 (6 trials) and 2 (6 trials)"
+    assert [ratio.reason for ratio in report.time_ratios[:1]] == [f"the trials ran under different conditions: {told}"]
+    assert math.isnan(report.time_ratios[0].ratio)
+    assert [one.unlike for one in report.comparisons] == [
+        "threads (2 against 1, in 6 of 6 pairs)",
+        "threads (2 against 1, in 2 of 6 pairs)",
+    ]
+    assert "mix values of threads: 1 (10 trials), 2 (8 trials)." in caveats(report)
+    by_title = {table.title: " ".join(table.notes) for table in tables.build(report)}
+    assert "lora-r2 against full: besides their arms, its trials differ in threads (2 against 1" in by_title["Verdicts"]
+    mixed = "Times of lora-r8 are over different conditions: threads 1 (4 trials) and 2 (2 trials)."
+    assert mixed in by_title["Cost"]
+    assert f"Time of lora-r2 against full: the trials ran under different conditions: {told}." in by_title["Cost"]
+    assert mixed in by_title["What would decide the rest"]
+
+
+def test_an_arm_of_another_engine_is_compared_without_a_word_about_machines(study: StudyFolder) -> None:
+    for seed in range(6):
+        study.change_record("lora-r2", seed, lambda content: content.update(engine="packed"))
+    assert all(one.unlike == "" for one in analyze(study.root).comparisons)
+
+
+@pytest.mark.parametrize(
+    ("data", "batches", "short"),
+    [
+        ({"padding_side": "left", "padding": "longest"}, [64, 64, 64], ["left padding"]),
+        ({"padding_side": "left", "padding": "longest"}, [1, 64, 64], ["left padding at unlike evaluation batches"]),
+        ({"padding_side": "left", "padding": "max_length"}, [1, 64, 64], []),
+        ({"padding_side": "right", "padding": "longest"}, [1, 64, 64], []),
+        ("nonsense", [1, 64, 64], []),
+    ],
+)
+def test_scores_that_depend_on_the_batch_are_a_caveat(
+    study: StudyFolder, data: object, batches: list[int], short: list[str]
+) -> None:
+    study.change_manifest(lambda content: content["study"].update(data=data))
+    study.change_manifest(
+        lambda content: [
+            arm["training"].update(per_device_eval_batch_size=size)
+            for arm, size in zip(content["arms"].values(), batches, strict=True)
+        ]
+    )
+    found = analyze(study.root).footer.caveats
+    assert [caveat.short for caveat in found] == short
+    if len(set(batches)) > 1 and short:
+        assert "1 in full; 64 in lora-r2, lora-r8" in found[0].text
 
 
 def entry(trials: int, **more: object) -> dict[str, object]:

@@ -178,9 +178,23 @@ def test_an_undefined_metric_names_arm_and_seed_and_leaves_the_others(graded: St
     json.dumps(report.to_json(), allow_nan=False)
     text = tables.markdown(report)
     assert "lora against full: MCC is undefined: lora seed 1, lora seed 3." in text
+    runs = 2 * len(report.seeds)
+    first, second = tables.build(report)[0].rows
+    assert first[3] == f"no verdict: MCC undefined in 2 of {runs} runs"
+    assert "undefined" not in second[3]
     assert not re.search(r"\bnan\b", text)
     # A macro-F1 is defined for such a run, and so is the comparison.
     assert analyze(set_plan(graded, metric="macro_f1")).comparisons[0].result is not None
+
+
+def test_a_class_without_a_test_example_is_named(tmp_path: Path, simulated: Any, write_study: Any) -> None:
+    scores = simulated(np.random.default_rng(1), {"full": 0.9, "lora": 0.8}, seeds=3, examples=40)
+    folder = write_study(tmp_path / "s", scores, classes=["no", "yes", "unsure"], analysis={"metric": "macro_f1"})
+    for arm, seed in folder.keys:
+        folder.change_predictions(arm, seed, lambda t: t.set_column(2, "label", pa.array([0, 1] * 20, pa.int32())))
+    report = analyze(folder.root)
+    assert tables.build(report)[0].rows[0][3] == "no verdict: macro-F1 undefined in 6 of 6 runs"
+    assert report.comparisons[0].reason.endswith("; no test example is of class unsure")
 
 
 def test_a_metric_that_the_baseline_leaves_undefined_gives_no_verdict_at_all(
