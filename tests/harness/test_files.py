@@ -247,7 +247,7 @@ def test_a_damaged_file_is_read_or_refused_and_never_a_traceback(tmp_path: Path,
         b"\\ud800",
     ]
     outcomes: Counter[str] = Counter()
-    for _ in range(150):
+    for _ in range(60):
         raw = bytearray(whole)
         for _ in range(int(draw.integers(1, 4))):
             at = int(draw.integers(len(raw)))
@@ -269,5 +269,5 @@ def test_a_damaged_file_is_read_or_refused_and_never_a_traceback(tmp_path: Path,
             outcomes[str(error)] += 1
         else:
             outcomes["read"] += 1
-    assert outcomes["read"] < 150
+    assert outcomes["read"] < 60
     assert all(said.strip() for said in outcomes)
