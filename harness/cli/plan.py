@@ -56,6 +56,7 @@ def plan(
 
     Its cells and their time where it is known, each arm's parameters, how small a p its seeds can give, and how small
     a gap: from the study's own figures once two seeds have run, else from those that you state or from usual ones.
+    Reads and checks the data as a run does, and says what it read; nothing is downloaded.
     """
     from analysis.jsonable import jsonable
     from analysis.outlook import Stated, outlook

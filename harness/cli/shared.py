@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     from harness.study import Study
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file, such as studies/quickstart.yaml.")]
+StudyFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="STUDY",
+        help="The study file, such as studies/quickstart.yaml. Paths in it are relative to the working folder, or to "
+        "the folder of the file.",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
