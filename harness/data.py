@@ -121,7 +121,17 @@ def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TaskData:
     DataError
         As `corpus.read`, and if a text has no token or ends in the padding token.
     """
-    whole = corpus.read(data, beside=beside)
+    return tokenise(corpus.read(data, beside=beside), data, tokenizer)
+
+
+def tokenise(whole: Corpus, data: Data, tokenizer: Any) -> TaskData:
+    """Tokenise both splits.
+
+    Raises
+    ------
+    DataError
+        If a text has no token or ends in the padding token.
+    """
     train, test = (_tokenised(data, part, tokenizer) for part in (whole.train, whole.test))
     return TaskData(
         train=train,

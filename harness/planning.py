@@ -8,8 +8,8 @@ from typing import Any
 
 import transformers
 
-from harness import checkpoints, corpus, models, pretrained, schedules
-from harness.data import check_holdouts
+from harness import checkpoints, corpus, inputs, models, pretrained, schedules
+from harness.data import check_holdouts, tokenise
 from harness.errors import DataError, ModelError
 from harness.hub import is_offline, is_on_hub, not_here
 from harness.study import Study
@@ -45,7 +45,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     Raises
     ------
     DataError
-        If local data cannot be read.
+        If local data cannot be read, or the model cannot read them.
     StudyError
         If an arm's schedule cannot be, for as many steps as it will have; not asked where these are not known.
     """
@@ -69,8 +69,13 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
             allow_pickle=study.allow_pickle,
             download=False,
         )
-        if n_test is not None:
+        if read is not None:
             checkpoint = pretrained.with_classes(checkpoint, classes)
+        # Of a model on the Hub, the tokenizer would have to be downloaded.
+        if read is not None and (checkpoint.revision is None or is_offline()):
+            tokenizer = checkpoints.tokenizer(checkpoint)
+            data = tokenise(read, study.data, tokenizer)
+            inputs.check(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
         remarks += pretrained.remarks(checkpoint, classes=classes)
         if not on_hub:
             checkpoints.tokenizer(checkpoint)

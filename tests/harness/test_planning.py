@@ -63,6 +63,8 @@ def test_the_classes_are_counted_and_what_was_read_is_said(study: Callable[..., 
         (["a,x,1", "b,y,"], ["a,x,1", "b,y,2"], "sentence,label,id", [], "column 'id' is empty in some rows"),
         (["a,x", "b,y"], ["a,x", "b,z"], "sentence,label", [], "holds classes that split 'train' lacks: 'z'"),
         (["a,x", "b,y"], ["a,x", "b,y"], "sentence,label", ["data.train_size=3"], "3 examples asked for"),
+        (["a,x", "b,y"], ["a<|endoftext|>,x", "b,y"], "sentence,label", [], "which is the padding token"),
+        ([f"{'a ' * 200},x", "b,y"], ["a,x", "b,y"], "sentence,label", ["data.max_length=150"], "reads at most 128"),
         (["a,x", "b,y"], ["a,x", "b,y"], "sentence,label", ["selection={best: loss}"], "a hold-out of 0.1 of 2"),
     ],
 )
