@@ -9,6 +9,7 @@ from analysis.caveat import Caveat
 from analysis.outcomes import Outcomes
 from analysis.plan import AnalysisPlan
 from analysis.records import Manifest
+from analysis.verdict import SEEDS_FOR_A_VERDICT
 from analysis.words import counted, seeds_in_words
 
 
@@ -102,13 +103,15 @@ def _undeclared_looks(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence
     now = set(taken_up)
     sets = [before for before, _, _ in _seed_changes(outcomes)]
     sets += [frozenset(look.seeds) for look in outcomes.looks_taken]
-    undeclared = [sorted(seeds) for seeds in set(sets) if seeds < now and len(seeds) not in plan.looks]
+    # Fewer seeds than a verdict takes could not have stopped anything.
+    looks = [seeds for seeds in set(sets) if seeds < now and len(seeds) >= SEEDS_FOR_A_VERDICT]
+    undeclared = [sorted(seeds) for seeds in looks if len(seeds) not in plan.looks]
     if not undeclared:
         return []
-    looks = counted(len(undeclared), "undeclared look")
+    counted_looks = counted(len(undeclared), "undeclared look")
     at = "; ".join(seeds_in_words(seeds) for seeds in sorted(undeclared, key=lambda seeds: (len(seeds), seeds)))
     text = (
-        f"The results could be seen, or were looked at, before all of these seeds had run ({at}): {looks} at the "
-        "results. The p-values do not account for it."
+        f"The results could be seen, or were looked at, before all of these seeds had run ({at}): {counted_looks} at "
+        "the results. The p-values do not account for it."
     )
-    return [Caveat(short=looks, text=text)]
+    return [Caveat(short=counted_looks, text=text)]

@@ -109,9 +109,10 @@ class Looks(Stored):
 
 
 class ModelEntry(Stored):
-    """The model of the study, as written in it."""
+    """The model of the study, as written in it, and a hash of what it is."""
 
     name: str
+    identity: str | None = None
 
 
 class DataEntry(Stored):
@@ -233,6 +234,7 @@ class Record(Stored):
     seed: Count
     status: Literal["finished", "diverged", "failed", "interrupted"]
     error: Failure | None = None
+    settings: dict[str, Any] = {}
     epochs: tuple[EpochEntry, ...] = ()
     selected_epoch: Count | None = None
     predictions_sha256: str | None = None

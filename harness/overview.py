@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
 from harness.lock import Holder, holder
-from harness.record import FINAL, Store
+from harness.record import FINAL, Cell, Manifest, Store, StoredTrial
 from harness.settings import Data
 from harness.study import Study
+from harness.trials import KEY_VERSION, key_of
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
 """Cells with these statuses are trained by a run."""
+
+_UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +126,95 @@ def status(folder: Path) -> StudyStatus:
     manifest = store.manifest()
     if manifest is None:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
-    states: dict[str, Counter[str]] = {arm: Counter() for arm in manifest.arms}
-    seconds: dict[str, list[float]] = {arm: [] for arm in manifest.arms}
+    others = store.others({cell.key for cell in manifest.cells})
+    found = _counted(manifest.name, list(manifest.arms), store.stored(manifest), others)
+    running = holder(folder)
+    if running is not None and running.alive and running.seconds_left is not None:
+        found = replace(found, seconds_left=running.seconds_left)
+    return replace(found, holder=running)
+
+
+def foresee(
+    study: Study,
+    folder: Path,
+    *,
+    arms: Sequence[str] | None = None,
+    model: str | None = None,
+    data: str | None = None,
+) -> StudyStatus:
+    """Say what a run of a study would find done and what it would train, from its results so far.
+
+    Parameters
+    ----------
+    study : Study
+        As it is asked for: its seeds and settings may be others than those that have run.
+    folder : Path
+        Its results, where there are some.
+    arms : sequence of str, optional
+        Those to train; default all.
+    model, data : str, optional
+        What identifies the model and the data now; default what the results were made with, as long as the study names
+        them in the same way.
+
+    Raises
+    ------
+    ResultsError
+        If the folder holds a study that cannot be read.
+    """
+    store = Store(folder)
+    manifest = store.manifest()
+    chosen = list(study.arms if arms is None else arms)
+    cells = {(arm, seed): Cell(arm=arm, seed=seed, key=_UNKNOWN) for arm in study.arms for seed in study.seeds}
+    found: dict[tuple[str, int], StoredTrial] = {}
+    if manifest is not None:
+        now = study.model_dump(mode="json")
+        same_input = _same_input(now, manifest)
+        same_input &= model in (None, manifest.model.identity) and data in (None, manifest.data.fingerprint)
+        then = manifest.study.get("arms")
+        arms_then = then if isinstance(then, Mapping) else {}
+        same = {arm for arm in study.arms if same_input and _agrees(arms_then.get(arm), now["arms"][arm])}
+        known = {(one.cell.arm, one.cell.seed): one for one in store.stored(manifest) if _is_current(one.cell.key)}
+        # A seed that the study left, or has yet to take up, has the settings of the arm's others but for the seed.
+        settings = {arm: one.record.settings for (arm, _), one in known.items() if one.record and one.record.settings}
+        more = [
+            Cell(arm=arm, seed=seed, key=key_of({**settings[arm], "seed": seed}))
+            for arm, seed in cells
+            if arm in same and arm in settings and (arm, seed) not in known
+        ]
+        found = {place: one for place, one in known.items() if place in cells and place[0] in same}
+        found |= {(one.cell.arm, one.cell.seed): one for one in store.cells(more, len(manifest.data.classes))}
+    trials = [found.get(place, StoredTrial(cell=cell, status="not run")) for place, cell in cells.items()]
+    others = store.others({one.cell.key for one in trials})
+    return _counted(study.name, chosen, [one for one in trials if one.cell.arm in chosen], others)
+
+
+def _is_current(key: str) -> bool:
+    """Whether a run would know the trial: results of an older version of the key are trained again."""
+    return key.startswith(f"{KEY_VERSION}-")
+
+
+def _same_input(now: Mapping[str, Any], manifest: Manifest) -> bool:
+    """Whether a resolved study names the model and the data that the results were made with."""
+    # A setting that an older manifest does not know of had its default.
+    then = {"head": "drawn", **manifest.study}
+    if isinstance(then.get("data"), Mapping):
+        then["data"] = {**Data(path=".").model_dump(mode="json"), **then["data"]}
+    return all(now[key] == then.get(key) for key in ("model", "revision", "head", "data"))
+
+
+def _agrees(then: Any, now: Any) -> bool:
+    """Whether settings are the same; one that an older version did not know of is no difference."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        return all(_agrees(then[key], value) for key, value in now.items() if key in then)
+    return bool(then == now)
+
+
+def _counted(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], others: int) -> StudyStatus:
+    states: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
+    seconds: dict[str, list[float]] = {arm: [] for arm in arms}
     packed: set[str] = set()
     troubles = []
-    for trial in store.stored(manifest):
+    for trial in trials:
         cell, record = trial.cell, trial.record
         states[cell.arm]["missing" if trial.status == "not run" else trial.status] += 1
         if record is not None and trial.status in FINAL:
@@ -139,7 +226,7 @@ def status(folder: Path) -> StudyStatus:
             troubles.append(f"{cell.arm}, seed {cell.seed}: {trial.status}: {trial.message}")
     everything = [s for values in seconds.values() for s in values]
     usual = statistics.fmean(everything) if everything else float("nan")
-    arms = tuple(
+    counted = tuple(
         ArmStatus(
             arm=arm,
             cells=sum(counts.values()),
@@ -151,18 +238,14 @@ def status(folder: Path) -> StudyStatus:
     )
     left = sum(
         sum(a.statuses.get(s, 0) for s in TO_RUN) * (usual if a.mean_seconds != a.mean_seconds else a.mean_seconds)
-        for a in arms
+        for a in counted
     )
-    running = holder(folder)
-    if running is not None and running.alive and running.seconds_left is not None:
-        left = running.seconds_left
     return StudyStatus(
-        name=manifest.name,
-        arms=arms,
+        name=name,
+        arms=counted,
         troubles=tuple(troubles),
         seconds_left=left,
-        others=store.others({cell.key for cell in manifest.cells}),
-        holder=running,
+        others=others,
     )
 
 
@@ -172,6 +255,4 @@ def same_settings(study: Study, folder: Path) -> bool:
     if manifest is None:
         return True
     now, then = study.model_dump(mode="json"), manifest.study
-    # A setting that an older manifest does not know of had its default.
-    then = {"head": "drawn", **then, "data": {**Data(path=".").model_dump(mode="json"), **then.get("data", {})}}
-    return all(now[key] == then.get(key) for key in ("model", "revision", "head", "data", "arms"))
+    return _same_input(now, manifest) and _agrees(then.get("arms"), now["arms"])

@@ -31,7 +31,7 @@ from harness.seeding import streams
 from harness.trials import Trial
 from harness.whole import whole_file
 
-__all__ = ["FINAL", "FORMAT", "Manifest", "Record", "Store", "StoredTrial", "digest", "stamped"]
+__all__ = ["FINAL", "FORMAT", "Cell", "Manifest", "Record", "Store", "StoredTrial", "digest", "stamped"]
 
 # Outcomes that a second run would repeat.
 FINAL = {"finished", "diverged"}
@@ -87,7 +87,17 @@ class Store:
         ResultsError
             If another version wrote a record.
         """
-        return self._read(manifest.cells, len(manifest.data.classes))
+        return self.cells(manifest.cells, len(manifest.data.classes))
+
+    def cells(self, cells: Sequence[Cell], n_classes: int) -> tuple[StoredTrial, ...]:
+        """Return what is stored of some cells.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote a record.
+        """
+        return self._read(cells, n_classes)
 
     def trials(self, trials: Sequence[Trial], test: Split, n_classes: int) -> dict[str, StoredTrial]:
         """Return what is stored of trials by their keys; finished ones must be about the examples of the test split.

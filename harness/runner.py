@@ -106,7 +106,7 @@ def run_study(
         if the disk takes no more. A trial that fails is no error but a record.
     """
     display = display or Display()
-    asked = _asked(study, arms)
+    asked = asked_arms(study, arms)
     if storage is not None:
         check_url(storage)
     store = Store(Path(root) / study.name)
@@ -173,8 +173,14 @@ def run_study(
     return RunSummary(folder=store.folder, statuses=dict(counts), waiting=waiting, ran=ran, stopped_by=stop.by)
 
 
-def _asked(study: Study, arms: Sequence[str] | None) -> Sequence[str]:
-    """Return the arms to train, of which the study must have each."""
+def asked_arms(study: Study, arms: Sequence[str] | None) -> Sequence[str]:
+    """Return the arms to train: all where None.
+
+    Raises
+    ------
+    HarnessError
+        If the study lacks one of them, or if there is none.
+    """
     if arms is None:
         return tuple(study.arms)
     unknown = [arm for arm in arms if arm not in study.arms]

@@ -63,7 +63,7 @@ def show_plan(
     sizes: list[dict[str, Any]],
     remarks: list[str],
     floors: Mapping[str, float],
-    seconds: float | None,
+    ahead: StudyStatus,
 ) -> None:
     """Print what a study would be."""
     table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
@@ -87,15 +87,15 @@ def show_plan(
     cells = len(study.arms) * len(study.seeds)
     searched = sum(arm.search.trials for arm in study.arms.values() if arm.search)
     more = f", after {searched} trials that search for settings" if searched else ""
-    console.print(Text(f"{cells} cells: {len(study.arms)} arms x {len(study.seeds)} seeds{more}"))
-    if seconds is None:
-        console.print(Text("time: known once a trial is measured; harness run says it before it starts"))
-    elif seconds == 0:
+    done = f"; {cells - ahead.to_run} of them have run" if ahead.to_run < cells else ""
+    console.print(Text(f"{cells} cells: {len(study.arms)} arms x {len(study.seeds)} seeds{more}{done}"))
+    if not ahead.to_run:
         console.print(Text("time: every cell has run"))
+    elif ahead.seconds_left != ahead.seconds_left:
+        console.print(Text("time: known once a trial is measured; harness run says it before it starts"))
     else:
-        console.print(
-            Text(f"time: about {duration(seconds)} for the cells that are left, trained as those measured were")
-        )
+        left = f"about {duration(ahead.seconds_left)} for the {ahead.to_run} to run"
+        console.print(Text(f"time: {left}, trained as those measured were"))
     least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
     console.print(
         Text(f"smallest p that a test over {len(study.seeds)} seeds can give: {least}; the primary test has no floor")

@@ -103,7 +103,7 @@ def test_written_digits_survive_the_file(command: Any, claims: Any) -> None:
 def test_json_for_a_program(command: Any, claims: Any) -> None:
     code, out, _ = command(claims(), "--format", "json")
     assert code == 0
-    (report,) = json.loads(out)["reports"]
+    (report,) = json.loads(out)["studies"][0]["reports"]
     (pair,) = report["pairs"]
     assert pair["overlaps"]["discordance"] == [18, 222]
     assert pair["overlaps"]["outcome"] == "undetermined without predictions"
@@ -252,7 +252,7 @@ def test_a_study_stands_beside_the_figures(
     path.write_text("source: s\nn: 40\nsystems: {full: {accuracy: 0.55}, lora: {accuracy: 0.475, arm: lora-r2}}\n")
     code, out, _ = command(path, "--results", tmp_path / "results" / "tiny", "--format", "json")
     assert code == 0
-    (pair,) = json.loads(out[out.index("{") :])["reports"][0]["pairs"]
+    (pair,) = json.loads(out[out.index("{") :])["studies"][0]["reports"][0]["pairs"]
     assert (pair["rerun"]["study"], pair["rerun"]["treatment"], pair["rerun"]["n_seeds"]) == ("tiny", "lora-r2", 2)
 
 

@@ -198,11 +198,11 @@ def test_damaged_results_are_told_alike_by_analyze_and_status(copy: Callable[[in
         if code == 2:
             assert err.startswith(("error: ", "2 problems", "3 problems")), err
             continue
-        lost = unreadable(json.loads(out)[0] if isinstance(json.loads(out), list) else json.loads(out))
+        lost = unreadable(json.loads(out)["studies"][0])
         assert code == (1 if lost else 0)
         assert all(trial in err for trial in lost)
         assert status_code == 0
-        (one,) = json.loads(shown)
+        (one,) = json.loads(shown)["studies"]
         assert {trouble.partition(":")[0].replace(", seed", " seed") for trouble in one["troubles"]} >= lost
         assert sum(arm["statuses"].get("unreadable", 0) for arm in one["arms"]) == len(lost) <= one["to_run"]
         found += bool(lost)
@@ -218,7 +218,7 @@ def test_what_analyze_cannot_read_run_trains_again(copy: Callable[[int], Path], 
         study = root / "results" / "s"
         damage(study, rng)
         code, out, _ = command("analyze", study, "--format", "json", "--resamples", "99")
-        lost = unreadable(json.loads(out)) if code != 2 else set()
+        lost = unreadable(json.loads(out)["studies"][0]) if code != 2 else set()
         before = {path.name for path in (study / "trials").iterdir()}
         code, _, err = command("run", root / "s.yaml", "--results", root / "results", "--json")
         if code == 2:
@@ -230,7 +230,7 @@ def test_what_analyze_cannot_read_run_trains_again(copy: Callable[[int], Path], 
         assert len(names) >= len(lost)
         assert all(name.rpartition(".")[0] in before for name in names)
         code, out, _ = command("analyze", study, "--format", "json", "--resamples", "99")
-        assert (code, json.loads(out)["unreadable"]) == (0, [])
+        assert (code, json.loads(out)["studies"][0]["unreadable"]) == (0, [])
         repaired += len(names)
     assert repaired >= 3
 

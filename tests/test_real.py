@@ -60,7 +60,7 @@ def test_lora_rank_runs_and_gets_its_tables(tmp_path: Path) -> None:
     assert all(pq.read_metadata(path).num_rows == 872 for path in stored)
     analyzed = harness("analyze", str(folder), "--format", "json")
     assert analyzed.returncode == 0, analyzed.stderr
-    report = json.loads(analyzed.stdout)
+    (report,) = json.loads(analyzed.stdout)["studies"]
     assert len(report["comparisons"]) == 4
     assert {row["verdict"]["label"] for row in report["comparisons"]} <= {"undecided"}  # two seeds decide nothing
     assert (folder / "report" / "tables.tex").exists()

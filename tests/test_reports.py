@@ -60,9 +60,10 @@ def test_a_folder_that_takes_no_files_is_analysed_all_the_same(
     assert "All tables" not in out
     assert err == (
         f"the report was not written: {root}/report: Read-only file system; --report DIR writes it elsewhere\n"
+        f"this look was not noted: {root}/looks.json: Read-only file system; later tables do not count it\n"
     )
     if form == "json":
-        assert json.loads(out)["name"] == "hand_made"
+        assert json.loads(out)["studies"][0]["name"] == "hand_made"
 
 
 def test_a_full_disk_keeps_the_tables_of_yesterday(
@@ -109,7 +110,7 @@ def test_an_unreadable_trial_is_named_with_its_reason_and_exits_with_1(command: 
         assert code == 1
         assert err.startswith("hand_made: lora seed 1 could not be read: trials/0101abc/record.json cannot be read: ")
         assert err.endswith("; harness run sets it aside and trains it again\n")
-    assert json.loads(out)["unreadable"] == [err.partition(": ")[2].rpartition(";")[0]]
+    assert json.loads(out)["studies"][0]["unreadable"] == [err.partition(": ")[2].rpartition(";")[0]]
     code, out, _ = command("status", folder.root)
     assert code == 0
     assert "lora, seed 1: unreadable: trials/0101abc/record.json cannot be read" in " ".join(out.split())
@@ -124,7 +125,7 @@ def test_one_study_among_many_hides_no_other(command: Command, tmp_path: Path) -
         manifest.read_text().replace('"n_test": 60', '"n_test": "all"').replace('"seed": 1', '"seed": null')
     )
     code, out, err = command("analyze", "--resamples", "99", tmp_path, "--format", "json")
-    assert (code, [one["name"] for one in json.loads(out)]) == (2, ["good"])
+    assert (code, [one["name"] for one in json.loads(out)["studies"]]) == (2, ["good"])
     assert "error: worse: " in err
     assert "data.n_test: expected a whole number, got 'all'" in err
     assert err.count("expected a whole number, got None") == 2

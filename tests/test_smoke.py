@@ -36,11 +36,11 @@ def test_a_shipped_study_runs_and_gets_its_verdicts(path: Path, tmp_path: Path) 
     overrides = [*SUBSET, f"model=embedded/tiny-{'gpt2' if 'gpt2' in study.model else 'distilbert'}"]
     if any(arm.search for arm in study.arms.values()):
         overrides.append("search.trials=2")
-    ran = json.loads(harness("run", str(path), *overrides, "--results", str(tmp_path), "--json"))
+    ran = json.loads(harness("run", str(path), *overrides, "--results", str(tmp_path), "--json"))["studies"][0]
     cells = 2 * len(study.arms)
     assert ran["statuses"] == {"finished": cells}
     assert ran["ran"] == cells
-    report = json.loads(harness("analyze", str(tmp_path / study.name), "--format", "json"))
+    report = json.loads(harness("analyze", str(tmp_path / study.name), "--json"))["studies"][0]
     rows = {(row["treatment"], row["baseline"]) for row in report["comparisons"]}
     baseline = study.analysis.get("baseline")
     assert {(arm, baseline) for arm in study.arms if arm != baseline} <= rows
@@ -48,4 +48,7 @@ def test_a_shipped_study_runs_and_gets_its_verdicts(path: Path, tmp_path: Path) 
     assert all(row["verdict"]["label"] != "no verdict" or row["verdict"]["reason"] for row in report["comparisons"])
     for file in ("tables.md", "tables.tex"):
         assert (tmp_path / study.name / "report" / file).stat().st_size > 1000
-    assert json.loads(harness("run", str(path), *overrides, "--results", str(tmp_path), "--json"))["ran"] == 0
+    assert (
+        json.loads(harness("run", str(path), *overrides, "--results", str(tmp_path), "--json"))["studies"][0]["ran"]
+        == 0
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
+from typing import Annotated
 
 import typer
 
@@ -12,6 +14,13 @@ from harness.cli.audit import audit
 from harness.cli.plan import plan
 from harness.cli.run import run
 from harness.cli.status import status
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"ablation-harness {importlib.metadata.version('ablation-harness')}\n")
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="Which gaps between fine-tuned models are real? Train every arm with every seed, then ask.\n\n"
@@ -23,6 +32,15 @@ app = typer.Typer(
 )
 for command in (run, analyze, audit, plan, status):
     app.command()(command)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Hold what is said before a command."""
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.shared import Format, console_for, print_json, results_of
+from harness.cli.looks import note_look
+from harness.cli.shared import AsJson, Format, console_for, print_json, results_of
 
 if TYPE_CHECKING:
     from analysis.report import StudyReport
@@ -22,6 +23,7 @@ def analyze(
     form: Annotated[
         Format, typer.Option("--format", help="What to print; both reports are written in any case.")
     ] = Format.terminal,
+    as_json: AsJson = False,
     details: Annotated[
         bool, typer.Option("--details", help="Print every test, interval and variance component as well.")
     ] = False,
@@ -34,15 +36,19 @@ def analyze(
         ),
     ] = None,
     resamples: Annotated[
-        int, typer.Option(min=99, metavar="N", help="How often the multi-bootstrap resamples seeds and examples.")
+        int,
+        typer.Option(
+            min=99, max=1_000_000, metavar="N", help="How often the multi-bootstrap resamples seeds and examples."
+        ),
     ] = 10_000,
 ) -> None:
     """Say which gaps are real.
 
     And for which population, and what would settle the rest. Prints the tables, then writes all of them to
     report/tables.md and report/tables.tex in the study's folder; where it takes no files, that is said and nothing else
-    is lost. Exits with 0, with 1 when a trial's files cannot be read (they are named, and harness run trains it again),
-    with 2 when a study cannot be analysed.
+    is lost. A look at verdicts is noted in looks.json: the tables of a study that grows afterwards count it.
+    Exits with 0, with 1 when a trial's files cannot be read (they are named, and harness run trains it again), with 2
+    when a study cannot be analysed.
     """
     from analysis import analyze as analyze_folder
     from analysis.errors import AnalysisError
@@ -60,10 +66,15 @@ def analyze(
             refused.append(f"{path.name}: {error}")
     places = {path: _place(path, report, alone=alone) for path in reports}
     try:
-        _print(list(reports.values()), form, details=details, alone=alone)
+        form = Format.json if as_json else form
+        if form is Format.json:
+            print_json("analyze", [found.to_json() for found in reports.values()], errors=refused)
+        else:
+            _print(list(reports.values()), form, details=details)
     finally:
         # Also where nobody reads to the end, as in `harness analyze | head`.
         unwritten = {path: reason for path, found in reports.items() if (reason := _write(places[path], found))}
+        unnoted = {path: reason for path, found in reports.items() if (reason := note_look(path, found))}
     if form is Format.terminal:
         more = "" if details else "; every test and interval: --details"
         for path in (path for path in reports if path not in unwritten):
@@ -75,6 +86,8 @@ def analyze(
     for path, reason in unwritten.items():
         hint = "" if report is not None else "; --report DIR writes it elsewhere"
         sys.stderr.write(f"the report was not written: {places[path]}: {reason}{hint}\n")
+    for path, reason in unnoted.items():
+        sys.stderr.write(f"this look was not noted: {path / 'looks.json'}: {reason}; later tables do not count it\n")
     for said in refused:
         sys.stderr.write(f"error: {said}\n")
     if refused or (unwritten and report is not None):
@@ -89,13 +102,9 @@ def _place(path: Path, report: Path | None, *, alone: bool) -> Path:
     return report if alone else report / path.name
 
 
-def _print(reports: Sequence[StudyReport], form: Format, *, details: bool, alone: bool) -> None:
+def _print(reports: Sequence[StudyReport], form: Format, *, details: bool) -> None:
     from analysis import tables
 
-    if form is Format.json:
-        found = [report.to_json() for report in reports]
-        print_json(found[0] if alone else found)
-        return
     console = console_for()
     for report in reports:
         if form is Format.terminal:

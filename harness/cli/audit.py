@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.shared import Format, console_for, print_json
+from harness.cli.shared import AsJson, Format, console_for, print_json
 
 if TYPE_CHECKING:
     from analysis.claims.audit import Audit
@@ -37,6 +37,7 @@ def audit(
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.terminal,
+    as_json: AsJson = False,
     details: Annotated[
         bool, typer.Option("--details", help="On the terminal print every interval and confusion matrix as well.")
     ] = False,
@@ -72,8 +73,8 @@ def audit(
         own = load(results)
     found = audit_claims(claims, own=own)
     written = _write(found, report) if report is not None else ()
-    if form is Format.json:
-        print_json(tables.as_json(found))
+    if as_json or form is Format.json:
+        print_json("audit", [tables.as_json(found)])
     elif form is Format.terminal:
         console = console_for()
         for part in tables.terminal(found, details=details):

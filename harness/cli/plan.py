@@ -65,14 +65,14 @@ def plan(
     from analysis.tables import as_terminal
     from analysis.tables.outlook import outlook_tables
     from harness.hub import offline_if_unreachable
-    from harness.overview import same_settings
+    from harness.overview import foresee, known, same_settings
 
     loaded = load(study, overrides)
     offline_if_unreachable(loaded)
     sizes, remarks, n_test = _sizes(loaded)
     seeds = len(loaded.seeds)
     floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
-    seconds = _measured_seconds(results / loaded.name)
+    ahead = foresee(loaded, results / loaded.name)
     analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms))
     figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
     given = {name: figure for name, figure in figures.items() if figure is not None}
@@ -91,23 +91,23 @@ def plan(
         pilot_examples=test_examples,
     )
     if as_json:
-        print_json(
-            {
-                "name": loaded.name,
-                "cells": len(loaded.arms) * seeds,
-                "arms": sizes,
-                "seeds": list(loaded.seeds),
-                "floors": floors,
-                "seconds_left": seconds,
-                "remarks": remarks,
-                "outlook": jsonable(found),
-            }
-        )
+        content = {
+            "name": loaded.name,
+            "cells": len(loaded.arms) * seeds,
+            "to_run": ahead.to_run,
+            "arms": [{**size, "statuses": dict(arm.statuses)} for size, arm in zip(sizes, ahead.arms, strict=True)],
+            "seeds": list(loaded.seeds),
+            "floors": floors,
+            "seconds_left": known(ahead.seconds_left),
+            "remarks": remarks,
+            "outlook": jsonable(found),
+        }
+        print_json("plan", [content])
         return
     from harness.screens import show_plan
 
     console = console_for()
-    show_plan(console, loaded, sizes, remarks, floors, seconds)
+    show_plan(console, loaded, sizes, remarks, floors, ahead)
     if found is not None:
         for part in as_terminal.laid_out(outlook_tables(found, analysis_plan)):
             console.print(part)
@@ -139,10 +139,3 @@ def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None]:
         for size in counted
     ]
     return rows, list(remarks), n_test
-
-
-def _measured_seconds(folder: Path) -> float | None:
-    from harness.overview import known
-    from harness.overview import status as read_status
-
-    return known(read_status(folder).seconds_left) if (folder / "study.json").exists() else None

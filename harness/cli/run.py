@@ -22,6 +22,7 @@ from harness.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    from harness.overview import StudyStatus
     from harness.runner import RunSummary
     from harness.study import Study
 
@@ -39,6 +40,7 @@ def run(
             metavar="ARM,ARM", help="Train these arms only; the study stays whole, the others wait.", show_default=False
         ),
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and write nothing.")] = False,
     storage: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Optuna's storage; default results/<study>/optuna.db.", show_default=False),
@@ -64,12 +66,14 @@ def run(
     with needs_training_libraries():
         from harness.database import shown_url
         from harness.progress import display_for
-        from harness.runner import run_study
+        from harness.runner import asked_arms, run_study
     if not as_json:
         output.forgive()
+    from harness.screens import show_status
+
     console = console_for(stderr=as_json)
     display = display_for(console)
-    chosen = None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()]
+    chosen = asked_arms(loaded, None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()])
 
     where = [] if results == Path("results") else ["--results", str(results)]
     # A password is not shown; whoever pastes the command fills it in.
@@ -80,23 +84,39 @@ def run(
 
     for line in _differences(loaded, results / loaded.name, command):
         display.say(line)
+    if dry_run:
+        ahead = _ahead(loaded, results / loaded.name, chosen)
+        if as_json:
+            print_json("run", [ahead.to_json()])
+        else:
+            show_status(console, ahead)
+        return
     summary = run_study(loaded, results, storage=storage, arms=chosen, display=display)
     if as_json:
-        print_json(
-            {
-                "folder": str(summary.folder),
-                "statuses": dict(summary.statuses),
-                "waiting": summary.waiting,
-                "ran": summary.ran,
-                "stopped": summary.stopped,
-                "stopped_by": summary.stopped_by,
-            }
-        )
+        content = {
+            "name": loaded.name,
+            "folder": str(summary.folder),
+            "statuses": dict(summary.statuses),
+            "waiting": summary.waiting,
+            "ran": summary.ran,
+            "stopped": summary.stopped,
+            "stopped_by": summary.stopped_by,
+        }
+        print_json("run", [content])
     else:
         only = [] if arms is None else ["--arms", arms]
         for line in _ending(summary, command(loaded.overrides, only), command(loaded.overrides)):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
+
+
+def _ahead(study: Study, folder: Path, arms: Sequence[str]) -> StudyStatus:
+    """Check everything as a run does, and say what it would train."""
+    from harness.overview import foresee
+    from harness.runner import prepare
+
+    checkpoint, data, _ = prepare(study)
+    return foresee(study, folder, arms=arms, model=checkpoint.identity, data=data.fingerprint)
 
 
 def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:

@@ -36,11 +36,14 @@ Overrides = Annotated[
 Root = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder that holds one folder a study.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
+SCHEMA = 1
+"""The version of what commands print as JSON."""
+
 _FILE_WIDTH = 120
 
 
 class Format(StrEnum):
-    """What `analyze` and `audit` print."""
+    """What `analyze` and `audit` print; `json` is the same as --json."""
 
     terminal = "terminal"
     markdown = "markdown"
@@ -93,7 +96,8 @@ def console_for(*, stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(file=file, highlight=False, width=_FILE_WIDTH)
 
 
-def print_json(content: Any) -> None:
-    """Print plain content as JSON."""
+def print_json(command: str, studies: Sequence[Any], *, errors: Sequence[str] = ()) -> None:
+    """Print what a command found, in the one shape that docs/json.md describes."""
+    content = {"schema": SCHEMA, "command": command, "studies": list(studies), "errors": list(errors)}
     ascii_only = not sys.stdout.encoding.lower().startswith("utf")
     sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=ascii_only, allow_nan=False) + "\n")

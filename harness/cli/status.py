@@ -39,7 +39,7 @@ def status(
                 raise
             refused.append(f"{path.name}: {error}")
     if as_json:
-        print_json([one.to_json() for one in found])
+        print_json("status", [one.to_json() for one in found], errors=refused)
     else:
         from harness.screens import show_status
 

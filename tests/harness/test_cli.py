@@ -243,7 +243,7 @@ def test_a_plan_says_what_the_study_can_find(command: Callable[..., Any], writte
     assert "What the study can find" in out
     assert "SD of 2%" in out
     code, out, _ = command("plan", path, "--json")
-    told = json.loads(out)["outlook"]
+    told = json.loads(out)["studies"][0]["outlook"]
     assert told["stated"] == {"seed_sd": 0.01, "discordance": 0.08, "rerun_discordance": 0.05}
     assert told["plans"][0][1]["hours"] is None
     assert_refused(command("plan", path, "--seed-sd", "0.5"), "the stated figures cannot be", "0.5")
@@ -307,7 +307,7 @@ def test_a_plan_prefers_what_is_stated_and_takes_no_pilot_of_other_settings(
     def told(*more: str) -> Any:
         code, out, _ = command(*plain[:2], *more, *plain[2:])
         assert code == 0
-        return json.loads(out)
+        return json.loads(out)["studies"][0]
 
     own = told()
     assert own["outlook"]["pilot_seeds"] == 2

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from harness import run_study
+from harness import run_study, whole
 from harness.cli.differences import differences
 from harness.errors import HarnessError
 from harness.study import Study
@@ -98,7 +99,7 @@ def test_the_same_starts_from_the_overrides_of_the_last_run(command: Command, ti
     assert command("run", tiny_file, "--same")[0] == 2
     command("run", tiny_file, "seeds=1", "data.test_size=24", "--arms", "full")
     code, out, _ = command("run", tiny_file, "--same", "seeds=2", "--arms", "full", "--json")
-    told = json.loads(out)
+    (told,) = json.loads(out)["studies"]
     assert (code, told["ran"], told["statuses"]) == (0, 1, {"finished": 2})
     assert manifest(Path("results/tiny"))["overrides"] == ["data.test_size=24", "seeds=2"]
 
@@ -138,3 +139,78 @@ BEFORE = {
 def test_differences_in_words(changes: dict[str, Any], lines: Sequence[str]) -> None:
     told = differences(BEFORE, {**BEFORE, **changes})
     assert list(told) == [line for line in lines if not line.startswith("factors")]
+
+
+def test_a_plan_speaks_of_the_study_that_is_asked_about(command: Command, tiny_file: Path) -> None:
+    def planned(*overrides: str) -> dict[str, Any]:
+        code, out, _ = command("plan", tiny_file, *overrides, "--json")
+        assert code == 0
+        told = json.loads(out)["studies"][0]
+        assert told["to_run"] == sum(arm["statuses"].get("missing", 0) for arm in told["arms"])
+        return dict(told)
+
+    command("run", tiny_file)
+    assert (planned()["to_run"], planned()["seconds_left"]) == (0, 0.0)
+    grown = planned("seeds=5")
+    assert (grown["cells"], grown["to_run"]) == (15, 9)
+    assert grown["seconds_left"] > 0
+    other = planned("training.num_train_epochs=2")
+    assert (other["to_run"], other["seconds_left"]) == (6, None)
+    assert planned("arms.full.training.learning_rate=1e-4")["to_run"] == 2
+    assert planned("data.train_size=40")["to_run"] == 6
+    # What ran before the study shrank is known by its key.
+    command("run", tiny_file, "seeds=1")
+    assert planned()["to_run"] == 0
+    assert "time: every cell has run" in command("plan", tiny_file)[1]
+    assert "15 cells: 3 arms x 5 seeds; 6 of them have run" in command("plan", tiny_file, "seeds=5")[1]
+
+
+def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(command: Command, tiny_file: Path) -> None:
+    def everything() -> dict[str, int]:
+        return {str(path): path.stat().st_mtime_ns for path in Path.cwd().rglob("*")}
+
+    code, out, _ = command("run", tiny_file, "--dry-run")
+    assert (code, everything()) == (0, {})
+    assert "6 to run, time not known before the first trial" in out
+    command("run", tiny_file, "seeds=1", "--arms", "full")
+    before = everything()
+    code, out, _ = command("run", tiny_file, "--dry-run", "--json", "--arms", "full,lora-r4")
+    told = json.loads(out)["studies"][0]
+    assert (code, told["to_run"], told["others"], everything()) == (0, 3, 0, before)
+    assert [(arm["arm"], arm["statuses"]) for arm in told["arms"]] == [
+        ("full", {"finished": 1, "missing": 1}),
+        ("lora-r4", {"missing": 2}),
+    ]
+    assert "last run otherwise" in command("run", tiny_file, "--dry-run")[1]
+    assert command("run", tiny_file, "--dry-run", "arms.lora.adapter.target_modules=[x]")[0] == 2
+
+
+def test_analyze_notes_a_look_once_and_a_grown_study_counts_it(command: Command, tiny_file: Path) -> None:
+    folder = Path("results/tiny")
+    command("run", tiny_file, "seeds=2")
+    command("analyze")
+    # Two seeds never get a verdict, so nothing was decided by looking.
+    assert not (folder / "looks.json").exists()
+    command("run", tiny_file, "seeds=3")
+    for _ in range(2):
+        code, out, _ = command("analyze")
+        assert (code, "undeclared look" in out) == (0, False)
+    noted = json.loads((folder / "looks.json").read_text())
+    assert [look["seeds"] for look in noted["looks"]] == [[0, 1, 2]]
+    assert noted["looks"][0]["plan"] == manifest(folder)["plan_history"][-1]["digest"]
+    command("run", tiny_file, "seeds=4")
+    assert "1 undeclared look" in command("analyze")[1]
+
+
+def test_a_look_that_cannot_be_noted_is_said(
+    command: Command, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("run", tiny_file, "seeds=3", "arms.lora=null", "arms.frozen={freeze: {layers: 1}}")
+
+    def full(path: Path) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(whole, "whole_file", full)
+    code, out, err = command("analyze")
+    assert (code, "Verdicts" in out) == (0, True)
+    assert "this look was not noted: results/tiny/looks.json: No space left on device; later tables do not" in err

@@ -101,7 +101,7 @@ def test_json_for_an_ascii_terminal_is_json(command: Command, tmp_path: Path, re
     out = io.TextIOWrapper(shown, encoding="ascii")
     out.close = out.flush  # type: ignore[method-assign]
     assert command(out, "status", "--json", tmp_path / "tiny")[0] == 0
-    assert json.loads(shown.getvalue())[0]["name"] == "größer"
+    assert json.loads(shown.getvalue())["studies"][0]["name"] == "größer"
 
 
 @pytest.mark.parametrize(

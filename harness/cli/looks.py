@@ -1,0 +1,32 @@
+"""What `harness analyze` notes of a look at verdicts: every later table counts it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.report import StudyReport
+
+
+def note_look(folder: Path, report: StudyReport) -> str:
+    """Add a look to `looks.json`, unless the same one is there; return why it could not be noted, or an empty text."""
+    from analysis.reading import read_looks
+    from analysis.records import FORMAT
+    from harness import provenance
+    from harness.whole import whole_file
+
+    look = report.taken_look
+    if look is None:
+        return ""
+    known = read_looks(folder)
+    if any((set(one.seeds), one.plan) == (set(look.seeds), look.plan) for one in known):
+        return ""
+    looks = [one.model_dump(mode="json") for one in (*known, look.model_copy(update={"at": provenance.now()}))]
+    try:
+        with whole_file(folder / "looks.json") as stream:
+            stream.write(f"{json.dumps({'format': FORMAT, 'looks': looks}, indent=1)}\n".encode())
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
