@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
 import transformers
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness import seeding
 from harness.adapters import budget_of
 from harness.engines import STEPS_BETWEEN_CHECKS
-from harness.engines.batches import Collate, DivergedError, Examples
+from harness.engines.batches import Collate, DivergedError, Examples, no_number
 from harness.seeding import Streams
 from harness.settings import Training
+
+_ALL_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 
 
 class Listener(Protocol):
@@ -57,6 +61,10 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
         self.epoch_loss = torch.zeros((), device=arguments.device)
         self.epoch_steps = 0
+        self._norms = 0.0
+        # What a CPU takes by itself where attention has dropout. Its other kernel goes back through a softmax that it
+        # computes again, and makes NaN of gradients where large attention scores are rounded otherwise than before.
+        self._kernels = [SDPBackend.MATH] if arguments.device.type == "cpu" else _ALL_KERNELS
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:  # noqa: ARG002
         return self._order
@@ -67,18 +75,23 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
 
     def training_step(self, model: nn.Module, *inputs: Any, **kwargs: Any) -> torch.Tensor:
         """Train on one micro-batch and remember its loss."""
-        loss: torch.Tensor = super().training_step(model, *inputs, **kwargs)
+        with sdpa_kernel(self._kernels):
+            loss: torch.Tensor = super().training_step(model, *inputs, **kwargs)
         # The Trainer hands on loss / accumulation; the mean loss of the micro-batch is what the record tells.
         self.epoch_loss += loss.detach().float() * self.current_gradient_accumulation_steps
         self.epoch_steps += 1
-        if self.epoch_steps % STEPS_BETWEEN_CHECKS == 0:
-            self.check_loss()
         return loss
 
-    def check_loss(self) -> None:
-        """Stop a trial whose loss is no longer a number."""
-        if not torch.isfinite(self.epoch_loss):
-            raise DivergedError(f"the training loss is not finite, by step {self.state.global_step + 1}")
+    def _get_grad_norm(self, *inputs: Any, **kwargs: Any) -> Any:
+        norm = super()._get_grad_norm(*inputs, **kwargs)
+        self._norms += float(norm)
+        return norm
+
+    def check(self) -> None:
+        """Stop a trial whose loss or gradient is no longer a number."""
+        what = no_number(bool(torch.isfinite(self.epoch_loss)), math.isfinite(self._norms))
+        if what is not None:
+            raise DivergedError(f"{what}, by step {self.state.global_step}")
 
 
 class _Hooks(transformers.TrainerCallback):  # type: ignore[misc]
@@ -101,10 +114,12 @@ class _Hooks(transformers.TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
         self._listener.stepped(state.global_step, state.max_steps, state.epoch)
+        if state.global_step % STEPS_BETWEEN_CHECKS == 0:
+            self._loop.check()
 
     def on_epoch_end(self, _: Any, state: Any, control: Any, *, model: nn.Module, **__: Any) -> None:
         loop = self._loop
-        loop.check_loss()
+        loop.check()
         loss = float(loop.epoch_loss / loop.epoch_steps)
         loop.epoch_loss.zero_()
         loop.epoch_steps = 0

@@ -144,14 +144,14 @@ class Attention(torch.autograd.Function):
         result = torch.empty_like(q)
         for group in groups:
             torch.bmm(group.pairs(used), group.keys(v), out=group.queries(result))
-        ctx.save_for_backward(q, k, v, weights, used, keep, result)
+        ctx.save_for_backward(q, k, v, weights, used, keep)
         ctx.rest = groups, scale, boost
         return result.index_select(0, groups.queries_back)
 
     @staticmethod
     def backward(ctx: Any, g: torch.Tensor) -> Any:
         """Return the gradients of q, k and v."""
-        q, k, v, weights, used, keep, result = ctx.saved_tensors
+        q, k, v, weights, used, keep = ctx.saved_tensors
         groups, scale, boost = ctx.rest
         g = g.index_select(0, groups.queries)
         down_q, down_k, down_v, down = (torch.empty_like(x) for x in (q, k, v, used))
@@ -161,11 +161,13 @@ class Attention(torch.autograd.Function):
         down = down.to(weights.dtype)
         if keep is not None:
             down = (down * keep).mul_(boost)
-        # The sum over keys of weight times gradient is the output times its gradient, summed over the head's width.
-        common = (g * result).sum(-1, keepdim=True, dtype=weights.dtype)
+        # The sum over keys of weight times gradient is also the output times its gradient. But where one weight is 1
+        # and the others are 0 this way leaves exactly 0, and that way what rounding leaves of large numbers.
+        down *= weights
         for group in groups:
-            group.pairs(down).sub_(group.queries(common))
-        down = down.mul_(weights).to(q.dtype)
+            own = group.pairs(down)
+            torch.addcmul(own, group.pairs(weights), own.sum(-1, keepdim=True), value=-1, out=own)
+        down = down.to(q.dtype)
         for group in groups:
             torch.bmm(group.pairs(down), group.keys(k), out=group.queries(down_q))
             torch.bmm(group.pairs(down).transpose(1, 2), group.queries(q), out=group.keys(down_k))

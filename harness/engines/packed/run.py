@@ -14,6 +14,7 @@ from torch import nn
 
 from harness import models, seeding
 from harness.engines import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Epoch, Outcome, Progress, Report
+from harness.engines.batches import no_number
 from harness.engines.device import device_name, precision_name
 from harness.engines.memory import PeakMemory
 from harness.engines.packed import likeness
@@ -170,7 +171,7 @@ class PackRun:
             for part, found in zip(parts, at_once.map(learn, parts), strict=True):
                 losses[part] += found
             last = step + 1 == self.steps_per_epoch
-            if last or (step + 1) % STEPS_BETWEEN_CHECKS == 0:
+            if last or (number + 1) % STEPS_BETWEEN_CHECKS == 0:
                 self._check(live, losses, number + 1)
             self._tell(live, number + 1, report, last=last)
         seconds = (time.perf_counter() - began) / len(orders)
@@ -194,11 +195,12 @@ class PackRun:
         return found.index_add_(0, layout.by_sentence.owner, shared.detach().double())
 
     def _check(self, live: list[int], losses: torch.Tensor, step: int) -> None:
-        """End the trials whose loss is no longer a number."""
-        finite = torch.isfinite(losses).tolist()
+        """End the trials whose loss or gradient is no longer a number."""
+        finite = torch.isfinite(torch.stack((losses, self.weights.norms))).tolist()
         for i in live:
-            if not finite[i]:
-                self.slots[i].diverge(f"the training loss is not finite, by step {step}")
+            what = no_number(finite[0][i], finite[1][i])
+            if what is not None:
+                self.slots[i].diverge(f"{what}, by step {step}")
 
     def _tell(self, live: list[int], step: int, report: Report, *, last: bool) -> None:
         """Report the step of every trial, but not so often that reporting costs time."""

@@ -16,7 +16,7 @@ from harness.trials import Trial
 from harness.whole import whole_file
 
 # A change of what is kept, or of how a pack is trained, is a new version: an older state is not gone on from.
-_VERSION = 1
+_VERSION = 2
 
 
 class State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,11 @@ class Weights:
         Of each trial.
     dtype, device
         Of the weights.
+
+    Attributes
+    ----------
+    norms : Tensor
+        For each trial the sum of its gradients' norms: no number as soon as one of them is none.
     """
 
     def __init__(
@@ -64,12 +70,15 @@ class Weights:
             size += largest.numel()
             if name in decayed:
                 split = size
+        self._names = tuple(shapes)
         self._split = split
         self._places = places
         self.values = torch.zeros(len(settings), size, dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.values)
+        self.norms = torch.zeros(len(settings), dtype=dtype, device=device)
         self.stacks = {name: Stack(self._view(self.values, name), self._view(self.gradients, name)) for name in places}
-        self._limits = [one.max_grad_norm or None for one in settings]
+        # Without a limit the Trainer still measures the norm, by clipping at infinity.
+        self._limits = [one.max_grad_norm or math.inf for one in settings]
         self._optimizers = [self._optimizer(slot, one) for slot, one in enumerate(settings)]
 
     def _view(self, flat: torch.Tensor, name: str) -> torch.Tensor:
@@ -102,11 +111,13 @@ class Weights:
         """Clip each trial's gradient by its own norm, and let its optimizer take a step."""
         for slot in slots:
             gradient = self.gradients[slot]
-            if self._limits[slot] is not None:
-                factor = self._limits[slot] / (torch.linalg.vector_norm(gradient) + 1e-6)
-                # On a CPU a look is cheap, and a pass over a large model's gradient is not.
-                if gradient.is_cuda or factor < 1:
-                    gradient.mul_(factor.clamp(max=1.0))
+            norm = torch.linalg.vector_norm(gradient)
+            self.norms[slot] += norm
+            factor = (self._limits[slot] / (norm + 1e-6)).clamp(max=1.0)
+            # On a CPU a look is cheap, and a pass over a large model's gradient is not. A factor that is no number is
+            # not 1 either, and goes to the whole gradient, as in `clip_grad_norm_`.
+            if gradient.is_cuda or factor != 1:
+                gradient.mul_(factor)
             optimizer = self._optimizers[slot]
             for group in optimizer.param_groups:
                 group["lr"] = learning_rates[slot]
@@ -116,7 +127,7 @@ class Weights:
         """Return the name of a parameter that is not finite, or None."""
         if torch.isfinite(self.values[slot]).all():
             return None
-        return next(name for name, stack in self.stacks.items() if not torch.isfinite(stack.weights[slot]).all())
+        return next(name for name in self._names if not torch.isfinite(self.stacks[name].weights[slot]).all())
 
     def state(self) -> dict[str, Any]:
         """Return all that a later process needs to go on."""
