@@ -26,6 +26,9 @@ def test_learning_rates_are_those_of_the_schedule() -> None:
     assert rates == pytest.approx([0, 0.05, 0.1, 0.075, 0.05, 0.025, 0])
     assert learning_rates(Training(learning_rate=0.1, warmup_steps=0.25), 6)[:3] == pytest.approx([0, 0.05, 0.1])
     assert learning_rates(Training(lr_scheduler_type="polynomial"), 0) == [0.0]  # nothing is trained
+    ahead = {"lr_scheduler_type": "cosine_warmup_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.1}}
+    rates = learning_rates(Training.model_validate(ahead | {"learning_rate": 0.1}), 3)
+    assert rates == pytest.approx([0.0775, 0.0325, 0.01, 0.0325])
 
 
 WSD = {"lr_scheduler_type": "warmup_stable_decay"}
