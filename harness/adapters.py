@@ -65,6 +65,8 @@ def adapted(model: Any, adapter: Adapter, *, new: Collection[str], key: int, ste
     outline = next(model.parameters()).is_meta
     try:
         with_adapter: nn.Module = peft.get_peft_model(model, config_type(task_type="SEQ_CLS", **fields))
+    except MemoryError:
+        raise
     except Exception as error:
         if outline and isinstance(error, RuntimeError):
             raise  # it may want values, which an outline has none of
@@ -74,6 +76,7 @@ def adapted(model: Any, adapter: Adapter, *, new: Collection[str], key: int, ste
         raise ModelError(
             f"adapter: peft puts no {kind} on these modules of this model, so only the head would be trained"
         )
+    _check_put(with_adapter, kind, fields)
     return with_adapter
 
 
@@ -166,6 +169,23 @@ def _check_named(field: str, targets: Any, names: Sequence[str]) -> None:
 def _is_named(name: str, target: str) -> bool:
     """Whether peft means a module by a target: its whole name, or the end of it."""
     return name == target or name.endswith(f".{target}")
+
+
+def _check_put(model: nn.Module, kind: str, fields: Mapping[str, Any]) -> None:
+    """Refuse a target that peft passed over without a word, and a pattern that is for none of the adapted modules."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    put = [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+    targets = fields.get("target_modules")
+    for target in targets if isinstance(targets, list) else []:
+        if not any(_is_named(name, target) for name in put):
+            limits = [name for name in ("layers_to_transform", "exclude_modules") if name in fields]
+            why = f"; {' and '.join(limits)} may leave it out" if limits else ""
+            raise ModelError(f"adapter.target_modules: peft puts no {kind} on {target!r} of this model{why}")
+    for field in ("rank_pattern", "alpha_pattern"):
+        for pattern in fields.get(field) or ():
+            if not any(re.match(rf"(.*\.)?({pattern})$", name) for name in put):
+                raise ModelError(f"adapter.{field}: {pattern!r} is none of the modules that have an adapter")
 
 
 def _check_layers(model: Any, fields: Mapping[str, Any]) -> None:

@@ -259,6 +259,12 @@ def test_a_seed_that_no_trial_reaches_is_found(
         ),
         ("LORA", {"modules_to_save": ["classifier", "poler"]}, "has no module 'poler'; did you mean 'pooler'"),
         ("IA3", {"feedforward_modules": ["inter"]}, "feedforward_modules: this model has no module 'inter'"),
+        (
+            "LORA",
+            {"target_modules": ["query", "pooler.dense"], "layers_to_transform": [0]},
+            "peft puts no LORA on 'pooler.dense' of this model; layers_to_transform may leave it out",
+        ),
+        ("LOHA", {"rank_pattern": {"key": 2}}, "rank_pattern: 'key' is none of the modules that have an adapter"),
         ("LORA", {"target_modules": "("}, "peft refuses it: "),
         ("BOFT", {"boft_block_size": "4"}, "peft refuses it: "),
         ("ADALORA", {"total_step": 9}, "it is the number of the trial's own steps"),
