@@ -12,6 +12,7 @@ from harness import checkpoints, corpus, inputs, models, pretrained, schedules
 from harness.data import check_holdouts, tokenise
 from harness.errors import DataError, ModelError
 from harness.hub import is_offline, is_on_hub, not_here
+from harness.rehearsal import Rehearsal
 from harness.study import Study
 
 # Where the Hub is out of reach, these checkpoints' architectures are the defaults of their configuration classes.
@@ -39,8 +40,9 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
 
     The third value is the number of test examples; None where the data are not on this machine.
 
-    No weight is loaded. An arm that does not fit the model, or a configuration that cannot be loaded, is a reason
-    beside the arm and no error: a plan says what it can.
+    Weights are loaded only to try an adapter other than plain LoRA, where they and the data are here. An arm that does
+    not fit the model, or a configuration that cannot be loaded, is a reason beside the arm and no error: a plan says
+    what it can.
 
     Raises
     ------
@@ -60,6 +62,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     if n_train is not None:
         schedules.check(study, n_train)
     on_hub = is_on_hub(study.model, study.folder)
+    rehearsal = None
     try:
         checkpoint = checkpoints.locate(
             study.model,
@@ -76,6 +79,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
             tokenizer = checkpoints.tokenizer(checkpoint)
             data = tokenise(read, study.data, tokenizer)
             inputs.check(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
+            rehearsal = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
         remarks += pretrained.remarks(checkpoint, classes=classes)
         if not on_hub:
             checkpoints.tokenizer(checkpoint)
@@ -91,11 +95,14 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
             name=study.model, source=study.model, revision=None, identity="", config=config()
         )
         remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")
+
     counted = []
     trained: dict[tuple[str, ...], list[str]] = {}
     for name, arm in study.arms.items():
         try:
             model = models.outline(checkpoint, arm, n_classes=len(classes))
+            if rehearsal is not None and checkpoint.weights is not None:
+                rehearsal(arm)
         except ModelError as error:
             counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
             continue

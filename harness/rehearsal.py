@@ -9,13 +9,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness import models, seeding
 from harness.checkpoints import Checkpoint
-from harness.data import TaskData, holdout_size
+from harness.data import Split, TaskData, holdout_size
 from harness.engines.batches import Example, Examples, Padding
 from harness.errors import ModelError, first_line
 from harness.quiet import quiet
@@ -52,7 +53,6 @@ class Rehearsal:
         self._pad_token_id = pad_token_id
         self._batch = Padding(data=layout, pad_token_id=pad_token_id)
         self._alone = Padding(data=layout.model_copy(update={"padding": "longest"}), pad_token_id=pad_token_id)
-        self._rows = _shortest_and_longest(data)
 
     def __call__(self, arm: Arm) -> None:
         """Try an arm's adapter, unless it is plain LoRA.
@@ -95,6 +95,10 @@ class Rehearsal:
                 raise ModelError(
                     f"adapter.r: changes nothing in {kind} on this model: {rank} is the same as {2 * rank}"
                 )
+
+    @cached_property
+    def _rows(self) -> list[Example]:
+        return _shortest_and_longest(self._data)
 
     @cached_property
     def _plain(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -152,12 +156,12 @@ class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _shortest_and_longest(data: TaskData) -> list[Example]:
-    found = []
-    for split in (data.train, data.test):
-        examples = Examples(split)
-        found += [examples[int(examples.lengths.argmin())], examples[int(examples.lengths.argmax())]]
-    found.sort(key=lambda row: len(row["input_ids"]))
-    return [found[0], found[-1]]
+    def length(place: tuple[Split, int]) -> int:
+        return len(place[0].features[place[1]]["input_ids"])
+
+    places = [(split, i) for split in (data.train, data.test) for i in range(len(split))]
+    chosen = (pick(places, key=length) for pick in (min, max))
+    return [Examples(split.take(np.array([i])))[0] for split, i in chosen]
 
 
 def _is_plain(adapter: LoraAdapter | OtherAdapter) -> bool:

@@ -288,13 +288,16 @@ def test_a_real_process_says_one_thing_and_exits_with_2(
 def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: Callable[..., Any]) -> None:
     added = ["arms.ia3={adapter: {peft_type: IA3, target_modules: [c_attn], feedforward_modules: []}}"]
     added += ["arms.high={adapter: {peft_type: LORA, target_modules: [c_attn], layers_to_transform: [0, 99]}}"]
+    added += ["arms.prompt={adapter: {peft_type: PROMPT_TUNING, num_virtual_tokens: 2}}"]
     code, out, _ = command("plan", tiny_file, *added, "arms.frozen={freeze: {layers: 4}}", "--json")
     assert code == 0
     told = json.loads(out)
     words = "trained beside adapters and layers that are not frozen: score (lora-r2, lora-r4, ia3, frozen)"
     assert words in told["remarks"]
-    (refused,) = (arm for arm in told["arms"] if arm["arm"] == "high")
-    assert "layers_to_transform: expected 0 to 3, the layers of this model, got 99" in refused["reason"]
+    reasons = {arm["arm"]: arm["reason"] for arm in told["arms"]}
+    assert "layers_to_transform: expected 0 to 3, the layers of this model, got 99" in reasons["high"]
+    assert "this model's scores depend on how far a batch is padded" in reasons["prompt"]
+    assert not reasons["ia3"]
 
 
 def test_a_plan_prefers_what_is_stated_and_takes_no_pilot_of_other_settings(
