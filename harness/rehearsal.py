@@ -75,7 +75,12 @@ class Rehearsal:
         try:
             together, apart = self._logits(model)
         except Exception as error:
-            raise ModelError(f"adapter: this model cannot run with {kind} on the data: {first_line(error)}") from None
+            n_tokens, n_virtual = len(self._rows[-1]["input_ids"]), getattr(adapter, "num_virtual_tokens", 0)
+            more = f" (its longest sentence has {n_tokens} tokens, and {n_virtual} virtual ones are added)"
+            more = more if n_virtual else ""
+            raise ModelError(
+                f"adapter: this model cannot run with {kind} on the data{more}: {first_line(error)}"
+            ) from None
         if _differ(together, apart) and not _differ(*self._plain):
             raise ModelError(
                 f"adapter: with {kind} this model's scores depend on how far a batch is padded, so on which sentences "

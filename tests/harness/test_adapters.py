@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,8 +154,10 @@ def logits(model: nn.Module, *rows: list[int]) -> torch.Tensor:
 SHORT, LONG = [3, 4], [5, 6, 7, 8, 9, 10]
 
 
-def rehearsal(checkpoint: Checkpoint) -> Rehearsal:
-    split = Split(ids=("a", "b"), labels=np.array([0, 1]), features=tuple({"input_ids": row} for row in (LONG, SHORT)))
+def rehearsal(checkpoint: Checkpoint, long: Sequence[int] = LONG) -> Rehearsal:
+    split = Split(
+        ids=("a", "b"), labels=np.array([0, 1]), features=tuple({"input_ids": list(row)} for row in (long, SHORT))
+    )
     nowhere: Any = None  # what was read from where, which no model asks
     data = TaskData(train=split, test=split, classes=("no", "yes"), fingerprint="", clusters=None, corpus=nowhere)
     return Rehearsal(checkpoint, data, Data(path="x"), PAD)
@@ -233,6 +235,13 @@ def test_ways_of_drawing_lora(small: Callable[..., Checkpoint], kind: str, drawn
     rehearsal(small(kind))(one)
     plain, adapted = (logits(build(small(kind), each), LONG) for each in (Arm(), one))
     assert torch.allclose(plain, adapted, rtol=1e-4, atol=1e-6) == (drawn is not False)
+
+
+@pytest.mark.parametrize(("kind", "family"), [("gpt2", "PREFIX_TUNING"), ("bert", "PROMPT_TUNING")])
+def test_virtual_tokens_need_positions_too(small: Callable[..., Checkpoint], kind: str, family: str) -> None:
+    rehearsal(small(kind), long=range(2, 42))(arm(family, kind, num_virtual_tokens=24))
+    with pytest.raises(ModelError, match="its longest sentence has 41 tokens, and 24 virtual ones are added"):
+        rehearsal(small(kind), long=range(2, 43))(arm(family, kind, num_virtual_tokens=24))
 
 
 def test_a_seed_that_no_trial_reaches_is_found(
