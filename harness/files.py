@@ -185,13 +185,24 @@ def _objects(text: str, needed: Sequence[str]) -> list[dict[str, Any]]:
         lists = [value for value in whole.values() if isinstance(value, list) and _are_objects(value)]
         whole = lists[0] if len(lists) == 1 else whole
     elif isinstance(whole, dict):
-        whole = [whole]
+        whole = _by_columns(whole) or [whole]
     if not isinstance(whole, list) or not _are_objects(whole):
         raise ValueError(
-            "expected rows: an object a line, a list of objects, or one such list beside other keys, as in "
-            '{"version": 1, "data": [{...}, ...]}'
+            "expected rows: an object a line, a list of objects, one such list beside other keys, as in "
+            '{"version": 1, "data": [{...}, ...]}, or an object with a list for each column'
         )
     return whole
+
+
+def _by_columns(whole: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of an object that holds its columns, each a list or, as pandas writes it, an object by row."""
+    if all(isinstance(column, dict) and column for column in whole.values()):
+        keys = [list(column) for column in whole.values()]
+        if all(key == keys[0] for key in keys):
+            whole = {name: list(column.values()) for name, column in whole.items()}
+    if all(isinstance(column, list) for column in whole.values()) and len(set(map(len, whole.values()))) == 1:
+        return [dict(zip(whole, row, strict=True)) for row in zip(*whole.values(), strict=True)]
+    return []
 
 
 def _are_objects(values: list[Any]) -> bool:

@@ -106,6 +106,8 @@ FORMS = {
         "json",
         '{"version": "1.0", "tags": ["x"], "data": [{"sentence": "a, b", "label": 0}, {"sentence": "c", "label": 1}]}',
     ),
+    "columns": ("json", '{"sentence": ["a, b", "c"], "label": [0, 1]}'),
+    "columns as pandas writes them": ("json", '{"sentence": {"0": "a, b", "1": "c"}, "label": {"0": 0, "1": 1}}'),
     "lines": ("json", '{"sentence": "a, b", "label": 0}\r\n\r\n{"sentence": "c", "label": 1}'),
 }
 
@@ -152,6 +154,8 @@ def test_ids_are_as_they_stand(pair: Callable[..., Data]) -> None:
         ("jsonl", '{"sentence": "a", "label": 0}\n[1]\n', ["expected rows: an object a line"]),
         ("json", '{"a": [{"x": 1}], "b": [{"x": 1}]}', ["expected rows"]),
         ("json", '"text"', ["expected rows"]),
+        ("json", '{"sentence": {"0": "a"}, "label": {"1": 0}}', ["holds no text: {'0': 'a'}"]),
+        ("json", '{"sentence": ["a", "b"], "label": [0]}', ["holds no text: ['a', 'b']"]),
         ("json", "[" * 100_000, ["nested too deep"]),
         ("json", '[{"sentence": 5, "label": 0}]', ["'sentence' of split 'train' holds no text: 5"]),
         ("json", '[{"sentence": "a", "label": NaN}]', ["'label' of split 'train' is empty in 1 of 1"]),
