@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from harness.errors import DataError
-from harness.files import Table, shown
+from harness.files import Table
+from harness.validation import shown
 
 # A number as CSV has it, written in the one way in which a number is written: 01 is a text.
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)

@@ -14,9 +14,10 @@ from harness import seeding, sources
 from harness.classes import numbered
 from harness.division import divide
 from harness.errors import DataError, did_you_mean
-from harness.files import Table, shown
+from harness.files import Table
+from harness.origin import Origin
 from harness.settings import Data
-from harness.sources import Origin
+from harness.validation import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.errors import DataError, first_line
+from harness.errors import DataError, in_short
 
 # Of these the first whose header holds the study's columns is what separates them.
 _DELIMITERS = ",;\t|"
@@ -84,7 +84,7 @@ def read(path: Path, needed: Sequence[str], wanted: Collection[str]) -> tuple[Ta
     except RecursionError:
         raise DataError(f"{path} cannot be read: it is nested too deep") from None
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} cannot be read: {_in_short(error)}") from None
+        raise DataError(f"{path} cannot be read: {in_short(error)}") from None
     return table, File(path=str(path.absolute()), sha256=hashlib.sha256(content).hexdigest(), rows=table.n_rows)
 
 
@@ -188,8 +188,8 @@ def _objects(text: str, needed: Sequence[str]) -> list[dict[str, Any]]:
         whole = _by_columns(whole) or [whole]
     if not isinstance(whole, list) or not _are_objects(whole):
         raise ValueError(
-            "expected rows: an object a line, a list of objects, one such list beside other keys, as in "
-            '{"version": 1, "data": [{...}, ...]}, or an object with a list for each column'
+            "expected rows: an object a line, a list of objects, one such list beside other keys "
+            '({"version": 1, "data": [{...}, ...]}), or a list for each column'
         )
     return whole
 
@@ -251,17 +251,6 @@ def _once(name: str, names: Sequence[str]) -> bool:
     if names.count(name) > 1:
         raise ValueError(f"it has {names.count(name)} columns {name!r}")
     return name in names
-
-
-def shown(value: Any) -> str:
-    """Return a value as it may stand in a message: not too long."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _in_short(error: BaseException) -> str:
-    text = first_line(error)
-    return text if len(text) <= 300 else f"{text[:297]}..."
 
 
 # The formats, by the end of a file's name in lower case.

@@ -1,18 +1,17 @@
-"""Where a study's data come from: which files, or which data set on the Hub, and what was read of it."""
+"""Where a study's data come from: which files, or which data set on the Hub."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import embedded, files
-from harness.errors import DataError, did_you_mean, first_line
-from harness.files import KINDS, File, Table
+from harness.errors import DataError, did_you_mean, in_short
+from harness.files import KINDS, Table
 from harness.hub import find, is_on_hub, not_here
+from harness.origin import Origin, Part
 from harness.quiet import quiet
 from harness.settings import Data
 
@@ -24,57 +23,6 @@ _ABOUT = {"dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state
 _SHARD = re.compile(r"-(\d+)-of-(\d+)(-[0-9a-f]{16})?$")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 ID_COLUMNS = ("idx", "id")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What was read of one split: its name there, its number of rows, and its files where it is of files."""
-
-    name: str
-    rows: int
-    files: tuple[File, ...] = ()
-
-    def in_words(self, place: str) -> str:
-        """Return what was read as it may stand in a line."""
-        if not self.files:
-            return f"{self.name} ({self.rows:,} rows)"
-        name = str(Path(self.files[0].path).relative_to(place)) if len(self.files) == 1 else self.name
-        many = f"{len(self.files)} files, " if len(self.files) > 1 else ""
-        digests = [file.sha256 for file in self.files]
-        digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-        return f"{name} ({many}{self.rows:,} rows, sha256 {digest[:12]})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """What was read, and from where.
-
-    Parameters
-    ----------
-    place : str
-        The absolute path of a folder, a name on the Hub, or the name of an embedded data set.
-    revision : str or None
-        The commit on the Hub.
-    train : Part
-        What was read to train on.
-    test : Part or None
-        What was read to test on; None where the test rows are drawn from `train`.
-    """
-
-    place: str
-    revision: str | None = None
-    train: Part
-    test: Part | None
-
-    def in_words(self) -> str:
-        """Return the place and the parts in one line."""
-        on_hub = f" on the Hub, commit {self.revision[:12]}" if self.revision else ""
-        parts = [part.in_words(self.place) for part in (self.train, self.test) if part]
-        return f"{self.place}{on_hub}: {', '.join(parts)}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the same as JSON can hold it."""
-        return asdict(self)
 
 
 def read(data: Data, beside: Path | None = None) -> tuple[Table, Table | None, Origin]:
@@ -271,8 +219,8 @@ def _from_hub(data: Data, beside: Path | None, wanted: Collection[str]) -> tuple
         failed = isinstance(error, datasets.exceptions.DatasetGenerationError)
         cause = error.__cause__ if failed and error.__cause__ else error
         raise DataError(
-            f"data set {data.path!r} cannot be loaded: {not_here(data.path, beside)}, and from the Hub "
-            f"{type(cause).__name__}: {first_line(cause)[:200]}. Without a network, give a local copy: "
+            f"data set {data.path!r} cannot be loaded: {not_here(data.path, beside)}, and from the Hub: "
+            f"{in_short(cause)}. Without a network, give a local copy: "
             "data.path=FOLDER with one .parquet, .csv or .json file for each split, and data.name=null; or "
             "data.path=embedded/sentiment"
         ) from None
