@@ -116,8 +116,21 @@ class Store:
         cells = [Cell(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
         return {one.cell.key: one for one in self._read(cells, n_classes, examples)}
 
-    def candidate(self, slot: str, *, search: str, number: int, say: Callable[[str], None]) -> Record | None:
+    def candidate(
+        self, slot: str, *, search: str, number: int, fits: Callable[[Record], bool], say: Callable[[str], None]
+    ) -> Record | None:
         """Return the record of a tuning trial, or None where there is none; one that cannot be used is set aside.
+
+        Parameters
+        ----------
+        slot : str
+            The folder's name.
+        search, number : str and int
+            The search that it belongs to, and its number there.
+        fits : callable
+            Whether what the record says was tried is what its key stands for.
+        say : callable
+            Is told what is set aside.
 
         Raises
         ------
@@ -128,7 +141,10 @@ class Store:
         if not os.path.lexists(folder / "record.json"):
             return None
         try:
-            return read_candidate(folder, search=search, number=number)
+            record = read_candidate(folder, search=search, number=number)
+            if not fits(record):
+                raise RecordError(f"{folder / 'record.json'} names other settings than those that were tried")
+            return record
         except FormatError as error:
             raise ResultsError(str(error)) from None
         except RecordError as error:

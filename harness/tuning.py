@@ -15,11 +15,11 @@ from harness.errors import ResultsError
 from harness.interruption import Stop
 from harness.mirror import Mirror
 from harness.progress import Display
-from harness.record import FINAL, Store, digest, stamped
+from harness.record import FINAL, Record, Store, digest, stamped
 from harness.search import Tuner
 from harness.settings import Arm, Best
 from harness.study import Study, replace
-from harness.trials import TUNING_SEED, make_trial
+from harness.trials import TUNING_SEED, Trial, make_trial
 
 
 def tuned_arms(
@@ -75,9 +75,21 @@ def _tune(
     tuner = Tuner(f"{study.name}: search of {name}", identity, search, entropy, mirror)
     display.tuning(name, 0, search.trials)
     recorded: set[str] = set()
+
+    def make(parameters: Mapping[str, Any]) -> Trial:
+        settings = replace(arm, parameters)
+        return make_trial(study, name, settings, seed=TUNING_SEED, model=model, data=data.fingerprint, tuning=True)
+
+    def fits(record: Record) -> bool:
+        parameters = record.tuning.params if record.tuning is not None else {}
+        try:
+            return set(parameters) == set(search.space) and make(parameters).key == record.key
+        except ValidationError:
+            return False
+
     for number in range(search.trials):
         slot = f"{identity}-{number:04d}"
-        known = store.candidate(slot, search=identity, number=number, say=display.say)
+        known = store.candidate(slot, search=identity, number=number, fits=fits, say=display.say)
         if known is not None and known.tuning is not None and known.status in FINAL:
             tuner.tell(known.tuning.params, known.tuning.value, known.status, slot)
             recorded.add(known.key)
@@ -87,10 +99,9 @@ def _tune(
             return None
         parameters = tuner.propose(number)
         try:
-            settings = replace(arm, parameters)
+            trial = make(parameters)
         except ValidationError as error:
             raise ResultsError(f"arm {name}: candidate {parameters} is no valid arm: {error}") from None
-        trial = make_trial(study, name, settings, seed=TUNING_SEED, model=model, data=data.fingerprint, tuning=True)
         tuner.start(parameters, slot)
         started = provenance.now()
         # To its end: what an engine keeps of a trial goes when the trial is recorded and the engine asked for more.

@@ -248,12 +248,12 @@ def test_a_candidate_that_cannot_be_read_is_set_aside(tmp_path: Path, changes: d
     tuning = {"search": "s", "number": 4, "params": {"training.learning_rate": 0.1}, "value": 0.5}
     store.write(outcome(trial=replace(trial(), tuning=True)), TEST, {**MORE, "tuning": tuning}, slot="s-0004")
     said: list[str] = []
-    known = store.candidate("s-0004", search="s", number=4, say=said.append)
+    known = store.candidate("s-0004", search="s", number=4, fits=lambda _: True, say=said.append)
     assert known is not None
     assert known.tuning is not None
     assert known.tuning.model_dump() == tuning
     record(**changes)(tmp_path / "tuning/s-0004")
-    assert store.candidate("s-0004", search="s", number=4, say=said.append) is None
+    assert store.candidate("s-0004", search="s", number=4, fits=lambda _: True, say=said.append) is None
     assert reason in said[0]
     assert (tmp_path / "set_aside/s-0004.0/record.json").exists()
 

@@ -291,6 +291,23 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path, tiny: Tiny) -> None:
     assert winners[0] == winners[1]
 
 
+@pytest.mark.parametrize("rate", [5e-4, "fast"], ids=["another", "a text"])
+def test_a_candidate_that_names_other_settings_is_set_aside_and_runs_again(
+    tmp_path: Path, tiny: Tiny, rate: object
+) -> None:
+    folder = run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path).folder
+    before = manifest(folder)["arms"]["tuned"]["tuned"]
+    path = min(folder.glob("tuning/*/record.json"))
+    content = json.loads(path.read_text())
+    content["tuning"]["params"]["training.learning_rate"] = rate
+    path.write_text(json.dumps(content))
+    watcher = Watcher()
+    run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path, display=watcher)
+    assert any("names other settings than those that were tried; set aside" in said for said in watcher.said)
+    assert manifest(folder)["arms"]["tuned"]["tuned"] == before
+    assert len(list((folder / "set_aside").iterdir())) == 1
+
+
 # A short trial, then one that is under way for a while.
 LONG = (
     "engine=trainer",
