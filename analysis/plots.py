@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.claims.audit import Audit
 from analysis.claims.overlaps import p_over_discordance
 from analysis.claims.pairs import PairAudit
+from analysis.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -152,7 +153,7 @@ def _draw(axes: Axes, curve: DiscordanceCurve) -> None:
     axes.set_ylim(bottom=max(_LOWEST_P, min(curve.alpha / 5, float(curve.p_mid.min()) / 2)), top=1.4)
     if curve.p_exact.max() < _LOWEST_P:
         axes.text(0.5, 0.1, f"below {_LOWEST_P:g} throughout", transform=axes.transAxes, ha="center", fontsize=8)
-    axes.set_title(curve.name, fontsize=10)
+    axes.set_title(printable(curve.name), fontsize=10, parse_math=False)
     axes.set_xlabel(f"sentences on which exactly one model is right (of {curve.n:,})", fontsize=8)
     axes.set_ylabel("McNemar p", fontsize=8)
     axes.tick_params(labelsize=8)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
+from analysis.printable import printable
 from analysis.tables import as_latex, as_markdown, as_terminal, depth, evidence, measures, verdicts
 from analysis.tables.table import Table
 
@@ -52,7 +53,7 @@ def markdown(report: StudyReport) -> str:
     report
         What `analysis.report.analyze` returns.
     """
-    return as_markdown.render(report.name, report.question, build(report))
+    return as_markdown.render(*_heading(report), build(report))
 
 
 def latex(report: StudyReport) -> str:
@@ -63,7 +64,7 @@ def latex(report: StudyReport) -> str:
     report
         What `analysis.report.analyze` returns.
     """
-    return as_latex.render(report.name, report.question, build(report))
+    return as_latex.render(*_heading(report), build(report))
 
 
 def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableType]:
@@ -78,7 +79,11 @@ def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableTyp
         variance components, the provenance.
     """
     tables = [table for table in build(report) if details or not table.detail]
-    return as_terminal.render(report.name, report.question, tables)
+    return as_terminal.render(*_heading(report), tables)
+
+
+def _heading(report: StudyReport) -> tuple[str, str]:
+    return printable(report.name), printable(report.question)
 
 
 def _footer(report: StudyReport) -> str:

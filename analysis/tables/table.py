@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.printable import printable
+
 UNKNOWN = "–"
 """What stands where a figure is undefined; a note or a remark says why."""
 
@@ -42,6 +44,13 @@ class Table:
     detail: bool = False
 
     def __post_init__(self) -> None:
+        # The one place where names and words of others become cells.
+        for name in ("title", "footer"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
+        for name in ("columns", "notes"):
+            object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
+        object.__setattr__(self, "numeric", frozenset(map(printable, self.numeric)))
+        object.__setattr__(self, "rows", tuple(tuple(map(printable, row)) for row in self.rows))
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"{self.title}: expected {len(self.columns)} cells in a row, got {len(row)}")

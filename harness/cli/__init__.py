@@ -13,6 +13,7 @@ from harness.cli.analyze import analyze
 from harness.cli.audit import audit
 from harness.cli.plan import plan
 from harness.cli.run import run
+from harness.cli.shared import complain
 from harness.cli.status import status
 
 
@@ -60,7 +61,7 @@ def _exit_code(out: output.Stream) -> int:
         # A reader that is gone has seen enough, as in `harness analyze | head`.
         return 0 if error.reader_is_gone else _fail(str(error))
     if out.failure is not None and not out.failure.reader_is_gone:
-        sys.stderr.write(f"{out.failure}; the run went on without it\n")
+        complain(f"{out.failure}; the run went on without it")
     return code
 
 
@@ -83,5 +84,5 @@ def _run() -> int:
 
 
 def _fail(message: str, head: str = "error: ") -> int:
-    sys.stderr.write(f"{head}{message}\n")
+    complain(f"{head}{message}")
     return 2

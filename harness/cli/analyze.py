@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.looks import note_look
-from harness.cli.shared import AsJson, Format, console_for, print_json, results_of
+from harness.cli.shared import AsJson, Format, complain, console_for, print_json, results_of
 
 if TYPE_CHECKING:
     from analysis.report import StudyReport
@@ -82,14 +82,14 @@ def analyze(
             console_for().print(written, markup=False, highlight=False, soft_wrap=True)
     for found in reports.values():
         for trial in found.unreadable:
-            sys.stderr.write(f"{found.name}: {trial}; harness run sets it aside and trains it again\n")
+            complain(f"{found.name}: {trial}; harness run sets it aside and trains it again")
     for path, reason in unwritten.items():
         hint = "" if report is not None else "; --report DIR writes it elsewhere"
-        sys.stderr.write(f"the report was not written: {places[path]}: {reason}{hint}\n")
+        complain(f"the report was not written: {places[path]}: {reason}{hint}")
     for path, reason in unnoted.items():
-        sys.stderr.write(f"this look was not noted: {path / 'looks.json'}: {reason}; later tables do not count it\n")
+        complain(f"this look was not noted: {path / 'looks.json'}: {reason}; later tables do not count it")
     for said in refused:
-        sys.stderr.write(f"error: {said}\n")
+        complain(f"error: {said}")
     if refused or (unwritten and report is not None):
         raise typer.Exit(2)
     raise typer.Exit(1 if any(found.unreadable for found in reports.values()) else 0)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.printable import CONTROLS, printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -89,15 +91,22 @@ def needs_training_libraries() -> Iterator[None]:
 
 def console_for(*, stderr: bool = False) -> Console:
     """Return a console as wide as its tables need, where there is no terminal to fit."""
-    from rich.console import Console
+    from harness.cli.console import SafeConsole
 
     file = sys.stderr if stderr else sys.stdout
-    console = Console(file=file, highlight=False)
-    return console if console.is_terminal else Console(file=file, highlight=False, width=_FILE_WIDTH)
+    console = SafeConsole(file=file, highlight=False)
+    return console if console.is_terminal else SafeConsole(file=file, highlight=False, width=_FILE_WIDTH)
 
 
 def print_json(command: str, studies: Sequence[Any], *, errors: Sequence[str] = ()) -> None:
     """Print what a command found, in the one shape that docs/json.md describes."""
     content = {"schema": SCHEMA, "command": command, "studies": list(studies), "errors": list(errors)}
     ascii_only = not sys.stdout.encoding.lower().startswith("utf")
-    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=ascii_only, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=1, ensure_ascii=ascii_only, allow_nan=False)
+    # JSON leaves some control characters as they are; a program reads either.
+    sys.stdout.write(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+
+
+def complain(message: str) -> None:
+    """Tell something on the error output."""
+    sys.stderr.write(f"{printable(message)}\n")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.cli.shared import AsJson, Root, console_for, load, print_json, results_of
+from harness.cli.shared import AsJson, Root, complain, console_for, load, print_json, results_of
 
 
 def status(
@@ -47,6 +46,6 @@ def status(
         for one in found:
             show_status(console, one)
     for said in refused:
-        sys.stderr.write(f"error: {said}\n")
+        complain(f"error: {said}")
     if refused:
         raise typer.Exit(2)

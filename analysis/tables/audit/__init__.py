@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from analysis.claims.audit import Audit
+from analysis.printable import printable
 from analysis.tables import as_latex, as_markdown, as_terminal
 from analysis.tables.audit import beside, pairs, systems
 from analysis.tables.audit.words import review
@@ -105,4 +106,4 @@ def as_json(audit: Audit) -> dict[str, Any]:
 
 def _heading(audit: Audit) -> tuple[str, str]:
     beside = any(pair.rerun is not None for report in audit.reports for pair in report.pairs)
-    return audit.title or "Audit of published figures", _BESIDE if beside else _QUESTION
+    return printable(audit.title or "Audit of published figures"), _BESIDE if beside else _QUESTION
