@@ -44,13 +44,24 @@ def read(data: Data, beside: Path | None = None) -> tuple[Table, Table | None, O
     needed = tuple(dict.fromkeys((*data.text, data.label)))
     wanted = (*needed, *grouped, *ID_COLUMNS)
     if embedded.is_embedded(data.path):
+        _check_ignored(data, "name", "revision")
         return _embedded(data)
     path = find(data.path, beside)
     if path is not None:
+        _check_ignored(data, "revision")
         return _local(data, path.absolute(), needed, wanted)
     if not is_on_hub(data.path, beside):
         raise DataError(f"data.path: {not_here(data.path, beside)}")
     return _from_hub(data, beside, wanted)
+
+
+def _check_ignored(data: Data, *keys: str) -> None:
+    given = [key for key in keys if getattr(data, key) is not None]
+    if given:
+        raise DataError(
+            f"data.{given[0]}: {getattr(data, given[0])!r} names something on the Hub, and {data.path} is on this "
+            f"machine; leave it out: {' '.join(f'data.{key}=null' for key in given)}"
+        )
 
 
 def _embedded(data: Data) -> tuple[Table, Table | None, Origin]:

@@ -251,6 +251,13 @@ def test_what_is_not_plain_is_one_message(files: list[str], asked: dict[str, Any
     assert all(word in said for word in words), said
 
 
+def test_what_only_the_hub_knows_is_not_ignored(here: Path) -> None:
+    both("d", "a", "b")
+    assert "data.revision: 'v2' names something on the Hub, and d is on this machine" in refused("d", revision="v2")
+    said = refused("embedded/sentiment", name="sst2", revision="v2")
+    assert said.endswith("leave it out: data.name=null data.revision=null")
+
+
 def test_a_file_that_may_not_be_read_or_is_none_is_one_message(here: Path) -> None:
     assert "is no data file; expected one that ends in" in refused(write("notes.txt", "a", "b"))
     assert "data.name=null" in refused(write("one.csv", "a", "b"), name="sst2", test_fraction=0.5)
