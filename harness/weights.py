@@ -70,7 +70,10 @@ def files(name: str, find: Find, *, allow_pickle: bool) -> tuple[Path, ...]:
             f"Save the model as {_SAFE} (save_pretrained does); or, where you trust it, set allow_pickle: true"
         )
     if not found and not pickled:
-        raise ModelError(f"model {name}: it has no weights; expected {_SAFE}, or its pieces with {_SAFE}.index.json")
+        raise ModelError(
+            f"model {name}: it has no weights, or they cannot be fetched; expected {_SAFE}, or pieces of it with "
+            f"{_SAFE}.index.json"
+        )
     return found or pickled
 
 

@@ -82,3 +82,23 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return (code if isinstance(code, int) else 0 if code is None else 1), said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[..., Path]:
+    """A folder with a model of one of transformers' auto classes, drawn with a fixed seed."""
+    import torch
+    import transformers
+
+    from harness.quiet import quiet
+
+    def save(config: Any, auto: Any = None, **settings: Any) -> Path:
+        auto = auto or transformers.AutoModel
+        folder = tmp_path / auto.__name__
+        with torch.random.fork_rng(), quiet():
+            torch.manual_seed(0)
+            drawn = type(config).from_dict({**config.to_dict(), **settings})
+            auto.from_config(drawn).save_pretrained(folder)
+        return folder
+
+    return save
