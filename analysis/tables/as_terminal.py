@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -10,9 +11,11 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from analysis.tables.table import Table
+from analysis.tables.table import BASIS, Table
 
 _GAP = 2
+# Narrower, and columns that say the same in every row cost more lines than they tell.
+_NARROW = 100
 
 
 def render(title: str, question: str, tables: Sequence[Table]) -> list[RenderableType]:
@@ -41,7 +44,7 @@ def laid_out(tables: Sequence[Table]) -> list[RenderableType]:
     for table in tables:
         out.append(Text(""))
         out.append(_Grid(table))
-        out += [Padding(Text(note, style="dim"), (0, 0, 0, 2), expand=False) for note in table.notes]
+        out += map(_note, table.notes)
     # On one screen the tables do not travel alone: what their footers share is said once, below them.
     footers = dict.fromkeys(table.footer for table in tables if table.footer)
     out += [Text(f"\n{footer}", style="italic dim") for footer in footers]
@@ -55,29 +58,55 @@ class _Grid:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = self.table
+        table, shared = (self.table, "") if options.max_width >= _NARROW else _without_shared(self.table)
         widths = _widths(table, options.max_width)
         if widths is None:
             # Cells side by side would break words and figures: 4.7e-10 must not end as 4.7e-1.
             yield from _records(table)
-            return
-        grid = Grid(
-            title=Text(table.title, style="bold"),
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            padding=(0, 1, 0, 0),
+        else:
+            yield _side_by_side(table, widths)
+        if shared:
+            yield _note(shared)
+
+
+def _without_shared(table: Table) -> tuple[Table, str]:
+    """Take out what every row says alike of its n, its test and its population, and say it once."""
+    at = [
+        place
+        for place, head in enumerate(table.columns)
+        if head in BASIS and len({row[place] for row in table.rows}) == 1
+    ]
+    if not at:
+        return table, ""
+    said = "; ".join(f"{table.columns[place].lower()}: {table.rows[0][place]}" for place in at)
+    kept = [place for place in range(len(table.columns)) if place not in at]
+    columns = tuple(table.columns[place] for place in kept)
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return replace(table, columns=columns, rows=rows), f"Every row: {said}."
+
+
+def _side_by_side(table: Table, widths: Sequence[int]) -> Grid:
+    grid = Grid(
+        title=Text(table.title, style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for at, head in enumerate(table.columns):
+        grid.add_column(
+            Text(head),
+            justify="right" if head in table.numeric else "left",
+            width=widths[at],
+            overflow="fold",
         )
-        for at, head in enumerate(table.columns):
-            grid.add_column(
-                Text(head),
-                justify="right" if head in table.numeric else "left",
-                width=widths[at],
-                overflow="fold",
-            )
-        for row in table.rows:
-            grid.add_row(*(Text(cell) for cell in row))
-        yield grid
+    for row in table.rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    return grid
+
+
+def _note(text: str) -> Padding:
+    return Padding(Text(text, style="dim"), (0, 0, 0, 2), expand=False)
 
 
 def _records(table: Table) -> Iterator[RenderableType]:

@@ -42,6 +42,7 @@ def class_comparisons(report: StudyReport, footer: str) -> Table | None:
             *never,
         ),
         footer=footer,
+        detail=True,
     )
 
 
@@ -102,6 +103,7 @@ def selection(report: StudyReport, footer: str) -> Table | None:
             *_gaps(report),
         ),
         footer=footer,
+        detail=not published,
     )
 
 

@@ -87,6 +87,7 @@ def classes(report: StudyReport, footer: str) -> Table:
         rows=tuple(rows),
         notes=("Means over seeds; the examples are those of the class.", *notes),
         footer=footer,
+        detail=True,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ SCHEMA = 1
 """The version of what commands print as JSON."""
 
 _FILE_WIDTH = 120
+_WIDTHS = range(20, 1001)
 
 
 class Format(StrEnum):
@@ -90,12 +92,16 @@ def needs_training_libraries() -> Iterator[None]:
 
 
 def console_for(*, stderr: bool = False) -> Console:
-    """Return a console as wide as its tables need, where there is no terminal to fit."""
-    from harness.cli.console import SafeConsole
+    """Return a console; where no terminal is, as wide as COLUMNS says or tables need, and no blanks at the ends."""
+    from harness.cli.console import PipedConsole, SafeConsole
 
     file = sys.stderr if stderr else sys.stdout
     console = SafeConsole(file=file, highlight=False)
-    return console if console.is_terminal else SafeConsole(file=file, highlight=False, width=_FILE_WIDTH)
+    if console.is_terminal:
+        return console
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isdecimal() and int(columns) in _WIDTHS else _FILE_WIDTH
+    return PipedConsole(file=file, highlight=False, width=width)
 
 
 def print_json(command: str, studies: Sequence[Any], *, errors: Sequence[str] = ()) -> None:

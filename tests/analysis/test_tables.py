@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 NASTY = ("full", "q_proj[v]", "[/red]", "a|b & 5%", r"\macro{#1}", "$x^2$ ~ 'y'", "ação ł ß × ±", "*-- ,, <b>`")
 
 
-def printed(report: Any, width: int = 120) -> str:
+def printed(report: Any, width: int = 120, *, details: bool = True) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width, color_system=None)
-    for part in tables.terminal(report):
+    for part in tables.terminal(report, details=details):
         console.print(part)
     return out.getvalue()
 
@@ -384,6 +384,8 @@ def test_what_is_for_checking_can_be_left_out_on_screen(study: StudyFolder) -> N
     shown = "\n".join(str(part) for part in tables.terminal(report, details=False))
     titles = {table.title for table in tables.build(report) if table.detail}
     assert titles == {
+        "Precision, recall and F1 by class",
+        "Precision and recall by class, compared",
         "The tests",
         "Intervals and probabilities",
         "Where the uncertainty comes from",
@@ -393,6 +395,17 @@ def test_what_is_for_checking_can_be_left_out_on_screen(study: StudyFolder) -> N
     assert len(tables.terminal(report, details=False)) < len(tables.terminal(report))
     footer = titled(report, "Verdicts").footer
     assert shown.count(footer) == 1
+
+
+def test_a_narrow_screen_has_the_verdicts_first_and_says_once_what_every_row_says(study: StudyFolder) -> None:
+    text = printed(analyze(study.root), 80, details=False)
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 95
+    head, said = lines.index("Verdicts"), "Every row: seeds × examples: 6 × 400; test: crossed t, paired; speaks about:"
+    assert any(said in line for line in lines[head : head + 14])
+    # Where there is room, every row says its own.
+    assert "Every row:" not in printed(analyze(study.root), 120, details=False)
 
 
 def test_a_table_longer_than_a_page_may_break() -> None:

@@ -331,3 +331,23 @@ def test_a_plan_says_why_it_cannot_tell(command: Callable[..., Any], written: Wr
     assert "what it can find in mcc: known once two seeds have run" in out
     _, out, _ = command("plan", written(("seeds: 3", "seeds: 1")))
     assert "takes two arms and more than one seed" in out
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("60", 60), ("", 120), ("5", 120), ("wide", 120)])
+def test_what_is_piped_is_as_wide_as_the_shell_says_and_ends_its_lines_without_blanks(
+    command: Callable[..., Any], written: Written, monkeypatch: pytest.MonkeyPatch, columns: str, widest: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    code, out, _ = command("audit", "--n", "872", "90.71%", "90.60%")
+    lines = out.splitlines()
+    assert code == 0
+    assert 0.6 * widest < max(map(len, lines)) <= widest
+    assert [line for line in lines if line != line.rstrip()] == []
+    code, out, _ = command("plan", written())
+    assert [line for line in out.splitlines() if line != line.rstrip()] == []
+
+
+def test_the_version_is_told(command: Callable[..., Any]) -> None:
+    code, out, _ = command("--version")
+    assert code == 0
+    assert re.fullmatch(r"ablation-harness \d+\.\d+\.\d+\S*\n", out)
