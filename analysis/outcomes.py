@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from analysis.clusters import cluster_scores
 from analysis.influence import metric_scores
 from analysis.records import Manifest, Record, Selection, TakenLook
-from analysis.stored import Status
+
+if TYPE_CHECKING:
+    # Reading what is stored takes pyarrow, which figures alone need not wait for.
+    from analysis.stored import Status
 
 Reading = Literal["verdict", "published", "last", "best on test"]
 

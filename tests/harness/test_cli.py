@@ -291,7 +291,7 @@ def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: 
     added += ["arms.prompt={adapter: {peft_type: PROMPT_TUNING, num_virtual_tokens: 2}}"]
     code, out, _ = command("plan", tiny_file, *added, "arms.frozen={freeze: {layers: 4}}", "--json")
     assert code == 0
-    told = json.loads(out)
+    told = json.loads(out)["studies"][0]
     words = "trained beside adapters and layers that are not frozen: score (lora-r2, lora-r4, ia3, frozen)"
     assert words in told["remarks"]
     reasons = {arm["arm"]: arm["reason"] for arm in told["arms"]}
