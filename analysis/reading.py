@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,11 +104,26 @@ def read_manifest(folder: Path) -> Manifest:
         If its format is not the one that this version reads.
     """
     path = folder / "study.json"
-    manifest = _read_json(path, Manifest)
-    faults = list(_contradictions(manifest))
-    if faults:
-        raise _unusable(path, faults)
+    with _advising(path, "harness run writes a new one; the trials are kept and not trained again"):
+        manifest = _read_json(path, Manifest)
+        faults = list(_contradictions(manifest))
+        if faults:
+            raise _unusable(path, faults)
     return manifest
+
+
+@contextmanager
+def _advising(path: Path, then: str) -> Iterator[None]:
+    """Say what to do about a file that is there and cannot be used; a format of another version has its own advice."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except RecordError as error:
+        if not os.path.lexists(path):
+            raise
+        moved = shlex.join(["mv", str(path), f"{path}.broken"])
+        raise RecordError(f"{error}. Move it away, and {then}: {moved}") from None
 
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:
@@ -138,7 +156,10 @@ def read_looks(folder: Path) -> tuple[TakenLook, ...]:
         If its format is not the one that this version reads.
     """
     path = folder / "looks.json"
-    return _read_json(path, Looks).looks if path.exists() else ()
+    if not os.path.lexists(path):
+        return ()
+    with _advising(path, "looks are counted from the next one on"):
+        return _read_json(path, Looks).looks
 
 
 def read_record(folder: Path, cell: Cell) -> Record:

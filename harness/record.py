@@ -62,13 +62,8 @@ class Store:
             return None
         try:
             return read_manifest(self.folder)
-        except FormatError as error:
-            raise ResultsError(str(error)) from None
         except RecordError as error:
-            raise ResultsError(
-                f"{error}. Move it away, and harness run writes a new one; the trials are kept and not trained again: "
-                f"mv {path} {path}.broken"
-            ) from None
+            raise ResultsError(str(error)) from None
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write study.json."""

@@ -204,6 +204,16 @@ def test_a_manifest_that_is_no_json_object_is_refused(study: StudyFolder, text: 
         load(study.root)
 
 
+@pytest.mark.parametrize("name", ["study.json", "looks.json"])
+def test_a_file_that_cannot_be_used_says_what_to_do_about_it(study: StudyFolder, name: str) -> None:
+    path = study.root / name
+    path.write_text('{"format": 1, "looks": 3}')
+    with pytest.raises(RecordError) as caught:
+        load(study.root)
+    assert "Move it away, and " in str(caught.value)
+    assert str(caught.value).endswith(f"mv {path} {path}.broken")
+
+
 def test_a_manifest_with_a_hole_names_it(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["data"].pop("classes"))
     with pytest.raises(RecordError, match=r"data\.classes"):
