@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from harness.engines import Outcome, Progress
 from harness.lock import Hold
@@ -18,6 +19,8 @@ _SECONDS_BETWEEN_BEATS = 5.0
 
 class Heartbeat(Display):
     """Hands on to another display, and writes down where the run stands, every few seconds.
+
+    A display that cannot show what it is told is let be: its error, in the middle of a step, would end a trial.
 
     Parameters
     ----------
@@ -39,42 +42,49 @@ class Heartbeat(Display):
 
     def say(self, text: str) -> None:
         """Hand on."""
-        self._display.say(text)
+        with _unharmed():
+            self._display.say(text)
 
     def tuning(self, arm: str, done: int, total: int) -> None:
         """Hand on, and note how far the search is."""
-        self._display.tuning(arm, done, total)
+        with _unharmed():
+            self._display.tuning(arm, done, total)
         self._tally.running.clear()
         self._search = f"search {arm}, {done} of {total} candidates: "
         self._beat()
 
     def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
         """Hand on, and note what is to do."""
-        self._display.open(trials, records, estimate)
+        with _unharmed():
+            self._display.open(trials, records, estimate)
         self._search = ""
         self._tally.open(trials, records, estimate)
         self._beat()
 
     def step(self, progress: Progress) -> None:
         """Hand on, and note where the trial stands."""
-        self._display.step(progress)
+        with _unharmed():
+            self._display.step(progress)
         if self._tally.step(progress):
             self._beat_now_and_then()
 
     def outcome(self, outcome: Outcome) -> None:
         """Hand on, and note what became of the trial."""
-        self._display.outcome(outcome)
+        with _unharmed():
+            self._display.outcome(outcome)
         self._tally.add(outcome)
         self._beat_now_and_then()
 
     def stopping(self, signal: str) -> None:
         """Hand on, and note the signal."""
-        self._display.stopping(signal)
+        with _unharmed():
+            self._display.stopping(signal)
         self._hold.tell(signal=signal)
 
     def close(self) -> None:
         """Hand on."""
-        self._display.close()
+        with _unharmed():
+            self._display.close()
 
     def _beat_now_and_then(self) -> None:
         if self._clock() - self._beaten >= _SECONDS_BETWEEN_BEATS:
@@ -98,3 +108,7 @@ class Heartbeat(Display):
             ],
             seconds_left=left if math.isfinite(left) else None,
         )
+
+
+def _unharmed() -> suppress:
+    return suppress(OSError, UnicodeError)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,16 @@ from harness.lock import Holder, holder, locked
 from harness.overview import StudyStatus, status
 from harness.progress import Display
 from harness.screens import show_status
+from harness.settings import Arm
 from harness.study import Study
+from harness.trials import Trial
 
 Tiny = Callable[..., Study]
 PACK = ("training.num_train_epochs=3", "arms={full: {}}", "analysis={}")
+
+
+def trial(arm: str) -> Trial:
+    return Trial(arm=arm, seed=0, settings=Arm(), holdout=None, tuning=False, content={}, key=f"v2-{arm}")
 
 
 def shown(one: StudyStatus) -> str:
@@ -76,8 +83,31 @@ def test_a_run_that_a_signal_ended_says_so_until_the_next_one(tmp_path: Path, ti
     assert one.holder is not None
     assert (one.holder.alive, one.holder.signal) == (False, "SIGTERM")
     assert f"the last run was stopped by SIGTERM at {one.holder.ended}: " in shown(one)
-    assert run_study(tiny(*PACK), tmp_path).complete
+    with locked(folder):
+        pass
     assert status(folder).holder is None
+
+
+class Broken(Display):
+    """Cannot show anything, as on a terminal that was closed."""
+
+    def _fail(self, *_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    say = open = step = outcome = stopping = close = _fail  # type: ignore[assignment]
+
+
+def test_a_display_that_breaks_costs_no_trial(tmp_path: Path) -> None:
+    """An error in the middle of a step would be taken for the trial's own."""
+    with locked(tmp_path) as hold, closing(heartbeat.Heartbeat(Broken(), hold)) as display:
+        one = Progress(trial=trial("full"), step=1, steps=9, epoch=0.1)
+        display.say("something")
+        display.open([one.trial], {}, 1.0)
+        display.step(one)
+        display.stopping("SIGTERM")
+        found = holder(tmp_path)
+        assert found is not None
+        assert found.signal == "SIGTERM"
 
 
 def test_a_killed_run_is_seen_to_be_gone(tmp_path: Path) -> None:
