@@ -73,10 +73,11 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
-        began = time.monotonic()
+        # Of the processor: on a busy machine a clock on the wall measures the neighbours.
+        began = time.process_time()
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        assert time.monotonic() - began < SECONDS_AT_MOST, arguments
+        assert time.process_time() - began < SECONDS_AT_MOST, arguments
         said = capsys.readouterr()
         code = ended.value.code or 0
         assert code in (0, 1, 2)
