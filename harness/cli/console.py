@@ -29,3 +29,5 @@ class PipedConsole(SafeConsole):
         with self.capture() as shown:
             super().print(*objects, **options)
         self.file.write(re.sub(r" +$", "", shown.get(), flags=re.MULTILINE))
+        # A log is read while a run goes on.
+        self.file.flush()

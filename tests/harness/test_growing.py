@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import shlex
 from collections.abc import Callable, Sequence
@@ -11,7 +12,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from harness import run_study, whole
+from harness import run_study, runner, whole
+from harness.cli.console import PipedConsole
 from harness.cli.differences import differences
 from harness.errors import HarnessError
 from harness.study import Study
@@ -214,3 +216,30 @@ def test_a_look_that_cannot_be_noted_is_said(
     code, out, err = command("analyze")
     assert (code, "Verdicts" in out) == (0, True)
     assert "this look was not noted: results/tiny/looks.json: No space left on device; later tables do not" in err
+
+
+def test_a_run_that_was_stopped_prints_the_command_that_goes_on(
+    command: Command, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(study: Study, root: Path, **_: Any) -> runner.RunSummary:
+        statuses = {"finished": 1, "missing": 5}
+        return runner.RunSummary(folder=root / "tiny", statuses=statuses, waiting=0, ran=1, stopped_by="SIGINT")
+
+    monkeypatch.setattr(runner, "run_study", stopped)
+    code, out, _ = command("run", tiny_file, "seeds=[3, 4]", "--storage", "sqlite:///my runs.db")
+    assert code == 1
+    assert out.splitlines()[-2:] == [
+        "stopped by SIGINT: 1 finished, 5 missing",
+        f"To go on: harness run {tiny_file} 'seeds=[3, 4]' --storage 'sqlite:///my runs.db'",
+    ]
+
+
+def test_a_piped_log_is_there_as_soon_as_it_is_told() -> None:
+    told: list[str] = []
+
+    class Log(io.StringIO):
+        def flush(self) -> None:
+            told.append(self.getvalue())
+
+    PipedConsole(file=Log(), width=40).print("one   ")
+    assert told[-1] == "one\n"
