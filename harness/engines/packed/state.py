@@ -36,6 +36,7 @@ class State:
         name = hashlib.sha256(json.dumps([_VERSION, *(trial.key for trial in pack)]).encode()).hexdigest()[:20]
         self._path = folder / f"{name}.pt" if folder is not None else None
         self._say = say
+        self._told = False
 
     def members(self, pack: Sequence[Trial], done: Container[str]) -> tuple[Trial, ...]:
         """Return the trials that are trained together: those of the state, else those that are not done."""
@@ -57,7 +58,9 @@ class State:
                 torch.save({"version": _VERSION, **content}, stream)
         except (OSError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            self._say(f"{self._path} cannot be written: {reason}; a run that is cut short starts this pack anew")
+            if not self._told:
+                self._say(f"{self._path} cannot be written: {reason}; a run that is cut short starts this pack anew")
+            self._told = True
 
     def discard(self) -> None:
         """Forget the pack: all of its trials are recorded."""

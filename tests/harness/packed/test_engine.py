@@ -384,7 +384,7 @@ def test_a_full_disk_keeps_no_state_and_loses_no_trial(
     watcher = Watcher()
     summary = run_study(tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}"), tmp_path, display=watcher)
     assert summary.complete
-    assert any("No space left" in said for said in watcher.said)
+    assert sum("No space left" in said for said in watcher.said) == 1
     assert kept(summary.folder) == []
 
 
