@@ -123,10 +123,11 @@ class Database:
         """End, once, the trials of this folder that a killed process left running; nobody else runs them."""
         if self._tidy:
             return
-        ours = {rows.study: board for board, rows in self._rows.items()}
+        boards = {rows.study: (board, rows) for board, rows in self._rows.items()}
         for study in self._studies():
-            for key, trial in self._read(study).running.items():
-                if study not in ours or (ours[study], key) not in wanted:
+            board, rows = boards[study] if study in boards else (None, self._read(study))
+            for key, trial in rows.running.items():
+                if board is None or (board, key) not in wanted:
                     self._storage.set_trial_user_attr(trial, "status", "interrupted")
                     self._storage.set_trial_state_values(trial, TrialState.PRUNED)
         self._tidy = True

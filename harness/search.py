@@ -86,7 +86,7 @@ class Sweep:
             {"arm": trial.arm, "seed": trial.seed, "key": trial.key, "status": status},
             {name: _value(settings[name], distribution) for name, distribution in distributions.items()},
             distributions,
-            value=accuracies[selected_epoch] if status == "finished" and selected_epoch is not None else None,
+            value=accuracies.get(selected_epoch) if status == "finished" and selected_epoch is not None else None,
             epochs=accuracies,
         )
 
@@ -105,8 +105,10 @@ def _shown(
     value: float | None,
     epochs: Mapping[int, float],
 ) -> FrozenTrial:
+    state = _STATES[attributes["status"]]
     return create_trial(
-        state=_STATES[attributes["status"]],
+        # One that finished without a number has nothing to show for it.
+        state=TrialState.FAIL if state is TrialState.COMPLETE and value is None else state,
         value=value,
         params=dict(parameters),
         distributions=dict(distributions),
@@ -185,6 +187,14 @@ class Tuner:
         candidate = self._study.ask(self._distributions)
         self._study.tell(candidate, state=TrialState.FAIL)  # `tell` adds it with what came of it
         return dict(candidate.params)
+
+    def fits(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether the search could have proposed these settings."""
+        try:
+            create_trial(value=0.0, params=dict(parameters), distributions=self._distributions)
+        except (ValueError, TypeError):
+            return False
+        return True
 
     def start(self, parameters: Mapping[str, Any], key: str) -> None:
         """Show a candidate as running."""

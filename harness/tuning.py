@@ -69,7 +69,8 @@ def _tune(
     if search is None:
         raise ResultsError(f"arm {name} declares no search")
     base = make_trial(study, name, arm, seed=TUNING_SEED, model=model, data=data.fingerprint, tuning=True)
-    depends_on = {"base": base.content, "space": search.model_dump(mode="json", exclude={"trials"})}
+    # The key, not the content: what an earlier version trained otherwise is no candidate of this search.
+    depends_on = {"base": base.key, "space": search.model_dump(mode="json", exclude={"trials"})}
     identity = digest(depends_on)
     entropy = int(identity[:8], 16)
     tuner = Tuner(f"{study.name}: search of {name}", identity, search, entropy, mirror)
@@ -83,7 +84,7 @@ def _tune(
     def fits(record: Record) -> bool:
         parameters = record.tuning.params if record.tuning is not None else {}
         try:
-            return set(parameters) == set(search.space) and make(parameters).key == record.key
+            return tuner.fits(parameters) and make(parameters).key == record.key
         except ValidationError:
             return False
 

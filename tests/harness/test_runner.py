@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from harness import mirror, models, run_study
+from harness import mirror, models, run_study, trials
 from harness.engines import Outcome
 from harness.engines.packed import engine as packed_engine
 from harness.engines.packed.state import State
@@ -313,6 +313,16 @@ def test_candidates_that_name_other_settings_are_set_aside_and_run_again(tmp_pat
     assert sum("names other settings than those that were tried; set aside" in said for said in watcher.said) == 2
     assert manifest(folder)["arms"]["tuned"]["tuned"] == before
     assert len(list((folder / "set_aside").iterdir())) == 2
+
+
+def test_candidates_of_another_version_are_none_of_the_search(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(trials, "KEY_VERSION", "v0")
+        folder = run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path).folder
+    run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path)
+    assert len(list(folder.glob("tuning/*/record.json"))) == 6
 
 
 # A short trial, then one that is under way for a while.

@@ -216,3 +216,13 @@ def test_the_earliest_of_equal_candidates_wins(tmp_path: Path) -> None:
         best = tuner.best()
     assert best is not None
     assert best.user_attrs["key"] == "key 2"
+
+
+def test_a_search_knows_its_own_candidates(tmp_path: Path) -> None:
+    with quiet_mirror(tmp_path) as mirror:
+        tuner = Tuner("own", "c", SEARCH, 5, mirror)
+        assert tuner.fits(tuner.propose(0))
+        for wrong in ({}, {"training.learning_rate": 5.0}, {"training.learning_rate": "x"}, {"seed": 1}):
+            assert not tuner.fits(wrong)
+        tuner.tell(tuner.propose(0), None, "finished", "without a number")
+    assert [t.state for t in shown(tmp_path, "own")] == [TrialState.FAIL]
