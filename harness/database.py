@@ -126,10 +126,11 @@ class Database:
         boards = {rows.study: (board, rows) for board, rows in self._rows.items()}
         for study in self._studies():
             board, rows = boards[study] if study in boards else (None, self._read(study))
-            for key, trial in rows.running.items():
-                if board is None or (board, key) not in wanted:
-                    self._storage.set_trial_user_attr(trial, "status", "interrupted")
-                    self._storage.set_trial_state_values(trial, TrialState.PRUNED)
+            left = [key for key in rows.running if board is None or (board, key) not in wanted]
+            for key in left:
+                trial = rows.running.pop(key)
+                self._storage.set_trial_user_attr(trial, "status", "interrupted")
+                self._storage.set_trial_state_values(trial, TrialState.PRUNED)
         self._tidy = True
 
     def _studies(self) -> Iterator[int]:

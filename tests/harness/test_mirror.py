@@ -98,6 +98,7 @@ def test_what_a_killed_process_left_running_ends_as_the_records_say(tmp_path: Pa
         assert rows(tmp_path) == [row(1), row(2, "interrupted")]
         mirror.show(BOARD, [cell(2, "running")])
         mirror.settle()
+        assert rows(tmp_path) == [row(1), row(2, "interrupted"), row(2, "running")]
         mirror.show(BOARD, [cell(2)])
     assert rows(tmp_path) == [row(1), row(2, "interrupted"), row(2)]
     killed.close()
