@@ -197,7 +197,8 @@ def surroundings(device: str) -> str:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return what the machine calls its processor."""
     told = Path("/proc/cpuinfo")
     lines = told.read_text().splitlines() if told.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -224,7 +225,7 @@ def main() -> None:
         lines += real_encoder(on_encoder, train_size=options.train_size, trials=options.trials, turns=options.turns)
     if "embedded" in arms:
         lines += [*([""] if lines else []), *embedded(options.turns)]
-    print("", surroundings(_processor()), "", *lines, sep="\n")
+    print("", surroundings(processor()), "", *lines, sep="\n")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ class PackedEngine(Engine):
         self._folder = folder
         self._say = say
         self._device = usual_device()
-        # A pack gives every thread its own trials, so even tiny models use two.
+        # A pack gives every thread trials of its own, so even tiny models use two. A trial alone is computed with as
+        # many as by the reference.
         self._threads = max(self._reference.threads, min(2, torch.get_num_threads()))
         self._test = Ragged(data.test, self._device)
         self._splits: dict[float | None, Splits] = {}
@@ -133,11 +134,12 @@ class PackedEngine(Engine):
     def _outcomes(
         self, members: Sequence[Trial], state: State, report: Report, stop: Callable[[], bool]
     ) -> Iterator[Outcome]:
-        """Train one pack with the engine's threads, and leave torch's number of them alone in between."""
-        with threads(self._threads):
+        """Train one pack with its number of threads, and leave torch's alone in between."""
+        own = self._reference.threads if len(members) == 1 else self._threads
+        with threads(own):
             outcomes = self._run(members, state).outcomes(report=report, stop=stop)
         while True:
-            with threads(self._threads), precision(members[0].settings.training):
+            with threads(own), precision(members[0].settings.training):
                 outcome = next(outcomes, None)
             if outcome is None:
                 return

@@ -8,7 +8,6 @@ import torch
 
 from harness.engines.packed.run import PackRun
 from harness.engines.packed.scoring import block_logits, blocks
-from harness.engines.packed.workers import workers
 
 _STEPS = 3
 # A weight, its gradient, and AdamW's two moments.
@@ -49,7 +48,7 @@ def seconds_of_trial(run: PackRun) -> float:
     sentences = train.evenly_by_length(run.per_step)
     middle = list(blocks(test, run.tokens_at_once // 2))
     block = middle[len(middle) // 2]
-    with workers(run.device, len(slots)) as at_once:
+    with run.workers(len(slots)) as at_once:
 
         def step(slot: int) -> None:
             run.learn([slot], [sentences], 0)

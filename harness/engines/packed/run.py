@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import nn
 from harness import models, seeding
 from harness.engines import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Epoch, Outcome, Progress, Report
 from harness.engines.batches import no_number
-from harness.engines.device import device_name, precision_name
+from harness.engines.device import device_name, precision_name, worthwhile_threads
 from harness.engines.memory import PeakMemory
 from harness.engines.packed import likeness
 from harness.engines.packed.dropout import Masks
@@ -126,11 +127,15 @@ class PackRun:
                 break
             if stop():
                 return
-            with workers(self.device, len(live)) as at_once:
+            with self.workers(len(live)) as at_once:
                 losses = self._train(epoch, live, at_once, report)
                 self._score(epoch + 1, live, at_once, losses)
             self._keep(epoch + 1)
         yield from self._ended(math.inf, told)
+
+    def workers(self, trials: int) -> AbstractContextManager[Workers]:
+        """Share torch's threads out among so many trials."""
+        return workers(self.device, trials, worthwhile=worthwhile_threads(self.slots[0].parameters.total))
 
     def _live(self, epoch: int) -> list[int]:
         return [i for i, slot in enumerate(self.slots) if slot.status is None and epoch < slot.n_epochs]
@@ -218,7 +223,7 @@ class PackRun:
                 report(at)
 
     def _score_untrained(self, slot: int) -> None:
-        with workers(self.device, 1) as at_once:
+        with self.workers(1) as at_once:
             self._score(0, [slot], at_once, np.full(len(self.slots), math.nan))
 
     def _score(self, epoch: int, live: list[int], at_once: Workers, losses: np.ndarray) -> None:

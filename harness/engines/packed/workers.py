@@ -44,13 +44,18 @@ class Workers:
 
 
 @contextmanager
-def workers(device: torch.device, trials: int) -> Iterator[Workers]:
-    """Share torch's threads out among the trials of a pack, for a while; a GPU is kept busy by one."""
+def workers(device: torch.device, trials: int, *, worthwhile: int) -> Iterator[Workers]:
+    """Share torch's threads out among the trials of a pack, for a while; a GPU is kept busy by one.
+
+    A part gets no more of them than the `worthwhile` ones that its models are computed faster with: threads of one
+    computation wait for each other at every step of it, and where other processes want the core they wait long.
+    """
     available = torch.get_num_threads()
     count = min(available, trials) if device.type == "cpu" else 1
-    if count == 1:
-        yield Workers(1, None)
-        return
-    # A thread takes over torch's number of threads when it first computes.
-    with threads(available // count), ThreadPoolExecutor(count) as pool:
-        yield Workers(count, pool)
+    with threads(min(available // count, worthwhile)):
+        if count == 1:
+            yield Workers(1, None)
+            return
+        # A thread takes over torch's number of threads when it first computes.
+        with ThreadPoolExecutor(count) as pool:
+            yield Workers(count, pool)

@@ -16,6 +16,7 @@ import torch
 
 from harness import models, run_study
 from harness.engines import Outcome, Progress
+from harness.engines.device import threads
 from harness.engines.packed import engine as engine_module
 from harness.engines.packed import plan
 from harness.engines.packed.engine import PackedEngine
@@ -114,6 +115,26 @@ def test_a_study_grown_by_seeds_trains_the_new_ones_together(tmp_path: Path, tin
     found = engines(folder)
     assert (found["full", 0], found["full", 1], found["full", 2]) == (("packed", 1), ("packed", 2), ("packed", 2))
     assert records(folder)["full", 0]["seconds"]["timing"] == "solo"
+
+
+def test_a_pack_of_one_computes_with_as_many_threads_as_the_reference(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads of one tiny computation spend their time waiting for each other, most of all on a busy machine."""
+    used: list[int] = []
+    learn = PackRun.learn
+
+    def watched(self: PackRun, *args: Any) -> torch.Tensor:
+        used.append(torch.get_num_threads())
+        return learn(self, *args)
+
+    monkeypatch.setattr(PackRun, "learn", watched)
+    with threads(2):
+        engine, trials = expanded(tiny("seeds=1"))
+        (outcome,) = engine.train(trials[:1], report=lambda _: None)
+        assert torch.get_num_threads() == 2
+    assert (outcome.engine, outcome.pack_size, outcome.threads) == ("packed", 1, 1)
+    assert set(used) == {1} == {engine._reference.threads}
 
 
 def planted_failure(monkeypatch: pytest.MonkeyPatch, fails: Callable[[PackRun], Exception | None]) -> None:

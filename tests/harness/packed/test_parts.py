@@ -13,9 +13,10 @@ from rich.console import Console
 
 from harness.data import Split
 from harness.engines import Outcome, Progress
+from harness.engines.device import threads
 from harness.engines.packed.layout import Layout, Ragged
 from harness.engines.packed.rows import Rows, Stack
-from harness.engines.packed.workers import Workers
+from harness.engines.packed.workers import Workers, workers
 from harness.progress import Terminal
 from harness.study import Study
 from tests.harness.packed.conftest import expanded
@@ -33,6 +34,21 @@ def test_parts_hold_every_trial_once_and_keep_every_thread_busy(trials: int, lar
     assert max(sizes) <= max(largest, 1)
     assert max(sizes) - min(sizes) <= 1
     assert len(parts) >= min(trials, threads)
+
+
+@pytest.mark.parametrize(
+    ("trials", "worthwhile", "each"), [(1, 1, 1), (1, 4, 4), (2, 4, 2), (2, 1, 1), (3, 2, 1), (9, 4, 1)]
+)
+def test_a_part_gets_no_more_threads_than_are_worthwhile(trials: int, worthwhile: int, each: int) -> None:
+    def count(_: int) -> int:
+        torch.ones(2) @ torch.ones(2)
+        return torch.get_num_threads()
+
+    with threads(4):
+        with workers(CPU, trials, worthwhile=worthwhile) as at_once:
+            assert at_once.count == min(trials, 4)
+            assert at_once.map(count, range(trials)) == [each] * trials
+        assert torch.get_num_threads() == 4
 
 
 @pytest.mark.parametrize("batched", [False, True])
