@@ -15,6 +15,8 @@ from harness.trials import Trial
 
 # The share of a run's work after which its own pace is believed, whatever was estimated before.
 _BELIEVED = 0.02
+# The seconds of training that it is watched for before that; a run that is over sooner, by its share that is done.
+_WATCHED = 30.0
 _NAMED_ARMS = 3
 # The Trainer counts epochs in floating point.
 _ROUNDING = 1e-6
@@ -54,15 +56,19 @@ class Tally:
         self.total = 0
         self._estimate = 0.0
         self._clock = clock
-        self._began = self._opened = clock()
-        # The share of each trial that this run has trained, and the first time and step that it told of it.
+        self._began = clock()
+        # Since when the pace is watched: from the first step on, for what comes before it (imports, warm-up) comes once.
+        self._since = math.nan
+        self._watching = False
+        # The step from which each trial is watched, and the share of it that this run has trained since.
+        self._from: dict[str, int] = {}
         self._trained: dict[str, tuple[str, float]] = {}
         self._first: dict[str, tuple[float, int]] = {}
 
     def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> str:
         """Take in what is done and what is to do; return it in words."""
         self.running.clear()
-        self.total, self._estimate, self._opened = len(trials), estimate, self._clock()
+        self.total, self._estimate = len(trials), estimate
         for trial in trials:
             arm = self.arms[trial.arm]
             arm.seeds += 1
@@ -90,7 +96,11 @@ class Tally:
             self._first[trial.key] = self._clock(), progress.step
         self.running[trial.key] = progress
         if not trial.tuning:
-            self._trained[trial.key] = trial.arm, (progress.step - progress.began) / max(progress.steps, 1)
+            self._watching = self._watching or known
+            if not self._watching:
+                self._since = self._clock()
+            start = self._from.setdefault(trial.key, progress.began if self._watching else progress.step)
+            self._trained[trial.key] = trial.arm, (progress.step - start) / max(progress.steps, 1)
         return known and trial.key == next(reversed(self.running))
 
     def add(self, outcome: Outcome) -> None:
@@ -98,6 +108,7 @@ class Tally:
         trial = outcome.trial
         arm = self.arms[trial.arm]
         self.running.pop(trial.key, None)
+        self._watching = self._watching or trial.key in self._from
         if outcome.status != "interrupted":
             self.todo.pop(trial.key, None)
         if outcome.status in {"finished", "diverged"}:
@@ -111,7 +122,8 @@ class Tally:
         """Return the seconds that are left to do.
 
         By the arms' measured means, or the estimate where there are none; and both by the pace of this very run, which
-        the machine's other load, packs and wrong estimates slow down.
+        the machine's other load, packs and wrong estimates slow down, as far as it has been watched: a few steps say
+        little.
         """
         everything = [s for arm in self.arms.values() for s in arm.seconds]
         usual = statistics.fmean(everything) if everything else self._estimate
@@ -121,8 +133,9 @@ class Tally:
         trained = sum(cost[arm] * share for arm, share in self._trained.values())
         if trained == 0:
             return remaining if known or not self.todo else math.nan
-        pace = (self._clock() - self._opened) / trained
-        belief = min(1.0, trained / (trained + remaining) / _BELIEVED) if known else 1.0
+        watched, share = self._clock() - self._since, trained / (trained + remaining)
+        pace = watched / trained
+        belief = min(1.0, share / _BELIEVED, max(share, watched / _WATCHED)) if known else 1.0
         return float(remaining * pace**belief)
 
     def left_in_words(self, form: str) -> str:

@@ -164,6 +164,7 @@ def test_an_estimate_corrects_itself_while_the_first_trial_runs(estimate: float)
     clock, long = Clock(), trial("a", epochs=12)
     tally = Tally(clock)
     tally.open([long], {}, estimate)
+    tally.step(at(long, 0.0))
     found = []
     for minute in range(1, 12):
         clock.now = 60.0 * minute
@@ -172,10 +173,27 @@ def test_an_estimate_corrects_itself_while_the_first_trial_runs(estimate: float)
     assert found == pytest.approx([1] * 11)
 
 
+def test_a_few_steps_after_a_slow_start_move_the_estimate_little() -> None:
+    """Imports and warm-up take 40 s before the first step, the next ones five times as long as all the others."""
+    clock = Clock()
+    pack = [trial("a", seed) for seed in range(5)]
+    tally = Tally(clock)
+    tally.open(pack, {}, 87 / 5)
+    clock.now, found = 40.0, {}
+    for step in range(1, 45):
+        clock.now += 5.0 if step <= 4 else 1.0
+        for one in pack:
+            tally.step(Progress(trial=one, step=step, steps=44, epoch=step / 44, by_epoch=True))
+        found[step] = tally.left()
+    assert all(40 < found[step] < 150 for step in range(1, 6))
+    assert found[34] == pytest.approx(10, rel=0.5)
+
+
 def test_what_an_earlier_process_trained_says_nothing_of_this_ones_pace() -> None:
     clock, long = Clock(), trial("a", epochs=4)
     tally = Tally(clock)
     tally.open([long], {}, float("nan"))
+    tally.step(at(long, 2.0, began=200))
     clock.now = 60.0
     tally.step(at(long, 3.0, began=200))
     assert tally.left() == pytest.approx(60)
