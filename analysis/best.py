@@ -19,16 +19,20 @@ class BestArms:
     Parameters
     ----------
     highest
-        The arm with the highest mean; None when no arm finished.
+        The arm with the highest mean, the first of several that share it; None when no arm finished.
+    tied
+        The other arms that share it.
     in_play
         The arms that no comparison puts below another.
     below
         The arms that one does.
     not_compared
-        Arms in play whose comparison with the highest is not in the plan or has no verdict.
+        Arms in play whose comparison with the highest, or with one that is tied with it, is not in the plan or has no
+        verdict. Those that are tied are not among them.
     """
 
     highest: str | None
+    tied: tuple[str, ...]
     in_play: tuple[str, ...]
     below: tuple[str, ...]
     not_compared: tuple[str, ...]
@@ -55,16 +59,16 @@ def best_arms(
     }
     in_play = tuple(arm for arm in means if arm not in below)
     known = {arm: mean for arm, mean in means.items() if not math.isnan(mean)}
-    first = max if higher_is_better else min
-    highest = first(known, key=lambda arm: known[arm]) if known else None
+    best = (max if higher_is_better else min)(known.values(), default=math.nan)
+    # Of as many right answers, two means may differ in their last bits by the order of the sum.
+    top = [arm for arm, mean in known.items() if math.isclose(mean, best, rel_tol=1e-12)]
     answered = {frozenset((one.treatment, one.baseline)) for one in comparisons if one.verdict.label != "no verdict"}
     return BestArms(
-        highest=highest,
+        highest=top[0] if top else None,
+        tied=tuple(top[1:]),
         in_play=in_play,
         below=tuple(arm for arm in means if arm in below),
         not_compared=tuple(
-            arm
-            for arm in in_play
-            if highest is not None and arm != highest and frozenset((arm, highest)) not in answered
+            arm for arm in in_play if arm not in top and any(frozenset((arm, one)) not in answered for one in top)
         ),
     )

@@ -57,7 +57,7 @@ class Tally:
         self._estimate = 0.0
         self._clock = clock
         self._began = clock()
-        # Since when the pace is watched: from the first step on, for what comes before it (imports, warm-up) comes once.
+        # Since when the pace is watched: from the first step on, as what comes before it (imports, warm-up) comes once.
         self._since = math.nan
         self._watching = False
         # The step from which each trial is watched, and the share of it that this run has trained since.

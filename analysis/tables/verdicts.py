@@ -247,15 +247,15 @@ def _best(report: StudyReport) -> list[str]:
     best = report.best
     if best.highest is None or not report.comparisons:
         return []
-    others = [arm for arm in best.in_play if arm != best.highest]
-    if not others:
-        return [f"Best arm: {best.highest}; every other arm is below another one."]
+    highest = " and ".join((best.highest, *best.tied))
+    if best.in_play == (best.highest,):
+        return [f"Best arm: {highest}; every other arm is below another one."]
     note = (
-        f"Best mean: {best.highest}. Not distinguishable from the best arm: {', '.join(best.in_play)} "
+        f"Best mean: {highest}. Not distinguishable from the best arm: {', '.join(best.in_play)} "
         "(no corrected comparison puts one of them below another arm)."
     )
     if best.not_compared:
-        note += f" Without a verdict against {best.highest}: {', '.join(best.not_compared)}."
+        note += f" Without a verdict against {highest}: {', '.join(best.not_compared)}."
     return [note]
 
 

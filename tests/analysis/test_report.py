@@ -15,6 +15,7 @@ from analysis.errors import PlanError
 from analysis.mcnemar import mcnemar
 from analysis.multiplicity import joint_step_down
 from analysis.report import StudyReport, analyze
+from analysis.tables.verdicts import verdicts
 
 if TYPE_CHECKING:
     from conftest import StudyFolder
@@ -335,6 +336,19 @@ def test_the_best_arm_and_those_not_compared_with_it(study: StudyFolder) -> None
     assert best.below == ("lora-r2",)
     assert set(best.in_play) == {"full", "lora-r8"}
     assert best.not_compared == tuple({"full", "lora-r8"} - {best.highest})
+
+
+def test_arms_that_share_the_best_mean_are_both_named(tmp_path: Path, simulated: Any, write_study: Any) -> None:
+    rng = np.random.default_rng(5)
+    scores = simulated(rng, {"full": 0.8, "r2": 0.9, "other": 0.8}, seeds=4, examples=200)
+    scores["r4"] = scores["r2"][::-1]
+    report = analyze(write_study(tmp_path / "s", scores, analysis={"margin": 0.02}).root)
+    best = report.best
+    assert (best.highest, best.tied) == ("r2", ("r4",))
+    assert not {"r2", "r4"} & set(best.not_compared)
+    note = next(note for note in verdicts(report, "").notes if note.startswith("Best mean"))
+    assert note.startswith("Best mean: r2 and r4. Not distinguishable")
+    assert "against r2:" not in note
 
 
 def test_the_report_is_json_with_null_for_nan_and_the_reason_kept(study: StudyFolder) -> None:
