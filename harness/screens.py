@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -11,8 +11,13 @@ from rich.text import Text
 
 from harness.lock import Holder
 from harness.overview import StudyStatus
+from harness.settings import Arm
 from harness.study import Study
-from harness.tally import duration
+from harness.tally import counted, duration
+
+# Shown of every arm, and what an adapter and a freezing are known by.
+_SHOWN = {"training.learning_rate", "training.lr_scheduler_type", "training.num_train_epochs"}
+_NAMES = {"adapter.peft_type", "freeze.layers"}
 
 
 def show_status(console: Console, one: StudyStatus) -> None:
@@ -40,9 +45,9 @@ def show_status(console: Console, one: StudyStatus) -> None:
     if one.holder is not None:
         console.print(Text(_holder(one.holder)))
     if one.others:
-        console.print(
-            Text(f"{one.others} other trials in the folder belong to earlier settings of the study; kept, not read")
-        )
+        belong = "belongs" if one.others == 1 else "belong"
+        others = f"{counted(one.others, 'other trial')} in the folder {belong} to earlier settings of the study"
+        console.print(Text(f"{others}; kept, not read"))
     console.print()
 
 
@@ -55,6 +60,38 @@ def _holder(one: Holder) -> str:
     if one.signal and one.ended:
         return f"the last run was stopped by {one.signal} at {one.ended}{doing}"
     return f"{one.process} is gone without a word, last seen at {one.seen}{doing}; nothing that was recorded is lost"
+
+
+def _differences(arms: Iterable[Arm]) -> list[list[str]]:
+    """Return of each arm the dotted settings in which arms differ, besides those that every arm shows."""
+    flat = []
+    for arm in arms:
+        # Of an adapter what the study file says of it, for the rest are peft's own defaults.
+        written = arm.adapter.model_dump(exclude_unset=True) if arm.adapter else {}
+        freeze = arm.freeze.model_dump() if arm.freeze else {}
+        selection = arm.selection if isinstance(arm.selection, str) else arm.selection.model_dump()
+        parts = {"training": arm.training.model_dump(), "adapter": written, "freeze": freeze, "selection": selection}
+        flat.append({key: value for key, value in _dotted(parts) if key not in _SHOWN})
+    telling = set()
+    for key in {key for one in flat for key in one}:
+        part = key.partition(".")[0]
+        having = [one for one in flat if any(other.partition(".")[0] == part for other in one)]
+        # What some arms lack altogether is named by what it is, and further by what differs between those that have it.
+        if len({one.get(key) for one in having}) > 1 or (key in _NAMES and len(having) < len(flat)):
+            telling.add(key)
+    return [
+        [f"{key.removeprefix('training.')}={value}" for key, value in one.items() if key in telling] for one in flat
+    ]
+
+
+def _dotted(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{above}{name}.")
+        elif value is not None:
+            items = value if isinstance(value, list | tuple) else [value]
+            text = ",".join(f"{item:g}" if isinstance(item, float) else str(item) for item in items)
+            yield f"{above}{name}", f"[{text}]" if isinstance(value, list | tuple) else text
 
 
 def show_plan(
@@ -71,12 +108,14 @@ def show_plan(
     for column in ("parameters", "trainable", "share"):
         table.add_column(column, justify="right")
     table.add_column("settings")
-    for size, arm in zip(sizes, study.arms.values(), strict=True):
+    differences = _differences(study.arms.values())
+    for size, arm, own in zip(sizes, study.arms.values(), differences, strict=True):
         total, trainable = size["total"], size["trainable"]
         numbers = ["", "", ""] if total is None else [f"{total:,}", f"{trainable:,}", f"{100 * trainable / total:.2f}%"]
         training = arm.training
-        settings = f"lr {training.learning_rate:g} {training.lr_scheduler_type}, {training.num_train_epochs} epochs"
-        table.add_row(Text(size["arm"]), *numbers, Text(settings if arm.search is None else f"{settings}, tuned"))
+        epochs = counted(training.num_train_epochs, "epoch")
+        settings = [f"lr {training.learning_rate:g} {training.lr_scheduler_type}", epochs, *own]
+        table.add_row(Text(size["arm"]), *numbers, Text(", ".join(settings + ["tuned"] * (arm.search is not None))))
     if study.question:
         console.print(Text(study.question))
     console.print(table)
@@ -86,9 +125,10 @@ def show_plan(
         console.print(Text(remark))
     cells = len(study.arms) * len(study.seeds)
     searched = sum(arm.search.trials for arm in study.arms.values() if arm.search)
-    more = f", after {searched} trials that search for settings" if searched else ""
+    more = f", after {counted(searched, 'trial')} to search for settings" if searched else ""
     done = f"; {cells - ahead.to_run} of them have run" if ahead.to_run < cells else ""
-    console.print(Text(f"{cells} cells: {len(study.arms)} arms x {len(study.seeds)} seeds{more}{done}"))
+    shape = f"{counted(len(study.arms), 'arm')} x {counted(len(study.seeds), 'seed')}"
+    console.print(Text(f"{counted(cells, 'cell')}: {shape}{more}{done}"))
     if not ahead.to_run:
         console.print(Text("time: every cell has run"))
     elif ahead.seconds_left != ahead.seconds_left:
@@ -97,6 +137,5 @@ def show_plan(
         left = f"about {duration(ahead.seconds_left)} for the {ahead.to_run} to run"
         console.print(Text(f"time: {left}, trained as those measured were"))
     least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
-    console.print(
-        Text(f"smallest p that a test over {len(study.seeds)} seeds can give: {least}; the primary test has no floor")
-    )
+    tests = f"a test over {counted(len(study.seeds), 'seed')}"
+    console.print(Text(f"smallest p that {tests} can give: {least}; the primary test has no floor"))

@@ -82,7 +82,7 @@ class Tally:
             else:
                 arm.troubles.append(f"seed {trial.seed} {record.status}")
         arms = len(self.arms)
-        shape = f"{_plural(self.total, 'cell')} ({_plural(arms, 'arm')} x {_plural(self.total // arms, 'seed')})"
+        shape = f"{counted(self.total, 'cell')} ({counted(arms, 'arm')} x {counted(self.total // arms, 'seed')})"
         done = self.total - len(self.todo)
         if not self.todo:
             return f"{shape}: all done, nothing to run"
@@ -212,5 +212,6 @@ def duration(seconds: float) -> str:
     return f"{days} d {h} h" if h else f"{days} d"
 
 
-def _plural(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
+    """Return a count with its noun: ``1 seed``, ``8 seeds``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

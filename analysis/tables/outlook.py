@@ -12,6 +12,7 @@ from analysis.planning import Span
 from analysis.tables.digits import Scale, about, duration, percent, probability
 from analysis.tables.table import UNKNOWN, Table
 from analysis.tables.verdicts import mixed_times, planned_seeds, size
+from analysis.verdict import SEEDS_FOR_A_VERDICT
 from analysis.words import counted, in_packs
 
 _NEVER = "never"
@@ -54,6 +55,7 @@ def outlook_tables(outlook: Outlook, plan: AnalysisPlan) -> tuple[Table, Table]:
                 f"For {100 * POWER:.0f}% power at alpha / {outlook.n_comparisons} = "
                 f"{plan.alpha / outlook.n_comparisons:.3g}, over new seeds and new examples. Finds: the smallest true "
                 "gap that is found. Floor: the same with any number of seeds; below it only more sentences help.",
+                *_too_small(outlook, plan, margin),
                 *_one_run(outlook, scale, margin),
                 *_looks(outlook),
             ),
@@ -104,6 +106,22 @@ def _source(outlook: Outlook) -> str:
     )
 
 
+def _too_small(outlook: Outlook, plan: AnalysisPlan, margin: str) -> list[str]:
+    one = outlook.plans[0][1]
+    notes = []
+    if one.n_seeds < SEEDS_FOR_A_VERDICT:
+        notes.append(
+            f"{counted(one.n_seeds, 'seed')} an arm give an interval, but every verdict stays undecided: that takes "
+            f"{SEEDS_FOR_A_VERDICT} seeds."
+        )
+    if plan.metric == "accuracy" and not outlook.clustered and plan.margin < 1 / one.n_examples:
+        notes.append(
+            f"The margin of {margin} is smaller than one test sentence of {one.n_examples:,}, "
+            f"{_gap(Scale(share=True), 1 / one.n_examples)}."
+        )
+    return notes
+
+
 def _one_run(outlook: Outlook, scale: Scale, margin: str) -> list[str]:
     if math.isnan(outlook.one_run_gap):
         return []
@@ -129,13 +147,22 @@ def _span(span: Span[float] | Span[int | None], text: Callable[..., str]) -> str
 def _gaps(scale: Scale, span: Span[float]) -> str:
     if math.isnan(span.value):
         return UNKNOWN
-    factor, unit = (100, " pp") if scale.share else (1, "")
-    value, low, high = (f"{factor * gap:.2g}" for gap in (span.value, span.low, span.high))
+    value, low, high = (_figure(scale, gap) for gap in (span.value, span.low, span.high))
+    unit = " pp" if scale.share else ""
     return f"{value}{unit}" if low == high else f"{value}{unit} ({low} to {high})"
 
 
 def _gap(scale: Scale, gap: float) -> str:
-    return f"{100 * gap:.2g} pp" if scale.share else f"{gap:.2g}"
+    return f"{_figure(scale, gap)} pp" if scale.share else _figure(scale, gap)
+
+
+def _figure(scale: Scale, gap: float) -> str:
+    """Return a gap without its unit; none between two shares is larger than all of it."""
+    if scale.share and gap > 1:
+        return "more than 100"
+    figure = 100 * gap if scale.share else gap
+    text = f"{figure:.2g}"
+    return f"{float(text):.0f}" if figure > 99 and math.isfinite(figure) else text
 
 
 def _seeds(seeds: int | None) -> str:

@@ -14,7 +14,7 @@ from analysis.errors import PlanError
 from analysis.looks import thresholds
 from analysis.outlook import Outlook, Stated, outlook
 from analysis.plan import AnalysisPlan, parse_plan
-from analysis.planning import plan_comparison, stated_components
+from analysis.planning import Span, plan_comparison, stated_components
 from analysis.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.tables.outlook import outlook_tables
 
@@ -193,3 +193,31 @@ def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
     )
     assert found is not None
     assert found.plans[0][1].n_examples == 20_000
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "n_examples", "margin", "words"),
+    [
+        (2, 200, 0.02, "2 seeds an arm give an interval, but every verdict stays undecided: that takes 3 seeds."),
+        (3, 200, 0.004, "The margin of 0.4 pp is smaller than one test sentence of 200, 0.5 pp."),
+        (3, 200, 0.005, ""),
+    ],
+)
+def test_what_a_study_is_too_small_for_is_said_before_it_runs(
+    n_seeds: int, n_examples: int, margin: float, words: str
+) -> None:
+    plan = planned(margin=margin)
+    found = before(plan=plan, n_seeds=n_seeds, n_examples=n_examples)
+    assert found is not None
+    said = [note for note in outlook_tables(found, plan)[0].notes if "undecided" in note or "smaller than" in note]
+    assert said == ([words] if words else [])
+
+
+def test_no_gap_is_larger_than_all_of_it() -> None:
+    plan = planned()
+    found = before(n_seeds=3, n_examples=12)
+    assert found is not None
+    one = replace(found.plans[0][1], detectable_gap=Span(value=0.66, low=0.34, high=4.0))
+    one = replace(one, floor_gap=Span(value=0.998, low=0.1, high=1.2))
+    row = outlook_tables(replace(found, plans=(("a", one),)), plan)[0].rows[0]
+    assert row[1:3] == ("66 pp (34 to more than 100)", "100 pp (10 to more than 100)")
