@@ -134,7 +134,9 @@ class Manifest(Stored):
     name: str
     question: str | None = None
     study: dict[str, Any] = {}
+    study_file: str | None = None
     overrides: tuple[str, ...] = ()
+    asked_arms: tuple[str, ...] | None = None
     analysis: dict[str, Any] | None = None
     claims: list[dict[str, Any]] | None = None
     plan_history: tuple[PlanEntry, ...] = ()

@@ -23,6 +23,7 @@ def manifest_of(
     trials: tuple[Trial, ...],
     before: Manifest | None,
     finished: int,
+    asked: Sequence[str] | None,
 ) -> dict[str, Any]:
     """Return study.json; the history of plans grows where the plan or the arms changed.
 
@@ -32,6 +33,8 @@ def manifest_of(
         The manifest that is there.
     finished
         How many of the trials have finished.
+    asked
+        The arms that the command asked for; None where it named none.
     """
     resolved = study.model_dump(mode="json")
     frozen = {"frozen": provenance.now(), "trials_finished": finished}
@@ -52,7 +55,9 @@ def manifest_of(
         "name": study.name,
         "question": study.question,
         "study": resolved,
+        "study_file": study.file,
         "overrides": list(study.overrides),
+        "asked_arms": None if asked is None else list(asked),
         "analysis": resolved["analysis"],
         "claims": resolved["claims"],
         "plan_history": plans,
@@ -108,7 +113,12 @@ def trained_on(manifest: Mapping[str, Any], seeds: Sequence[int], finished: int)
     return {**manifest, "seed_history": history}
 
 
-def replaced(study: Study, data: TaskData, before: Manifest | None) -> tuple[str, ...]:
+def read_in_words(study: Study, data: TaskData, before: Manifest | None) -> tuple[str, ...]:
+    """Say what data was read, what is to be known of it, and whether it is other data than that of the last run."""
+    return data.corpus.in_words(), *data.corpus.remarks, *_replaced(study, data, before)
+
+
+def _replaced(study: Study, data: TaskData, before: Manifest | None) -> tuple[str, ...]:
     """Say that the data are others than those of the last run, where the study names the same ones."""
     if before is None or before.data.fingerprint in (None, data.fingerprint):
         return ()

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.candidates import tuned_arm
 from harness.errors import ResultsError
 from harness.lock import Holder, holder
 from harness.record import FINAL, Cell, Manifest, Store, StoredTrial
 from harness.settings import Data
 from harness.study import Study
-from harness.trials import KEY_VERSION, key_of
+from harness.trials import expand
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
 """Cells with these statuses are trained by a run."""
@@ -34,6 +35,8 @@ class ArmStatus:
         Its cells in the study.
     statuses : mapping of str to int
         How many of them have which status; `missing` have not run.
+    seeds_to_run : tuple of int
+        Seeds of the cells that a run would train.
     mean_seconds : float
         Training and evaluation of one trial; of a packed trial its share of the pack; NaN before the first.
     in_packs : bool
@@ -43,6 +46,7 @@ class ArmStatus:
     arm: str
     cells: int
     statuses: Mapping[str, int]
+    seeds_to_run: tuple[int, ...]
     mean_seconds: float
     in_packs: bool
 
@@ -78,7 +82,7 @@ class StudyStatus:
     @property
     def to_run(self) -> int:
         """Cells that a run would train: those that are missing, failed, interrupted or unreadable."""
-        return sum(arm.statuses.get(s, 0) for arm in self.arms for s in TO_RUN)
+        return sum(len(arm.seeds_to_run) for arm in self.arms)
 
     def to_json(self) -> dict[str, Any]:
         """Return what JSON can hold; None for a time that is not known."""
@@ -89,6 +93,7 @@ class StudyStatus:
                     "arm": a.arm,
                     "cells": a.cells,
                     "statuses": dict(a.statuses),
+                    "seeds_to_run": list(a.seeds_to_run),
                     "mean_seconds": known(a.mean_seconds),
                     "in_packs": a.in_packs,
                 }
@@ -134,15 +139,31 @@ def status(folder: Path) -> StudyStatus:
     return replace(found, holder=running)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a study's trials start from and are trained on.
+
+    Parameters
+    ----------
+    model : str
+        What decides, besides the seed, the model that a trial starts from.
+    data : str
+        Fingerprint of the processed data.
+    n_classes : int
+        The number of classes.
+    """
+
+    model: str
+    data: str
+    n_classes: int
+
+
 def foresee(
-    study: Study,
-    folder: Path,
-    *,
-    arms: Sequence[str] | None = None,
-    model: str | None = None,
-    data: str | None = None,
+    study: Study, folder: Path, *, arms: Sequence[str] | None = None, inputs: Inputs | None = None
 ) -> StudyStatus:
     """Say what a run of a study would find done and what it would train, from its results so far.
+
+    Trials are known by their keys, as a run knows them, whatever the study was when it last ran.
 
     Parameters
     ----------
@@ -152,9 +173,8 @@ def foresee(
         Its results, where there are some.
     arms : sequence of str, optional
         Those to train; default all.
-    model, data : str, optional
-        What identifies the model and the data now; default what the results were made with, as long as the study names
-        them in the same way.
+    inputs : Inputs, optional
+        Model and data as they are now; default those of the last run, as long as the study names them in the same way.
 
     Raises
     ------
@@ -162,35 +182,32 @@ def foresee(
         If the folder holds a study that cannot be read.
     """
     store = Store(folder)
-    manifest = store.manifest()
     chosen = list(study.arms if arms is None else arms)
+    inputs = inputs or _last_inputs(study, store)
     cells = {(arm, seed): Cell(arm=arm, seed=seed, key=_UNKNOWN) for arm in study.arms for seed in study.seeds}
-    found: dict[tuple[str, int], StoredTrial] = {}
-    if manifest is not None:
-        now = study.model_dump(mode="json")
-        same_input = _same_input(now, manifest)
-        same_input &= model in (None, manifest.model.identity) and data in (None, manifest.data.fingerprint)
-        then = manifest.study.get("arms")
-        arms_then = then if isinstance(then, Mapping) else {}
-        same = {arm for arm in study.arms if same_input and _agrees(arms_then.get(arm), now["arms"][arm])}
-        known = {(one.cell.arm, one.cell.seed): one for one in store.stored(manifest) if _is_current(one.cell.key)}
-        # A seed that the study left, or has yet to take up, has the settings of the arm's others but for the seed.
-        settings = {arm: one.record.settings for (arm, _), one in known.items() if one.record and one.record.settings}
-        more = [
-            Cell(arm=arm, seed=seed, key=key_of({**settings[arm], "seed": seed}))
-            for arm, seed in cells
-            if arm in same and arm in settings and (arm, seed) not in known
-        ]
-        found = {place: one for place, one in known.items() if place in cells and place[0] in same}
-        found |= {(one.cell.arm, one.cell.seed): one for one in store.cells(more, len(manifest.data.classes))}
-    trials = [found.get(place, StoredTrial(cell=cell, status="not run")) for place, cell in cells.items()]
-    others = store.others({one.cell.key for one in trials})
-    return _counted(study.name, chosen, [one for one in trials if one.cell.arm in chosen], others)
+    found: tuple[StoredTrial, ...] = ()
+    if inputs is not None:
+        source = {"model": inputs.model, "data": inputs.data}
+        tuned = {name: tuned_arm(study, name, arm, store=store, **source) for name, arm in study.arms.items()}
+        trials = expand(study, arms={name: arm for name, arm in tuned.items() if arm is not None}, **source)
+        found = store.cells([Cell(arm=t.arm, seed=t.seed, key=t.key) for t in trials], inputs.n_classes)
+    by_place = {(one.cell.arm, one.cell.seed): one for one in found}
+    stored = [by_place.get(place, StoredTrial(cell=cell, status="not run")) for place, cell in cells.items()]
+    others = store.others({one.cell.key for one in stored})
+    return _counted(study.name, chosen, [one for one in stored if one.cell.arm in chosen], others)
 
 
-def _is_current(key: str) -> bool:
-    """Whether a run would know the trial: results of an older version of the key are trained again."""
-    return key.startswith(f"{KEY_VERSION}-")
+def _last_inputs(study: Study, store: Store) -> Inputs | None:
+    """Return the model and the data of the last run; None where there was none, or the study names others."""
+    manifest = store.manifest()
+    if manifest is None or not _same_input(study.model_dump(mode="json"), manifest):
+        return None
+    started = (one.record.settings.get("model") for one in store.stored(manifest) if one.record is not None)
+    # Where no trial tells it: a head that every seed draws adds nothing to what identifies the checkpoint.
+    model = next((m for m in started if isinstance(m, str)), manifest.model.identity if study.head == "drawn" else None)
+    if model is None or manifest.data.fingerprint is None:
+        return None
+    return Inputs(model=model, data=manifest.data.fingerprint, n_classes=len(manifest.data.classes))
 
 
 def _same_input(now: Mapping[str, Any], manifest: Manifest) -> bool:
@@ -211,12 +228,16 @@ def _agrees(then: Any, now: Any) -> bool:
 
 def _counted(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], others: int) -> StudyStatus:
     states: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
+    to_run: dict[str, list[int]] = {arm: [] for arm in arms}
     seconds: dict[str, list[float]] = {arm: [] for arm in arms}
     packed: set[str] = set()
     troubles = []
     for trial in trials:
         cell, record = trial.cell, trial.record
-        states[cell.arm]["missing" if trial.status == "not run" else trial.status] += 1
+        status = "missing" if trial.status == "not run" else trial.status
+        states[cell.arm][status] += 1
+        if status in TO_RUN:
+            to_run[cell.arm].append(cell.seed)
         if record is not None and trial.status in FINAL:
             if record.all_seconds is not None:
                 seconds[cell.arm].append(record.all_seconds)
@@ -231,15 +252,13 @@ def _counted(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], othe
             arm=arm,
             cells=sum(counts.values()),
             statuses=dict(counts),
+            seeds_to_run=tuple(to_run[arm]),
             mean_seconds=statistics.fmean(seconds[arm]) if seconds[arm] else float("nan"),
             in_packs=arm in packed,
         )
         for arm, counts in states.items()
     )
-    left = sum(
-        sum(a.statuses.get(s, 0) for s in TO_RUN) * (usual if a.mean_seconds != a.mean_seconds else a.mean_seconds)
-        for a in counted
-    )
+    left = sum(len(a.seeds_to_run) * (usual if a.mean_seconds != a.mean_seconds else a.mean_seconds) for a in counted)
     return StudyStatus(
         name=name,
         arms=counted,

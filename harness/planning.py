@@ -12,6 +12,7 @@ from harness import checkpoints, corpus, inputs, models, pretrained, schedules
 from harness.data import check_holdouts, tokenise
 from harness.errors import DataError, ModelError
 from harness.hub import is_offline, is_on_hub, not_here
+from harness.overview import Inputs
 from harness.rehearsal import Rehearsal
 from harness.study import Study
 
@@ -35,10 +36,11 @@ class ArmSize:
     reason: str = ""
 
 
-def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | None]:
+def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | None, Inputs | None]:
     """Count every arm's parameters from the model's configuration; return them with remarks on how.
 
-    The third value is the number of test examples; None where the data are not on this machine.
+    The third value is the number of test examples; None where the data are not on this machine. The fourth is what
+    trials start from and are trained on; None where model or data are not here.
 
     Weights are loaded only to try an adapter other than plain LoRA, where they and the data are here. An arm that does
     not fit the model, or a configuration that cannot be loaded, is a reason beside the arm and no error: a plan says
@@ -62,7 +64,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     if n_train is not None:
         schedules.check(study, n_train)
     on_hub = is_on_hub(study.model, study.folder)
-    rehearsal = None
+    rehearsal = known = None
     try:
         checkpoint = checkpoints.locate(
             study.model,
@@ -79,6 +81,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
             tokenizer = checkpoints.tokenizer(checkpoint)
             data = tokenise(read, study.data, tokenizer)
             inputs.check(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
+            known = Inputs(model=checkpoint.start, data=data.fingerprint, n_classes=len(classes))
             rehearsal = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
         remarks += pretrained.remarks(checkpoint, classes=classes)
         if not on_hub:
@@ -90,6 +93,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
                 tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms),
                 tuple(remarks),
                 n_test,
+                None,
             )
         checkpoint = checkpoints.Checkpoint(
             name=study.model, source=study.model, revision=None, identity="", config=config()
@@ -113,7 +117,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
         remarks.append(
             f"trained beside adapters and layers that are not frozen: {', '.join(parts)} ({', '.join(names)})"
         )
-    return tuple(counted), tuple(remarks), n_test
+    return tuple(counted), tuple(remarks), n_test, known
 
 
 def _at_hand(study: Study, remarks: list[str]) -> corpus.Corpus | None:

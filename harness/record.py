@@ -146,6 +146,21 @@ class Store:
             say(f"{error}; set aside as {self._aside(folder)}, and it runs again")
             return None
 
+    def known_candidate(self, slot: str, *, search: str, number: int) -> Record | None:
+        """Return the record of a tuning trial as it stands, or None where there is none that can be used.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote it.
+        """
+        try:
+            return read_candidate(self._trial(slot, True), search=search, number=number)
+        except FormatError as error:
+            raise ResultsError(str(error)) from None
+        except RecordError:
+            return None
+
     def set_aside(self, trials: Sequence[StoredTrial]) -> list[str]:
         """Move the trials that cannot be read out of the way, and say so."""
         said = []

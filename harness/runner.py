@@ -21,7 +21,7 @@ from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
 from harness.heartbeat import Heartbeat
 from harness.interruption import Stop, stoppable
 from harness.lock import locked
-from harness.manifest import manifest_of, replaced, trained_on
+from harness.manifest import manifest_of, read_in_words, trained_on
 from harness.mirror import Mirror
 from harness.progress import Display
 from harness.record import FINAL, Store, stamped
@@ -118,7 +118,7 @@ def run_study(
         stoppable(display.stopping) as stop,
         Mirror(store.folder, storage, display.say) as mirror,
     ):
-        for line in (data.corpus.in_words(), *data.corpus.remarks, *replaced(study, data, before)):
+        for line in read_in_words(study, data, before):
             display.say(line)
         try:
             tuned, winners = tuned_arms(
@@ -146,7 +146,7 @@ def run_study(
         finished = sum(status == "finished" for status in statuses.values())
         if data.clusters is not None:
             store.write_clusters(data.test, data.clusters)
-        manifest = manifest_of(study, tuned, winners, checkpoint, data, trials, before, finished)
+        manifest = manifest_of(study, tuned, winners, checkpoint, data, trials, before, finished, arms)
         store.write_manifest(manifest)
         sweep = Sweep(study.name, trials, records, mirror)
         chosen = [trial for trial in trials if trial.arm in asked]

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.words import seeds_in_words
 from harness.lock import Holder
 from harness.overview import StudyStatus
 from harness.settings import Arm
@@ -40,6 +41,12 @@ def show_status(console: Console, one: StudyStatus) -> None:
         measured = one.seconds_left == one.seconds_left
         left = f"about {duration(one.seconds_left)} left" if measured else "time not known before the first trial"
         console.print(Text(f"{one.to_run} to run, {left}"))
+        arms_by_seeds: dict[tuple[int, ...], list[str]] = {}
+        for arm in one.arms:
+            if arm.seeds_to_run:
+                arms_by_seeds.setdefault(arm.seeds_to_run, []).append(arm.arm)
+        for seeds, arms in arms_by_seeds.items():
+            console.print(Text(f"  {seeds_in_words(seeds)}: {', '.join(arms)}"))
     else:
         console.print(Text("nothing to run"))
     if one.holder is not None:

@@ -61,12 +61,18 @@ class Study(Strict):
     claims: Any = Field(default_factory=list)
     # Private, so that where the file lies is neither a key of it nor part of what identifies a study.
     _folder: Path | None = PrivateAttr(None)
+    _file: str | None = PrivateAttr(None)
     _overrides: tuple[str, ...] = PrivateAttr(())
 
     @property
     def folder(self) -> Path | None:
         """The folder of the study file; relative paths that are not in the working folder are looked up here."""
         return self._folder
+
+    @property
+    def file(self) -> str | None:
+        """The study file, as it was given; None where the study comes from none."""
+        return self._file
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -133,6 +139,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
         size = f"{len(study.arms)} arms x {len(study.seeds)} seeds"
         raise StudyError([source.problem(("seeds",), f"expected at most {_MOST_CELLS} cells, got {size}")])
     study._folder = Path(path).absolute().parent
+    study._file = str(path)
     study._overrides = tuple(overrides)
     return study
 

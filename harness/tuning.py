@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import provenance
+from harness.candidates import search_identity
 from harness.data import TaskData
 from harness.engines import Engine, Outcome
 from harness.errors import ResultsError
 from harness.interruption import Stop
 from harness.mirror import Mirror
 from harness.progress import Display
-from harness.record import FINAL, Record, Store, digest, stamped
+from harness.record import FINAL, Record, Store, stamped
 from harness.search import Tuner
 from harness.settings import Arm, Best
 from harness.study import Study, replace
@@ -69,9 +70,7 @@ def _tune(
     if search is None:
         raise ResultsError(f"arm {name} declares no search")
     base = make_trial(study, name, arm, seed=TUNING_SEED, model=model, data=data.fingerprint, tuning=True)
-    # The key, not the content: what an earlier version trained otherwise is no candidate of this search.
-    depends_on = {"base": base.key, "space": search.model_dump(mode="json", exclude={"trials"})}
-    identity = digest(depends_on)
+    identity = search_identity(base, search)
     entropy = int(identity[:8], 16)
     tuner = Tuner(f"{study.name}: search of {name}", identity, search, entropy, mirror)
     display.tuning(name, 0, search.trials)

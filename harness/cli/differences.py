@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from analysis.words import seeds_in_words
@@ -13,13 +13,15 @@ _UNSAID = {"training", "selection", "search", "question", "name"}
 _ABSENT = object()
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, trained: Collection[str] = ()) -> tuple[str, ...]:
     """Name what differs, one line each.
 
     Parameters
     ----------
     then, now
         Two resolved studies, as the manifest holds them. What the older one does not know of is no difference.
+    trained
+        Arms of which trials are there, whether the older study had them or not.
 
     Examples
     --------
@@ -37,7 +39,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, .
     seeds, arms = then.get("seeds"), then.get("arms")
     return (
         *(_seeds(seeds, now["seeds"]) if isinstance(seeds, list) else ()),
-        *(_arms(arms, now["arms"]) if isinstance(arms, Mapping) else ()),
+        *(_arms(arms, now["arms"], trained) if isinstance(arms, Mapping) else ()),
         *rest,
     )
 
@@ -50,10 +52,15 @@ def _seeds(then: Sequence[int], now: Sequence[int]) -> Iterator[str]:
     yield f"{seeds_in_words(then)} then, {seeds_in_words(now)} now{kept}"
 
 
-def _arms(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+def _arms(then: Mapping[str, Any], now: Mapping[str, Any], trained: Collection[str]) -> Iterator[str]:
     gone, new = [arm for arm in then if arm not in now], [arm for arm in now if arm not in then]
     if gone:
         yield f"{_named(gone)}: taken away; {'its' if len(gone) == 1 else 'their'} trials are kept and not read"
+    back = [arm for arm in new if arm in trained]
+    if back:
+        one = len(back) == 1
+        yield f"{_named(back)}: {'comes' if one else 'come'} back; {'its' if one else 'their'} trials are there"
+    new = [arm for arm in new if arm not in trained]
     if new:
         yield f"{_named(new)}: new"
     common = [arm for arm in now if arm in then]

@@ -19,6 +19,7 @@ from harness.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    from harness.overview import Inputs
     from harness.study import Study
 
 
@@ -69,10 +70,10 @@ def plan(
 
     loaded = load(study, overrides)
     offline_if_unreachable(loaded)
-    sizes, remarks, n_test = _sizes(loaded)
+    sizes, remarks, n_test, inputs = _sizes(loaded)
     seeds = len(loaded.seeds)
     floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
-    ahead = foresee(loaded, results / loaded.name)
+    ahead = foresee(loaded, results / loaded.name, inputs=inputs)
     analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms))
     figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
     given = {name: figure for name, figure in figures.items() if figure is not None}
@@ -119,16 +120,21 @@ def plan(
         console.print("what it can find: known once the data are here; --test-examples N says it for N sentences")
 
 
-def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None]:
-    """Return each arm's parameter counts, or why they are not known; remarks; and the number of test examples."""
+def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None, Inputs | None]:
+    """Return parameter counts or why they are not known, remarks, the number of test examples, and the inputs."""
     from harness.errors import HarnessError
 
     try:
         with needs_training_libraries():
             from harness.planning import sizes
     except HarnessError as error:
-        return [{"arm": arm, "total": None, "trainable": None, "reason": str(error)} for arm in study.arms], [], None
-    counted, remarks, n_test = sizes(study)
+        return (
+            [{"arm": arm, "total": None, "trainable": None, "reason": str(error)} for arm in study.arms],
+            [],
+            None,
+            None,
+        )
+    counted, remarks, n_test, inputs = sizes(study)
     rows = [
         {
             "arm": size.arm,
@@ -138,4 +144,4 @@ def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None]:
         }
         for size in counted
     ]
-    return rows, list(remarks), n_test
+    return rows, list(remarks), n_test, inputs

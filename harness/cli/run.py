@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +23,7 @@ from harness.cli.shared import (
 
 if TYPE_CHECKING:
     from harness.overview import StudyStatus
+    from harness.progress import Display
     from harness.runner import RunSummary
     from harness.study import Study
 
@@ -73,25 +74,27 @@ def run(
 
     console = console_for(stderr=as_json)
     display = display_for(console)
-    chosen = asked_arms(loaded, None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()])
+    asked = None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()]
+    chosen = asked_arms(loaded, asked)
 
     where = [] if results == Path("results") else ["--results", str(results)]
     # A password is not shown; whoever pastes the command fills it in.
     there = [] if storage is None else ["--storage", shown_url(storage)]
+    only = [] if asked is None else ["--arms", ",".join(asked)]
 
-    def command(overrides: Sequence[str], only: Sequence[str] = ()) -> str:
-        return shlex.join(["harness", "run", str(study), *overrides, *only, *where, *there])
+    def command(*options: str) -> str:
+        return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *where, *there])
 
-    for line in _differences(loaded, results / loaded.name, command):
+    for line in _differences(loaded, results / loaded.name, asked, where):
         display.say(line)
     if dry_run:
-        ahead = _ahead(loaded, results / loaded.name, chosen)
+        ahead = _ahead(loaded, results / loaded.name, chosen, display)
         if as_json:
             print_json("run", [ahead.to_json()])
         else:
             show_status(console, ahead)
         return
-    summary = run_study(loaded, results, storage=storage, arms=chosen, display=display)
+    summary = run_study(loaded, results, storage=storage, arms=asked, display=display)
     if as_json:
         content = {
             "name": loaded.name,
@@ -104,19 +107,23 @@ def run(
         }
         print_json("run", [content])
     else:
-        only = [] if arms is None else ["--arms", arms]
-        for line in _ending(summary, command(loaded.overrides, only), command(loaded.overrides)):
+        for line in _ending(summary, command(*only), command()):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
 
 
-def _ahead(study: Study, folder: Path, arms: Sequence[str]) -> StudyStatus:
-    """Check everything as a run does, and say what it would train."""
-    from harness.overview import foresee
+def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) -> StudyStatus:
+    """Check everything as a run does, say what was read, and return what it would train."""
+    from harness.manifest import read_in_words
+    from harness.overview import Inputs, foresee
+    from harness.record import Store
     from harness.runner import prepare
 
-    checkpoint, data, _ = prepare(study)
-    return foresee(study, folder, arms=arms, model=checkpoint.identity, data=data.fingerprint)
+    checkpoint, data, _ = prepare(study, say=display.say)
+    for line in read_in_words(study, data, Store(folder).manifest()):
+        display.say(line)
+    inputs = Inputs(model=checkpoint.start, data=data.fingerprint, n_classes=len(data.classes))
+    return foresee(study, folder, arms=arms, inputs=inputs)
 
 
 def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:
@@ -142,21 +149,31 @@ def _last_of_each(overrides: Sequence[str]) -> list[str]:
     return list(by_key.values())
 
 
-def _differences(study: Study, folder: Path, command: Callable[[Sequence[str]], str]) -> list[str]:
+def _differences(study: Study, folder: Path, arms: Sequence[str] | None, where: Sequence[str]) -> list[str]:
     """Say what the results in the folder were last run with, where that differs."""
     from harness.cli.differences import differences
+    from harness.overview import foresee
     from harness.record import Store
 
     manifest = Store(folder).manifest()
     if manifest is None:
         return []
-    lines = differences(manifest.study, study.model_dump(mode="json"))
+    trained = []
+    if set(study.arms) - set(manifest.arms):
+        trained = [arm.arm for arm in foresee(study, folder).arms if set(arm.statuses) - {"missing"}]
+    lines = differences(manifest.study, study.model_dump(mode="json"), trained=trained)
     if not lines:
         return []
-    before = manifest.overrides
+    before = (manifest.study_file, manifest.overrides, manifest.asked_arms)
     hint = []
-    if before and study.overrides != before:
-        hint = [f"the last run was: {command(before)}"]
+    if manifest.study_file is None:
+        # Noted by an older version: the overrides are all that is known of the command.
+        if manifest.overrides and manifest.overrides != study.overrides:
+            hint = [f"the last run's overrides were: {shlex.join(manifest.overrides)}"]
+    elif before != (study.file, study.overrides, None if arms is None else tuple(arms)):
+        only = [] if manifest.asked_arms is None else ["--arms", ",".join(manifest.asked_arms)]
+        command = ["harness", "run", manifest.study_file, *manifest.overrides, *only, *where]
+        hint = [f"the last run was: {shlex.join(command)}"]
     return [f"{folder} was last run otherwise:", *(f"  {line}" for line in lines), *hint]
 
 

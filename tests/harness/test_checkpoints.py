@@ -272,7 +272,7 @@ def test_what_is_wrong_with_a_checkpoint_is_found_before_anything_runs(tiny: Pat
         run_study(study, tmp_path / "results")
     assert not (tmp_path / "results").exists()
     # And a plan says it.
-    arms, _, _ = planning.sizes(study)
+    arms, *_ = planning.sizes(study)
     assert all(arm.parameters is None and words in arm.reason for arm in arms)
     if damage == "pickle":
         assert prepare(study_of(tiny, "allow_pickle=true"))[0].weights == (tiny / "pytorch_model.bin",)

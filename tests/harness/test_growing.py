@@ -96,6 +96,22 @@ def test_a_run_says_what_differs_and_every_command_that_it_prints_can_be_pasted(
     before = next(line for line in out.splitlines() if line.startswith("the last run was: ")).partition(": ")[2]
     assert shlex.split(before) == shlex.split(whole)
 
+    # Another file of the same name: the command names the file and the arms that were given then.
+    other = tiny_file.with_name("other file.yaml")
+    other.write_text(tiny_file.read_text())
+    _, out, _ = command("run", other, "--results", "my results", "seeds=1", "--dry-run")
+    assert (
+        f"the last run was: harness run {tiny_file} 'seeds=[5]' --arms lora-r2 --results 'my results'"
+        in out.splitlines()
+    )
+    # A manifest of an older version does not tell them, so nothing is made up.
+    path = Path("my results/tiny/study.json")
+    older = {key: value for key, value in manifest(path.parent).items() if key not in {"study_file", "asked_arms"}}
+    path.write_text(json.dumps(older))
+    _, out, _ = command("run", other, "--results", "my results", "seeds=1", "--dry-run")
+    assert "the last run's overrides were: 'seeds=[5]'" in out.splitlines()
+    assert "the last run was: " not in out
+
 
 def test_the_same_starts_from_the_overrides_of_the_last_run(command: Command, tiny_file: Path) -> None:
     assert command("run", tiny_file, "--same")[0] == 2
@@ -167,13 +183,53 @@ def test_a_plan_speaks_of_the_study_that_is_asked_about(command: Command, tiny_f
     assert "15 cells: 3 arms x 5 seeds; 6 of them have run" in command("plan", tiny_file, "seeds=5")[1]
 
 
+def test_what_has_run_is_known_whatever_the_study_was_last(command: Command, tiny_file: Path) -> None:
+    def foreseen(*overrides: str) -> tuple[int, int, int]:
+        arguments = (tiny_file, *overrides, "--json")
+        dry = json.loads(command("run", *arguments, "--dry-run")[1])["studies"][0]
+        planned = json.loads(command("plan", *arguments)[1])["studies"][0]
+        assert planned["seconds_left"] is not None
+        return dry["to_run"], planned["to_run"], dry["others"]
+
+    command("run", tiny_file, "seeds=1")
+    command("run", tiny_file, "seeds=1", "arms.lora-r2=null")
+    # The arm left, and comes back.
+    assert foreseen("seeds=1") == (0, 0, 0)
+    out = command("run", tiny_file, "seeds=2", "--dry-run")[1]
+    assert "  arm lora-r2: comes back; its trials are there" in out.splitlines()
+    assert "not measured" not in out
+    # The same name with settings of which nothing has run is new.
+    out = command("run", tiny_file, "arms.lora={adapter: {peft_type: LORA, r: 1}}", "--dry-run")[1]
+    assert "  arm lora: new" in out.splitlines()
+    # The data were others, and are the same again.
+    command("run", tiny_file, "data.train_size=40", "--arms", "full", "seeds=1")
+    assert foreseen() == (3, 3, 1)
+    # Nothing tells what the study was last.
+    Path("results/tiny/study.json").unlink()
+    assert foreseen("seeds=1") == (0, 0, 1)
+
+
+def test_a_tuned_arm_that_left_is_known_by_the_winner_of_its_search(command: Command, tiny_file: Path) -> None:
+    def to_run(*overrides: str) -> int:
+        return int(json.loads(command("run", tiny_file, *overrides, "--dry-run", "--json")[1])["studies"][0]["to_run"])
+
+    search = "arms.full.search={trials: 2, fraction: 0.25, space: {training.learning_rate: {low: 1e-4, high: 1e-2}}}"
+    fewer = ("arms.lora-r4=null", "seeds=1")
+    assert to_run(search, *fewer) == 2
+    command("run", tiny_file, search, *fewer)
+    command("run", tiny_file, *fewer, "arms.full=null", "analysis={}")
+    assert to_run(search, *fewer) == 0
+    assert to_run(search.replace("trials: 2", "trials: 3"), *fewer) == 1
+
+
 def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(command: Command, tiny_file: Path) -> None:
     def everything() -> dict[str, int]:
         return {str(path): path.stat().st_mtime_ns for path in Path.cwd().rglob("*")}
 
     code, out, _ = command("run", tiny_file, "--dry-run")
     assert (code, everything()) == (0, {})
-    assert "6 to run, time not known before the first trial" in out
+    assert "6 to run, time not known before the first trial\n  seeds 0, 1: full, lora-r2, lora-r4\n" in out
+    assert out.startswith("data: embedded/sentiment")
     command("run", tiny_file, "seeds=1", "--arms", "full")
     before = everything()
     code, out, _ = command("run", tiny_file, "--dry-run", "--json", "--arms", "full,lora-r4")
@@ -183,7 +239,9 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(command: Comman
         ("full", {"finished": 1, "missing": 1}),
         ("lora-r4", {"missing": 2}),
     ]
-    assert "last run otherwise" in command("run", tiny_file, "--dry-run")[1]
+    out = command("run", tiny_file, "--dry-run")[1]
+    assert "last run otherwise" in out
+    assert "\n  seed 1: full\n  seeds 0, 1: lora-r2, lora-r4\n" in out
     assert command("run", tiny_file, "--dry-run", "arms.lora.adapter.target_modules=[x]")[0] == 2
 
 

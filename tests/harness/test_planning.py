@@ -44,12 +44,12 @@ def study(tmp_path: Path) -> Callable[..., Study]:
 
 def test_the_classes_are_counted_and_what_was_read_is_said(study: Callable[..., Study]) -> None:
     two = study(["a,x", "b,y"], ["a,x", "c,y", "c,y"])
-    (one_size,), remarks, n_test = sizes(two)
+    (one_size,), remarks, n_test, _ = sizes(two)
     assert n_test == 3
     assert remarks[0].startswith("data: ")
     assert "train.csv (2 rows, sha256 " in remarks[0]
     assert [remark[:6] for remark in remarks[1:]] == ["1 of 3", "1 of 3"]
-    (other_size,), _, _ = sizes(study(["a,x", "b,y", "d,z"], ["a,x", "c,y"]))
+    (other_size,), *_ = sizes(study(["a,x", "b,y", "d,z"], ["a,x", "c,y"]))
     assert one_size.parameters is not None
     assert other_size.parameters is not None
     assert other_size.parameters.total > one_size.parameters.total
@@ -88,7 +88,7 @@ def test_a_folder_that_is_not_here_is_no_data_set_of_the_hub(study: Callable[...
     loaded = study(["a,x", "b,y"], ["a,x", "b,y"], "data.path=reviews")
     with pytest.raises(DataError, match=f"no file or folder reviews in the working folder, {tmp_path}"):
         sizes(loaded)
-    _, remarks, n_test = sizes(study(["a,x", "b,y"], ["a,x", "b,y"], "data.path=org/reviews"))
+    _, remarks, n_test, _ = sizes(study(["a,x", "b,y"], ["a,x", "b,y"], "data.path=org/reviews"))
     assert n_test is None
     assert remarks[0].startswith("two classes are assumed: data set 'org/reviews' cannot be loaded")
 
@@ -99,7 +99,7 @@ def test_online_a_plan_downloads_nothing_and_says_so(
     loaded = study(["a,x", "b,y"], ["a,x", "b,y"], "data.path=reviews")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setattr(datasets, "load_dataset", None)
-    _, remarks, _ = sizes(loaded)
+    _, remarks, *_ = sizes(loaded)
     assert remarks[0].startswith(f"no file or folder reviews in the working folder, {tmp_path}; on the Hub, a plan")
 
 
