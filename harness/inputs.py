@@ -13,7 +13,7 @@ from torch import nn
 from harness.checkpoints import Checkpoint
 from harness.data import Split
 from harness.errors import DataError, ModelError, in_short
-from harness.pretrained import for_classes
+from harness.pretrained import for_classes, whatever
 from harness.quiet import quiet
 from harness.settings import Data
 
@@ -47,7 +47,7 @@ def check(checkpoint: Checkpoint, splits: Sequence[Split], layout: Data, pad_tok
     DataError
         If the longest example is longer than the model reads.
     ModelError
-        If the tokenizer gives tokens that the model does not know.
+        If the model cannot be built, or the tokenizer gives tokens that it does not know.
     """
     rows = [row for split in splits for row in split.features]
     with quiet():
@@ -76,7 +76,7 @@ def check(checkpoint: Checkpoint, splits: Sequence[Split], layout: Data, pad_tok
 
 def _hollow(checkpoint: Checkpoint) -> Any:
     """Return the model with weights that take no memory: each is one zero, seen from everywhere."""
-    with accelerate.init_empty_weights(include_buffers=False):
+    with whatever(checkpoint), accelerate.init_empty_weights(include_buffers=False):
         model = transformers.AutoModelForSequenceClassification.from_config(
             for_classes(checkpoint.config, 2), trust_remote_code=False
         )

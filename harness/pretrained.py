@@ -60,7 +60,7 @@ def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> Pr
         If there is no such classification model, a weight of the backbone is missing or has another shape, or the
         head that shall be kept is not there.
     """
-    with _whatever(checkpoint):
+    with whatever(checkpoint):
         config = for_classes(checkpoint.config, n_classes)
         skeleton = _skeleton(checkpoint, config)
         prefix = f"{skeleton.base_model_prefix}."
@@ -245,7 +245,7 @@ def _classes(head: dict[str, tuple[int, ...]]) -> int:
 
 
 @contextmanager
-def _whatever(checkpoint: Checkpoint) -> Iterator[None]:
+def whatever(checkpoint: Checkpoint) -> Iterator[None]:
     """Turn whatever a library raises on a user's checkpoint into one message."""
     with quiet():
         try:

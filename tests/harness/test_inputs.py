@@ -104,3 +104,8 @@ def test_what_no_length_helps_is_the_model_s_own_reason() -> None:
     found = checkpoint("bert", {**SMALL, "type_vocab_size": 0})
     with pytest.raises(ModelError, match=r"model x cannot read the data: .*index"):
         check(found, [5, 6, 7])
+
+
+def test_a_configuration_that_makes_no_model_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"model x cannot be loaded: .*nope"):
+        check(checkpoint("bert", {**SMALL, "hidden_act": "nope"}), [5, 6, 7])
