@@ -41,7 +41,10 @@ def near(received: object, allowed: Iterable[str]) -> str:
     "; did you mean 'margin'?"
     """
     by_lower = {text.lower(): text for text in allowed}
-    matches = difflib.get_close_matches(str(received).lower(), list(by_lower), n=1, cutoff=0.6)
+    word = str(received).lower()
+    # A short form, such as acc or f1, may be less like its own word than like another one.
+    short = [text for text in by_lower if text.startswith(word) or word in text.split("_")] if len(word) > 1 else []
+    matches = short if len(short) == 1 else difflib.get_close_matches(word, list(by_lower), n=1, cutoff=0.6)
     return f"; did you mean {by_lower[matches[0]]!r}?" if matches else ""
 
 

@@ -14,7 +14,7 @@ import transformers
 
 from harness import embedded, weights
 from harness.errors import ModelError, in_short
-from harness.hub import find, is_on_hub, not_here
+from harness.hub import find, is_on_hub, meant, not_here
 from harness.quiet import quiet
 from harness.tokenizer_file import follow
 
@@ -111,7 +111,7 @@ def locate(
     if here is not None:
         return _local(name, here, keep_head, allow_pickle)
     if not is_on_hub(name, beside):
-        raise ModelError(f"model: {not_here(name, beside)}")
+        raise ModelError(f"model: {not_here(name, beside)}{meant(name, beside)}")
     try:
         with quiet():
             file = Path(huggingface_hub.hf_hub_download(name, "config.json", revision=revision))

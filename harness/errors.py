@@ -74,8 +74,26 @@ def did_you_mean(received: object, allowed: Iterable[str]) -> str:
     >>> did_you_mean("learning_rat", ["learning_rate", "weight_decay"])
     "; did you mean 'learning_rate'?"
     """
-    near = get_close_matches(str(received), list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(received, allowed)
+    return f"; did you mean {near!r}?" if near is not None else ""
+
+
+def nearest(received: object, allowed: Iterable[str]) -> str | None:
+    """Return the nearest allowed name, or None where none is near."""
+    return next(iter(get_close_matches(str(received), list(allowed), n=1, cutoff=0.6)), None)
+
+
+def as_share(received: object) -> str:
+    """Return a hint for a percentage where a number belongs, or an empty text.
+
+    >>> as_share("30%"), as_share("0.3"), as_share("a%")
+    ('; write a share such as 0.3', '', '')
+    """
+    text = received.strip() if isinstance(received, str) else ""
+    try:
+        return f"; write a share such as {float(text.removesuffix('%')) / 100:g}" if text.endswith("%") else ""
+    except ValueError:
+        return ""
 
 
 def first_line(error: BaseException) -> str:

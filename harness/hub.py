@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness import embedded
+from harness.errors import nearest
 
 if TYPE_CHECKING:
     from harness.study import Study
@@ -57,9 +58,22 @@ def not_here(name: str, beside: Path | None = None) -> str:
     there = ""
     if beside is not None and not Path(name).is_absolute() and beside.resolve() != Path.cwd().resolve():
         there = f", nor beside the study file, in {beside.resolve()}"
-    return (
-        f"no file or folder {name}{'' if Path(name).is_absolute() else f' in the working folder, {Path.cwd()}'}{there}"
-    )
+    here = "" if Path(name).is_absolute() else f" in the working folder, {Path.cwd()}"
+    return f"no file or folder {name}{here}{there}"
+
+
+def meant(name: str, beside: Path | None = None) -> str:
+    """Return ``; did you mean 'x'?`` for the nearest name in the folder where a name was looked for, or an empty text."""
+    for base in (Path(), beside or Path()):
+        try:
+            folder = (base / Path(name).expanduser()).parent
+            names = sorted(one.name for one in folder.iterdir() if not one.name.startswith("."))
+        except (OSError, RuntimeError, ValueError):
+            continue
+        near = nearest(Path(name).name, names)
+        if near is not None:
+            return f"; did you mean {str(Path(name).parent / near)!r}?"
+    return ""
 
 
 def is_offline() -> bool:

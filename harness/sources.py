@@ -10,7 +10,7 @@ from typing import Any
 from harness import embedded, files
 from harness.errors import DataError, did_you_mean, in_short
 from harness.files import KINDS, Table
-from harness.hub import find, is_on_hub, not_here
+from harness.hub import find, is_on_hub, meant, not_here
 from harness.origin import Origin, Part
 from harness.quiet import quiet
 from harness.settings import Data
@@ -51,7 +51,7 @@ def read(data: Data, beside: Path | None = None) -> tuple[Table, Table | None, O
         _check_ignored(data, "revision")
         return _local(data, path.absolute(), needed, wanted)
     if not is_on_hub(data.path, beside):
-        raise DataError(f"data.path: {not_here(data.path, beside)}")
+        raise DataError(f"data.path: {not_here(data.path, beside)}{meant(data.path, beside)}")
     return _from_hub(data, beside, wanted)
 
 
@@ -233,7 +233,7 @@ def _from_hub(data: Data, beside: Path | None, wanted: Collection[str]) -> tuple
             f"data set {data.path!r} cannot be loaded: {not_here(data.path, beside)}, and from the Hub: "
             f"{in_short(cause)}. Without a network, give a local copy: "
             "data.path=FOLDER with one .parquet, .csv or .json file for each split, and data.name=null; or "
-            "data.path=embedded/sentiment"
+            f"data.path=embedded/sentiment{meant(data.path, beside)}"
         ) from None
     place = data.path if data.name is None else f"{data.path} ({data.name})"
     names = _named(data, loaded, f"data set {place}")

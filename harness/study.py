@@ -127,6 +127,9 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
     """
     source = document.read(Path(path), overrides)
     raw = source.data
+    of_claims = next((key for key in ("systems", "reports") if key in raw), None)
+    if of_claims and "arms" not in raw:
+        raise StudyError([source.problem((of_claims,), f"this is a claims file; it is for harness audit {path}")])
     problems = [*source.problems, *problems_of(source, (), _StudyFile, raw)]
     cells, more = expand_arms(source)
     problems += more

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.document import Document, Path_
-from harness.errors import Problem, did_you_mean
+from harness.errors import Problem, as_share, did_you_mean
 from harness.settings import ArmFile, Best, Data, Freeze, LoraAdapter, Scalar, Search, Strict, Training
 
 # What pydantic calls the types of YAML.
@@ -102,6 +102,8 @@ def message_of(detail: ErrorDetails, where: Path_, model: type[BaseModel]) -> st
     hint = ""
     if kind == "literal_error" and isinstance(received, str):
         hint = did_you_mean(received, re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+    if kind in {"float_type", "float_parsing"}:
+        hint = as_share(received)
     return f"{expected}, got {shown(received)} ({_kind(received)}){hint}"
 
 

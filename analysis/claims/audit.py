@@ -111,9 +111,12 @@ def _require_a_pair(claims: ClaimsFile, own: Outcomes) -> None:
     pairs = [set(report.arms(pair)) for report in claims.reports for pair in report.pairs]
     if any(arms <= set(own.arms) for arms in pairs):
         return
-    hints = [f"{arm!r}{near(arm, own.arms)}" for arm in sorted({arm for arms in pairs for arm in arms} - set(own.arms))]
+    others = sorted({arm for arms in pairs for arm in arms} - set(own.arms))
+    if not others:
+        raise AnalysisError(f"{own.folder} can stand beside no pair: the claims hold none, since one takes two systems")
+    hints = [f"{arm!r}" + (f" ({meant[2:]})" if (meant := near(arm, own.arms)) else "") for arm in others]
     raise AnalysisError(
-        f"{own.folder} has both arms of no pair: its arms are {', '.join(own.arms)}, the claims are about "
+        f"{own.folder} has both arms of no pair: its arms are {', '.join(own.arms)}; the claims are about "
         f"{', '.join(hints)}; name a system's arm in the claims file, such as arm: {own.arms[-1]}"
     )
 

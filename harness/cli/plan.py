@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
     from harness.study import Study
 
 
+def _share(text: str) -> float:
+    """Read a share of the test sentences, as an option of the command line."""
+    from harness.errors import as_share
+
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        hint = as_share(text)
+        raise typer.BadParameter(f"expected a share from 0 to 1{'' if hint else ', such as 0.08'}, got {text!r}{hint}")
+    return share
+
+
 def plan(
     study: StudyFile,
     overrides: Overrides = None,
@@ -30,7 +45,10 @@ def plan(
     seed_sd: Annotated[
         float | None,
         typer.Option(
-            help="Supposed SD over seeds of a run's accuracy; before a run 0.01, one point.", show_default=False
+            help="Supposed SD over seeds of a run's accuracy; before a run 0.01, one point.",
+            parser=_share,
+            metavar="SHARE",
+            show_default=False,
         ),
     ] = None,
     discordance: Annotated[
@@ -38,12 +56,19 @@ def plan(
         typer.Option(
             help="Supposed share of test sentences on which one run of each arm differs in being right; before a run "
             "0.08.",
+            parser=_share,
+            metavar="SHARE",
             show_default=False,
         ),
     ] = None,
     rerun_discordance: Annotated[
         float | None,
-        typer.Option(help="The same for two seeds of one arm; before a run 0.05.", show_default=False),
+        typer.Option(
+            help="The same for two seeds of one arm; before a run 0.05.",
+            parser=_share,
+            metavar="SHARE",
+            show_default=False,
+        ),
     ] = None,
     test_examples: Annotated[
         int | None,

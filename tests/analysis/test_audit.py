@@ -604,7 +604,9 @@ def test_published_times_are_held_against_no_measured_one(own: Any) -> None:
 
 def test_own_results_of_other_arms_are_refused(own: Any) -> None:
     outcomes = load(own(full=0.88, lora4=0.86).root)
-    with pytest.raises(AnalysisError, match="its arms are full, lora4, the claims are about 'lora'; did you mean"):
+    with pytest.raises(
+        AnalysisError, match=r"its arms are full, lora4; the claims are about 'lora' \(did you mean 'lora4'\?\); name"
+    ):
         judged(SMALL, own=outcomes)
 
 

@@ -105,6 +105,13 @@ def test_all_problems_come_in_one_report_each_with_its_path() -> None:
     assert "did you mean 'drop_seed'?" in found["analysis.failed_trials"]
 
 
+@pytest.mark.parametrize(
+    ("short", "meant"), [("acc", "accuracy"), ("f1", "macro_f1"), ("mc", "mcc"), ("bal", "balanced_accuracy")]
+)
+def test_a_short_form_of_a_metric_is_understood(short: str, meant: str) -> None:
+    assert said({"metric": short})["analysis.metric"].endswith(f"got {short!r}; did you mean {meant!r}?")
+
+
 @pytest.mark.parametrize("margin", [0, 1, -0.01, float("nan"), float("inf"), "0.01", True, None])
 def test_a_margin_outside_its_range_or_type_is_refused(margin: object) -> None:
     assert set(said({"margin": margin})) == {"analysis.margin"}

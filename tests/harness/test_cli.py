@@ -127,9 +127,33 @@ def test_what_is_no_study_file_is_refused(command: Callable[..., Any], written: 
     assert_refused(command("run", tmp_path / "stduy.yaml"), "no such file; did you mean", "study.yaml")
 
 
+def test_a_claims_file_is_for_the_audit(command: Callable[..., Any]) -> None:
+    claims = Path(__file__).parents[2] / "studies" / "claims" / "distilbert.yaml"
+    result = command("run", claims)
+    assert_refused(result, f"systems: this is a claims file; it is for harness audit {claims}")
+    assert len(result[2].splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [
+        ("--discordance", "8%", "expected a share from 0 to 1, got '8%'; write a share such as 0.08"),
+        ("--seed-sd", "5", "expected a share from 0 to 1, such as 0.08, got '5'"),
+        ("--rerun-discordance", "nan", "expected a share from 0 to 1, such as 0.08, got 'nan'"),
+    ],
+)
+def test_a_share_is_no_percentage(
+    command: Callable[..., Any], written: Written, option: str, text: str, words: str
+) -> None:
+    code, _, err = command("plan", written(), option, text)
+    assert code == 2
+    assert words in " ".join(err.replace("│", " ").split())
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
+        ("data.test_fraction=30%", "expected a number, got '30%' (text); write a share such as 0.3"),
         ("seeds", "expected key=value"),
         ("seeds=ten", "seeds: expected a count of seeds or a list"),
         ("training.learning_rat=1", "training.learning_rat: unknown key; did you mean 'learning_rate'?"),

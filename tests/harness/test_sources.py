@@ -13,7 +13,7 @@ from typing import Any
 import datasets
 import pytest
 
-from harness import corpus
+from harness import corpus, sources
 from harness.errors import DataError
 from harness.settings import Data
 from harness.study import load_study
@@ -265,3 +265,14 @@ def test_a_file_that_may_not_be_read_or_is_none_is_one_message(here: Path) -> No
     (folder / "train.csv").unlink()
     (folder / "train.csv").mkdir()
     assert "no split 'train'; there are validation" in refused("d")
+
+
+def test_a_misspelt_file_is_told_of_the_one_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "beside" / "data").mkdir(parents=True)
+    (tmp_path / "beside" / "data" / "reviews.csv").write_text("sentence,label\na,0\nb,1\n")
+    monkeypatch.chdir(tmp_path)
+    for path, beside in (("beside/data/review.csv", None), ("data/review.csv", tmp_path / "beside")):
+        with pytest.raises(
+            DataError, match=f"no file or folder {path} .*; did you mean '{path.replace('w.', 'ws.')}'\\?"
+        ):
+            sources.read(Data(path=path, test_fraction=0.5), beside)
