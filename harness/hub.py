@@ -63,7 +63,7 @@ def not_here(name: str, beside: Path | None = None) -> str:
 
 
 def meant(name: str, beside: Path | None = None) -> str:
-    """Return ``; did you mean 'x'?`` for the nearest name in the folder where a name was looked for, or an empty text."""
+    """Return ``; did you mean 'x'?`` for the nearest name in the folders where it was looked for, or an empty text."""
     for base in (Path(), beside or Path()):
         try:
             folder = (base / Path(name).expanduser()).parent
