@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.looks import note_look
-from harness.cli.shared import AsJson, Format, complain, console_for, print_json, results_of
+from harness.cli.shared import AsJson, Format, Root, complain, console_for, print_json, results_of
 
 if TYPE_CHECKING:
     from analysis.report import StudyReport
 
 
 def analyze(
-    folder: Annotated[
-        Path, typer.Argument(metavar="[RESULTS]", help="One study's results, or the folder of all.")
-    ] = Path("results"),
+    study: Annotated[
+        Path | None,
+        typer.Argument(metavar="[STUDY]", help="A study file or its results; default every study."),
+    ] = None,
+    results: Root = Path("results"),
     form: Annotated[
         Format, typer.Option("--format", help="What to print; both reports are written in any case.")
     ] = Format.terminal,
@@ -53,10 +55,11 @@ def analyze(
     from analysis import analyze as analyze_folder
     from analysis.errors import AnalysisError
 
-    alone = (folder / "study.json").exists()
+    folders = results_of(study, results)
+    alone = folders == [study or results] or (study is not None and study.is_file())
     reports: dict[Path, StudyReport] = {}
     refused = []
-    for path in results_of(folder):
+    for path in folders:
         try:
             reports[path] = analyze_folder(path, resamples=resamples)
         except AnalysisError as error:

@@ -19,6 +19,7 @@ from harness.cli.shared import (
     load,
     needs_training_libraries,
     print_json,
+    results_option,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def run(
     asked = None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()]
     chosen = asked_arms(loaded, asked)
 
-    where = [] if results == Path("results") else ["--results", str(results)]
+    where = results_option(results)
     # A password is not shown; whoever pastes the command fills it in.
     there = [] if storage is None else ["--storage", shown_url(storage)]
     only = [] if asked is None else ["--arms", ",".join(asked)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,6 +45,7 @@ SCHEMA = 1
 """The version of what commands print as JSON."""
 
 _FILE_WIDTH = 120
+_FIRST = "run a study first: harness run studies/quickstart.yaml"
 _WIDTHS = range(20, 1001)
 
 
@@ -67,15 +70,42 @@ def load(path: Path, overrides: Sequence[str] | None) -> Study:
     return load_study(path, overrides or (), checks=[check])
 
 
-def results_of(folder: Path) -> list[Path]:
-    """Return the folders of results at or below a folder; an error where there is none."""
+def results_of(asked: Path | None, results: Path) -> list[Path]:
+    """Return the folders of results that a command is asked about; an error where there are none.
+
+    Parameters
+    ----------
+    asked : Path or None
+        A study file, the results of one study, or a folder of such; None for every study in `results`.
+    results : Path
+        The folder that holds one folder a study.
+    """
     from harness.errors import ResultsError
     from harness.overview import find
 
+    if asked is not None and asked.is_file():
+        folder = results / load(asked, None).name
+        if find(folder) == [folder]:
+            return [folder]
+        command = shlex.join(["harness", "run", str(asked), *results_option(results)])
+        # Without its manifest a study is not known, and its trials are not lost.
+        lost = f"{folder} holds trials and no study.json; to write it anew" if (folder / "trials").is_dir() else ""
+        raise ResultsError(f"{lost or f'{asked} has not run yet'}: {command}")
+    folder = asked or results
+    if not folder.exists():
+        there = [*find(folder.parent), *folder.parent.glob("*.yaml"), *folder.parent.glob("*.yml"), *find(results)]
+        by_name = {path.name: path for path in there}
+        near = get_close_matches(folder.name, by_name, n=1)
+        raise ResultsError(f"{folder} does not exist; {f'did you mean {by_name[near[0]]}?' if near else _FIRST}")
     found = find(folder)
     if not found:
-        raise ResultsError(f"{folder} holds no results; run a study first: harness run studies/quickstart.yaml")
+        raise ResultsError(f"{folder} holds no results; {_FIRST}")
     return found
+
+
+def results_option(results: Path) -> list[str]:
+    """Return the option that names the folder of all results, where it is not the default."""
+    return [] if results == Path("results") else ["--results", str(results)]
 
 
 @contextmanager

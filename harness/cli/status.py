@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.shared import AsJson, Root, complain, console_for, load, print_json, results_of
+from harness.cli.shared import AsJson, Root, complain, console_for, print_json, results_of
 
 
 def status(
@@ -25,9 +25,7 @@ def status(
     from harness.errors import ResultsError
     from harness.overview import status as read_status
 
-    folders = (
-        [results / load(study, None).name] if study is not None and study.is_file() else results_of(study or results)
-    )
+    folders = results_of(study, results)
     found, refused = [], []
     for path in folders:
         try:

@@ -229,10 +229,25 @@ def test_results_of_a_newer_format_are_refused_and_kept(
     assert everything(study) == before
 
 
-def test_results_that_are_not_there_are_refused(command: Callable[..., Any], tmp_path: Path, written: Written) -> None:
-    for name in ("analyze", "status"):
-        assert_refused(command(name, tmp_path / "nothing"), "nothing holds no results; run a study first")
-    assert_refused(command("status", written()), "holds no study")
+@pytest.mark.parametrize("name", ["analyze", "status"])
+def test_results_that_are_not_there_are_refused(
+    command: Callable[..., Any], tmp_path: Path, written: Written, name: str
+) -> None:
+    first = "run a study first: harness run studies/quickstart.yaml"
+    assert_refused(command(name), f"error: results does not exist; {first}")
+    assert_refused(command(name, tmp_path / "here"), f"here holds no results; {first}")
+    study = written()
+    assert_refused(command(name, study), f"error: {study} has not run yet: harness run {study}\n")
+    assert_refused(command(name, study.with_name("stdy.yaml")), f"stdy.yaml does not exist; did you mean {study}?")
+    folder = newer(tmp_path / "results")
+    told = command(name, folder.with_name("bse"))
+    assert_refused(told, f"bse does not exist; did you mean {folder}?")
+    # A name that is in the folder of all results, and a study without its manifest.
+    assert_refused(command(name, "base", "--results", folder.parent), f"did you mean {folder}?")
+    (folder / "study.json").unlink()
+    (folder / "trials").mkdir(exist_ok=True)
+    told = command(name, study, "--results", folder.parent)
+    assert_refused(told, f"{folder} holds trials and no study.json; to write it anew: harness run {study} --results ")
 
 
 @pytest.mark.parametrize(

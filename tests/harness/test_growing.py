@@ -249,6 +249,11 @@ def test_analyze_notes_a_look_once_and_a_grown_study_counts_it(command: Command,
     folder = Path("results/tiny")
     command("run", tiny_file, "seeds=2")
     command("analyze")
+    # The study file names its results too, and the report goes to the same place.
+    report = (folder / "report" / "tables.md").read_text()
+    (folder / "report" / "tables.md").unlink()
+    assert command("analyze", tiny_file)[0] == 0
+    assert (folder / "report" / "tables.md").read_text() == report
     # Two seeds never get a verdict, so nothing was decided by looking.
     assert not (folder / "looks.json").exists()
     command("run", tiny_file, "seeds=3")
