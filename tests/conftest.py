@@ -25,6 +25,12 @@ analysis: {baseline: full}
 """
 
 
+@pytest.fixture(autouse=True)
+def no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print as wide as anywhere else: pytest-xdist tells its workers the width of its own terminal."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def tiny_file(tmp_path: Path) -> Path:
     """A study file that trains in about a second: 3 arms x 2 seeds, three steps each."""
