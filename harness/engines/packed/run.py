@@ -27,7 +27,7 @@ from harness.engines.packed.scoring import Forward, scores
 from harness.engines.packed.slot import Slot
 from harness.engines.packed.state import State
 from harness.engines.packed.weights import Weights, shape_in, trained
-from harness.engines.packed.workers import Workers, workers
+from harness.engines.packed.workers import Workers, threads_of_part, workers
 from harness.engines.selection import out_of_patience, selected_epoch
 from harness.schedules import learning_rates, steps_per_epoch
 from harness.trials import Trial
@@ -285,7 +285,7 @@ class PackRun:
             device=self.device.type,
             device_name=device_name(self.device),
             precision=precision_name(self._training, self.device),
-            threads=torch.get_num_threads(),
+            threads=threads_of_part(self.device, count, worthwhile=worthwhile_threads(slot.parameters.total)),
         )
 
     def _keep(self, epochs: int) -> None:

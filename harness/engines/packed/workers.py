@@ -43,6 +43,15 @@ class Workers:
         return [list(slots[start:end]) for start, end in pairwise(cuts)]
 
 
+def threads_of_part(device: torch.device, trials: int, *, worthwhile: int) -> int:
+    """Return how many of torch's threads compute a part of a pack of so many trials: what its rounding depends on."""
+    return min(torch.get_num_threads() // _side_by_side(device, trials), worthwhile)
+
+
+def _side_by_side(device: torch.device, trials: int) -> int:
+    return min(torch.get_num_threads(), trials) if device.type == "cpu" else 1
+
+
 @contextmanager
 def workers(device: torch.device, trials: int, *, worthwhile: int) -> Iterator[Workers]:
     """Share torch's threads out among the trials of a pack, for a while; a GPU is kept busy by one.
@@ -50,9 +59,8 @@ def workers(device: torch.device, trials: int, *, worthwhile: int) -> Iterator[W
     A part gets no more of them than the `worthwhile` ones that its models are computed faster with: threads of one
     computation wait for each other at every step of it, and where other processes want the core they wait long.
     """
-    available = torch.get_num_threads()
-    count = min(available, trials) if device.type == "cpu" else 1
-    with threads(min(available // count, worthwhile)):
+    count = _side_by_side(device, trials)
+    with threads(threads_of_part(device, trials, worthwhile=worthwhile)):
         if count == 1:
             yield Workers(1, None)
             return

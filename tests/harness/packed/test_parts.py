@@ -16,7 +16,7 @@ from harness.engines import Outcome, Progress
 from harness.engines.device import threads
 from harness.engines.packed.layout import Layout, Ragged
 from harness.engines.packed.rows import Rows, Stack
-from harness.engines.packed.workers import Workers, workers
+from harness.engines.packed.workers import Workers, threads_of_part, workers
 from harness.progress import Terminal
 from harness.study import Study
 from tests.harness.packed.conftest import expanded
@@ -132,3 +132,11 @@ def test_a_candidate_leaves_no_bar_behind(tiny: object) -> None:
         display.tuning("full", number + 1, len(trials))
     assert [task.fields["label"] for task in display._bars.tasks] == ["search full"]
     display.close()
+
+
+def test_a_pack_and_a_trial_alone_are_computed_with_as_many_threads() -> None:
+    # What rounding depends on: a study that grows by one seed must not look like one of two machines.
+    with threads(4):
+        told = [threads_of_part(torch.device("cpu"), trials, worthwhile=1) for trials in (1, 2, 12)]
+        assert told == [1, 1, 1]
+        assert [threads_of_part(torch.device("cpu"), trials, worthwhile=4) for trials in (1, 2, 12)] == [4, 2, 1]
