@@ -293,10 +293,14 @@ class Arm(Strict):
         return self
 
     @model_validator(mode="after")
-    def _regularised_as_named(self) -> Arm:
+    def _adalora_is_what_it_says(self) -> Arm:
+        if self.adapter is None or self.adapter.peft_type != "ADALORA":
+            return self
         # The Trainer computes a smoothed loss itself, from the logits, and leaves out what AdaLoRA adds to the model's.
-        if self.adapter is not None and self.adapter.peft_type == "ADALORA" and self.training.label_smoothing_factor:
+        if self.training.label_smoothing_factor:
             raise wrong("adapter: ADALORA adds its regularisation to a loss without label smoothing; leave one out")
+        if isinstance(self.selection, Best) and self.selection.on == "holdout":
+            raise wrong("adapter: ADALORA comes to its rank at the end of the training only; use selection: last")
         return self
 
 

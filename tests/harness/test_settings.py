@@ -136,6 +136,15 @@ def test_adalora_and_smoothed_labels_exclude_each_other() -> None:
         Arm.model_validate({"adapter": {"peft_type": "ADALORA"}, "training": {"label_smoothing_factor": 0.1}})
 
 
+def test_adalora_is_scored_at_its_own_rank() -> None:
+    best = {"best": "loss", "on": "holdout", "fraction": 0.1}
+    with pytest.raises(ValidationError, match="comes to its rank at the end of the training only; use selection: last"):
+        Arm.model_validate({"adapter": {"peft_type": "ADALORA"}, "selection": best})
+    # On the test split the epoch is only shown as published; the verdict is that of the last one.
+    for other in ("last", {"best": "accuracy", "on": "test"}):
+        assert Arm.model_validate({"adapter": {"peft_type": "ADALORA"}, "selection": other}).adapter is not None
+
+
 def test_an_adapter_is_taken_for_what_it_says() -> None:
     lora = Arm.model_validate({"adapter": {"peft_type": "LORA", "target_modules": ["query", "value"]}}).adapter
     assert isinstance(lora, LoraAdapter)
