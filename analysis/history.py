@@ -111,7 +111,7 @@ def _undeclared_looks(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence
     counted_looks = counted(len(undeclared), "undeclared look")
     at = "; ".join(seeds_in_words(seeds) for seeds in sorted(undeclared, key=lambda seeds: (len(seeds), seeds)))
     text = (
-        f"The results could be seen, or were looked at, before all of these seeds had run ({at}): {counted_looks} at "
+        f"The results could be seen, or were looked at, with fewer of these seeds ({at}): {counted_looks} at "
         "the results. The p-values do not account for it."
     )
     return [Caveat(short=counted_looks, text=text)]

@@ -184,7 +184,7 @@ def test_looks_that_were_taken_are_counted_and_named(folder: StudyFolder) -> Non
     look(folder, (upto(4), "d"), (upto(3), "d"), (upto(6), "d"))
     report = analyze(folder.root)
     assert shorts(report) == ["2 undeclared looks"]
-    assert "before all of these seeds had run (seeds 0-2; seeds 0-3): 2 undeclared looks" in texts(report)
+    assert "with fewer of these seeds (seeds 0-2; seeds 0-3): 2 undeclared looks" in texts(report)
     # What was trained, and looked at, at the same seeds is one look; a declared one is none.
     history(folder, (upto(4), 0), (upto(6), 12))
     assert shorts(analyze(folder.root)) == ["2 undeclared looks"]
