@@ -518,7 +518,7 @@ def test_what_was_read_cannot_be_changed() -> None:
         ("selection", {"best": "accuracy"}, "selection", f"{SELECTION}a mapping"),
         ("selection", {"on": "test", "epochs": "3"}, "selection", f"{SELECTION}a mapping"),
         ("selection", {"best": "f2", "on": "test"}, "selection.best", f"{BEST}'f2'"),
-        ("selection", {"best": "acc", "on": "test"}, "selection.best", f"{BEST}'acc'"),
+        ("selection", {"best": "acc", "on": "test"}, "selection.best", f"{BEST}'acc'; did you mean 'accuracy'?"),
         ("selection", {"best": "f1", "on": "tset"}, "selection.on", f"{ON}'tset'; did you mean 'test'?"),
         ("selection", {"best": "f1", "on": "test", "epochs": "0"}, "selection.epochs", f"{WHOLE}'0'"),
     ],
