@@ -31,7 +31,8 @@ def shown(arms: Mapping[str, Any]) -> list[str]:
         }
     )
     waiting = tuple(
-        ArmStatus(arm=name, cells=1, statuses={"missing": 1}, mean_seconds=math.nan, in_packs=False) for name in arms
+        ArmStatus(arm=name, cells=1, statuses={"missing": 1}, seeds_to_run=(0,), mean_seconds=math.nan, in_packs=False)
+        for name in arms
     )
     ahead = StudyStatus(name="s", arms=waiting, troubles=(), seconds_left=math.nan, others=0)
     sizes = [{"arm": name, "total": 100, "trainable": 50, "reason": ""} for name in arms]
