@@ -16,6 +16,7 @@ from harness import embedded, weights
 from harness.errors import ModelError, in_short
 from harness.hub import find, is_on_hub, meant, not_here
 from harness.quiet import quiet
+from harness.study import Study
 from harness.tokenizer_file import follow
 
 # What decides a checkpoint's content; a README or a log beside it does not.
@@ -68,6 +69,31 @@ class Checkpoint:
         if self.revision is None:
             return weights.in_folder(Path(self.source))(name)
         return weights.on_hub(self.source, self.revision, download=True)(name)
+
+
+def of_study(study: Study, *, download: bool = True) -> Checkpoint:
+    """Find a study's checkpoint, as `locate` does.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    download : bool
+        Whether weights on the Hub are fetched where they are not here.
+
+    Raises
+    ------
+    ModelError
+        If there is none, the Hub cannot be reached, or what is there cannot be used.
+    """
+    return locate(
+        study.model,
+        study.revision,
+        beside=study.folder,
+        keep_head=study.head == "kept",
+        allow_pickle=study.allow_pickle,
+        download=download,
+    )
 
 
 def locate(

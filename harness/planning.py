@@ -66,14 +66,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     on_hub = is_on_hub(study.model, study.folder)
     rehearsal = known = None
     try:
-        checkpoint = checkpoints.locate(
-            study.model,
-            study.revision,
-            beside=study.folder,
-            keep_head=study.head == "kept",
-            allow_pickle=study.allow_pickle,
-            download=False,
-        )
+        checkpoint = checkpoints.of_study(study, download=False)
         if read is not None:
             checkpoint = pretrained.with_classes(checkpoint, classes)
         # Of a model on the Hub, the tokenizer would have to be downloaded.
@@ -84,7 +77,8 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
             known = Inputs(model=checkpoint.start, data=data.fingerprint, n_classes=len(classes))
             rehearsal = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
         remarks += pretrained.remarks(checkpoint, classes=classes)
-        if not on_hub:
+        # Where the data are here, it has been loaded for them.
+        if read is None and not on_hub:
             checkpoints.tokenizer(checkpoint)
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model) if on_hub else None

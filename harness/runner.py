@@ -219,13 +219,7 @@ def prepare(
     wanted: str = engine or study.engine
     if wanted not in get_args(EngineName):
         raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
-    checkpoint = checkpoints.locate(
-        study.model,
-        study.revision,
-        beside=study.folder,
-        keep_head=study.head == "kept",
-        allow_pickle=study.allow_pickle,
-    )
+    checkpoint = checkpoints.of_study(study)
     tokenizer = checkpoints.tokenizer(checkpoint)
     data = data_module.load(study.data, tokenizer, beside=study.folder)
     checkpoint = pretrained.with_classes(checkpoint, data.classes)
