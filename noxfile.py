@@ -62,7 +62,7 @@ def smoke(session: nox.Session) -> None:
 def calibration(session: nox.Session) -> None:
     """Count how often every method errs, over simulated studies; writes docs/calibration.md."""
     install(session, "-e", ".")
-    session.run("python", "-m", "analysis.calibration", *session.posargs, env=ONE_THREAD)
+    session.run("python", "-m", "calibration", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session

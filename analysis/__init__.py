@@ -15,44 +15,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.bca import BcaResult, bca_interval
-    from analysis.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
-    from analysis.bootstrap_metric import multi_bootstrap_metric
-    from analysis.calibration_error import CalibrationError, brier_scores, expected_calibration_error, log_loss_scores
-    from analysis.claims.audit import Audit, audit
-    from analysis.claims.file import ClaimsFile, parse_claims_file
-    from analysis.clusters import cluster_scores
-    from analysis.consistency import Churn, Consistency, churn
-    from analysis.crossed import CrossedResult, VarianceComponents, crossed_test
-    from analysis.crossed_seeds import CrossedSeedsResult, crossed_seeds_test
-    from analysis.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
-    from analysis.error_types import ErrorTypes
     from analysis.errors import AlignmentError, AnalysisError, FormatError, PlanError, Problem, RecordError
-    from analysis.influence import ConfusionMetric, confusion_metric, confusion_scores, metric_scores
-    from analysis.loading import load
-    from analysis.looks import one_sided_thresholds, sequential_p, spent, thresholds
-    from analysis.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar_clustered, mcnemar_from_counts
-    from analysis.metrics import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
-    from analysis.multiplicity import JointCorrection, benjamini_hochberg, holm, joint_step_down
-    from analysis.outcomes import Outcomes
-    from analysis.outperforming import OutperformingResult, probability_of_outperforming
-    from analysis.over_seeds import PairedTResult, WilcoxonResult, paired_t, wilcoxon
-    from analysis.permutation import LabelPermutationResult, SignFlipResult, label_permutation, sign_flip
-    from analysis.plan import AnalysisPlan, Comparison, check_plan, parse_plan
-    from analysis.planning import Plan, Span, plan_comparison, stated_components
-    from analysis.power import Settling, settle
-    from analysis.predictive_values import PredictiveValueResult, PredictiveValueTest, weighted_generalized_score
-    from analysis.proportions import (
+    from analysis.methods.bca import BcaResult, bca_interval
+    from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
+    from analysis.methods.bootstrap_metric import multi_bootstrap_metric
+    from analysis.methods.clusters import cluster_scores
+    from analysis.methods.crossed import CrossedResult, VarianceComponents, crossed_test
+    from analysis.methods.crossed_seeds import CrossedSeedsResult, crossed_seeds_test
+    from analysis.methods.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
+    from analysis.methods.looks import one_sided_thresholds, sequential_p, spent, thresholds
+    from analysis.methods.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar_clustered, mcnemar_from_counts
+    from analysis.methods.multiplicity import JointCorrection, benjamini_hochberg, holm, joint_step_down
+    from analysis.methods.outperforming import OutperformingResult, probability_of_outperforming
+    from analysis.methods.over_seeds import PairedTResult, WilcoxonResult, paired_t, wilcoxon
+    from analysis.methods.permutation import LabelPermutationResult, SignFlipResult, label_permutation, sign_flip
+    from analysis.methods.predictive_values import (
+        PredictiveValueResult,
+        PredictiveValueTest,
+        weighted_generalized_score,
+    )
+    from analysis.methods.proportions import (
         GapInterval,
         OddsRatioResult,
         discordance_odds_ratio,
         newcombe_interval,
         tango_interval,
     )
-    from analysis.report import StudyReport, analyze
-    from analysis.single_run import mcnemar_power, single_run_detectable_gap
-    from analysis.sizes import detectable_gap_at, power_at, standard_error_at
-    from analysis.verdict import Verdict, decide
+    from analysis.metrics.calibration_error import (
+        CalibrationError,
+        brier_scores,
+        expected_calibration_error,
+        log_loss_scores,
+    )
+    from analysis.metrics.consistency import Churn, Consistency, churn
+    from analysis.metrics.influence import ConfusionMetric, confusion_metric, confusion_scores, metric_scores
+    from analysis.metrics.scores import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
+    from analysis.power.error_types import ErrorTypes
+    from analysis.power.planning import Plan, Span, plan_comparison, stated_components
+    from analysis.power.settling import Settling, settle
+    from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
+    from analysis.power.sizes import detectable_gap_at, power_at, standard_error_at
+    from analysis.published.audit import Audit, audit
+    from analysis.published.file import ClaimsFile, parse_claims_file
+    from analysis.records.loading import load
+    from analysis.records.outcomes import Outcomes
+    from analysis.study.plan import AnalysisPlan, Comparison, check_plan, parse_plan
+    from analysis.study.report import StudyReport, analyze
+    from analysis.study.verdict import Verdict, decide
 
 __all__ = [
     "METRICS",
@@ -153,38 +162,44 @@ __all__ = [
 ]
 
 _HOMES = {
-    "bca": ("BcaResult", "bca_interval"),
-    "bootstrap": ("MultiBootstrapResult", "bootstrap_study", "multi_bootstrap"),
-    "bootstrap_metric": ("multi_bootstrap_metric",),
-    "calibration_error": ("CalibrationError", "brier_scores", "expected_calibration_error", "log_loss_scores"),
-    "claims.audit": ("Audit", "audit"),
-    "claims.file": ("ClaimsFile", "parse_claims_file"),
-    "clusters": ("cluster_scores",),
-    "consistency": ("Churn", "Consistency", "churn"),
-    "crossed": ("CrossedResult", "VarianceComponents", "crossed_test"),
-    "crossed_seeds": ("CrossedSeedsResult", "crossed_seeds_test"),
-    "equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
-    "error_types": ("ErrorTypes",),
+    "methods.bca": ("BcaResult", "bca_interval"),
+    "methods.bootstrap": ("MultiBootstrapResult", "bootstrap_study", "multi_bootstrap"),
+    "methods.bootstrap_metric": ("multi_bootstrap_metric",),
+    "metrics.calibration_error": ("CalibrationError", "brier_scores", "expected_calibration_error", "log_loss_scores"),
+    "published.audit": ("Audit", "audit"),
+    "published.file": ("ClaimsFile", "parse_claims_file"),
+    "methods.clusters": ("cluster_scores",),
+    "metrics.consistency": ("Churn", "Consistency", "churn"),
+    "methods.crossed": ("CrossedResult", "VarianceComponents", "crossed_test"),
+    "methods.crossed_seeds": ("CrossedSeedsResult", "crossed_seeds_test"),
+    "methods.equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
+    "power.error_types": ("ErrorTypes",),
     "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError"),
-    "influence": ("ConfusionMetric", "confusion_metric", "confusion_scores", "metric_scores"),
-    "looks": ("one_sided_thresholds", "sequential_p", "spent", "thresholds"),
-    "mcnemar": ("ClusteredMcNemarResult", "McNemarResult", "mcnemar_clustered", "mcnemar_from_counts"),
-    "metrics": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),
-    "multiplicity": ("JointCorrection", "benjamini_hochberg", "holm", "joint_step_down"),
-    "loading": ("load",),
-    "outcomes": ("Outcomes",),
-    "outperforming": ("OutperformingResult", "probability_of_outperforming"),
-    "over_seeds": ("PairedTResult", "WilcoxonResult", "paired_t", "wilcoxon"),
-    "permutation": ("LabelPermutationResult", "SignFlipResult", "label_permutation", "sign_flip"),
-    "plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),
-    "planning": ("Plan", "Span", "plan_comparison", "stated_components"),
-    "power": ("Settling", "settle"),
-    "predictive_values": ("PredictiveValueResult", "PredictiveValueTest", "weighted_generalized_score"),
-    "proportions": ("GapInterval", "OddsRatioResult", "discordance_odds_ratio", "newcombe_interval", "tango_interval"),
-    "report": ("StudyReport", "analyze"),
-    "single_run": ("mcnemar_power", "single_run_detectable_gap"),
-    "sizes": ("detectable_gap_at", "power_at", "standard_error_at"),
-    "verdict": ("Verdict", "decide"),
+    "metrics.influence": ("ConfusionMetric", "confusion_metric", "confusion_scores", "metric_scores"),
+    "methods.looks": ("one_sided_thresholds", "sequential_p", "spent", "thresholds"),
+    "methods.mcnemar": ("ClusteredMcNemarResult", "McNemarResult", "mcnemar_clustered", "mcnemar_from_counts"),
+    "metrics.scores": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),
+    "methods.multiplicity": ("JointCorrection", "benjamini_hochberg", "holm", "joint_step_down"),
+    "records.loading": ("load",),
+    "records.outcomes": ("Outcomes",),
+    "methods.outperforming": ("OutperformingResult", "probability_of_outperforming"),
+    "methods.over_seeds": ("PairedTResult", "WilcoxonResult", "paired_t", "wilcoxon"),
+    "methods.permutation": ("LabelPermutationResult", "SignFlipResult", "label_permutation", "sign_flip"),
+    "study.plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),
+    "power.planning": ("Plan", "Span", "plan_comparison", "stated_components"),
+    "power.settling": ("Settling", "settle"),
+    "methods.predictive_values": ("PredictiveValueResult", "PredictiveValueTest", "weighted_generalized_score"),
+    "methods.proportions": (
+        "GapInterval",
+        "OddsRatioResult",
+        "discordance_odds_ratio",
+        "newcombe_interval",
+        "tango_interval",
+    ),
+    "study.report": ("StudyReport", "analyze"),
+    "power.single_run": ("mcnemar_power", "single_run_detectable_gap"),
+    "power.sizes": ("detectable_gap_at", "power_at", "standard_error_at"),
+    "study.verdict": ("Verdict", "decide"),
 }
 
 

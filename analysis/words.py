@@ -1,12 +1,8 @@
-"""Counts and lists of trials as plain English."""
+"""Counts and lists as plain English."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-
-from analysis.outcomes import Trial
-
-_NAMED_AT_MOST = 4
 
 
 def counted(count: int, word: str) -> str:
@@ -63,15 +59,3 @@ def waiting_in_words(seeds: Sequence[int], waiting: Sequence[int]) -> str:
     count = f"Only {seeds_in_words(seeds)} count{'s' if len(seeds) == 1 else ''}" if seeds else "No seed counts yet"
     wait, them = ("waits", "it") if len(waiting) == 1 else ("wait", "them")
     return f"{count}: {seeds_in_words(waiting)} {wait} until every arm has run {them}."
-
-
-def named_trials(trials: Sequence[Trial]) -> str:
-    """Name trials by how they ended: ``diverged: lora seed 3; not run: full seed 4, lora seed 4``."""
-    by_status: dict[str, list[str]] = {}
-    for trial in trials:
-        by_status.setdefault(trial.status, []).append(trial.name)
-    parts = []
-    for status, names in by_status.items():
-        more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
-        parts.append(f"{status}: {', '.join(names[:_NAMED_AT_MOST])}{more}")
-    return "; ".join(parts)

@@ -34,13 +34,14 @@ import torch
 import transformers
 from opponents import SIDE_BY_SIDE, SideBySide, Task, Timed, examples, train_and_score
 
-from harness import checkpoints, load_study
+from harness import load_study
 from harness.engines import Engine, Outcome
 from harness.engines.device import threads
 from harness.engines.packed.engine import PackedEngine
 from harness.engines.packed.state import State
-from harness.runner import prepare
-from harness.trials import Trial, expand
+from harness.models import checkpoints
+from harness.runs.runner import prepare
+from harness.study.trials import Trial, expand
 
 STUDIES = Path(__file__).parent.parent / "studies"
 REAL = ("lora", "freezing", "full")

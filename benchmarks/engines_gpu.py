@@ -43,8 +43,7 @@ from tokenizers.models import WordLevel
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from harness import checkpoints, models
-from harness.data import Split
+from harness.data.splits import Split
 from harness.engines import Outcome
 from harness.engines.device import device_name, usual_device
 from harness.engines.packed.architectures import ARCHITECTURES
@@ -53,9 +52,10 @@ from harness.engines.packed.layout import Ragged, Splits
 from harness.engines.packed.model import base_of
 from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State
+from harness.models import checkpoints, models
 from harness.quiet import quiet
-from harness.settings import Arm
-from harness.trials import Trial
+from harness.study.settings import Arm
+from harness.study.trials import Trial
 
 # How many sentences of SST-2 have 0, 1, 2 ... tokens by BERT's WordPiece, the two special ones included: train and
 # validation. GPT-2 is given the same lengths.

@@ -16,12 +16,13 @@ import torch
 import transformers
 from torch import nn
 
-from harness import checkpoints, models, seeding
-from harness.data import Split
+from harness import seeding
+from harness.data.splits import Split
 from harness.engines import Outcome
+from harness.models import checkpoints, models
 from harness.quiet import quiet
-from harness.settings import Arm
-from harness.trials import Trial
+from harness.study.settings import Arm
+from harness.study.trials import Trial
 
 PADDED_TO = 128
 SIDE_BY_SIDE = 2

@@ -20,8 +20,8 @@ from functools import partial
 from engines import STUDIES, in_turns, median, processor, ratios, surroundings, train_all
 
 from harness import load_study
-from harness.runner import prepare
-from harness.trials import expand
+from harness.runs.runner import prepare
+from harness.study.trials import expand
 
 # Each trains other parameters; lora-r8 would train those of lora-r2.
 ARMS = ("full", "lora-r2", "frozen")

@@ -22,7 +22,7 @@ _TIMED = """
 import resource, sys, time
 from pathlib import Path
 import analysis.tables
-from analysis.report import analyze
+from analysis.study.report import analyze
 started = time.perf_counter()
 report = analyze(Path(sys.argv[1]), resamples=int(sys.argv[2]))
 analysis.tables.markdown(report)

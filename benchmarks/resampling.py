@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.bootstrap import bootstrap_study, multi_bootstrap
-from analysis.crossed import crossed_test
-from analysis.permutation import sign_flip
+from analysis.methods.bootstrap import bootstrap_study, multi_bootstrap
+from analysis.methods.crossed import crossed_test
+from analysis.methods.permutation import sign_flip
 
 
 @dataclass(frozen=True, slots=True)

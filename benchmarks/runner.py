@@ -19,12 +19,13 @@ from pathlib import Path
 import torch
 import transformers
 
-from harness import checkpoints, load_study, models, run_study, seeding
+from harness import load_study, run_study, seeding
 from harness.engines.batches import Examples, Padding, score
 from harness.engines.trainer import TrainerEngine
+from harness.models import checkpoints, models
 from harness.quiet import quiet
-from harness.runner import prepare
-from harness.study import Study
+from harness.runs.runner import prepare
+from harness.study.study import Study
 
 
 def bare(study: Study, engine: TrainerEngine, checkpoint: checkpoints.Checkpoint, padding: Padding) -> float:

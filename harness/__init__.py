@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.study import Study, load_study
+from harness.study.study import Study, load_study
 
 if TYPE_CHECKING:
-    from harness.runner import run_study
+    from harness.runs.runner import run_study
 
 __all__ = ["HarnessError", "Study", "load_study", "run_study"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "run_study":
-        from harness.runner import run_study
+        from harness.runs.runner import run_study
 
         return run_study
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

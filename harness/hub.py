@@ -13,7 +13,7 @@ from harness import embedded
 from harness.errors import nearest
 
 if TYPE_CHECKING:
-    from harness.study import Study
+    from harness.study.study import Study
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.study import Study, load_study
+from harness.study.study import Study, load_study
 
 TINY = """\
 name: tiny

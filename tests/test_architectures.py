@@ -19,7 +19,7 @@ import torch
 import transformers
 
 import analysis
-from analysis.claims.architectures import ParameterCounts, known_model, sequence_classifier_parameters
+from analysis.published.architectures import ParameterCounts, known_model, sequence_classifier_parameters
 
 GPT2 = {"vocab_size": 50257, "n_positions": 1024}
 BERT = {"max_position_embeddings": 512, "type_vocab_size": 2}
@@ -160,7 +160,7 @@ def test_what_was_received_and_what_is_allowed(arguments: dict[str, Any], messag
 
 def test_counting_loads_no_training_library() -> None:
     heavy = {"torch", "transformers", "peft", "harness"}
-    code = f"import sys, analysis.claims.architectures; print({heavy!r} & {{*sys.modules}})"
+    code = f"import sys, analysis.published.architectures; print({heavy!r} & {{*sys.modules}})"
     root = Path(analysis.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "set()"

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from analysis.claims.audit import audit
-from analysis.claims.file import claims_problems
+from analysis.published.audit import audit
+from analysis.published.file import claims_problems
 from harness import cli
-from harness.document import read
+from harness.study.document import read
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted((ROOT / "studies" / "claims").glob("*.yaml"))
@@ -285,7 +285,7 @@ def shown(path: Path) -> str:
     """What `harness audit` prints of a claims file, without the blanks at the ends of lines."""
     from rich.console import Console
 
-    from analysis.claims.file import parse_claims_file
+    from analysis.published.file import parse_claims_file
     from analysis.tables import audit as tables
 
     console = Console(width=120, highlight=False)

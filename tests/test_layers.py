@@ -34,9 +34,9 @@ def loaded(code: str, *arguments: str) -> set[str]:
     "code",
     [
         "import harness",
-        "import harness.study, harness.trials, harness.settings, harness.document, harness.seeding, harness.errors",
+        "import harness.study.trials, harness.study.document, harness.seeding",
         "import harness.cli",
-        "import harness.overview",
+        "import harness.runs.overview",
         "import harness.embedded; harness.embedded.checkpoint('embedded/tiny-gpt2')",
         "from harness import load_study; load_study('studies/lora_rank.yaml')",
         "import analysis",
@@ -84,4 +84,4 @@ def test_public_names() -> None:
 def test_running_is_imported_when_it_is_asked_for() -> None:
     pytest.importorskip("torch")
     # A star import asks for every public name, and this one trains.
-    assert {"torch", "harness.runner"} <= loaded("from harness import *; run_study")
+    assert {"torch", "harness.runs.runner"} <= loaded("from harness import *; run_study")

@@ -37,8 +37,9 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_data_are_sst2() -> None:
-    from harness import checkpoints, data
-    from harness.settings import Data
+    from harness.data import splits as data
+    from harness.models import checkpoints
+    from harness.study.settings import Data
 
     tokenizer = checkpoints.tokenizer(checkpoints.locate(os.environ["HARNESS_ENCODER"]))
     loaded = data.load(Data(path=os.environ["HARNESS_SST2"]), tokenizer)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from analysis.plan import check_plan, parse_plan
-from harness.settings import Arm
-from harness.study import Study, load_study
-from harness.trials import expand
+from analysis.study.plan import check_plan, parse_plan
+from harness.study.settings import Arm
+from harness.study.study import Study, load_study
+from harness.study.trials import expand
 
 STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.yaml"))
 EXPECTED = {

@@ -12,7 +12,7 @@ from analysis.tables.table import Table
 
 if TYPE_CHECKING:
     # A report reads records, which takes pyarrow; laying one out does not.
-    from analysis.report import StudyReport
+    from analysis.study.report import StudyReport
 
 __all__ = ["Table", "build", "latex", "markdown", "terminal"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.by_class import ClassComparison
+from analysis.study.by_class import ClassComparison
 from analysis.tables.digits import level, p_value, percent, plain_points, points, points_interval
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.tables.verdicts import by_reason, size
 from analysis.words import counted
 
 if TYPE_CHECKING:
-    from analysis.report import StudyReport
+    from analysis.study.report import StudyReport
 
 _DESCRIBED = ("none", "these runs")
 

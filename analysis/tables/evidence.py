@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.comparisons import ComparisonReport
+from analysis.study.comparisons import ComparisonReport
 from analysis.tables.digits import (
     Scale,
     decimals,
@@ -19,7 +19,7 @@ from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.tables.verdicts import basis, scale_of, standard_error
 
 if TYPE_CHECKING:
-    from analysis.report import StudyReport
+    from analysis.study.report import StudyReport
 
 
 def evidence(report: StudyReport, footer: str) -> Table:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.comparisons import ComparisonReport
-from analysis.cost import ArmCost
-from analysis.metrics import METRICS
+from analysis.metrics.scores import METRICS
+from analysis.study.comparisons import ComparisonReport
+from analysis.study.cost import ArmCost
 from analysis.tables.digits import (
     duration_range,
     level,
@@ -23,7 +23,7 @@ from analysis.tables.verdicts import basis, mixed_times, scale_of, size, standar
 from analysis.words import counted, in_packs
 
 if TYPE_CHECKING:
-    from analysis.report import StudyReport
+    from analysis.study.report import StudyReport
 
 _DESCRIBED = ("none", "these runs")
 

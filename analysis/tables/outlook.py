@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from analysis.metrics import METRICS
-from analysis.outlook import POWER, Outlook
-from analysis.plan import AnalysisPlan
-from analysis.planning import Span
+from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.metrics.scores import METRICS
+from analysis.power.planning import Span
+from analysis.study.outlook import POWER, Outlook
+from analysis.study.plan import AnalysisPlan
 from analysis.tables.digits import Scale, about, duration, percent, probability
 from analysis.tables.table import UNKNOWN, Table
 from analysis.tables.verdicts import mixed_times, planned_seeds, size
-from analysis.verdict import SEEDS_FOR_A_VERDICT
 from analysis.words import counted, in_packs
 
 _NEVER = "never"

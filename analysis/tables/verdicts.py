@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.comparisons import ComparisonReport
-from analysis.metrics import METRICS
-from analysis.power import Settling
+from analysis.metrics.scores import METRICS
+from analysis.power.settling import Settling
+from analysis.study.comparisons import ComparisonReport
+from analysis.study.verdict import Verdict
 from analysis.tables.digits import Scale, about, duration, level, p_value, percent
 from analysis.tables.table import BASIS, UNKNOWN, Table
-from analysis.verdict import Verdict
 from analysis.words import counted, in_packs, waiting_in_words
 
 if TYPE_CHECKING:
-    from analysis.report import StudyReport
+    from analysis.study.report import StudyReport
 
 SEEDS_WORTH_PLANNING = 1000
 _NEVER = "never enough"

@@ -13,7 +13,7 @@ from harness.cli.looks import note_look
 from harness.cli.shared import AsJson, Format, Root, complain, console_for, print_json, results_of
 
 if TYPE_CHECKING:
-    from analysis.report import StudyReport
+    from analysis.study.report import StudyReport
 
 
 def analyze(

@@ -13,8 +13,8 @@ import typer
 from harness.cli.shared import AsJson, Format, console_for, print_json
 
 if TYPE_CHECKING:
-    from analysis.claims.audit import Audit
-    from analysis.claims.file import ClaimsFile
+    from analysis.published.audit import Audit
+    from analysis.published.file import ClaimsFile
 
 
 def audit(
@@ -57,7 +57,7 @@ def audit(
 
     harness audit --n 872 0.883 0.862
     """
-    from analysis.claims.audit import audit as audit_claims
+    from analysis.published.audit import audit as audit_claims
     from analysis.tables import audit as tables
 
     claims = _claims(what) if n is None else _figures(what, n)
@@ -89,9 +89,9 @@ def audit(
 
 def _claims(what: Sequence[str]) -> ClaimsFile:
     """Read a claims file, with every problem at its line."""
-    from analysis.claims.file import claims_problems
-    from harness import document
+    from analysis.published.file import claims_problems
     from harness.errors import StudyError
+    from harness.study import document
 
     if any(Path(one).is_file() for one in what[1:]):
         raise typer.BadParameter("one claims file at a time; several reports stand in one under reports:")
@@ -110,7 +110,7 @@ def _claims(what: Sequence[str]) -> ClaimsFile:
 
 def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
     """Make claims of figures on the command line, each named as it is written."""
-    from analysis.claims.file import claims_problems
+    from analysis.published.file import claims_problems
     from harness.errors import Problem, StudyError
 
     if any(Path(figure).is_file() for figure in figures):
@@ -134,7 +134,7 @@ def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
 
 
 def _write(found: Audit, folder: Path) -> tuple[Path, ...]:
-    from analysis.plots import discordance_curves, draw_discordance
+    from analysis.figures.discordance import discordance_curves, draw_discordance
     from analysis.tables import audit as tables
     from harness.errors import ResultsError
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.report import StudyReport
+    from analysis.study.report import StudyReport
 
 
 def note_look(folder: Path, report: StudyReport) -> str:
     """Add a look to `looks.json`, unless the same one is there; return why it could not be noted, or an empty text."""
-    from analysis.reading import read_looks
-    from analysis.records import FORMAT
+    from analysis.records.format import FORMAT
+    from analysis.records.reading import read_looks
     from harness import provenance
     from harness.whole import whole_file
 

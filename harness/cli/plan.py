@@ -20,8 +20,8 @@ from harness.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from harness.overview import Inputs
-    from harness.study import Study
+    from harness.runs.overview import Inputs
+    from harness.study.study import Study
 
 
 def _share(text: str) -> float:
@@ -85,13 +85,13 @@ def plan(
     Reads and checks the data as a run does, and says what it read; nothing is downloaded.
     """
     from analysis.jsonable import jsonable
-    from analysis.outlook import Stated, outlook
-    from analysis.permutation import label_permutation_floor, sign_flip_floor
-    from analysis.plan import parse_plan
+    from analysis.methods.permutation import label_permutation_floor, sign_flip_floor
+    from analysis.study.outlook import Stated, outlook
+    from analysis.study.plan import parse_plan
     from analysis.tables import as_terminal
     from analysis.tables.outlook import outlook_tables
     from harness.hub import offline_if_unreachable
-    from harness.overview import foresee, known, same_settings
+    from harness.runs.overview import foresee, known, same_settings
 
     loaded = load(study, overrides)
     offline_if_unreachable(loaded)
@@ -130,7 +130,7 @@ def plan(
         }
         print_json("plan", [content])
         return
-    from harness.screens import show_plan
+    from harness.cli.screens import show_plan
 
     console = console_for()
     show_plan(console, loaded, sizes, remarks, floors, ahead)
@@ -151,7 +151,7 @@ def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None, I
 
     try:
         with needs_training_libraries():
-            from harness.planning import sizes
+            from harness.runs.planning import sizes
     except HarnessError as error:
         return (
             [{"arm": arm, "total": None, "trainable": None, "reason": str(error)} for arm in study.arms],

@@ -23,10 +23,10 @@ from harness.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from harness.overview import StudyStatus
-    from harness.progress import Display
-    from harness.runner import RunSummary
-    from harness.study import Study
+    from harness.progress.displays import Display
+    from harness.runs.overview import StudyStatus
+    from harness.runs.runner import RunSummary
+    from harness.study.study import Study
 
 
 def run(
@@ -66,12 +66,12 @@ def run(
     loaded = load(study, _last_of_each(given))
     offline_if_unreachable(loaded)
     with needs_training_libraries():
-        from harness.database import shown_url
-        from harness.progress import display_for
-        from harness.runner import asked_arms, run_study
+        from harness.progress.displays import display_for
+        from harness.runs.runner import asked_arms, run_study
+        from harness.search.database import shown_url
     if not as_json:
         output.forgive()
-    from harness.screens import show_status
+    from harness.cli.screens import show_status
 
     console = console_for(stderr=as_json)
     display = display_for(console)
@@ -115,10 +115,10 @@ def run(
 
 def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) -> StudyStatus:
     """Check everything as a run does, say what was read, and return what it would train."""
-    from harness.manifest import read_in_words
-    from harness.overview import Inputs, foresee
-    from harness.record import Store
-    from harness.runner import prepare
+    from harness.records.manifest import read_in_words
+    from harness.records.record import Store
+    from harness.runs.overview import Inputs, foresee
+    from harness.runs.runner import prepare
 
     checkpoint, data, _ = prepare(study, say=display.say)
     for line in read_in_words(study, data, Store(folder).manifest()):
@@ -129,9 +129,9 @@ def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) ->
 
 def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:
     """Return what was laid over the study when it was last run."""
-    from harness import document
     from harness.errors import ResultsError
-    from harness.record import Store
+    from harness.records.record import Store
+    from harness.study import document
 
     folder = results / str(document.read(study, overrides).data.get("name"))
     manifest = Store(folder).manifest()
@@ -153,8 +153,8 @@ def _last_of_each(overrides: Sequence[str]) -> list[str]:
 def _differences(study: Study, folder: Path, arms: Sequence[str] | None, where: Sequence[str]) -> list[str]:
     """Say what the results in the folder were last run with, where that differs."""
     from harness.cli.differences import differences
-    from harness.overview import foresee
-    from harness.record import Store
+    from harness.records.record import Store
+    from harness.runs.overview import foresee
 
     manifest = Store(folder).manifest()
     if manifest is None:

@@ -20,7 +20,7 @@ from analysis.printable import CONTROLS, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.study import Study
+    from harness.study.study import Study
 
 StudyFile = Annotated[
     Path,
@@ -60,8 +60,8 @@ class Format(StrEnum):
 
 def load(path: Path, overrides: Sequence[str] | None) -> Study:
     """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
-    from analysis.plan import check_plan
-    from harness.study import load_study
+    from analysis.study.plan import check_plan
+    from harness.study.study import load_study
 
     def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for problem in check_plan(raw.get("analysis"), raw.get("claims"), arms=arms):
@@ -81,7 +81,7 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
         The folder that holds one folder a study.
     """
     from harness.errors import ResultsError
-    from harness.overview import find
+    from harness.runs.overview import find
 
     if asked is not None and asked.is_file():
         folder = results / load(asked, None).name

@@ -23,7 +23,7 @@ def status(
     Cells done, failed and to run, and the time that is left. Exits with 0, and with 2 when a study cannot be read.
     """
     from harness.errors import ResultsError
-    from harness.overview import status as read_status
+    from harness.runs.overview import status as read_status
 
     folders = results_of(study, results)
     found, refused = [], []
@@ -38,7 +38,7 @@ def status(
     if as_json:
         print_json("status", [one.to_json() for one in found], errors=refused)
     else:
-        from harness.screens import show_status
+        from harness.cli.screens import show_status
 
         console = console_for()
         for one in found:

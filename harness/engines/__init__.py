@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from harness.trials import Trial
+from harness.study.trials import Trial
 
 # How many steps may pass between two looks at the losses: a look makes a GPU wait.
 STEPS_BETWEEN_CHECKS = 25

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from harness.data import Split
+from harness.data.splits import Split
 from harness.engines import Score
-from harness.settings import Data
+from harness.study.settings import Data
 
 Example = dict[str, torch.Tensor]
 Collate = Callable[[Sequence[Example]], dict[str, torch.Tensor]]

@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness import seeding
-from harness.adapters import budget_of
 from harness.engines import STEPS_BETWEEN_CHECKS
 from harness.engines.batches import Collate, DivergedError, Examples, no_number
+from harness.models.adapters import budget_of
 from harness.seeding import Streams
-from harness.settings import Training
+from harness.study.settings import Training
 
 _ALL_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from harness.engines import Epoch
-from harness.settings import Best
+from harness.study.settings import Best
 
 
 def selected_epoch(epochs: Sequence[Epoch], holdout: Best | None) -> int | None:

@@ -14,18 +14,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness import checkpoints, models, seeding
-from harness.data import TaskData
+from harness import seeding
+from harness.data.splits import TaskData
 from harness.engines import SECONDS_BETWEEN_REPORTS, Engine, Epoch, Failure, Outcome, Progress, Report, Score
 from harness.engines.batches import DivergedError, Examples, Padding, score
 from harness.engines.device import device_name, precision, precision_name, threads, usual_device, worthwhile_threads
 from harness.engines.loop import Listener, Loop, arguments
 from harness.engines.memory import PeakMemory
+from harness.engines.schedules import learning_rates, steps_per_epoch
 from harness.engines.selection import out_of_patience, selected_epoch
+from harness.models import checkpoints, models
 from harness.quiet import quiet
-from harness.schedules import learning_rates, steps_per_epoch
-from harness.settings import Arm, Data
-from harness.trials import Trial
+from harness.study.settings import Arm, Data
+from harness.study.trials import Trial
 
 _PROBED_STEPS = 3
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.calibration.methods import LEVELS, METHODS
-from analysis.calibration.page import counts, page
-from analysis.calibration.promises import broken
-from analysis.calibration.rates import (
+from calibration.methods import LEVELS, METHODS
+from calibration.page import counts, page
+from calibration.promises import broken
+from calibration.rates import (
     FAMILIES,
     GAP,
     Calibration,
@@ -21,7 +21,7 @@ from analysis.calibration.rates import (
     count_family,
     count_looks,
 )
-from analysis.calibration.regimes import REGIMES, Regime, draw, draw_arms
+from calibration.regimes import REGIMES, Regime, draw, draw_arms
 
 SIZE = Size(studies=400, resampled=40)
 BY_NAME = {regime.name: regime for regime in REGIMES}

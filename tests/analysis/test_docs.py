@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from scipy import special
 
-from analysis import mcnemar as mcnemar_module
-from analysis.calibration_error import log_loss_scores
-from analysis.crossed import crossed_test
-from analysis.error_types import error_types
-from analysis.looks import thresholds
-from analysis.multiplicity import joint_step_down
-from analysis.over_seeds import paired_t
-from analysis.permutation import label_permutation_floor, sign_flip_floor
-from analysis.plan import AnalysisPlan
-from analysis.planning import plan_comparison, stated_components
-from analysis.single_run import single_run_detectable_gap
-from analysis.verdict import collapse_rate_limit
+from analysis.methods import mcnemar as mcnemar_module
+from analysis.methods.crossed import crossed_test
+from analysis.methods.looks import thresholds
+from analysis.methods.multiplicity import joint_step_down
+from analysis.methods.over_seeds import paired_t
+from analysis.methods.permutation import label_permutation_floor, sign_flip_floor
+from analysis.metrics.calibration_error import log_loss_scores
+from analysis.power.error_types import error_types
+from analysis.power.planning import plan_comparison, stated_components
+from analysis.power.single_run import single_run_detectable_gap
+from analysis.study.plan import AnalysisPlan
+from analysis.study.verdict import collapse_rate_limit
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "statistics.md").read_text(encoding="utf-8")
@@ -208,8 +208,8 @@ def test_bca_over_few_seeds_misses_the_truth_as_often_as_said(seeds: int, stated
 
 def test_every_function_that_the_page_names_exists() -> None:
     table = PAGE[PAGE.index("| method | function") : PAGE.index("**Exact and mid-p.**")]
-    named = re.findall(r"`([a-z_]+)\.([A-Za-z_.]+)`", table)
-    named += re.findall(r"`analysis\.([a-z_]+)\.([a-z_]+)`", PAGE)
+    named = re.findall(r"`([a-z_]+\.[a-z_]+)\.([A-Za-z_.]+)`", table)
+    named += re.findall(r"`analysis\.([a-z_]+\.[a-z_]+)\.([a-z_]+)`", PAGE)
     assert len(named) >= 20
     for module, path in named:
         place = importlib.import_module(f"analysis.{module}")

@@ -7,14 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.bca import bca_interval
-from analysis.bootstrap import bootstrap_study, multi_bootstrap
-from analysis.crossed import crossed_test
-from analysis.equivalence import non_inferiority, tost
-from analysis.mcnemar import mcnemar_from_counts
-from analysis.multiplicity import benjamini_hochberg, holm
-from analysis.permutation import label_permutation, sign_flip
-from analysis.proportions import newcombe_interval
+from analysis.methods.bca import bca_interval
+from analysis.methods.bootstrap import bootstrap_study, multi_bootstrap
+from analysis.methods.crossed import crossed_test
+from analysis.methods.equivalence import non_inferiority, tost
+from analysis.methods.mcnemar import mcnemar_from_counts
+from analysis.methods.multiplicity import benjamini_hochberg, holm
+from analysis.methods.permutation import label_permutation, sign_flip
+from analysis.methods.proportions import newcombe_interval
 
 Scores = NDArray[np.float64]
 

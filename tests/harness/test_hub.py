@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import checkpoints
 from harness.errors import ModelError
 from harness.hub import find, is_on_hub, not_here
-from harness.study import load_study
+from harness.models import checkpoints
+from harness.study.study import load_study
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from harness import run_study
 from harness.engines import Progress
 from harness.interruption import Stop, stoppable
-from harness.progress import Display
-from harness.study import Study
+from harness.progress.displays import Display
+from harness.study.study import Study
 
 Tiny = Callable[..., Study]
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]

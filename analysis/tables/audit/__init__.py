@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from analysis.claims.audit import Audit
 from analysis.printable import printable
+from analysis.published.audit import Audit
 from analysis.tables import as_latex, as_markdown, as_terminal
 from analysis.tables.audit import beside, pairs, systems
 from analysis.tables.audit.words import review
@@ -26,7 +26,7 @@ def build(audit: Audit) -> tuple[Table, ...]:
     Parameters
     ----------
     audit
-        What `analysis.claims.audit.audit` returns.
+        What `analysis.published.audit.audit` returns.
     """
     sources = "; ".join(
         f"{f'{one.name}: ' if one.name else ''}{one.source}, n = {one.n}" for one in (r.report for r in audit.reports)
@@ -55,7 +55,7 @@ def markdown(audit: Audit, *, picture: str = "") -> str:
     Parameters
     ----------
     audit
-        What `analysis.claims.audit.audit` returns.
+        What `analysis.published.audit.audit` returns.
     picture
         The name of a plot beside the document; empty for none.
     """
@@ -68,7 +68,7 @@ def latex(audit: Audit, *, picture: str = "") -> str:
     Parameters
     ----------
     audit
-        What `analysis.claims.audit.audit` returns.
+        What `analysis.published.audit.audit` returns.
     picture
         The name of a plot beside the document; empty for none.
     """
@@ -81,7 +81,7 @@ def terminal(audit: Audit, *, details: bool = True) -> list[RenderableType]:
     Parameters
     ----------
     audit
-        What `analysis.claims.audit.audit` returns.
+        What `analysis.published.audit.audit` returns.
     details
         Whether to add the tables that are for checking an answer.
     """
@@ -95,7 +95,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
     Parameters
     ----------
     audit
-        What `analysis.claims.audit.audit` returns.
+        What `analysis.published.audit.audit` returns.
     """
     plain = audit.to_json()
     for report, content in zip(audit.reports, plain["reports"], strict=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims.architectures import same_model
-from analysis.claims.audit import Audit
-from analysis.claims.file import Report
-from analysis.claims.pairs import PairAudit
-from analysis.claims.rerun import Rerun
+from analysis.published.architectures import same_model
+from analysis.published.audit import Audit
+from analysis.published.file import Report
+from analysis.published.pairs import PairAudit
+from analysis.published.rerun import Rerun
 from analysis.tables.audit.rows import Row, ends, pairs, table
 from analysis.tables.digits import percent, points, points_interval, small_p
 from analysis.tables.table import Table

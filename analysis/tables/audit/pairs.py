@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from analysis.claims.against_seeds import SeedsReading
-from analysis.claims.audit import Audit
-from analysis.claims.overlaps import Overlaps
-from analysis.claims.pairs import PairAudit, SelectedGap
-from analysis.claims.seeds import DISCORDANT_OF_ERRORS, POWER, SEEDS_FOR_SENTENCES
+from analysis.published.against_seeds import SeedsReading
+from analysis.published.audit import Audit
+from analysis.published.overlaps import Overlaps
+from analysis.published.pairs import PairAudit, SelectedGap
+from analysis.published.seeds import DISCORDANT_OF_ERRORS, POWER, SEEDS_FOR_SENTENCES
 from analysis.tables.audit.rows import Row, ends, named, pairs, table, yes
 from analysis.tables.audit.words import review
 from analysis.tables.digits import about, level, percent, points, points_interval, probability, significant, small_p

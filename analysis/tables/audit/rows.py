@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.claims.audit import Audit, ReportAudit
-from analysis.claims.costs import Recomputed
-from analysis.claims.pairs import PairAudit
-from analysis.claims.systems import SystemAudit
+from analysis.published.audit import Audit, ReportAudit
+from analysis.published.costs import Recomputed
+from analysis.published.pairs import PairAudit
+from analysis.published.systems import SystemAudit
 from analysis.tables.digits import percent
 from analysis.tables.table import UNKNOWN, Table
 

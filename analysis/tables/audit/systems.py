@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from analysis.claims.audit import Audit, ReportAudit
-from analysis.claims.costs import Recomputed
-from analysis.claims.counts import Counts
-from analysis.claims.readings import Fit, Reading
-from analysis.claims.reversals import Reversal
-from analysis.claims.systems import SystemAudit
+from analysis.published.audit import Audit, ReportAudit
+from analysis.published.costs import Recomputed
+from analysis.published.counts import Counts
+from analysis.published.readings import Fit, Reading
+from analysis.published.reversals import Reversal
+from analysis.published.systems import SystemAudit
 from analysis.tables.audit.rows import Row, ends, named, pairs, recomputed, systems, table, yes
 from analysis.tables.digits import percent, points, whole
 from analysis.tables.table import UNKNOWN, Table

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 
-from analysis.claims.architectures import same_model
-from analysis.claims.audit import Audit, ReportAudit
-from analysis.claims.costs import Recomputed
-from analysis.claims.counts import Counts
-from analysis.claims.file import Report
-from analysis.claims.overlaps import Overlaps
-from analysis.claims.pairs import PairAudit
-from analysis.claims.reversals import Reversal
-from analysis.claims.seeds import WelchResult
-from analysis.claims.systems import SystemAudit
-from analysis.proportions import GapInterval
+from analysis.methods.proportions import GapInterval
+from analysis.published.architectures import same_model
+from analysis.published.audit import Audit, ReportAudit
+from analysis.published.costs import Recomputed
+from analysis.published.counts import Counts
+from analysis.published.file import Report
+from analysis.published.overlaps import Overlaps
+from analysis.published.pairs import PairAudit
+from analysis.published.reversals import Reversal
+from analysis.published.seeds import WelchResult
+from analysis.published.systems import SystemAudit
 from analysis.tables.audit.rows import recomputed
 from analysis.tables.digits import percent, points, points_interval, small_p, whole
 

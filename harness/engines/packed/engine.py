@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from harness import checkpoints, models
-from harness.data import TaskData
+from harness.data.splits import TaskData
 from harness.engines import Engine, Failure, Outcome, Report
 from harness.engines.device import memory, precision, threads, usual_device
 from harness.engines.packed import plan
@@ -18,8 +17,9 @@ from harness.engines.packed.probe import bytes_of_pack, bytes_of_trial, seconds_
 from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State, forget_recorded
 from harness.engines.trainer import TrainerEngine
-from harness.settings import Data
-from harness.trials import Trial
+from harness.models import checkpoints, models
+from harness.study.settings import Data
+from harness.study.trials import Trial
 
 # Elements of a hidden state that are computed together. A CPU is fastest where they fit its cache.
 _ELEMENTS_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 25}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from harness.data import Split
+from harness.data.splits import Split
 from harness.engines.packed.rows import Rows
 
 # For each row of one order its row in another, and the other way round.

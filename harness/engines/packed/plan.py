@@ -11,8 +11,8 @@ from transformers.pytorch_utils import Conv1D
 
 from harness.engines.packed.architectures import ARCHITECTURES
 from harness.engines.packed.model import base_of, is_lora
-from harness.settings import Data
-from harness.trials import Trial
+from harness.study.settings import Data
+from harness.study.trials import Trial
 
 # What may differ within a pack: each trial has its own.
 _ADAPTER_OWN = {"r", "lora_alpha", "lora_dropout", "use_rslora"}

@@ -13,7 +13,7 @@ import torch
 import transformers
 from torch import nn
 
-from harness import models, seeding
+from harness import seeding
 from harness.engines import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Epoch, Outcome, Progress, Report
 from harness.engines.batches import no_number
 from harness.engines.device import device_name, precision_name, worthwhile_threads
@@ -28,9 +28,10 @@ from harness.engines.packed.slot import Slot
 from harness.engines.packed.state import State
 from harness.engines.packed.weights import Weights, shape_in, trained
 from harness.engines.packed.workers import Workers, threads_of_part, workers
+from harness.engines.schedules import learning_rates, steps_per_epoch
 from harness.engines.selection import out_of_patience, selected_epoch
-from harness.schedules import learning_rates, steps_per_epoch
-from harness.trials import Trial
+from harness.models import models
+from harness.study.trials import Trial
 
 
 class PackRun:

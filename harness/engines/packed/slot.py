@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from harness import models, seeding
+from harness import seeding
 from harness.engines import Epoch, Failure, Score, Status
-from harness.trials import Trial
+from harness.models import models
+from harness.study.trials import Trial
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from harness.trials import Trial
+from harness.study.trials import Trial
 from harness.whole import whole_file
 
 # A change of what is kept, or of how a pack is trained, is a new version: an older state is not gone on from.

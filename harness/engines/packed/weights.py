@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from harness.engines.packed.rows import Stack
-from harness.settings import Training
-from harness.trials import Trial
+from harness.study.settings import Training
+from harness.study.trials import Trial
 
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -1,4 +1,0 @@
-"""How often every method errs, counted over simulated studies whose truth is known.
-
-``python -m analysis.calibration`` simulates them all and writes docs/calibration.md.
-"""

@@ -1,1 +1,0 @@
-"""Published numbers, held against what a study measures."""

@@ -1,0 +1,1 @@
+"""Figures: a small named result is computed first, then drawn."""

@@ -1,0 +1,1 @@
+"""Statistical methods: arrays go in, a frozen result comes out; one method a file."""

@@ -1,0 +1,62 @@
+"""Scores that hold one number a seed, as the tests over seeds take them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.methods.variance import ROUNDING
+
+
+def seed_scores(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """One finite score a seed, or an error that names the arm.
+
+    Parameters
+    ----------
+    name : str
+        What to call the arm.
+    values : array_like, shape (S,)
+
+    Returns
+    -------
+    ndarray, shape (S,)
+
+    Raises
+    ------
+    ValueError
+        If there is no score, if a score is not finite, or if there are more dimensions than one.
+    """
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.ndim != 1 or scores.size == 0:
+        raise ValueError(f"{name} must be one score a seed, got shape {scores.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{name} must hold finite scores, got {scores.tolist()}")
+    return scores
+
+
+def paired_differences(treatment: ArrayLike, baseline: ArrayLike) -> tuple[NDArray[np.float64], float]:
+    """Score of the treatment minus score of the baseline, seed by seed, and what counts as rounding.
+
+    Parameters
+    ----------
+    treatment, baseline : array_like, shape (S,)
+        One finite score a run; position ``s`` of both arms is the same seed.
+
+    Returns
+    -------
+    d : ndarray, shape (S,)
+    rounding : float
+        Differences that are this close tie: 1e-12 of the largest absolute score.
+
+    Raises
+    ------
+    ValueError
+        If an arm is not one row of finite scores, or if the arms differ in length.
+    """
+    y_t, y_b = seed_scores("treatment", treatment), seed_scores("baseline", baseline)
+    if len(y_t) != len(y_b):
+        raise ValueError(
+            "paired arms need the same seeds, "
+            f"got {len(y_t)} for the treatment and {len(y_b)} for the baseline; use label_permutation"
+        )
+    return y_t - y_b, ROUNDING * float(max(np.abs(y_t).max(), np.abs(y_b).max()))

@@ -1,0 +1,1 @@
+"""Metrics: predictions become scores by example."""

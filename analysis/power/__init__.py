@@ -1,0 +1,1 @@
+"""Power and sample size: what a study of a given size can find."""

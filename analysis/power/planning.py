@@ -1,0 +1,306 @@
+"""What a study can find, said before it runs: from stated figures, or from a pilot's own components."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.methods.variance import VarianceComponents
+from analysis.power.error_types import error_types
+from analysis.power.noncentral import check_levels
+from analysis.power.settling import examples_needed, seeds_needed, shortfall
+from analysis.power.sizes import detectable_gap_at, df_at, floor_gap_at, power_at, standard_error_at
+
+_NAN = float("nan")
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span(Generic[T]):
+    """One answer at the best guess of the seed SD, and at the ends of its range.
+
+    Parameters
+    ----------
+    value
+        At the best guess.
+    low, high
+        At the smallest and at the largest seed SD; NaN or None where there is no range.
+    """
+
+    value: T
+    low: T
+    high: T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The outcome of `plan_comparison`. All gaps are in units of the score.
+
+    Parameters
+    ----------
+    n_seeds, n_examples : int
+        The study's size: seeds in each arm and test examples.
+    margin : float
+        The gap that would matter.
+    alpha, power : float
+        The two-sided level and the wanted power.
+    detectable_gap : Span of float
+        The smallest true gap that the study finds.
+    floor_gap : Span of float
+        The smallest true gap that any number of seeds finds on this test set.
+    seeds_needed : Span of (int or None)
+        Seeds in each arm that find a gap as large as the margin; None where no number of seeds does.
+    examples_needed : Span of (int or None)
+        Test examples that find it with the study's seeds; None where no number of examples does.
+    chance : Span of float
+        The chance that the study finds a gap as large as the margin.
+    type_s, type_m : Span of float
+        If the true gap is as large as the margin: the chance that a significant gap has the wrong sign, and
+        how many times too large it is on average.
+    hours : float
+        What the study costs; NaN where no seconds were given.
+    hours_needed : Span of float
+        What the needed seeds cost; NaN without seconds, or where no number of seeds is enough.
+    generalizes_to : str
+        The population that the answers speak about.
+    reason : str
+        Why a value is missing; empty if none is.
+    """
+
+    n_seeds: int
+    n_examples: int
+    margin: float
+    alpha: float
+    power: float
+    detectable_gap: Span[float]
+    floor_gap: Span[float]
+    seeds_needed: Span[int | None]
+    examples_needed: Span[int | None]
+    chance: Span[float]
+    type_s: Span[float]
+    type_m: Span[float]
+    hours: float
+    hours_needed: Span[float]
+    generalizes_to: str = "seeds and examples"
+    reason: str
+
+
+def stated_components(
+    *, seed_sd: float, discordance: float, rerun_discordance: float, n_examples: int
+) -> VarianceComponents:
+    """Turn figures that a person can state into variance components of a difference in accuracy.
+
+    Parameters
+    ----------
+    seed_sd : float
+        SD over seeds of one run's accuracy on the test set, at least 0.
+    discordance : float
+        Share of test examples on which exactly one of two runs is right, one run of each arm; above 0, at
+        most 1.
+    rerun_discordance : float
+        The same for two seeds of one arm, on average over the arms; at least 0, at most 0.5 and at most the
+        discordance.
+    n_examples : int
+        Size of the test set on which the seed SD was seen, at least 2.
+
+    Returns
+    -------
+    VarianceComponents
+        For independent seeds in the two arms and a gap whose square is small beside the discordance. They
+        were stated and not estimated: `n_seeds` is 0, and the interval of the seed SD is NaN.
+
+    Raises
+    ------
+    ValueError
+        If a figure is out of range, or if the figures contradict each other.
+
+    Notes
+    -----
+    Let ``p[a, i]`` be the share of seeds with which arm `a` is right on example `i`. Two seeds of an arm differ
+    there with probability ``2 * p * (1 - p)``, twice the variance of one score, so that over new seeds the
+    difference of the arms has the variance `rerun_discordance`, on average over examples. This is ``seed +
+    residual``. On the whole test set the difference of two accuracies has the variance ``2 * seed_sd**2 = seed
+    + residual / n_examples``. Both together give `seed` and `residual`; where runs vary less than independent
+    flips would make them, `seed` is 0. One run of each arm differs with probability ``p_t * (1 - p_b) + p_b *
+    (1 - p_t)``, which exceeds the mean of the arms' own by ``(p_t - p_b)**2``: what `discordance` has over
+    `rerun_discordance` is `example`, plus the square of the gap, which is left out.
+
+    Examples
+    --------
+    >>> parts = stated_components(seed_sd=0.008, discordance=0.08, rerun_discordance=0.05, n_examples=872)
+    >>> f"{parts.seed:.2g}, {parts.example:.2g}, {parts.residual:.2g}"
+    '7.1e-05, 0.03, 0.05'
+    """
+    if not 0 < discordance <= 1:
+        raise ValueError(f"discordance must lie above 0 and be at most 1, got {discordance!r}")
+    if not 0 <= rerun_discordance <= 0.5:
+        raise ValueError(f"rerun_discordance must lie between 0 and 0.5, got {rerun_discordance!r}")
+    if rerun_discordance > discordance:
+        raise ValueError(
+            "two seeds of one arm cannot differ on more examples than one run of each arm (state one share for both if "
+            f"the arms are alike): got rerun_discordance={rerun_discordance!r} above discordance={discordance!r}"
+        )
+    if n_examples < 2:
+        raise ValueError(f"need at least two examples, got {n_examples!r}")
+    if not 0 <= 2 * seed_sd**2 <= rerun_discordance or seed_sd < 0:
+        raise ValueError(
+            "seed_sd must be at least 0 and at most the root of half of rerun_discordance, since accuracy cannot "
+            f"vary more than the examples do: got {seed_sd!r} with {rerun_discordance!r}"
+        )
+    seed = max(2 * seed_sd**2 - rerun_discordance / n_examples, 0.0) / (1 - 1 / n_examples)
+    return VarianceComponents(
+        seed=seed,
+        example=discordance - rerun_discordance,
+        residual=max(rerun_discordance - seed, 0.0),
+        n_seeds=0,
+        n_examples=n_examples,
+        seed_sd_interval=(_NAN, _NAN),
+    )
+
+
+def plan_comparison(
+    components: VarianceComponents,
+    *,
+    low: VarianceComponents | None = None,
+    high: VarianceComponents | None = None,
+    n_seeds: int,
+    n_examples: int,
+    margin: float,
+    alpha: float,
+    power: float = 0.8,
+    seconds_per_pair: float | None = None,
+) -> Plan:
+    """Say what a comparison of two arms can find, what it would take to find the margin, and what that costs.
+
+    Parameters
+    ----------
+    components : VarianceComponents
+        The best guess: `stated_components`, or a pilot's own.
+    low, high : VarianceComponents or None
+        The same with the smallest and with the largest seed SD to be reckoned with; both or neither. By
+        default at the 95% limits of the pilot's seed SD.
+    n_seeds, n_examples : int
+        The study's size: seeds in each arm and test examples, at least 2 each.
+    margin : float
+        The gap that would matter, above 0, in units of the score.
+    alpha : float
+        Two-sided level, between 0 and 1; after Bonferroni where there are several comparisons.
+    power : float
+        Wanted chance of finding the margin, between `alpha` and 1.
+    seconds_per_pair : float or None
+        Seconds to train and score one run of each arm.
+
+    Returns
+    -------
+    Plan
+        For new seeds and new examples, by the crossed test with the degrees of freedom of design A. Below four
+        seeds, or with unpaired ones, the test has more of them and the plan errs towards more seeds.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or if `low` and `high` do not come together.
+
+    References
+    ----------
+    Hillis, Obuchowski and Berbaum (2011), Academic Radiology 18, 129-142 (power for readers and cases). Gelman
+    and Carlin (2014), Perspectives on Psychological Science 9, 641-651 (wrong signs and exaggeration).
+
+    Examples
+    --------
+    >>> low, middle, high = (
+    ...     stated_components(seed_sd=sd, discordance=0.08, rerun_discordance=0.05, n_examples=872)
+    ...     for sd in (0.006, 0.008, 0.012)
+    ... )
+    >>> plan = plan_comparison(
+    ...     middle, low=low, high=high, n_seeds=5, n_examples=872, margin=0.02, alpha=0.05, seconds_per_pair=300
+    ... )
+    >>> plan.seeds_needed
+    Span(value=9, low=6, high=19)
+    >>> f"{plan.chance.value:.2f} in {plan.hours:.2f} hours, {plan.hours_needed.value:.2f} for the seeds it takes"
+    '0.69 in 0.42 hours, 0.75 for the seeds it takes'
+    """
+    check_levels(alpha, power)
+    if not (math.isfinite(margin) and margin > 0):
+        raise ValueError(f"margin must be positive and finite, got {margin!r}")
+    if min(n_seeds, n_examples) < 2:
+        raise ValueError(f"need at least two seeds and two examples, got {n_seeds} and {n_examples}")
+    if seconds_per_pair is not None and not (math.isfinite(seconds_per_pair) and seconds_per_pair >= 0):
+        raise ValueError(f"seconds_per_pair must be finite and at least 0, got {seconds_per_pair!r}")
+    if (low is None) != (high is None):
+        raise ValueError("low and high come together, got only one of them")
+    if low is None or high is None:
+        low, high = (replace(components, seed=sd**2) for sd in components.seed_sd_interval)
+
+    def span(answer: Callable[[VarianceComponents], U], missing: U) -> Span[U]:
+        value, at_low, at_high = (answer(c) if _varies(c) else missing for c in (components, low, high))
+        return Span(value=value, low=at_low, high=at_high)
+
+    def errors(c: VarianceComponents) -> tuple[float, float]:
+        size = standard_error_at(c, n_seeds=n_seeds, n_examples=n_examples)
+        found = error_types(margin, size, df_at(c, n_seeds=n_seeds, n_examples=n_examples), alpha=alpha)
+        return found.type_s, found.type_m
+
+    detectable = span(
+        lambda c: detectable_gap_at(c, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power), _NAN
+    )
+    chance = span(lambda c: power_at(c, margin, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha), _NAN)
+    seeds = span(lambda c: seeds_needed(c, margin, n_examples=n_examples, alpha=alpha, power=power), None)
+    examples = span(lambda c: examples_needed(c, margin, n_seeds=n_seeds, alpha=alpha, power=power), None)
+    if n_seeds < SEEDS_FOR_A_VERDICT:
+        # Two seeds give an interval and never a verdict, so they find nothing.
+        detectable, chance = Span(value=_NAN, low=_NAN, high=_NAN), Span(value=0.0, low=0.0, high=0.0)
+    hours_per_seed = _NAN if seconds_per_pair is None else seconds_per_pair / 3600
+    return Plan(
+        n_seeds=n_seeds,
+        n_examples=n_examples,
+        margin=margin,
+        alpha=alpha,
+        power=power,
+        detectable_gap=detectable,
+        floor_gap=span(lambda c: floor_gap_at(c, n_examples=n_examples, alpha=alpha, power=power), _NAN),
+        seeds_needed=seeds,
+        examples_needed=examples,
+        chance=chance,
+        type_s=span(lambda c: errors(c)[0], _NAN),
+        type_m=span(lambda c: errors(c)[1], _NAN),
+        hours=n_seeds * hours_per_seed,
+        hours_needed=Span(
+            value=_cost(seeds.value, hours_per_seed),
+            low=_cost(seeds.low, hours_per_seed),
+            high=_cost(seeds.high, hours_per_seed),
+        ),
+        reason=_reason(components, low, high, seeds, examples, margin, alpha, power),
+    )
+
+
+def _varies(components: VarianceComponents) -> bool:
+    # Also false where the components are NaN.
+    return components.seed + components.example + components.residual > 0
+
+
+def _cost(seeds: int | None, hours_per_seed: float) -> float:
+    return _NAN if seeds is None else seeds * hours_per_seed
+
+
+def _reason(
+    components: VarianceComponents,
+    low: VarianceComponents,
+    high: VarianceComponents,
+    seeds: Span[int | None],
+    examples: Span[int | None],
+    margin: float,
+    alpha: float,
+    power: float,
+) -> str:
+    if not _varies(components):
+        return "nothing to plan from: no variance components, or none above 0"
+    reasons = [
+        shortfall(components, margin, seeds=seeds.value, examples=examples.value, alpha=alpha, power=power),
+        "" if _varies(low) and _varies(high) else "no range of the seed SD was stated or estimated",
+    ]
+    return "; ".join(reason for reason in reasons if reason)

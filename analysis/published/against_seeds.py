@@ -1,0 +1,125 @@
+"""A published gap against the scatter of seeds: stated, printed, measured, or supposed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from analysis.published.blocks import Pair
+from analysis.published.file import Report
+from analysis.published.overlaps import Overlaps
+from analysis.published.rerun import Rerun
+from analysis.published.seeds import (
+    DISCORDANT_OF_ERRORS,
+    Confirmation,
+    chance_of_gap,
+    confirmation,
+    of_sample,
+    supposed_components,
+)
+
+SUPPOSED_SEED_SDS = (0.005, 0.01, 0.02)
+"""SDs over seeds of one run's accuracy that are gone through where none is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedsReading:
+    """A gap against the scatter of seeds, at one SD; for new seeds on this test set.
+
+    Parameters
+    ----------
+    seed_sd
+        SD over seeds of one run's accuracy; the larger where what a printed one was divided by is not known.
+    source
+        Where it comes from.
+    chance
+        The chance that two identical procedures show a gap at least as large: the least and the greatest over the
+        right answers that the figures allow, and over both divisors where that of the SD is not known; for means over
+        runs, that of the printed gap.
+    confirmation
+        What it would take to confirm a gap of the printed size.
+    """
+
+    seed_sd: float
+    source: str
+    chance: tuple[float, float]
+    confirmation: Confirmation
+
+
+def against_seeds(
+    pair: Pair, report: Report, gap: float, found: Overlaps | None, measured: Rerun | None, alpha: float
+) -> tuple[SeedsReading, ...]:
+    """Hold a gap against every SD over seeds that is to be reckoned with.
+
+    Parameters
+    ----------
+    pair, report
+    gap
+        In accuracy.
+    found
+        McNemar's test over every overlap; None where it cannot be made.
+    measured
+        What a study's own runs say; None without one.
+    alpha
+        Two-sided level.
+    """
+    if math.isnan(gap) or report.n < 2:
+        return ()
+    runs = report.systems[pair.treatment].runs, report.systems[pair.baseline].runs
+    sentences = [gap * report.n]
+    scores = [report.systems[name].score for name in pair.sides]
+    errors = sum(float(1 - one.value) for one in scores if one is not None) / 2
+    discordance = DISCORDANT_OF_ERRORS * errors
+    if found is not None:
+        low, high = found.gap
+        sentences = [0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))]
+        discordance = min(max(discordance, found.discordance[0] / report.n), found.discordance[1] / report.n)
+    out = []
+    for (least, sd), source, df in _seed_sds(pair, report, measured):
+        chances = [
+            chance_of_gap(k, n=report.n, seed_sd=one, runs=runs, df=df) for k in sentences for one in {least, sd}
+        ]
+        components = supposed_components(sd, n=report.n, discordance=discordance, gap=gap)
+        if measured is not None and measured.seed_sd > 0:
+            components = measured.components
+        out.append(
+            SeedsReading(
+                seed_sd=sd,
+                source=source,
+                chance=(min(chances), max(chances)),
+                confirmation=confirmation(gap, components, n=report.n, alpha=alpha),
+            )
+        )
+    return tuple(out)
+
+
+def _seed_sds(pair: Pair, report: Report, measured: Rerun | None) -> list[tuple[tuple[float, float], str, float]]:
+    """Return the SDs over seeds to reckon with, where each comes from, and its degrees of freedom.
+
+    Each SD as the least and the greatest that it may be: they differ where nobody says what it was divided by.
+    """
+    stated, both = report.seed_sd, [report.systems[name] for name in pair.sides]
+    printed = [(one.sd, one.runs) for one in both if one.sd is not None and one.sd.value.value > 0]
+    if measured is not None and measured.seed_sd > 0:
+        runs = f"{measured.n_seeds} seeds of {measured.study}"
+        return [((measured.seed_sd,) * 2, runs, float(measured.seed_df))]
+    if stated is not None:
+        value = float(stated.value.value)
+        if stated.runs is None:
+            return [((value, value), "stated", math.inf)]
+        least, most = (value * factor for factor in of_sample(stated.runs, stated.ddof))
+        return [((least, most), f"stated, from {stated.runs} runs{_unsaid(stated.ddof)}", float(stated.runs - 1))]
+    if printed:
+        factors = [of_sample(runs, sd.ddof) for sd, runs in printed]
+        least, most = (
+            math.sqrt(sum((float(sd.value.value) * factor) ** 2 for (sd, _), factor in zip(printed, end, strict=True)))
+            / math.sqrt(len(printed))
+            for end in zip(*factors, strict=True)
+        )
+        unsaid = _unsaid(*(sd.ddof for sd, _ in printed))
+        return [((least, most), f"printed{unsaid}", float(sum(runs - 1 for _, runs in printed)))]
+    return [((sd, sd), "supposed", math.inf) for sd in SUPPOSED_SEED_SDS]
+
+
+def _unsaid(*ddof: int | None) -> str:
+    return ", divisor not said" if None in ddof else ""

@@ -1,0 +1,99 @@
+"""What a claims file may hold, in words: for the messages about what it may not."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from analysis.problems import Allowed, either
+from analysis.published.blocks import (
+    Criterion,
+    Freeze,
+    Head,
+    Log,
+    Lora,
+    Pair,
+    RunsSd,
+    Said,
+    SeedSd,
+    Selection,
+    System,
+    Tuning,
+)
+from analysis.published.fields import MOST_EXAMPLES
+
+_FIGURE = "a share such as 0.883 or 88.3%"
+_DDOF = "0 (the squares divided by the runs) or 1 (by one less)"
+A_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
+
+# A selection and settings may stand in a report and in a system.
+_SHARED_KEYS: Mapping[tuple[str, ...], Sequence[str]] = {("selection",): tuple(Selection.model_fields)}
+_SHARED_CHOICES: Mapping[tuple[str, ...], Sequence[str]] = {
+    ("selection", "best"): get_args(Criterion),
+    ("selection", "on"): ("test", "holdout"),
+}
+_SHARED_VALUES: Mapping[tuple[str, ...], str] = {
+    **{path: either(choices) for path, choices in _SHARED_CHOICES.items()},
+    ("settings",): "a mapping of setting to value",
+}
+
+TOP = Allowed(
+    keys={
+        (): ("title", "reports", *Head.model_fields),
+        ("seed_sd",): tuple(SeedSd.model_fields),
+        **_SHARED_KEYS,
+    },
+    values={
+        ("source",): "a text that says where the figures stand",
+        ("n",): f"a whole number of test examples from 1 to {MOST_EXAMPLES:,}",
+        ("model",): "a text with the name of a model",
+        ("data",): "a text with the name of a data set",
+        ("classes",): "a mapping of class to its number of test examples",
+        ("seed_sd",): f"{_FIGURE}, or {{value: 0.8%, runs: 5, ddof: 1}}",
+        ("seed_sd", "value"): _FIGURE,
+        ("seed_sd", "runs"): "a whole number of runs from 2",
+        ("seed_sd", "ddof"): _DDOF,
+        **_SHARED_VALUES,
+        ("systems",): "a mapping of name to figures, such as {full: {accuracy: 0.883}}",
+        ("pairs",): f"a list of {A_PAIR}",
+    },
+    choices=_SHARED_CHOICES,
+)
+REPORT = dataclasses.replace(TOP, keys={**TOP.keys, (): tuple(Head.model_fields)})
+SYSTEM = Allowed(
+    keys={
+        (): tuple(System.model_fields),
+        **_SHARED_KEYS,
+        ("log",): tuple(Log.model_fields),
+        ("sd",): tuple(RunsSd.model_fields),
+        ("tuning",): tuple(Tuning.model_fields),
+        ("tuning", "lora"): tuple(Lora.model_fields),
+        ("tuning", "freeze"): tuple(Freeze.model_fields),
+    },
+    values={
+        ("tuning", "lora"): "a mapping such as {r: 4, target_modules: [c_attn]}",
+        ("tuning", "lora", "r"): "a whole number above 0",
+        ("tuning", "lora", "target_modules"): "a list of module names such as [c_attn]",
+        ("tuning", "lora", "target_modules", "[]"): "the name of a module",
+        ("tuning", "freeze"): "a mapping such as {layers: 3}",
+        ("tuning", "freeze", "layers"): "a whole number of layers from 0",
+        **_SHARED_VALUES,
+        ("log",): "a mapping such as {accuracy: [0.852, 0.862], loss: [0.33, 0.32]}",
+        ("arm",): "a text with the name of an arm",
+        ("sd",): f"{_FIGURE}, or {{value: 0.8%, ddof: 1}}",
+        ("sd", "value"): _FIGURE,
+        ("sd", "ddof"): _DDOF,
+    },
+    choices=_SHARED_CHOICES,
+)
+PAIR = Allowed(
+    keys={(): tuple(Pair.model_fields)},
+    values={
+        ("treatment",): "the name of a system",
+        ("baseline",): "the name of a system",
+        ("said",): either(get_args(Said)),
+        ("words",): "a text",
+    },
+    choices={("said",): get_args(Said)},
+)

@@ -1,0 +1,149 @@
+"""Judge published numbers without a single run: what follows from them, and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.errors import AnalysisError
+from analysis.jsonable import jsonable
+from analysis.problems import near
+from analysis.published.file import ClaimsFile, Report
+from analysis.published.lift import EpochScatter, epoch_scatter
+from analysis.published.pairs import PairAudit, judge_pair
+from analysis.published.readings import matrix_rows
+from analysis.published.reversals import Reversal, reversals
+from analysis.published.systems import SystemAudit, judge_system
+from analysis.records.outcomes import Outcomes
+
+MOST_MATRIX_ROWS = 20_000_000
+"""Confusion matrices are gone through row by row, for all systems of a file together so many rows: some seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportAudit:
+    """What follows from one published table.
+
+    Parameters
+    ----------
+    report
+        The table.
+    scatter
+        How far equally good epochs of a run are supposed to scatter.
+    systems, pairs
+        In the order of the table.
+    """
+
+    report: Report
+    scatter: EpochScatter
+    systems: tuple[SystemAudit, ...]
+    pairs: tuple[PairAudit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What follows from published numbers alone.
+
+    Parameters
+    ----------
+    title
+    alpha
+        The two-sided level.
+    reports
+        In the order of the file.
+    reversals
+        Pairs whose order turns round between reports.
+    """
+
+    title: str
+    alpha: float
+    reports: tuple[ReportAudit, ...]
+    reversals: tuple[Reversal, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the audit as plain dicts, lists, texts and numbers; NaN becomes None, its reason stays."""
+        plain = jsonable(self)
+        if not isinstance(plain, dict):
+            raise TypeError(f"an audit becomes a dict, got {type(plain).__name__}")
+        return plain
+
+
+def audit(claims: ClaimsFile, *, own: Outcomes | None = None, alpha: float = 0.05) -> Audit:
+    """Judge published numbers.
+
+    Parameters
+    ----------
+    claims
+        What `parse_claims_file` returns.
+    own
+        A study that retrains some of the systems: its arms have their names, or those that the file gives as `arm`.
+    alpha
+        Two-sided level, above 0 and at most 0.5.
+
+    Raises
+    ------
+    AnalysisError
+        If the study has both arms of no pair, or fewer than two finished seeds in common.
+
+    Examples
+    --------
+    >>> from analysis.published.file import parse_claims_file
+    >>> found = audit(parse_claims_file({
+    ...     "source": "table 2", "n": "872", "systems": {"full": {"accuracy": "0.883"}, "lora": {"accuracy": "0.862"}},
+    ... }))
+    >>> pair = found.reports[0].pairs[0]
+    >>> pair.overlaps.gap, pair.overlaps.discordance, pair.overlaps.outcome
+    ((-18, -18), (18, 222), 'undetermined without predictions')
+    """
+    if own is not None:
+        _require_a_pair(claims, own)
+    without = _without_matrices(claims)
+    return Audit(
+        title=claims.title,
+        alpha=alpha,
+        reports=tuple(_report(report, own, alpha, without) for report in claims.reports),
+        reversals=reversals(claims.reports),
+    )
+
+
+def _require_a_pair(claims: ClaimsFile, own: Outcomes) -> None:
+    pairs = [set(report.arms(pair)) for report in claims.reports for pair in report.pairs]
+    if any(arms <= set(own.arms) for arms in pairs):
+        return
+    others = sorted({arm for arms in pairs for arm in arms} - set(own.arms))
+    if not others:
+        raise AnalysisError(f"{own.folder} can stand beside no pair: the claims hold none, since one takes two systems")
+    hints = [f"{arm!r}" + (f" ({meant[2:]})" if (meant := near(arm, own.arms)) else "") for arm in others]
+    raise AnalysisError(
+        f"{own.folder} has both arms of no pair: its arms are {', '.join(own.arms)}; the claims are about "
+        f"{', '.join(hints)}; name a system's arm in the claims file, such as arm: {own.arms[-1]}"
+    )
+
+
+def _without_matrices(claims: ClaimsFile) -> dict[tuple[str, str], str]:
+    """Say for which systems, by report and name, no confusion matrix is looked for: it would take too long."""
+    without, left = {}, MOST_MATRIX_ROWS
+    for report in claims.reports:
+        for name, system in report.systems.items():
+            rows = matrix_rows(system, report)
+            if rows <= left:
+                left -= rows
+            else:
+                without[report.name, name] = (
+                    f"it would take {rows:,} rows, and {left:,} are left of the {MOST_MATRIX_ROWS:,} that an audit "
+                    "goes through"
+                )
+    return without
+
+
+def _report(report: Report, own: Outcomes | None, alpha: float, without: Mapping[tuple[str, str], str]) -> ReportAudit:
+    logs = [[float(f.value) for f in system.log.accuracy] for system in report.systems.values() if system.log]
+    scatter = epoch_scatter(logs, n=report.n)
+    systems = tuple(
+        judge_system(name, system, report, scatter, matrices_reason=without.get((report.name, name), ""))
+        for name, system in report.systems.items()
+    )
+    by_name = {system.name: system for system in systems}
+    pairs = tuple(judge_pair(pair, report, by_name, scatter, own, alpha) for pair in report.pairs)
+    return ReportAudit(report=report, scatter=scatter, systems=systems, pairs=pairs)

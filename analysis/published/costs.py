@@ -1,0 +1,177 @@
+"""Published times and parameters: what follows from them, and whether the words agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from analysis.published.architectures import known_model, sequence_classifier_parameters
+from analysis.published.figures import Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recomputed:
+    """A figure that follows from other printed ones, beside the one that was claimed.
+
+    Parameters
+    ----------
+    what
+        Which figure, in words.
+    value
+        As it follows from the printed figures; NaN where nothing does.
+    low, high
+        What their rounding leaves open.
+    claimed
+        As printed; empty where nothing was claimed.
+    agrees
+        Whether both may stand for the same number; None where nothing was claimed or follows.
+    """
+
+    what: str
+    value: float
+    low: float
+    high: float
+    claimed: str
+    agrees: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterCheck:
+    """A printed number of parameters against that of the architecture.
+
+    Parameters
+    ----------
+    what
+        ``"trainable"`` or ``"total"``.
+    printed
+        As printed.
+    expected
+        What the architecture has.
+    agrees
+        Whether the printed figure stands for it.
+    """
+
+    what: str
+    printed: str
+    expected: int
+    agrees: bool
+
+
+def time_saved(treatment: Figure, baseline: Figure, claimed: Figure | None) -> Recomputed:
+    """Recompute the share of the baseline's time that the treatment saves.
+
+    Examples
+    --------
+    >>> from analysis.published.figures import read_share, read_time
+    >>> found = time_saved(read_time("14 min 48 s"), read_time("22 min 51 s"), read_share("35%"))
+    >>> f"{found.value:.3f}", found.agrees
+    ('0.352', True)
+    """
+    return _recomputed(
+        "time saved",
+        1 - treatment.value / baseline.value,
+        1 - treatment.high / baseline.low,
+        1 - treatment.low / baseline.high,
+        claimed,
+    )
+
+
+def speedup(treatment: Figure, baseline: Figure, claimed: Figure | None) -> Recomputed:
+    """Recompute how many times as fast the treatment is.
+
+    Examples
+    --------
+    >>> from analysis.published.figures import read_time
+    >>> round(speedup(read_time("14 min 48 s"), read_time("22 min 51 s"), None).value, 2)
+    1.54
+    """
+    return _recomputed(
+        "times as fast",
+        baseline.value / treatment.value,
+        baseline.low / treatment.high,
+        baseline.high / treatment.low,
+        claimed,
+    )
+
+
+def trainable_share(trainable: Figure, total: Figure, claimed: Figure | None) -> Recomputed:
+    """Recompute the share of a model's parameters that is trained."""
+    return _recomputed(
+        "trainable share",
+        trainable.value / total.value,
+        trainable.low / total.high,
+        trainable.high / total.low,
+        claimed,
+    )
+
+
+def not_recomputed(what: str, claimed: Figure) -> Recomputed:
+    """Return a claim that the printed figures do not let anybody check."""
+    return Recomputed(what=what, value=math.nan, low=math.nan, high=math.nan, claimed=claimed.printed, agrees=None)
+
+
+def check_parameters(
+    model: str | None,
+    *,
+    classes: int | None,
+    tuning: tuple[str, int, Sequence[str]] | None,
+    trainable: Figure | None,
+    total: Figure | None,
+) -> tuple[ParameterCheck, ...]:
+    """Hold printed numbers of parameters against the architecture's, where it is known.
+
+    Parameters
+    ----------
+    model
+        As the report names it.
+    classes
+        Of the classification head.
+    tuning
+        What is trained: ``("all", 0, ())``, ``("freeze", layers, ())`` or ``("lora", rank, target modules)``; None
+        where it is not known.
+    trainable, total
+        As printed.
+
+    Returns
+    -------
+    tuple of ParameterCheck
+        Empty where nothing is printed, or where the model or what is trained in it is not known.
+
+    Raises
+    ------
+    ValueError
+        If the model is known and has no such layers or modules.
+    """
+    if trainable is None and total is None:
+        return ()
+    if model is None or known_model(model) is None or classes is None or classes < 2 or tuning is None:
+        return ()
+    kind, number, modules = tuning
+    expected = sequence_classifier_parameters(
+        model,
+        classes=classes,
+        lora_rank=number if kind == "lora" else None,
+        target_modules=modules,
+        frozen_layers=number if kind == "freeze" else None,
+    )
+    if expected is None:
+        return ()
+    pairs = (("trainable", trainable, expected.trainable), ("total", total, expected.total))
+    return tuple(
+        ParameterCheck(what=what, printed=one.printed, expected=count, agrees=one.low <= count <= one.high)
+        for what, one, count in pairs
+        if one is not None
+    )
+
+
+def _recomputed(what: str, value: Fraction, low: Fraction, high: Fraction, claimed: Figure | None) -> Recomputed:
+    return Recomputed(
+        what=what,
+        value=float(value),
+        low=float(low),
+        high=float(high),
+        claimed=claimed.printed if claimed else "",
+        agrees=claimed.low <= high and low <= claimed.high if claimed else None,
+    )

@@ -1,0 +1,104 @@
+"""The fields of a claims file: texts that become figures, and what each refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, InstanceOf
+
+from analysis.problems import shown
+from analysis.published.figures import Figure, read_count, read_number, read_share, read_size, read_time
+
+MACRO = "macro"
+"""The name that stands for the mean of all classes where a class could stand."""
+
+WEIGHTED = "weighted"
+"""The name that stands for the mean of all classes, weighted by their test examples."""
+
+MOST_EXAMPLES = 10_000_000
+"""Larger test sets than this are refused: going through their overlaps would take long."""
+
+_MOST_SD = Fraction(1, 5)
+
+
+def _modules(value: object) -> object:
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"expected a list of module names such as [c_attn], got {shown(value)}")
+    return tuple(value)
+
+
+def _column(value: object) -> object:
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"expected a list of figures, one for each epoch, got {shown(value)}")
+    return tuple(value)
+
+
+def _unnamed(value: object) -> object:
+    """Put figures that name no class under the empty name."""
+    return value if isinstance(value, Mapping) else {"": value}
+
+
+def _layers(value: object) -> int:
+    if value in ("0", 0):
+        return 0
+    try:
+        return read_count(value)
+    except ValueError:
+        raise ValueError(f"expected a whole number of layers from 0, got {shown(value)}") from None
+
+
+def _ddof(value: object) -> int:
+    if value not in ("0", "1", 0, 1):
+        raise ValueError(
+            f"expected 0 (the squares divided by the runs, numpy's default) or 1 (by one less), got {shown(value)}"
+        )
+    return int(str(value))
+
+
+def _above_zero(figure: Figure) -> Figure:
+    if figure.value == 0:
+        raise ValueError(f"expected a figure above 0, got {figure.printed!r}")
+    return figure
+
+
+def _not_too_many(n: int) -> int:
+    if n > MOST_EXAMPLES:
+        raise ValueError(f"expected at most {MOST_EXAMPLES:,} test examples, got {n:,}")
+    return n
+
+
+def _no_mean(classes: dict[str, int]) -> dict[str, int]:
+    for name in (MACRO, WEIGHTED):
+        if name in classes:
+            raise ValueError(f"expected names of classes, got {name!r}, which stands for a mean of all")
+    return classes
+
+
+def _sd(figure: Figure) -> Figure:
+    # Points without their sign would be read as shares: 0.4 as 40 points.
+    if figure.high > _MOST_SD:
+        hint = "" if "%" in figure.printed else f"; write {figure.printed}% if it is {figure.printed} points"
+        raise ValueError(f"expected an SD below {float(_MOST_SD):.0%}, got {figure.printed!r}{hint}")
+    return figure
+
+
+Share = Annotated[InstanceOf[Figure], BeforeValidator(read_share)]
+Number = Annotated[InstanceOf[Figure], BeforeValidator(read_number)]
+Time = Annotated[InstanceOf[Figure], BeforeValidator(read_time)]
+Size = Annotated[InstanceOf[Figure], BeforeValidator(read_size)]
+Count = Annotated[int, BeforeValidator(read_count)]
+ByClass = Annotated[dict[str, Share], BeforeValidator(_unnamed)]
+Shares = Annotated[tuple[Share, ...], BeforeValidator(_column)]
+Numbers = Annotated[tuple[Number, ...], BeforeValidator(_column)]
+
+AboveZero = AfterValidator(_above_zero)
+BelowMostSd = AfterValidator(_sd)
+Sd = Annotated[Share, BelowMostSd]
+Ddof = Annotated[int, BeforeValidator(_ddof)]
+Modules = Annotated[tuple[str, ...], BeforeValidator(_modules)]
+Layers = Annotated[int, BeforeValidator(_layers)]
+LoggedByClass = Annotated[dict[str, Shares], BeforeValidator(_unnamed)]
+Examples = Annotated[Count, AfterValidator(_not_too_many)]
+ClassCounts = Annotated[dict[str, Count], AfterValidator(_no_mean)]

@@ -1,0 +1,313 @@
+"""The claims file: what somebody published, figure by figure, as it was printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from pydantic import ValidationError
+
+from analysis.errors import PlanError, Problem
+from analysis.problems import described, either, near, shown
+from analysis.published import allowed
+from analysis.published.blocks import BY_CLASS, Head, Pair, SeedSd, Selection, System
+from analysis.published.fields import MACRO, WEIGHTED
+
+MOST_PAIRS = 1_000
+"""More pairs than this are refused: each takes some milliseconds to judge, and a row to read."""
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One published table.
+
+    Parameters
+    ----------
+    name
+        Its name in the file; empty in a file with one report.
+    source
+        Where it stands.
+    n
+        Test examples behind every figure.
+    model, data
+        What was trained, and on what; None where the file does not say.
+    classes
+        The test examples of each class, in the order of the file; empty where they are not known.
+    seed_sd
+        How far accuracy scatters over seeds, where the file says.
+    systems
+        The rows, by name.
+    pairs
+        The pairs to be judged: those that the file names, else all.
+    """
+
+    name: str
+    source: str
+    n: int
+    model: str | None = None
+    data: str | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+    seed_sd: SeedSd | None = None
+    systems: Mapping[str, System]
+    pairs: tuple[Pair, ...]
+
+    def arms(self, pair: Pair) -> tuple[str, str]:
+        """Return the arms of a study that retrain the two systems of a pair."""
+        treatment, baseline = (self.systems[name].arm or name for name in pair.sides)
+        return treatment, baseline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsFile:
+    """What a claims file holds.
+
+    Parameters
+    ----------
+    title
+        Of the audit.
+    reports
+        One or several; the same pair may stand in more than one.
+    """
+
+    title: str
+    reports: tuple[Report, ...]
+
+
+def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tuple[Problem, ...]]:
+    """Read a claims file, and list everything that is wrong with it.
+
+    Parameters
+    ----------
+    content
+        The file, with every scalar as the text that stands there: a number would have lost its trailing zeros.
+
+    Returns
+    -------
+    tuple
+        The file, None where something is wrong; and the problems, each with its place.
+    """
+    shared = {key: value for key, value in content.items() if key not in ("title", "reports")}
+    title = content.get("title")
+    problems: list[Problem] = []
+    if title is not None and not isinstance(title, str):
+        problems.append(Problem(path=("title",), message=f"expected a text, got {shown(title)}"))
+    if not isinstance(shared.get("settings", {}), Mapping):
+        said = f"expected {allowed.TOP.values['settings',]}, got {shown(shared.pop('settings'))}"
+        problems.append(Problem(path=("settings",), message=said))
+    if "arms" in content and not {"systems", "reports"} & content.keys():
+        return None, (Problem(path=("arms",), message="this is a study file; it is for harness run"),)
+    bodies = content.get("reports", {"": {}})
+    if not isinstance(bodies, Mapping) or not bodies:
+        wanted = "expected a mapping of name to report"
+        return None, (*problems, Problem(path=("reports",), message=f"{wanted}, got {shown(bodies)}"))
+    reports = []
+    for name, body in bodies.items():
+        prefix: Path = ("reports", name) if name else ()
+        if not isinstance(body, Mapping):
+            problems.append(Problem(path=prefix, message=f"expected a mapping, got {shown(body)}"))
+            continue
+        report, found = _report(str(name), _over(shared, body))
+        # What a report takes over from the top of the file stands there.
+        problems += [
+            _within(
+                () if one.path and one.path[0] in shared and one.path[0] not in body else prefix,
+                one,
+                body.get("seed_sd", shared.get("seed_sd")),
+            )
+            for one in found
+        ]
+        reports.append(report)
+    unique = tuple(dict.fromkeys(problems))
+    if not unique:
+        unique = tuple(_too_many(sum(len(report.pairs) for report in reports if report is not None)))
+    if unique:
+        return None, unique
+    return ClaimsFile(title=title or "", reports=tuple(one for one in reports if one is not None)), ()
+
+
+def _too_many(pairs: int) -> list[Problem]:
+    if pairs <= MOST_PAIRS:
+        return []
+    said = f"got {pairs:,}; name those that matter in a claims file, such as pairs: [{allowed.A_PAIR}]"
+    return [Problem(path=("pairs",), message=f"expected at most {MOST_PAIRS:,} pairs in all, {said}")]
+
+
+def _within(prefix: Path, problem: Problem, sd: object) -> Problem:
+    """Return a problem of a block with its path from the top of the file."""
+    # Neither the name of a class that the report does not name nor that of an SD alone is a key of the file.
+    path = tuple(part for part in problem.path if part != "")
+    if path in (("seed_sd", "value"), ("sd", "value")) and not isinstance(sd, Mapping):
+        path = path[:1]
+    if path and str(path[-1]).isdigit() and problem.message.startswith("unknown key"):
+        return Problem(path=(*prefix, *path), message=f"expected quotes around a number with commas, got {path[-1]!r}")
+    return Problem(path=(*prefix, *path), message=problem.message)
+
+
+def _over(shared: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a report over what holds for all of them; settings add up."""
+    settings = [block["settings"] for block in (shared, body) if isinstance(block.get("settings"), Mapping)]
+    merged = {**shared, **body}
+    return {**merged, "settings": {**settings[0], **settings[1]}} if len(settings) == 2 else merged
+
+
+def parse_claims_file(content: Mapping[str, Any]) -> ClaimsFile:
+    """Read a claims file.
+
+    Parameters
+    ----------
+    content
+        The file, with every scalar as the text that stands there.
+
+    Raises
+    ------
+    PlanError
+        With every problem of the file.
+
+    Examples
+    --------
+    >>> file = parse_claims_file({
+    ...     "source": "table 2", "n": "872", "systems": {"full": {"accuracy": "0.883"}, "lora": {"accuracy": "0.862"}},
+    ... })
+    >>> [str(pair) for pair in file.reports[0].pairs]
+    ['lora against full']
+    """
+    file, problems = claims_problems(content)
+    if file is None:
+        raise PlanError(problems)
+    return file
+
+
+def _report(name: str, body: Mapping[str, Any]) -> tuple[Report | None, list[Problem]]:
+    try:
+        head = Head.model_validate(dict(body))
+    except ValidationError as error:
+        # The rest is checked all the same, so that one report holds all problems.
+        problems = described(error, allowed=allowed.REPORT if name else allowed.TOP, prefix=())
+        systems, pairs = body.get("systems"), body.get("pairs")
+        if isinstance(systems, Mapping):
+            problems += _systems(systems, {}, None)[1]
+            problems += _pairs(pairs, list(map(str, systems)))[1] if isinstance(pairs, list) else []
+        return None, problems
+    problems = _wrong_classes(head)
+    systems, found = _systems(head.systems, head.classes, head.selection)
+    problems += found
+    pairs, found = _pairs(head.pairs, list(head.systems))
+    problems += found
+    if problems:
+        return None, problems
+    settled = {
+        system_name: system.model_copy(
+            update={"selection": system.selection or head.selection, "settings": {**head.settings, **system.settings}}
+        )
+        for system_name, system in systems.items()
+    }
+    shared = {key: getattr(head, key) for key in ("source", "n", "model", "data", "classes", "seed_sd")}
+    return Report(name=name, systems=settled, pairs=pairs, **shared), []
+
+
+def _systems(
+    systems: Mapping[str, Any], classes: Mapping[str, int], selection: Selection | None
+) -> tuple[dict[str, System], list[Problem]]:
+    read: dict[str, System] = {}
+    problems: list[Problem] = []
+    for name, figures in systems.items():
+        path: Path = ("systems", name)
+        if not isinstance(name, str) or not name.strip():
+            problems.append(
+                Problem(path=("systems",), message=f"expected a text as a system's name, got {shown(name)}")
+            )
+            continue
+        if not isinstance(figures, Mapping):
+            problems.append(
+                Problem(path=path, message=f"expected figures such as {{accuracy: 0.883}}, got {shown(figures)}")
+            )
+            continue
+        try:
+            read[name] = System.model_validate(dict(figures))
+        except ValidationError as error:
+            found = described(error, allowed=allowed.SYSTEM, prefix=())
+            problems += [_within(path, one, figures.get("sd")) for one in found]
+            continue
+        wrong = _wrong_system(read[name], classes, selection)
+        problems += [Problem(path=(*path, *where), message=message) for where, message in wrong]
+    return read, problems
+
+
+def _wrong_classes(head: Head) -> list[Problem]:
+    counts = list(head.classes.values())
+    if not counts:
+        return []
+    if len(counts) < 2:
+        return [Problem(path=("classes",), message=f"expected two classes or more, got {len(counts)}")]
+    if sum(counts) != head.n:
+        sums = f"{' + '.join(map(str, counts))} = {sum(counts)}"
+        return [Problem(path=("classes",), message=f"expected counts that add up to n = {head.n}, got {sums}")]
+    return []
+
+
+def _wrong_system(system: System, classes: Mapping[str, int], selection: Selection | None) -> list[tuple[Path, str]]:
+    """List what cannot be true of one system at once."""
+    wrong: list[tuple[Path, str]] = []
+    if system.accuracy is not None and system.error_rate is not None:
+        wrong.append((("error_rate",), "expected accuracy or error_rate, got both"))
+    if (
+        system.sd is not None
+        and system.score is not None
+        and ("%" in system.score.printed) != ("%" in system.sd.value.printed)
+    ):
+        wrong.append((("sd",), f"expected the unit of {system.score.printed!r}, got {system.sd.value.printed!r}"))
+    if system.sd is not None and system.runs < 2:
+        wrong.append((("sd",), "an SD over runs takes two runs or more; say how many, such as runs: 5"))
+    if system.log is not None and system.runs > 1:
+        wrong.append((("log",), f"a log is of one run, and this system has runs: {system.runs}"))
+    if system.trainable and system.parameters and system.trainable.low > system.parameters.high:
+        said = f"{system.trainable.printed} of {system.parameters.printed}"
+        wrong.append((("trainable",), f"expected at most all parameters, got {said}"))
+    selection = system.selection or selection
+    stated = selection.epochs if selection is not None else None
+    if stated is not None and system.log is not None and stated != system.log.epochs:
+        wrong.append((("log",), f"expected as many epochs as selection.epochs = {stated}, got {system.log.epochs}"))
+    blocks = [("", system), *([("log", system.log)] if system.log is not None else [])]
+    for place, block in blocks:
+        for measure in BY_CLASS:
+            for name in getattr(block, measure):
+                if classes and name and name not in (*classes, MACRO, WEIGHTED):
+                    known = [*classes, MACRO, WEIGHTED]
+                    path = (*([place] if place else []), measure, name)
+                    wrong.append((path, f"expected {either(known)}, got {name!r}{near(name, known)}"))
+    return wrong
+
+
+def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[Pair, ...], list[Problem]]:
+    # Before they are made: some thousand systems have millions of pairs.
+    too_many = _too_many(math.comb(len(systems), 2) if pairs is None else len(pairs))
+    if too_many:
+        return (), too_many
+    if pairs is None:
+        return tuple(Pair(treatment=later, baseline=first) for first, later in combinations(systems, 2)), []
+    read: list[Pair] = []
+    problems: list[Problem] = []
+    for position, body in enumerate(pairs):
+        path: Path = ("pairs", position)
+        if not isinstance(body, Mapping):
+            problems.append(Problem(path=path, message=f"expected {allowed.A_PAIR}, got {shown(body)}"))
+            continue
+        try:
+            pair = Pair.model_validate(dict(body))
+        except ValidationError as error:
+            problems += described(error, allowed=allowed.PAIR, prefix=path)
+            continue
+        for side in ("treatment", "baseline"):
+            name = getattr(pair, side)
+            if name not in systems:
+                said = f"expected a system of this report ({', '.join(systems)}), got {name!r}{near(name, systems)}"
+                problems.append(Problem(path=(*path, side), message=said))
+        if pair.treatment == pair.baseline:
+            problems.append(Problem(path=path, message=f"expected two systems, got {pair.treatment!r} on both sides"))
+        read.append(pair)
+    return tuple(read), problems

@@ -1,0 +1,266 @@
+"""What follows from the figures of two systems."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.published.against_seeds import SeedsReading, against_seeds
+from analysis.published.blocks import Pair, System
+from analysis.published.costs import Recomputed, not_recomputed, speedup, time_saved
+from analysis.published.file import Report
+from analysis.published.lift import EpochScatter, chance_of_selected_gap
+from analysis.published.overlaps import Overlaps, overlaps
+from analysis.published.rerun import Rerun, rerun
+from analysis.published.seeds import WelchResult, welch
+from analysis.published.systems import SIMULATION_SEED, SystemAudit
+from analysis.records.outcomes import Outcomes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectedGap:
+    """A gap between figures of which at least one is the best of several epochs on the reported sentences.
+
+    Parameters
+    ----------
+    epochs
+        From how many epochs the treatment's and the baseline's figure was picked; 1 where none was.
+    last
+        The gap in accuracy at the last epochs; NaN without the logs.
+    expected
+        The expected lift of the treatment's and of the baseline's figure. Where both were picked alike they cancel on
+        average, and make the gap no more than noisier.
+    exceeds
+        Whether the gap is larger than the larger of them.
+    chance
+        How often two equally good arms, reported so, come out at least as far apart by the scatter of their epochs.
+    """
+
+    epochs: tuple[int, int]
+    last: float
+    expected: tuple[float, float]
+    exceeds: bool
+    chance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairAudit:
+    """What follows from the figures of two systems.
+
+    Parameters
+    ----------
+    treatment, baseline
+    said, words
+        What the report says of the pair: ``"differ"``, ``"equal"`` or nothing, and in which words.
+    printed
+        The two accuracies or error rates as printed, the treatment's first.
+    gap
+        Treatment minus baseline, in accuracy: from the right answers where they are known, else from the printed
+        figures; NaN where one is missing.
+    overlaps
+        McNemar's test over every overlap; None where it cannot be made.
+    reason
+        Why it cannot be made; else empty.
+    seeds
+        The gap against the scatter of seeds.
+    welch
+        The test over printed means and SDs; None where there are none.
+    selected
+        What choosing epochs on the reported sentences does to the gap; None where none was chosen so.
+    costs
+        Times recomputed.
+    mismatches
+        Figures that are compared although they are of different epochs.
+    rerun
+        What a study's own runs say; None without one.
+    """
+
+    treatment: str
+    baseline: str
+    said: str | None
+    words: str | None
+    printed: tuple[str, str]
+    gap: float
+    overlaps: Overlaps | None
+    reason: str
+    seeds: tuple[SeedsReading, ...]
+    welch: WelchResult | None
+    selected: SelectedGap | None
+    costs: tuple[Recomputed, ...]
+    mismatches: tuple[str, ...]
+    rerun: Rerun | None
+
+    @property
+    def name(self) -> str:
+        """The pair in words: ``treatment against baseline``."""
+        return f"{self.treatment} against {self.baseline}"
+
+
+def judge_pair(
+    pair: Pair,
+    report: Report,
+    systems: Mapping[str, SystemAudit],
+    scatter: EpochScatter,
+    own: Outcomes | None,
+    alpha: float,
+) -> PairAudit:
+    """Judge the figures of two systems.
+
+    Parameters
+    ----------
+    pair
+    report
+        The report that it stands in.
+    systems
+        What follows from the figures of each.
+    scatter
+        How far equally good epochs of a run are supposed to scatter.
+    own
+        A study that retrains some of the systems.
+    alpha
+        Two-sided level.
+    """
+    treatment, baseline = (report.systems[name] for name in pair.sides)
+    scores = treatment.score, baseline.score
+    gap = float(scores[0].value - scores[1].value) if scores[0] and scores[1] else math.nan
+    found, reason = _overlaps(pair, report, systems, alpha)
+    if found is not None and found.gap[0] == found.gap[1]:
+        gap = found.gap[0] / report.n
+    measured = _rerun(pair, report, own, found, alpha)
+    counts = [systems[name].readings[0].counts for name in pair.sides]
+    possible = all(one is None or one.possible for one in counts)
+    tested = None
+    if scores[0] and scores[1] and treatment.sd and baseline.sd:
+        tested = welch(
+            (scores[0], treatment.sd.value),
+            (scores[1], baseline.sd.value),
+            runs=(treatment.runs, baseline.runs),
+            ddof=(treatment.sd.ddof, baseline.sd.ddof),
+        )
+    selected = _selected(treatment, baseline, report, systems, pair, gap, scatter)
+    return PairAudit(
+        treatment=pair.treatment,
+        baseline=pair.baseline,
+        said=pair.said,
+        words=pair.words,
+        printed=(scores[0].printed if scores[0] else "", scores[1].printed if scores[1] else ""),
+        gap=gap,
+        overlaps=found,
+        reason=reason,
+        seeds=against_seeds(pair, report, gap, found, measured, alpha) if possible else (),
+        welch=tested,
+        selected=selected,
+        costs=_costs(pair, treatment, baseline),
+        mismatches=_mismatches(pair, report, systems),
+        rerun=measured,
+    )
+
+
+def _overlaps(
+    pair: Pair, report: Report, systems: Mapping[str, SystemAudit], alpha: float
+) -> tuple[Overlaps | None, str]:
+    """Return McNemar's test over every overlap, or why it cannot be made."""
+    audited = [systems[name] for name in pair.sides]
+    for one in audited:
+        counts = one.readings[0].counts
+        if one.runs > 1:
+            return None, f"{one.name} is a mean over {one.runs} runs, and McNemar's test is about two trained models"
+        if counts is None and one.matrix is None:
+            others = ", and the other figures leave more than one" if one.readings[0].others else ""
+            return None, f"no accuracy of {one.name} is printed{others}"
+        if counts is not None and not counts.possible:
+            said = f"{counts.printed}, the figure of {one.name}"
+            return None, f"no number of right answers out of {report.n} rounds to {said}"
+    treatment, baseline = map(_right, audited)
+    matrices = [one.matrix for one in audited if one.matrix is not None]
+    by_class = []
+    if len(matrices) == 2:
+        right = zip(*([matrix[0], matrix[3]] for matrix in matrices), strict=True)
+        by_class = [(*both, size) for both, size in zip(right, report.classes.values(), strict=True)]
+    return overlaps(treatment, baseline, n=report.n, by_class=by_class, alpha=alpha), ""
+
+
+def _right(audited: SystemAudit) -> tuple[int, int]:
+    """Return the right answers that the printed figures allow, and the log where it agrees."""
+    if audited.matrix is not None:
+        return (audited.matrix[0] + audited.matrix[3],) * 2
+    known = [audited.readings[0].counts]
+    if audited.kept_epoch is not None:
+        known.append(audited.readings[audited.kept_epoch].counts)
+    counts = [one for one in known if one is not None]
+    low, high = max(one.low for one in counts), min(one.high for one in counts)
+    return (low, high) if low <= high else (counts[0].low, counts[0].high)
+
+
+def _selected(
+    treatment: System,
+    baseline: System,
+    report: Report,
+    systems: Mapping[str, SystemAudit],
+    pair: Pair,
+    gap: float,
+    scatter: EpochScatter,
+) -> SelectedGap | None:
+    lifts = [systems[name].lift for name in pair.sides]
+    if all(lift is None for lift in lifts) or math.isnan(gap):
+        return None
+    epochs = treatment.picked_from, baseline.picked_from
+    expected = tuple(0.0 if lift is None else lift for lift in lifts)
+    logs = [system.log.accuracy if system.log is not None else () for system in (treatment, baseline)]
+    return SelectedGap(
+        epochs=epochs,
+        last=float(logs[0][-1].value - logs[1][-1].value) if all(logs) else math.nan,
+        expected=(expected[0], expected[1]),
+        exceeds=abs(gap) > max(expected),
+        chance=chance_of_selected_gap(
+            round(gap * report.n), epochs, scatter, n=report.n, rng=np.random.default_rng(SIMULATION_SEED)
+        ),
+    )
+
+
+def _costs(pair: Pair, treatment: System, baseline: System) -> tuple[Recomputed, ...]:
+    if treatment.time is None or baseline.time is None:
+        claims = (("time saved", pair.time_saved), ("times as fast", pair.speedup))
+        return tuple(not_recomputed(what, claimed) for what, claimed in claims if claimed is not None)
+    return (
+        time_saved(treatment.time, baseline.time, pair.time_saved),
+        speedup(treatment.time, baseline.time, pair.speedup),
+    )
+
+
+def _mismatches(pair: Pair, report: Report, systems: Mapping[str, SystemAudit]) -> tuple[str, ...]:
+    """Say which printed figures are of different epochs, and how they compare at the same one."""
+    treatment, baseline = (report.systems[name] for name in pair.sides)
+    kept = [systems[name].kept_epoch for name in pair.sides]
+    notes = []
+    if treatment.loss and baseline.loss and None not in kept and kept[0] != kept[1]:
+        notes.append(
+            f"the losses {treatment.loss.printed} and {baseline.loss.printed} are those of epochs {kept[0]} and "
+            f"{kept[1]}{_at_the_same_epochs(treatment, baseline)}"
+        )
+    epochs = treatment.epochs, baseline.epochs
+    if treatment.time and baseline.time and None not in epochs and epochs[0] != epochs[1]:
+        notes.append(
+            f"the times {treatment.time.printed} and {baseline.time.printed} are those of {epochs[0]} and "
+            f"{epochs[1]} epochs"
+        )
+    return tuple(notes)
+
+
+def _at_the_same_epochs(treatment: System, baseline: System) -> str:
+    columns = [system.log.loss if system.log is not None else () for system in (treatment, baseline)]
+    pairs = list(zip(*columns, strict=False))
+    if not pairs:
+        return ""
+    named = ", ".join(f"{one.printed} and {other.printed} at {at}" for at, (one, other) in enumerate(pairs, start=1))
+    return f"; at the same epochs they are {named}"
+
+
+def _rerun(pair: Pair, report: Report, own: Outcomes | None, published: Overlaps | None, alpha: float) -> Rerun | None:
+    arms = report.arms(pair)
+    if own is None or not set(arms) <= set(own.arms):
+        return None
+    return rerun(own, arms[0], arms[1], published=published, alpha=alpha)

@@ -1,0 +1,268 @@
+"""What the figures of one system stand for: right answers and confusion matrices, as printed and as logged."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from analysis.published import matrices
+from analysis.published.blocks import BY_CLASS, Criterion, Log, System
+from analysis.published.counts import Counts, right_answers
+from analysis.published.fields import MACRO, WEIGHTED
+from analysis.published.figures import Figure
+from analysis.published.file import Report
+from analysis.published.matrices import Bound, Matrices, Measure, fitting_matrices
+
+ByClass = Mapping[str, Figure]
+
+_NAMES = {"f1": "F1", "precision": "precision", "recall": "recall"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """The confusion matrices that fit if the figures without a class are about this one.
+
+    Parameters
+    ----------
+    read_as
+        The class, ``macro`` or ``weighted``; empty where every figure names its class.
+    matrices
+    """
+
+    read_as: str
+    matrices: Matrices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One set of figures of a system, and what it stands for. A description of these runs on this test set.
+
+    Parameters
+    ----------
+    epoch
+        The epoch of the log; None for the printed figures.
+    accuracy
+        The accuracy or error rate as it stands there; empty where there is none.
+    others
+        F1, precision and recall as they stand there, in words.
+    counts
+        The right answers; None without an accuracy.
+    fits
+        The confusion matrices, for two classes of known size and one run; else empty.
+    """
+
+    epoch: int | None
+    accuracy: str
+    others: str
+    counts: Counts | None
+    fits: tuple[Fit, ...]
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether no right answers, or no matrix under any reading, fit the figures."""
+        impossible = self.counts is not None and not self.counts.possible
+        return impossible or (bool(self.fits) and not any(fit.matrices.count for fit in self.fits))
+
+
+def readings(system: System, report: Report) -> tuple[Reading, ...]:
+    """Read the printed figures of a system, then those of every epoch of its log.
+
+    Parameters
+    ----------
+    system
+    report
+        The report that it stands in.
+    """
+    log = system.log
+    if log is None:
+        return (_printed(system, report),)
+    return (_printed(system, report), *(_logged(log, report, epoch) for epoch in range(1, log.epochs + 1)))
+
+
+def matrix_rows(system: System, report: Report) -> int:
+    """Count the rows that going through the confusion matrices of a system takes.
+
+    A row is one number of right answers of the first class, for one set of figures and one reading of them.
+
+    Parameters
+    ----------
+    system
+    report
+        The report that it stands in.
+    """
+    if len(report.classes) != 2 or (system.runs > 1 and system.log is None):
+        return 0
+    blocks = [block for block in (system, system.log) if block is not None]
+    unnamed = any("" in getattr(block, measure) for block in blocks for measure in BY_CLASS)
+    # The printed figures, each epoch of the log, and the printed figures with those of their epoch.
+    sets = 1 if system.log is None else 2 + system.log.epochs
+    size, *_ = report.classes.values()
+    return sets * (len(report.classes) + 2 if unnamed else 1) * (size + 1)
+
+
+def kept_epoch(system: System) -> int | None:
+    """Find the epoch of the log that the printed figures are of.
+
+    Accuracy and loss decide. Where several epochs have both, it is the one that the selection means: the best, of
+    equal ones the earliest; else the last.
+
+    Returns
+    -------
+    int or None
+        From 1; None without a log, or where no epoch has the printed figures.
+    """
+    log = system.log
+    if log is None:
+        return None
+    printed = [(system.score, log.accuracy), (system.loss, log.loss)]
+    epochs = [
+        epoch
+        for epoch in range(1, log.epochs + 1)
+        if all(figure.agrees_with(column[epoch - 1]) for figure, column in printed if figure and column)
+    ]
+    if not any(figure and column for figure, column in printed):
+        return None
+    if system.selection is None or system.selection.best is None:
+        return epochs[-1] if epochs else None
+    order = _order(log, system.selection.best)
+    return min(epochs, key=lambda epoch: (order[epoch - 1], epoch), default=None)
+
+
+def _order(log: Log, criterion: Criterion) -> list[Fraction]:
+    """Return for each epoch a number that is the smaller the better; all alike where the log does not say."""
+    sign = 1 if criterion == "loss" else -1
+    return [sign * figure.value for figure in _column(log, criterion)] or [Fraction(0)] * log.epochs
+
+
+def _column(log: Log, criterion: Criterion) -> tuple[Figure, ...]:
+    return {"loss": log.loss, "accuracy": log.accuracy}.get(criterion, ())
+
+
+def joint_matrix(system: System, report: Report) -> tuple[int, int, int, int] | None:
+    """Return the only confusion matrix that fits the printed and the logged figures together, where there is one."""
+    found = [fit.matrices for fit in _joint(system, report) if fit.matrices.count]
+    return found[0].listed[0] if len(found) == 1 and found[0].count == 1 else None
+
+
+def departures(system: System, report: Report) -> tuple[str, ...]:
+    """Say where the printed figures depart from the log of the same run."""
+    log, epoch = system.log, kept_epoch(system)
+    if log is None:
+        return ()
+    if epoch is None:
+        both = {"accuracy": system.score and log.accuracy, "loss": system.loss and log.loss}
+        printed = " and ".join(name for name, known in both.items() if known)
+        return (f"no epoch of the log has the printed {printed}",) if printed else ()
+    notes: list[str] = []
+    for measure, logged in _by_class_at(log, epoch).items():
+        for name, figure in getattr(system, measure).items():
+            # A figure that names no class may be that of any.
+            beside = logged.values() if not name or "" in logged else [logged[name]] if name in logged else []
+            if beside and not any(figure.agrees_with(other) for other in beside):
+                values = " and ".join(other.printed for other in beside)
+                what = _named(measure, name)
+                notes.append(f"{what} is printed as {figure.printed}, epoch {epoch} of the log has {values}")
+    joint = _joint(system, report)
+    alone = (_printed(system, report), _logged(log, report, epoch))
+    fits = any(fit.matrices.count for fit in joint) or any(one.contradicts_itself for one in alone)
+    if not notes and joint and not fits:
+        notes.append("no confusion matrix fits the printed figures and the log together")
+    return (*_other_than_said(system, log, epoch), *notes)
+
+
+def _other_than_said(system: System, log: Log, epoch: int) -> list[str]:
+    """Say where the figures are not those of the epoch that is said to have been chosen."""
+    selection = system.selection
+    if selection is None or selection.on == "holdout":
+        return []
+    if selection.best is None:
+        said = f"the figures are said to be those of the last epoch, and are those of epoch {epoch} of {log.epochs}"
+        return [said] if epoch != log.epochs else []
+    order, column = _order(log, selection.best), _column(log, selection.best)
+    best = order.index(min(order)) + 1
+    said = f"epoch {best} of the log has the best {selection.best}, and the figures are those of epoch {epoch}"
+    return [] if best == epoch or not column or column[best - 1].agrees_with(column[epoch - 1]) else [said]
+
+
+def _named(measure: Measure, name: str) -> str:
+    if name in (MACRO, WEIGHTED):
+        return f"{name} {_NAMES[measure]}"
+    return f"{_NAMES[measure]} of {name}" if name else _NAMES[measure]
+
+
+def _joint(system: System, report: Report) -> tuple[Fit, ...]:
+    log, epoch = system.log, kept_epoch(system)
+    printed = _printed(system, report)
+    if log is None or epoch is None or not printed.fits:
+        return printed.fits
+    accuracies = [figure for figure in (system.score, _accuracy_at(log, epoch)) if figure is not None]
+    return _fits(accuracies, [_by_class(system), _by_class_at(log, epoch)], report)
+
+
+def _printed(system: System, report: Report) -> Reading:
+    return _reading(system.score, _by_class(system), report, runs=system.runs, epoch=None)
+
+
+def _logged(log: Log, report: Report, epoch: int) -> Reading:
+    return _reading(_accuracy_at(log, epoch), _by_class_at(log, epoch), report, runs=1, epoch=epoch)
+
+
+def _accuracy_at(log: Log, epoch: int) -> Figure | None:
+    return log.accuracy[epoch - 1] if log.accuracy else None
+
+
+def _by_class(system: System) -> dict[Measure, ByClass]:
+    return {measure: getattr(system, measure) for measure in BY_CLASS}
+
+
+def _by_class_at(log: Log, epoch: int) -> dict[Measure, ByClass]:
+    return {
+        measure: {name: figures[epoch - 1] for name, figures in getattr(log, measure).items()} for measure in BY_CLASS
+    }
+
+
+def _reading(
+    accuracy: Figure | None, by_class: Mapping[Measure, ByClass], report: Report, *, runs: int, epoch: int | None
+) -> Reading:
+    figures = [
+        f"{_named(measure, name)} {figure.printed}"
+        for measure, named in by_class.items()
+        for name, figure in named.items()
+    ]
+    return Reading(
+        epoch=epoch,
+        accuracy=accuracy.printed if accuracy is not None else "",
+        others=", ".join(figures),
+        counts=right_answers(accuracy, n=report.n, runs=runs) if accuracy is not None else None,
+        fits=_fits([accuracy] if accuracy is not None else [], [by_class], report) if runs == 1 else (),
+    )
+
+
+def _fits(accuracies: Sequence[Figure], sets: Sequence[Mapping[Measure, ByClass]], report: Report) -> tuple[Fit, ...]:
+    """Find the matrices under every reading of the figures that name no class."""
+    given = [
+        (measure, name, figure) for one in sets for measure, named in one.items() for name, figure in named.items()
+    ]
+    if len(report.classes) != 2 or not (accuracies or given):
+        return ()
+    classes = list(report.classes)
+    numbers = {**{name: at for at, name in enumerate(classes)}, MACRO: matrices.MACRO, WEIGHTED: matrices.WEIGHTED}
+    unnamed = any(not name for _, name, _ in given)
+    first, second = report.classes.values()
+    fits = []
+    for read_as in [*classes, MACRO, WEIGHTED] if unnamed else [""]:
+        bounds = [Bound(measure="accuracy", of=0, low=figure.low, high=figure.high) for figure in accuracies]
+        bounds += [
+            Bound(measure=measure, of=numbers[name or read_as], low=figure.low, high=figure.high)
+            for measure, name, figure in given
+        ]
+        fits.append(Fit(read_as=read_as, matrices=_matrices((first, second), tuple(bounds))))
+    return tuple(fits)
+
+
+@functools.lru_cache(maxsize=64)
+def _matrices(class_counts: tuple[int, int], bounds: tuple[Bound, ...]) -> Matrices:
+    # The same figures are asked about by themselves, with the log, and for the pair.
+    return fitting_matrices(class_counts, bounds)

@@ -1,0 +1,136 @@
+"""A published pair beside a study that retrains it: what one more run of each arm is expected to show."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from analysis.errors import AnalysisError
+from analysis.methods.crossed import crossed_test
+from analysis.methods.mcnemar import mcnemar_by_seed
+from analysis.methods.variance import VarianceComponents
+from analysis.published.overlaps import Overlaps, p_over_discordance
+from analysis.records.outcomes import Outcomes
+
+_NAN = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """What a study's own runs say about a published pair, at the epoch that its verdicts use.
+
+    Parameters
+    ----------
+    study, model
+        The name of the study, and what it trained.
+    treatment, baseline
+        Its arms.
+    n_seeds, n_examples
+        Paired seeds that finished, and test examples.
+    gap, interval, p_value
+        Of the crossed test, for new seeds and new examples; the interval at 1 - alpha.
+    components
+        Its variance components, from which to plan.
+    seed_sd, seed_df
+        SD over seeds of one run's accuracy on this test set, pooled over both arms; and its degrees of freedom, one
+        less than the seeds, since the arms share them.
+    discordance
+        Share of examples on which exactly one run of a pair is right: mean, least and greatest over the seeds.
+    p_exact
+        McNemar's exact p-value of the published gap at the least and at the greatest of these shares; NaN where no
+        single number of right answers is known.
+    expected_gap
+        Within which the gap of one more pair of runs, of one new seed, falls with a chance of 95% on this test set.
+    significant
+        The share of seeds whose pair of runs has an exact p-value of at most alpha.
+    """
+
+    study: str
+    model: str
+    treatment: str
+    baseline: str
+    n_seeds: int
+    n_examples: int
+    gap: float
+    interval: tuple[float, float]
+    p_value: float
+    components: VarianceComponents
+    seed_sd: float
+    seed_df: int
+    discordance: tuple[float, float, float]
+    p_exact: tuple[float, float]
+    expected_gap: tuple[float, float]
+    significant: float
+
+
+def rerun(
+    outcomes: Outcomes, treatment: str, baseline: str, *, published: Overlaps | None, alpha: float = 0.05
+) -> Rerun:
+    """Read what a study says about a published pair.
+
+    Parameters
+    ----------
+    outcomes
+        The study.
+    treatment, baseline
+        Two of its arms.
+    published
+        What the published figures allow; None where they allow no test.
+    alpha
+        Two-sided level.
+
+    Raises
+    ------
+    AnalysisError
+        If fewer than two seeds finished in both arms.
+    """
+    done = [
+        seed
+        for seed in outcomes.seeds
+        if all(outcomes.trials[arm, seed].status == "finished" for arm in (treatment, baseline))
+    ]
+    if len(done) < 2:
+        raise AnalysisError(
+            f"{outcomes.folder}: {treatment} and {baseline} have {len(done)} finished seeds in common; it takes two"
+        )
+    right_t, right_b = (outcomes.scores(arm, seeds=done) for arm in (treatment, baseline))
+    result = crossed_test(outcomes.drawn(right_t), outcomes.drawn(right_b), paired=True)
+    by_seed = mcnemar_by_seed(right_t, right_b, outcomes.clusters)
+    shares = np.abs(right_t - right_b).mean(axis=1)
+    means = np.stack([right_t.mean(axis=1), right_b.mean(axis=1)])
+    difference = means[0] - means[1]
+    m = len(done)
+    reach = float(special.stdtrit(m - 1, 0.975)) * float(difference.std(ddof=1)) * math.sqrt(1 + 1 / m)
+    centre = float(difference.mean())
+    return Rerun(
+        study=outcomes.manifest.name,
+        model=outcomes.manifest.model.name,
+        treatment=treatment,
+        baseline=baseline,
+        n_seeds=m,
+        n_examples=outcomes.n_examples,
+        gap=result.estimate,
+        interval=result.interval(1 - alpha),
+        p_value=result.p_value,
+        components=result.components,
+        seed_sd=math.sqrt(float(means.var(axis=1, ddof=1).mean())),
+        seed_df=m - 1,
+        discordance=(float(shares.mean()), float(shares.min()), float(shares.max())),
+        p_exact=_p_at(published, float(shares.min()), float(shares.max())),
+        expected_gap=(centre - reach, centre + reach),
+        significant=float(np.mean([one.p_exact <= alpha for one in by_seed])),
+    )
+
+
+def _p_at(published: Overlaps | None, *shares: float) -> tuple[float, float]:
+    """Return the exact p-values of the published gap where the models differ on these shares of the examples."""
+    if published is None or published.gap[0] != published.gap[1]:
+        return _NAN, _NAN
+    gap, (fewest, greatest) = published.gap[0], published.discordance
+    # The nearest discordance that the figures allow: odd or even as the gap is.
+    counts = [fewest + 2 * round((share * published.n - fewest) / 2) for share in shares]
+    least, most = p_over_discordance(gap, np.clip(counts, fewest, greatest))[0]
+    return float(least), float(most)

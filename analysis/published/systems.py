@@ -1,0 +1,123 @@
+"""What follows from the figures of one system."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.published.architectures import known_model
+from analysis.published.blocks import System
+from analysis.published.costs import ParameterCheck, Recomputed, check_parameters, trainable_share
+from analysis.published.file import Report
+from analysis.published.lift import EpochScatter, expected_lift
+from analysis.published.readings import Reading, departures, joint_matrix, kept_epoch, readings
+
+# What is simulated follows from the claims alone: the same file gives the same audit.
+SIMULATION_SEED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemAudit:
+    """What follows from the figures of one system.
+
+    Parameters
+    ----------
+    name
+    runs
+        How many runs the figures are means of.
+    readings
+        The printed figures, then every epoch of the log.
+    kept_epoch
+        The epoch of the log that the printed figures are of; None where that is not known.
+    matrix
+        The only confusion matrix that fits the printed and the logged figures together; None where there are others.
+    departures
+        Where the printed figures depart from the log.
+    lift
+        What choosing the epoch on the reported sentences is expected to add; None where it was not chosen so.
+    matrices_reason
+        Why no confusion matrix was looked for; else empty.
+    share
+        The share of trained parameters; None where it does not follow from the printed figures.
+    parameters
+        Printed numbers of parameters against the architecture's, where it is known.
+    parameters_reason
+        Why they could not be held against a known architecture; else empty.
+    """
+
+    name: str
+    runs: int
+    readings: tuple[Reading, ...]
+    kept_epoch: int | None
+    matrix: tuple[int, int, int, int] | None
+    departures: tuple[str, ...]
+    lift: float | None
+    matrices_reason: str
+    share: Recomputed | None
+    parameters: tuple[ParameterCheck, ...]
+    parameters_reason: str
+
+
+def judge_system(
+    name: str, system: System, report: Report, scatter: EpochScatter, *, matrices_reason: str = ""
+) -> SystemAudit:
+    """Judge the figures of one system.
+
+    Parameters
+    ----------
+    name, system
+    report
+        The report that it stands in.
+    scatter
+        How far equally good epochs of a run are supposed to scatter.
+    matrices_reason
+        Why no confusion matrix shall be looked for; empty to look for them.
+    """
+    parameters: tuple[ParameterCheck, ...] = ()
+    reason = ""
+    try:
+        parameters = check_parameters(
+            report.model,
+            classes=len(report.classes) or None,
+            tuning=_tuning(system),
+            trainable=system.trainable,
+            total=system.parameters,
+        )
+    except ValueError as error:
+        reason = str(error)
+    printed = system.trainable is not None or system.parameters is not None
+    if printed and system.tuning is not None and (report.model is None or known_model(report.model) is None):
+        reason = f"the sizes of {report.model or 'the model'} are not known here"
+    lift = None
+    if system.picked_from > 1:
+        lift = expected_lift(system.picked_from, scatter, rng=np.random.default_rng(SIMULATION_SEED))
+    # Without the sizes of the classes the figures stand for right answers alone.
+    read = dataclasses.replace(report, classes={}) if matrices_reason else report
+    return SystemAudit(
+        name=name,
+        runs=system.runs,
+        readings=readings(system, read),
+        kept_epoch=kept_epoch(system),
+        matrix=joint_matrix(system, read),
+        departures=departures(system, read),
+        lift=lift,
+        matrices_reason=matrices_reason,
+        share=(
+            trainable_share(system.trainable, system.parameters, system.trainable_share)
+            if system.trainable is not None and system.parameters is not None
+            else None
+        ),
+        parameters=parameters,
+        parameters_reason=reason,
+    )
+
+
+def _tuning(system: System) -> tuple[str, int, Sequence[str]] | None:
+    if system.tuning is None:
+        return None
+    if system.tuning.lora is not None:
+        return "lora", system.tuning.lora.r, system.tuning.lora.target_modules
+    return ("freeze", system.tuning.freeze.layers, ()) if system.tuning.freeze is not None else ("all", 0, ())

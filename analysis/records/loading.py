@@ -1,0 +1,125 @@
+"""From a results folder to its outcomes: which trials belong to the study now, strictly aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from analysis.errors import AlignmentError
+from analysis.records.format import Manifest
+from analysis.records.outcomes import Outcomes, Trial
+from analysis.records.predictions import Predictions, read_clusters
+from analysis.records.reading import read_looks, read_manifest
+from analysis.records.stored import StoredTrial, count_others, mismatch, read_trials
+
+_NAMED_AT_MOST = 5
+
+
+def load(folder: Path) -> Outcomes:
+    """Read a results folder: its manifest and exactly the trials that belong to the study now.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds `study.json`.
+
+    Raises
+    ------
+    RecordError
+        If the manifest is missing or cannot be used.
+    FormatError
+        If the manifest or one of the records has a format that this version does not read.
+    AlignmentError
+        If an arm lacks a seed that another has, or finished trials differ in their examples, the order of
+        them, or their labels, and no list of examples is that of most.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    seeds = _in_order(manifest)
+    _require_all_seeds(manifest, seeds)
+    stored = read_trials(folder, manifest.cells, n_classes=len(manifest.data.classes))
+    read = {(one.cell.arm, one.cell.seed): one for one in stored}
+    in_order = [(_trial(read[arm, seed]), read[arm, seed].predictions) for arm in manifest.arms for seed in seeds]
+    finished = [(trial, predictions) for trial, predictions in in_order if predictions is not None]
+    _require_alignment(finished)
+    reference = finished[0][1] if finished else None
+    example_ids = tuple(reference.example_ids.to_pylist()) if reference else ()
+    return Outcomes(
+        folder=folder,
+        manifest=manifest,
+        arms=tuple(manifest.arms),
+        seeds=seeds,
+        trials={(trial.arm, trial.seed): trial for trial, _ in in_order},
+        example_ids=example_ids,
+        labels=reference.labels if reference else np.empty(0, dtype=np.int64),
+        clusters=_clusters(folder, example_ids) if manifest.data.cluster else None,
+        other_records=count_others(folder, {cell.key for cell in manifest.cells}),
+        set_aside=_names_in(folder / "set_aside"),
+        looks_taken=read_looks(folder),
+    )
+
+
+def _in_order(manifest: Manifest) -> tuple[int, ...]:
+    """Return the seeds as the study took them up: a look at the first four sees the same four ever after."""
+    present = {cell.seed for cell in manifest.cells}
+    taken_up = [seed for entry in manifest.seed_history for seed in sorted(entry.seeds) if seed in present]
+    return tuple(dict.fromkeys([*taken_up, *sorted(present)]))
+
+
+def _trial(stored: StoredTrial) -> Trial:
+    said = stored.predictions
+    return Trial(
+        arm=stored.cell.arm,
+        seed=stored.cell.seed,
+        status=stored.status,
+        message=stored.message,
+        record=stored.record,
+        epochs=said.epochs if said is not None else (),
+        probabilities=said.probabilities if said is not None else None,
+    )
+
+
+def _clusters(folder: Path, example_ids: Sequence[str]) -> tuple[str, ...]:
+    by_example = read_clusters(folder)
+    lost = [example for example in example_ids if example not in by_example]
+    if lost:
+        raise AlignmentError(
+            f"{folder / 'clusters.parquet'} names no cluster for {len(lost)} of {len(example_ids)} test examples, "
+            f"first {lost[0]!r}; run the study again, which writes it anew"
+        )
+    return tuple(by_example[example] for example in example_ids)
+
+
+def _require_all_seeds(manifest: Manifest, seeds: Sequence[int]) -> None:
+    present = {(cell.arm, cell.seed) for cell in manifest.cells}
+    lacking = []
+    for arm in manifest.arms:
+        missing = [str(seed) for seed in seeds if (arm, seed) not in present]
+        if missing:
+            lacking.append(f"{arm} lacks seed {', '.join(missing)}")
+    if lacking or not seeds:
+        raise AlignmentError(
+            f"the manifest must list every arm with every seed; {'; '.join(lacking) or 'it lists no cell'}"
+        )
+
+
+def _require_alignment(finished: Sequence[tuple[Trial, Predictions]]) -> None:
+    """Refuse trials that differ where no list of examples is that of most: none of them is the odd one out."""
+    faults = []
+    for trial, stored in finished[1:]:
+        first, reference = finished[0]
+        if not stored.same_examples(reference):
+            faults.append(f"{trial.name} against {first.name}: {mismatch(stored, reference)}")
+    if faults:
+        more = f"\nand {len(faults) - _NAMED_AT_MOST} more trials" if len(faults) > _NAMED_AT_MOST else ""
+        raise AlignmentError(
+            "the trials cannot be compared example by example, and no list of examples is that of most:\n"
+            + "\n".join(faults[:_NAMED_AT_MOST])
+            + more
+        )
+
+
+def _names_in(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()

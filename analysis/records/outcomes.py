@@ -1,0 +1,251 @@
+"""What every trial of a study came to: scores by arm, seed and example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.methods.clusters import cluster_scores
+from analysis.metrics.influence import metric_scores
+from analysis.records.format import Manifest, Record, Selection, TakenLook
+
+if TYPE_CHECKING:
+    # Reading what is stored takes pyarrow, which figures alone need not wait for.
+    from analysis.records.stored import Status
+
+_NAMED_AT_MOST = 4
+
+Reading = Literal["verdict", "published", "last", "best on test"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One cell of the study and what is known about it.
+
+    Parameters
+    ----------
+    arm, seed
+        The cell.
+    status
+        The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be
+        used.
+    message
+        Why the trial has no usable predictions, in one line; empty where it has.
+    record
+        The record, where one could be read.
+    epochs
+        The epochs with stored predictions, ascending; empty unless the trial finished.
+    probabilities
+        Class probabilities after each of these epochs, shape (epochs, N, classes).
+    """
+
+    arm: str
+    seed: int
+    status: Status
+    message: str = ""
+    record: Record | None = None
+    epochs: tuple[int, ...] = ()
+    probabilities: NDArray[np.float32] | None = None
+
+    @property
+    def name(self) -> str:
+        """The cell in words, such as ``lora-r4 seed 3``."""
+        return f"{self.arm} seed {self.seed}"
+
+    @property
+    def pending(self) -> bool:
+        """Whether the trial has yet to run, or to run again after it was interrupted: it has shown nothing."""
+        return self.status in ("not run", "interrupted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Every trial of a study on one and the same list of test examples.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    manifest
+        The study as its manifest describes it.
+    arms
+        The arms, in the order of the study file.
+    seeds
+        The seeds, in the order in which the study took them up; the same for every arm.
+    trials
+        One entry for every arm and seed.
+    example_ids
+        The test examples, shape (N,); empty when no trial finished.
+    labels
+        Their true classes, shape (N,).
+    clusters
+        The group that each of them belongs to, shape (N,), where the study has a column for it; else None.
+    other_records
+        How many records in the folder belong to earlier versions of the study; they are not read.
+    set_aside
+        Names of the records that were set aside because they could not be read.
+    looks_taken
+        At which seeds, and by which plan, verdicts have been looked at.
+    """
+
+    folder: Path
+    manifest: Manifest
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    trials: Mapping[tuple[str, int], Trial]
+    example_ids: tuple[str, ...]
+    labels: NDArray[np.int64]
+    clusters: tuple[str, ...] | None
+    other_records: int
+    set_aside: tuple[str, ...]
+    looks_taken: tuple[TakenLook, ...]
+
+    @property
+    def n_examples(self) -> int:
+        """The number of test examples: those of the stored predictions, or the manifest's before any."""
+        return len(self.labels) or self.manifest.data.n_test
+
+    @property
+    def n_clusters(self) -> int | None:
+        """The number of clusters of test examples; None where the study has none, or nothing has finished."""
+        return len(set(self.clusters)) if self.clusters else None
+
+    def of_arm(self, arm: str) -> tuple[Trial, ...]:
+        """Return the trials of an arm, seeds ascending."""
+        return tuple(self.trials[arm, seed] for seed in self.seeds)
+
+    def unfinished(self, *, arms: Sequence[str] | None = None) -> tuple[Trial, ...]:
+        """Return the trials without usable predictions, of some arms or of all."""
+        chosen = self.arms if arms is None else arms
+        return tuple(trial for arm in chosen for trial in self.of_arm(arm) if trial.status != "finished")
+
+    def complete_seeds(self) -> tuple[int, ...]:
+        """Return the seeds with which every arm finished."""
+        lost = {trial.seed for trial in self.unfinished()}
+        return tuple(seed for seed in self.seeds if seed not in lost)
+
+    def lost_seeds(self) -> tuple[int, ...]:
+        """Return the seeds with a trial that ended without predictions; one that has yet to run is not lost."""
+        ended = {trial.seed for trial in self.unfinished() if not trial.pending}
+        return tuple(seed for seed in self.seeds if seed in ended)
+
+    def waiting_seeds(self) -> tuple[int, ...]:
+        """Return the seeds with a trial that has yet to run, in an arm that has begun.
+
+        An arm of which nothing has run holds no seed back, nor does one that joined after trials had finished: they
+        have no verdict until they have run, and the others keep theirs.
+        """
+        first = self.manifest.first_arms
+        begun = [arm for arm in self.arms if arm in first and not all(trial.pending for trial in self.of_arm(arm))]
+        waiting = {trial.seed for trial in self.unfinished(arms=begun) if trial.pending}
+        return tuple(seed for seed in self.seeds if seed in waiting)
+
+    def epoch(self, trial: Trial, *, reading: Reading = "verdict") -> int:
+        """Return the epoch of a finished trial that counts.
+
+        Parameters
+        ----------
+        trial
+            A finished trial.
+        reading
+            ``"verdict"``: the last epoch, or the hold-out's choice; never one picked on the test split.
+            ``"published"``: the same, except that a study which selects on its test split gets its best
+            epoch there. ``"last"`` and ``"best on test"``: these two, whatever the study selects. Of several equal
+            epochs the earliest is the best.
+        """
+        selection = self.manifest.selection_of(trial.arm)
+        if reading == "last":
+            return trial.epochs[-1]
+        if reading == "best on test" or (reading == "published" and selection.on_test):
+            return self._best_on_test(trial, selection)
+        chosen = trial.record.selected_epoch if trial.record is not None else None
+        if selection.rule == "best" and not selection.on_test and chosen is not None:
+            return chosen
+        return trial.epochs[-1]
+
+    def probabilities(self, trial: Trial, *, reading: Reading = "verdict") -> NDArray[np.float32]:
+        """Return the class probabilities of a finished trial, shape (N, classes)."""
+        if trial.probabilities is None:
+            raise ValueError(f"{trial.name} has no predictions: {trial.status}")
+        return np.asarray(trial.probabilities[trial.epochs.index(self.epoch(trial, reading=reading))])
+
+    def predictions(self, trial: Trial, *, reading: Reading = "verdict") -> NDArray[np.int64]:
+        """Return the predicted classes of a finished trial, shape (N,): the first of the largest."""
+        predicted: NDArray[np.int64] = np.argmax(self.probabilities(trial, reading=reading), axis=-1).astype(np.int64)
+        return predicted
+
+    def answers(self, arm: str, *, seeds: Sequence[int], reading: Reading = "verdict") -> NDArray[np.int64]:
+        """Return the predicted classes of an arm, shape (S, N); its trials with these seeds must have finished."""
+        rows = [self.predictions(self.trials[arm, seed], reading=reading) for seed in seeds]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.labels))
+
+    def scores(
+        self,
+        arm: str,
+        *,
+        seeds: Sequence[int] | None = None,
+        metric: str = "accuracy",
+        reading: Reading = "verdict",
+    ) -> NDArray[np.float64]:
+        """Return the scores of an arm by example, shape (S, N); the mean of a row is the metric of its run.
+
+        Parameters
+        ----------
+        arm
+            The name of the arm.
+        seeds
+            The seeds of the rows; all where None. Their trials must have finished.
+        metric
+            A key of `analysis.metrics.METRICS`. For accuracy a score is 1 where the run is right and 0 where it is
+            wrong; a run whose metric is undefined is NaN throughout.
+        reading
+            Which epoch counts; see `epoch`.
+
+        Raises
+        ------
+        ValueError
+            If a trial that is asked for has no predictions.
+        """
+        chosen = self.seeds if seeds is None else seeds
+        if metric == "accuracy" or not chosen:
+            right = self.answers(arm, seeds=chosen, reading=reading) == self.labels
+            return np.asarray(right, dtype=np.float64)
+        runs = np.stack([self.probabilities(self.trials[arm, seed], reading=reading) for seed in chosen])
+        return metric_scores(metric, self.labels, runs)
+
+    def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return scores by what is drawn at random: by cluster where the study has clusters, else by example.
+
+        Parameters
+        ----------
+        scores
+            By example, shape (S, N).
+        """
+        return scores if self.clusters is None else cluster_scores(scores, self.clusters)
+
+    def _best_on_test(self, trial: Trial, selection: Selection) -> int:
+        if trial.probabilities is None or trial.record is None:
+            raise ValueError(f"{trial.name} has no predictions: {trial.status}")
+        if selection.metric == "accuracy":
+            right = np.argmax(trial.probabilities, axis=-1) == self.labels
+            return trial.epochs[int(np.argmax(right.sum(axis=1)))]
+        losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs if entry.test is not None}
+        stored = [losses.get(epoch) for epoch in trial.epochs]
+        return trial.epochs[int(np.argmin([np.inf if loss is None else loss for loss in stored]))]
+
+
+def named_trials(trials: Sequence[Trial]) -> str:
+    """Name trials by how they ended: ``diverged: lora seed 3; not run: full seed 4, lora seed 4``."""
+    by_status: dict[str, list[str]] = {}
+    for trial in trials:
+        by_status.setdefault(trial.status, []).append(trial.name)
+    parts = []
+    for status, names in by_status.items():
+        more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+        parts.append(f"{status}: {', '.join(names[:_NAMED_AT_MOST])}{more}")
+    return "; ".join(parts)

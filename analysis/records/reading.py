@@ -1,0 +1,219 @@
+"""Reads `study.json` and `record.json`, or says what is wrong with them: the one reader of all commands."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from analysis.errors import FormatError, RecordError
+from analysis.records.format import FORMAT, Cell, Looks, Manifest, Record, Stored, TakenLook
+
+# A message that lists more than this is not read.
+_PROBLEMS_AT_MOST = 20
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+}
+
+
+class _Formatted(Stored):
+    format: int
+
+
+_Model = TypeVar("_Model", bound=Stored)
+
+
+def _read_json(path: Path, model: type[_Model]) -> _Model:
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordError(f"{path} does not exist") from None
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        written = _Formatted.model_validate_json(content).format
+    except ValidationError as error:
+        raise RecordError(f"{path} cannot be read: {'; '.join(_faults(error))}") from None
+    if written != FORMAT:
+        advice = "update ablation-harness" if written > FORMAT else "read it with the version that wrote it"
+        raise FormatError(f"{path} has format {written}; this version reads format {FORMAT}: {advice}")
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise _unusable(path, list(_faults(error))) from None
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    """Say each fault with its place, what is allowed and what was received."""
+    for fault in error.errors(include_url=False):
+        where = ".".join(str(part) for part in fault["loc"])
+        expected = _EXPECTED.get(fault["type"])
+        if fault["type"] == "missing":
+            said = "it is missing"
+        elif fault["type"] == "json_invalid":
+            said = fault["msg"]
+        else:
+            said = f"expected {expected}" if expected else fault["msg"][:1].lower() + fault["msg"][1:]
+            said += f", got {_received(fault['input'])}"
+        yield f"{where}: {said}" if where else said
+
+
+def _received(value: object) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return _shortened(repr(value))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _unusable(path: Path, faults: Sequence[str]) -> RecordError:
+    named = [*faults[:_PROBLEMS_AT_MOST]]
+    if len(faults) > _PROBLEMS_AT_MOST:
+        named.append(f"and {len(faults) - _PROBLEMS_AT_MOST} more problems")
+    return RecordError(f"{path} cannot be used: {'; '.join(named)}")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a results folder.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds `study.json`.
+
+    Raises
+    ------
+    RecordError
+        If there is no such file, or it does not say what docs/records.md describes; with every problem.
+    FormatError
+        If its format is not the one that this version reads.
+    """
+    path = folder / "study.json"
+    with _advising(path, "harness run writes a new one; the trials are kept and not trained again"):
+        manifest = _read_json(path, Manifest)
+        faults = list(_contradictions(manifest))
+        if faults:
+            raise _unusable(path, faults)
+    return manifest
+
+
+@contextmanager
+def _advising(path: Path, then: str) -> Iterator[None]:
+    """Say what to do about a file that is there and cannot be used; a format of another version has its own advice."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except RecordError as error:
+        if not os.path.lexists(path):
+            raise
+        moved = shlex.join(["mv", str(path), f"{path}.broken"])
+        raise RecordError(f"{error}. Move it away, and {then}: {moved}") from None
+
+
+def _contradictions(manifest: Manifest) -> Iterator[str]:
+    places: set[tuple[str, int]] = set()
+    keys: dict[str, Cell] = {}
+    for cell in manifest.cells:
+        if cell.arm not in manifest.arms:
+            yield f"a cell names the arm {cell.arm!r}, which it does not define"
+        elif (cell.arm, cell.seed) in places:
+            yield f"{cell.name} stands twice among the cells"
+        elif cell.key in keys:
+            yield f"{cell.name} and {keys[cell.key].name} have one key, {cell.key}"
+        places.add((cell.arm, cell.seed))
+        keys.setdefault(cell.key, cell)
+
+
+def read_looks(folder: Path) -> tuple[TakenLook, ...]:
+    """Read at which seeds the verdicts of a study have been looked at: `looks.json`, where there is one.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds `study.json`.
+
+    Raises
+    ------
+    RecordError
+        If the file is there and does not say what docs/records.md describes.
+    FormatError
+        If its format is not the one that this version reads.
+    """
+    path = folder / "looks.json"
+    if not os.path.lexists(path):
+        return ()
+    with _advising(path, "looks are counted from the next one on"):
+        return _read_json(path, Looks).looks
+
+
+def read_record(folder: Path, cell: Cell) -> Record:
+    """Read the record of one trial.
+
+    Parameters
+    ----------
+    folder
+        The trial's folder.
+    cell
+        The cell that the record must belong to.
+
+    Raises
+    ------
+    RecordError
+        If the record is missing, unreadable, belongs to another trial, or contradicts itself.
+    FormatError
+        If its format is not the one that this version reads.
+    """
+    path = folder / "record.json"
+    record = _read_json(path, Record)
+    if (record.key, record.seed) != (cell.key, cell.seed):
+        raise RecordError(
+            f"{path} belongs to key {_shortened(record.key)}, seed {record.seed}, "
+            f"not to key {cell.key}, seed {cell.seed}"
+        )
+    if record.status != "finished":
+        return record
+    if record.selected_epoch is None or not record.epochs:
+        raise RecordError(f"{path} is finished but names no epochs")
+    if record.accuracy is None:
+        raise RecordError(f"{path} is finished but has no accuracy on test at epoch {record.selected_epoch}")
+    return record
+
+
+def read_candidate(folder: Path, *, search: str, number: int) -> Record:
+    """Read the record of a tuning trial.
+
+    Parameters
+    ----------
+    folder
+        The trial's folder.
+    search, number
+        The search that it must belong to, and its number there.
+
+    Raises
+    ------
+    RecordError
+        If the record is missing, unreadable, or belongs to another search or candidate.
+    FormatError
+        If its format is not the one that this version reads.
+    """
+    path = folder / "record.json"
+    record = _read_json(path, Record)
+    if record.tuning is None or (record.tuning.search, record.tuning.number) != (search, number):
+        raise RecordError(f"{path} is no record of candidate {number} of the search {search}")
+    return record

@@ -1,0 +1,182 @@
+"""The trials of a study as they are stored: which of them can be used, and why another cannot.
+
+One check for every command: what the analysis calls unreadable, `harness run` sets aside and trains again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from analysis.errors import FormatError, RecordError
+from analysis.records.format import Cell, Record
+from analysis.records.predictions import Predictions, read_predictions
+from analysis.records.reading import read_record
+
+Status = Literal["finished", "diverged", "failed", "interrupted", "unreadable", "not run"]
+
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTrial:
+    """One cell of a study and what is stored for it.
+
+    Parameters
+    ----------
+    cell
+        The arm, the seed and the key.
+    status
+        The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be used.
+    message
+        Why there are no usable predictions, in one line; empty where there are.
+    record
+        The record, where one could be read.
+    predictions
+        What a finished trial's model said.
+    """
+
+    cell: Cell
+    status: Status
+    message: str = ""
+    record: Record | None = None
+    predictions: Predictions | None = None
+
+
+def read_trial(folder: Path, cell: Cell, *, n_classes: int) -> StoredTrial:
+    """Read one trial and check that its record and its predictions can be used.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    cell
+        Which trial.
+    n_classes
+        The number of classes of the study.
+
+    Raises
+    ------
+    FormatError
+        If its record has a format that this version does not read.
+    """
+    place = folder / "trials" / cell.key
+    if not os.path.lexists(place / "record.json"):
+        return StoredTrial(cell=cell, status="not run", message="there is no record yet")
+    record = None
+    try:
+        record = read_record(place, cell)
+        if record.status != "finished":
+            return StoredTrial(cell=cell, status=record.status, message=record.reason, record=record)
+        stored = read_predictions(place, n_classes=n_classes, sha256=record.predictions_sha256)
+        _require_epochs(place, record, stored)
+    except FormatError:
+        raise
+    except RecordError as error:
+        # Files are named from the results folder on: a report may be read on another machine.
+        said = str(error).replace(f"{folder}{os.sep}", "")
+        return StoredTrial(cell=cell, status="unreadable", message=said, record=record)
+    return StoredTrial(cell=cell, status="finished", record=record, predictions=stored)
+
+
+def read_trials(
+    folder: Path, cells: Iterable[Cell], *, n_classes: int, examples: Predictions | None = None
+) -> tuple[StoredTrial, ...]:
+    """Read the trials of a study; one with other examples or labels than it should have is unreadable.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    cells
+        Which trials.
+    n_classes
+        The number of classes of the study.
+    examples
+        The examples and labels that every finished trial must have, where they are known. Else those of more than half
+        of the finished trials; where there are no such, nothing tells which trials are the odd ones, and all stay.
+
+    Returns
+    -------
+    tuple of StoredTrial
+        In the order of the cells.
+
+    Raises
+    ------
+    FormatError
+        If a record has a format that this version does not read.
+    """
+    trials = [read_trial(folder, cell, n_classes=n_classes) for cell in cells]
+    whose = "the test split of the study"
+    if examples is None:
+        usual = _usual([trial for trial in trials if trial.predictions is not None])
+        if usual is None:
+            return tuple(trials)
+        whose, examples = f"{usual.cell.name} and most others", usual.predictions
+    return tuple(_against(trial, examples, whose) for trial in trials)
+
+
+def _usual(finished: Sequence[StoredTrial]) -> StoredTrial | None:
+    """Return a trial whose examples are those of more than half of the finished ones."""
+    # Boyer and Moore: a majority is what is left when unlike ones cancel each other.
+    candidate, lead = None, 0
+    for trial in finished:
+        if lead == 0:
+            candidate = trial
+        lead += 1 if _alike(trial, candidate) else -1
+    agreeing = sum(_alike(trial, candidate) for trial in finished)
+    return candidate if 2 * agreeing > len(finished) else None
+
+
+def _alike(one: StoredTrial, other: StoredTrial | None) -> bool:
+    if one.predictions is None or other is None or other.predictions is None:
+        return False
+    return one.predictions.same_examples(other.predictions)
+
+
+def _against(trial: StoredTrial, examples: Predictions | None, whose: str) -> StoredTrial:
+    if trial.predictions is None or examples is None or trial.predictions.same_examples(examples):
+        return trial
+    said = f"its examples are not those of {whose}: {mismatch(trial.predictions, examples)}"
+    return replace(trial, status="unreadable", message=said, predictions=None)
+
+
+def mismatch(stored: Predictions, reference: Predictions) -> str:
+    """Say how the examples or labels of predictions differ from others that they should be like."""
+    here, there = stored.example_ids.to_pylist(), reference.example_ids.to_pylist()
+    if here == there:
+        differing = np.flatnonzero(stored.labels != reference.labels)
+        first = int(differing[0])
+        return (
+            f"{len(differing)} labels differ, first example {here[first]!r} with {stored.labels[first]} "
+            f"against {reference.labels[first]}"
+        )
+    extra, absent = sorted(set(here) - set(there)), sorted(set(there) - set(here))
+    if not extra and not absent:
+        at = next(at for at, (one, other) in enumerate(zip(here, there, strict=True)) if one != other)
+        return f"the same {len(here)} examples in another order, first at position {at}"
+    parts = [f"{len(here)} examples against {len(there)}"]
+    for words, ids in (("not there", extra), ("missing here", absent)):
+        if ids:
+            named = ", ".join(repr(name) for name in ids[:_NAMED_AT_MOST])
+            parts.append(f"{len(ids)} {words} ({named}{', ...' if len(ids) > _NAMED_AT_MOST else ''})")
+    return "; ".join(parts)
+
+
+def count_others(folder: Path, keys: Collection[str]) -> int:
+    """Count the records in a results folder that belong to none of these keys."""
+    return sum(path.parent.name not in keys for path in (folder / "trials").glob("*/record.json"))
+
+
+def _require_epochs(place: Path, record: Record, stored: Predictions) -> None:
+    recorded = tuple(entry.epoch for entry in record.epochs)
+    if recorded != stored.epochs or record.selected_epoch not in recorded:
+        raise RecordError(
+            f"{place} cannot be used: its record names the epochs {list(recorded)} and selects "
+            f"{record.selected_epoch}, its predictions hold {list(stored.epochs)}"
+        )

@@ -1,0 +1,1 @@
+"""The analysis of one study: from its plan to its report."""

@@ -1,0 +1,173 @@
+"""Every arm on its own: its metric over seeds, and precision, recall and F1 by class."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.metrics.calibration_error import expected_calibration_error
+from analysis.metrics.scores import METRICS, class_scores, confusion
+from analysis.records.outcomes import Outcomes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmSummary:
+    """The metric of one arm over its seeds; a description of these runs on this test set.
+
+    Parameters
+    ----------
+    arm
+        The name of the arm.
+    seeds
+        The seeds behind the figures.
+    n_examples
+        The number of test examples.
+    values
+        The metric with each of these seeds; NaN where it is undefined.
+    mean, sd, minimum, maximum
+        Over the seeds; the SD has S - 1 below the line and is NaN for one seed.
+    calibration_error
+        Mean over the seeds of the expected calibration error; a description without a test.
+    statuses
+        How many of all the arm's trials ended in which way.
+    reason
+        Why a figure is NaN; else empty.
+    """
+
+    arm: str
+    seeds: tuple[int, ...]
+    n_examples: int
+    values: tuple[float, ...]
+    mean: float
+    sd: float
+    minimum: float
+    maximum: float
+    calibration_error: float
+    statuses: Mapping[str, int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassSummary:
+    """Precision, recall and F1 of one class in one arm: means over the seeds where they are defined.
+
+    Parameters
+    ----------
+    arm, label
+        The arm and the name of the class.
+    n_class_examples
+        How many test examples belong to the class.
+    precision, recall, f1
+        Means over seeds; NaN where no seed defines them.
+    n_seeds
+        The number of seeds.
+    n_defined
+        In how many seeds precision, recall and F1 are defined.
+    reason
+        Why some are not; else empty.
+    """
+
+    arm: str
+    label: str
+    n_class_examples: int
+    precision: float
+    recall: float
+    f1: float
+    n_seeds: int
+    n_defined: tuple[int, int, int]
+    reason: str
+
+
+def summarize_arm(outcomes: Outcomes, arm: str, *, seeds: Sequence[int], metric: str) -> ArmSummary:
+    """Summarise the metric of one arm.
+
+    Parameters
+    ----------
+    outcomes
+        The study.
+    arm
+        The name of the arm.
+    seeds
+        The seeds to use; the arm must have finished with them.
+    metric
+        A key of `analysis.metrics.METRICS`.
+    """
+    values = outcomes.scores(arm, seeds=seeds, metric=metric).mean(axis=1) if seeds else np.empty(0)
+    reason = "" if len(seeds) > 1 else "no trial finished" if not seeds else "one seed has no SD"
+    if np.isnan(values).any():
+        reason = f"{METRICS[metric].title} is undefined with {np.count_nonzero(np.isnan(values))} of {len(seeds)} seeds"
+    return ArmSummary(
+        arm=arm,
+        seeds=tuple(seeds),
+        n_examples=outcomes.n_examples,
+        values=tuple(values.tolist()),
+        mean=float(values.mean()) if seeds else math.nan,
+        sd=float(values.std(ddof=1)) if len(seeds) > 1 else math.nan,
+        minimum=float(values.min()) if seeds else math.nan,
+        maximum=float(values.max()) if seeds else math.nan,
+        calibration_error=_calibration_error(outcomes, arm, seeds),
+        statuses=dict(Counter(trial.status for trial in outcomes.of_arm(arm))),
+        reason=reason,
+    )
+
+
+def _calibration_error(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:
+    if not seeds:
+        return math.nan
+    runs = (outcomes.probabilities(outcomes.trials[arm, seed]) for seed in seeds)
+    return float(np.mean([expected_calibration_error(outcomes.labels, run).value for run in runs]))
+
+
+def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> tuple[ClassSummary, ...]:
+    """Summarise precision, recall and F1 of every class in one arm.
+
+    Parameters
+    ----------
+    outcomes
+        The study.
+    arm
+        The name of the arm.
+    seeds
+        The seeds to use; the arm must have finished with them.
+    """
+    names = outcomes.manifest.data.classes
+    if not seeds:
+        return ()
+    by_seed = [
+        class_scores(confusion(outcomes.labels, outcomes.predictions(outcomes.trials[arm, seed]), n_classes=len(names)))
+        for seed in seeds
+    ]
+    supports = np.bincount(outcomes.labels, minlength=len(names))
+    summaries = []
+    for index, name in enumerate(names):
+        values = np.array([(run.precision[index], run.recall[index], run.f1[index]) for run in by_seed])
+        defined = np.isfinite(values).sum(axis=0)
+        means = [
+            float(np.nanmean(column)) if count else math.nan for column, count in zip(values.T, defined, strict=True)
+        ]
+        precision, recall, f1 = (int(count) for count in defined)
+        summaries.append(
+            ClassSummary(
+                arm=arm,
+                label=name,
+                n_class_examples=int(supports[index]),
+                precision=means[0],
+                recall=means[1],
+                f1=means[2],
+                n_seeds=len(seeds),
+                n_defined=(precision, recall, f1),
+                reason=_undefined(int(supports[index]), len(seeds) - precision),
+            )
+        )
+    return tuple(summaries)
+
+
+def _undefined(n_class_examples: int, never_predicted: int) -> str:
+    if not n_class_examples:
+        return "the test split has no example of this class"
+    seeds = "seed" if never_predicted == 1 else "seeds"
+    return f"never predicted with {never_predicted} {seeds}" if never_predicted else ""

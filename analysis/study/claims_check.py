@@ -1,0 +1,160 @@
+"""Published gaps beside measured ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.records.format import Manifest
+from analysis.study.claims import Claim
+from analysis.study.comparisons import ComparisonReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimCheck:
+    """One published gap, held against the study's own.
+
+    Parameters
+    ----------
+    source
+        Where the figures stand.
+    kind
+        ``"check"`` where the claim is about this model, data and number of examples; else ``"context"``.
+    treatment, baseline
+        The arms of the pair; empty where no comparison of the study has both arms of the claim.
+    n
+        The number of test examples behind the published figures.
+    printed
+        The two figures as printed, the treatment's first.
+    published_gap
+        Treatment minus baseline; NaN without a pair.
+    half_width
+        What rounding may have hidden of that gap, to each side.
+    measured_gap, interval, verdict
+        The study's gap with its interval and verdict, for new seeds and new examples; NaN and empty for
+        context and without a pair.
+    inside
+        Whether the published gap, with its rounding, reaches into the interval; None where not checked.
+    reading
+        What the two say together, or why this is context.
+    """
+
+    source: str
+    kind: Literal["check", "context"]
+    treatment: str
+    baseline: str
+    n: int
+    printed: tuple[str, str]
+    published_gap: float
+    half_width: float
+    measured_gap: float
+    interval: tuple[float, float]
+    verdict: str
+    inside: bool | None
+    reading: str
+
+
+def check_claims(
+    claims: Sequence[Claim], manifest: Manifest, comparisons: Sequence[ComparisonReport], *, metric: str
+) -> tuple[ClaimCheck, ...]:
+    """Hold every claim against the comparisons of the study.
+
+    Parameters
+    ----------
+    claims
+        The claims of the study.
+    manifest
+        The study, for its model, data and number of test examples.
+    comparisons
+        The decided comparisons.
+    metric
+        What they compare; the claims are about accuracy.
+    """
+    checks = []
+    for claim in claims:
+        why_context = _why_context(claim, manifest)
+        if metric != "accuracy":
+            why_context = "; ".join(filter(None, [why_context, f"about accuracy; this study compares {metric}"]))
+        pairs = [one for one in comparisons if {one.treatment, one.baseline} <= claim.accuracy.keys()]
+        checks += [_check(claim, pair, why_context) for pair in pairs]
+        if not pairs:
+            checks.append(_without_a_pair(claim))
+    return tuple(checks)
+
+
+def _why_context(claim: Claim, manifest: Manifest) -> str:
+    data, subset = manifest.data, manifest.study.get("data")
+    named = f"{data.path}/{data.name}" if data.name else data.path
+    reasons = []
+    if claim.model != manifest.model.name:
+        reasons.append(f"about the model {claim.model}, not {manifest.model.name}")
+    if claim.data is not None and claim.data not in (data.path, data.name, named):
+        reasons.append(f"about the data {claim.data}, not {named}")
+    if claim.n != data.n_test:
+        reasons.append(f"on {claim.n} test examples, not {data.n_test}")
+    if isinstance(subset, dict) and subset.get("train_size") is not None:
+        reasons.append(f"this study trains on a subset of {data.n_train} examples")
+    if isinstance(subset, dict) and subset.get("test_fraction") is not None:
+        reasons.append(f"this study draws its {data.n_test} test examples itself")
+    return "; ".join(reasons)
+
+
+def _check(claim: Claim, pair: ComparisonReport, why_context: str) -> ClaimCheck:
+    treatment, baseline = claim.accuracy[pair.treatment], claim.accuracy[pair.baseline]
+    gap, half_width = (
+        float(part) for part in (treatment.value - baseline.value, treatment.half_width + baseline.half_width)
+    )
+    decided = not why_context and pair.result is not None
+    low, high = pair.interval if decided else (math.nan, math.nan)
+    inside = gap + half_width >= low and gap - half_width <= high if decided and not math.isnan(low) else None
+    return ClaimCheck(
+        source=claim.source,
+        kind="context" if why_context else "check",
+        treatment=pair.treatment,
+        baseline=pair.baseline,
+        n=claim.n,
+        printed=(treatment.printed, baseline.printed),
+        published_gap=gap,
+        half_width=half_width,
+        measured_gap=pair.estimate if decided else math.nan,
+        interval=(low, high),
+        verdict="" if why_context else pair.verdict.label,
+        inside=inside,
+        reading=why_context or _reading(pair, gap=gap, half_width=half_width, inside=inside),
+    )
+
+
+def _reading(pair: ComparisonReport, *, gap: float, half_width: float, inside: bool | None) -> str:
+    verdict = pair.verdict
+    where = "" if inside is None else f"; the published gap lies {'inside' if inside else 'outside'} the interval"
+    if verdict.label == "no verdict":
+        return f"cannot be checked: {verdict.reason}"
+    if verdict.label == "undecided":
+        return f"not settled by this study{where}"
+    if verdict.label == "equivalent":
+        return f"no gap that matters{where}"
+    size = ", and too small to matter" if verdict.equivalent else ""
+    if abs(gap) <= half_width:
+        return f"published without a clear direction; a real gap here{size}{where}"
+    direction = "the same direction" if (gap > 0) == (pair.estimate > 0) else "the opposite direction"
+    return f"{direction}, real{size}{where}"
+
+
+def _without_a_pair(claim: Claim) -> ClaimCheck:
+    return ClaimCheck(
+        source=claim.source,
+        kind="context",
+        treatment="",
+        baseline="",
+        n=claim.n,
+        printed=("", ""),
+        published_gap=math.nan,
+        half_width=math.nan,
+        measured_gap=math.nan,
+        interval=(math.nan, math.nan),
+        verdict="",
+        inside=None,
+        reading="no comparison of this study has two of its arms",
+    )

@@ -1,0 +1,237 @@
+"""What a study can find: before it runs from figures that a person can state, after a pilot from its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.errors import AnalysisError, PlanError, Problem
+from analysis.methods.crossed import crossed_test
+from analysis.methods.looks import thresholds
+from analysis.power.planning import Plan, plan_comparison, stated_components
+from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
+from analysis.records.loading import load
+from analysis.records.outcomes import Outcomes
+from analysis.study.cost import ArmCost, arm_cost
+from analysis.study.plan import AnalysisPlan, Comparison
+
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What is supposed of a study that has not run; shares of the test sentences.
+
+    Parameters
+    ----------
+    seed_sd
+        SD over seeds of one run's accuracy. The range that is reckoned with goes from half to twice of it.
+    discordance
+        Share on which exactly one of two runs is right, one run of each arm.
+    rerun_discordance
+        The same for two seeds of one arm.
+    """
+
+    seed_sd: float = 0.01
+    discordance: float = 0.08
+    rerun_discordance: float = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What the comparisons of a study can find, over new seeds and new examples.
+
+    Parameters
+    ----------
+    stated
+        What was supposed; None after a pilot, whose own components are used.
+    pilot_seeds
+        The seeds of the pilot; 0 before one.
+    plans
+        One for each comparison after a pilot; one for any of them before.
+    n_comparisons
+        How many comparisons share alpha.
+    one_run_gap, one_run_power
+        With one run of each arm, for two trained models on new examples: the smallest gap that the exact McNemar test
+        finds, and its power for a gap as large as the margin. NaN after a pilot and for other metrics than accuracy.
+    clustered
+        Whether what is counted as examples are clusters of them.
+    looks
+        The declared looks, with the largest p-value that counts at each for a comparison alone.
+    pack_sizes
+        How large the packs were that the pilot's trials were trained in: their hours are those of such packs.
+    mixed
+        The arms whose trials in the pilot ran under different conditions, each with these: their hours are those of no
+        machine.
+    """
+
+    stated: Stated | None
+    pilot_seeds: int
+    plans: tuple[tuple[str, Plan], ...]
+    n_comparisons: int
+    one_run_gap: float
+    one_run_power: float
+    clustered: bool
+    looks: tuple[tuple[int, float], ...]
+    pack_sizes: tuple[int, ...]
+    mixed: tuple[tuple[str, str], ...]
+
+
+def outlook(
+    plan: AnalysisPlan,
+    *,
+    arms: Sequence[str],
+    n_seeds: int,
+    n_examples: int | None,
+    stated: Stated,
+    folder: Path | None = None,
+    pilot_examples: int | None = None,
+) -> Outlook | None:
+    """Say what a study can find.
+
+    Parameters
+    ----------
+    plan
+        Its analysis plan.
+    arms
+        Its arms.
+    n_seeds
+        Its seeds.
+    n_examples
+        Its test examples, where they are known.
+    stated
+        What to suppose before there is a pilot.
+    folder
+        Its results, where there are some of the same settings: with two finished seeds or more they are the pilot.
+    pilot_examples
+        Test examples to reckon with after a pilot; its own where None.
+
+    Returns
+    -------
+    Outlook or None
+        None where nothing can be said: one seed, one arm, test examples that are not known, or another metric than
+        accuracy before a pilot.
+
+    Raises
+    ------
+    PlanError
+        If the stated figures contradict each other.
+    """
+    pairs = plan.all_comparisons(arms)
+    if not pairs or n_seeds < 2:
+        return None
+    alone = plan.alpha / len(pairs)
+    looks = tuple(zip(plan.looks, thresholds(plan.looks, alpha=plan.alpha), strict=True)) if plan.looks else ()
+    pilot = _pilot(folder)
+    if pilot is not None:
+        costs = {arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in pilot.complete_seeds()]) for arm in pilot.arms}
+        plans = _from_pilot(pilot, plan, pairs, costs, n_seeds=n_seeds, n_examples=pilot_examples, alpha=alone)
+        if plans:
+            return Outlook(
+                stated=None,
+                pilot_seeds=len(pilot.complete_seeds()),
+                plans=plans,
+                n_comparisons=len(pairs),
+                one_run_gap=math.nan,
+                one_run_power=math.nan,
+                clustered=pilot.clusters is not None,
+                looks=looks,
+                pack_sizes=tuple(sorted({size for cost in costs.values() for size in cost.pack_sizes})),
+                mixed=tuple((arm, cost.mixed) for arm, cost in costs.items() if cost.mixed),
+            )
+    if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
+        return None
+    supposed = _from_stated(stated, plan, n_seeds=n_seeds, n_examples=n_examples, alpha=alone)
+    return Outlook(
+        stated=stated,
+        pilot_seeds=0,
+        plans=(("any comparison", supposed),),
+        n_comparisons=len(pairs),
+        one_run_gap=single_run_detectable_gap(stated.discordance, n_examples, alpha=plan.alpha, power=POWER),
+        one_run_power=_one_run_power(stated, plan, n_examples),
+        clustered=False,
+        looks=looks,
+        pack_sizes=(),
+        mixed=(),
+    )
+
+
+def _one_run_power(stated: Stated, plan: AnalysisPlan, n_examples: int) -> float:
+    if plan.margin > stated.discordance:
+        return math.nan
+    return mcnemar_power(plan.margin, stated.discordance, n_examples, alpha=plan.alpha)
+
+
+def _from_stated(stated: Stated, plan: AnalysisPlan, *, n_seeds: int, n_examples: int, alpha: float) -> Plan:
+    # No accuracy varies more than this, and the upper end of the range stops there.
+    most = max(math.sqrt(max(stated.rerun_discordance, 0.0) / 2), stated.seed_sd)
+    try:
+        middle, low, high = (
+            stated_components(
+                seed_sd=seed_sd,
+                discordance=stated.discordance,
+                rerun_discordance=stated.rerun_discordance,
+                n_examples=n_examples,
+            )
+            for seed_sd in (stated.seed_sd, stated.seed_sd / 2, min(2 * stated.seed_sd, most))
+        )
+    except ValueError as error:
+        raise PlanError([Problem(path=(), message=f"the stated figures cannot be: {error}")]) from None
+    return plan_comparison(
+        middle,
+        low=low,
+        high=high,
+        n_seeds=n_seeds,
+        n_examples=n_examples,
+        margin=plan.margin,
+        alpha=alpha,
+        power=POWER,
+    )
+
+
+def _pilot(folder: Path | None) -> Outcomes | None:
+    if folder is None or not (folder / "study.json").exists():
+        return None
+    try:
+        outcomes = load(folder)
+    except AnalysisError:
+        # `harness analyze` says what is wrong with a folder; a plan does without it.
+        return None
+    return outcomes if len(outcomes.complete_seeds()) > 1 else None
+
+
+def _from_pilot(
+    pilot: Outcomes,
+    plan: AnalysisPlan,
+    pairs: Sequence[Comparison],
+    costs: Mapping[str, ArmCost],
+    *,
+    n_seeds: int,
+    n_examples: int | None,
+    alpha: float,
+) -> tuple[tuple[str, Plan], ...]:
+    seeds = pilot.complete_seeds()
+    plans = []
+    for pair in pairs:
+        if not {pair.treatment, pair.baseline} <= set(pilot.arms):
+            continue
+        arms = (pair.treatment, pair.baseline)
+        treatment, baseline = (pilot.drawn(pilot.scores(arm, seeds=seeds, metric=plan.metric)) for arm in arms)
+        if math.isnan(float(treatment.sum() + baseline.sum())):
+            continue
+        result = crossed_test(treatment, baseline, paired=True)
+        seconds = sum(costs[arm].further_seconds + costs[arm].further_evaluation_seconds for arm in arms)
+        if result.standard_error > 0:
+            planned = plan_comparison(
+                result.components,
+                n_seeds=n_seeds,
+                n_examples=n_examples or treatment.shape[1],
+                margin=plan.margin,
+                alpha=alpha,
+                power=POWER,
+                seconds_per_pair=seconds if math.isfinite(seconds) else None,
+            )
+            plans.append((str(pair), planned))
+    return tuple(plans)

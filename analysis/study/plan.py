@@ -1,0 +1,210 @@
+"""What a study promises to compare, and by which rule it decides: the `analysis:` block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from analysis.errors import PlanError, Problem
+from analysis.problems import Allowed, ArmName, described, either, shown
+from analysis.study.claims import claim_problems
+
+# As in analysis.metrics.METRICS, without waiting for NumPy where only a study file is checked.
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
+Correction = Literal["holm", "benjamini_hochberg"]
+
+FEWEST_SEEDS_AT_A_LOOK = 4
+"""From here on paired seeds are judged by one and the same design at every look."""
+
+_MOST_LOOKS = 100
+_METRICS = get_args(Metric)
+_CORRECTIONS = get_args(Correction)
+_POLICIES = ("refuse", "drop_seed")
+
+
+class Comparison(BaseModel):
+    """One arm held against another; the gap is the treatment's score minus the baseline's.
+
+    Parameters
+    ----------
+    treatment, baseline
+        Names of two different arms.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    treatment: ArmName
+    baseline: ArmName
+
+    @model_validator(mode="after")
+    def _two_arms(self) -> Comparison:
+        if self.treatment == self.baseline:
+            raise ValueError(f"expected two different arms, got {self.treatment!r} on both sides")
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.treatment} against {self.baseline}"
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _growing(looks: tuple[int, ...]) -> tuple[int, ...]:
+    if len(looks) > _MOST_LOOKS:
+        raise ValueError(f"expected at most {_MOST_LOOKS} looks, got {len(looks)}")
+    if len(looks) == 1 or any(late <= early for early, late in pairwise(looks)):
+        raise ValueError(f"expected two or more numbers of seeds, each above the one before, got {list(looks)}")
+    return looks
+
+
+class AnalysisPlan(BaseModel):
+    """The decisions that are fixed before the first trial and frozen with the study.
+
+    Parameters
+    ----------
+    metric
+        The score that is compared; for ``log_loss`` and ``brier`` lower is better.
+    baseline
+        The arm that every other arm is compared with.
+    comparisons
+        Further comparisons, besides each arm against the baseline.
+    margin
+        Largest gap that still counts as no difference that matters, between 0 and 1, in units of the metric (for
+        accuracy 0.01 is one percentage point).
+    alpha
+        Error rate over all comparisons and both questions (difference, equivalence) together,
+        above 0 and at most 0.5.
+    correction
+        ``"holm"``: the joint step-down over both questions of every comparison. ``"benjamini_hochberg"``: the
+        expected share of false claims among the claims, for exploration.
+    failed_trials
+        ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed
+        leaves every arm, and the tables say so.
+    looks
+        The numbers of seeds at which a growing study may be judged, ascending, from 4; empty for a single judgement.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    metric: Metric = "accuracy"
+    baseline: ArmName
+    comparisons: Annotated[tuple[Comparison, ...], BeforeValidator(_as_tuple)] = ()
+    margin: float = Field(default=0.01, gt=0, lt=1, allow_inf_nan=False)
+    alpha: float = Field(default=0.05, ge=1e-12, le=0.5, allow_inf_nan=False)
+    correction: Correction = "holm"
+    failed_trials: Literal["refuse", "drop_seed"] = "refuse"
+    looks: Annotated[
+        tuple[Annotated[int, Field(ge=FEWEST_SEEDS_AT_A_LOOK, le=10_000)], ...],
+        BeforeValidator(_as_tuple),
+        AfterValidator(_growing),
+    ] = ()
+
+    def all_comparisons(self, arms: Sequence[str]) -> tuple[Comparison, ...]:
+        """Return every comparison of the study: each arm against the baseline, then the declared ones.
+
+        Parameters
+        ----------
+        arms
+            The arms, in the order of the study file.
+
+        Returns
+        -------
+        tuple of Comparison
+            A pair of arms stands here once. Declared again, also the other way round, it would ask the same
+            question and only make the correction stricter, so its first form is kept.
+        """
+        wanted = [Comparison(treatment=arm, baseline=self.baseline) for arm in arms if arm != self.baseline]
+        first_by_pair: dict[frozenset[str], Comparison] = {}
+        for comparison in (*wanted, *self.comparisons):
+            first_by_pair.setdefault(frozenset((comparison.treatment, comparison.baseline)), comparison)
+        return tuple(first_by_pair.values())
+
+
+def _allowed(arms: Sequence[str]) -> Allowed:
+    sides = tuple(Comparison.model_fields)
+    return Allowed(
+        keys={(): tuple(AnalysisPlan.model_fields), ("comparisons",): sides},
+        values={
+            ("metric",): either(_METRICS),
+            ("baseline",): "the name of an arm",
+            ("comparisons",): "a list of {treatment: ARM, baseline: ARM}",
+            ("comparisons", "[]"): "a mapping {treatment: ARM, baseline: ARM}",
+            **{("comparisons", side): "the name of an arm" for side in sides},
+            ("margin",): "a number above 0 and below 1 (0.01 is one percentage point)",
+            ("alpha",): "a number above 0 (1e-12 or more) and at most 0.5",
+            ("correction",): either(_CORRECTIONS),
+            ("failed_trials",): either(_POLICIES),
+            ("looks",): "a list of numbers of seeds, such as [4, 8, 12, 20]",
+            ("looks", "[]"): "a whole number of seeds from 4, so that one test serves every look, to 10000",
+        },
+        choices={
+            ("metric",): _METRICS,
+            ("correction",): _CORRECTIONS,
+            ("failed_trials",): _POLICIES,
+            ("baseline",): tuple(arms),
+        },
+    )
+
+
+def _validated(block: object, *, arms: Sequence[str]) -> tuple[AnalysisPlan | None, list[Problem]]:
+    if block is None:
+        block = {}
+    if not isinstance(block, Mapping):
+        return None, [Problem(path=("analysis",), message=f"expected a mapping, got {shown(block)}")]
+    if not arms:
+        return None, [Problem(path=("arms",), message="expected at least one arm to analyse, got none")]
+    try:
+        plan = AnalysisPlan.model_validate({"baseline": arms[0], **block}, context={"arms": tuple(arms)})
+    except ValidationError as error:
+        return None, described(error, allowed=_allowed(arms), prefix=("analysis",))
+    return plan, []
+
+
+def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str]) -> AnalysisPlan:
+    """Read the `analysis:` block of a study.
+
+    Parameters
+    ----------
+    block
+        The block as the study file gives it; what it leaves out takes its default, and the baseline is then
+        the first arm.
+    arms
+        The arms, in the order of the study file.
+
+    Raises
+    ------
+    PlanError
+        With every problem of the block.
+
+    Examples
+    --------
+    >>> plan = parse_plan({"margin": 0.02}, arms=["full", "lora"])
+    >>> plan.baseline, plan.margin, [str(c) for c in plan.all_comparisons(["full", "lora"])]
+    ('full', 0.02, ['lora against full'])
+    """
+    plan, problems = _validated(block, arms=arms)
+    if plan is None:
+        raise PlanError(problems)
+    return plan
+
+
+def check_plan(block: object, claims: object, *, arms: Sequence[str]) -> list[Problem]:
+    """List what is wrong with the `analysis:` and `claims:` blocks, before anything runs.
+
+    Parameters
+    ----------
+    block, claims
+        The two blocks as the study file gives them, of whatever type stands there; None where absent.
+    arms
+        The arms, in the order of the study file.
+
+    Returns
+    -------
+    list of Problem
+        Paths start with ``"analysis"`` or ``"claims"``; empty when both blocks can be used.
+    """
+    return _validated(block, arms=arms)[1] + claim_problems(claims, arms=arms)

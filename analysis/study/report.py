@@ -1,0 +1,231 @@
+"""A results folder goes in, everything that is known about the study comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.jsonable import jsonable
+from analysis.metrics.consistency import Churn, Consistency, churn, consistency
+from analysis.metrics.scores import METRICS
+from analysis.records.format import TakenLook
+from analysis.records.loading import load
+from analysis.records.outcomes import Outcomes
+from analysis.study.arms import ArmSummary, ClassSummary, summarize_arm, summarize_classes
+from analysis.study.best import BestArms, best_arms
+from analysis.study.by_class import ClassComparison, compare_classes
+from analysis.study.claims import parse_claims
+from analysis.study.claims_check import ClaimCheck, check_claims
+from analysis.study.comparisons import ComparisonReport, compare
+from analysis.study.cost import ArmCost, TimeRatio, arm_cost, time_ratio
+from analysis.study.plan import AnalysisPlan, parse_plan
+from analysis.study.provenance import Footer, footer
+from analysis.study.schedule import Look, current_look
+from analysis.study.selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
+
+RESAMPLES = 10_000
+"""How often the multi-bootstrap resamples, unless told otherwise."""
+
+# What is resampled follows from the study alone: the same folder gives the same report.
+_RESAMPLING_SEED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyReport:
+    """All results of one study.
+
+    Parameters
+    ----------
+    name, question
+        From the study file.
+    model, data
+        What was trained, and on what.
+    plan
+        The frozen analysis plan.
+    seeds, dropped_seeds
+        The seeds that the comparisons use, and those that left every arm under the plan's policy.
+    waiting_seeds
+        Seeds that are set aside until they have run in every arm.
+    taken_look
+        What `looks.json` is to remember of this look at the verdicts, but for its time; None where no comparison could
+        get a verdict, so that nothing was decided by looking.
+    n_examples, n_clusters
+        The number of test examples, and of their clusters (None where the study has none).
+    look, decision
+        The declared look that has been reached and what follows, ``"stop"`` or ``"go on"``; None and empty in a study
+        without looks.
+    comparisons
+        Every comparison with its verdict, in the order of the plan.
+    best
+        Which arms may still be the best one.
+    arms, classes
+        The metric by arm; precision, recall and F1 by arm and class.
+    class_comparisons, class_margin
+        Every comparison for every class, in precision and recall, and the margin that they are held against.
+    costs, time_ratios
+        What an arm costs; how long each treatment trains against its baseline.
+    selection_lifts, selected_gaps
+        Accuracy, and gaps in it, at the last epoch, the hold-out's choice and the best epoch on the test split; empty
+        where trials have one epoch.
+    consistencies, churns
+        How far the seeds of an arm agree, by arm; how often two arms differ, by comparison (None without a test).
+    claims
+        Published gaps beside the measured ones.
+    unreadable
+        The trials whose files cannot be used, each with its reason.
+    footer
+        Provenance and caveats.
+    """
+
+    name: str
+    question: str
+    model: str
+    data: str
+    plan: AnalysisPlan
+    seeds: tuple[int, ...]
+    dropped_seeds: tuple[int, ...]
+    waiting_seeds: tuple[int, ...]
+    taken_look: TakenLook | None
+    n_examples: int
+    n_clusters: int | None
+    look: Look | None
+    decision: str
+    comparisons: tuple[ComparisonReport, ...]
+    best: BestArms
+    arms: tuple[ArmSummary, ...]
+    classes: tuple[ClassSummary, ...]
+    class_comparisons: tuple[ClassComparison, ...]
+    class_margin: float
+    costs: tuple[ArmCost, ...]
+    time_ratios: tuple[TimeRatio, ...]
+    selection_lifts: tuple[SelectionLift, ...]
+    selected_gaps: tuple[GapBySelection, ...]
+    consistencies: tuple[tuple[str, Consistency], ...]
+    churns: tuple[Churn | None, ...]
+    claims: tuple[ClaimCheck, ...]
+    unreadable: tuple[str, ...]
+    footer: Footer
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain dicts, lists, texts and numbers; NaN becomes None, its reason stays."""
+        plain = jsonable(self)
+        if not isinstance(plain, dict):
+            raise TypeError(f"a report becomes a dict, got {type(plain).__name__}")
+        return plain
+
+
+def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
+    """Analyse a results folder.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds `study.json`.
+    resamples
+        How often the multi-bootstrap resamples seeds and examples, at least 2.
+
+    Raises
+    ------
+    RecordError
+        If the folder holds no usable manifest, or something in a format that this version does not read.
+    AlignmentError
+        If the trials cannot be compared example by example.
+    PlanError
+        If the manifest's plan or claims cannot be used.
+    """
+    outcomes = load(folder)
+    manifest = outcomes.manifest
+    plan = parse_plan(manifest.analysis, arms=outcomes.arms)
+    claims = parse_claims(manifest.claims, arms=outcomes.arms)
+    look = current_look(outcomes, plan)
+    taken_up = look.seeds if look is not None and look.number else outcomes.seeds
+    # A study without looks is judged by the seeds that every arm has run; those that still run are set aside.
+    waiting = outcomes.waiting_seeds() if look is None else ()
+    taken_up = tuple(seed for seed in taken_up if seed not in waiting)
+    lost = outcomes.lost_seeds() if plan.failed_trials == "drop_seed" else ()
+    seeds = tuple(seed for seed in taken_up if seed not in lost)
+    finished = {arm: _finished_seeds(outcomes, arm, seeds) for arm in outcomes.arms}
+    arms = tuple(summarize_arm(outcomes, arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms)
+    rng = np.random.default_rng(_RESAMPLING_SEED)
+    comparisons = compare(outcomes, plan, seeds=seeds, waiting=waiting, look=look, resamples=resamples, rng=rng)
+    lifts = [selection_lift(outcomes, arm, seeds=finished[arm], confidence=1 - plan.alpha) for arm in outcomes.arms]
+    gaps = [gap_by_selection(outcomes, one) for one in comparisons]
+    data, kind = manifest.data, METRICS[plan.metric]
+    # A margin in units of log loss says nothing about precision; then it is the default one.
+    class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
+    answers = {arm: outcomes.answers(arm, seeds=finished[arm]) for arm in outcomes.arms}
+    return StudyReport(
+        name=manifest.name,
+        question=manifest.question or "",
+        model=manifest.model.name,
+        data=f"{data.path}/{data.name}" if data.name else data.path,
+        plan=plan,
+        seeds=seeds,
+        dropped_seeds=tuple(seed for seed in taken_up if seed not in seeds),
+        waiting_seeds=waiting,
+        taken_look=_taken_look(outcomes, comparisons, taken_up),
+        n_examples=outcomes.n_examples,
+        n_clusters=outcomes.n_clusters,
+        look=look,
+        decision=_decision(look, comparisons),
+        comparisons=comparisons,
+        best=best_arms(
+            {summary.arm: summary.mean for summary in arms}, comparisons, higher_is_better=kind.higher_is_better
+        ),
+        arms=arms,
+        classes=tuple(one for arm in outcomes.arms for one in summarize_classes(outcomes, arm, seeds=finished[arm])),
+        class_comparisons=compare_classes(outcomes, comparisons, margin=class_margin, alpha=plan.alpha, look=look),
+        class_margin=class_margin,
+        costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
+        time_ratios=tuple(
+            time_ratio(
+                outcomes,
+                treatment=one.treatment,
+                baseline=one.baseline,
+                seeds=[seed for seed in finished[one.treatment] if seed in finished[one.baseline]],
+                confidence=1 - plan.alpha,
+            )
+            for one in comparisons
+        ),
+        selection_lifts=tuple(lift for lift in lifts if lift is not None),
+        selected_gaps=tuple(gap for gap in gaps if gap is not None),
+        consistencies=tuple((arm, consistency(outcomes.labels, said)) for arm, said in answers.items() if len(said)),
+        churns=tuple(
+            churn(answers[one.treatment], answers[one.baseline]) if one.result is not None else None
+            for one in comparisons
+        ),
+        claims=check_claims(claims, manifest, comparisons, metric=plan.metric),
+        unreadable=tuple(
+            f"{trial.name} could not be read: {trial.message}"
+            for trial in outcomes.unfinished()
+            if trial.status == "unreadable"
+        ),
+        footer=footer(outcomes, plan, seeds=seeds, taken_up=taken_up, waiting=waiting),
+    )
+
+
+def _decision(look: Look | None, comparisons: Sequence[ComparisonReport]) -> str:
+    """Say whether a study with looks may stop: when nothing is open, or no look is left."""
+    if look is None:
+        return ""
+    if not look.number:
+        return "go on"
+    decided = all(one.verdict.differs or one.verdict.equivalent for one in comparisons)
+    return "stop" if decided or look.is_last else "go on"
+
+
+def _taken_look(
+    outcomes: Outcomes, comparisons: Sequence[ComparisonReport], taken_up: tuple[int, ...]
+) -> TakenLook | None:
+    """Return what a look at these verdicts is remembered by; None where none of them could have been one."""
+    plans = outcomes.manifest.plan_history
+    decidable = any(one.verdict.label != "no verdict" and not one.verdict.reason for one in comparisons)
+    return TakenLook(seeds=taken_up, plan=plans[-1].digest if plans else "") if decidable else None
+
+
+def _finished_seeds(outcomes: Outcomes, arm: str, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(seed for seed in seeds if outcomes.trials[arm, seed].status == "finished")

@@ -1,0 +1,166 @@
+"""How much of a figure is selection: accuracy at the last epoch, at the hold-out's choice, at the best on test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.methods.over_seeds import paired_t
+from analysis.records.outcomes import Outcomes, Reading
+from analysis.study.comparisons import ComparisonReport
+
+_NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionLift:
+    """What picking the best epoch on the test split adds to an arm's accuracy, on this test set.
+
+    Parameters
+    ----------
+    arm
+        The name of the arm.
+    n_seeds, n_examples
+        What the figures rest on.
+    n_epochs
+        The most epochs that a trial chooses from.
+    published
+        Whether the study itself picks its epoch on the test split, and so would publish `best`.
+    metric
+        The metric by which the best epoch on test is picked.
+    last
+        Mean accuracy at the last epoch.
+    holdout
+        Mean accuracy at the hold-out's choice; NaN for an arm without a hold-out.
+    best
+        Mean accuracy at each trial's best epoch on the test split.
+    lift
+        `best` less `last`, paired by seed.
+    interval
+        Its interval, by the paired t over seeds; NaN for one seed or where no seed gains anything.
+    confidence
+        The confidence of that interval.
+    generalizes_to
+        ``"seeds"``: new seeds, on this very test set.
+    """
+
+    arm: str
+    n_seeds: int
+    n_examples: int
+    n_epochs: int
+    published: bool
+    metric: str
+    last: float
+    holdout: float
+    best: float
+    lift: float
+    interval: tuple[float, float]
+    confidence: float
+    generalizes_to: str = "seeds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapBySelection:
+    """One comparison's gap in accuracy at each choice of the epoch; a description of these runs.
+
+    Parameters
+    ----------
+    treatment, baseline
+        The two arms.
+    n_seeds, n_examples
+        What the gaps rest on.
+    last, holdout, best
+        Treatment minus baseline at the last epoch, at the hold-out's choice (NaN where an arm has none), and at the
+        best epoch on the test split.
+    """
+
+    treatment: str
+    baseline: str
+    n_seeds: int
+    n_examples: int
+    last: float
+    holdout: float
+    best: float
+
+
+def selection_lift(
+    outcomes: Outcomes, arm: str, *, seeds: Sequence[int], confidence: float = 0.95
+) -> SelectionLift | None:
+    """Measure what selection on the test split adds; None where there is nothing to select from.
+
+    Parameters
+    ----------
+    outcomes
+        The study.
+    arm
+        The name of the arm.
+    seeds
+        The seeds to use; the arm must have finished with them.
+    confidence
+        Of the lift's interval, between 0 and 1.
+    """
+    n_epochs = max((len(outcomes.trials[arm, seed].epochs) for seed in seeds), default=0)
+    selection = outcomes.manifest.selection_of(arm)
+    if n_epochs < 2:
+        return None
+    last, best = (_accuracies(outcomes, arm, seeds, reading) for reading in ("last", "best on test"))
+    lift = paired_t(best, last)
+    return SelectionLift(
+        arm=arm,
+        n_seeds=len(seeds),
+        n_examples=outcomes.n_examples,
+        n_epochs=n_epochs,
+        published=selection.on_test,
+        metric=selection.metric,
+        last=float(last.mean()),
+        holdout=_holdout(outcomes, arm, seeds),
+        best=float(best.mean()),
+        lift=float((best - last).mean()),
+        interval=lift.interval(confidence),
+        confidence=confidence,
+    )
+
+
+def gap_by_selection(outcomes: Outcomes, comparison: ComparisonReport) -> GapBySelection | None:
+    """Return a comparison's gap at each choice of the epoch; None where there was no test or no choice.
+
+    Parameters
+    ----------
+    outcomes
+        The study.
+    comparison
+        A comparison of the plan.
+    """
+    arms, seeds = (comparison.treatment, comparison.baseline), comparison.seeds
+    if comparison.result is None or all(len(outcomes.trials[arm, seed].epochs) < 2 for arm in arms for seed in seeds):
+        return None
+
+    def gap(reading: Reading) -> float:
+        treatment, baseline = (_accuracies(outcomes, arm, seeds, reading).mean() for arm in arms)
+        return float(treatment - baseline)
+
+    treatment, baseline = (_holdout(outcomes, arm, seeds) for arm in arms)
+    return GapBySelection(
+        treatment=comparison.treatment,
+        baseline=comparison.baseline,
+        n_seeds=len(seeds),
+        n_examples=outcomes.n_examples,
+        last=gap("last"),
+        holdout=treatment - baseline,
+        best=gap("best on test"),
+    )
+
+
+def _accuracies(outcomes: Outcomes, arm: str, seeds: Sequence[int], reading: Reading) -> NDArray[np.float64]:
+    return np.asarray(outcomes.scores(arm, seeds=seeds, reading=reading).mean(axis=1))
+
+
+def _holdout(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:
+    selection = outcomes.manifest.selection_of(arm)
+    if selection.rule != "best" or selection.on != "holdout":
+        return math.nan
+    return float(_accuracies(outcomes, arm, seeds, "verdict").mean())

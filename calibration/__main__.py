@@ -1,0 +1,46 @@
+"""``python -m calibration``: simulate, write docs/calibration.md, and fail where a promise is broken."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from calibration.page import counts, page
+from calibration.promises import broken
+from calibration.rates import Size, simulate
+
+
+def main(
+    studies: Annotated[int, typer.Option(min=1, help="Simulated studies in a cell.")] = 2000,
+    resampled: Annotated[int, typer.Option(min=1, help="Of these, studies for methods that resample.")] = 400,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    folder: Annotated[Path, typer.Option(help="Where calibration.md and calibration.csv are written.")] = Path("docs"),
+) -> None:
+    """Count how often every method errs, over simulated studies whose truth is known."""
+    started = time.monotonic()
+    with Progress() as bar:
+        task = bar.add_task("cells")
+        result = simulate(
+            Size(studies=studies, resampled=min(resampled, studies)),
+            workers=workers,
+            done=lambda number, total: bar.update(task, completed=number, total=total),
+        )
+    minutes = (time.monotonic() - started) / 60
+    text = page(result, command="nox -s calibration", minutes=minutes)
+    (folder / "calibration.md").write_text(text, encoding="utf-8")
+    (folder / "calibration.csv").write_text(counts(result), encoding="utf-8")
+    faults = broken(result)
+    for fault in faults:
+        sys.stderr.write(f"broken promise: {fault}\n")
+    sys.stdout.write(f"{folder / 'calibration.md'} after {minutes:.1f} minutes\n")
+    raise typer.Exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

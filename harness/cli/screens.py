@@ -1,0 +1,148 @@
+"""What `harness status` and `harness plan` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from analysis.words import seeds_in_words
+from harness.progress.tally import counted, duration
+from harness.records.lock import Holder
+from harness.runs.overview import StudyStatus
+from harness.study.settings import Arm
+from harness.study.study import Study
+
+# Shown of every arm, and what an adapter and a freezing are known by.
+_SHOWN = {"training.learning_rate", "training.lr_scheduler_type", "training.num_train_epochs"}
+_NAMES = {"adapter.peft_type", "freeze.layers"}
+
+
+def show_status(console: Console, one: StudyStatus) -> None:
+    """Print how far a study is."""
+    table = Table(title=Text(one.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    a_trial = "a trial, or its share of a pack" if any(arm.in_packs for arm in one.arms) else "a trial"
+    # Hardly ever there, so no column of its own unless it is.
+    unreadable = ["unreadable"] if any(arm.statuses.get("unreadable") for arm in one.arms) else []
+    statuses = ["finished", "diverged", "failed", "interrupted", *unreadable, "missing"]
+    for column in ("arm", *statuses[:-1], "to run", a_trial):
+        table.add_column(column, justify="left" if column == "arm" else "right")
+    for arm in one.arms:
+        counts = [str(arm.statuses.get(status, 0)) for status in statuses]
+        seconds = duration(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
+        table.add_row(Text(arm.arm), *counts, seconds)
+    console.print(table)
+    for trouble in one.troubles:
+        console.print(Text(f"  {trouble}"))
+    if one.to_run:
+        measured = one.seconds_left == one.seconds_left
+        left = f"about {duration(one.seconds_left)} left" if measured else "time not known before the first trial"
+        console.print(Text(f"{one.to_run} to run, {left}"))
+        arms_by_seeds: dict[tuple[int, ...], list[str]] = {}
+        for arm in one.arms:
+            if arm.seeds_to_run:
+                arms_by_seeds.setdefault(arm.seeds_to_run, []).append(arm.arm)
+        for seeds, arms in arms_by_seeds.items():
+            console.print(Text(f"  {seeds_in_words(seeds)}: {', '.join(arms)}"))
+    else:
+        console.print(Text("nothing to run"))
+    if one.holder is not None:
+        console.print(Text(_holder(one.holder)))
+    if one.others:
+        belong = "belongs" if one.others == 1 else "belong"
+        others = f"{counted(one.others, 'other trial')} in the folder {belong} to earlier settings of the study"
+        console.print(Text(f"{others}; kept, not read"))
+    console.print()
+
+
+def _holder(one: Holder) -> str:
+    """Return who runs the study and what it does, or how the last run ended, in words."""
+    doing = f": {one.doing}" if one.doing else ""
+    if one.alive:
+        ends = f"; {one.signal} came, and it ends as soon as nothing is lost" if one.signal else ""
+        return f"run by {one.process}{doing} (at {one.seen}){ends}"
+    if one.signal and one.ended:
+        return f"the last run was stopped by {one.signal} at {one.ended}{doing}"
+    return f"{one.process} is gone without a word, last seen at {one.seen}{doing}; nothing that was recorded is lost"
+
+
+def _differences(arms: Iterable[Arm]) -> list[list[str]]:
+    """Return of each arm the dotted settings in which arms differ, besides those that every arm shows."""
+    flat = []
+    for arm in arms:
+        # Of an adapter what the study file says of it, for the rest are peft's own defaults.
+        written = arm.adapter.model_dump(exclude_unset=True) if arm.adapter else {}
+        freeze = arm.freeze.model_dump() if arm.freeze else {}
+        selection = arm.selection if isinstance(arm.selection, str) else arm.selection.model_dump()
+        parts = {"training": arm.training.model_dump(), "adapter": written, "freeze": freeze, "selection": selection}
+        flat.append({key: value for key, value in _dotted(parts) if key not in _SHOWN})
+    telling = set()
+    for key in {key for one in flat for key in one}:
+        part = key.partition(".")[0]
+        having = [one for one in flat if any(other.partition(".")[0] == part for other in one)]
+        # What some arms lack altogether is named by what it is, and further by what differs between those that have it.
+        if len({one.get(key) for one in having}) > 1 or (key in _NAMES and len(having) < len(flat)):
+            telling.add(key)
+    return [
+        [f"{key.removeprefix('training.')}={value}" for key, value in one.items() if key in telling] for one in flat
+    ]
+
+
+def _dotted(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{above}{name}.")
+        elif value is not None:
+            items = value if isinstance(value, list | tuple) else [value]
+            text = ",".join(f"{item:g}" if isinstance(item, float) else str(item) for item in items)
+            yield f"{above}{name}", f"[{text}]" if isinstance(value, list | tuple) else text
+
+
+def show_plan(
+    console: Console,
+    study: Study,
+    sizes: list[dict[str, Any]],
+    remarks: list[str],
+    floors: Mapping[str, float],
+    ahead: StudyStatus,
+) -> None:
+    """Print what a study would be."""
+    table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("arm")
+    for column in ("parameters", "trainable", "share"):
+        table.add_column(column, justify="right")
+    table.add_column("settings")
+    differences = _differences(study.arms.values())
+    for size, arm, own in zip(sizes, study.arms.values(), differences, strict=True):
+        total, trainable = size["total"], size["trainable"]
+        numbers = ["", "", ""] if total is None else [f"{total:,}", f"{trainable:,}", f"{100 * trainable / total:.2f}%"]
+        training = arm.training
+        epochs = counted(training.num_train_epochs, "epoch")
+        settings = [f"lr {training.learning_rate:g} {training.lr_scheduler_type}", epochs, *own]
+        table.add_row(Text(size["arm"]), *numbers, Text(", ".join(settings + ["tuned"] * (arm.search is not None))))
+    if study.question:
+        console.print(Text(study.question))
+    console.print(table)
+    for reason in dict.fromkeys(size["reason"] for size in sizes if size["reason"]):
+        console.print(Text(f"parameters not counted: {reason}"))
+    for remark in remarks:
+        console.print(Text(remark))
+    cells = len(study.arms) * len(study.seeds)
+    searched = sum(arm.search.trials for arm in study.arms.values() if arm.search)
+    more = f", after {counted(searched, 'trial')} to search for settings" if searched else ""
+    done = f"; {cells - ahead.to_run} of them have run" if ahead.to_run < cells else ""
+    shape = f"{counted(len(study.arms), 'arm')} x {counted(len(study.seeds), 'seed')}"
+    console.print(Text(f"{counted(cells, 'cell')}: {shape}{more}{done}"))
+    if not ahead.to_run:
+        console.print(Text("time: every cell has run"))
+    elif ahead.seconds_left != ahead.seconds_left:
+        console.print(Text("time: known once a trial is measured; harness run says it before it starts"))
+    else:
+        left = f"about {duration(ahead.seconds_left)} for the {ahead.to_run} to run"
+        console.print(Text(f"time: {left}, trained as those measured were"))
+    least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
+    tests = f"a test over {counted(len(study.seeds), 'seed')}"
+    console.print(Text(f"smallest p that {tests} can give: {least}; the primary test has no floor"))

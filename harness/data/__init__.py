@@ -1,0 +1,1 @@
+"""A study's data: read, divided into splits, tokenised."""

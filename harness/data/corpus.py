@@ -1,0 +1,247 @@
+"""Both splits of a study as they stand in the data: checked, classes numbered, subsets drawn, examples named."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness import seeding
+from harness.data import sources
+from harness.data.classes import numbered
+from harness.data.division import divide
+from harness.data.files import Table
+from harness.data.origin import Origin
+from harness.errors import DataError, did_you_mean
+from harness.study.settings import Data
+from harness.study.validation import shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """The examples of a split as they stand in the data, checked and drawn.
+
+    Parameters
+    ----------
+    split : str
+        What the split is called in messages.
+    ids : tuple of str
+        One for each example, none twice.
+    labels : ndarray of int64
+        Classes 0 to C - 1.
+    texts : tuple of tuple of str
+        For each example its text, or its two.
+    """
+
+    split: str
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    texts: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Both splits of a study before they are tokenised: what `harness plan` knows of the data.
+
+    Parameters
+    ----------
+    train, test : Examples
+        What is trained on and what is scored.
+    classes : tuple of str
+        In the order of the labels 0, 1, ...
+    clusters : tuple of str or None
+        The group of each test example, where the study has a column for it.
+    origin : Origin
+        What was read, and from where.
+    remarks : tuple of str
+        What a reader of the scores should know of the data.
+    """
+
+    train: Examples
+    test: Examples
+    classes: tuple[str, ...]
+    clusters: tuple[str, ...] | None
+    origin: Origin
+    remarks: tuple[str, ...]
+
+    def in_words(self) -> str:
+        """Return in one line what was read, and how many examples were drawn of it."""
+        read = [part.rows for part in (self.origin.train, self.origin.test) if part]
+        drawn = ""
+        if read != [len(self.train), len(self.test)]:
+            drawn = f"; {len(self.train):,} of them to train on and {len(self.test):,} to test on"
+        return f"data: {self.origin.in_words()}{drawn}"
+
+
+def read(data: Data, *, beside: Path | None = None) -> Corpus:
+    """Read both splits, check them, and draw the subsets.
+
+    Parameters
+    ----------
+    data : Data
+        The `data:` block of the study.
+    beside : Path, optional
+        The folder of the study file, where a relative path is looked up that is not in the working folder.
+
+    Raises
+    ------
+    DataError
+        If a split or column does not exist, a value is missing, a label is hidden or of no class, a split holds one
+        class, an id is there twice.
+    """
+    train, test, origin = sources.read(data, beside)
+    tables = {data.train: train} if test is None else {data.train: train, data.test: test}
+    _check_columns(data, tables)
+    texts = {split: _texts(data, split, table) for split, table in tables.items()}
+    classes, labels = numbered(data.label, tables)
+    # The rows of both splits, and which table each comes from.
+    if test is None:
+        units = train.columns[data.cluster] if data.cluster else texts[data.train]
+        rows = divide(labels[data.train].tolist(), units, fraction=data.test_fraction or 0.0, seed=data.split_seed)
+        names = {data.train: data.train, "drawn test rows": data.train}
+        # A cluster may take the only rows of a class with it.
+        lost = sorted(set(labels[data.train]) - set(labels[data.train][rows[0]]))
+        if lost:
+            listed = ", ".join(classes[number] for number in lost)
+            raise DataError(
+                f"data.test_fraction: the draw leaves no example of {listed} to train on, for the rows of a cluster "
+                "stay together; try another data.split_seed or a smaller fraction"
+            )
+    else:
+        rows = np.arange(train.n_rows), np.arange(test.n_rows)
+        names = {data.train: data.train, data.test: data.test}
+    parts, chosen = [], np.arange(0)
+    for (split, source), mine, size in zip(names.items(), rows, (data.train_size, data.test_size), strict=True):
+        chosen = mine[_subset(split, len(mine), size)]
+        part = Examples(
+            split=split,
+            ids=_ids(tables[source], chosen, texts[source]),
+            labels=labels[source][chosen],
+            texts=tuple(texts[source][i] for i in chosen),
+        )
+        _check_classes(part, classes)
+        parts.append(part)
+    clusters = None
+    if data.cluster:
+        # The split read last is the one that is tested on.
+        clusters = tuple(str((test or train).columns[data.cluster][i]) for i in chosen)
+        if len(set(clusters)) < 2:
+            raise DataError(
+                f"column {data.cluster!r} of split {parts[1].split!r} holds one cluster only; two or more are needed"
+            )
+    return Corpus(
+        train=parts[0],
+        test=parts[1],
+        classes=classes,
+        clusters=clusters,
+        origin=origin,
+        remarks=_repeated(parts[0], parts[1]),
+    )
+
+
+def _check_columns(data: Data, tables: Mapping[str, Table]) -> None:
+    """Check that the study's columns are there and filled."""
+    problems = []
+    for split, table in tables.items():
+        if table.n_rows == 0:
+            problems.append(f"split {split!r} holds no rows")
+            continue
+        grouped = data.cluster is not None and split == list(tables)[-1]
+        for column in (*data.text, data.label, *([data.cluster] if data.cluster and grouped else ())):
+            if column not in table.columns:
+                there = f"there are {', '.join(table.names)}{did_you_mean(column, table.names)}"
+                problems.append(f"split {split!r} of {data.path} has no column {column!r}; {there}")
+                continue
+            empty = sum(value is None for value in table.columns[column])
+            if empty:
+                problems.append(f"column {column!r} of split {split!r} is empty in {empty} of {table.n_rows} rows")
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+def _texts(data: Data, split: str, table: Table) -> list[tuple[str, ...]]:
+    for column in data.text:
+        odd = next((value for value in table.columns[column] if not isinstance(value, str)), None)
+        if odd is not None:
+            raise DataError(
+                f"column {column!r} of split {split!r} holds no text: {shown(odd)}; name a column of texts, "
+                "or write the values as texts"
+            )
+    texts = list(zip(*(table.columns[column] for column in data.text), strict=True))
+    for number, parts in enumerate(texts, start=1):
+        try:
+            "".join(parts).encode()
+        except UnicodeEncodeError:
+            raise DataError(
+                f"row {number} of split {split!r} holds half a character (a lone surrogate); mend its text"
+            ) from None
+    return texts
+
+
+def _check_classes(part: Examples, names: Sequence[str]) -> None:
+    present = [names[number] for number in sorted(set(part.labels.tolist()))]
+    if len(present) < 2:
+        only = f"one class only, {present[0]!r}," if present else "no class"
+        raise DataError(
+            f"split {part.split!r} holds {only} in {len(part)} examples; two or more are needed to compare models"
+        )
+
+
+def _subset(split: str, n: int, size: int | None) -> np.ndarray:
+    if size is None:
+        return np.arange(n)
+    if size > n:
+        raise DataError(f"{size} examples asked for, split {split!r} holds {n}")
+    return np.sort(seeding.study_permutation(f"subset of {split}", n)[:size])
+
+
+def _ids(table: Table, chosen: np.ndarray, texts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the column idx or id where there is one, else a hash of the text and its occurrence."""
+    for column in sources.ID_COLUMNS:
+        if column in table.columns:
+            values = [table.columns[column][i] for i in chosen]
+            ids = tuple(map(str, values))
+            if None in values or len(set(ids)) < len(ids):
+                twice, count = Counter(ids).most_common(1)[0]
+                wrong = "is empty in some rows" if None in values else f"holds {twice!r} {_times(count)}"
+                raise DataError(
+                    f"column {column!r} {wrong}; example ids must be distinct: mend them, or rename the column, and "
+                    "ids are made from the texts"
+                )
+            return ids
+    seen: Counter[str] = Counter()
+    hashed = []
+    for i in chosen:
+        digest = hashlib.sha256("\x1f".join(texts[i]).encode()).hexdigest()[:16]
+        hashed.append(f"{digest}-{seen[digest]}")
+        seen[digest] += 1
+    return tuple(hashed)
+
+
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"
+
+
+def _repeated(train: Examples, test: Examples) -> tuple[str, ...]:
+    """Say how many test texts stand in train too, and how many stand in test more than once."""
+    remarks = []
+    known = set(train.texts)
+    shared = sum(text in known for text in test.texts)
+    if shared:
+        remarks.append(
+            f"{shared:,} of {len(test):,} test texts stand in the training split too: a model may know them by heart"
+        )
+    repeated = len(test) - len(set(test.texts))
+    if repeated:
+        remarks.append(
+            f"{repeated:,} of {len(test):,} test texts repeat another one: answers to them are not independent, and "
+            "the tests count each"
+        )
+    return tuple(remarks)

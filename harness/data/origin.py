@@ -1,0 +1,61 @@
+"""What was read of a study's data, and from where: printed before a run, and kept in its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.data.files import File
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What was read of one split: its name there, its number of rows, and its files where it is of files."""
+
+    name: str
+    rows: int
+    files: tuple[File, ...] = ()
+
+    def in_words(self, place: str) -> str:
+        """Return what was read as it may stand in a line."""
+        if not self.files:
+            return f"{self.name} ({self.rows:,} rows)"
+        name = str(Path(self.files[0].path).relative_to(place)) if len(self.files) == 1 else self.name
+        many = f"{len(self.files)} files, " if len(self.files) > 1 else ""
+        digests = [file.sha256 for file in self.files]
+        digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+        return f"{name} ({many}{self.rows:,} rows, sha256 {digest[:12]})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What was read, and from where.
+
+    Parameters
+    ----------
+    place : str
+        The absolute path of a folder, a name on the Hub, or the name of an embedded data set.
+    revision : str or None
+        The commit on the Hub.
+    train : Part
+        What was read to train on.
+    test : Part or None
+        What was read to test on; None where the test rows are drawn from `train`.
+    """
+
+    place: str
+    revision: str | None = None
+    train: Part
+    test: Part | None
+
+    def in_words(self) -> str:
+        """Return the place and the parts in one line."""
+        on_hub = f" on the Hub, commit {self.revision[:12]}" if self.revision else ""
+        parts = [part.in_words(self.place) for part in (self.train, self.test) if part]
+        return f"{self.place}{on_hub}: {', '.join(parts)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as JSON can hold it."""
+        return asdict(self)

@@ -1,0 +1,281 @@
+"""Where a study's data come from: which files, or which data set on the Hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import embedded
+from harness.data import files
+from harness.data.files import KINDS, Table
+from harness.data.origin import Origin, Part
+from harness.errors import DataError, did_you_mean, in_short
+from harness.hub import find, is_on_hub, meant, not_here
+from harness.quiet import quiet
+from harness.study.settings import Data
+
+# Names of one and the same split.
+_SYNONYMS = ({"train", "training"}, {"validation", "valid", "val", "dev"})
+# What datasets writes about a data set beside its files.
+_ABOUT = {"dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json"}
+# train-00000-of-00002.parquet, in older data sets with a hash behind it.
+_SHARD = re.compile(r"-(\d+)-of-(\d+)(-[0-9a-f]{16})?$")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+ID_COLUMNS = ("idx", "id")
+
+
+def read(data: Data, beside: Path | None = None) -> tuple[Table, Table | None, Origin]:
+    """Read what a study names: the rows to train on, those to test on where they are rows of their own, and whence.
+
+    Parameters
+    ----------
+    data : Data
+        The `data:` block of the study.
+    beside : Path, optional
+        The folder of the study file, where a relative path is looked up that is not in the working folder.
+
+    Raises
+    ------
+    DataError
+        If there are no such data, or they cannot be read.
+    """
+    grouped = (data.cluster,) if data.cluster else ()
+    needed = tuple(dict.fromkeys((*data.text, data.label)))
+    wanted = (*needed, *grouped, *ID_COLUMNS)
+    if embedded.is_embedded(data.path):
+        _check_ignored(data, "name", "revision")
+        return _embedded(data)
+    path = find(data.path, beside)
+    if path is not None:
+        _check_ignored(data, "revision")
+        return _local(data, path.absolute(), needed, wanted)
+    if not is_on_hub(data.path, beside):
+        raise DataError(f"data.path: {not_here(data.path, beside)}{meant(data.path, beside)}")
+    return _from_hub(data, beside, wanted)
+
+
+def _check_ignored(data: Data, *keys: str) -> None:
+    given = [key for key in keys if getattr(data, key) is not None]
+    if given:
+        raise DataError(
+            f"data.{given[0]}: {getattr(data, given[0])!r} names something on the Hub, and {data.path} is on this "
+            f"machine; leave it out: {' '.join(f'data.{key}=null' for key in given)}"
+        )
+
+
+def _embedded(data: Data) -> tuple[Table, Table | None, Origin]:
+    tables = []
+    for split in (data.train,) if data.test_fraction else (data.train, data.test):
+        try:
+            columns = embedded.split(data.path, split)
+        except ValueError as error:
+            raise DataError(str(error)) from None
+        tables.append(Table(names=tuple(columns), columns=columns, n_rows=len(next(iter(columns.values())))))
+    parts = [Part(name=name, rows=t.n_rows) for name, t in zip((data.train, data.test), tables, strict=False)]
+    test = tables[1] if len(tables) > 1 else None
+    return tables[0], test, Origin(place=data.path, train=parts[0], test=parts[1] if test else None)
+
+
+def _local(
+    data: Data, path: Path, needed: Sequence[str], wanted: Collection[str]
+) -> tuple[Table, Table | None, Origin]:
+    place, found = (path.parent, {path.name: [path]}) if path.is_file() else _splits_of(data, path)
+    if path.is_file():
+        _check_single(data, path)
+        names = [path.name]
+    elif data.test_fraction and len(found) == 1:
+        names = list(found)
+    else:
+        names = _named(data, found, str(place))
+    tables, parts = [], []
+    for name in names:
+        _check_files(name, found[name], place)
+        read = [files.read(file, needed, wanted) for file in found[name]]
+        tables.append(files.joined([table for table, _ in read], f"split {name!r} in {place}"))
+        parts.append(Part(name=name, rows=tables[-1].n_rows, files=tuple(file for _, file in read)))
+    drawn = len(tables) == 1
+    origin = Origin(place=str(place), train=parts[0], test=None if drawn else parts[1])
+    return tables[0], None if drawn else tables[1], origin
+
+
+def _asked(data: Data) -> tuple[str, ...]:
+    return (data.train,) if data.test_fraction else (data.train, data.test)
+
+
+def _check_single(data: Data, path: Path) -> None:
+    kinds = ", ".join(KINDS)
+    if path.suffix.lower() not in KINDS:
+        raise DataError(f"data.path: {path} is no data file; expected one that ends in {kinds}, or a folder of them")
+    if data.name is not None:
+        raise DataError(f"data.name: {data.name!r} names a part of a data set, and {path} is one file; data.name=null")
+    if not data.test_fraction:
+        raise DataError(
+            f"data.path: {path} is one file, and a study needs rows to train on and rows to test on. Have a part of "
+            "it drawn to test on, the same for every seed and arm: data.test_fraction=0.2. Or give a folder with a "
+            f"file for each split, such as {data.train}{path.suffix} and {data.test}{path.suffix}"
+        )
+
+
+def _splits_of(data: Data, folder: Path) -> tuple[Path, dict[str, list[Path]]]:
+    """Return the folder that holds the splits, and its files by split."""
+    if data.name is not None:
+        if not (folder / data.name).is_dir():
+            raise DataError(
+                f"data.name: {folder} has no folder {data.name!r}; data.name=null takes the files of the folder itself"
+            )
+        folder = folder / data.name
+    try:
+        found = _files_by_split(folder)
+        if _hold(data, found):
+            return folder, found
+        folders = [one for one in sorted(folder.iterdir()) if one.is_dir() and not one.name.startswith(".")]
+        inside = {one: _files_by_split(one) for one in folders}
+    except OSError as error:
+        raise DataError(f"data.path: {folder} cannot be read: {error.strerror}") from None
+    fitting = [(one, splits) for one, splits in inside.items() if _hold(data, splits)]
+    if len(fitting) > 1:
+        raise DataError(
+            f"data.path: {', '.join(str(one) for one, _ in fitting)} each hold the splits; name one of these folders"
+        )
+    if fitting:
+        return fitting[0]
+    if not found:
+        there = ", ".join(sorted(one.name for one in folder.iterdir())[:10]) or "nothing"
+        raise DataError(
+            f"data.path: {folder} holds no data that can be read; expected a file for each split that ends in "
+            f"{', '.join(KINDS)}, or a folder that datasets' save_to_disk wrote; there is {there}"
+        )
+    return folder, found
+
+
+def _hold(data: Data, found: Mapping[str, Any]) -> bool:
+    return all(_alike(split, found) for split in _asked(data))
+
+
+def _files_by_split(folder: Path) -> dict[str, list[Path]]:
+    """Return the files of a folder by split: train.csv, train-00000-of-00002.parquet and its like, or train/*.csv."""
+    found: dict[str, list[Path]] = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            inside = [file for file in sorted(entry.iterdir()) if _is_data(file)]
+            if inside:
+                found.setdefault(entry.name, []).extend(inside)
+        elif _is_data(entry):
+            found.setdefault(_SHARD.sub("", entry.stem), []).append(entry)
+    return found
+
+
+def _is_data(file: Path) -> bool:
+    return file.suffix.lower() in KINDS and file.name not in _ABOUT and file.name[0] != "." and file.is_file()
+
+
+def _check_files(split: str, paths: Sequence[Path], place: Path) -> None:
+    """Refuse a split that is there twice, or in part."""
+    shards = [_SHARD.search(path.stem) for path in paths]
+    numbers = sorted((int(shard[2]), int(shard[1])) for shard in shards if shard)
+    whole = [(numbers[0][0], number) for number in range(numbers[0][0])] if numbers else []
+    shown = ", ".join(str(path.relative_to(place)) for path in paths[:10])
+    # Of several files in a folder named after the split, each is a part of it.
+    several = len(paths) > 1 and any(path.parent == place for path in paths)
+    twice = several and not all(shards)
+    if len({path.suffix.lower() for path in paths}) > 1 or (numbers and not all(shards)) or twice:
+        raise DataError(f"split {split!r} is in {place} more than once: {shown}; leave one of them there")
+    if numbers != whole:
+        raise DataError(f"split {split!r} in {place} is not complete, or is there more than once: {shown}")
+
+
+def _alike(split: str, there: Iterable[str]) -> str | None:
+    """Return what a split is called there: the same but for capitals, or by another usual name."""
+    there = list(there)
+    if split in there:
+        return split
+    asked = split.casefold()
+    same = [name for name in there if name.casefold() == asked]
+    usual = next((names for names in _SYNONYMS if asked in names), set())
+    found = same or [name for name in there if name.casefold() in usual]
+    return found[0] if len(found) == 1 else None
+
+
+def _named(data: Data, there: Iterable[str], place: str) -> list[str]:
+    """Return the names of the splits that the study asks for, as they are called there."""
+    there = list(there)
+    names = []
+    for split in _asked(data):
+        found = _alike(split, there)
+        if found is None:
+            more = "; data.train and data.test say which to take"
+            if len(there) == 1:
+                more = "; data.test_fraction=0.2 has the rows to test on drawn from the one that is there"
+            raise DataError(
+                f"{place} has no split {split!r}; there are {', '.join(there)}{did_you_mean(split, there) or more}"
+            )
+        names.append(found)
+    if len(set(names)) < len(names):
+        raise DataError(f"data.train and data.test are one and the same split of {place}, {names[0]!r}; name another")
+    return names
+
+
+def _from_hub(data: Data, beside: Path | None, wanted: Collection[str]) -> tuple[Table, Table | None, Origin]:
+    import datasets
+
+    try:
+        with quiet():
+            # In memory, a split has no cache file, which alone tells where it comes from.
+            loaded = datasets.load_dataset(data.path, data.name, revision=data.revision, keep_in_memory=False)
+    except Exception as error:
+        # Whatever the library raises over somebody's data set. It says only that generating failed; the cause says why.
+        failed = isinstance(error, datasets.exceptions.DatasetGenerationError)
+        cause = error.__cause__ if failed and error.__cause__ else error
+        raise DataError(
+            f"data set {data.path!r} cannot be loaded: {not_here(data.path, beside)}, and from the Hub: "
+            f"{in_short(cause)}. Without a network, give a local copy: "
+            "data.path=FOLDER with one .parquet, .csv or .json file for each split, and data.name=null; or "
+            f"data.path=embedded/sentiment{meant(data.path, beside)}"
+        ) from None
+    place = data.path if data.name is None else f"{data.path} ({data.name})"
+    names = _named(data, loaded, f"data set {place}")
+    commits = {Path(file["filename"]).parent.name for name in names for file in loaded[name].cache_files}
+    commit = _commit(data, commits, beside)
+    tables = []
+    for name in names:
+        split = loaded[name]
+        kept = [column for column in split.column_names if column in wanted]
+        tables.append(
+            Table(
+                names=tuple(split.column_names),
+                columns={column: split[column][:] for column in kept},
+                n_rows=len(split),
+                classes={
+                    column: tuple(split.features[column].names)
+                    for column in kept
+                    if isinstance(split.features[column], datasets.ClassLabel)
+                },
+            )
+        )
+    parts = [Part(name=name, rows=table.n_rows) for name, table in zip(names, tables, strict=True)]
+    test = tables[1] if len(tables) > 1 else None
+    return tables[0], test, Origin(place=place, revision=commit, train=parts[0], test=parts[1] if test else None)
+
+
+def _commit(data: Data, commits: set[str], beside: Path | None) -> str:
+    """Return the Hub's commit that datasets' cache names its copy by.
+
+    Without a network, datasets serves whatever its cache holds under a name: a folder of that name that was read
+    once, anywhere, whose copy is named by a shorter hash; or another commit than the one that was asked for.
+    """
+    commit = next(iter(commits)) if len(commits) == 1 else ""
+    if not _COMMIT.fullmatch(commit):
+        raise DataError(
+            f"data.path: {not_here(data.path, beside)}, and what datasets' cache holds under this name was read from "
+            "local files, not from the Hub; give the folder's path"
+        )
+    if data.revision and _COMMIT.fullmatch(data.revision) and data.revision != commit:
+        raise DataError(
+            f"data.revision: asked for {data.revision}, and without a network datasets' cache gave {commit}; "
+            "name that one, or load the data once with a network"
+        )
+    return commit

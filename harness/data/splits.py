@@ -1,0 +1,173 @@
+"""The train and test split of a study, tokenised once: what every trial is trained and scored on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import seeding
+from harness.data import corpus
+from harness.data.corpus import Corpus, Examples
+from harness.errors import DataError
+from harness.study.settings import Arm, Best, Data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Tokenised examples.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        One for each example, none twice.
+    labels : ndarray of int64
+        Classes 0 to C - 1.
+    features : tuple of mappings
+        For each example the model's inputs as lists of token numbers, not padded.
+    """
+
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    features: tuple[Mapping[str, list[int]], ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, indices: np.ndarray) -> Split:
+        """Return the examples at `indices`, in that order."""
+        return Split(
+            ids=tuple(self.ids[i] for i in indices),
+            labels=self.labels[indices],
+            features=tuple(self.features[i] for i in indices),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskData:
+    """What every trial of a study is trained and scored on.
+
+    `clusters` names the group of each test example, where the study has a column for it; `corpus` is what the splits
+    were made from.
+    """
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    fingerprint: str
+    clusters: tuple[str, ...] | None
+    corpus: Corpus
+
+    def with_holdout(self, fraction: float) -> tuple[Split, Split]:
+        """Split train into the part that is trained on and the part held out, the same for every seed and arm.
+
+        Raises
+        ------
+        DataError
+            If a part would be empty.
+        """
+        n = len(self.train)
+        held = holdout_size(n, fraction)
+        drawn = seeding.study_permutation("holdout", n)
+        return self.train.take(np.sort(drawn[held:])), self.train.take(np.sort(drawn[:held]))
+
+
+def holdout_size(n: int, fraction: float) -> int:
+    """Return how many of `n` training examples a hold-out takes.
+
+    Raises
+    ------
+    DataError
+        If a part would be empty.
+    """
+    held = round(fraction * n)
+    if not 0 < held < n:
+        raise DataError(f"a hold-out of {fraction:g} of {n} training examples leaves one of the two parts empty")
+    return held
+
+
+def check_holdouts(arms: Iterable[Arm], n: int) -> None:
+    """Check that every hold-out that an arm needs leaves something of `n` training examples.
+
+    Raises
+    ------
+    DataError
+        If a part would be empty.
+    """
+    for arm in arms:
+        if arm.search:
+            holdout_size(n, arm.search.fraction)
+        if isinstance(arm.selection, Best) and arm.selection.on == "holdout":
+            holdout_size(n, arm.selection.fraction)
+
+
+def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TaskData:
+    """Read both splits, draw the subsets, and tokenise.
+
+    Parameters
+    ----------
+    data : Data
+        The `data:` block of the study.
+    tokenizer : transformers tokenizer
+        Of the study's checkpoint, with its padding token set.
+    beside : Path, optional
+        The folder of the study file, where a relative path is looked up that is not in the working folder.
+
+    Raises
+    ------
+    DataError
+        As `corpus.read`, and if a text has no token or ends in the padding token.
+    """
+    return tokenise(corpus.read(data, beside=beside), data, tokenizer)
+
+
+def tokenise(whole: Corpus, data: Data, tokenizer: Any) -> TaskData:
+    """Tokenise both splits.
+
+    Raises
+    ------
+    DataError
+        If a text has no token or ends in the padding token.
+    """
+    train, test = (_tokenised(data, part, tokenizer) for part in (whole.train, whole.test))
+    return TaskData(
+        train=train,
+        test=test,
+        classes=whole.classes,
+        fingerprint=_fingerprint(train, test, len(whole.classes)),
+        clusters=whole.clusters,
+        corpus=whole,
+    )
+
+
+def _tokenised(data: Data, part: Examples, tokenizer: Any) -> Split:
+    texts = [list(column) for column in zip(*part.texts, strict=True)]
+    encoded = tokenizer(*texts, truncation=True, max_length=data.max_length, return_attention_mask=False)
+    rows = tuple({name: list(encoded[name][i]) for name in encoded} for i in range(len(part)))
+    for example, row in zip(part.ids, rows, strict=True):
+        tokens = row["input_ids"]
+        if not tokens:
+            raise DataError(f"example {example} of split {part.split!r} has no token; leave empty texts out")
+        # GPT-2 pools at the last token that is not padding: one that ends in it would be read a token early.
+        if tokens[-1] == tokenizer.pad_token_id:
+            raise DataError(
+                f"example {example} of split {part.split!r} ends in {tokenizer.pad_token!r}, which is the padding "
+                "token: the model would take it for padding"
+            )
+    return Split(ids=part.ids, labels=part.labels, features=rows)
+
+
+def _fingerprint(train: Split, test: Split, n_classes: int) -> str:
+    """Hash the processed examples themselves: a cache's name for them says less than they do."""
+    digest = hashlib.sha256(f"{n_classes}".encode())
+    for split in (train, test):
+        for example, label, row in zip(split.ids, split.labels, split.features, strict=True):
+            digest.update(f"\x1e{example}\x1f{label}".encode())
+            for name in sorted(row):
+                digest.update(f"\x1f{name}".encode())
+                digest.update(np.asarray(row[name], dtype=np.int32).tobytes())
+    return digest.hexdigest()[:32]

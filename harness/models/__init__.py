@@ -1,0 +1,1 @@
+"""Checkpoints, adapters and freezing: how a model is built."""

@@ -1,0 +1,228 @@
+"""What a run shows: bars in a terminal, plain lines elsewhere, nothing for a program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from harness.engines import Outcome, Progress
+from harness.progress.tally import Tally, duration
+from harness.records.record import Record
+from harness.study.trials import Trial
+
+# Bars of running trials that are shown: more would push the arms off the screen.
+_BARS = 8
+_SECONDS_BETWEEN_REFRESHES = 0.5
+# A log gets a line when an epoch ends, unless one has just been written (a run of days has many), and after a silence.
+_SECONDS_BETWEEN_EPOCHS = 5.0
+_SHARE_BETWEEN_EPOCHS = 0.01
+_SECONDS_OF_SILENCE = 60.0
+
+
+class Display:
+    """What the runner tells while it runs; this one shows nothing, for a program."""
+
+    def say(self, text: str) -> None:
+        """Tell one thing."""
+
+    def tuning(self, arm: str, done: int, total: int) -> None:
+        """Tell how far the search of an arm is."""
+
+    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
+        """Tell what is done, what is to do, and the estimated seconds of one trial."""
+
+    def step(self, progress: Progress) -> None:
+        """Tell where the running trial stands."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Tell what became of a trial."""
+
+    def stopping(self, signal: str) -> None:
+        """Tell that a signal came, and what is finished first."""
+
+    def close(self) -> None:
+        """Stop showing."""
+
+
+class Lines(Display):
+    """Plain lines, for a log: at every epoch, and at least every minute."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._tally = Tally(clock)
+        self._said = clock()
+        self._epoch = 0
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._said = self._clock()
+        self._console.print(Text(text), soft_wrap=True)
+
+    def tuning(self, arm: str, done: int, total: int) -> None:
+        """Print one line a candidate."""
+        self._tally.running.clear()
+        self.say(f"search {arm}: {done} of {total} candidates")
+
+    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
+        """Print what is to do."""
+        self.say(self._tally.open(trials, records, estimate))
+
+    def step(self, progress: Progress) -> None:
+        """Print where the running trials stand, now and then."""
+        if not self._tally.step(progress):
+            return
+        before, self._epoch = self._epoch, self._tally.epochs_done
+        enough = _SECONDS_OF_SILENCE
+        if self._epoch > before:
+            enough = min(enough, max(_SECONDS_BETWEEN_EPOCHS, _SHARE_BETWEEN_EPOCHS * self._tally.elapsed()))
+        if self._clock() - self._said >= enough:
+            self.say(f"{self._tally.doing()}{self._left()}")
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Print one line a trial."""
+        self._tally.add(outcome)
+        done = self._tally.total - len(self._tally.todo)
+        self.say(f"[{done}/{self._tally.total}] {_outcome_line(outcome)}{self._left()}")
+
+    def stopping(self, signal: str) -> None:
+        """Print what is finished first."""
+        self.say(self._tally.ending(signal))
+
+    def _left(self) -> str:
+        return f", {self._tally.left_in_words('{} left')}" if self._tally.todo else ""
+
+
+class Terminal(Display):
+    """Bars for the study and the running trials, and a line for each arm."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tally = Tally()
+        self._bars = Bars(
+            TextColumn("{task.fields[label]}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=console,
+        )
+        self._live: Live | None = None
+        self._study: TaskID | None = None
+        self._trials: dict[str, TaskID] = {}
+        self._search: TaskID | None = None
+        self._refreshed = 0.0
+
+    def say(self, text: str) -> None:
+        """Print one line above the bars."""
+        self._console.print(Text(text))
+
+    def tuning(self, arm: str, done: int, total: int) -> None:
+        """Move the bar of the search; the candidate before, of which no outcome is told, is done."""
+        self._start()
+        self._remove_all()
+        self._tally.running.clear()
+        if self._search is None:
+            self._search = self._bars.add_task("", total=total, label="search", note="")
+        self._bars.update(self._search, label=f"search {arm}", completed=done, total=total, note="candidates")
+
+    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
+        """Say what is to do, and show the bar of the study."""
+        if self._search is not None:
+            self._bars.remove_task(self._search)
+            self._search = None
+        self.say(self._tally.open(trials, records, estimate))
+        if self._tally.todo:
+            self._start()
+            self._study = self._bars.add_task(
+                "",
+                total=self._tally.total,
+                completed=self._tally.total - len(self._tally.todo),
+                label="study",
+                note="",
+            )
+            self._refresh()
+
+    def step(self, progress: Progress) -> None:
+        """Move the bar of a running trial; those of a large pack beyond the first few are counted."""
+        trial = progress.trial
+        if trial.key not in self._trials:
+            label = "candidate" if trial.tuning else f"{trial.arm}, seed {trial.seed}"
+            shown = len(self._trials) < _BARS
+            task = self._bars.add_task("", total=progress.steps, label=label, note="steps", visible=shown)
+            self._trials[trial.key] = task
+        self._bars.update(self._trials[trial.key], completed=progress.step)
+        self._tally.step(progress)
+        if time.monotonic() - self._refreshed > _SECONDS_BETWEEN_REFRESHES:
+            self._refresh()
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Move the bar of the study; print a line for what did not finish."""
+        self._tally.add(outcome)
+        self._remove(outcome.trial.key)
+        if outcome.status != "finished":
+            self.say(_outcome_line(outcome))
+        self._refresh()
+
+    def stopping(self, signal: str) -> None:
+        """Print above the bars what is finished first."""
+        self.say(self._tally.ending(signal))
+
+    def _remove(self, key: str) -> None:
+        task = self._trials.pop(key, None)
+        if task is not None:
+            self._bars.remove_task(task)
+        for number, left in enumerate(self._trials.values()):
+            self._bars.update(left, visible=number < _BARS)
+
+    def _remove_all(self) -> None:
+        for key in list(self._trials):
+            self._remove(key)
+
+    def close(self) -> None:
+        """Leave the last state on the screen."""
+        self._remove_all()
+        if self._live is not None:
+            self._refresh()
+            self._live.stop()
+            self._live = None
+
+    def _start(self) -> None:
+        if self._live is None:
+            self._live = Live(self._bars, console=self._console, refresh_per_second=8)
+            self._live.start()
+
+    def _refresh(self) -> None:
+        if self._live is None or self._study is None:
+            return
+        self._refreshed = time.monotonic()
+        done = self._tally.total - len(self._tally.todo)
+        left = self._tally.left_in_words("{} left") if self._tally.todo else f"in {duration(self._tally.elapsed())}"
+        self._bars.update(self._study, completed=done, note=f"cells, {left}")
+        table = Table.grid(padding=(0, 2))
+        for name, arm in self._tally.arms.items():
+            table.add_row(Text(name), Text(arm.line()))
+        hidden = len(self._trials) - _BARS
+        more = [Text(f"and {hidden} more in step with them")] if hidden > 0 else []
+        self._live.update(Group(table, self._bars, *more))
+
+
+def display_for(console: Console) -> Display:
+    """Return bars where the output is a terminal, plain lines elsewhere."""
+    return Terminal(console) if console.is_terminal else Lines(console)
+
+
+def _outcome_line(outcome: Outcome) -> str:
+    name = f"{outcome.trial.arm}, seed {outcome.trial.seed}"
+    seconds = duration(outcome.training_seconds + outcome.evaluation_seconds)
+    if outcome.status == "finished" and outcome.selected is not None and outcome.selected.test is not None:
+        took = f"in {seconds}" if outcome.pack_size == 1 else f"in a pack of {outcome.pack_size}, its share {seconds}"
+        return f"{name}: accuracy {100 * outcome.selected.test.accuracy:.1f}% {took}"
+    reason = f": {outcome.error.message}" if outcome.error else ""
+    return f"{name}: {outcome.status}{reason}"

@@ -1,0 +1,217 @@
+"""What a run counts while it runs: seeds by arm, where the running trials stand, and the time that is left."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.engines import Outcome, Progress
+from harness.records.record import Record
+from harness.study.trials import Trial
+
+# The share of a run's work after which its own pace is believed, whatever was estimated before.
+_BELIEVED = 0.02
+# The seconds of training that it is watched for before that; a run that is over sooner, by its share that is done.
+_WATCHED = 30.0
+_NAMED_ARMS = 3
+# The Trainer counts epochs in floating point.
+_ROUNDING = 1e-6
+
+
+@dataclass(slots=True)
+class ArmTally:
+    """What is known of one arm."""
+
+    seeds: int = 0
+    accuracies: list[float] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def line(self) -> str:
+        """Return it in words."""
+        text = f"{len(self.accuracies)}/{self.seeds} seeds"
+        if self.accuracies:
+            low, high = min(self.accuracies), max(self.accuracies)
+            text += f"  {100 * statistics.fmean(self.accuracies):.1f}%  ({100 * low:.1f} to {100 * high:.1f})"
+        return text + "".join(f"  {trouble}" for trouble in self.troubles)
+
+
+class Tally:
+    """Counts what a display is told.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds that pass.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.arms: dict[str, ArmTally] = defaultdict(ArmTally)
+        self.todo: dict[str, str] = {}
+        self.running: dict[str, Progress] = {}
+        self.total = 0
+        self._estimate = 0.0
+        self._clock = clock
+        self._began = clock()
+        # Since when the pace is watched: from the first step on, as what comes before it (imports, warm-up) comes once.
+        self._since = math.nan
+        self._watching = False
+        # The step from which each trial is watched, and the share of it that this run has trained since.
+        self._from: dict[str, int] = {}
+        self._trained: dict[str, tuple[str, float]] = {}
+        self._first: dict[str, tuple[float, int]] = {}
+
+    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> str:
+        """Take in what is done and what is to do; return it in words."""
+        self.running.clear()
+        self.total, self._estimate = len(trials), estimate
+        for trial in trials:
+            arm = self.arms[trial.arm]
+            arm.seeds += 1
+            record = records.get(trial.key)
+            if record is None:
+                self.todo[trial.key] = trial.arm
+            elif record.status == "finished" and record.accuracy is not None:
+                arm.accuracies.append(record.accuracy)
+                if record.all_seconds is not None:
+                    arm.seconds.append(record.all_seconds)
+            else:
+                arm.troubles.append(f"seed {trial.seed} {record.status}")
+        arms = len(self.arms)
+        shape = f"{counted(self.total, 'cell')} ({counted(arms, 'arm')} x {counted(self.total // arms, 'seed')})"
+        done = self.total - len(self.todo)
+        if not self.todo:
+            return f"{shape}: all done, nothing to run"
+        return f"{shape}: {done} done, {len(self.todo)} to run, {self.left_in_words('about {}')}"
+
+    def step(self, progress: Progress) -> bool:
+        """Take in where a trial stands; return whether all that run have told, for a pack's do one after the other."""
+        trial = progress.trial
+        known = trial.key in self.running
+        if not known:
+            self._first[trial.key] = self._clock(), progress.step
+        self.running[trial.key] = progress
+        if not trial.tuning:
+            self._watching = self._watching or known
+            if not self._watching:
+                self._since = self._clock()
+            start = self._from.setdefault(trial.key, progress.began if self._watching else progress.step)
+            self._trained[trial.key] = trial.arm, (progress.step - start) / max(progress.steps, 1)
+        return known and trial.key == next(reversed(self.running))
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in what became of a trial; one that was interrupted is still to do."""
+        trial = outcome.trial
+        arm = self.arms[trial.arm]
+        self.running.pop(trial.key, None)
+        self._watching = self._watching or trial.key in self._from
+        if outcome.status != "interrupted":
+            self.todo.pop(trial.key, None)
+        if outcome.status in {"finished", "diverged"}:
+            arm.seconds.append(outcome.training_seconds + outcome.evaluation_seconds)
+        if outcome.status == "finished" and outcome.selected is not None and outcome.selected.test is not None:
+            arm.accuracies.append(outcome.selected.test.accuracy)
+        else:
+            arm.troubles.append(f"seed {trial.seed} {outcome.status}")
+
+    def left(self) -> float:
+        """Return the seconds that are left to do.
+
+        By the arms' measured means, or the estimate where there are none; and both by the pace of this very run, which
+        the machine's other load, packs and wrong estimates slow down, as far as it has been watched: a few steps say
+        little.
+        """
+        everything = [s for arm in self.arms.values() for s in arm.seconds]
+        usual = statistics.fmean(everything) if everything else self._estimate
+        known = not math.isnan(usual)
+        cost = {name: statistics.fmean(arm.seconds or [usual]) if known else 1.0 for name, arm in self.arms.items()}
+        remaining = sum(cost[arm] * (1 - self._share(key)) for key, arm in self.todo.items())
+        trained = sum(cost[arm] * share for arm, share in self._trained.values())
+        if trained == 0:
+            return remaining if known or not self.todo else math.nan
+        watched, share = self._clock() - self._since, trained / (trained + remaining)
+        pace = watched / trained
+        belief = min(1.0, share / _BELIEVED, max(share, watched / _WATCHED)) if known else 1.0
+        return float(remaining * pace**belief)
+
+    def left_in_words(self, form: str) -> str:
+        """Return the time that is left, if it is known."""
+        left = self.left()
+        return "time not known yet" if math.isnan(left) else form.format(duration(left))
+
+    def elapsed(self) -> float:
+        """Return the seconds since the run began."""
+        return self._clock() - self._began
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that all running trials have behind them."""
+        return min((int(one.epoch + _ROUNDING) for one in list(self.running.values())), default=0)
+
+    def doing(self) -> str:
+        """Return which trials run and where they stand, in words."""
+        running = list(self.running.values())
+        if not running:
+            return "nothing runs yet"
+        first, last = running[0], max(running, key=lambda one: one.steps)
+        arms = list(dict.fromkeys(one.trial.arm for one in running))
+        named = ", ".join(arms[:_NAMED_ARMS]) + (
+            f" and {len(arms) - _NAMED_ARMS} more arms" * (len(arms) > _NAMED_ARMS)
+        )
+        if len(running) > 1:
+            who = f"{len(running)} trials at once ({named})"
+        else:
+            who = f"a candidate for {named}" if first.trial.tuning else f"{named}, seed {first.trial.seed}"
+        epochs = last.trial.settings.training.num_train_epochs
+        epoch = max(1, math.ceil(last.epoch - _ROUNDING))
+        return f"{who}: epoch {epoch} of {epochs}, step {last.step} of {last.steps}"
+
+    def ending(self, signal: str) -> str:
+        """Return what is finished before the run ends at a signal, in words."""
+        running = list(self.running.values())
+        first = running[0] if running else None
+        name = "Ctrl-C" if signal == "SIGINT" else signal
+        if first is None:
+            return f"{name}: finishing the running trial, or the epoch of a pack; {name} again stops now"
+        what, cost, last = "the running trial", "it starts anew then", first.steps
+        if first.by_epoch:
+            what, cost = "the epoch of the running pack", "that epoch is trained again then"
+            per_epoch = first.steps // first.trial.settings.training.num_train_epochs
+            last = math.ceil(first.step / per_epoch) * per_epoch
+        since, step = self._first[first.trial.key]
+        about = ""
+        if first.step > step:
+            about = f", about {duration((last - first.step) * (self._clock() - since) / (first.step - step))}"
+        return f"{name}: finishing {what} ({self.doing()}){about}; {name} again stops now, and {cost}"
+
+    def _share(self, key: str) -> float:
+        one = self.running.get(key)
+        return one.step / max(one.steps, 1) if one is not None else 0.0
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person would say them.
+
+    >>> duration(0.4), duration(75), duration(7260), duration(200000)
+    ('1 s', '1 min 15 s', '2 h 1 min', '2 d 7 h')
+    """
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, s = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {s} s" if s else f"{minutes} min"
+    hours, m = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {m} min" if m else f"{hours} h"
+    days, h = divmod(hours, 24)
+    return f"{days} d {h} h" if h else f"{days} d"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a count with its noun: ``1 seed``, ``8 seeds``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

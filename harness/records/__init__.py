@@ -1,0 +1,1 @@
+"""A results folder: trials, manifest, lock."""

@@ -1,0 +1,133 @@
+"""What a study would be, before it runs: its arms, their parameter counts, and its test examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import transformers
+
+from harness.data import corpus
+from harness.data.splits import check_holdouts, tokenise
+from harness.engines import schedules
+from harness.errors import DataError, ModelError
+from harness.hub import is_offline, is_on_hub, not_here
+from harness.models import checkpoints, inputs, models, pretrained
+from harness.runs.overview import Inputs
+from harness.runs.rehearsal import Rehearsal
+from harness.study.study import Study
+
+# Where the Hub is out of reach, these checkpoints' architectures are the defaults of their configuration classes.
+_DEFAULT_CONFIGS: Mapping[str, Any] = {
+    "openai-community/gpt2": transformers.GPT2Config,
+    "gpt2": transformers.GPT2Config,
+    "distilbert/distilbert-base-uncased": transformers.DistilBertConfig,
+    "distilbert-base-uncased": transformers.DistilBertConfig,
+    "google-bert/bert-base-uncased": transformers.BertConfig,
+    "bert-base-uncased": transformers.BertConfig,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmSize:
+    """How large an arm's model is: its counts, or the reason why they are not known."""
+
+    arm: str
+    parameters: models.Parameters | None
+    reason: str = ""
+
+
+def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | None, Inputs | None]:
+    """Count every arm's parameters from the model's configuration; return them with remarks on how.
+
+    The third value is the number of test examples; None where the data are not on this machine. The fourth is what
+    trials start from and are trained on; None where model or data are not here.
+
+    Weights are loaded only to try an adapter other than plain LoRA, where they and the data are here. An arm that does
+    not fit the model, or a configuration that cannot be loaded, is a reason beside the arm and no error: a plan says
+    what it can.
+
+    Raises
+    ------
+    DataError
+        If local data cannot be read, or the model cannot read them.
+    StudyError
+        If an arm's schedule cannot be, for as many steps as it will have; not asked where these are not known.
+    """
+    remarks: list[str] = []
+    classes: tuple[str, ...]
+    classes, n_train, n_test = ("0", "1"), study.data.train_size, None
+    read = _at_hand(study, remarks)
+    if read is not None:
+        check_holdouts(study.arms.values(), len(read.train))
+        classes, n_train, n_test = read.classes, len(read.train), len(read.test)
+        remarks += [read.in_words(), *read.remarks]
+    if n_train is not None:
+        schedules.check(study, n_train)
+    on_hub = is_on_hub(study.model, study.folder)
+    rehearsal = known = None
+    try:
+        checkpoint = checkpoints.of_study(study, download=False)
+        if read is not None:
+            checkpoint = pretrained.with_classes(checkpoint, classes)
+        # Of a model on the Hub, the tokenizer would have to be downloaded.
+        if read is not None and (checkpoint.revision is None or is_offline()):
+            tokenizer = checkpoints.tokenizer(checkpoint)
+            data = tokenise(read, study.data, tokenizer)
+            inputs.check(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
+            known = Inputs(model=checkpoint.start, data=data.fingerprint, n_classes=len(classes))
+            rehearsal = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
+        remarks += pretrained.remarks(checkpoint, classes=classes)
+        # Where the data are here, it has been loaded for them.
+        if read is None and not on_hub:
+            checkpoints.tokenizer(checkpoint)
+    except ModelError as error:
+        config = _DEFAULT_CONFIGS.get(study.model) if on_hub else None
+        if config is None:
+            return (
+                tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms),
+                tuple(remarks),
+                n_test,
+                None,
+            )
+        checkpoint = checkpoints.Checkpoint(
+            name=study.model, source=study.model, revision=None, identity="", config=config()
+        )
+        remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")
+
+    counted = []
+    trained: dict[tuple[str, ...], list[str]] = {}
+    for name, arm in study.arms.items():
+        try:
+            model = models.outline(checkpoint, arm, n_classes=len(classes))
+            if rehearsal is not None and checkpoint.weights is not None:
+                rehearsal(arm)
+        except ModelError as error:
+            counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
+            continue
+        counted.append(ArmSize(arm=name, parameters=models.count(model)))
+        if arm.adapter is not None or arm.freeze is not None:
+            trained.setdefault(models.beside(model), []).append(name)
+    for parts, names in trained.items():
+        remarks.append(
+            f"trained beside adapters and layers that are not frozen: {', '.join(parts)} ({', '.join(names)})"
+        )
+    return tuple(counted), tuple(remarks), n_test, known
+
+
+def _at_hand(study: Study, remarks: list[str]) -> corpus.Corpus | None:
+    """Read the data where that takes no download; else add a remark on what is not known without them."""
+    path = study.data.path
+    on_hub = is_on_hub(path, study.folder)
+    if on_hub and not is_offline():
+        remarks.append(f"{not_here(path, study.folder)}; on the Hub, a plan downloads nothing: two classes are assumed")
+        return None
+    try:
+        return corpus.read(study.data, beside=study.folder)
+    except DataError as error:
+        # A name without an organisation is rather a folder that is not here than one of the Hub's oldest data sets.
+        if not on_hub or "/" not in path:
+            raise
+        remarks.append(f"two classes are assumed: {error}")
+        return None

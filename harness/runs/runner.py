@@ -1,0 +1,285 @@
+"""Runs a study: skips what is finished, records what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from harness import provenance
+from harness.data import splits as data_module
+from harness.data.splits import TaskData, check_holdouts
+from harness.engines import Engine, Outcome, Progress, schedules
+from harness.engines.packed import PackedEngine
+from harness.engines.trainer import TrainerEngine
+from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
+from harness.interruption import Stop, stoppable
+from harness.models import checkpoints, inputs, models, pretrained
+from harness.models.checkpoints import Checkpoint
+from harness.progress.displays import Display
+from harness.progress.heartbeat import Heartbeat
+from harness.records.lock import locked
+from harness.records.manifest import manifest_of, read_in_words, trained_on
+from harness.records.record import FINAL, Store, stamped
+from harness.runs.rehearsal import Rehearsal
+from harness.search.database import check_url
+from harness.search.mirror import Mirror
+from harness.search.sweep import Sweep
+from harness.search.tuning import tuned_arms
+from harness.study.study import EngineName, Study
+from harness.study.trials import Trial, expand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What a run came to.
+
+    Parameters
+    ----------
+    folder : Path
+        The study's results.
+    statuses : mapping of str to int
+        How many cells of the arms that were asked for have which status now; `missing` counts those that have not run.
+    waiting : int
+        How many cells of other arms have yet to run.
+    ran : int
+        How many cells this run trained.
+    stopped_by : str or None
+        The signal that ended it early, such as ``SIGTERM``.
+    """
+
+    folder: Path
+    statuses: Mapping[str, int]
+    waiting: int
+    ran: int
+    stopped_by: str | None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was interrupted."""
+        return self.stopped_by is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell that was asked for finished."""
+        return set(self.statuses) == {"finished"}
+
+
+def run_study(
+    study: Study,
+    root: str | Path = "results",
+    *,
+    engine: EngineName | None = None,
+    storage: str | None = None,
+    arms: Sequence[str] | None = None,
+    display: Display | None = None,
+) -> RunSummary:
+    """Train every cell of a study that has not been trained yet.
+
+    Parameters
+    ----------
+    study : Study
+        From `load_study`.
+    root : str or Path
+        The folder that holds one folder for each study.
+    engine : str, optional
+        ``packed`` trains many trials at once, where it can; ``trainer``, the reference, one after the other. Default
+        what the study says.
+    storage : str, optional
+        URL of a relational storage for Optuna; default the study's own ``optuna.db``.
+    arms : sequence of str, optional
+        Train the cells of these arms only; the study stays whole, and the others are missing. An arm that is tuned is
+        tuned in any case: its cells are known by its winner.
+    display : Display, optional
+        Shows the progress; default none.
+
+    Returns
+    -------
+    RunSummary
+
+    Raises
+    ------
+    HarnessError
+        If model, data or arms do not fit each other, before anything is written; if another process runs the study;
+        if the disk takes no more. A trial that fails is no error but a record.
+    """
+    display = display or Display()
+    asked = asked_arms(study, arms)
+    if storage is not None:
+        check_url(storage)
+    store = Store(Path(root) / study.name)
+    checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
+    before = store.manifest()
+    with (
+        locked(store.folder) as hold,
+        closing(Heartbeat(display, hold)) as display,
+        stoppable(display.stopping) as stop,
+        Mirror(store.folder, storage, display.say) as mirror,
+    ):
+        for line in read_in_words(study, data, before):
+            display.say(line)
+        try:
+            tuned, winners = tuned_arms(
+                study, store, trainer, data, model=checkpoint.start, mirror=mirror, display=display, stop=stop
+            )
+        except KeyboardInterrupt:
+            stop.by = stop.by or "SIGINT"
+            tuned, winners = None, {}
+        finally:
+            display.close()
+        if tuned is None:
+            missing, others = (len(arms) * len(study.seeds) for arms in (asked, set(study.arms) - set(asked)))
+            return RunSummary(
+                folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, stopped_by=stop.by
+            )
+        trials = expand(study, arms=tuned, model=checkpoint.start, data=data.fingerprint)
+        if len({trial.key for trial in trials}) < len(trials):
+            same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
+            raise ResultsError(f"arms {', '.join(same)}: tuned to the same settings, so there is nothing to compare")
+        stored = store.trials(trials, data.test, len(data.classes))
+        for said in store.set_aside(list(stored.values())):
+            display.say(said)
+        records = {key: one.record for key, one in stored.items() if one.status in FINAL and one.record is not None}
+        statuses: dict[str, str] = {key: record.status for key, record in records.items()}
+        finished = sum(status == "finished" for status in statuses.values())
+        if data.clusters is not None:
+            store.write_clusters(data.test, data.clusters)
+        manifest = manifest_of(study, tuned, winners, checkpoint, data, trials, before, finished, arms)
+        store.write_manifest(manifest)
+        sweep = Sweep(study.name, trials, records, mirror)
+        chosen = [trial for trial in trials if trial.arm in asked]
+        todo = [trial for trial in chosen if trial.key not in records]
+        ran = 0
+        model = {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision}
+        try:
+            mirror.settle()
+            display.open(chosen, records, _estimate(trainer, todo))
+            done = frozenset(records)
+            for outcome in _train(trainer, chosen, done, stop, store, data, sweep, display, model):
+                ran += 1
+                statuses[outcome.trial.key] = outcome.status
+                if outcome.status in FINAL and (noted := trained_on(manifest, study.seeds, finished)) != manifest:
+                    manifest = noted
+                    store.write_manifest(manifest)
+        except KeyboardInterrupt:
+            # Between two trials: what is finished is on disk.
+            stop.by = stop.by or "SIGINT"
+        finally:
+            display.close()
+    counts = Counter(statuses.get(trial.key, "missing") for trial in chosen)
+    waiting = sum(trial.arm not in asked and trial.key not in statuses for trial in trials)
+    return RunSummary(folder=store.folder, statuses=dict(counts), waiting=waiting, ran=ran, stopped_by=stop.by)
+
+
+def asked_arms(study: Study, arms: Sequence[str] | None) -> Sequence[str]:
+    """Return the arms to train: all where None.
+
+    Raises
+    ------
+    HarnessError
+        If the study lacks one of them, or if there is none.
+    """
+    if arms is None:
+        return tuple(study.arms)
+    unknown = [arm for arm in arms if arm not in study.arms]
+    if unknown or not arms:
+        known = f"expected arms of the study ({', '.join(study.arms)})"
+        got = "; ".join(f"{arm!r}{did_you_mean(arm, study.arms)}" for arm in unknown)
+        raise HarnessError(f"--arms: {known}, got {got or 'none'}")
+    return arms
+
+
+def prepare(
+    study: Study,
+    engine: EngineName | None = None,
+    *,
+    folder: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Checkpoint, TaskData, Engine]:
+    """Load a study's checkpoint and data, and check every arm against the model before anything runs.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    engine : str, optional
+        ``packed`` or ``trainer``; default what the study says.
+    folder : Path, optional
+        Where the packed engine keeps what is running; default nowhere.
+    say : callable, optional
+        Is told what a user should know of a pack.
+
+    Raises
+    ------
+    HarnessError
+        With every arm that does not fit.
+    """
+    wanted: str = engine or study.engine
+    if wanted not in get_args(EngineName):
+        raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
+    checkpoint = checkpoints.of_study(study)
+    tokenizer = checkpoints.tokenizer(checkpoint)
+    data = data_module.load(study.data, tokenizer, beside=study.folder)
+    checkpoint = pretrained.with_classes(checkpoint, data.classes)
+    for remark in pretrained.remarks(checkpoint, classes=data.classes):
+        say(remark)
+    inputs.check(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
+    check_holdouts(study.arms.values(), len(data.train))
+    schedules.check(study, len(data.train))
+    wrong: dict[str, list[str]] = {}
+    rehearse = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
+    for name, arm in study.arms.items():
+        try:
+            models.describe(checkpoint, arm, n_classes=len(data.classes))
+            rehearse(arm)
+        except ModelError as error:
+            wrong.setdefault(str(error), []).append(name)
+    if wrong:
+        raise ModelError("\n".join(f"arm {', '.join(names)}: {what}" for what, names in wrong.items()))
+    if wanted == "trainer":
+        return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
+    packed = PackedEngine(checkpoint, data, study.data, tokenizer.pad_token_id, folder=folder, say=say)
+    return checkpoint, data, packed
+
+
+def _estimate(engine: Engine, todo: list[Trial]) -> float:
+    """Return the seconds of a trial; NaN where it breaks, which its own outcome will tell."""
+    try:
+        return engine.estimate(todo[0]) if todo else 0.0
+    except Exception:
+        return float("nan")
+
+
+def _train(
+    engine: Engine,
+    trials: Sequence[Trial],
+    done: Container[str],
+    stop: Stop,
+    store: Store,
+    data: TaskData,
+    sweep: Sweep,
+    display: Display,
+    model: Mapping[str, Any],
+) -> Iterator[Outcome]:
+    """Train, and store each outcome before the next begins."""
+    started = provenance.now()
+
+    def report(progress: Progress) -> None:
+        sweep.start(progress.trial)
+        display.step(progress)
+
+    for outcome in engine.train(trials, report=report, done=done, stop=stop.is_set):
+        sizes = {"n_train": outcome.n_train, "n_test": len(data.test), "n_holdout": outcome.n_holdout}
+        content = {
+            "data": {"fingerprint": data.fingerprint, **sizes},
+            "model": model,
+            "provenance": stamped(started),
+        }
+        store.write(outcome, data.test, content)
+        sweep.finish(outcome)
+        display.outcome(outcome)
+        started = provenance.now()
+        yield outcome

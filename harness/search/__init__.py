@@ -1,0 +1,1 @@
+"""Optuna: the search for an arm's settings, and the study's trials on its dashboard."""

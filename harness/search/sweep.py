@@ -1,0 +1,238 @@
+"""What Optuna is for: it shows the cells and the candidates of a search, and proposes the candidates.
+
+The sampler needs no database: it proposes from the records alone. Cells are no grid of Optuna's: its grid sampler would
+repeat points in parallel runs, count a failed point as done, and start over when the grid grows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from harness.engines import Outcome
+from harness.errors import ResultsError
+from harness.records.record import Record, digest
+from harness.search.database import Board
+from harness.search.mirror import Mirror
+from harness.study.settings import Range, Search, is_whole
+from harness.study.trials import Trial
+
+# A trial that was cut short is none that failed: the dashboard counts failures.
+_STATES = {
+    "running": TrialState.RUNNING,
+    "finished": TrialState.COMPLETE,
+    "diverged": TrialState.FAIL,
+    "failed": TrialState.FAIL,
+    "interrupted": TrialState.PRUNED,
+}
+# From this ratio of the largest to the smallest on, an axis is drawn on a log scale.
+_WIDE = 10
+
+
+class Sweep:
+    """The study as Optuna shows it: one trial for each cell, with what differs between the arms as its parameters.
+
+    A categorical distribution may never change, and the arm is one. So other arms, or arms with other settings, are
+    another of Optuna's studies; further seeds are not.
+
+    Parameters
+    ----------
+    name : str
+        Name of Optuna's study.
+    trials : sequence of Trial
+        All cells.
+    records : mapping of str to Record
+        The records of the cells that are done, by key.
+    mirror : Mirror
+        Shows them.
+    """
+
+    def __init__(self, name: str, trials: Sequence[Trial], records: Mapping[str, Record], mirror: Mirror) -> None:
+        contents = {trial.arm: {k: v for k, v in trial.content.items() if k != "seed"} for trial in trials}
+        self._board = Board(name=name, content=digest(contents), metric="accuracy")
+        self._distributions = _distributions({arm: {"arm": arm, **_flat(content)} for arm, content in contents.items()})
+        self._mirror = mirror
+        self._started: set[str] = set()
+        done = [(trial, records[trial.key]) for trial in trials if trial.key in records]
+        mirror.show(
+            self._board,
+            [self._cell(trial, one.status, _accuracies(one.epochs), one.selected_epoch) for trial, one in done],
+        )
+
+    def start(self, trial: Trial) -> None:
+        """Show a cell as running."""
+        if trial.key not in self._started:
+            self._started.add(trial.key)
+            self._mirror.show(self._board, [self._cell(trial, "running", {}, None)])
+
+    def finish(self, outcome: Outcome) -> None:
+        """Show what became of a cell."""
+        accuracies = {epoch.epoch: epoch.test.accuracy for epoch in outcome.epochs if epoch.test is not None}
+        self._mirror.show(self._board, [self._cell(outcome.trial, outcome.status, accuracies, outcome.selected_epoch)])
+        self._mirror.tell()
+
+    def _cell(
+        self, trial: Trial, status: str, accuracies: Mapping[int, float], selected_epoch: int | None
+    ) -> FrozenTrial:
+        settings = {"arm": trial.arm, **_flat(trial.content)}
+        distributions = {name: d for name, d in self._distributions.items() if name in settings}
+        return _shown(
+            {"arm": trial.arm, "seed": trial.seed, "key": trial.key, "status": status},
+            {name: _value(settings[name], distribution) for name, distribution in distributions.items()},
+            distributions,
+            value=accuracies.get(selected_epoch) if status == "finished" and selected_epoch is not None else None,
+            epochs=accuracies,
+        )
+
+
+def _accuracies(epochs: Iterable[Any]) -> dict[int, float]:
+    """Return the accuracy on test after each epoch, of an outcome's epochs or a record's."""
+    scores = ((epoch.epoch, epoch.test.accuracy) for epoch in epochs if epoch.test is not None)
+    return {epoch: accuracy for epoch, accuracy in scores if accuracy is not None and math.isfinite(accuracy)}
+
+
+def _shown(
+    attributes: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    *,
+    value: float | None,
+    epochs: Mapping[int, float],
+) -> FrozenTrial:
+    state = _STATES[attributes["status"]]
+    return create_trial(
+        # One that finished without a number has nothing to show for it.
+        state=TrialState.FAIL if state is TrialState.COMPLETE and value is None else state,
+        value=value,
+        params=dict(parameters),
+        distributions=dict(distributions),
+        user_attrs=dict(attributes),
+        intermediate_values=dict(epochs),
+    )
+
+
+def _flat(content: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested settings under the dotted names that a study file uses."""
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {above + name: value}
+    return flat
+
+
+def _distributions(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, BaseDistribution]:
+    """Return the settings that differ between the arms that have them, each over exactly the values that it takes."""
+    values: dict[str, list[Any]] = {}
+    for settings in arms.values():
+        for name, value in settings.items():
+            if value not in values.setdefault(name, []):
+                values[name].append(value)
+    return {name: _distribution(taken) for name, taken in values.items() if len(taken) > 1}
+
+
+def _distribution(taken: Iterable[Any]) -> BaseDistribution:
+    taken = list(taken)
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in taken):
+        return CategoricalDistribution([_category(value) for value in taken])
+    low, high = min(taken), max(taken)
+    log = low > 0 and high >= _WIDE * low
+    if all(isinstance(value, int) for value in taken):
+        return IntDistribution(low, high, log=log)
+    return FloatDistribution(low, high, log=log)
+
+
+def _value(value: Any, distribution: BaseDistribution) -> Any:
+    return _category(value) if isinstance(distribution, CategoricalDistribution) else value
+
+
+def _category(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+class Tuner:
+    """The search for one arm's settings: its own sampler, its own budget.
+
+    Parameters
+    ----------
+    name : str
+        Name of Optuna's study.
+    content : str
+        A digest of all that the search depends on.
+    search : Search
+        The `search:` block of the arm.
+    entropy : int
+        Seeds the sampler, together with the candidate's number, so that a search that was interrupted proposes the
+        same candidates as one that was not.
+    mirror : Mirror
+        Shows the candidates.
+    """
+
+    def __init__(self, name: str, content: str, search: Search, entropy: int, mirror: Mirror) -> None:
+        self._entropy = entropy
+        self._distributions = {key: _dimension(dimension, key) for key, dimension in search.space.items()}
+        metric = "accuracy on the hold-out" if search.best == "accuracy" else "minus the loss on the hold-out"
+        self._board = Board(name=name, content=content, metric=metric)
+        self._mirror = mirror
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._study = optuna.create_study(direction="maximize")
+
+    def propose(self, number: int) -> dict[str, Any]:
+        """Return candidate `number`, chosen after all those before it, as dotted settings."""
+        self._study.sampler = optuna.samplers.TPESampler(seed=(self._entropy + number) % 2**32)
+        candidate = self._study.ask(self._distributions)
+        self._study.tell(candidate, state=TrialState.FAIL)  # `tell` adds it with what came of it
+        return dict(candidate.params)
+
+    def fits(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether the search could have proposed these settings."""
+        try:
+            create_trial(value=0.0, params=dict(parameters), distributions=self._distributions)
+        except (ValueError, TypeError):
+            return False
+        return True
+
+    def start(self, parameters: Mapping[str, Any], key: str) -> None:
+        """Show a candidate as running."""
+        self._show(parameters, None, "running", key)
+
+    def tell(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
+        """Tell what came of a candidate, now or in an earlier run: the larger the better; None for a failure.
+
+        For the sampler a failure is a trial that was given up: worse than all that finished, and one of those that it
+        learns from. Were it told as failed, a search that mostly diverges would go on at random.
+        """
+        told = create_trial(
+            state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
+            value=value,
+            params=dict(parameters),
+            distributions=self._distributions,
+            user_attrs={"key": key},
+        )
+        self._study.add_trial(told)
+        self._show(parameters, value, status, key)
+
+    def best(self) -> FrozenTrial | None:
+        """Return the best candidate, the earliest of equals; None where none finished."""
+        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return max(done, key=lambda trial: (trial.value, -trial.number), default=None)
+
+    def _show(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
+        shown = {"key": key, "status": status}
+        self._mirror.show(self._board, [_shown(shown, parameters, self._distributions, value=value, epochs={})])
+        self._mirror.tell()
+
+
+def _dimension(dimension: Range, key: str) -> BaseDistribution:
+    if dimension.choices is not None:
+        return CategoricalDistribution(dimension.choices)
+    low, high = dimension.low, dimension.high
+    if low is None or high is None:
+        raise ResultsError(f"search.space.{key}: neither a range nor choices")
+    if low.is_integer() and high.is_integer() and is_whole(key):
+        return IntDistribution(int(low), int(high), log=dimension.log)
+    return FloatDistribution(low, high, log=dimension.log)

@@ -1,0 +1,1 @@
+"""The study file, and the trials that it asks for."""

@@ -1,0 +1,125 @@
+"""What pydantic finds wrong, in plain words and at its place in the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from harness.errors import Problem, as_share, did_you_mean
+from harness.study.document import Document, Path_
+from harness.study.settings import ArmFile, Best, Data, Freeze, LoraAdapter, Scalar, Search, Strict, Training
+
+# What pydantic calls the types of YAML.
+_PLAIN_WORDS = {
+    "a valid string": "a text",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "a valid tuple": "a list",
+    "a valid list": "a list",
+    "a valid mapping": "a mapping",
+    "a valid dictionary": "a mapping",
+    "greater than or equal to": "at least",
+    "greater than": "more than",
+}
+# Where a key is unknown, these models say which keys there are: by the name of the mapping that holds it.
+MODELS: dict[str, type[BaseModel]] = {
+    "data": Data,
+    "training": Training,
+    "adapter": LoraAdapter,
+    "freeze": Freeze,
+    "selection": Best,
+    "search": Search,
+}
+
+
+def problems_of(
+    source: Document,
+    path: Path_,
+    model: type[BaseModel],
+    raw: Any,
+    factors: Mapping[str, Scalar] | None = None,
+) -> list[Problem]:
+    """Return what `model` finds wrong with `raw`, which stands at `path` in the file."""
+    try:
+        model.model_validate(raw)
+    except ValidationError as error:
+        found = []
+        for detail in error.errors():
+            inner = real_path(detail, raw)
+            message = message_of(detail, (*path, *inner), model)
+            key = ".".join(map(str, inner[:2]))
+            if factors and key in factors:
+                inner = ("grid", key)
+            where = (*path, *inner)
+            # A setting that an arm inherits is wrong where it is written.
+            written = {*source.lines, *source.overrides}
+            if path and where not in written and inner in written:
+                where = inner
+            found.append(source.problem(where, message))
+        return found
+    return []
+
+
+def real_path(detail: ErrorDetails, raw: Any) -> Path_:
+    """Leave out what pydantic adds to a path: the names of the members of a union."""
+    path: list[str | int] = []
+    steps = detail["loc"]
+    for index, step in enumerate(steps):
+        inside = isinstance(raw, dict) and step in raw
+        if inside or (isinstance(raw, list | tuple) and isinstance(step, int) and step < len(raw)):
+            path.append(step)
+            raw = raw[step]
+        elif index == len(steps) - 1 and detail["type"] == "missing":
+            path.append(step)
+    return tuple(path)
+
+
+def message_of(detail: ErrorDetails, where: Path_, model: type[BaseModel]) -> str:
+    """Say in plain words what pydantic found wrong with the value at `where`, in a mapping that `model` describes."""
+    kind, received = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        if len(where) == 3 and where[0] == "arms":
+            model = ArmFile
+        elif len(where) > 1:
+            model = MODELS.get(str(where[-2]), Strict)
+        names = list(model.model_fields)
+        hint = did_you_mean(where[-1], names)
+        return f"unknown key{hint}" if hint else f"unknown key; there are {', '.join(names)}"
+    if kind == "missing":
+        return "missing"
+    if kind == "harness":
+        return detail["msg"]
+    expected = re.sub(r"^[A-Z]\w* should (be )?", "expected ", detail["msg"])
+    expected = re.sub(r"have (at (least|most) \d+) items? after validation, not \d+", r"\1", expected)
+    expected = re.sub(r" or instance of \w+", "", expected)
+    for theirs, ours in _PLAIN_WORDS.items():
+        expected = expected.replace(theirs, ours)
+    hint = ""
+    if kind == "literal_error" and isinstance(received, str):
+        hint = did_you_mean(received, re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+    if kind in {"float_type", "float_parsing"}:
+        hint = as_share(received)
+    return f"{expected}, got {shown(received)} ({_kind(received)}){hint}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as it may stand in a message: not too long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _kind(value: Any) -> str:
+    names = {
+        str: "text",
+        bool: "true/false",
+        int: "whole number",
+        float: "number",
+        dict: "mapping",
+        list: "list",
+    }
+    return "nothing" if value is None else names.get(type(value), type(value).__name__)

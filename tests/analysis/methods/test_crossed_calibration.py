@@ -1,0 +1,132 @@
+"""How often the tests reject when nothing is different: counts over simulated studies, with binomial bounds.
+
+A run is right on an example when a normal score passes a threshold. The score is made of the example, of what
+the arm makes of the example, of the run's seed, and of what is left; the seed's share is set so that a run's
+accuracy of 0.88 varies by the named standard deviation. Methods that are known to fail run on the same
+studies: a simulation in which nothing fails would prove nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from analysis.methods.crossed import crossed_test
+from analysis.methods.mcnemar import mcnemar
+
+N = 872
+THRESHOLD = float(special.ndtri(0.88))
+# Density of the score at the threshold: turns a small shift of the score into one of accuracy.
+SLOPE = float(np.exp(-(THRESHOLD**2) / 2) / np.sqrt(2 * np.pi))
+ARM_BY_EXAMPLE, LEFT_OVER = 0.06, 0.06
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejections:
+    studies: int
+    crossed: int
+    other_design: int
+    paired_t: int
+    mcnemar_one_run: int
+
+
+def draw(
+    rng: np.random.Generator, S: int, seed_sd: float, correlation: float = 0.0
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    shift = seed_sd / SLOPE
+    g = rng.standard_normal((2, S))
+    g[1] = correlation * g[0] + np.sqrt(1 - correlation**2) * g[1]
+    score = rng.standard_normal(N, dtype=np.float32) * np.sqrt(1 - ARM_BY_EXAMPLE - LEFT_OVER)
+    score = score + np.sqrt(ARM_BY_EXAMPLE) * rng.standard_normal((2, 1, N), dtype=np.float32)
+    score = score + np.sqrt(LEFT_OVER) * rng.standard_normal((2, S, N), dtype=np.float32)
+    right = score + (shift * g)[:, :, None] > -THRESHOLD * np.sqrt(1 + shift**2)
+    return right[0], right[1]
+
+
+def simulate(S: int, seed_sd: float, *, studies: int, seed: int, correlation: float = 0.0) -> Rejections:
+    rng = np.random.default_rng(seed)
+    crossed = other = paired_t = one_run = 0
+    for _ in range(studies):
+        y_t, y_b = draw(rng, S, seed_sd, correlation)
+        result = crossed_test(y_t, y_b, paired=True)
+        crossed += result.p_value <= 0.05
+        other += result.other_p_value <= 0.05
+        d = y_t.mean(axis=1) - y_b.mean(axis=1)
+        paired_t += bool(abs(d.mean()) > special.stdtrit(S - 1, 0.975) * d.std(ddof=1) / np.sqrt(S))
+        one_run += mcnemar(y_t[0], y_b[0]).p_mid <= 0.05
+    return Rejections(studies=studies, crossed=crossed, other_design=other, paired_t=paired_t, mcnemar_one_run=one_run)
+
+
+def at_most(rate: float, studies: int) -> int:
+    return int(stats.binom.ppf(1 - 1e-4, studies, rate))
+
+
+def at_least(rate: float, studies: int) -> int:
+    return int(stats.binom.ppf(1e-4, studies, rate))
+
+
+@pytest.mark.parametrize(
+    ("S", "seed_sd", "lowest", "highest"),
+    # Sizes from an independent simulation of the same regimes: .03, .04, .034, .043, .043, .053, .038.
+    [
+        (3, 0.0, 0.015, 0.05),
+        (20, 0.0, 0.03, 0.055),
+        (3, 0.008, 0.02, 0.05),
+        (5, 0.008, 0.03, 0.055),
+        (3, 0.018, 0.03, 0.055),
+        (10, 0.018, 0.035, 0.06),
+        (3, 0.04, 0.025, 0.055),
+    ],
+)
+def test_the_crossed_test_keeps_its_level(S: int, seed_sd: float, lowest: float, highest: float) -> None:
+    studies = 1200
+    counts = simulate(S, seed_sd, studies=studies, seed=S * 1000 + round(seed_sd * 1000))
+    assert at_least(lowest, studies) <= counts.crossed <= at_most(highest, studies)
+
+
+def test_seeds_alone_or_examples_alone_do_not_keep_it() -> None:
+    examples_matter = simulate(20, 0.0, studies=300, seed=1)
+    assert examples_matter.paired_t >= at_least(0.4, 300)
+    seeds_matter = simulate(3, 0.018, studies=600, seed=2)
+    assert seeds_matter.mcnemar_one_run >= at_least(0.4, 600)
+
+
+def test_two_seeds_keep_the_level() -> None:
+    counts = simulate(2, 0.018, studies=1200, seed=3)
+    assert at_least(0.02, 1200) <= counts.crossed <= at_most(0.055, 1200)
+
+
+def test_shared_seeds_make_the_other_design_conservative() -> None:
+    counts = simulate(5, 0.018, studies=1200, seed=4, correlation=0.5)
+    assert at_least(0.03, 1200) <= counts.crossed <= at_most(0.055, 1200)
+    assert counts.other_design <= at_most(0.02, 1200)
+
+
+def test_a_real_gap_is_found() -> None:
+    rng = np.random.default_rng(5)
+    found = 0
+    for _ in range(200):
+        y_t, y_b = draw(rng, 10, 0.008)
+        # The treatment puts right three in a hundred of all examples that it had wrong.
+        y_t = y_t | (rng.random(N) < 0.25)
+        found += crossed_test(y_t, y_b, paired=True).p_value <= 0.05
+    assert found >= at_least(0.7, 200)
+
+
+def test_a_fragile_arm_is_a_known_failure() -> None:
+    """Runs that collapse now and then, with equal true means: no test survives it, and verdicts say so."""
+    rng = np.random.default_rng(6)
+    rejected = against_the_sound_arm = 0
+    for _ in range(600):
+        collapsed = rng.random((5, 1)) < 0.1
+        sound = rng.random((5, N)) < 0.88
+        fragile = rng.random((5, N)) < np.where(collapsed, 0.5, (0.88 - 0.1 * 0.5) / 0.9)
+        result = crossed_test(fragile, sound, paired=True)
+        rejected += result.p_value <= 0.05
+        against_the_sound_arm += result.p_value <= 0.05 and result.estimate > 0
+    assert rejected >= at_least(0.15, 600)
+    assert against_the_sound_arm >= 0.9 * rejected

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.power.sizes import standard_error_at
+
+EXACT: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[2] / "reference" / "crossed_exact.json").read_text(encoding="utf-8")
+)
+PAIRABLE = [case for case in EXACT if "A" in case]
+
+
+def names(cases: Sequence[dict[str, Any]]) -> list[str]:
+    return [case["name"] for case in cases]
+
+
+def check_fit(result: CrossedResult, case: dict[str, Any], design: str) -> None:
+    exact = case[design]
+    parts = result.components
+    assert result.design == design
+    assert result.estimate == pytest.approx(case["estimate"], rel=1e-12)
+    assert result.standard_error == pytest.approx(math.sqrt(exact["variance"]), rel=1e-12)
+    assert result.df == pytest.approx(exact["df"], rel=1e-10)
+    assert (parts.seed, parts.example, parts.residual) == pytest.approx(exact["components"], rel=1e-10, abs=1e-14)
+    t = case["estimate"] / math.sqrt(exact["variance"])
+    assert result.statistic == pytest.approx(t, rel=1e-12)
+    assert result.p_value == pytest.approx(2 * stats.t.sf(abs(t), exact["df"]), rel=1e-9)
+
+
+@pytest.mark.parametrize("case", EXACT, ids=names(EXACT))
+def test_independent_seeds_equal_exact_fractions(case: dict[str, Any]) -> None:
+    result = crossed_test(case["treatment"], case["baseline"], paired=False)
+    check_fit(result, case, "B")
+    assert result.n_seeds == (len(case["treatment"]), len(case["baseline"]))
+    assert result.n_examples == len(case["baseline"][0])
+
+
+@pytest.mark.parametrize("case", PAIRABLE, ids=names(PAIRABLE))
+def test_paired_seeds_equal_exact_fractions(case: dict[str, Any]) -> None:
+    result = crossed_test(case["treatment"], case["baseline"], paired=True)
+    design = "A" if len(case["treatment"]) >= 4 else "B"
+    check_fit(result, case, design)
+    other = case["B" if design == "A" else "A"]
+    t = case["estimate"] / math.sqrt(other["variance"])
+    assert result.other_p_value == pytest.approx(2 * stats.t.sf(abs(t), other["df"]), rel=1e-9)
+
+
+def test_reference_file_covers_every_branch() -> None:
+    seeds_below = [c for c in PAIRABLE if len(c["treatment"]) >= 4 and c["A"]["components"][0] == 0]
+    examples_below = [c for c in PAIRABLE if c["A"]["components"][1] == 0 and c["A"]["components"][0] > 0]
+    unequal = [c for c in EXACT if len(c["treatment"]) != len(c["baseline"])]
+    assert seeds_below
+    assert examples_below
+    assert unequal
+
+
+def test_components_agree_with_a_two_way_anova() -> None:
+    import pandas as pd
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    rng = np.random.default_rng(20)
+    S, N = 5, 7
+    treatment = rng.normal(size=(S, 1)) + rng.normal(size=(1, N)) + rng.normal(scale=0.3, size=(S, N))
+    baseline = rng.normal(scale=0.2, size=(S, N))
+    seed, example = np.indices((S, N))
+    frame = pd.DataFrame({"d": (treatment - baseline).ravel(), "seed": seed.ravel(), "example": example.ravel()})
+    table = anova_lm(ols("d ~ C(seed) + C(example)", data=frame).fit())
+    ms_seed, ms_example, ms_resid = (float(table.loc[row, "mean_sq"]) for row in ("C(seed)", "C(example)", "Residual"))
+    result = crossed_test(treatment, baseline, paired=True)
+    assert result.components.seed == pytest.approx((ms_seed - ms_resid) / N)
+    assert result.components.example == pytest.approx((ms_example - ms_resid) / S)
+    assert result.components.residual == pytest.approx(ms_resid)
+    assert result.standard_error**2 == pytest.approx((ms_seed + ms_example - ms_resid) / (S * N))
+
+
+def test_a_lucky_draw_of_similar_seeds_does_not_buy_degrees_of_freedom() -> None:
+    # Every seed has the same mean while seeds and examples interact: the mean square over seeds is 0.
+    d = np.array([[1, -1, 1, -1], [-1, 1, -1, 1], [1, -1, -1, 1], [-1, 1, 1, -1]]) * 0.5
+    result = crossed_test(d + 0.3, np.zeros_like(d), paired=True)
+    ms_resid = float((d**2).sum()) / 9
+    assert result.standard_error == pytest.approx(math.sqrt(ms_resid / 16))
+    # By hand: the floored seeds bring ms_resid^2 / 3, the examples 0, the residual ms_resid^2 / 9.
+    assert result.df == pytest.approx(1 / (1 / 3 + 1 / 9))
+
+
+@pytest.mark.parametrize(
+    ("S", "low", "high"),
+    # Factors for a standard deviation from chi-square tables: sqrt(df / 7.378), sqrt(df / 0.05064) at df = 2.
+    [(3, 0.5207, 6.2847), (10, 0.6878, 1.8256)],
+)
+def test_limits_of_the_seed_sd_without_residual(S: int, low: float, high: float) -> None:
+    r = np.random.default_rng(15).normal(size=S)
+    result = crossed_test(np.tile(r[:, None], 25), np.zeros((S, 25)), paired=True)
+    sd = math.sqrt(result.components.seed)
+    assert sd == pytest.approx(np.std(r, ddof=1))
+    assert result.components.seed_sd_interval == pytest.approx((low * sd, high * sd), rel=2e-4)
+
+
+def test_limits_of_the_seed_sd_cover_the_truth() -> None:
+    rng = np.random.default_rng(16)
+    covered = 0
+    for _ in range(400):
+        d = 0.1 * rng.normal(size=(6, 1)) + rng.normal(size=(6, 100))
+        low, high = crossed_test(d, np.zeros_like(d), paired=True).components.seed_sd_interval
+        covered += low <= 0.1 <= high
+    assert stats.binom.ppf(1e-4, 400, 0.95) <= covered <= stats.binom.ppf(1 - 1e-4, 400, 0.97)
+
+
+@pytest.mark.parametrize(("S", "paired"), [(6, True), (3, True), (6, False)])
+def test_components_predict_their_own_standard_error(S: int, paired: bool) -> None:
+    rng = np.random.default_rng(17)
+    y = rng.normal(size=(2, S, 1)) + rng.normal(size=(2, 1, 30)) + rng.normal(size=(2, S, 30))
+    result = crossed_test(*y, paired=paired)
+    predicted = standard_error_at(result.components, n_seeds=S, n_examples=30)
+    assert predicted == pytest.approx(result.standard_error, rel=1e-12)
+    assert (result.components.n_seeds, result.components.n_examples) == (S, 30)

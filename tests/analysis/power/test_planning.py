@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from analysis.methods.crossed import crossed_test
+from analysis.methods.variance import VarianceComponents, paired_variance
+from analysis.power.error_types import error_types
+from analysis.power.planning import Plan, Span, plan_comparison, stated_components
+from analysis.power.settling import examples_needed, seeds_needed, settle
+from analysis.power.sizes import detectable_gap_at, df_at, floor_gap_at, power_at, standard_error_at
+
+NOTHING = float("nan")
+
+
+def stated(seed_sd: float, *, n_examples: int = 872) -> VarianceComponents:
+    return stated_components(seed_sd=seed_sd, discordance=0.08, rerun_discordance=0.05, n_examples=n_examples)
+
+
+def plan(margin: float = 0.02, seconds: float | None = None, n_seeds: int = 5) -> Plan:
+    return plan_comparison(
+        stated(0.008),
+        low=stated(0.006),
+        high=stated(0.012),
+        n_seeds=n_seeds,
+        n_examples=872,
+        margin=margin,
+        alpha=0.05,
+        seconds_per_pair=seconds,
+    )
+
+
+def scores(rng: np.random.Generator, S: int, lean: np.ndarray, noise: float, seed_effect: float) -> np.ndarray:
+    """Right or wrong, for S seeds: an example's own difficulty, a seed's own skill, and chance."""
+    latent = lean + seed_effect * rng.standard_normal((S, 1)) + noise * rng.standard_normal((S, lean.size))
+    return (latent > 0).astype(float)
+
+
+@pytest.mark.parametrize(("noise", "seed_effect", "shift"), [(0.4, 0.1, 0.5), (0.6, 0.02, 0.3), (0.3, 0.3, 0.2)])
+def test_stated_figures_become_the_components_of_simulated_runs(noise: float, seed_effect: float, shift: float) -> None:
+    rng = np.random.default_rng(8)
+    S, N = 3000, 250
+    lean = 1.3 + rng.standard_normal(N)
+    y_t = scores(rng, S, lean, noise, seed_effect)
+    y_b = scores(rng, S, lean + shift * rng.standard_normal(N), noise, seed_effect)
+
+    # What a person would look at: the spread of accuracies, and how often two runs differ.
+    seed_sd = math.sqrt((y_t.mean(axis=1).var(ddof=1) + y_b.mean(axis=1).var(ddof=1)) / 2)
+    # Over all pairs of two seeds.
+    p_t, p_b = y_t.mean(axis=0), y_b.mean(axis=0)
+    reruns = float(np.mean(p_t * (1 - p_t) + p_b * (1 - p_b))) * S / (S - 1)
+    arms = float(np.mean(p_t * (1 - p_b) + p_b * (1 - p_t)))
+    found = stated_components(seed_sd=seed_sd, discordance=arms, rerun_discordance=reruns, n_examples=N)
+    truth = paired_variance(y_t - y_b, 1.0).components
+    gap = y_t.mean() - y_b.mean()
+    assert found.residual == pytest.approx(truth.residual, rel=0.005)
+    assert found.seed == pytest.approx(truth.seed, rel=0.12, abs=4e-5)
+    assert found.example == pytest.approx(truth.example + gap**2, rel=0.01)
+
+
+def test_one_run_of_each_arm_varies_by_its_discordance() -> None:
+    # At one seed an arm the squared standard error is the discordance over the examples, plus the seeds' own share.
+    parts = stated(0.008)
+    squared = standard_error_at(parts, n_seeds=1, n_examples=872) ** 2
+    assert squared == pytest.approx(2 * 0.008**2 + 0.03 / 872, rel=1e-12)
+    quiet = stated(math.sqrt(0.05 / 872 / 2))
+    assert quiet.seed == pytest.approx(0, abs=1e-12)
+    assert standard_error_at(quiet, n_seeds=1, n_examples=872) == pytest.approx(math.sqrt(0.08 / 872), rel=1e-9)
+
+
+def test_seeds_that_vary_less_than_chance_have_no_variance_of_their_own() -> None:
+    parts = stated(0.001)
+    assert (parts.seed, parts.residual) == (0, 0.05)
+    all_alike = stated_components(seed_sd=0.0, discordance=0.08, rerun_discordance=0.0, n_examples=100)
+    assert (all_alike.seed, all_alike.example, all_alike.residual) == (0, 0.08, 0)
+    most = stated_components(seed_sd=0.0999999, discordance=0.08, rerun_discordance=0.02, n_examples=100)
+    assert most.seed == pytest.approx(0.02, rel=1e-5)
+    assert 0 <= most.residual < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("figures", "message"),
+    [
+        ((0.01, 0.0, 0.0, 872), "discordance must lie above 0"),
+        ((0.01, 1.2, 0.05, 872), "discordance must lie above 0"),
+        ((0.01, math.nan, 0.05, 872), "discordance must lie above 0"),
+        ((0.01, 0.9, 0.6, 872), "rerun_discordance must lie between 0 and 0.5"),
+        ((0.01, 0.04, 0.05, 872), "cannot differ on more examples"),
+        ((0.01, 0.08, 0.05, 1), "at least two examples"),
+        ((-0.01, 0.08, 0.05, 872), "seed_sd must be at least 0"),
+        ((0.2, 0.08, 0.05, 872), "seed_sd must be at least 0"),
+        ((math.nan, 0.08, 0.05, 872), "seed_sd must be at least 0"),
+    ],
+)
+def test_contradictory_figures_are_refused(figures: tuple[float, float, float, int], message: str) -> None:
+    seed_sd, discordance, rerun_discordance, n_examples = figures
+    with pytest.raises(ValueError, match=message):
+        stated_components(
+            seed_sd=seed_sd, discordance=discordance, rerun_discordance=rerun_discordance, n_examples=n_examples
+        )
+
+
+def test_every_answer_is_the_shared_formula() -> None:
+    found = plan(seconds=300)
+    for parts, end in ((stated(0.008), "value"), (stated(0.006), "low"), (stated(0.012), "high")):
+        sizes = {"n_seeds": 5, "n_examples": 872, "alpha": 0.05}
+        errors = error_types(
+            0.02,
+            standard_error_at(parts, n_seeds=5, n_examples=872),
+            df_at(parts, n_seeds=5, n_examples=872),
+            alpha=0.05,
+        )
+        needed = seeds_needed(parts, 0.02, n_examples=872, alpha=0.05)
+        assert needed is not None
+        expected = {
+            "detectable_gap": detectable_gap_at(parts, **sizes),
+            "floor_gap": floor_gap_at(parts, n_examples=872, alpha=0.05),
+            "seeds_needed": needed,
+            "examples_needed": examples_needed(parts, 0.02, n_seeds=5, alpha=0.05),
+            "chance": power_at(parts, 0.02, **sizes),
+            "type_s": errors.type_s,
+            "type_m": errors.type_m,
+            "hours_needed": needed * 300 / 3600,
+        }
+        assert {name: getattr(getattr(found, name), end) for name in expected} == expected
+        assert errors.power == pytest.approx(power_at(parts, 0.02, **sizes), rel=1e-12)
+    assert found.hours == pytest.approx(5 * 300 / 3600)
+    assert (found.reason, found.generalizes_to) == ("", "seeds and examples")
+
+
+def test_a_planned_study_finds_the_margin_as_often_as_promised() -> None:
+    """From stated figures to simulated right and wrong answers, through the test itself."""
+    rng = np.random.default_rng(12)
+    S, N, studies, shift, noise, seed_effect = 6, 400, 500, 0.2, 0.5, 0.08
+    lean = 1.2 + rng.standard_normal(20_000)
+    found, wins = 0, []
+    # The figures of such runs, without chance: a new seed gets an example right with probability p.
+    p_t, p_b = (special.ndtr((lean + s) / math.hypot(noise, seed_effect)) for s in (shift, 0.0))
+    gap = float(np.mean(p_t - p_b))
+    reruns = float(np.mean(p_t * (1 - p_t) + p_b * (1 - p_b)))
+    arms = float(np.mean(p_t * (1 - p_b) + p_b * (1 - p_t)))
+    skills = seed_effect * special.ndtri((np.arange(200) + 0.5) / 200)
+    shared = [np.var([np.mean(special.ndtr((lean + s + u) / noise)) for u in skills]) for s in (shift, 0.0)]
+    seed_sd = math.sqrt((sum(shared) + reruns / N) / 2)
+    parts = stated_components(seed_sd=seed_sd, discordance=arms, rerun_discordance=reruns, n_examples=N)
+    for _ in range(studies):
+        own = rng.choice(lean, N)
+        y_t, y_b = (scores(rng, S, own + s, noise, seed_effect) for s in (shift, 0.0))
+        result = crossed_test(y_t, y_b, paired=True)
+        found += result.p_value <= 0.05
+        if result.p_value <= 0.05:
+            wins.append(abs(result.estimate) / gap)
+    answer = plan_comparison(parts, n_seeds=S, n_examples=N, margin=gap, alpha=0.05)
+    low, high = stats.binom.interval(0.999, studies, answer.chance.value)
+    assert low - 0.03 * studies <= found <= high + 0.03 * studies
+    assert 0.3 < answer.chance.value < 0.9
+    assert np.mean(wins) == pytest.approx(answer.type_m.value, abs=0.08)
+
+
+def test_a_pilot_plans_from_its_own_components_and_agrees_with_settle() -> None:
+    rng = np.random.default_rng(4)
+    d = 0.3 * rng.standard_normal((6, 1)) + rng.standard_normal((1, 80)) + rng.standard_normal((6, 80))
+    pilot = crossed_test(d, np.zeros_like(d), paired=True)
+    found = plan_comparison(pilot.components, n_seeds=6, n_examples=80, margin=0.6, alpha=0.05)
+    settled = settle(pilot, gap=0.6, alpha=0.05)
+    seeds = found.seeds_needed
+    assert seeds.value == settled.seeds_needed
+    assert (seeds.low, seeds.high) == settled.seeds_needed_range
+    assert found.examples_needed.value == settled.examples_needed
+    assert found.floor_gap.value == settled.floor_gap
+    assert found.detectable_gap.value == pytest.approx(settled.detectable_gap, rel=1e-6)
+    assert found.detectable_gap.low < found.detectable_gap.value < found.detectable_gap.high
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(
+    seed_sd=st.floats(0.0, 0.03),
+    rerun=st.floats(0.01, 0.2),
+    extra=st.floats(0.0, 0.2),
+    margin=st.floats(0.005, 0.1),
+    n_seeds=st.integers(2, 12),
+)
+def test_answers_hang_together(seed_sd: float, rerun: float, extra: float, margin: float, n_seeds: int) -> None:
+    parts = [
+        stated_components(seed_sd=sd, discordance=rerun + extra, rerun_discordance=rerun, n_examples=872)
+        for sd in (seed_sd / 2, seed_sd, 1.5 * seed_sd)
+    ]
+    found = plan_comparison(
+        parts[1], low=parts[0], high=parts[2], n_seeds=n_seeds, n_examples=872, margin=margin, alpha=0.05
+    )
+    reaches = found.detectable_gap.value <= margin
+    assert reaches == (found.chance.value >= 0.8 - 1e-5) or abs(found.chance.value - 0.8) < 1e-4
+    if found.seeds_needed.value is not None:
+        assert reaches == (found.seeds_needed.value <= n_seeds) or n_seeds < found.seeds_needed.value
+    else:
+        assert found.reason
+        assert margin <= found.floor_gap.value
+    assert found.type_m.value >= 1
+    assert 0 <= found.type_s.value <= 0.5
+
+
+def test_below_the_floor_the_plan_says_what_else_would_do() -> None:
+    found = plan(margin=0.015, seconds=60)
+    assert found.seeds_needed == Span(value=None, low=None, high=None)
+    assert found.floor_gap.value > 0.015
+    assert math.isnan(found.hours_needed.value)
+    assert "more test examples" in found.reason
+    assert found.examples_needed.value is not None
+
+
+def test_without_seconds_there_is_no_cost() -> None:
+    found = plan()
+    assert math.isnan(found.hours)
+    assert math.isnan(found.hours_needed.value)
+
+
+def test_without_a_range_the_ends_are_missing_and_said_to_be() -> None:
+    found = plan_comparison(stated(0.008), n_seeds=5, n_examples=872, margin=0.02, alpha=0.05)
+    assert found.chance.value == plan().chance.value
+    assert math.isnan(found.chance.low)
+    assert found.seeds_needed.high is None
+    assert found.reason == "no range of the seed SD was stated or estimated"
+
+
+@pytest.mark.parametrize("seed", [0.0, NOTHING])
+def test_nothing_to_plan_from(seed: float) -> None:
+    empty = VarianceComponents(
+        seed=seed, example=seed, residual=seed, n_seeds=1, n_examples=10, seed_sd_interval=(NOTHING, NOTHING)
+    )
+    found = plan_comparison(empty, n_seeds=5, n_examples=872, margin=0.02, alpha=0.05, seconds_per_pair=60)
+    assert math.isnan(found.detectable_gap.value)
+    assert math.isnan(found.chance.value)
+    assert found.seeds_needed.value is None
+    assert found.reason.startswith("nothing to plan from")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"margin": 0.0}, "margin must be positive"),
+        ({"margin": math.nan}, "margin must be positive"),
+        ({"n_seeds": 1}, "at least two seeds and two examples, got 1 and 872"),
+        ({"n_examples": 1}, "at least two seeds and two examples, got 5 and 1"),
+        ({"alpha": 0.0}, "0 < alpha < power < 1"),
+        ({"power": 1.0}, "0 < alpha < power < 1"),
+        ({"seconds_per_pair": -1.0}, "seconds_per_pair must be finite"),
+        ({"low": stated(0.006)}, "low and high come together"),
+    ],
+)
+def test_bad_plans_are_refused(change: dict[str, object], message: str) -> None:
+    arguments: dict[str, object] = {"n_seeds": 5, "n_examples": 872, "margin": 0.02, "alpha": 0.05, **change}
+    with pytest.raises(ValueError, match=message):
+        plan_comparison(stated(0.008), **arguments)  # type: ignore[arg-type]
+
+
+def test_a_plan_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan().margin = 0.1  # type: ignore[misc]

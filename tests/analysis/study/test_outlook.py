@@ -1,0 +1,223 @@
+"""What a study can find, said before it runs and after a pilot."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.errors import PlanError
+from analysis.methods.crossed import crossed_test
+from analysis.methods.looks import thresholds
+from analysis.power.planning import Span, plan_comparison, stated_components
+from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
+from analysis.study.outlook import Outlook, Stated, outlook
+from analysis.study.plan import AnalysisPlan, parse_plan
+from analysis.tables.outlook import outlook_tables
+
+ARMS = ["full", "lora-r2", "lora-r8"]
+
+
+def planned(**block: Any) -> AnalysisPlan:
+    return parse_plan(block, arms=ARMS)
+
+
+def before(**changes: Any) -> Outlook | None:
+    arguments = {"arms": ARMS, "n_seeds": 10, "n_examples": 872, "stated": Stated(), **changes}
+    return outlook(arguments.pop("plan", planned()), **arguments)
+
+
+def test_before_a_run_the_stated_figures_speak() -> None:
+    found = before()
+    assert found is not None
+    middle, low, high = (
+        stated_components(seed_sd=sd, discordance=0.08, rerun_discordance=0.05, n_examples=872)
+        for sd in (0.01, 0.005, 0.02)
+    )
+    expected = plan_comparison(
+        middle, low=low, high=high, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025, power=0.8
+    )
+    assert [name for name, _ in found.plans] == ["any comparison"]
+    # Hours are NaN before anything has been timed, and NaN equals nothing.
+    assert replace(found.plans[0][1], hours=0, hours_needed=None) == replace(expected, hours=0, hours_needed=None)  # type: ignore[arg-type]
+    assert found.one_run_gap == single_run_detectable_gap(0.08, 872)
+    assert found.one_run_power == mcnemar_power(0.01, 0.08, 872)
+    one = found.plans[0][1]
+    assert one.detectable_gap.low < one.detectable_gap.value < one.detectable_gap.high
+    assert one.floor_gap.value < one.detectable_gap.value
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_seeds": 1},
+        {"n_examples": None},
+        {"arms": ["full"], "plan": parse_plan({}, arms=["full"])},
+        {"plan": planned(metric="macro_f1")},
+    ],
+)
+def test_where_nothing_can_be_said_nothing_is(changes: dict[str, Any]) -> None:
+    assert before(**changes) is None
+
+
+def test_figures_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(PlanError, match=r"the stated figures cannot be: .*rerun_discordance=0.2 above"):
+        before(stated=Stated(rerun_discordance=0.2))
+    with pytest.raises(PlanError, match="the stated figures cannot be: seed_sd"):
+        before(stated=Stated(seed_sd=-0.01))
+    with pytest.raises(PlanError, match="discordance must lie above 0"):
+        before(stated=Stated(discordance=0.0, rerun_discordance=0.0))
+
+
+def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
+    found = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    assert found is not None
+    assert found.stated is None
+    assert found.pilot_seeds == 6
+    assert [name for name, _ in found.plans] == ["lora-r2 against full", "lora-r8 against full"]
+    from analysis.records.loading import load
+
+    outcomes = load(study.root)
+    result = crossed_test(outcomes.scores("lora-r8"), outcomes.scores("full"), paired=True)
+    one = found.plans[1][1]
+    assert (
+        one.detectable_gap
+        == plan_comparison(result.components, n_seeds=20, n_examples=400, margin=0.01, alpha=0.025).detectable_gap
+    )
+    # A trial with seed s took 10 + s seconds and one more to score: a pair of runs 27 on average.
+    assert one.hours == pytest.approx(20 * 27 / 3600)
+    assert math.isnan(found.one_run_gap)
+
+
+def test_a_pilot_in_packs_prices_seeds_by_their_shares_and_says_so(study: Any) -> None:
+    for arm in ARMS:
+        for seed in range(6):
+            study.pack(arm, seed, 4 if arm == "full" else 12)
+    found = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    assert found is not None
+    assert found.pack_sizes == (4, 12)
+    assert found.plans[1][1].hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
+    source = outlook_tables(found, planned())[0].notes[0]
+    assert source.endswith("Time: all seeds of both arms, trials in packs of 4 to 12 with their share of the pack.")
+
+
+def test_a_pilot_speaks_for_any_metric_and_for_the_arms_that_it_has(study: Any) -> None:
+    found = outlook(
+        parse_plan({"metric": "brier"}, arms=[*ARMS, "new"]),
+        arms=[*ARMS, "new"],
+        n_seeds=8,
+        n_examples=None,
+        stated=Stated(),
+        folder=study.root,
+    )
+    assert found is not None
+    assert [name for name, _ in found.plans] == ["lora-r2 against full", "lora-r8 against full"]
+    assert found.n_comparisons == 3
+
+
+def test_one_seed_or_a_spoilt_folder_is_no_pilot(study: Any, tmp_path: Path) -> None:
+    for arm in ARMS:
+        for seed in range(1, 6):
+            study.forget(arm, seed)
+    found = outlook(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root)
+    assert found is not None
+    assert found.stated is not None
+    (study.root / "study.json").write_text("{")
+    again = outlook(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root)
+    # NaN equals nothing, but looks alike.
+    assert str(again) == str(found)
+
+
+def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
+    found = before(plan=planned(looks=[4, 10], margin=0.02))
+    assert found is not None
+    assert found.looks == tuple(zip((4, 10), thresholds((4, 10), alpha=0.05), strict=True))
+    finds, takes = outlook_tables(found, planned(looks=[4, 10], margin=0.02))
+    text = " ".join(finds.notes)
+    assert "Supposed, as nothing has run" in text
+    assert "SD of 1%" in text
+    assert "Looks, for a comparison alone: 4 seeds p ≤" in text
+    assert "alpha / 2 = 0.025" in text
+    assert takes.title == "To find a gap of 2 pp, the margin"
+    assert finds.rows[0][0] == "any comparison"
+    assert finds.rows[0][-1] == "10 × 872"
+    assert finds.rows[0][1].endswith(")")
+    assert finds.rows[0][4] == "–"
+    pilot = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    assert pilot is not None
+    finds, takes = outlook_tables(pilot, planned())
+    assert "From 6 seeds that have run" in finds.notes[0]
+    assert finds.notes[0].endswith("Time: all seeds of both arms, one run at a time.")
+    assert [row[0] for row in takes.rows] == ["lora-r2 against full", "lora-r8 against full"]
+    assert finds.rows[0][4].endswith("min")
+
+
+def test_a_metric_that_is_no_share_has_no_points(study: Any) -> None:
+    plan = planned(metric="log_loss")
+    found = outlook(plan, arms=ARMS, n_seeds=8, n_examples=None, stated=Stated(), folder=study.root)
+    assert found is not None
+    told = [cell for table in outlook_tables(found, plan) for row in table.rows for cell in row]
+    assert not any("pp" in cell for cell in told)
+
+
+def test_the_range_of_the_seed_sd_ends_where_no_accuracy_varies_more() -> None:
+    found = before(stated=Stated(seed_sd=0.1))
+    assert found is not None
+    most = stated_components(seed_sd=(0.05 / 2) ** 0.5, discordance=0.08, rerun_discordance=0.05, n_examples=872)
+    high = plan_comparison(most, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025).detectable_gap.value
+    assert found.plans[0][1].detectable_gap.high == pytest.approx(high)
+
+
+def test_two_seeds_find_nothing_as_they_never_get_a_verdict() -> None:
+    found = before(n_seeds=2, plan=planned(margin=0.3))
+    assert found is not None
+    one = found.plans[0][1]
+    assert (one.chance.value, one.chance.high) == (0, 0)
+    assert math.isnan(one.detectable_gap.value)
+    assert one.seeds_needed.value == 3
+    assert "never" not in outlook_tables(found, planned(margin=0.3))[1].rows[0][1]
+
+
+def test_a_tiny_alpha_breaks_no_plan() -> None:
+    found = before(n_seeds=3, plan=planned(alpha=1e-12))
+    assert found is not None
+    assert math.isnan(found.plans[0][1].type_m.high)
+
+
+def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
+    found = outlook(
+        planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root, pilot_examples=20_000
+    )
+    assert found is not None
+    assert found.plans[0][1].n_examples == 20_000
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "n_examples", "margin", "words"),
+    [
+        (2, 200, 0.02, "2 seeds an arm give an interval, but every verdict stays undecided: that takes 3 seeds."),
+        (3, 200, 0.004, "The margin of 0.4 pp is smaller than one test sentence of 200, 0.5 pp."),
+        (3, 200, 0.005, ""),
+    ],
+)
+def test_what_a_study_is_too_small_for_is_said_before_it_runs(
+    n_seeds: int, n_examples: int, margin: float, words: str
+) -> None:
+    plan = planned(margin=margin)
+    found = before(plan=plan, n_seeds=n_seeds, n_examples=n_examples)
+    assert found is not None
+    said = [note for note in outlook_tables(found, plan)[0].notes if "undecided" in note or "smaller than" in note]
+    assert said == ([words] if words else [])
+
+
+def test_no_gap_is_larger_than_all_of_it() -> None:
+    plan = planned()
+    found = before(n_seeds=3, n_examples=12)
+    assert found is not None
+    one = replace(found.plans[0][1], detectable_gap=Span(value=0.66, low=0.34, high=4.0))
+    one = replace(one, floor_gap=Span(value=0.998, low=0.1, high=1.2))
+    row = outlook_tables(replace(found, plans=(("a", one),)), plan)[0].rows[0]
+    assert row[1:3] == ("66 pp (34 to more than 100)", "100 pp (10 to more than 100)")

@@ -1,0 +1,69 @@
+"""What a plan shows of a study's arms: what they differ in."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.cli.screens import show_plan
+from harness.runs.overview import ArmStatus, StudyStatus
+from harness.study.study import Study
+
+COMMON = "lr 5e-05 linear, 1 epoch"
+
+
+def shown(arms: Mapping[str, Any]) -> list[str]:
+    study = Study.model_validate(
+        {
+            "name": "s",
+            "model": "embedded/tiny-gpt2",
+            "data": {"path": "embedded/sentiment"},
+            "arms": {
+                name: {**arm, "training": {"num_train_epochs": 1, **arm.get("training", {})}}
+                for name, arm in arms.items()
+            },
+            "seeds": 1,
+        }
+    )
+    waiting = tuple(
+        ArmStatus(arm=name, cells=1, statuses={"missing": 1}, seeds_to_run=(0,), mean_seconds=math.nan, in_packs=False)
+        for name in arms
+    )
+    ahead = StudyStatus(name="s", arms=waiting, troubles=(), seconds_left=math.nan, others=0)
+    sizes = [{"arm": name, "total": 100, "trainable": 50, "reason": ""} for name in arms]
+    out = io.StringIO()
+    show_plan(Console(file=out, width=300), study, sizes, [], {}, ahead)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arms", "settings"),
+    [
+        ({"a": {}, "b": {"training": {"warmup_steps": 0.1}}}, ["warmup_steps=0", "warmup_steps=0.1"]),
+        ({"a": {"training": {"weight_decay": 0.01}}, "b": {}}, ["weight_decay=0.01", "weight_decay=0"]),
+        ({"a": {}, "b": {"freeze": {"layers": 2}}}, ["", "freeze.layers=2"]),
+        (
+            {"a": {}, **{f"r{r}": {"adapter": {"peft_type": "LORA", "lora_alpha": 16, "r": r}} for r in (2, 4)}},
+            ["", "adapter.peft_type=LORA, adapter.r=2", "adapter.peft_type=LORA, adapter.r=4"],
+        ),
+        ({"a": {"selection": {"best": "loss", "patience": 2}}, "b": {}}, ["selection.best=loss", "selection=last"]),
+        ({"a": {"adapter": {"peft_type": "LORA"}}}, [""]),
+    ],
+)
+def test_a_plan_shows_what_the_arms_differ_in(arms: Mapping[str, Any], settings: list[str]) -> None:
+    lines = shown(arms)[2 : 2 + len(arms)]
+    for line, own in zip(lines, settings, strict=True):
+        assert line.endswith(COMMON) if not own else f"{COMMON}, {own}" in line, line
+
+
+def test_one_is_singular() -> None:
+    assert "1 cell: 1 arm x 1 seed" in shown({"a": {}})
+    search = {"trials": 1, "space": {"training.learning_rate": {"low": 1e-5, "high": 1e-3}}}
+    lines = shown({"a": {"search": search}})
+    assert lines[2].endswith(f"{COMMON}, tuned")
+    assert "1 cell: 1 arm x 1 seed, after 1 trial to search for settings" in lines

@@ -1,0 +1,497 @@
+"""The engine as a run uses it: packs, what is kept between two processes, and when it steps aside."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness import run_study
+from harness.engines import Outcome, Progress
+from harness.engines.device import threads
+from harness.engines.packed import engine as engine_module
+from harness.engines.packed import plan
+from harness.engines.packed.engine import PackedEngine
+from harness.engines.packed.run import PackRun
+from harness.engines.packed.state import State
+from harness.models import models
+from harness.progress.displays import Display
+from harness.runs.runner import prepare
+from harness.study.study import Study
+from tests.harness.engines.packed.conftest import expanded
+from tests.harness.runs.test_runner import predictions, records, start, wait_for
+
+Tiny = Callable[..., Study]
+Load = Callable[..., Study]
+TWO_EPOCHS = ("training.num_train_epochs=2",)
+
+
+class Watcher(Display):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.trained: list[str] = []
+        self.steps: dict[str, int] = {}
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def step(self, progress: Progress) -> None:
+        self.steps[f"{progress.trial.arm} {progress.trial.seed}"] = progress.step
+
+    def outcome(self, outcome: Outcome) -> None:
+        self.trained.append(f"{outcome.trial.arm} {outcome.trial.seed}")
+
+
+def engines(folder: Path) -> dict[tuple[str, int], tuple[str, int]]:
+    return {cell: (record["engine"], record["pack_size"]) for cell, record in records(folder).items()}
+
+
+def kept(folder: Path) -> list[Path]:
+    return list((folder / "packs").glob("*.pt"))
+
+
+def test_trials_of_one_form_are_one_pack_whatever_their_rank(tmp_path: Path, tiny: Tiny) -> None:
+    watcher = Watcher()
+    folder = run_study(tiny(), tmp_path, display=watcher).folder
+    expected = {("full", s): ("packed", 2) for s in (0, 1)} | {
+        (f"lora-r{r}", s): ("packed", 4) for r in (2, 4) for s in (0, 1)
+    }
+    assert engines(folder) == expected
+    assert watcher.steps == {f"{arm} {seed}": 3 for arm, seed in expected}
+    assert kept(folder) == []
+    record = records(folder)["lora-r2", 1]
+    assert record["seconds"]["timing"] == "the share of one of 4 trials in the seconds of their pack"
+    assert "of a pack of 4 trials" in record["peak_memory"]["method"]
+    assert record["seconds"]["training"] > 0
+    assert record["tokens"] == records(folder)["full", 0]["tokens"] > 0
+    assert record["parameters"]["trainable"] < records(folder)["lora-r4", 1]["parameters"]["trainable"]
+
+
+def test_engine_trainer_in_the_study_or_by_name_trains_one_by_one(tmp_path: Path, tiny: Tiny) -> None:
+    folder = run_study(tiny("engine=trainer", "seeds=1"), tmp_path).folder
+    assert set(engines(folder).values()) == {("trainer", 1)}
+    again = run_study(tiny(), tmp_path)
+    assert again.ran == 3  # the engine is no part of a trial's key
+    folder = run_study(tiny("seeds=3"), tmp_path, engine="trainer").folder
+    assert engines(folder)["full", 2] == ("trainer", 1)
+    assert engines(folder)["full", 1] == ("packed", 1)
+
+
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ("data.padding_side=left", "left"),
+        ("arms.lora.adapter.use_dora=true", "DoRA"),
+        ("arms.lora.adapter.bias=lora_only", "biases"),
+        ("arms.lora.adapter.init_lora_weights=pissa", "pissa"),
+        ("arms.lora.adapter={peft_type: IA3, target_modules: [c_attn], feedforward_modules: []}", "IA3"),
+        ("arms.lora.adapter.target_modules=[wte]", "Embedding"),
+    ],
+)
+def test_what_cannot_be_packed_is_known_by_its_reason(override: str, reason: str, tiny: Tiny) -> None:
+    more = ("arms.lora.grid={}",) if "IA3" in override else ()
+    engine, trials = expanded(tiny(override, *more))
+    chosen = next(trial for trial in trials if trial.arm.startswith("lora"))
+    assert reason in str(engine._obstacle(chosen))
+
+
+def test_what_cannot_be_packed_is_trained_by_the_reference(tmp_path: Path, tiny: Tiny) -> None:
+    folder = run_study(tiny("arms.lora.adapter.use_dora=true"), tmp_path).folder
+    found = engines(folder)
+    assert {found["full", 0], found["full", 1]} == {("packed", 2)}
+    assert {found[f"lora-r{r}", s] for r in (2, 4) for s in (0, 1)} == {("trainer", 1)}
+
+
+def test_a_study_grown_by_seeds_trains_the_new_ones_together(tmp_path: Path, tiny: Tiny) -> None:
+    run_study(tiny("seeds=1"), tmp_path)
+    folder = run_study(tiny("seeds=3"), tmp_path).folder
+    found = engines(folder)
+    assert (found["full", 0], found["full", 1], found["full", 2]) == (("packed", 1), ("packed", 2), ("packed", 2))
+    assert records(folder)["full", 0]["seconds"]["timing"] == "solo"
+
+
+def test_a_pack_of_one_computes_with_as_many_threads_as_the_reference(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads of one tiny computation spend their time waiting for each other, most of all on a busy machine."""
+    used: list[int] = []
+    learn = PackRun.learn
+
+    def watched(self: PackRun, *args: Any) -> torch.Tensor:
+        used.append(torch.get_num_threads())
+        return learn(self, *args)
+
+    monkeypatch.setattr(PackRun, "learn", watched)
+    with threads(2):
+        engine, trials = expanded(tiny("seeds=1"))
+        (outcome,) = engine.train(trials[:1], report=lambda _: None)
+        assert torch.get_num_threads() == 2
+    assert (outcome.engine, outcome.pack_size, outcome.threads) == ("packed", 1, 1)
+    assert set(used) == {1} == {engine._reference.threads}
+
+
+def planted_failure(monkeypatch: pytest.MonkeyPatch, fails: Callable[[PackRun], Exception | None]) -> None:
+    learn = PackRun.learn
+
+    def planted(self: PackRun, *args: Any) -> torch.Tensor:
+        if (reason := fails(self)) is not None:
+            raise reason
+        return learn(self, *args)
+
+    monkeypatch.setattr(PackRun, "learn", planted)
+
+
+def test_a_broken_pack_goes_on_in_halves(tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted_failure(monkeypatch, lambda run: ValueError("no luck") if len(run.slots) > 2 else None)
+    watcher = Watcher()
+    summary = run_study(tiny(), tmp_path, display=watcher)
+    assert summary.complete
+    assert {engines(summary.folder)[f"lora-r{r}", s] for r in (2, 4) for s in (0, 1)} == {("packed", 2)}
+    assert [said for said in watcher.said if not said.startswith("data: ")] == [
+        "training 2 trials at once: full",
+        "training 4 trials at once: lora-r2, lora-r4",
+        "a pack of 4 trials broke (ValueError: no luck); going on with smaller packs",
+        "training 2 trials at once: lora-r2, lora-r4",
+        "training 2 trials at once: lora-r2, lora-r4",
+    ]
+
+
+def test_one_trial_that_cannot_be_packed_is_found_and_its_mates_stay_packed(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(run: PackRun) -> Exception | None:
+        return ValueError("no luck") if any(s.trial.arm == "lora-r4" and s.trial.seed == 1 for s in run.slots) else None
+
+    planted_failure(monkeypatch, fails)
+    watcher = Watcher()
+    summary = run_study(tiny(), tmp_path, display=watcher)
+    assert summary.complete
+    found = engines(summary.folder)
+    assert found["lora-r4", 1] == ("trainer", 1)
+    assert found["lora-r2", 0] == found["lora-r4", 0] == ("packed", 2)
+    assert "lora-r4, seed 1: cannot be packed (ValueError: no luck); trained by the reference engine" in watcher.said
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
+)
+def test_out_of_memory_halves_the_pack_and_never_the_batch(
+    reason: Exception, tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_LARGEST_PACK", {"cpu": 4})
+    planted_failure(monkeypatch, lambda run: reason if len(run.slots) > 2 else None)
+    watcher = Watcher()
+    summary = run_study(tiny("seeds=4"), tmp_path, display=watcher)
+    assert summary.complete
+    assert {size for _, size in engines(summary.folder).values()} == {2}
+    # full and LoRA each break once; the later LoRA pack is cut before it is tried
+    assert sum("broke" in said for said in watcher.said) == 2
+    settings = {
+        record["settings"]["training"]["per_device_train_batch_size"] for record in records(summary.folder).values()
+    }
+    assert settings == {16}
+
+
+def test_a_trial_that_breaks_everywhere_is_a_record(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = models.build
+
+    def planted(located: Any, arm: Any, **kwargs: Any) -> Any:
+        if arm.adapter is not None and arm.adapter.r == 4:
+            raise RuntimeError("no such weights")
+        return build(located, arm, **kwargs)
+
+    monkeypatch.setattr(models, "build", planted)
+    summary = run_study(tiny(), tmp_path)
+    assert summary.statuses == {"finished": 4, "failed": 2}
+    assert records(summary.folder)["lora-r4", 0]["error"]["message"] == "no such weights"
+
+
+def test_packs_are_a_fixed_function_of_the_study(tiny: Tiny) -> None:
+    _, trials = expanded(tiny("seeds=5"))
+    packs = plan.chunks(trials, lambda _: 4)
+    assert [[f"{t.arm} {t.seed}" for t in pack] for pack in packs] == [
+        ["full 0", "full 1", "full 2", "full 3"],
+        ["lora-r2 0", "lora-r4 0", "lora-r2 1", "lora-r4 1"],
+        ["lora-r2 2", "lora-r4 2", "lora-r2 3", "lora-r4 3"],
+        ["full 4"],
+        ["lora-r2 4", "lora-r4 4"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "forms"),
+    [
+        ("arms.lora.grid={adapter.r: [2, 4], adapter.lora_alpha: [4, 8], training.learning_rate: [1e-3, 1e-4]}", 2),
+        ("arms.lora.grid={training.per_device_train_batch_size: [8, 16]}", 3),
+        ("arms.lora.grid={training.gradient_accumulation_steps: [1, 2]}", 3),
+        ("arms.lora.grid={training.num_train_epochs: [1, 2]}", 2),
+        (
+            "arms.lora.grid={training.lr_scheduler_type: [linear, cosine], "
+            "training.label_smoothing_factor: [0.0, 0.1]}",
+            2,
+        ),
+    ],
+)
+def test_what_trials_of_a_pack_share(override: str, forms: int, tiny: Tiny) -> None:
+    _, trials = expanded(tiny(override))
+    assert len({plan.form(trial) for trial in trials}) == forms
+
+
+def interrupted_after(epochs: int, folder: Path, of_study: Study) -> list[str]:
+    """Run a study and break off, as a kill would, when so many epochs of packs are kept; return what it told."""
+    save = State.save
+    count = 0
+
+    class Killed(BaseException):
+        pass
+
+    def counted(self: State, content: dict[str, Any]) -> None:
+        nonlocal count
+        save(self, content)
+        count += 1
+        if count == epochs:
+            raise Killed
+
+    watcher = Watcher()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(State, "save", counted)
+        with pytest.raises(Killed):
+            run_study(of_study, folder, display=watcher)
+    return watcher.trained
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
+def test_a_run_cut_short_after_any_epoch_ends_with_the_same_bytes(epochs: int, tmp_path: Path, tiny: Tiny) -> None:
+    """Two packs: full for one and two epochs, LoRA for three."""
+    of_study = tiny(
+        "arms={full: {}, more: {training: {num_train_epochs: 2}}, "
+        "lora: {training: {num_train_epochs: 3}, adapter: {peft_type: LORA, target_modules: [c_attn]}}}",
+    )
+    told = interrupted_after(epochs, tmp_path / "cut", of_study)
+    assert len(kept(tmp_path / "cut" / "tiny")) == 1
+    watcher = Watcher()
+    summary = run_study(of_study, tmp_path / "cut", display=watcher)
+    assert summary.complete
+    assert sorted(told + watcher.trained) == sorted(f"{arm} {seed}" for arm in of_study.arms for seed in (0, 1))
+    assert kept(summary.folder) == []
+    whole = run_study(of_study, tmp_path / "whole").folder
+    assert predictions(summary.folder) == predictions(whole)
+    assert [record["epochs"] for record in records(summary.folder).values()] == [
+        records(whole)[cell]["epochs"] for cell in records(summary.folder)
+    ]
+
+
+def test_a_pack_some_of_whose_records_are_written_goes_on_with_the_same_shapes(tmp_path: Path, tiny: Tiny) -> None:
+    of_study = tiny(*TWO_EPOCHS, "arms={full: {}, longer: {training: {num_train_epochs: 4}}}")
+    whole = run_study(of_study, tmp_path / "whole").folder
+
+    class Dies(Watcher):
+        def outcome(self, outcome: Outcome) -> None:
+            super().outcome(outcome)
+            if len(self.trained) == 1:
+                raise SystemExit
+
+    watcher = Dies()
+    with pytest.raises(SystemExit):
+        run_study(of_study, tmp_path / "cut", display=watcher)
+    assert watcher.trained == ["full 0"]
+    summary = run_study(of_study, tmp_path / "cut")
+    assert summary.complete
+    assert predictions(summary.folder) == predictions(whole)
+    assert {size for _, size in engines(summary.folder).values()} == {4}
+
+
+def test_a_record_that_was_taken_away_from_a_kept_pack_is_trained_again(tmp_path: Path, tiny: Tiny) -> None:
+    arms = "arms={full: {}, longer: {training: {num_train_epochs: 3}}}"
+    folder = run_study(tiny(arms, "seeds=1"), tmp_path).folder
+    interrupted_after(1, tmp_path, tiny(arms, "seeds=2"))  # seed 1 of both is kept after its first epoch
+    (content,) = (torch.load(path, weights_only=True) for path in kept(folder))
+    assert len(content["keys"]) == 2
+    (lost,) = (path for path in folder.glob("trials/*/record.json") if json.loads(path.read_text())["arm"] == "full")
+    shutil.rmtree(lost.parent)
+    assert run_study(tiny(arms, "seeds=2"), tmp_path).complete
+    assert kept(folder) == []
+    assert engines(folder)["full", 0] == ("packed", 1)
+
+
+def test_a_finished_study_and_a_single_trial_take_no_probe(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_study(tiny("seeds=1"), tmp_path)
+    build, built = models.build, []
+    monkeypatch.setattr(models, "build", lambda *a, **k: built.append(1) or build(*a, **k))
+    assert run_study(tiny("seeds=1"), tmp_path).ran == 0
+    assert built == []
+    engine, trials = expanded(tiny("seeds=1"))
+    assert [outcome.status for outcome in engine.train(trials[:1], report=lambda _: None)] == ["finished"]
+    assert len(built) == 1
+
+
+def test_what_is_left_of_a_pack_that_was_recorded_in_whole_goes(tmp_path: Path, tiny: Tiny) -> None:
+    of_study = tiny("arms={full: {}}", "analysis={}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(State, "discard", lambda self: None)
+        folder = run_study(of_study, tmp_path).folder
+    assert len(kept(folder)) == 1
+    assert run_study(of_study, tmp_path).ran == 0
+    assert kept(folder) == []
+
+
+def test_kill_9_in_the_middle_of_a_pack(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
+    folder = tmp_path / "killed" / "tiny"
+    long = ("seeds=2", "training.num_train_epochs=30", "arms={full: {}}", "analysis={}")
+    process = start(tiny_file, tmp_path / "killed", *long)
+    while process.poll() is None and not kept(folder):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert records(folder) == {}
+    content = torch.load(kept(folder)[0], weights_only=True)
+    assert 0 < content["epochs"] < 30
+    watcher = Watcher()
+    assert run_study(tiny(*long), tmp_path / "killed", display=watcher).complete
+    whole = start(tiny_file, tmp_path / "whole", *long)
+    output, _ = whole.communicate()
+    assert whole.returncode == 0, output
+    assert predictions(folder) == predictions(tmp_path / "whole" / "tiny")
+
+
+def test_ctrl_c_once_ends_with_the_epoch_and_nothing_is_lost(tmp_path: Path, tiny_file: Path, tiny: Tiny) -> None:
+    folder = tmp_path / "tiny"
+    long = ("seeds=2", "training.num_train_epochs=200", "arms={full: {}}", "analysis={}")
+    process = start(tiny_file, tmp_path, *long)
+    wait_for(lambda: bool(kept(folder)), process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+    assert process.returncode == 1, output
+    assert "Ctrl-C: finishing the epoch of the running pack" in output
+    assert "2 missing" in output
+    assert "To go on: harness run" in output
+    assert "Traceback" not in output
+    assert records(folder) == {}
+    assert torch.load(kept(folder)[0], weights_only=True)["epochs"] >= 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 torn", None])
+def test_a_state_that_cannot_be_read_starts_the_pack_anew(damage: bytes | None, tmp_path: Path, tiny: Tiny) -> None:
+    of_study = tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}")
+    interrupted_after(1, tmp_path, of_study)
+    (path,) = kept(tmp_path / "tiny")
+    if damage is None:
+        torch.save({"version": -1, "keys": []}, path)
+    else:
+        path.write_bytes(damage)
+    summary = run_study(of_study, tmp_path)
+    assert summary.complete
+    assert predictions(summary.folder) == predictions(run_study(of_study, tmp_path / "whole").folder)
+
+
+def test_a_full_disk_keeps_no_state_and_loses_no_trial(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    watcher = Watcher()
+    summary = run_study(tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}"), tmp_path, display=watcher)
+    assert summary.complete
+    assert sum("No space left" in said for said in watcher.said) == 1
+    assert kept(summary.folder) == []
+
+
+def test_the_untrained_and_the_trained_in_one_pack(tmp_path: Path, tiny: Tiny) -> None:
+    of_study = tiny("arms={none: {training: {num_train_epochs: 0}}, full: {}}", "seeds=1", "analysis={}")
+    packed = run_study(of_study, tmp_path / "packed").folder
+    solo = run_study(of_study, tmp_path / "solo", engine="trainer").folder
+    assert engines(packed)["none", 0] == ("packed", 2)
+    one, other = (records(folder)["none", 0]["epochs"] for folder in (packed, solo))
+    assert one[0]["epoch"] == other[0]["epoch"] == 0
+    assert one[0]["train_loss"] is None
+    assert one[0]["test"]["loss"] == pytest.approx(other[0]["test"]["loss"], rel=1e-5)
+    assert len(one) == 1
+
+
+@pytest.mark.parametrize("best", ["loss", "accuracy"])
+def test_the_hold_out_selects_and_stops_each_trial_on_its_own(best: str, tmp_path: Path, study: Load) -> None:
+    arms = {"slow": "{training: {learning_rate: 1e-5}}", "fast": "{training: {learning_rate: 5e-2}}"}
+    of_study = study(
+        "bert", arms, "training.num_train_epochs=5", f"selection={{best: {best}, fraction: 0.2, patience: 1}}", train=80
+    )
+    packed = records(run_study(of_study, tmp_path / "packed").folder)
+    solo = records(run_study(of_study, tmp_path / "solo", engine="trainer").folder)
+    lengths = set()
+    for cell, record in packed.items():
+        assert record["selected_epoch"] == solo[cell]["selected_epoch"], cell
+        assert len(record["epochs"]) == len(solo[cell]["epochs"]), cell
+        assert record["data"]["n_holdout"] == solo[cell]["data"]["n_holdout"] > 0
+        for mine, theirs in zip(record["epochs"], solo[cell]["epochs"], strict=True):
+            assert mine["holdout"]["loss"] == pytest.approx(theirs["holdout"]["loss"], rel=1e-3)
+        lengths.add(len(record["epochs"]))
+    assert best == "accuracy" or len(lengths) > 1, "all trials stopped at the same epoch: nothing was tried"
+
+
+def test_a_tuning_trial_never_sees_the_test_split(tiny: Tiny) -> None:
+    from harness.study.trials import make_trial
+
+    of_study = tiny(
+        "arms.full.search={trials: 1, fraction: 0.25, space: {training.learning_rate: {low: 1e-4, high: 1e-3}}}"
+    )
+    located, data, engine = prepare(of_study)
+    trial = make_trial(
+        of_study, "full", of_study.arms["full"], seed=1, model=located.identity, data=data.fingerprint, tuning=True
+    )
+    (outcome,) = engine.train([trial], report=lambda _: None)
+    assert outcome.engine == "packed"
+    assert all(epoch.test is None and epoch.probabilities is None for epoch in outcome.epochs)
+    assert all(epoch.holdout is not None for epoch in outcome.epochs)
+
+
+def test_bf16_is_near_and_scores_are_single_precision(tmp_path: Path, study: Load) -> None:
+    of_study = study("bert", {"full": "{}"}, "seeds=1", "training.bf16=true")
+    packed = records(run_study(of_study, tmp_path / "packed").folder)["full", 0]
+    solo = records(run_study(of_study, tmp_path / "solo", engine="trainer").folder)["full", 0]
+    exact = records(run_study(study("bert", {"full": "{}"}, "seeds=1"), tmp_path / "exact").folder)["full", 0]
+    assert packed["device"]["precision"] == solo["device"]["precision"] == "bf16"
+    assert packed["epochs"][0]["train_loss"] == pytest.approx(solo["epochs"][0]["train_loss"], rel=0.02)
+    assert packed["epochs"][0]["train_loss"] != exact["epochs"][0]["train_loss"]
+
+
+def test_training_leaves_the_global_generators_and_threads_alone(tiny: Tiny) -> None:
+    engine, trials = expanded(tiny())
+    running = threading.enumerate()
+    torch.manual_seed(5)
+    expected, before = torch.rand(3), torch.get_num_threads()
+    torch.manual_seed(5)
+    for _ in engine.train(trials, report=lambda _: None):
+        assert torch.get_num_threads() == before
+    assert torch.equal(torch.rand(3), expected)
+    assert threading.enumerate() == running
+
+
+def test_an_estimate_is_a_time_and_a_probe_is_the_same_every_time(tiny: Tiny) -> None:
+    engine, trials = expanded(tiny())
+    assert 0 < engine.estimate(trials[0]) < 60
+    sizes = {tuple(PackedEngine._fitting(engine, trial) for trial in trials) for _ in range(2)}
+    assert len(sizes) == 1
+
+
+def test_less_memory_makes_smaller_packs(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, trials = expanded(tiny())
+    assert engine._fitting(trials[0]) == engine_module._LARGEST_PACK["cpu"]
+    monkeypatch.setattr(engine_module, "memory", lambda _: 60 << 20)
+    assert 1 <= engine._fitting(trials[0]) < engine_module._LARGEST_PACK["cpu"]
+    monkeypatch.setattr(engine_module, "memory", lambda _: 1 << 20)
+    assert engine._fitting(trials[0]) == 1
+    assert engine._fitting(trials[0]) <= engine._fitting(trials[1])

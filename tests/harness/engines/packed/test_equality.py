@@ -1,0 +1,169 @@
+"""The packed engine against the reference, dropout off: the same losses, weights and predictions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from harness.engines.packed import plan
+from harness.study.settings import SCHEDULES
+from harness.study.study import Study
+from tests.harness.engines.packed.conftest import CONFIGS, TARGETS, Trained
+
+Load = Callable[..., Study]
+Train = Callable[[Study], dict[str, Trained]]
+
+
+def lora(kind: str, rank: int, rate: str, alpha: int = 8) -> str:
+    adapter = f"{{peft_type: LORA, r: {rank}, lora_alpha: {alpha}, target_modules: {TARGETS[kind]}}}"
+    return f"{{training: {{learning_rate: {rate}}}, adapter: {adapter}}}"
+
+
+def assert_equal(packed: dict[str, Trained], reference: dict[str, Trained], tolerance: float, *, steps: int) -> None:
+    assert packed.keys() == reference.keys()
+    for name, one in packed.items():
+        other = reference[name]
+        assert len(one.losses) == len(other.losses) == steps, name
+        assert one.losses == pytest.approx(other.losses, rel=tolerance, abs=tolerance), name
+        for parameter, expected in other.weights.items():
+            padded = one.weights[parameter]
+            own = padded[tuple(slice(extent) for extent in expected.shape)]
+            assert torch.allclose(own, expected, rtol=tolerance, atol=tolerance), f"{name}: {parameter}"
+            assert padded.count_nonzero() == own.count_nonzero(), "the padding of a smaller rank has learnt"
+        assert one.outcome is not None
+        assert other.outcome is not None
+        assert [one.outcome.status, one.outcome.steps, one.outcome.tokens] == [
+            other.outcome.status,
+            other.outcome.steps,
+            other.outcome.tokens,
+        ]
+        for mine, theirs in zip(one.outcome.epochs, other.outcome.epochs, strict=True):
+            assert mine.learning_rate == theirs.learning_rate
+            # The reference adds up its losses, and both score, in single precision.
+            assert mine.train_loss == pytest.approx(theirs.train_loss, rel=max(tolerance, 1e-6))
+            assert mine.probabilities is not None
+            assert theirs.probabilities is not None
+            assert np.abs(mine.probabilities - theirs.probabilities).max() < max(tolerance, 1e-6)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_lora_of_several_ranks_and_rates(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    """51 steps with a short last batch: 133 sentences by 8."""
+    arms = {"r2": lora(kind, 2, "5e-3"), "r8": lora(kind, 8, "2e-3", 16), "r3": lora(kind, 3, "1e-2")}
+    of_study = study(kind, arms, "seeds=1")
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_full_fine_tuning_with_decay_and_clipping(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    arms = {
+        "full": "{}",
+        "decay": "{training: {weight_decay: 0.3, learning_rate: 1e-3}}",
+        "clipped": "{training: {max_grad_norm: 0.05}}",
+        "unclipped": "{training: {max_grad_norm: 0.0, adam_beta1: 0.8, adam_beta2: 0.95, adam_epsilon: 1e-6}}",
+    }
+    of_study = study(kind, arms, "seeds=1")
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(
+    ("kind", "freeze"),
+    [
+        ("bert", "{layers: 2}"),
+        ("roberta", "{layers: 0}"),
+        ("distilbert", "{layers: 3}"),
+        ("distilbert", "{layers: 2, dropout: off}"),
+        ("gpt2", "{layers: 2}"),
+        ("gpt2", "{layers: 3, dropout: off}"),
+    ],
+)
+def test_freezing(kind: str, freeze: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    arms = {"frozen": f"{{freeze: {freeze}}}", "faster": f"{{freeze: {freeze}, training: {{learning_rate: 1e-2}}}}"}
+    of_study = study(kind, arms, "seeds=1")
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+
+
+DECAY = "lr_scheduler_kwargs: {num_decay_steps: 20}"
+LOWEST = "lr_scheduler_kwargs: {min_lr_rate: 0.1}"
+KWARGS = {"warmup_stable_decay": DECAY, "cosine_with_min_lr": LOWEST, "cosine_warmup_with_min_lr": LOWEST}
+DRIVEN = {"reduce_lr_on_plateau", "greedy"}
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("arm", ["{training: {learning_rate: 5e-3}, freeze: {layers: 3}}", lora("bert", 2, "5e-3")])
+def test_a_checkpoint_without_a_pooler(
+    arm: str, study: Load, checkpoints: Callable[..., Path], tmp_path: Path, by_pack: Train, by_trainer: Train
+) -> None:
+    folder = tmp_path / "without"
+    shutil.copytree(checkpoints("bert", dropout=False), folder)
+    transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False).save_pretrained(folder)
+    of_study = study("bert", {"one": arm}, f"model={folder}")
+    packed, reference = by_pack(of_study), by_trainer(of_study)
+    assert_equal(packed, reference, 1e-8, steps=51)
+    assert all(any("pooler" in name for name in one.weights) for one in packed.values())
+
+
+@pytest.mark.usefixtures("in_float64")
+def test_every_schedule_in_one_pack(study: Load, by_pack: Train, by_trainer: Train) -> None:
+    arms = {}
+    for name in sorted(set(SCHEDULES) - DRIVEN):
+        warmup = "0" if name == "constant" else "0.1"
+        more = f", {KWARGS[name]}" if name in KWARGS else ""
+        arms[name] = f"{{training: {{lr_scheduler_type: {name}, warmup_steps: {warmup}{more}}}, freeze: {{layers: 2}}}}"
+    arms["counted"] = "{training: {lr_scheduler_type: linear, warmup_steps: 7}, freeze: {layers: 2}}"
+    of_study = study("distilbert", arms, "seeds=1")
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+
+
+@pytest.mark.usefixtures("in_float64")
+def test_accumulated_micro_batches(study: Load, by_pack: Train, by_trainer: Train) -> None:
+    """133 sentences by 8, three micro-batches a step: 17 micro-batches, the last of 5, the last step of two."""
+    of_study = study("gpt2", {"full": "{}"}, "seeds=1", "training.gradient_accumulation_steps=3")
+    packed, reference = by_pack(of_study), by_trainer(of_study)
+    for one in reference.values():  # the pack tells a step's micro-batches together
+        epochs = [one.losses[i * 17 : (i + 1) * 17] for i in range(3)]
+        one.losses = [sum(losses[i : i + 3]) for losses in epochs for i in range(0, 17, 3)]
+    assert_equal(packed, reference, 1e-8, steps=18)
+
+
+@pytest.mark.usefixtures("in_float64")
+def test_smoothed_labels(study: Load, by_pack: Train, by_trainer: Train) -> None:
+    """The Trainer's smoother sums up in single precision, so this is as near as it can be."""
+    arms = {"smooth": "{training: {label_smoothing_factor: 0.2}}", "more": "{training: {label_smoothing_factor: 0.4}}"}
+    of_study = study("gpt2", arms, "seeds=1")
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-6, steps=51)
+
+
+def test_in_single_precision_to_one_in_ten_thousand(study: Load, by_pack: Train, by_trainer: Train) -> None:
+    arms = {"r2": lora("bert", 2, "1e-3"), "r8": lora("bert", 8, "1e-3")}
+    of_study = study("bert", arms, "seeds=1")
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-4, steps=51)
+
+
+@pytest.mark.usefixtures("in_float64")
+def test_a_pair_of_sentences_with_token_types(study: Load, by_pack: Train, by_trainer: Train) -> None:
+    of_study = study("bert", {"full": "{}"}, "data.text=[sentence,sentence]", "seeds=1", train=64)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=24)
+
+
+def test_initial_weights_are_bit_for_bit_the_solo_trials(study: Load) -> None:
+    from harness.engines.packed.state import State
+    from tests.harness.engines.packed.conftest import expanded
+
+    engine, trials = expanded(study("gpt2", {"r2": lora("gpt2", 2, "1e-3"), "r5": lora("gpt2", 5, "1e-3")}))
+    assert len({plan.form(trial) for trial in trials}) == 1
+    run = engine._run(trials, State(None, trials, print))
+    for slot, trial in enumerate(trials):
+        alone = dict(engine._reference.build(trial).named_parameters())
+        for name, stack in run.weights.stacks.items():
+            drawn = alone[name]
+            assert torch.equal(stack.weights[slot][tuple(slice(extent) for extent in drawn.shape)], drawn)

@@ -1,0 +1,142 @@
+"""The small pieces: rows by trial, sentences by length, parts for threads, learning rates, what a display shows."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from harness.data.splits import Split
+from harness.engines import Outcome, Progress
+from harness.engines.device import threads
+from harness.engines.packed.layout import Layout, Ragged
+from harness.engines.packed.rows import Rows, Stack
+from harness.engines.packed.workers import Workers, threads_of_part, workers
+from harness.progress.displays import Terminal
+from harness.study.study import Study
+from tests.harness.engines.packed.conftest import expanded
+
+CPU = torch.device("cpu")
+
+
+@given(st.integers(1, 40), st.integers(0, 9), st.integers(1, 4))
+def test_parts_hold_every_trial_once_and_keep_every_thread_busy(trials: int, largest: int, threads: int) -> None:
+    slots = [3 * i for i in range(trials)]
+    parts = Workers(threads, None).parts(slots, largest)
+    assert [slot for part in parts for slot in part] == slots
+    sizes = [len(part) for part in parts]
+    assert min(sizes) >= 1
+    assert max(sizes) <= max(largest, 1)
+    assert max(sizes) - min(sizes) <= 1
+    assert len(parts) >= min(trials, threads)
+
+
+@pytest.mark.parametrize(
+    ("trials", "worthwhile", "each"), [(1, 1, 1), (1, 4, 4), (2, 4, 2), (2, 1, 1), (3, 2, 1), (9, 4, 1)]
+)
+def test_a_part_gets_no_more_threads_than_are_worthwhile(trials: int, worthwhile: int, each: int) -> None:
+    def count(_: int) -> int:
+        torch.ones(2) @ torch.ones(2)
+        return torch.get_num_threads()
+
+    with threads(4):
+        with workers(CPU, trials, worthwhile=worthwhile) as at_once:
+            assert at_once.count == min(trials, 4)
+            assert at_once.map(count, range(trials)) == [each] * trials
+        assert torch.get_num_threads() == 4
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_products_sums_and_spreads_are_those_of_each_trial(batched: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight, grad = (torch.randn(4, 3, 5, generator=generator, dtype=torch.float64) for _ in range(2))
+    stack = Stack(weight.clone(), grad.clone())
+    bias = Stack(torch.randn(4, 3, generator=generator, dtype=torch.float64), torch.zeros(4, 3, dtype=torch.float64))
+    rows = Rows([2, 0], [3, 1], CPU, batched=batched)
+    x = torch.randn(4, 5, generator=generator, dtype=torch.float64)
+    g = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    own = torch.tensor([2, 2, 2, 0])
+    expected = torch.einsum("ni,noi->no", x, weight[own]) + bias.weight[own]
+    assert torch.allclose(rows.product(x, stack, transposed=True, bias=bias), expected)
+    assert torch.allclose(rows.product(g, stack, transposed=False), torch.einsum("no,noi->ni", g, weight[own]))
+    assert torch.equal(rows.spread(bias), bias.weight[own])
+    rows.outer(g, x, stack)
+    rows.sums(g, bias)
+    assert torch.allclose(stack.grad[2], g[:3].t() @ x[:3])
+    assert torch.allclose(stack.grad[0], g[3:].t() @ x[3:])
+    assert torch.equal(stack.grad[[1, 3]], grad[[1, 3]]), "a trial that is not at hand was touched"
+    assert torch.allclose(
+        bias.grad, torch.stack([g[3], torch.zeros(3).double(), g[:3].sum(0), torch.zeros(3).double()])
+    )
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.booleans())
+def test_a_layout_holds_every_token_once_and_finds_it_again(lengths: list[int], reading: bool) -> None:
+    split = Split(
+        ids=tuple(map(str, range(len(lengths)))),
+        labels=np.arange(len(lengths)) % 2,
+        features=tuple({"input_ids": [100 * i + j for j in range(n)]} for i, n in enumerate(lengths)),
+    )
+    ragged = Ragged(split, CPU)
+    half = len(lengths) // 2
+    chosen = [np.arange(half), np.arange(half, len(lengths))]
+    chosen = [own for own in chosen if len(own)]
+    layout = Layout(ragged, list(range(len(chosen))), chosen, heads=3, batched=False)
+    ids = ragged.ids[layout.source]
+    assert sorted(ids.tolist()) == sorted(ragged.ids.tolist())
+    assert (ids % 100).tolist() == layout.positions.tolist()
+    assert (ids[layout.firsts] % 100).tolist() == [0] * len(lengths)
+    assert (ids[layout.lasts] % 100 + 1).tolist() == layout.lengths.tolist()
+    groups = layout.reading if reading else layout.groups
+    rows = torch.arange(len(ids) * 3)
+    assert torch.equal(rows[groups.keys][groups.keys_back], rows)
+    sentence_of = torch.div(ids, 100, rounding_mode="floor")
+    in_order = sentence_of[groups.keys // 3]
+    for group in groups:
+        by_sentence = group.keys(in_order)[:, :, 0]
+        assert (by_sentence == by_sentence[:, :1]).all(), "a group's row mixes sentences"
+        assert by_sentence.shape[1] == group.length
+        assert group.asking == (1 if reading else group.length)
+
+
+def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others(tiny: object) -> None:
+    study: Study = tiny("seeds=5", "arms={full: {}, more: {training: {weight_decay: 0.1}}}", "analysis={}")  # type: ignore[operator]
+    _, trials = expanded(study)
+    output = io.StringIO()
+    display = Terminal(Console(file=output, force_terminal=True, width=80, height=40))
+    display.open(trials, {}, 1.0)
+    for trial in trials:
+        display.step(Progress(trial=trial, step=1, steps=4))
+    display._refresh()
+    display._live.refresh()  # type: ignore[union-attr]
+    shown = output.getvalue()
+    assert "full, seed 0" in shown
+    assert "and 2 more in step with them" in shown
+    for trial in trials[:8]:
+        display.outcome(Outcome(trial=trial, status="finished"))
+    left = [task.fields["label"] for task in display._bars.tasks if task.visible]
+    assert left == ["study", *(f"{trial.arm}, seed {trial.seed}" for trial in trials[8:])]
+    display.close()
+
+
+def test_a_candidate_leaves_no_bar_behind(tiny: object) -> None:
+    _, trials = expanded(tiny("seeds=3"))  # type: ignore[operator]
+    display = Terminal(Console(file=io.StringIO(), force_terminal=True, width=80, height=40))
+    for number, trial in enumerate(trials):
+        display.step(Progress(trial=trial, step=1, steps=4))
+        display.tuning("full", number + 1, len(trials))
+    assert [task.fields["label"] for task in display._bars.tasks] == ["search full"]
+    display.close()
+
+
+def test_a_pack_and_a_trial_alone_are_computed_with_as_many_threads() -> None:
+    # What rounding depends on: a study that grows by one seed must not look like one of two machines.
+    with threads(4):
+        told = [threads_of_part(torch.device("cpu"), trials, worthwhile=1) for trials in (1, 2, 12)]
+        assert told == [1, 1, 1]
+        assert [threads_of_part(torch.device("cpu"), trials, worthwhile=4) for trials in (1, 2, 12)] == [4, 2, 1]

@@ -1,0 +1,225 @@
+"""What a run shows: the right counts, and names taken as they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from analysis.records.format import EpochEntry, Record, Seconds, SplitScores
+from harness.engines import Epoch, Failure, Outcome, Progress, Score
+from harness.progress.displays import Lines, Terminal, display_for
+from harness.progress.tally import Tally
+from harness.study.settings import Arm, Training
+from harness.study.trials import Trial
+
+NASTY = ("q_proj[v]", "[/red]", "[bold]full")
+
+
+def trial(arm: str, seed: int = 0, epochs: int = 1) -> Trial:
+    settings = Arm(training=Training(num_train_epochs=epochs))
+    return Trial(arm=arm, seed=seed, settings=settings, holdout=None, tuning=False, content={}, key=f"v1-{arm}-{seed}")
+
+
+def finished(arm: str, accuracy: float, seed: int = 0) -> Outcome:
+    epoch = Epoch(
+        epoch=1,
+        learning_rate=0.0,
+        train_loss=0.1,
+        test=Score(loss=0.1, accuracy=accuracy),
+        holdout=None,
+        probabilities=None,
+    )
+    return Outcome(trial=trial(arm, seed), status="finished", epochs=(epoch,), selected_epoch=1, training_seconds=30)
+
+
+@pytest.mark.parametrize("kind", [Lines, Terminal])
+def test_names_are_taken_as_they_are(kind: Callable[[Console], Lines | Terminal]) -> None:
+    """Trap 20: rich would eat [v], and stop at [/red]."""
+    out = io.StringIO()
+    display = kind(Console(file=out, width=100, force_terminal=kind is Terminal, color_system=None))
+    display.open([trial(arm) for arm in NASTY], {}, 10.0)
+    for arm in NASTY:
+        display.step(Progress(trial=trial(arm), step=1, steps=2))
+        display.outcome(finished(arm, 0.875))
+    display.outcome(Outcome(trial=trial("[/b]"), status="failed", error=Failure(type="E", message="no [/dim] tag")))
+    display.close()
+    assert all(arm in out.getvalue() for arm in (*NASTY, "[/b]", "no [/dim] tag"))
+
+
+def test_lines_count_and_estimate() -> None:
+    out = io.StringIO()
+    display = Lines(Console(file=out, width=100))
+    cells = [trial(arm, seed) for seed in (0, 1) for arm in ("a", "b")]
+    known = Record(
+        key=cells[0].key,
+        seed=0,
+        status="finished",
+        selected_epoch=1,
+        epochs=(EpochEntry(epoch=1, test=SplitScores(accuracy=0.5)),),
+        seconds=Seconds(training=60.0, evaluation=60.0, timing="solo"),
+    )
+    display.open(cells, {cells[0].key: known}, 10.0)
+    display.outcome(finished("b", 0.9))
+    first, second = out.getvalue().splitlines()
+    assert first == "4 cells (2 arms x 2 seeds): 1 done, 3 to run, about 6 min"  # by the one that is measured
+    assert second == "[2/4] b, seed 0: accuracy 90.0% in 30 s, 2 min 30 s left"  # a: 2 min, b: 30 s
+
+
+def test_a_finished_study_has_nothing_to_run() -> None:
+    out = io.StringIO()
+    cells = [trial("a")]
+    record = Record(key=cells[0].key, seed=0, status="diverged")
+    Lines(Console(file=out, width=100)).open(cells, {cells[0].key: record}, 0.0)
+    assert out.getvalue().strip() == "1 cell (1 arm x 1 seed): all done, nothing to run"
+
+
+def test_what_did_not_finish_is_shown_with_its_reason() -> None:
+    out = io.StringIO()
+    display = Lines(Console(file=out, width=100))
+    display.open([trial("a")], {}, 1.0)
+    display.outcome(Outcome(trial=trial("a"), status="diverged", error=Failure(type="D", message="the loss is NaN")))
+    assert "a, seed 0: diverged: the loss is NaN" in out.getvalue()
+
+
+def test_bars_are_for_terminals() -> None:
+    assert isinstance(display_for(Console(file=io.StringIO())), Lines)
+    assert isinstance(display_for(Console(file=io.StringIO(), force_terminal=True)), Terminal)
+
+
+@pytest.mark.parametrize("kind", [Lines, Terminal])
+def test_a_time_that_is_not_known_is_said_to_be_so(kind: Callable[[Console], Lines | Terminal]) -> None:
+    out = io.StringIO()
+    display = kind(Console(file=out, width=100, force_terminal=kind is Terminal, color_system=None))
+    display.open([trial("a")], {}, float("nan"))
+    display.close()
+    assert "time not known yet" in out.getvalue()
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def logged(clock: Clock, estimate: float, *cells: Trial) -> tuple[Lines, io.StringIO]:
+    out = io.StringIO()
+    display = Lines(Console(file=out, width=100), clock)
+    display.open(cells, {}, estimate)
+    return display, out
+
+
+def at(one: Trial, epoch: float, **more: object) -> Progress:
+    """Return where a trial of a hundred steps an epoch stands."""
+    epochs = one.settings.training.num_train_epochs
+    return Progress(trial=one, step=round(100 * epoch), steps=100 * epochs, epoch=epoch, **more)  # type: ignore[arg-type]
+
+
+def test_a_log_gets_a_line_an_epoch_and_one_a_minute() -> None:
+    clock, long = Clock(), trial("a", epochs=3)
+    display, out = logged(clock, 300.0, long)
+    for second in range(301):
+        clock.now = float(second)
+        display.step(at(long, second / 100))
+    assert out.getvalue().splitlines() == [
+        "1 cell (1 arm x 1 seed): 0 done, 1 to run, about 5 min",
+        "a, seed 0: epoch 1 of 3, step 60 of 300, 4 min left",
+        "a, seed 0: epoch 1 of 3, step 100 of 300, 3 min 20 s left",
+        "a, seed 0: epoch 2 of 3, step 160 of 300, 2 min 20 s left",
+        "a, seed 0: epoch 2 of 3, step 200 of 300, 1 min 40 s left",
+        "a, seed 0: epoch 3 of 3, step 260 of 300, 40 s left",
+        "a, seed 0: epoch 3 of 3, step 300 of 300, 1 s left",
+    ]
+
+
+def test_a_pack_is_one_line_whatever_its_size() -> None:
+    clock = Clock()
+    pack = [trial(arm, seed, epochs=2) for arm in "abcde" for seed in range(4)]
+    display, out = logged(clock, 1.0, *pack)
+    for now, epoch in ((1.0, 0.1), (10.0, 1.0)):
+        clock.now = now
+        for one in pack:
+            display.step(at(one, epoch))
+    (line,) = out.getvalue().splitlines()[1:]
+    assert line == "20 trials at once (a, b, c and 2 more arms): epoch 1 of 2, step 100 of 200, 10 s left"
+
+
+def test_epochs_that_fly_by_do_not_fill_the_log() -> None:
+    clock, quick = Clock(), trial("a", epochs=1000)
+    display, out = logged(clock, 100.0, quick)
+    for epoch in range(1, 1001):
+        clock.now += 0.1
+        display.step(at(quick, epoch))
+    assert len(out.getvalue().splitlines()) <= 1 + 100 / 5
+
+
+@pytest.mark.parametrize("estimate", [56.0, 36000.0, float("nan")])
+def test_an_estimate_corrects_itself_while_the_first_trial_runs(estimate: float) -> None:
+    """Twelve minutes in all, whatever a few probed steps foretold."""
+    clock, long = Clock(), trial("a", epochs=12)
+    tally = Tally(clock)
+    tally.open([long], {}, estimate)
+    tally.step(at(long, 0.0))
+    found = []
+    for minute in range(1, 12):
+        clock.now = 60.0 * minute
+        tally.step(at(long, minute))
+        found.append(tally.left() / (720 - clock.now))
+    assert found == pytest.approx([1] * 11)
+
+
+def test_a_few_steps_after_a_slow_start_move_the_estimate_little() -> None:
+    """Imports and warm-up take 40 s before the first step, the next ones five times as long as all the others."""
+    clock = Clock()
+    pack = [trial("a", seed) for seed in range(5)]
+    tally = Tally(clock)
+    tally.open(pack, {}, 87 / 5)
+    clock.now, found = 40.0, {}
+    for step in range(1, 45):
+        clock.now += 5.0 if step <= 4 else 1.0
+        for one in pack:
+            tally.step(Progress(trial=one, step=step, steps=44, epoch=step / 44, by_epoch=True))
+        found[step] = tally.left()
+    assert all(40 < found[step] < 150 for step in range(1, 6))
+    assert found[34] == pytest.approx(10, rel=0.5)
+
+
+def test_what_an_earlier_process_trained_says_nothing_of_this_ones_pace() -> None:
+    clock, long = Clock(), trial("a", epochs=4)
+    tally = Tally(clock)
+    tally.open([long], {}, float("nan"))
+    tally.step(at(long, 2.0, began=200))
+    clock.now = 60.0
+    tally.step(at(long, 3.0, began=200))
+    assert tally.left() == pytest.approx(60)
+
+
+def test_an_interrupted_trial_is_still_to_do() -> None:
+    clock, one = Clock(), trial("a")
+    display, out = logged(clock, 840.0, one)
+    error = Failure(type="KeyboardInterrupt", message="stopped by SIGTERM")
+    display.outcome(Outcome(trial=one, status="interrupted", error=error, training_seconds=1))
+    assert out.getvalue().splitlines()[1] == "[0/1] a, seed 0: interrupted: stopped by SIGTERM, 14 min left"
+
+
+@pytest.mark.parametrize(
+    ("by_epoch", "words"),
+    [
+        (False, "finishing the running trial (a, seed 0: epoch 2 of 3, step 140 of 300), about 1 min 20 s; "),
+        (True, "finishing the epoch of the running pack (a, seed 0: epoch 2 of 3, step 140 of 300), about 30 s; "),
+    ],
+)
+def test_a_signal_is_told_what_is_finished_first_and_how_long_it_takes(by_epoch: bool, words: str) -> None:
+    clock, one = Clock(), trial("a", epochs=3)
+    display, out = logged(clock, 150.0, one)
+    for step in range(1, 15):
+        clock.now = 5.0 * step
+        display.step(at(one, step / 10, by_epoch=by_epoch))
+    display.stopping("SIGTERM")
+    line = out.getvalue().splitlines()[-1]
+    assert line.startswith(f"SIGTERM: {words}SIGTERM again stops now")

@@ -1,0 +1,303 @@
+"""The record: atomic, versioned, and never trusted when it cannot be read."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from harness.data.splits import Split
+from harness.engines import Epoch, Failure, Outcome, Score
+from harness.errors import ResultsError
+from harness.records.record import FORMAT, Store, StoredTrial
+from harness.study.settings import Arm
+from harness.study.trials import Trial
+
+MORE = {"provenance": {}, "data": {}, "model": {}}
+TEST = Split(ids=("a", "b", "c"), labels=np.array([0, 1, 1]), features=({}, {}, {}))
+
+
+def trial(key: str = "v1-aa") -> Trial:
+    return Trial(arm="full", seed=3, settings=Arm(), holdout=None, tuning=False, content={"seed": 3}, key=key)
+
+
+def outcome(key: str = "v1-aa", **changes: Any) -> Outcome:
+    epochs = tuple(
+        Epoch(
+            epoch=e,
+            learning_rate=0.1,
+            train_loss=float("nan") if e == 1 else 0.5,
+            test=Score(loss=0.4, accuracy=2 / 3),
+            holdout=None,
+            probabilities=np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], dtype=np.float32),
+        )
+        for e in (1, 2)
+    )
+    return Outcome(**{"trial": trial(key), "status": "finished", "epochs": epochs, "selected_epoch": 2, **changes})
+
+
+def stored(folder: Path, *keys: str, test: Split = TEST) -> list[StoredTrial]:
+    return list(Store(folder).trials([trial(key) for key in keys or ("v1-aa",)], test, 2).values())
+
+
+def test_a_finished_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(outcome(), TEST, MORE)
+    (found,) = stored(tmp_path)
+    assert found.status == "finished"
+    assert found.record is not None
+    assert (found.record.selected_epoch, found.record.accuracy) == (2, pytest.approx(2 / 3))
+    assert [epoch.epoch for epoch in found.record.epochs] == [1, 2]
+    content = json.loads((tmp_path / "trials/v1-aa/record.json").read_text())
+    written = (tmp_path / "trials/v1-aa/predictions.parquet").read_bytes()
+    assert content["format"] == FORMAT
+    assert content["predictions_sha256"] == hashlib.sha256(written).hexdigest()
+    table = pq.read_table(tmp_path / "trials/v1-aa/predictions.parquet")
+    assert table.column_names == ["epoch", "example_id", "label", "p_0", "p_1"]
+    assert [str(field.type) for field in table.schema] == ["int32", "string", "int32", "float", "float"]
+    assert table["example_id"].to_pylist() == ["a", "b", "c"] * 2
+    assert table["epoch"].to_pylist() == [1, 1, 1, 2, 2, 2]
+    assert table["p_1"].to_numpy()[:3] == pytest.approx([0.1, 0.8, 0.4])
+
+
+def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(outcome(), TEST, MORE)
+    text = (tmp_path / "trials/v1-aa/record.json").read_text()
+    assert "NaN" not in text
+    assert json.loads(text)["epochs"][0]["train_loss"] is None
+
+
+def test_the_record_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    rename = Path.replace
+
+    def spy(self: Path, target: Path) -> Path:
+        order.append(Path(target).name)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", spy)
+    Store(tmp_path).write(outcome(), TEST, MORE)
+    assert order == ["predictions.parquet", "record.json"]
+
+
+@pytest.mark.parametrize("fails_at", [1, 3], ids=["predictions", "record"])
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
+    store = Store(tmp_path)
+    store.write(outcome("v1-old"), TEST, MORE)
+    calls = 0
+    sync = os.fsync
+
+    def full(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == fails_at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ResultsError, match="No space left"):
+        store.write(outcome("v1-new"), TEST, MORE)
+    assert [one.status for one in stored(tmp_path, "v1-old", "v1-new")] == ["finished", "not run"]
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def text(change: Callable[[str], str]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        path = folder / "record.json"
+        path.write_text(change(path.read_text()))
+
+    return damage
+
+
+def record(**changes: Any) -> Callable[[Path], None]:
+    return text(lambda content: json.dumps(json.loads(content) | changes))
+
+
+def column(name: str, values: list[object], kind: pa.DataType | None = None) -> Callable[[Path], None]:
+    """Put other values in a column, and their hash in the record: what remains is what the values say."""
+
+    def damage(folder: Path) -> None:
+        path = folder / "predictions.parquet"
+        table = pq.read_table(path)
+        at = table.column_names.index(name)
+        pq.write_table(table.set_column(at, name, pa.array(values * 2, kind or table.schema.field(name).type)), path)
+        record(predictions_sha256=hashlib.sha256(path.read_bytes()).hexdigest())(folder)
+
+    return damage
+
+
+def cut(folder: Path) -> None:
+    path = folder / "predictions.parquet"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "half a record": (text(lambda t: t[:100]), "EOF while parsing"),
+    "no mapping": (text(lambda t: "[]"), "expected an object, got a list"),
+    "not UTF-8": (
+        lambda folder: (folder / "record.json").write_bytes(b'{"format": 1, "key": "\xff"}'),
+        "invalid unicode",
+    ),
+    "nested too deep": (text(lambda t: t.replace("{", '{"x": ' + "[" * 9999 + "]" * 9999 + ",", 1)), "recursion limit"),
+    "an infinite number": (text(lambda t: t.replace('"training": 0.0', '"training": 1e999')), "a finite number"),
+    "a vast number": (record(pack_size=10**30), "pack_size"),
+    "a text for a number": (record(selected_epoch="2"), "selected_epoch: expected a whole number, got '2'"),
+    "no epochs": (record(epochs=None), "epochs: expected a list, got None"),
+    "empty epochs": (record(epochs=[]), "names no epochs"),
+    "an epoch that is not there": (record(selected_epoch=99), "no accuracy on test at epoch 99"),
+    "seconds of text": (record(seconds="fast"), "seconds: expected an object, got 'fast'"),
+    "another trial's": (record(key="v1-bb"), "belongs to key v1-bb"),
+    "a record that is a folder": (
+        lambda folder: [(folder / "record.json").unlink(), (folder / "record.json").mkdir()],
+        "Is a directory",
+    ),
+    "no predictions": (lambda folder: (folder / "predictions.parquet").unlink(), "does not exist"),
+    "half the predictions": (cut, "not the file that the trial's record names"),
+    "not a number": (column("p_0", [float("nan"), 1, 1]), "not finite"),
+    "1.5 and -0.5": (column("p_0", [-0.5, 0.2, 0.6]), "outside 0 to 1"),
+    "a sum of more": (column("p_0", [0.9, 0.9, 0.6]), "do not add up to 1"),
+    "labels of text": (column("label", ["0", "1", "1"], pa.string()), "the column label holds string"),
+    "probabilities of text": (column("p_1", ["0.1", "0.8", "0.4"], pa.string()), "the column p_1 holds string"),
+    "other labels": (column("label", [0, 1, 0]), "1 labels differ, first example 'c' with 0 against 1"),
+    "other examples": (column("example_id", ["a", "b", "d"]), "1 missing here ('c')"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_trial_is_set_aside_and_named_with_its_reason(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    store.write(outcome(), TEST, MORE)
+    damage, reason = DAMAGES[name]
+    damage(tmp_path / "trials/v1-aa")
+    found = stored(tmp_path)
+    assert [one.status for one in found] == ["unreadable"]
+    (said,) = store.set_aside(found)
+    assert said.startswith("full seed 3: ")
+    assert reason in said
+    assert str(tmp_path / "set_aside/v1-aa.0") in said
+    assert (tmp_path / "set_aside/v1-aa.0/record.json").exists()
+    assert not (tmp_path / "trials/v1-aa").exists()
+    assert [one.status for one in stored(tmp_path)] == ["not run"]
+
+
+def test_exchanged_predictions_are_found_in_both_trials(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    epochs = outcome().epochs
+    other = [replace(epoch, probabilities=epoch.probabilities[:, ::-1]) for epoch in epochs]  # type: ignore[index]
+    store.write(outcome("v1-aa"), TEST, MORE)
+    store.write(outcome("v1-bb", epochs=tuple(other)), TEST, MORE)
+    one, another = (tmp_path / f"trials/{key}/predictions.parquet" for key in ("v1-aa", "v1-bb"))
+    before = one.read_bytes()
+    one.write_bytes(another.read_bytes())
+    another.write_bytes(before)
+    found = stored(tmp_path, "v1-aa", "v1-bb")
+    assert [trial.status for trial in found] == ["unreadable"] * 2
+    assert all("changed or exchanged" in trial.message for trial in found)
+
+
+def test_a_record_of_before_the_hash_is_as_good(tmp_path: Path) -> None:
+    Store(tmp_path).write(outcome(), TEST, MORE)
+    path = tmp_path / "trials/v1-aa/record.json"
+    content = json.loads(path.read_text())
+    for key in ("predictions_sha256", "pack_size", "engine", "steps", "tokens", "seconds", "parameters", "streams"):
+        del content[key]
+    path.write_text(json.dumps(content))
+    assert [one.status for one in stored(tmp_path)] == ["finished"]
+
+
+def test_where_nothing_can_be_set_aside_the_place_is_named(tmp_path: Path) -> None:
+    Store(tmp_path).write(outcome(), TEST, MORE)
+    DAMAGES["half a record"][0](tmp_path / "trials/v1-aa")
+    (tmp_path / "set_aside").write_text("in the way")
+    with pytest.raises(ResultsError, match=r"cannot be set aside in .*set_aside: File exists; move it away"):
+        Store(tmp_path).set_aside(stored(tmp_path))
+    assert (tmp_path / "trials/v1-aa/record.json").exists()
+
+
+def test_predictions_without_a_record_are_a_trial_that_does_not_exist(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(outcome(), TEST, MORE)
+    (tmp_path / "trials/v1-aa/record.json").unlink()
+    assert [one.status for one in stored(tmp_path)] == ["not run"]
+    assert store.set_aside(stored(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"tuning": None}, "is no record of candidate 4 of the search s"),
+        ({"tuning": {"search": "s", "number": 5, "params": {}, "value": 0.5}}, "is no record of candidate 4"),
+        ({"tuning": {"search": "s", "number": 4, "params": {"a": []}, "value": 0.5}}, "tuning.params.a"),
+        ({"tuning": {"search": "s", "number": 4, "params": {}, "value": "high"}}, "tuning.value: expected a number"),
+        ({"tuning": []}, "tuning: expected an object, got a list"),
+    ],
+)
+def test_a_candidate_that_cannot_be_read_is_set_aside(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+    store = Store(tmp_path)
+    tuning = {"search": "s", "number": 4, "params": {"training.learning_rate": 0.1}, "value": 0.5}
+    store.write(outcome(trial=replace(trial(), tuning=True)), TEST, {**MORE, "tuning": tuning}, slot="s-0004")
+    said: list[str] = []
+    known = store.candidate("s-0004", search="s", number=4, fits=lambda _: True, say=said.append)
+    assert known is not None
+    assert known.tuning is not None
+    assert known.tuning.model_dump() == tuning
+    record(**changes)(tmp_path / "tuning/s-0004")
+    assert store.candidate("s-0004", search="s", number=4, fits=lambda _: True, say=said.append) is None
+    assert reason in said[0]
+    assert (tmp_path / "set_aside/s-0004.0/record.json").exists()
+
+
+BROKEN_MANIFESTS = {
+    "[]": "expected an object, got a list",
+    "{": "EOF while parsing",
+    '{"format": 1}': "selection: it is missing; model: it is missing",
+}
+
+
+@pytest.mark.parametrize("content", BROKEN_MANIFESTS)
+def test_a_manifest_that_cannot_be_used_says_every_problem_and_what_to_do(tmp_path: Path, content: str) -> None:
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(ResultsError) as caught:
+        Store(tmp_path).manifest()
+    assert BROKEN_MANIFESTS[content] in str(caught.value)
+    assert f"mv {tmp_path}/study.json {tmp_path}/study.json.broken" in str(caught.value)
+
+
+def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(outcome(), TEST, MORE)
+    path = tmp_path / "trials/v1-aa/record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT + 1}))
+    with pytest.raises(ResultsError, match=f"format {FORMAT + 1}"):
+        stored(tmp_path)
+    (tmp_path / "study.json").write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(ResultsError, match=f"reads format {FORMAT}: update"):
+        store.manifest()
+
+
+def test_a_failed_trial_has_its_reason_and_no_predictions(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    failed = outcome(status="failed", epochs=(), selected_epoch=None, error=Failure(type="E", message="because"))
+    store.write(failed, TEST, MORE)
+    (found,) = stored(tmp_path)
+    assert (found.status, found.message) == ("failed", "because")
+    assert not (tmp_path / "trials/v1-aa/predictions.parquet").exists()
+
+
+def test_trials_of_earlier_settings_are_counted(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.others({"v1-aa"}) == 0
+    for key in ("v1-aa", "v1-bb", "v1-cc"):
+        store.write(outcome(key), TEST, MORE)
+    assert store.others({"v1-aa"}) == 2

@@ -1,0 +1,446 @@
+"""Running a study: nothing runs twice, nothing is lost, nothing is mixed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from harness import run_study
+from harness.engines import Outcome
+from harness.engines.packed import engine as packed_engine
+from harness.engines.packed.state import State
+from harness.engines.trainer import TrainerEngine
+from harness.errors import HarnessError, LockedError, ModelError, ResultsError
+from harness.models import models
+from harness.progress.displays import Display
+from harness.records.lock import locked
+from harness.search import mirror
+from harness.study import trials
+from harness.study.study import Study
+
+Tiny = Callable[..., Study]
+
+
+class Watcher(Display):
+    """Remembers what a run told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.trained: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def outcome(self, outcome: Outcome) -> None:
+        self.trained.append(f"{outcome.trial.arm} {outcome.trial.seed}")
+
+
+def records(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    found = (json.loads(path.read_text()) for path in folder.glob("trials/*/record.json"))
+    return {(record["arm"], record["seed"]): record for record in found}
+
+
+def predictions(folder: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in folder.glob("trials/*/predictions.parquet")}
+
+
+def probabilities(folder: Path) -> dict[str, np.ndarray]:
+    tables = {path.parent.name: pq.read_table(path) for path in folder.glob("trials/*/predictions.parquet")}
+    return {key: table.select(["p_0", "p_1"]).to_pandas().to_numpy() for key, table in tables.items()}
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "study.json").read_text()))
+
+
+def test_a_study_runs_and_a_finished_one_is_a_no_op(tmp_path: Path, tiny: Tiny) -> None:
+    summary = run_study(tiny(), tmp_path)
+    assert (summary.statuses, summary.ran, summary.complete) == ({"finished": 6}, 6, True)
+    folder = tmp_path / "tiny"
+    assert set(records(folder)) == {(arm, seed) for arm in ("full", "lora-r2", "lora-r4") for seed in (0, 1)}
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/*")}
+    again = run_study(tiny(), tmp_path)
+    assert (again.ran, again.complete) == (0, True)
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/*")} == before
+
+
+def test_the_same_study_twice_gives_the_same_bytes(tmp_path: Path, tiny: Tiny) -> None:
+    one, other = (run_study(tiny("seeds=1"), tmp_path / name).folder for name in "ab")
+    assert len(predictions(one)) == 3
+    assert predictions(one) == predictions(other)
+
+
+def test_more_seeds_run_only_the_new_ones(tmp_path: Path, tiny: Tiny) -> None:
+    run_study(tiny("seeds=1"), tmp_path)
+    watcher = Watcher()
+    run_study(tiny("seeds=2"), tmp_path, display=watcher)
+    assert watcher.trained == ["full 1", "lora-r2 1", "lora-r4 1"]
+    history = manifest(tmp_path / "tiny")["seed_history"]
+    assert [(entry["seeds"], entry["trials_finished"]) for entry in history] == [([0], 0), ([0, 1], 3)]
+
+
+def test_a_changed_setting_makes_new_cells_beside_the_old(tmp_path: Path, tiny: Tiny) -> None:
+    folder = run_study(tiny("seeds=1"), tmp_path).folder
+    old = predictions(folder)
+    watcher = Watcher()
+    run_study(tiny("seeds=1", "arms.full.training.learning_rate=1e-4"), tmp_path, display=watcher)
+    assert watcher.trained == ["full 0"]
+    assert {key: predictions(folder)[key] for key in old} == old
+    keys = {cell["key"] for cell in manifest(folder)["cells"]}
+    assert len(keys) == 3
+    assert len(set(predictions(folder)) - keys) == 1
+
+
+def test_a_changed_plan_is_remembered_and_runs_nothing(tmp_path: Path, tiny: Tiny) -> None:
+    run_study(tiny("seeds=1"), tmp_path)
+    assert run_study(tiny("seeds=1", "analysis.margin=0.02"), tmp_path).ran == 0
+    first, second = manifest(tmp_path / "tiny")["plan_history"]
+    assert (first["trials_finished"], second["trials_finished"]) == (0, 3)
+    assert second["analysis"]["margin"] == 0.02
+    assert first["digest"] != second["digest"]
+
+
+@pytest.mark.parametrize("override", ["arms.lora.adapter.target_modules=[query]", "data.train_size=10000000"])
+def test_wrong_input_writes_nothing(tmp_path: Path, tiny: Tiny, override: str) -> None:
+    with pytest.raises(HarnessError):
+        run_study(tiny(override), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_every_arm_that_does_not_fit_is_named_at_once(tmp_path: Path, tiny: Tiny) -> None:
+    with pytest.raises(ModelError) as caught:
+        run_study(tiny("arms.lora.adapter.target_modules=[query]", "arms.deep={freeze: {layers: 99}}"), tmp_path)
+    assert all(name in str(caught.value) for name in ("lora-r2", "lora-r4", "deep", "c_attn"))
+
+
+def test_what_failed_is_recorded_and_runs_again(tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = models.build
+    broken = True
+
+    def planted(located: Any, arm: Any, **kwargs: Any) -> Any:
+        if broken and arm.adapter is None:
+            raise RuntimeError("out of memory")
+        return build(located, arm, **kwargs)
+
+    monkeypatch.setattr(models, "build", planted)
+    summary = run_study(tiny("seeds=1"), tmp_path)
+    assert summary.statuses == {"finished": 2, "failed": 1}
+    assert not summary.complete
+    assert records(summary.folder)["full", 0]["error"]["message"] == "out of memory"
+    broken = False
+    watcher = Watcher()
+    assert run_study(tiny("seeds=1"), tmp_path, display=watcher).complete
+    assert watcher.trained == ["full 0"]
+
+
+def test_a_damaged_record_is_set_aside_and_its_cell_runs_again(tmp_path: Path, tiny: Tiny) -> None:
+    """Trap 22."""
+    folder = run_study(tiny("seeds=1"), tmp_path).folder
+    before = probabilities(folder)
+    path = next(folder.glob("trials/*/record.json"))
+    path.write_text(path.read_text()[:200])
+    watcher = Watcher()
+    run_study(tiny("seeds=1"), tmp_path, display=watcher)
+    assert len(watcher.trained) == 1
+    assert any("set aside" in said for said in watcher.said)
+    after = probabilities(folder)
+    assert after.keys() == before.keys()
+    # It is trained alone now, and other shapes round otherwise.
+    assert all(np.allclose(after[key], before[key], atol=1e-4) for key in before)
+
+
+def test_a_lost_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
+    import optuna
+
+    folder = run_study(tiny("seeds=1"), tmp_path).folder
+    (folder / "optuna.db").unlink()
+    assert run_study(tiny("seeds=1"), tmp_path).ran == 0
+    shown = optuna.load_study(study_name="tiny", storage=f"sqlite:///{folder / 'optuna.db'}").get_trials()
+    assert sorted(trial.user_attrs["arm"] for trial in shown) == ["full", "lora-r2", "lora-r4"]
+
+
+@pytest.mark.parametrize("engine", ["packed", "trainer"])
+def test_a_locked_database_stops_no_trial_and_no_pack(
+    tmp_path: Path, tiny: Tiny, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever trained waited for the lock, and a pack took it for a fault of its own."""
+    monkeypatch.setattr(mirror, "_LONGEST_WAIT", 0.1)
+    elsewhere = tmp_path / "elsewhere.db"
+    watcher = Watcher()
+    connection = sqlite3.connect(elsewhere, isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        summary = run_study(tiny("seeds=1"), tmp_path, engine=engine, storage=f"sqlite:///{elsewhere}", display=watcher)
+    finally:
+        connection.close()
+    assert summary.statuses == {"finished": 3}
+    assert sum("Optuna's database" in said for said in watcher.said) == 1
+    assert not any("broke" in said for said in watcher.said)
+
+
+def test_a_broken_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
+    import optuna
+
+    results = tmp_path / "a?b%20#{c}@d"
+    (results / "tiny").mkdir(parents=True)
+    (results / "tiny" / "optuna.db").write_text("no database " * 100)
+    watcher = Watcher()
+    folder = run_study(tiny("seeds=1"), results, display=watcher).folder
+    assert [said for said in watcher.said if "set aside" in said]
+    (folder / "optuna.db").rename(tmp_path / "moved.db")
+    shown = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path / 'moved.db'}").get_trials()
+    assert sorted(trial.user_attrs["arm"] for trial in shown) == ["full", "lora-r2", "lora-r4"]
+
+
+def test_a_storage_that_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, tiny: Tiny) -> None:
+    with pytest.raises(ResultsError, match="unknown kind of a database"):
+        run_study(tiny(), tmp_path / "results", storage="nonsense://me:hunter2@host/runs")
+    assert not (tmp_path / "results").exists()
+
+
+def test_any_storage_url_will_do(tmp_path: Path, tiny: Tiny) -> None:
+    elsewhere = tmp_path / "elsewhere.db"
+    folder = run_study(tiny("seeds=1"), tmp_path, storage=f"sqlite:///{elsewhere}").folder
+    assert elsewhere.exists()
+    assert not (folder / "optuna.db").exists()
+
+
+def test_a_newer_results_folder_is_refused(tmp_path: Path, tiny: Tiny) -> None:
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny/study.json").write_text('{"format": 99}')
+    with pytest.raises(ResultsError, match="format 99"):
+        run_study(tiny(), tmp_path)
+    assert [p.name for p in (tmp_path / "tiny").iterdir()] == ["study.json"]
+
+
+def test_a_second_run_is_told_who_holds_the_study(tmp_path: Path, tiny: Tiny) -> None:
+    with locked(tmp_path / "tiny"), pytest.raises(LockedError, match=f"process {os.getpid()} on "):
+        run_study(tiny(), tmp_path)
+    assert run_study(tiny("seeds=1"), tmp_path).complete  # and let go of afterwards
+
+
+def test_a_full_disk_stops_the_run_and_keeps_what_is_there(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.records.record import Store
+
+    write = Store.write
+    written = 0
+
+    def full(self: Store, *args: Any, **kwargs: Any) -> None:
+        nonlocal written
+        written += 1
+        if written == 2:
+            raise ResultsError("record.json cannot be written: No space left on device")
+        write(self, *args, **kwargs)
+
+    monkeypatch.setattr(Store, "write", full)
+    with pytest.raises(ResultsError, match="No space left"):
+        run_study(tiny("seeds=1"), tmp_path)
+    monkeypatch.undo()
+    watcher = Watcher()
+    assert run_study(tiny("seeds=1"), tmp_path, display=watcher).complete
+    assert len(watcher.trained) == 2
+
+
+SEARCHED = (
+    "seeds=1",
+    "arms={full: {}, tuned: {search: {trials: 3, fraction: 0.25, "
+    "space: {training.learning_rate: {low: 1e-5, high: 1e-2, log: true}}}}}",
+)
+
+
+def test_an_arm_is_tuned_before_its_seeds_run(tmp_path: Path, tiny: Tiny) -> None:
+    folder = run_study(tiny(*SEARCHED), tmp_path).folder
+    arm = manifest(folder)["arms"]["tuned"]
+    candidates = [json.loads(path.read_text()) for path in sorted(folder.glob("tuning/*/record.json"))]
+    assert len(candidates) == 3
+    assert all(c["epochs"][-1]["test"] is None and c["epochs"][-1]["holdout"] for c in candidates)
+    best = max(candidates, key=lambda c: (c["tuning"]["value"], -c["tuning"]["number"]))
+    assert arm["tuned"]["params"] == best["tuning"]["params"]
+    assert arm["training"]["learning_rate"] == arm["tuned"]["params"]["training.learning_rate"]
+    assert records(folder)["tuned", 0]["settings"]["training"]["learning_rate"] == arm["training"]["learning_rate"]
+    assert manifest(folder)["arms"]["full"]["tuned"] is None
+
+
+def test_a_search_leaves_no_pack_behind(tmp_path: Path, tiny: Tiny) -> None:
+    folder = run_study(tiny(*SEARCHED), tmp_path).folder
+    assert list((folder / "packs").glob("*")) == []
+
+
+def test_a_pack_that_a_kill_left_behind_is_forgotten_with_its_search(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last record and the pack's end comes a kill."""
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "discard", lambda _: None)
+        patch.setattr(packed_engine, "forget_recorded", lambda *_: None)
+        folder = run_study(tiny(*SEARCHED), tmp_path).folder
+    assert len(list((folder / "packs").glob("*.pt"))) >= 3
+    assert run_study(tiny(*SEARCHED), tmp_path).ran == 0
+    assert list((folder / "packs").glob("*")) == []
+
+
+def test_a_search_goes_on_where_it_stopped(tmp_path: Path, tiny: Tiny) -> None:
+    whole = run_study(tiny(*SEARCHED), tmp_path / "whole").folder
+    cut = run_study(tiny(*SEARCHED), tmp_path / "cut").folder
+    shutil.rmtree(max(cut.glob("tuning/*")))
+    (cut / "optuna.db").unlink()
+    assert run_study(tiny(*SEARCHED), tmp_path / "cut").ran == 0
+    winners = [manifest(folder)["arms"]["tuned"]["tuned"] for folder in (whole, cut)]
+    assert winners[0] == winners[1]
+
+
+def test_candidates_that_name_other_settings_are_set_aside_and_run_again(tmp_path: Path, tiny: Tiny) -> None:
+    folder = run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path).folder
+    before = manifest(folder)["arms"]["tuned"]["tuned"]
+    for path, rate in zip(sorted(folder.glob("tuning/*/record.json")), (5e-4, "fast"), strict=False):
+        content = json.loads(path.read_text())
+        content["tuning"]["params"]["training.learning_rate"] = rate
+        path.write_text(json.dumps(content))
+    watcher = Watcher()
+    run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path, display=watcher)
+    assert sum("names other settings than those that were tried; set aside" in said for said in watcher.said) == 2
+    assert manifest(folder)["arms"]["tuned"]["tuned"] == before
+    assert len(list((folder / "set_aside").iterdir())) == 2
+
+
+def test_candidates_of_another_version_are_none_of_the_search(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(trials, "KEY_VERSION", "v0")
+        folder = run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path).folder
+    run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path)
+    assert len(list(folder.glob("tuning/*/record.json"))) == 6
+
+
+# A short trial, then one that is under way for a while.
+LONG = (
+    "engine=trainer",
+    "data.train_size=160",
+    "seeds=2",
+    "arms={short: {}, long: {training: {num_train_epochs: 25}}}",
+    "analysis={}",
+)
+
+
+def start(study_file: Path, root: Path, *overrides: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "harness", "run", str(study_file), *overrides, "--results", str(root)]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until something is on disk; the limit is there for a machine that hangs, not to measure."""
+    limit = time.monotonic() + 300
+    while not condition():
+        if process.poll() is not None or time.monotonic() > limit:
+            pytest.fail(f"the run ended too early: {process.communicate()[0]}")
+        time.sleep(0.02)
+    time.sleep(1)
+
+
+def running(folder: Path) -> bool:
+    """Whether the first trial is on disk, so that the second is about to start."""
+    return bool(records(folder)) if folder.exists() else False
+
+
+def test_a_run_killed_in_the_middle_of_a_trial_ends_as_an_undisturbed_one(
+    tmp_path: Path, tiny: Tiny, tiny_file: Path
+) -> None:
+    folder = tmp_path / "killed" / "tiny"
+    process = start(tiny_file, tmp_path / "killed", *LONG)
+    wait_for(lambda: running(folder), process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    survived = {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/record.json")}
+    assert len(survived) == 1
+    summary = run_study(tiny(*LONG), tmp_path / "killed")
+    assert summary.complete
+    assert summary.ran == 3
+    assert {path: path.stat().st_mtime_ns for path in survived} == survived
+    undisturbed = start(tiny_file, tmp_path / "whole", *LONG)
+    output, _ = undisturbed.communicate()
+    assert undisturbed.returncode == 0, output
+    # The second half ran in this process: same machine, same number of threads.
+    assert predictions(folder) == predictions(tmp_path / "whole" / "tiny")
+
+
+def test_ctrl_c_once_finishes_the_running_trial(tmp_path: Path, tiny_file: Path) -> None:
+    folder = tmp_path / "tiny"
+    process = start(tiny_file, tmp_path, *LONG)
+    wait_for(lambda: running(folder), process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+    assert process.returncode == 1, output
+    assert "finishing the running trial" in output
+    assert "Traceback" not in output
+    assert {record["status"] for record in records(folder).values()} == {"finished"}
+    assert len(records(folder)) == 2
+
+
+def test_ctrl_c_twice_stops_the_running_trial(tmp_path: Path, tiny_file: Path) -> None:
+    folder = tmp_path / "tiny"
+    process = start(tiny_file, tmp_path, *LONG)
+    wait_for(lambda: running(folder), process)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+    assert process.returncode == 1, output
+    assert "Traceback" not in output
+    assert sorted(record["status"] for record in records(folder).values()) == ["finished", "interrupted"]
+
+
+def test_engines_have_names(tmp_path: Path, tiny: Tiny) -> None:
+    with pytest.raises(HarnessError, match=TrainerEngine.name):
+        run_study(tiny(), tmp_path, engine="warp")
+
+
+def test_a_text_longer_than_the_model_reads_is_refused_before_anything_runs(tmp_path: Path, tiny: Tiny) -> None:
+    with pytest.raises(HarnessError, match="reads at most 128 tokens, got 512"):
+        run_study(tiny("data.max_length=512", "data.padding=max_length"), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_arm_that_picks_on_test_can_be_tuned(tmp_path: Path, tiny: Tiny) -> None:
+    summary = run_study(tiny(*SEARCHED, "selection={best: accuracy, on: test}"), tmp_path)
+    assert summary.complete
+
+
+def test_ctrl_c_while_tuning_trains_no_cell(tmp_path: Path, tiny: Tiny) -> None:
+    class Impatient(Display):
+        closed = 0
+
+        def tuning(self, arm: str, done: int, total: int) -> None:
+            if done == total:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def close(self) -> None:
+            self.closed += 1
+
+    display = Impatient()
+    summary = run_study(tiny(*SEARCHED), tmp_path, display=display)
+    assert (summary.ran, summary.stopped) == (0, True)
+    assert summary.statuses == {"missing": 2}
+    assert display.closed
+    assert run_study(tiny(*SEARCHED), tmp_path).complete

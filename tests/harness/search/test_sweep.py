@@ -1,0 +1,228 @@
+"""What Optuna shows of a study, and what its sampler proposes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from analysis.records.format import EpochEntry, Record, SplitScores
+from harness.engines import Epoch, Failure, Outcome, Score
+from harness.search.mirror import Mirror
+from harness.search.sweep import Sweep, Tuner
+from harness.study.settings import Range, Search
+from harness.study.study import Study
+from harness.study.trials import Trial, expand
+
+Tiny = Callable[..., Study]
+
+
+def trials(study: Study) -> tuple[Trial, ...]:
+    return expand(study, arms=study.arms, model="m", data="d")
+
+
+def finished(trial: Trial, accuracy: float = 0.75) -> Outcome:
+    epoch = Epoch(
+        epoch=1,
+        learning_rate=0.0,
+        train_loss=0.5,
+        test=Score(loss=0.5, accuracy=accuracy),
+        holdout=None,
+        probabilities=None,
+    )
+    return Outcome(trial=trial, status="finished", epochs=(epoch,), selected_epoch=1)
+
+
+def known(trial: Trial, *, accuracy: float) -> Record:
+    """The record of a trial that finished after one epoch."""
+    epochs = (EpochEntry(epoch=1, test=SplitScores(loss=0.5, accuracy=accuracy)),)
+    return Record(key=trial.key, seed=trial.seed, status="finished", epochs=epochs, selected_epoch=1)
+
+
+def ended(trial: Trial, status: Any) -> Outcome:
+    return Outcome(trial=trial, status=status, error=Failure(type="E", message="m"))
+
+
+def quiet_mirror(tmp_path: Path) -> Mirror:
+    """Show in the folder's own database; any word of trouble fails the test."""
+    return Mirror(tmp_path, None, pytest.fail)
+
+
+def study_of(tmp_path: Path, name: str = "tiny") -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{tmp_path / 'optuna.db'}")
+
+
+def shown(tmp_path: Path, name: str = "tiny") -> list[optuna.trial.FrozenTrial]:
+    return study_of(tmp_path, name).get_trials()
+
+
+def test_a_cell_is_shown_with_what_differs_and_its_key(tmp_path: Path, tiny: Tiny) -> None:
+    cells = trials(tiny("arms.full.training.learning_rate=1e-4"))
+    with quiet_mirror(tmp_path) as mirror:
+        sweep = Sweep("tiny", cells, {}, mirror)
+        sweep.start(cells[2])
+        mirror.settle()
+        (running,) = shown(tmp_path)
+        assert running.state is TrialState.RUNNING
+        sweep.finish(finished(cells[2]))
+    (done,) = shown(tmp_path)
+    assert (done.state, done.value, done.intermediate_values) == (TrialState.COMPLETE, 0.75, {1: 0.75})
+    # lora_alpha is the same wherever there is one, and so is everything else: constants have no importance.
+    assert done.params == {"arm": "lora-r4", "adapter.r": 4, "training.learning_rate": 1e-3}
+    assert done.distributions["arm"] == CategoricalDistribution(["full", "lora-r2", "lora-r4"])
+    assert done.user_attrs == {"arm": "lora-r4", "seed": 0, "key": cells[2].key, "status": "finished"}
+    assert study_of(tmp_path).metric_names == ["accuracy"]
+    assert study_of(tmp_path).direction is optuna.study.StudyDirection.MAXIMIZE
+
+
+@pytest.mark.parametrize(
+    ("override", "name", "expected"),
+    [
+        ("arms={a: {freeze: {layers: 0}}, b: {freeze: {layers: 2}}, c: {}}", "freeze.layers", IntDistribution(0, 2)),
+        (
+            "arms={a: {training: {learning_rate: 1e-5}}, b: {training: {learning_rate: 0.5}}}",
+            "training.learning_rate",
+            FloatDistribution(1e-5, 0.5, log=True),
+        ),
+        (
+            "arms={a: {training: {lr_scheduler_type: cosine}}, b: {}}",
+            "training.lr_scheduler_type",
+            CategoricalDistribution(["cosine", "linear"]),
+        ),
+        (
+            "arms={a: {adapter: {peft_type: LORA, target_modules: [x]}}, b: {adapter: {peft_type: LORA, "
+            "target_modules: [x, y]}}}",
+            "adapter.target_modules",
+            CategoricalDistribution(['["x"]', '["x", "y"]']),
+        ),
+    ],
+)
+def test_settings_of_every_kind_are_shown(
+    tmp_path: Path, tiny: Tiny, override: str, name: str, expected: BaseDistribution
+) -> None:
+    cells = trials(tiny(override, "seeds=1", "analysis={}"))
+    with quiet_mirror(tmp_path) as mirror:
+        sweep = Sweep("tiny", cells, {}, mirror)
+        for cell in cells:
+            sweep.finish(finished(cell))
+    assert len(shown(tmp_path)) == len(cells)
+    assert {trial.distributions.get(name, expected) for trial in shown(tmp_path)} == {expected}
+
+
+def test_seeds_join_the_same_study_and_other_arms_are_another(tmp_path: Path, tiny: Tiny) -> None:
+    """A categorical that grows: Optuna refuses another set of choices."""
+    arms = "arms.lora.grid.adapter.r=[2,4,64]"
+    records: dict[str, Record] = {}
+    for overrides in (["seeds=1"], ["seeds=[0,9]"], ["seeds=[0,9]", arms], ["seeds=[0,9,5]"]):
+        cells = trials(tiny(*overrides))
+        with quiet_mirror(tmp_path) as mirror:
+            sweep = Sweep("tiny", cells, records, mirror)
+            for cell in cells:
+                if cell.key not in records:
+                    sweep.finish(finished(cell))
+                    records[cell.key] = known(cell, accuracy=0.75)
+    keys = [trial.user_attrs["key"] for trial in shown(tmp_path)]
+    assert sorted(keys) == sorted(cell.key for cell in trials(tiny("seeds=[0,9,5]")))
+    keys = [trial.user_attrs["key"] for trial in shown(tmp_path, "tiny (2)")]
+    assert sorted(keys) == sorted(cell.key for cell in trials(tiny("seeds=[0,9]", arms)))
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("diverged", TrialState.FAIL), ("failed", TrialState.FAIL), ("interrupted", TrialState.PRUNED)],
+)
+def test_what_did_not_finish_is_shown_once_and_an_interruption_is_no_failure(
+    tmp_path: Path, tiny: Tiny, status: str, state: TrialState
+) -> None:
+    cells = trials(tiny())
+    with quiet_mirror(tmp_path) as mirror:
+        sweep = Sweep("tiny", cells, {}, mirror)
+        sweep.start(cells[0])
+        mirror.settle()
+        sweep.finish(ended(cells[0], status))
+    assert [(t.state, t.user_attrs["status"]) for t in shown(tmp_path)] == [(state, status)]
+    with quiet_mirror(tmp_path) as mirror:
+        sweep = Sweep("tiny", cells, {}, mirror)
+        sweep.start(cells[0])
+        mirror.settle()
+        sweep.finish(finished(cells[0]))
+    assert [t.state for t in shown(tmp_path)] == [state, TrialState.COMPLETE]
+
+
+SEARCH = Search(trials=8, space={"training.learning_rate": Range(low=1e-5, high=1e-1, log=True)})
+Told = list[tuple[dict[str, Any], float | None, str]]
+
+
+def search(
+    tmp_path: Path,
+    name: str,
+    value: Callable[[float], float | None],
+    *,
+    trials: int = SEARCH.trials,
+    interrupted_at: int | None = None,
+) -> Told:
+    """Search for the largest of a known function, as if the process died once on the way."""
+    told: Told = []
+    with quiet_mirror(tmp_path) as mirror:
+        tuner = Tuner(name, "c", SEARCH, 5, mirror)
+        for number in range(trials):
+            if number == interrupted_at:
+                tuner.start(tuner.propose(number), f"{name} {number}")  # and killed
+                tuner = Tuner(name, "c", SEARCH, 5, mirror)
+                for k, (parameters, known, status) in enumerate(told):
+                    tuner.tell(parameters, known, status, f"{name} {k}")
+            parameters = tuner.propose(number)
+            tuner.start(parameters, f"{name} {number}")
+            found = value(parameters["training.learning_rate"])
+            told.append((parameters, found, "diverged" if found is None else "finished"))
+            tuner.tell(*told[-1], f"{name} {number}")
+        best = tuner.best()
+    assert best is not None
+    assert best.value == max(found for _, found, _ in told if found is not None)
+    return told
+
+
+def test_an_interrupted_search_proposes_what_an_undisturbed_one_does(tmp_path: Path) -> None:
+    straight = search(tmp_path, "straight", lambda rate: -abs(rate - 1e-3))
+    assert len({parameters["training.learning_rate"] for parameters, _, _ in straight}) == SEARCH.trials
+    assert search(tmp_path, "interrupted", lambda rate: -abs(rate - 1e-3), interrupted_at=5) == straight
+    assert [t.value for t in shown(tmp_path, "interrupted")] == [value for _, value, _ in straight]
+    assert study_of(tmp_path, "straight").metric_names == ["accuracy on the hold-out"]
+
+
+def test_a_search_whose_candidates_diverge_learns_from_it(tmp_path: Path) -> None:
+    """Failed trials are none of the ten that the sampler draws at random before it learns."""
+
+    told = search(tmp_path, "diverging", lambda rate: -abs(rate - 3e-5) if rate < 1e-3 else None, trials=30)
+    diverged = [found is None for _, found, _ in told]
+    assert sum(diverged[:10]) >= 4
+    assert sum(diverged[10:]) <= 4
+    assert [t.state for t in shown(tmp_path, "diverging")] == [
+        TrialState.FAIL if one else TrialState.COMPLETE for one in diverged
+    ]
+
+
+def test_the_earliest_of_equal_candidates_wins(tmp_path: Path) -> None:
+    with quiet_mirror(tmp_path) as mirror:
+        tuner = Tuner("ties", "c", SEARCH, 5, mirror)
+        assert tuner.best() is None
+        for number, value in enumerate([0.5, None, 0.7, 0.7]):
+            tuner.tell(tuner.propose(number), value, "diverged" if value is None else "finished", f"key {number}")
+        best = tuner.best()
+    assert best is not None
+    assert best.user_attrs["key"] == "key 2"
+
+
+def test_a_search_knows_its_own_candidates(tmp_path: Path) -> None:
+    with quiet_mirror(tmp_path) as mirror:
+        tuner = Tuner("own", "c", SEARCH, 5, mirror)
+        assert tuner.fits(tuner.propose(0))
+        for wrong in ({}, {"training.learning_rate": 5.0}, {"training.learning_rate": "x"}, {"seed": 1}):
+            assert not tuner.fits(wrong)
+        tuner.tell(tuner.propose(0), None, "finished", "without a number")
+    assert [t.state for t in shown(tmp_path, "own")] == [TrialState.FAIL]
