@@ -1,4 +1,4 @@
-"""Results as what JSON can hold."""
+"""JSON of results: dicts, lists, texts and finite numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def jsonable(value: object) -> object:
     Parameters
     ----------
     value
-        A result, a model, or a container of them.
+        A result, a model, or a container of them. A dataclass gives its fields, or what its `json_keys` name.
 
     Examples
     --------
@@ -24,7 +24,8 @@ def jsonable(value: object) -> object:
     {'p': [0.5, None]}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        keys = getattr(value, "json_keys", None) or [field.name for field in dataclasses.fields(value)]
+        return {key: jsonable(getattr(value, key)) for key in keys}
     if isinstance(value, BaseModel):
         return {name: jsonable(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):

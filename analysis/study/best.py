@@ -53,7 +53,7 @@ def best_arms(
         Whether a higher score is a better one.
     """
     below = {
-        one.treatment if one.verdict.label.startswith("worse") else one.baseline
+        one.treatment if one.verdict.direction == "worse" else one.baseline
         for one in comparisons
         if one.verdict.differs
     }
@@ -62,7 +62,7 @@ def best_arms(
     best = (max if higher_is_better else min)(known.values(), default=math.nan)
     # Of as many right answers, two means may differ in their last bits by the order of the sum.
     top = [arm for arm, mean in known.items() if math.isclose(mean, best, rel_tol=1e-12)]
-    answered = {frozenset((one.treatment, one.baseline)) for one in comparisons if one.verdict.label != "no verdict"}
+    answered = {frozenset((one.treatment, one.baseline)) for one in comparisons if one.verdict.asked}
     return BestArms(
         highest=top[0] if top else None,
         tied=tuple(top[1:]),

@@ -190,6 +190,6 @@ def _tested(
         interval=interval_at(result, confidence),
         difference_p=_NAN,
         equivalence_p=_NAN,
-        verdict=Verdict(label="no verdict"),
+        verdict=Verdict(asked=False),
         reason=reason,
     )

@@ -129,13 +129,13 @@ def _check(claim: Claim, pair: ComparisonReport, why_context: str) -> ClaimCheck
 def _reading(pair: ComparisonReport, *, gap: float, half_width: float, inside: bool | None) -> str:
     verdict = pair.verdict
     where = "" if inside is None else f"; the published gap lies {'inside' if inside else 'outside'} the interval"
-    if verdict.label == "no verdict":
+    if not verdict.asked:
         return f"cannot be checked: {verdict.reason}"
-    if verdict.label == "undecided":
+    if not verdict.decided:
         return f"not settled by this study{where}"
-    if verdict.label == "equivalent":
+    if not verdict.differs:
         return f"no gap that matters{where}"
-    size = ", and too small to matter" if verdict.equivalent else ""
+    size = ", and too small to matter" if verdict.within_margin else ""
     if abs(gap) <= half_width:
         return f"published without a clear direction; a real gap here{size}{where}"
     direction = "the same direction" if (gap > 0) == (pair.estimate > 0) else "the opposite direction"

@@ -214,7 +214,7 @@ def _decision(look: Look | None, comparisons: Sequence[ComparisonReport]) -> str
         return ""
     if not look.number:
         return "go on"
-    decided = all(one.verdict.differs or one.verdict.equivalent for one in comparisons)
+    decided = all(one.verdict.decided for one in comparisons)
     return "stop" if decided or look.is_last else "go on"
 
 
@@ -223,7 +223,7 @@ def _taken_look(
 ) -> TakenLook | None:
     """Return what a look at these verdicts is remembered by; None where none of them could have been one."""
     plans = outcomes.manifest.plan_history
-    decidable = any(one.verdict.label != "no verdict" and not one.verdict.reason for one in comparisons)
+    decidable = any(one.verdict.asked and not one.verdict.reason for one in comparisons)
     return TakenLook(seeds=taken_up, plan=plans[-1].digest if plans else "") if decidable else None
 
 

@@ -1,24 +1,16 @@
-"""The decision table: from corrected p-values to one word for each comparison. It computes no statistic."""
+"""Verdicts: the decision table, from corrected p-values to the answer of each comparison. It computes no statistic."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from scipy import special
 
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, CrossedResult
 
-Label = Literal[
-    "better",
-    "worse",
-    "equivalent",
-    "better, within the margin",
-    "worse, within the margin",
-    "undecided",
-    "no verdict",
-]
+Direction = Literal["better", "worse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,27 +19,50 @@ class Verdict:
 
     Parameters
     ----------
-    label
-        ``better`` or ``worse``: the treatment differs from the baseline. ``equivalent``: the gap lies within
-        the margin. ``..., within the margin``: both, so the gap is real and too small to matter.
-        ``undecided``: neither was shown, which does not mean that the arms are the same. ``no verdict``: the
-        question could not be asked.
+    direction
+        Where a difference was shown: whether the treatment is better or worse than the baseline; else None.
+    within_margin
+        Whether the gap was shown to lie within the margin.
+    asked
+        Whether the question could be asked at all.
     reason
-        Why there is no verdict, or why it cannot be more than undecided; else empty.
+        Why it could not be asked, or why the verdict cannot be more than undecided; else empty.
     """
 
-    label: Label
+    direction: Direction | None = None
+    within_margin: bool = False
+    asked: bool = True
     reason: str = ""
+
+    json_keys: ClassVar = ("label", "reason")
 
     @property
     def differs(self) -> bool:
         """Whether a difference was shown."""
-        return self.label.startswith(("better", "worse"))
+        return self.direction is not None
 
     @property
-    def equivalent(self) -> bool:
-        """Whether the gap was shown to lie within the margin."""
-        return self.label == "equivalent" or self.label.endswith("within the margin")
+    def decided(self) -> bool:
+        """Whether a difference or equivalence was shown."""
+        return self.differs or self.within_margin
+
+    @property
+    def undecided(self) -> bool:
+        """Whether neither was shown, which does not mean that the arms are the same."""
+        return self.asked and not self.decided
+
+    @property
+    def label(self) -> str:
+        """The verdict in words.
+
+        ``better`` or ``worse``; ``equivalent``: the gap lies within the margin; ``..., within the margin``: both, so
+        the gap is real and too small to matter; ``undecided``; ``no verdict``: the question could not be asked.
+        """
+        if not self.asked:
+            return "no verdict"
+        if self.direction is None:
+            return "equivalent" if self.within_margin else "undecided"
+        return f"{self.direction}, within the margin" if self.within_margin else self.direction
 
 
 def decide(
@@ -80,24 +95,18 @@ def decide(
         Generalises to new seeds and new examples. A p-value equal to alpha decides nothing.
     """
     if refusal or result is None:
-        return Verdict(label="no verdict", reason=refusal or "the test could not be made")
+        return Verdict(asked=False, reason=refusal or "the test could not be made")
     if not result.standard_error > 0:
-        return Verdict(label="no verdict", reason=result.reason)
+        return Verdict(asked=False, reason=result.reason)
     if min(result.n_seeds) < SEEDS_FOR_A_VERDICT:
-        return Verdict(
-            label="undecided",
-            reason=f"{min(result.n_seeds)} seeds give an interval; a verdict needs {SEEDS_FOR_A_VERDICT}",
-        )
+        return Verdict(reason=f"{min(result.n_seeds)} seeds give an interval; a verdict needs {SEEDS_FOR_A_VERDICT}")
     if math.isnan(difference_p) or math.isnan(equivalence_p):
-        return Verdict(label="no verdict", reason=result.reason)
-    direction: Literal["better", "worse"] = "better" if (result.estimate > 0) == higher_is_better else "worse"
-    differs, equivalent = difference_p < alpha, equivalence_p < alpha
-    if differs and equivalent:
-        label: Label = "better, within the margin" if direction == "better" else "worse, within the margin"
-        return Verdict(label=label)
-    if differs:
-        return Verdict(label=direction)
-    return Verdict(label="equivalent" if equivalent else "undecided")
+        return Verdict(asked=False, reason=result.reason)
+    direction: Direction = "better" if (result.estimate > 0) == higher_is_better else "worse"
+    return Verdict(
+        direction=direction if difference_p < alpha else None,
+        within_margin=equivalence_p < alpha,
+    )
 
 
 def collapse_rate_limit(n_runs: int, *, seen: int = 0, confidence: float = 0.95) -> float:

@@ -64,11 +64,10 @@ def standard_error(comparison: ComparisonReport) -> float:
 
 def verdict_name(verdict: Verdict, margin: str) -> str:
     """Return a verdict as an answer in plain words."""
-    if verdict.label == "equivalent":
-        return f"equivalent within {margin}"
-    if verdict.equivalent:
-        return f"{verdict.label.partition(',')[0]}, within the {margin} margin"
-    return f"{verdict.label}; not equivalent at {margin}" if verdict.differs else verdict.label
+    if verdict.direction is None:
+        return f"equivalent within {margin}" if verdict.within_margin else verdict.label
+    suffix = f", within the {margin} margin" if verdict.within_margin else f"; not equivalent at {margin}"
+    return f"{verdict.direction}{suffix}"
 
 
 def _undefined(report: StudyReport, one: ComparisonReport) -> str:
@@ -137,7 +136,7 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
     """Lay out what would decide the undecided comparisons; None when there is none to plan for."""
     rows, both_needed, scale = [], [], scale_of(report)
     for one in report.comparisons:
-        if one.verdict.label != "undecided" or one.result is None:
+        if not one.verdict.undecided or one.result is None:
             continue
         seen = f"{scale.gap(abs(one.estimate), standard_error=standard_error(one), signed=False)}, as seen"
         margin = f"{scale.margin(report.plan.margin)}, the margin"
@@ -194,9 +193,9 @@ def _plan_cells(report: StudyReport, one: ComparisonReport, settling: Settling) 
 
 def _wording(report: StudyReport) -> list[str]:
     notes = []
-    if any(one.verdict.differs and not one.verdict.equivalent for one in report.comparisons):
+    if any(one.verdict.differs and not one.verdict.within_margin for one in report.comparisons):
         notes.append("Not equivalent: it was not shown that the gap lies within the margin.")
-    if any(one.verdict.label == "undecided" for one in report.comparisons):
+    if any(one.verdict.undecided for one in report.comparisons):
         notes.append("Undecided does not mean the same: neither a gap nor its absence was shown.")
     return notes
 

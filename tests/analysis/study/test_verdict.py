@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis.jsonable import jsonable
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.study.verdict import collapse_rate_limit, decide
 
@@ -33,8 +34,11 @@ def result(*, seeds: int = 5, gap: float = 0.02) -> CrossedResult:
 def test_the_decision_table(gap: float, difference_p: float, equivalence_p: float, label: str) -> None:
     verdict = decide(result(gap=gap), difference_p=difference_p, equivalence_p=equivalence_p, alpha=0.05)
     assert verdict.label == label
-    assert verdict.differs == label.startswith(("better", "worse"))
-    assert verdict.equivalent == (equivalence_p < 0.05)
+    assert verdict.differs == (difference_p < 0.05)
+    assert verdict.direction == (("better" if gap > 0 else "worse") if difference_p < 0.05 else None)
+    assert verdict.within_margin == (equivalence_p < 0.05)
+    assert (verdict.decided, verdict.undecided) == (label != "undecided", label == "undecided")
+    assert jsonable(verdict) == {"label": label, "reason": ""}
 
 
 def test_alpha_decides() -> None:
