@@ -16,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+KeyPath = tuple[str | int, ...]
+"""Keys and list positions from the top of a file, such as ``("claims", 0, "n")``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -23,25 +26,37 @@ class Problem:
 
     Parameters
     ----------
-    path
-        Keys and list positions from the top of the file, such as ``("analysis", "margin")``.
-    message
+    path : KeyPath
+        Keys and list positions from the top of the file, such as ``("analysis", "margin")``; empty for the whole file.
+    message : str
         What was expected, what was received and, where one is near, the name that was probably meant.
+    place : str
+        The file and line, or the override on the command line; empty where the content did not come from a file.
 
     Examples
     --------
     >>> print(Problem(path=("claims", 0, "n"), message="expected a whole number above 0, got 'all'"))
     claims[0].n: expected a whole number above 0, got 'all'
+    >>> print(Problem(place="study.yaml:7", path=("claims", 0, "n"), message="expected a whole number above 0"))
+    study.yaml:7: claims.0.n: expected a whole number above 0
     """
 
-    path: tuple[str | int, ...]
+    path: KeyPath
     message: str
+    place: str = ""
+
+    @property
+    def key(self) -> str:
+        """The dotted key; empty for the whole file."""
+        return ".".join(map(str, self.path))
 
     def __str__(self) -> str:
         where = ""
         for part in self.path:
             where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else part
-        return f"{where}: {self.message}" if where else self.message
+        # A line is looked up in a file, and its dotted key is what an override is written with.
+        parts = (self.place, self.key) if self.place else (where,)
+        return ": ".join([*filter(None, parts), self.message])
 
 
 class AnalysisError(Exception):
@@ -53,8 +68,8 @@ class PlanError(AnalysisError):
 
     Parameters
     ----------
-    problems
-        All faults, in the order of the study file.
+    problems : iterable of Problem
+        All faults, in the order of the file.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -1,7 +1,7 @@
 """What can go wrong, by whose hand it can be put right.
 
 HarnessError
-├── StudyError      a study or claims file or an override is wrong; holds every problem found
+├── StudyError      a study file or an override is wrong; holds every problem found
 ├── DataError       the data set cannot be read, or does not fit the study
 ├── ModelError      the checkpoint cannot be loaded, or an arm does not fit the model
 └── ResultsError    the results folder cannot be used
@@ -14,38 +14,18 @@ a trial that fails on its own is no error of this kind, but a record with the st
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+from analysis.errors import KeyPath as KeyPath
+from analysis.errors import Problem as Problem
 
 
 class HarnessError(Exception):
     """Any error that a user can put right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """One thing that is wrong in a study or claims file.
-
-    Parameters
-    ----------
-    place : str
-        The file and line, or the override on the command line.
-    key : str
-        The dotted key, empty for the file as a whole.
-    message : str
-        What was expected and what was received.
-    """
-
-    place: str
-    key: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.key}: {self.message}" if self.key else f"{self.place}: {self.message}"
-
-
 class StudyError(HarnessError):
-    """A study or claims file is wrong; `problems` holds everything that was found."""
+    """A study file or an override is wrong; `problems` holds everything that was found."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from analysis.published.audit import audit
-from analysis.published.file import claims_problems
+from analysis.published.file import read_claims
 from harness import cli
-from harness.study.document import read
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted((ROOT / "studies" / "claims").glob("*.yaml"))
@@ -66,11 +65,7 @@ def claims(tmp_path: Path) -> Callable[..., Path]:
 def test_the_two_reports_are_shipped_and_can_be_read() -> None:
     assert [path.stem for path in SHIPPED] == ["distilbert", "gpt2_lora"]
     for path in SHIPPED:
-        document = read(path, kind="claims")
-        found, problems = claims_problems(document.data)
-        assert (document.problems, problems) == ([], ())
-        assert found is not None
-        assert found.title
+        assert read_claims(path).title
 
 
 def test_a_quick_look_takes_figures_alone(command: Any) -> None:
@@ -285,12 +280,11 @@ def shown(path: Path) -> str:
     """What `harness audit` prints of a claims file, without the blanks at the ends of lines."""
     from rich.console import Console
 
-    from analysis.published.file import parse_claims_file
     from analysis.tables import audit as tables
 
     console = Console(width=120, highlight=False)
     with console.capture() as captured:
-        for part in tables.terminal(audit(parse_claims_file(read(path, kind="claims").data))):
+        for part in tables.terminal(audit(read_claims(path))):
             console.print(part)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
@@ -313,10 +307,7 @@ def test_the_claims_files_of_the_page_can_be_used(tmp_path: Path) -> None:
     for example in examples:
         path = tmp_path / "example.yaml"
         path.write_text(example)
-        found, problems = claims_problems(read(path, kind="claims").data)
-        assert problems == ()
-        assert found is not None
-        audit(found)
+        audit(read_claims(path))
 
 
 def test_the_python_of_the_page_runs() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.errors import PlanError, Problem
+from analysis.document import read_document
+from analysis.errors import KeyPath, PlanError, Problem
 from analysis.problems import described, either, near, shown
 from analysis.published import allowed
 from analysis.published.blocks import BY_CLASS, Head, Pair, SeedSd, Selection, System
@@ -18,8 +21,6 @@ from analysis.published.fields import MACRO, WEIGHTED
 
 MOST_PAIRS = 1_000
 """More pairs than this are refused: each takes some milliseconds to judge, and a row to read."""
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +79,75 @@ class ClaimsFile:
     reports: tuple[Report, ...]
 
 
-def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tuple[Problem, ...]]:
-    """Read a claims file, and list everything that is wrong with it.
+def read_claims(path: str | os.PathLike[str]) -> ClaimsFile:
+    """Read a claims file.
 
     Parameters
     ----------
-    content
-        The file, with every scalar as the text that stands there: a number would have lost its trailing zeros.
+    path : str or path-like
+        The YAML file. Every value is read as the text that stands there: as a number, 0.860 would lose the digit that
+        says how it was rounded.
 
     Returns
     -------
-    tuple
-        The file, None where something is wrong; and the problems, each with its place.
+    ClaimsFile
+
+    Raises
+    ------
+    PlanError
+        With every problem of the file, each with its line.
+
+    See Also
+    --------
+    parse_claims_file : The same for content that does not come from a file.
+    audit : What follows from the claims.
+
+    Examples
+    --------
+    >>> claims = read_claims("studies/claims/distilbert.yaml")
+    >>> [str(pair) for pair in claims.reports[0].pairs]
+    ['freezing against baseline', 'cosine against baseline', 'freezing against cosine']
+    """
+    document = read_document(Path(path), kind="claims")
+    problems = list(document.problems)
+    try:
+        claims = parse_claims_file(document.data)
+    except PlanError as error:
+        problems += [document.problem(problem.path, problem.message) for problem in error.problems]
+    else:
+        if not problems:
+            return claims
+    raise PlanError(sorted(dict.fromkeys(problems), key=document.position))
+
+
+def parse_claims_file(content: Mapping[str, Any]) -> ClaimsFile:
+    """Read the content of a claims file.
+
+    Parameters
+    ----------
+    content : mapping
+        The file, with every value as the text that stands there: a number would have lost its trailing zeros.
+
+    Returns
+    -------
+    ClaimsFile
+
+    Raises
+    ------
+    PlanError
+        With every problem, each with its keys.
+
+    See Also
+    --------
+    read_claims : The same from a file, with the lines of problems.
+
+    Examples
+    --------
+    >>> claims = parse_claims_file({
+    ...     "source": "table 2", "n": "872", "systems": {"full": {"accuracy": "0.883"}, "lora": {"accuracy": "0.862"}},
+    ... })
+    >>> [str(pair) for pair in claims.reports[0].pairs]
+    ['lora against full']
     """
     shared = {key: value for key, value in content.items() if key not in ("title", "reports")}
     title = content.get("title")
@@ -100,14 +158,14 @@ def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tupl
         said = f"expected {allowed.TOP.values['settings',]}, got {shown(shared.pop('settings'))}"
         problems.append(Problem(path=("settings",), message=said))
     if "arms" in content and not {"systems", "reports"} & content.keys():
-        return None, (Problem(path=("arms",), message="this is a study file; it is for harness run"),)
+        raise PlanError([Problem(path=("arms",), message="this is a study file; it is for harness run")])
     bodies = content.get("reports", {"": {}})
     if not isinstance(bodies, Mapping) or not bodies:
         wanted = "expected a mapping of name to report"
-        return None, (*problems, Problem(path=("reports",), message=f"{wanted}, got {shown(bodies)}"))
+        raise PlanError([*problems, Problem(path=("reports",), message=f"{wanted}, got {shown(bodies)}")])
     reports = []
     for name, body in bodies.items():
-        prefix: Path = ("reports", name) if name else ()
+        prefix: KeyPath = ("reports", name) if name else ()
         if not isinstance(body, Mapping):
             problems.append(Problem(path=prefix, message=f"expected a mapping, got {shown(body)}"))
             continue
@@ -122,12 +180,10 @@ def claims_problems(content: Mapping[str, Any]) -> tuple[ClaimsFile | None, tupl
             for one in found
         ]
         reports.append(report)
-    unique = tuple(dict.fromkeys(problems))
-    if not unique:
-        unique = tuple(_too_many(sum(len(report.pairs) for report in reports if report is not None)))
+    unique = list(dict.fromkeys(problems)) or _too_many(sum(len(one.pairs) for one in reports if one is not None))
     if unique:
-        return None, unique
-    return ClaimsFile(title=title or "", reports=tuple(one for one in reports if one is not None)), ()
+        raise PlanError(unique)
+    return ClaimsFile(title=title or "", reports=tuple(one for one in reports if one is not None))
 
 
 def _too_many(pairs: int) -> list[Problem]:
@@ -137,7 +193,7 @@ def _too_many(pairs: int) -> list[Problem]:
     return [Problem(path=("pairs",), message=f"expected at most {MOST_PAIRS:,} pairs in all, {said}")]
 
 
-def _within(prefix: Path, problem: Problem, sd: object) -> Problem:
+def _within(prefix: KeyPath, problem: Problem, sd: object) -> Problem:
     """Return a problem of a block with its path from the top of the file."""
     # Neither the name of a class that the report does not name nor that of an SD alone is a key of the file.
     path = tuple(part for part in problem.path if part != "")
@@ -153,33 +209,6 @@ def _over(shared: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
     settings = [block["settings"] for block in (shared, body) if isinstance(block.get("settings"), Mapping)]
     merged = {**shared, **body}
     return {**merged, "settings": {**settings[0], **settings[1]}} if len(settings) == 2 else merged
-
-
-def parse_claims_file(content: Mapping[str, Any]) -> ClaimsFile:
-    """Read a claims file.
-
-    Parameters
-    ----------
-    content
-        The file, with every scalar as the text that stands there.
-
-    Raises
-    ------
-    PlanError
-        With every problem of the file.
-
-    Examples
-    --------
-    >>> file = parse_claims_file({
-    ...     "source": "table 2", "n": "872", "systems": {"full": {"accuracy": "0.883"}, "lora": {"accuracy": "0.862"}},
-    ... })
-    >>> [str(pair) for pair in file.reports[0].pairs]
-    ['lora against full']
-    """
-    file, problems = claims_problems(content)
-    if file is None:
-        raise PlanError(problems)
-    return file
 
 
 def _report(name: str, body: Mapping[str, Any]) -> tuple[Report | None, list[Problem]]:
@@ -216,7 +245,7 @@ def _systems(
     read: dict[str, System] = {}
     problems: list[Problem] = []
     for name, figures in systems.items():
-        path: Path = ("systems", name)
+        path: KeyPath = ("systems", name)
         if not isinstance(name, str) or not name.strip():
             problems.append(
                 Problem(path=("systems",), message=f"expected a text as a system's name, got {shown(name)}")
@@ -250,9 +279,9 @@ def _wrong_classes(head: Head) -> list[Problem]:
     return []
 
 
-def _wrong_system(system: System, classes: Mapping[str, int], selection: Selection | None) -> list[tuple[Path, str]]:
+def _wrong_system(system: System, classes: Mapping[str, int], selection: Selection | None) -> list[tuple[KeyPath, str]]:
     """List what cannot be true of one system at once."""
-    wrong: list[tuple[Path, str]] = []
+    wrong: list[tuple[KeyPath, str]] = []
     if system.accuracy is not None and system.error_rate is not None:
         wrong.append((("error_rate",), "expected accuracy or error_rate, got both"))
     if (
@@ -293,7 +322,7 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
     read: list[Pair] = []
     problems: list[Problem] = []
     for position, body in enumerate(pairs):
-        path: Path = ("pairs", position)
+        path: KeyPath = ("pairs", position)
         if not isinstance(body, Mapping):
             problems.append(Problem(path=path, message=f"expected {allowed.A_PAIR}, got {shown(body)}"))
             continue

@@ -89,9 +89,7 @@ def audit(
 
 def _claims(what: Sequence[str]) -> ClaimsFile:
     """Read a claims file, with every problem at its line."""
-    from analysis.published.file import claims_problems
-    from harness.errors import StudyError
-    from harness.study import document
+    from analysis.published.file import read_claims
 
     if any(Path(one).is_file() for one in what[1:]):
         raise typer.BadParameter("one claims file at a time; several reports stand in one under reports:")
@@ -100,37 +98,33 @@ def _claims(what: Sequence[str]) -> ClaimsFile:
             "for figures say on how many test examples they are, such as: harness audit --n 872 0.883 0.862",
             param_hint="--n",
         )
-    source = document.read(Path(what[0]), kind="claims")
-    claims, problems = claims_problems(source.data)
-    found = [*source.problems, *(source.problem(one.path, one.message) for one in problems)]
-    if found or claims is None:
-        raise StudyError(sorted(dict.fromkeys(found), key=source.position))
-    return claims
+    return read_claims(what[0])
 
 
 def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
     """Make claims of figures on the command line, each named as it is written."""
-    from analysis.published.file import claims_problems
-    from harness.errors import Problem, StudyError
+    from analysis.errors import PlanError, Problem
+    from analysis.published.file import parse_claims_file
 
     if any(Path(figure).is_file() for figure in figures):
         raise typer.BadParameter("is for figures on the command line; a claims file has its own n", param_hint="--n")
     names = [figure if figure not in figures[:at] else f"{figure} ({at + 1})" for at, figure in enumerate(figures)]
-    claims, problems = claims_problems(
-        {
-            "source": "figures on the command line",
-            "n": n,
-            "systems": {name: {"accuracy": figure} for name, figure in zip(names, figures, strict=True)},
-            "pairs": [{"treatment": first, "baseline": second} for first, second in combinations(names, 2)],
-        }
-    )
-    if claims is None:
-        where = {"n": "--n", "pairs": "figures"}
-        places = [where.get(str(one.path[0])) or repr(one.path[1]) for one in problems]
-        raise StudyError(
-            [Problem(place=place, key="", message=one.message) for place, one in zip(places, problems, strict=True)]
-        )
-    return claims
+    content = {
+        "source": "figures on the command line",
+        "n": n,
+        "systems": {name: {"accuracy": figure} for name, figure in zip(names, figures, strict=True)},
+        "pairs": [{"treatment": first, "baseline": second} for first, second in combinations(names, 2)],
+    }
+    try:
+        return parse_claims_file(content)
+    except PlanError as error:
+        # Of what was typed, not of the content that was made of it.
+        typed = {"n": "--n", "pairs": "figures"}
+        places = [typed.get(str(problem.path[0])) or repr(problem.path[1]) for problem in error.problems]
+        raise PlanError(
+            Problem(place=place, path=(), message=problem.message)
+            for place, problem in zip(places, error.problems, strict=True)
+        ) from None
 
 
 def _write(found: Audit, folder: Path) -> tuple[Path, ...]:

@@ -110,7 +110,10 @@ def check(study: Study, n_train: int) -> None:
             problems.setdefault((error.key, str(error)), []).append(name)
     if problems:
         raise StudyError(
-            [Problem(place=f"arm {', '.join(names)}", key=key, message=told) for (key, told), names in problems.items()]
+            [
+                Problem(place=f"arm {', '.join(names)}", path=(key,), message=told)
+                for (key, told), names in problems.items()
+            ]
         )
 
 

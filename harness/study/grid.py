@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import Problem, did_you_mean
-from harness.study.document import Document, Path_
+from harness.errors import KeyPath, Problem, did_you_mean
+from harness.study.document import StudyDocument
 from harness.study.settings import Arm, Range, Scalar, is_whole
 from harness.study.validation import MODELS, message_of, problems_of, real_path, shown
 
@@ -20,15 +20,15 @@ from harness.study.validation import MODELS, message_of, problems_of, real_path,
 _MOST_ARMS = 1000
 
 
-def expand_arms(source: Document) -> tuple[dict[str, Arm], list[Problem]]:
+def expand_arms(source: StudyDocument) -> tuple[dict[str, Arm], list[Problem]]:
     """Turn the arms as written into cells, as far as they are sound."""
     raw = source.data
     problems: list[Problem] = []
     cells: dict[str, Arm] = {}
-    origin: dict[str, Path_] = {}
+    origin: dict[str, KeyPath] = {}
     arms = raw.get("arms")
     for name, written in arms.items() if isinstance(arms, dict) else ():
-        here: Path_ = ("arms", name)
+        here: KeyPath = ("arms", name)
         if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= 100:
             problems.append(
                 source.problem(here, f"expected a name of 1 to 100 printable characters, got {shown(name)}")
@@ -80,7 +80,7 @@ def expand_arms(source: Document) -> tuple[dict[str, Arm], list[Problem]]:
     return cells, problems
 
 
-def _take_away(source: Document, cells: dict[str, Arm]) -> list[Problem]:
+def _take_away(source: StudyDocument, cells: dict[str, Arm]) -> list[Problem]:
     """Take the arms of a grid away that an override names."""
     known, problems = list(cells), []
     for name, override in source.removed.items():
@@ -90,7 +90,7 @@ def _take_away(source: Document, cells: dict[str, Arm]) -> list[Problem]:
         elif not cells:
             wrong = "expected at least one arm to be left, got none"
         if wrong:
-            problems.append(Problem(place=f"override {override!r}", key=f"arms.{name}", message=wrong))
+            problems.append(Problem(place=f"override {override!r}", path=("arms", name), message=wrong))
     return problems
 
 
@@ -147,14 +147,14 @@ def _no_such_setting(key: str) -> str:
     )
 
 
-def _check_space(source: Document, here: Path_, filled: dict[str, Any]) -> list[Problem]:
+def _check_space(source: StudyDocument, here: KeyPath, filled: dict[str, Any]) -> list[Problem]:
     """Check that both ends of every range in a search are settings that the arm could have."""
     search = filled.get("search")
     space = search.get("space") if isinstance(search, dict) else None
     problems: list[Problem] = []
     if not isinstance(space, dict):
         return problems
-    root: Path_ = here if (*here, "search") in source.lines else ()
+    root: KeyPath = here if (*here, "search") in source.lines else ()
     for key, value in space.items():
         where = (*root, "search", "space", key)
         try:
@@ -180,7 +180,7 @@ def _check_space(source: Document, here: Path_, filled: dict[str, Any]) -> list[
     return problems
 
 
-def _overrides_without_effect(source: Document, arms: Mapping[str, Any]) -> list[Problem]:
+def _overrides_without_effect(source: StudyDocument, arms: Mapping[str, Any]) -> list[Problem]:
     """Find overrides of the study's training that every arm sets otherwise: they would change nothing."""
     problems = []
     for path in source.overrides:
@@ -198,7 +198,7 @@ def _overrides_without_effect(source: Document, arms: Mapping[str, Any]) -> list
     return problems
 
 
-def _same_arms(source: Document, cells: Mapping[str, Arm], origin: Mapping[str, Path_]) -> list[Problem]:
+def _same_arms(source: StudyDocument, cells: Mapping[str, Arm], origin: Mapping[str, KeyPath]) -> list[Problem]:
     """Find arms that differ in name only: each would be compared with itself."""
     problems = []
     trained = {name: arm.model_dump(exclude={"factors"}) for name, arm in cells.items()}

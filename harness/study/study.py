@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
 
-from harness.errors import StudyError
+from harness.errors import KeyPath, StudyError
 from harness.study import document
-from harness.study.document import Path_
 from harness.study.grid import expand_arms, set_setting
 from harness.study.settings import Arm, ArmFile, Data, Scalar, Search, Selection, Strict, Training, wrong
 from harness.study.validation import problems_of
@@ -21,7 +20,7 @@ EngineName = Literal["packed", "trainer"]
 _MOST_SEEDS = 10_000
 # Each cell is a trial: more than anybody trains, and few enough to be listed.
 _MOST_CELLS = 100_000
-Check = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[Path_, str]]]
+Check = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[KeyPath, str]]]
 
 
 def _seeds(value: Any) -> Any:

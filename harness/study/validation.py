@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.errors import Problem, as_share, did_you_mean
-from harness.study.document import Document, Path_
+from harness.errors import KeyPath, Problem, as_share, did_you_mean
+from harness.study.document import StudyDocument
 from harness.study.settings import ArmFile, Best, Data, Freeze, LoraAdapter, Scalar, Search, Strict, Training
 
 # What pydantic calls the types of YAML.
@@ -38,8 +38,8 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 def problems_of(
-    source: Document,
-    path: Path_,
+    source: StudyDocument,
+    path: KeyPath,
     model: type[BaseModel],
     raw: Any,
     factors: Mapping[str, Scalar] | None = None,
@@ -65,7 +65,7 @@ def problems_of(
     return []
 
 
-def real_path(detail: ErrorDetails, raw: Any) -> Path_:
+def real_path(detail: ErrorDetails, raw: Any) -> KeyPath:
     """Leave out what pydantic adds to a path: the names of the members of a union."""
     path: list[str | int] = []
     steps = detail["loc"]
@@ -79,7 +79,7 @@ def real_path(detail: ErrorDetails, raw: Any) -> Path_:
     return tuple(path)
 
 
-def message_of(detail: ErrorDetails, where: Path_, model: type[BaseModel]) -> str:
+def message_of(detail: ErrorDetails, where: KeyPath, model: type[BaseModel]) -> str:
     """Say in plain words what pydantic found wrong with the value at `where`, in a mapping that `model` describes."""
     kind, received = detail["type"], detail["input"]
     if kind == "extra_forbidden":

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from analysis.errors import AnalysisError, PlanError, Problem
 from analysis.published.blocks import RunsSd, SeedSd, Selection, System, Tuning
-from analysis.published.file import ClaimsFile, Report, claims_problems, parse_claims_file
+from analysis.published.file import ClaimsFile, Report, parse_claims_file, read_claims
 from analysis.published.readings import departures, joint_matrix, readings
 from analysis.published.reversals import reversals
 
@@ -120,12 +120,19 @@ def first(**figures: Any) -> System:
     return the_report(of(**figures)).systems["full"]
 
 
+def problems_of(whole: Mapping[str, Any]) -> tuple[Problem, ...]:
+    try:
+        parse_claims_file(whole)
+    except PlanError as error:
+        return error.problems
+    return ()
+
+
 def said(whole: Mapping[str, Any]) -> dict[str, str]:
     """Every problem's message by its place; no place may have two."""
-    file, problems = claims_problems(whole)
+    problems = problems_of(whole)
     found = {str(problem).removesuffix(f": {problem.message}"): problem.message for problem in problems}
     assert len(found) == len(problems), problems
-    assert (file is None) is bool(problems)
     return found
 
 
@@ -874,7 +881,7 @@ def test_a_problem_at_the_top_is_said_once_for_all_reports() -> None:
         pairs=["x"],
         reports={"first": {}, "second": {}, "third": {}},
     )
-    assert sorted(str(problem).partition(":")[0] for problem in claims_problems(whole)[1]) == [
+    assert sorted(str(problem).partition(":")[0] for problem in problems_of(whole)) == [
         "classes.positive",
         "n",
         "pairs[0]",
@@ -893,7 +900,7 @@ def test_a_problem_at_the_top_that_differs_by_report_is_said_for_each() -> None:
             "third": {"systems": {"full": {}, "prefix": {}}},
         },
     )
-    assert [str(problem) for problem in claims_problems(whole)[1]] == [
+    assert [str(problem) for problem in problems_of(whole)] == [
         "pairs[0].baseline: expected a system of this report (lora), got 'full'",
         "pairs[0].treatment: expected a system of this report (full, prefix), got 'lora'",
     ]
@@ -959,6 +966,33 @@ def test_other_types_are_refused_where_they_stand(value: object) -> None:
     assert all("expected " in message and ", got " in message for message in found.values())
 
 
+def test_a_file_is_read_with_its_digits(tmp_path: Path) -> None:
+    path = tmp_path / "claims.yaml"
+    path.write_text(EVERYTHING, "utf-8")
+    assert read_claims(path) == read_claims(str(path)) == parse_claims_file(loaded(EVERYTHING))
+    # 0.850 as a number would have lost its last digit.
+    score = read_claims(path).reports[0].systems["frozen"].score
+    assert score is not None
+    assert score.half_width == Fraction(1, 2000)
+
+
+def test_every_problem_of_a_file_has_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "claims.yaml"
+    path.write_text("source: a\nn: 5\nsystems:\n  full: {accuracy: 88.3}\n  lora: {accuracy: 0.9}\nn: 1\n", "utf-8")
+    with pytest.raises(PlanError) as caught:
+        read_claims(path)
+    assert [(problem.place, problem.key) for problem in caught.value.problems] == [
+        (f"{path}:4", "systems.full.accuracy"),
+        (f"{path}:6", "n"),
+    ]
+    # A file that is sound but for its YAML is refused as well.
+    path.write_text("source: a\nn: 5\nsystems: {full: {accuracy: 0.8}}\nn: 5\n", "utf-8")
+    with pytest.raises(PlanError, match=r"claims\.yaml:4: n: given twice: first in line 2$"):
+        read_claims(path)
+    with pytest.raises(PlanError, match="no such file; did you mean"):
+        read_claims(tmp_path / "claim.yaml")
+
+
 def test_all_problems_come_in_one_report_each_with_its_path() -> None:
     whole = loaded(
         """\
@@ -997,7 +1031,6 @@ def test_all_problems_come_in_one_report_each_with_its_path() -> None:
         "reports.third",
         "title",
     ]
-    assert caught.value.problems == claims_problems(whole)[1]
 
 
 def test_all_contradictions_come_in_one_report() -> None:
@@ -1068,8 +1101,8 @@ def test_a_name_that_is_no_text_is_a_problem_and_no_crash(name: Any) -> None:
         content(pairs=[{name: "x"}]),
         {**content(), name: "x"},
     ):
-        assert all(problem.message for problem in claims_problems(whole)[1])
-        assert claims_problems(whole)[0] is None
+        assert problems_of(whole)
+        assert all(problem.message for problem in problems_of(whole))
 
 
 KEYS = [
@@ -1122,19 +1155,15 @@ PLACES = [(name, path) for name, whole in GOOD.items() for path in paths(whole)]
 def checked(whole: dict[str, Any]) -> ClaimsFile | None:
     """Check a file; whatever it holds comes back as a file, or as problems that lead to places in it."""
     before = copy.deepcopy(whole)
-    file, problems = claims_problems(whole)
+    problems = problems_of(whole)
     assert whole == before
-    assert (file is None) is bool(problems)
     assert len(set(problems)) == len(problems)
     for problem in problems:
         assert isinstance(problem, Problem)
         assert problem.message
         assert "\n" not in problem.message
         at(whole, problem.path[:-1])
-    if problems:
-        with pytest.raises(PlanError):
-            parse_claims_file(whole)
-    return file
+    return None if problems else parse_claims_file(whole)
 
 
 @given(whole=blocks)
