@@ -368,7 +368,7 @@ def test_a_fingerprint_is_the_same_in_another_process(folder: Folder, tokenizer:
     path = folder()
     code = (
         "import json, sys\n"
-        "from harness import checkpoints, data\n"
+        "from harness.data import splits as data\nfrom harness.models import checkpoints\n"
         "from harness.study.settings import Data\n"
         "tokenizer = checkpoints.tokenizer(checkpoints.locate('embedded/tiny-gpt2'))\n"
         "task = data.load(Data(path=sys.argv[1]), tokenizer)\n"
