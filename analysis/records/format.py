@@ -25,7 +25,7 @@ class _Kept(Stored):
     model_config = ConfigDict(extra="allow")
 
 
-class Selection(Stored):
+class EpochSelection(Stored):
     """Which epoch of a trial counts.
 
     Parameters
@@ -63,7 +63,7 @@ class Cell(Stored):
 class ArmEntry(Stored):
     """What the manifest says about an arm that the analysis needs."""
 
-    selection: Selection | None = None
+    selection: EpochSelection | None = None
     training: dict[str, Any] = {}
 
 
@@ -141,14 +141,14 @@ class Manifest(Stored):
     claims: list[dict[str, Any]] | None = None
     plan_history: tuple[PlanEntry, ...] = ()
     seed_history: tuple[SeedEntry, ...] = ()
-    selection: Selection
+    selection: EpochSelection
     deviations: tuple[str, ...] = ()
     model: ModelEntry
     data: DataEntry
     arms: dict[str, ArmEntry] = Field(min_length=1)
     cells: tuple[Cell, ...]
 
-    def selection_of(self, arm: str) -> Selection:
+    def selection_of(self, arm: str) -> EpochSelection:
         """Return the selection that an arm uses: its own, or the study's."""
         return self.arms[arm].selection or self.selection
 

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
 from analysis.metrics.influence import metric_scores
-from analysis.records.format import Manifest, Record, Selection, TakenLook
+from analysis.records.format import EpochSelection, Manifest, Record, TakenLook
 
 if TYPE_CHECKING:
     # Reading what is stored takes pyarrow, which figures alone need not wait for.
-    from analysis.records.stored import Status
+    from analysis.records.stored_trials import Status
 
 _NAMED_AT_MOST = 4
 
-Reading = Literal["verdict", "published", "last", "best on test"]
+EpochChoice = Literal["verdict", "published", "last", "best on test"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,43 +145,45 @@ class Outcomes:
         waiting = {trial.seed for trial in self.unfinished(arms=begun) if trial.pending}
         return tuple(seed for seed in self.seeds if seed in waiting)
 
-    def epoch(self, trial: Trial, *, reading: Reading = "verdict") -> int:
+    def epoch(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> int:
         """Return the epoch of a finished trial that counts.
 
         Parameters
         ----------
         trial
             A finished trial.
-        reading
+        epoch_choice
             ``"verdict"``: the last epoch, or the hold-out's choice; never one picked on the test split.
             ``"published"``: the same, except that a study which selects on its test split gets its best
             epoch there. ``"last"`` and ``"best on test"``: these two, whatever the study selects. Of several equal
             epochs the earliest is the best.
         """
         selection = self.manifest.selection_of(trial.arm)
-        if reading == "last":
+        if epoch_choice == "last":
             return trial.epochs[-1]
-        if reading == "best on test" or (reading == "published" and selection.on_test):
+        if epoch_choice == "best on test" or (epoch_choice == "published" and selection.on_test):
             return self._best_on_test(trial, selection)
         chosen = trial.record.selected_epoch if trial.record is not None else None
         if selection.rule == "best" and not selection.on_test and chosen is not None:
             return chosen
         return trial.epochs[-1]
 
-    def probabilities(self, trial: Trial, *, reading: Reading = "verdict") -> NDArray[np.float32]:
+    def probabilities(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.float32]:
         """Return the class probabilities of a finished trial, shape (N, classes)."""
         if trial.probabilities is None:
             raise ValueError(f"{trial.name} has no predictions: {trial.status}")
-        return np.asarray(trial.probabilities[trial.epochs.index(self.epoch(trial, reading=reading))])
+        return np.asarray(trial.probabilities[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
 
-    def predictions(self, trial: Trial, *, reading: Reading = "verdict") -> NDArray[np.int64]:
+    def predictions(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
         """Return the predicted classes of a finished trial, shape (N,): the first of the largest."""
-        predicted: NDArray[np.int64] = np.argmax(self.probabilities(trial, reading=reading), axis=-1).astype(np.int64)
+        predicted: NDArray[np.int64] = np.argmax(self.probabilities(trial, epoch_choice=epoch_choice), axis=-1).astype(
+            np.int64
+        )
         return predicted
 
-    def answers(self, arm: str, *, seeds: Sequence[int], reading: Reading = "verdict") -> NDArray[np.int64]:
+    def answers(self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
         """Return the predicted classes of an arm, shape (S, N); its trials with these seeds must have finished."""
-        rows = [self.predictions(self.trials[arm, seed], reading=reading) for seed in seeds]
+        rows = [self.predictions(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in seeds]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.labels))
 
     def scores(
@@ -190,7 +192,7 @@ class Outcomes:
         *,
         seeds: Sequence[int] | None = None,
         metric: str = "accuracy",
-        reading: Reading = "verdict",
+        epoch_choice: EpochChoice = "verdict",
     ) -> NDArray[np.float64]:
         """Return the scores of an arm by example, shape (S, N); the mean of a row is the metric of its run.
 
@@ -203,7 +205,7 @@ class Outcomes:
         metric
             A key of `analysis.metrics.METRICS`. For accuracy a score is 1 where the run is right and 0 where it is
             wrong; a run whose metric is undefined is NaN throughout.
-        reading
+        epoch_choice
             Which epoch counts; see `epoch`.
 
         Raises
@@ -213,9 +215,9 @@ class Outcomes:
         """
         chosen = self.seeds if seeds is None else seeds
         if metric == "accuracy" or not chosen:
-            right = self.answers(arm, seeds=chosen, reading=reading) == self.labels
+            right = self.answers(arm, seeds=chosen, epoch_choice=epoch_choice) == self.labels
             return np.asarray(right, dtype=np.float64)
-        runs = np.stack([self.probabilities(self.trials[arm, seed], reading=reading) for seed in chosen])
+        runs = np.stack([self.probabilities(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen])
         return metric_scores(metric, self.labels, runs)
 
     def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -228,7 +230,7 @@ class Outcomes:
         """
         return scores if self.clusters is None else cluster_scores(scores, self.clusters)
 
-    def _best_on_test(self, trial: Trial, selection: Selection) -> int:
+    def _best_on_test(self, trial: Trial, selection: EpochSelection) -> int:
         if trial.probabilities is None or trial.record is None:
             raise ValueError(f"{trial.name} has no predictions: {trial.status}")
         if selection.metric == "accuracy":

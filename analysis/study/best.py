@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.study.comparisons import ComparisonReport
+from analysis.study.comparisons import ComparisonResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class BestArms:
 
 
 def best_arms(
-    means: Mapping[str, float], comparisons: Sequence[ComparisonReport], *, higher_is_better: bool
+    means: Mapping[str, float], comparisons: Sequence[ComparisonResult], *, higher_is_better: bool
 ) -> BestArms:
     """Say which arms the corrected comparisons leave in play for being the best.
 

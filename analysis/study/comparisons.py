@@ -18,17 +18,17 @@ from analysis.methods.permutation import SignFlipResult
 from analysis.metrics.scores import METRICS
 from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
-from analysis.study.battery import Battery, examine, lost_trials
+from analysis.study.comparison_tests import ComparisonTests, lost_trials, run_tests
 from analysis.study.conditions import unlike
+from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan, Comparison
-from analysis.study.schedule import Look
 from analysis.study.verdict import Verdict, decide
 
 _NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonReport:
+class ComparisonResult:
     """One comparison with its verdict.
 
     Parameters
@@ -119,7 +119,7 @@ def compare(
     look: Look | None,
     resamples: int,
     rng: np.random.Generator,
-) -> tuple[ComparisonReport, ...]:
+) -> tuple[ComparisonResult, ...]:
     """Make every comparison of the plan and decide it.
 
     Parameters
@@ -143,7 +143,7 @@ def compare(
 
     Returns
     -------
-    tuple of ComparisonReport
+    tuple of ComparisonResult
         In the order of `AnalysisPlan.all_comparisons`.
     """
     pairs = plan.all_comparisons(outcomes.arms)
@@ -151,7 +151,8 @@ def compare(
     scores = {arm: outcomes.drawn(outcomes.scores(arm, seeds=seeds, metric=plan.metric)) for arm in complete}
     right = {arm: outcomes.answers(arm, seeds=seeds) == outcomes.labels for arm in complete}
     tested = [
-        examine(outcomes, plan, pair, scores, right, seeds=seeds, waiting=waiting, look=look, rng=rng) for pair in pairs
+        run_tests(outcomes, plan, pair, scores, right, seeds=seeds, waiting=waiting, look=look, rng=rng)
+        for pair in pairs
     ]
     made = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tested, strict=True) if one.result is not None]
     # Few resamples reach no far tail: their interval is then the widest that they can give, and says so.
@@ -187,7 +188,7 @@ def _corrected(
 
 
 def _decided(
-    tested: Battery,
+    tested: ComparisonTests,
     outcomes: Outcomes,
     plan: AnalysisPlan,
     *,
@@ -197,14 +198,14 @@ def _decided(
     n_comparisons: int,
     difference_p: float,
     equivalence_p: float,
-) -> ComparisonReport:
+) -> ComparisonResult:
     result, level = tested.result, plan.alpha / n_comparisons
     # A study that looks again spends its error over the looks, and its intervals are as wide as that demands.
     alone, shared = (look.level(plan.alpha), look.level(level)) if look and look.number else (plan.alpha, level)
     reasons = [result.reason] if result is not None and result.reason else []
     if 1 - shared == 1:
         reasons.append("so early a look may reject nothing, and its interval has no limits")
-    return ComparisonReport(
+    return ComparisonResult(
         treatment=tested.comparison.treatment,
         baseline=tested.comparison.baseline,
         seeds=tuple(seeds),

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, either, shown
-from analysis.study.claims import claim_problems
+from analysis.study.claims_block import claim_problems
 
 # As in analysis.metrics.METRICS, without waiting for NumPy where only a study file is checked.
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]

@@ -15,17 +15,17 @@ from analysis.metrics.scores import METRICS
 from analysis.records.format import TakenLook
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
-from analysis.study.arms import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 from analysis.study.best import BestArms, best_arms
-from analysis.study.by_class import ClassComparison, compare_classes
-from analysis.study.claims import parse_claims
-from analysis.study.claims_check import ClaimCheck, check_claims
-from analysis.study.comparisons import ComparisonReport, compare
+from analysis.study.claims_block import parse_claims
+from analysis.study.class_comparisons import ClassComparison, compare_classes
+from analysis.study.comparisons import ComparisonResult, compare
 from analysis.study.cost import ArmCost, TimeRatio, arm_cost, time_ratio
+from analysis.study.epoch_selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
+from analysis.study.footer import Footer, footer
+from analysis.study.looks import Look, current_look
 from analysis.study.plan import AnalysisPlan, parse_plan
-from analysis.study.provenance import Footer, footer
-from analysis.study.schedule import Look, current_look
-from analysis.study.selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
+from analysis.study.published_gaps import PublishedGap, compare_published_gaps
+from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 
 RESAMPLES = 10_000
 """How often the multi-bootstrap resamples, unless told otherwise."""
@@ -94,7 +94,7 @@ class StudyReport:
     n_clusters: int | None
     look: Look | None
     decision: str
-    comparisons: tuple[ComparisonReport, ...]
+    comparisons: tuple[ComparisonResult, ...]
     best: BestArms
     arms: tuple[ArmSummary, ...]
     classes: tuple[ClassSummary, ...]
@@ -106,7 +106,7 @@ class StudyReport:
     selected_gaps: tuple[GapBySelection, ...]
     consistencies: tuple[tuple[str, Consistency], ...]
     churns: tuple[Churn | None, ...]
-    claims: tuple[ClaimCheck, ...]
+    claims: tuple[PublishedGap, ...]
     unreadable: tuple[str, ...]
     footer: Footer
 
@@ -198,7 +198,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
             churn(answers[one.treatment], answers[one.baseline]) if one.result is not None else None
             for one in comparisons
         ),
-        claims=check_claims(claims, manifest, comparisons, metric=plan.metric),
+        claims=compare_published_gaps(claims, manifest, comparisons, metric=plan.metric),
         unreadable=tuple(
             f"{trial.name} could not be read: {trial.message}"
             for trial in outcomes.unfinished()
@@ -208,7 +208,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     )
 
 
-def _decision(look: Look | None, comparisons: Sequence[ComparisonReport]) -> str:
+def _decision(look: Look | None, comparisons: Sequence[ComparisonResult]) -> str:
     """Say whether a study with looks may stop: when nothing is open, or no look is left."""
     if look is None:
         return ""
@@ -219,7 +219,7 @@ def _decision(look: Look | None, comparisons: Sequence[ComparisonReport]) -> str
 
 
 def _taken_look(
-    outcomes: Outcomes, comparisons: Sequence[ComparisonReport], taken_up: tuple[int, ...]
+    outcomes: Outcomes, comparisons: Sequence[ComparisonResult], taken_up: tuple[int, ...]
 ) -> TakenLook | None:
     """Return what a look at these verdicts is remembered by; None where none of them could have been one."""
     plans = outcomes.manifest.plan_history

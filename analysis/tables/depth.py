@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.study.by_class import ClassComparison
+from analysis.study.class_comparisons import ClassComparison
 from analysis.tables.digits import level, p_value, percent, plain_points, points, points_interval
 from analysis.tables.table import BASIS, UNKNOWN, Table
 from analysis.tables.verdicts import by_reason, size

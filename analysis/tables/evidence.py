@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.study.comparisons import ComparisonReport
+from analysis.study.comparisons import ComparisonResult
 from analysis.tables.digits import (
     Scale,
     decimals,
@@ -43,7 +43,7 @@ def evidence(report: StudyReport, footer: str) -> Table:
     )
 
 
-def _test_rows(report: StudyReport, one: ComparisonReport) -> list[tuple[str, ...]]:
+def _test_rows(report: StudyReport, one: ComparisonResult) -> list[tuple[str, ...]]:
     result, same, flip, bootstrap = one.result, one.equivalence, one.sign_flip, one.bootstrap
     if result is None or same is None or flip is None or bootstrap is None:
         return [(one.name, UNKNOWN, UNKNOWN, one.verdict.reason, *basis(one))]
@@ -129,7 +129,7 @@ def intervals(report: StudyReport, footer: str) -> Table:
     )
 
 
-def _seeds_won(one: ComparisonReport) -> str:
+def _seeds_won(one: ComparisonResult) -> str:
     won = one.outperforming
     if won is None:
         return UNKNOWN
@@ -158,7 +158,7 @@ def variation(report: StudyReport, footer: str) -> Table:
     )
 
 
-def _variation_row(scale: Scale, one: ComparisonReport) -> tuple[str, ...]:
+def _variation_row(scale: Scale, one: ComparisonResult) -> tuple[str, ...]:
     unknown = (UNKNOWN,) * 5
     if one.result is None or one.settling_margin is None:
         return (one.name, *unknown, *basis(one))

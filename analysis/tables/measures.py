@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.metrics.scores import METRICS
-from analysis.study.comparisons import ComparisonReport
+from analysis.study.comparisons import ComparisonResult
 from analysis.study.cost import ArmCost
 from analysis.tables.digits import (
     duration_range,
@@ -207,7 +207,7 @@ def provenance(report: StudyReport) -> Table:
     )
 
 
-def _quality(report: StudyReport, one: ComparisonReport | None) -> str:
+def _quality(report: StudyReport, one: ComparisonResult | None) -> str:
     if one is None:
         return "baseline"
     scale = scale_of(report)

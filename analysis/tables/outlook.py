@@ -8,8 +8,8 @@ from collections.abc import Callable
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
 from analysis.metrics.scores import METRICS
 from analysis.power.planning import Span
-from analysis.study.outlook import POWER, Outlook
 from analysis.study.plan import AnalysisPlan
+from analysis.study.power import POWER, StudyPower
 from analysis.tables.digits import Scale, about, duration, percent, probability
 from analysis.tables.table import UNKNOWN, Table
 from analysis.tables.verdicts import mixed_times, planned_seeds, size
@@ -18,7 +18,7 @@ from analysis.words import counted, in_packs
 _NEVER = "never"
 
 
-def outlook_tables(outlook: Outlook, plan: AnalysisPlan) -> tuple[Table, Table]:
+def outlook_tables(outlook: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
     """Lay out what the comparisons of a study can find, and what its margin would take.
 
     Every figure has its range over the seed SD.
@@ -26,7 +26,7 @@ def outlook_tables(outlook: Outlook, plan: AnalysisPlan) -> tuple[Table, Table]:
     Parameters
     ----------
     outlook
-        From `analysis.outlook.outlook`.
+        From `analysis.study.power.study_power`.
     plan
         The study's plan.
     """
@@ -88,7 +88,7 @@ def outlook_tables(outlook: Outlook, plan: AnalysisPlan) -> tuple[Table, Table]:
     )
 
 
-def _source(outlook: Outlook) -> str:
+def _source(outlook: StudyPower) -> str:
     if outlook.stated is None:
         packs = outlook.pack_sizes
         each = f"trials {in_packs(packs)} with their share of the pack" if packs else "one run at a time"
@@ -106,7 +106,7 @@ def _source(outlook: Outlook) -> str:
     )
 
 
-def _too_small(outlook: Outlook, plan: AnalysisPlan, margin: str) -> list[str]:
+def _too_small(outlook: StudyPower, plan: AnalysisPlan, margin: str) -> list[str]:
     one = outlook.plans[0][1]
     notes = []
     if one.n_seeds < SEEDS_FOR_A_VERDICT:
@@ -122,7 +122,7 @@ def _too_small(outlook: Outlook, plan: AnalysisPlan, margin: str) -> list[str]:
     return notes
 
 
-def _one_run(outlook: Outlook, scale: Scale, margin: str) -> list[str]:
+def _one_run(outlook: StudyPower, scale: Scale, margin: str) -> list[str]:
     if math.isnan(outlook.one_run_gap):
         return []
     chance = "" if math.isnan(outlook.one_run_power) else f"; {margin} with {probability(outlook.one_run_power)}"
@@ -132,7 +132,7 @@ def _one_run(outlook: Outlook, scale: Scale, margin: str) -> list[str]:
     ]
 
 
-def _looks(outlook: Outlook) -> list[str]:
+def _looks(outlook: StudyPower) -> list[str]:
     if not outlook.looks:
         return []
     named = ", ".join(f"{seeds} seeds p ≤ {p:.2g}" for seeds, p in outlook.looks)

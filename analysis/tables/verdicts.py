@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.metrics.scores import METRICS
 from analysis.power.settling import Settling
-from analysis.study.comparisons import ComparisonReport
+from analysis.study.comparisons import ComparisonResult
 from analysis.study.verdict import Verdict
 from analysis.tables.digits import Scale, about, duration, level, p_value, percent
 from analysis.tables.table import BASIS, UNKNOWN, Table
@@ -29,14 +29,14 @@ def planned_seeds(seeds: int | None, *, never: str) -> str:
     return str(seeds) if seeds <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
 
 
-def design_name(comparison: ComparisonReport) -> str:
+def design_name(comparison: ComparisonResult) -> str:
     """Name the primary test by its design."""
     if comparison.result is None:
         return "none"
     return "crossed t, paired" if comparison.result.design == "A" else "crossed t, unpaired"
 
 
-def basis(comparison: ComparisonReport, *, test: str = "", population: str = "") -> tuple[str, str, str]:
+def basis(comparison: ComparisonResult, *, test: str = "", population: str = "") -> tuple[str, str, str]:
     """Return the last three cells of a row: n, test and population."""
     result = comparison.result
     return (
@@ -57,7 +57,7 @@ def scale_of(report: StudyReport) -> Scale:
     return Scale(METRICS[report.plan.metric].share)
 
 
-def standard_error(comparison: ComparisonReport) -> float:
+def standard_error(comparison: ComparisonResult) -> float:
     """Return the standard error of the gap; NaN without a test."""
     return comparison.result.standard_error if comparison.result else math.nan
 
@@ -70,7 +70,7 @@ def verdict_name(verdict: Verdict, margin: str) -> str:
     return f"{verdict.direction}{suffix}"
 
 
-def _undefined(report: StudyReport, one: ComparisonReport) -> str:
+def _undefined(report: StudyReport, one: ComparisonResult) -> str:
     """Say in the verdict's own line that the metric has no value for some runs; the notes name them."""
     arms = [arm for arm in report.arms if arm.arm in (one.treatment, one.baseline)]
     runs = sum(math.isnan(value) for arm in arms for value in arm.values)
@@ -172,7 +172,7 @@ def deciding(report: StudyReport, footer: str) -> Table | None:
     )
 
 
-def _plan_cells(report: StudyReport, one: ComparisonReport, settling: Settling) -> tuple[str, str, str]:
+def _plan_cells(report: StudyReport, one: ComparisonResult, settling: Settling) -> tuple[str, str, str]:
     seeds, examples = settling.seeds_needed, settling.examples_needed
     by_arm = {cost.arm: cost.further_seconds for cost in report.costs}
     each = by_arm[one.treatment] + by_arm[one.baseline]

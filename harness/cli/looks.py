@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def note_look(folder: Path, report: StudyReport) -> str:
     """Add a look to `looks.json`, unless the same one is there; return why it could not be noted, or an empty text."""
     from analysis.records.format import FORMAT
-    from analysis.records.reading import read_looks
+    from analysis.records.json_files import read_looks
     from harness import provenance
     from harness.whole import whole_file
 

@@ -86,8 +86,8 @@ def plan(
     """
     from analysis.jsonable import jsonable
     from analysis.methods.permutation import label_permutation_floor, sign_flip_floor
-    from analysis.study.outlook import Stated, outlook
     from analysis.study.plan import parse_plan
+    from analysis.study.power import StatedFigures, study_power
     from analysis.tables import as_terminal
     from analysis.tables.outlook import outlook_tables
     from harness.hub import offline_if_unreachable
@@ -107,12 +107,12 @@ def plan(
     if pilot is not None and not same_settings(loaded, pilot):
         remarks.append(f"{pilot} holds results of other settings; they are not used here")
         pilot = None
-    found = outlook(
+    found = study_power(
         analysis_plan,
         arms=list(loaded.arms),
         n_seeds=seeds,
         n_examples=test_examples or n_test,
-        stated=Stated(**given),
+        stated=StatedFigures(**given),
         folder=pilot,
         pilot_examples=test_examples,
     )

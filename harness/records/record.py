@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 
 from analysis.errors import FormatError, RecordError
 from analysis.records.format import FORMAT, Cell, Manifest, Record
+from analysis.records.json_files import read_candidate, read_manifest
 from analysis.records.predictions import Predictions
-from analysis.records.reading import read_candidate, read_manifest
-from analysis.records.stored import StoredTrial, count_others, read_trials
+from analysis.records.stored_trials import StoredTrial, count_others, read_trials
 from harness import provenance
 from harness.data.splits import Split
 from harness.engines import Epoch, Outcome, Score

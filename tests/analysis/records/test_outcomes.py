@@ -60,7 +60,7 @@ def test_the_last_epoch_counts(small: Any) -> None:
     outcomes = load(small(EPOCHS).root)
     assert [outcomes.epoch(trial) for trial in outcomes.of_arm("lora")] == [4, 4]
     assert outcomes.scores("lora").sum(axis=1).tolist() == [2, 4]
-    assert outcomes.scores("lora", reading="published").sum(axis=1).tolist() == [2, 4]
+    assert outcomes.scores("lora", epoch_choice="published").sum(axis=1).tolist() == [2, 4]
 
 
 def test_the_hold_out_choice_comes_from_the_record(small: Any) -> None:
@@ -75,7 +75,7 @@ def test_selection_on_test_never_reaches_a_verdict_and_ties_go_to_the_earliest(s
     folder = small(EPOCHS, selection={"rule": "best", "metric": "accuracy", "on": "test"})
     outcomes = load(folder.root)
     assert [outcomes.epoch(trial) for trial in outcomes.of_arm("lora")] == [4, 4]
-    assert [outcomes.epoch(trial, reading="published") for trial in outcomes.of_arm("lora")] == [2, 4]
+    assert [outcomes.epoch(trial, epoch_choice="published") for trial in outcomes.of_arm("lora")] == [2, 4]
 
 
 def test_selection_on_test_by_loss_reads_the_recorded_losses(small: Any) -> None:
@@ -89,7 +89,7 @@ def test_selection_on_test_by_loss_reads_the_recorded_losses(small: Any) -> None
     folder.change_record("lora", 0, losses([None, 0.4, 0.3, 0.3]))
     folder.change_record("lora", 1, losses([0.1, 0.4, 0.3, 0.2]))
     outcomes = load(folder.root)
-    assert [outcomes.epoch(trial, reading="published") for trial in outcomes.of_arm("lora")] == [3, 1]
+    assert [outcomes.epoch(trial, epoch_choice="published") for trial in outcomes.of_arm("lora")] == [3, 1]
 
 
 def test_an_arm_may_select_differently_from_the_study(small: Any) -> None:

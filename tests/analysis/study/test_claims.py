@@ -10,7 +10,7 @@ import pytest
 
 from analysis.errors import PlanError
 from analysis.published.figures import read_share
-from analysis.study.claims import claim_problems, parse_claims
+from analysis.study.claims_block import claim_problems, parse_claims
 from analysis.study.report import analyze
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from analysis import tables
 from analysis.methods.over_seeds import paired_t
 from analysis.records.loading import load
+from analysis.study.epoch_selection import selection_lift
 from analysis.study.report import analyze
-from analysis.study.selection import selection_lift
 
 if TYPE_CHECKING:
     from conftest import StudyFolder

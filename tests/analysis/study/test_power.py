@@ -14,8 +14,8 @@ from analysis.methods.crossed import crossed_test
 from analysis.methods.looks import thresholds
 from analysis.power.planning import Span, plan_comparison, stated_components
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
-from analysis.study.outlook import Outlook, Stated, outlook
 from analysis.study.plan import AnalysisPlan, parse_plan
+from analysis.study.power import StatedFigures, StudyPower, study_power
 from analysis.tables.outlook import outlook_tables
 
 ARMS = ["full", "lora-r2", "lora-r8"]
@@ -25,9 +25,9 @@ def planned(**block: Any) -> AnalysisPlan:
     return parse_plan(block, arms=ARMS)
 
 
-def before(**changes: Any) -> Outlook | None:
-    arguments = {"arms": ARMS, "n_seeds": 10, "n_examples": 872, "stated": Stated(), **changes}
-    return outlook(arguments.pop("plan", planned()), **arguments)
+def before(**changes: Any) -> StudyPower | None:
+    arguments = {"arms": ARMS, "n_seeds": 10, "n_examples": 872, "stated": StatedFigures(), **changes}
+    return study_power(arguments.pop("plan", planned()), **arguments)
 
 
 def test_before_a_run_the_stated_figures_speak() -> None:
@@ -65,15 +65,15 @@ def test_where_nothing_can_be_said_nothing_is(changes: dict[str, Any]) -> None:
 
 def test_figures_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(PlanError, match=r"the stated figures cannot be: .*rerun_discordance=0.2 above"):
-        before(stated=Stated(rerun_discordance=0.2))
+        before(stated=StatedFigures(rerun_discordance=0.2))
     with pytest.raises(PlanError, match="the stated figures cannot be: seed_sd"):
-        before(stated=Stated(seed_sd=-0.01))
+        before(stated=StatedFigures(seed_sd=-0.01))
     with pytest.raises(PlanError, match="discordance must lie above 0"):
-        before(stated=Stated(discordance=0.0, rerun_discordance=0.0))
+        before(stated=StatedFigures(discordance=0.0, rerun_discordance=0.0))
 
 
 def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
-    found = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    found = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
     assert found is not None
     assert found.stated is None
     assert found.pilot_seeds == 6
@@ -96,7 +96,7 @@ def test_a_pilot_in_packs_prices_seeds_by_their_shares_and_says_so(study: Any) -
     for arm in ARMS:
         for seed in range(6):
             study.pack(arm, seed, 4 if arm == "full" else 12)
-    found = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    found = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
     assert found is not None
     assert found.pack_sizes == (4, 12)
     assert found.plans[1][1].hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
@@ -105,12 +105,12 @@ def test_a_pilot_in_packs_prices_seeds_by_their_shares_and_says_so(study: Any) -
 
 
 def test_a_pilot_speaks_for_any_metric_and_for_the_arms_that_it_has(study: Any) -> None:
-    found = outlook(
+    found = study_power(
         parse_plan({"metric": "brier"}, arms=[*ARMS, "new"]),
         arms=[*ARMS, "new"],
         n_seeds=8,
         n_examples=None,
-        stated=Stated(),
+        stated=StatedFigures(),
         folder=study.root,
     )
     assert found is not None
@@ -122,11 +122,11 @@ def test_one_seed_or_a_spoilt_folder_is_no_pilot(study: Any, tmp_path: Path) -> 
     for arm in ARMS:
         for seed in range(1, 6):
             study.forget(arm, seed)
-    found = outlook(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root)
+    found = study_power(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=StatedFigures(), folder=study.root)
     assert found is not None
     assert found.stated is not None
     (study.root / "study.json").write_text("{")
-    again = outlook(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root)
+    again = study_power(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=StatedFigures(), folder=study.root)
     # NaN equals nothing, but looks alike.
     assert str(again) == str(found)
 
@@ -146,7 +146,7 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
     assert finds.rows[0][-1] == "10 × 872"
     assert finds.rows[0][1].endswith(")")
     assert finds.rows[0][4] == "–"
-    pilot = outlook(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=Stated(), folder=study.root)
+    pilot = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
     assert pilot is not None
     finds, takes = outlook_tables(pilot, planned())
     assert "From 6 seeds that have run" in finds.notes[0]
@@ -157,14 +157,14 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
 
 def test_a_metric_that_is_no_share_has_no_points(study: Any) -> None:
     plan = planned(metric="log_loss")
-    found = outlook(plan, arms=ARMS, n_seeds=8, n_examples=None, stated=Stated(), folder=study.root)
+    found = study_power(plan, arms=ARMS, n_seeds=8, n_examples=None, stated=StatedFigures(), folder=study.root)
     assert found is not None
     told = [cell for table in outlook_tables(found, plan) for row in table.rows for cell in row]
     assert not any("pp" in cell for cell in told)
 
 
 def test_the_range_of_the_seed_sd_ends_where_no_accuracy_varies_more() -> None:
-    found = before(stated=Stated(seed_sd=0.1))
+    found = before(stated=StatedFigures(seed_sd=0.1))
     assert found is not None
     most = stated_components(seed_sd=(0.05 / 2) ** 0.5, discordance=0.08, rerun_discordance=0.05, n_examples=872)
     high = plan_comparison(most, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025).detectable_gap.value
@@ -188,8 +188,14 @@ def test_a_tiny_alpha_breaks_no_plan() -> None:
 
 
 def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
-    found = outlook(
-        planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=Stated(), folder=study.root, pilot_examples=20_000
+    found = study_power(
+        planned(),
+        arms=ARMS,
+        n_seeds=8,
+        n_examples=400,
+        stated=StatedFigures(),
+        folder=study.root,
+        pilot_examples=20_000,
     )
     assert found is not None
     assert found.plans[0][1].n_examples == 20_000

@@ -21,7 +21,7 @@ POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class StatedFigures:
     """What is supposed of a study that has not run; shares of the test sentences.
 
     Parameters
@@ -40,7 +40,7 @@ class Stated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class StudyPower:
     """What the comparisons of a study can find, over new seeds and new examples.
 
     Parameters
@@ -67,7 +67,7 @@ class Outlook:
         machine.
     """
 
-    stated: Stated | None
+    stated: StatedFigures | None
     pilot_seeds: int
     plans: tuple[tuple[str, Plan], ...]
     n_comparisons: int
@@ -79,16 +79,16 @@ class Outlook:
     mixed: tuple[tuple[str, str], ...]
 
 
-def outlook(
+def study_power(
     plan: AnalysisPlan,
     *,
     arms: Sequence[str],
     n_seeds: int,
     n_examples: int | None,
-    stated: Stated,
+    stated: StatedFigures,
     folder: Path | None = None,
     pilot_examples: int | None = None,
-) -> Outlook | None:
+) -> StudyPower | None:
     """Say what a study can find.
 
     Parameters
@@ -110,7 +110,7 @@ def outlook(
 
     Returns
     -------
-    Outlook or None
+    StudyPower or None
         None where nothing can be said: one seed, one arm, test examples that are not known, or another metric than
         accuracy before a pilot.
 
@@ -129,7 +129,7 @@ def outlook(
         costs = {arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in pilot.complete_seeds()]) for arm in pilot.arms}
         plans = _from_pilot(pilot, plan, pairs, costs, n_seeds=n_seeds, n_examples=pilot_examples, alpha=alone)
         if plans:
-            return Outlook(
+            return StudyPower(
                 stated=None,
                 pilot_seeds=len(pilot.complete_seeds()),
                 plans=plans,
@@ -144,7 +144,7 @@ def outlook(
     if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
         return None
     supposed = _from_stated(stated, plan, n_seeds=n_seeds, n_examples=n_examples, alpha=alone)
-    return Outlook(
+    return StudyPower(
         stated=stated,
         pilot_seeds=0,
         plans=(("any comparison", supposed),),
@@ -158,13 +158,13 @@ def outlook(
     )
 
 
-def _one_run_power(stated: Stated, plan: AnalysisPlan, n_examples: int) -> float:
+def _one_run_power(stated: StatedFigures, plan: AnalysisPlan, n_examples: int) -> float:
     if plan.margin > stated.discordance:
         return math.nan
     return mcnemar_power(plan.margin, stated.discordance, n_examples, alpha=plan.alpha)
 
 
-def _from_stated(stated: Stated, plan: AnalysisPlan, *, n_seeds: int, n_examples: int, alpha: float) -> Plan:
+def _from_stated(stated: StatedFigures, plan: AnalysisPlan, *, n_seeds: int, n_examples: int, alpha: float) -> Plan:
     # No accuracy varies more than this, and the upper end of the range stops there.
     most = max(math.sqrt(max(stated.rerun_discordance, 0.0) / 2), stated.seed_sd)
     try:

@@ -17,8 +17,8 @@ from analysis.methods.outperforming import OutperformingResult, probability_of_o
 from analysis.methods.permutation import SignFlipResult, sign_flip
 from analysis.metrics.scores import METRICS
 from analysis.records.outcomes import Outcomes, Trial, named_trials
+from analysis.study.looks import Look
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
-from analysis.study.schedule import Look
 
 Scores = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ _NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Battery:
+class ComparisonTests:
     """What every test says about one comparison.
 
     Parameters
@@ -71,7 +71,7 @@ def lost_trials(
     ]
 
 
-def undefined_runs(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
+def undefined_trials(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
     """Name the runs without a score, such as ``lora seed 3, full seed 0``; empty where every run has one.
 
     Parameters
@@ -104,7 +104,7 @@ def _refusal(
         return named_trials(lost)
     if not seeds:
         return "no seed with which every arm finished" + (" yet" if waiting else "")
-    undefined = undefined_runs({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds)
+    undefined = undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds)
     if not undefined:
         return ""
     empty = [name for label, name in enumerate(outcomes.manifest.data.classes) if not np.any(outcomes.labels == label)]
@@ -112,7 +112,7 @@ def _refusal(
     return f"{METRICS[plan.metric].title} is undefined: {undefined}{why}"
 
 
-def examine(
+def run_tests(
     outcomes: Outcomes,
     plan: AnalysisPlan,
     pair: Comparison,
@@ -123,7 +123,7 @@ def examine(
     waiting: Sequence[int],
     look: Look | None,
     rng: np.random.Generator,
-) -> Battery:
+) -> ComparisonTests:
     """Make every test of one comparison.
 
     Parameters
@@ -146,14 +146,14 @@ def examine(
         For a permutation test that cannot count every rearrangement.
     """
     if look is not None and not look.number:
-        return Battery(comparison=pair, refusal=f"the first look is at {look.looks[0]} seeds")
+        return ComparisonTests(comparison=pair, refusal=f"the first look is at {look.looks[0]} seeds")
     refusal = _refusal(outcomes, plan, pair, scores, seeds, waiting)
     if refusal:
-        return Battery(comparison=pair, refusal=refusal)
+        return ComparisonTests(comparison=pair, refusal=refusal)
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]
     result = crossed_test(treatment, baseline, paired=True)
     same = tost(result.estimate, result.standard_error, result.df, margin=plan.margin)
-    honest = honest_p_values(result, treatment, baseline, margin=plan.margin, look=look, seeds=seeds)
+    honest = sequential_p_values(result, treatment, baseline, margin=plan.margin, look=look, seeds=seeds)
     right_t, right_b = right[pair.treatment], right[pair.baseline]
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
@@ -161,7 +161,7 @@ def examine(
         flip = sign_flip(right_t.sum(axis=1), right_b.sum(axis=1), n_examples=outcomes.n_examples)
     else:
         flip = sign_flip(means[0], means[1], rng=rng)
-    return Battery(
+    return ComparisonTests(
         comparison=pair,
         refusal="",
         result=result,
@@ -174,7 +174,7 @@ def examine(
     )
 
 
-def honest_p_values(
+def sequential_p_values(
     result: CrossedResult,
     treatment: Scores,
     baseline: Scores,

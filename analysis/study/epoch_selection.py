@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.methods.over_seeds import paired_t
-from analysis.records.outcomes import Outcomes, Reading
-from analysis.study.comparisons import ComparisonReport
+from analysis.records.outcomes import EpochChoice, Outcomes
+from analysis.study.comparisons import ComparisonResult
 
 _NAN = float("nan")
 
@@ -107,7 +107,7 @@ def selection_lift(
     selection = outcomes.manifest.selection_of(arm)
     if n_epochs < 2:
         return None
-    last, best = (_accuracies(outcomes, arm, seeds, reading) for reading in ("last", "best on test"))
+    last, best = (_accuracies(outcomes, arm, seeds, epoch_choice) for epoch_choice in ("last", "best on test"))
     lift = paired_t(best, last)
     return SelectionLift(
         arm=arm,
@@ -125,7 +125,7 @@ def selection_lift(
     )
 
 
-def gap_by_selection(outcomes: Outcomes, comparison: ComparisonReport) -> GapBySelection | None:
+def gap_by_selection(outcomes: Outcomes, comparison: ComparisonResult) -> GapBySelection | None:
     """Return a comparison's gap at each choice of the epoch; None where there was no test or no choice.
 
     Parameters
@@ -139,8 +139,8 @@ def gap_by_selection(outcomes: Outcomes, comparison: ComparisonReport) -> GapByS
     if comparison.result is None or all(len(outcomes.trials[arm, seed].epochs) < 2 for arm in arms for seed in seeds):
         return None
 
-    def gap(reading: Reading) -> float:
-        treatment, baseline = (_accuracies(outcomes, arm, seeds, reading).mean() for arm in arms)
+    def gap(epoch_choice: EpochChoice) -> float:
+        treatment, baseline = (_accuracies(outcomes, arm, seeds, epoch_choice).mean() for arm in arms)
         return float(treatment - baseline)
 
     treatment, baseline = (_holdout(outcomes, arm, seeds) for arm in arms)
@@ -155,8 +155,8 @@ def gap_by_selection(outcomes: Outcomes, comparison: ComparisonReport) -> GapByS
     )
 
 
-def _accuracies(outcomes: Outcomes, arm: str, seeds: Sequence[int], reading: Reading) -> NDArray[np.float64]:
-    return np.asarray(outcomes.scores(arm, seeds=seeds, reading=reading).mean(axis=1))
+def _accuracies(outcomes: Outcomes, arm: str, seeds: Sequence[int], epoch_choice: EpochChoice) -> NDArray[np.float64]:
+    return np.asarray(outcomes.scores(arm, seeds=seeds, epoch_choice=epoch_choice).mean(axis=1))
 
 
 def _holdout(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:

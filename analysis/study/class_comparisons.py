@@ -14,9 +14,9 @@ from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.multiplicity import joint_step_down
 from analysis.metrics.influence import confusion_metric, confusion_scores
 from analysis.records.outcomes import Outcomes
-from analysis.study.battery import honest_p_values, undefined_runs
-from analysis.study.comparisons import ComparisonReport, interval_at
-from analysis.study.schedule import Look
+from analysis.study.comparison_tests import sequential_p_values, undefined_trials
+from analysis.study.comparisons import ComparisonResult, interval_at
+from analysis.study.looks import Look
 from analysis.study.verdict import Verdict, decide
 
 Measure = Literal["precision", "recall"]
@@ -76,7 +76,7 @@ class ClassComparison:
 
 def compare_classes(
     outcomes: Outcomes,
-    comparisons: Sequence[ComparisonReport],
+    comparisons: Sequence[ComparisonResult],
     *,
     margin: float,
     alpha: float,
@@ -118,7 +118,7 @@ def compare_classes(
     confidence = 1 - (look.level(alpha) if look is not None else alpha)
     open_ones = [_tested(outcomes, one, label, measure, tables, confidence=confidence) for one, label, measure in rows]
     raw = [
-        honest_p_values(
+        sequential_p_values(
             one.result,
             tables[one.treatment][label, measure],
             tables[one.baseline][label, measure],
@@ -161,7 +161,7 @@ def _scores(
 
 def _tested(
     outcomes: Outcomes,
-    one: ComparisonReport,
+    one: ComparisonResult,
     label: int,
     measure: Measure,
     tables: Mapping[str, Mapping[tuple[int, Measure], NDArray[np.float64]]],
@@ -173,7 +173,7 @@ def _tested(
     result = None
     if not treatment.shape[1]:
         reason = "the test split has no example of this class"
-    elif never := undefined_runs({one.treatment: treatment, one.baseline: baseline}, one.seeds):
+    elif never := undefined_trials({one.treatment: treatment, one.baseline: baseline}, one.seeds):
         reason = f"never predicted: {never}"
     else:
         result = crossed_test(treatment, baseline, paired=True)

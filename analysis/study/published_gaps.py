@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.records.format import Manifest
-from analysis.study.claims import Claim
-from analysis.study.comparisons import ComparisonReport
+from analysis.study.claims_block import Claim
+from analysis.study.comparisons import ComparisonResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimCheck:
+class PublishedGap:
     """One published gap, held against the study's own.
 
     Parameters
@@ -56,9 +56,9 @@ class ClaimCheck:
     reading: str
 
 
-def check_claims(
-    claims: Sequence[Claim], manifest: Manifest, comparisons: Sequence[ComparisonReport], *, metric: str
-) -> tuple[ClaimCheck, ...]:
+def compare_published_gaps(
+    claims: Sequence[Claim], manifest: Manifest, comparisons: Sequence[ComparisonResult], *, metric: str
+) -> tuple[PublishedGap, ...]:
     """Hold every claim against the comparisons of the study.
 
     Parameters
@@ -101,7 +101,7 @@ def _why_context(claim: Claim, manifest: Manifest) -> str:
     return "; ".join(reasons)
 
 
-def _check(claim: Claim, pair: ComparisonReport, why_context: str) -> ClaimCheck:
+def _check(claim: Claim, pair: ComparisonResult, why_context: str) -> PublishedGap:
     treatment, baseline = claim.accuracy[pair.treatment], claim.accuracy[pair.baseline]
     gap, half_width = (
         float(part) for part in (treatment.value - baseline.value, treatment.half_width + baseline.half_width)
@@ -109,7 +109,7 @@ def _check(claim: Claim, pair: ComparisonReport, why_context: str) -> ClaimCheck
     decided = not why_context and pair.result is not None
     low, high = pair.interval if decided else (math.nan, math.nan)
     inside = gap + half_width >= low and gap - half_width <= high if decided and not math.isnan(low) else None
-    return ClaimCheck(
+    return PublishedGap(
         source=claim.source,
         kind="context" if why_context else "check",
         treatment=pair.treatment,
@@ -126,7 +126,7 @@ def _check(claim: Claim, pair: ComparisonReport, why_context: str) -> ClaimCheck
     )
 
 
-def _reading(pair: ComparisonReport, *, gap: float, half_width: float, inside: bool | None) -> str:
+def _reading(pair: ComparisonResult, *, gap: float, half_width: float, inside: bool | None) -> str:
     verdict = pair.verdict
     where = "" if inside is None else f"; the published gap lies {'inside' if inside else 'outside'} the interval"
     if not verdict.asked:
@@ -142,8 +142,8 @@ def _reading(pair: ComparisonReport, *, gap: float, half_width: float, inside: b
     return f"{direction}, real{size}{where}"
 
 
-def _without_a_pair(claim: Claim) -> ClaimCheck:
-    return ClaimCheck(
+def _without_a_pair(claim: Claim) -> PublishedGap:
+    return PublishedGap(
         source=claim.source,
         kind="context",
         treatment="",

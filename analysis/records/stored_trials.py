@@ -15,8 +15,8 @@ import numpy as np
 
 from analysis.errors import FormatError, RecordError
 from analysis.records.format import Cell, Record
+from analysis.records.json_files import read_record
 from analysis.records.predictions import Predictions, read_predictions
-from analysis.records.reading import read_record
 
 Status = Literal["finished", "diverged", "failed", "interrupted", "unreadable", "not run"]
 

@@ -17,7 +17,7 @@ from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
 from analysis.methods.multiplicity import joint_step_down
 from analysis.records.loading import load
-from analysis.study.by_class import MEASURES, ClassComparison
+from analysis.study.class_comparisons import MEASURES, ClassComparison
 from analysis.study.report import StudyReport, analyze
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from analysis.records.format import Record
 from analysis.records.outcomes import Outcomes, Trial, named_trials
-from analysis.study.battery import lost_trials
 from analysis.study.caveat import Caveat
+from analysis.study.comparison_tests import lost_trials
 from analysis.study.conditions import conditions
 from analysis.study.history import history_caveats
 from analysis.study.plan import AnalysisPlan
