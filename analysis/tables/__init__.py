@@ -23,7 +23,7 @@ def build(report: StudyReport) -> tuple[Table, ...]:
     Parameters
     ----------
     report
-        What `analysis.report.analyze` returns.
+        What `analysis.study.report.analyze` returns.
     """
     line = _footer(report)
     compared = bool(report.comparisons)
@@ -51,7 +51,7 @@ def markdown(report: StudyReport) -> str:
     Parameters
     ----------
     report
-        What `analysis.report.analyze` returns.
+        What `analysis.study.report.analyze` returns.
     """
     return as_markdown.render(*_heading(report), build(report))
 
@@ -62,7 +62,7 @@ def latex(report: StudyReport) -> str:
     Parameters
     ----------
     report
-        What `analysis.report.analyze` returns.
+        What `analysis.study.report.analyze` returns.
     """
     return as_latex.render(*_heading(report), build(report))
 
@@ -73,7 +73,7 @@ def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableTyp
     Parameters
     ----------
     report
-        What `analysis.report.analyze` returns.
+        What `analysis.study.report.analyze` returns.
     details
         Whether to add the tables that are for checking an answer: the tests one by one, all intervals, the
         variance components, the provenance.
