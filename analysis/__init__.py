@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
     from analysis.power.sizes import detectable_gap_at, power_at, standard_error_at
     from analysis.published.audit import Audit, audit
-    from analysis.published.file import ClaimsFile, parse_claims_file, read_claims
+    from analysis.published.claims_file import ClaimsFile, parse_claims_file, read_claims
     from analysis.records.loading import load
     from analysis.records.outcomes import Outcomes
     from analysis.study.plan import AnalysisPlan, Comparison, check_plan, parse_plan
@@ -168,7 +168,7 @@ _HOMES = {
     "methods.bootstrap_metric": ("multi_bootstrap_metric",),
     "metrics.calibration_error": ("CalibrationError", "brier_scores", "expected_calibration_error", "log_loss_scores"),
     "published.audit": ("Audit", "audit"),
-    "published.file": ("ClaimsFile", "parse_claims_file", "read_claims"),
+    "published.claims_file": ("ClaimsFile", "parse_claims_file", "read_claims"),
     "methods.clusters": ("cluster_scores",),
     "metrics.consistency": ("Churn", "Consistency", "churn"),
     "methods.crossed": ("CrossedResult", "VarianceComponents", "crossed_test"),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from analysis.published.audit import audit
-from analysis.published.file import read_claims
+from analysis.published.claims_file import read_claims
 from harness import cli
 
 ROOT = Path(__file__).resolve().parents[1]

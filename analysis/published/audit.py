@@ -9,10 +9,11 @@ from typing import Any
 from analysis.errors import AnalysisError
 from analysis.jsonable import jsonable
 from analysis.problems import near
-from analysis.published.file import ClaimsFile, Report
+from analysis.published.claims_file import ClaimsFile
+from analysis.published.figure_checks import matrix_rows
 from analysis.published.lift import EpochScatter, epoch_scatter
 from analysis.published.pairs import PairAudit, judge_pair
-from analysis.published.readings import matrix_rows
+from analysis.published.published_report import PublishedReport
 from analysis.published.reversals import Reversal, reversals
 from analysis.published.systems import SystemAudit, judge_system
 from analysis.records.outcomes import Outcomes
@@ -35,7 +36,7 @@ class ReportAudit:
         In the order of the table.
     """
 
-    report: Report
+    report: PublishedReport
     scatter: EpochScatter
     systems: tuple[SystemAudit, ...]
     pairs: tuple[PairAudit, ...]
@@ -88,7 +89,7 @@ def audit(claims: ClaimsFile, *, own: Outcomes | None = None, alpha: float = 0.0
 
     Examples
     --------
-    >>> from analysis.published.file import parse_claims_file
+    >>> from analysis.published.claims_file import parse_claims_file
     >>> found = audit(parse_claims_file({
     ...     "source": "table 2", "n": "872", "systems": {"full": {"accuracy": "0.883"}, "lora": {"accuracy": "0.862"}},
     ... }))
@@ -137,7 +138,9 @@ def _without_matrices(claims: ClaimsFile) -> dict[tuple[str, str], str]:
     return without
 
 
-def _report(report: Report, own: Outcomes | None, alpha: float, without: Mapping[tuple[str, str], str]) -> ReportAudit:
+def _report(
+    report: PublishedReport, own: Outcomes | None, alpha: float, without: Mapping[tuple[str, str], str]
+) -> ReportAudit:
     logs = [[float(f.value) for f in system.log.accuracy] for system in report.systems.values() if system.log]
     scatter = epoch_scatter(logs, n=report.n)
     systems = tuple(

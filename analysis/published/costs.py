@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from analysis.published.architectures import known_model, sequence_classifier_parameters
-from analysis.published.figures import Figure
+from analysis.published.claims_tuning import Tuning
+from analysis.published.printed_figures import PrintedFigure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +59,12 @@ class ParameterCheck:
     agrees: bool
 
 
-def time_saved(treatment: Figure, baseline: Figure, claimed: Figure | None) -> Recomputed:
+def time_saved(treatment: PrintedFigure, baseline: PrintedFigure, claimed: PrintedFigure | None) -> Recomputed:
     """Recompute the share of the baseline's time that the treatment saves.
 
     Examples
     --------
-    >>> from analysis.published.figures import read_share, read_time
+    >>> from analysis.published.printed_figures import read_share, read_time
     >>> found = time_saved(read_time("14 min 48 s"), read_time("22 min 51 s"), read_share("35%"))
     >>> f"{found.value:.3f}", found.agrees
     ('0.352', True)
@@ -78,12 +78,12 @@ def time_saved(treatment: Figure, baseline: Figure, claimed: Figure | None) -> R
     )
 
 
-def speedup(treatment: Figure, baseline: Figure, claimed: Figure | None) -> Recomputed:
+def speedup(treatment: PrintedFigure, baseline: PrintedFigure, claimed: PrintedFigure | None) -> Recomputed:
     """Recompute how many times as fast the treatment is.
 
     Examples
     --------
-    >>> from analysis.published.figures import read_time
+    >>> from analysis.published.printed_figures import read_time
     >>> round(speedup(read_time("14 min 48 s"), read_time("22 min 51 s"), None).value, 2)
     1.54
     """
@@ -96,7 +96,7 @@ def speedup(treatment: Figure, baseline: Figure, claimed: Figure | None) -> Reco
     )
 
 
-def trainable_share(trainable: Figure, total: Figure, claimed: Figure | None) -> Recomputed:
+def trainable_share(trainable: PrintedFigure, total: PrintedFigure, claimed: PrintedFigure | None) -> Recomputed:
     """Recompute the share of a model's parameters that is trained."""
     return _recomputed(
         "trainable share",
@@ -107,7 +107,7 @@ def trainable_share(trainable: Figure, total: Figure, claimed: Figure | None) ->
     )
 
 
-def not_recomputed(what: str, claimed: Figure) -> Recomputed:
+def not_recomputed(what: str, claimed: PrintedFigure) -> Recomputed:
     """Return a claim that the printed figures do not let anybody check."""
     return Recomputed(what=what, value=math.nan, low=math.nan, high=math.nan, claimed=claimed.printed, agrees=None)
 
@@ -116,9 +116,9 @@ def check_parameters(
     model: str | None,
     *,
     classes: int | None,
-    tuning: tuple[str, int, Sequence[str]] | None,
-    trainable: Figure | None,
-    total: Figure | None,
+    tuning: Tuning | None,
+    trainable: PrintedFigure | None,
+    total: PrintedFigure | None,
 ) -> tuple[ParameterCheck, ...]:
     """Hold printed numbers of parameters against the architecture's, where it is known.
 
@@ -129,8 +129,7 @@ def check_parameters(
     classes
         Of the classification head.
     tuning
-        What is trained: ``("all", 0, ())``, ``("freeze", layers, ())`` or ``("lora", rank, target modules)``; None
-        where it is not known.
+        What is trained; None where it is not known.
     trainable, total
         As printed.
 
@@ -148,13 +147,12 @@ def check_parameters(
         return ()
     if model is None or known_model(model) is None or classes is None or classes < 2 or tuning is None:
         return ()
-    kind, number, modules = tuning
     expected = sequence_classifier_parameters(
         model,
         classes=classes,
-        lora_rank=number if kind == "lora" else None,
-        target_modules=modules,
-        frozen_layers=number if kind == "freeze" else None,
+        lora_rank=tuning.lora.r if tuning.lora is not None else None,
+        target_modules=tuning.lora.target_modules if tuning.lora is not None else (),
+        frozen_layers=tuning.freeze.layers if tuning.freeze is not None else None,
     )
     if expected is None:
         return ()
@@ -166,7 +164,7 @@ def check_parameters(
     )
 
 
-def _recomputed(what: str, value: Fraction, low: Fraction, high: Fraction, claimed: Figure | None) -> Recomputed:
+def _recomputed(what: str, value: Fraction, low: Fraction, high: Fraction, claimed: PrintedFigure | None) -> Recomputed:
     return Recomputed(
         what=what,
         value=float(value),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.published.figures import Figure
+from analysis.published.printed_figures import PrintedFigure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Counts:
         return self.low if self.low == self.high else None
 
 
-def right_answers(figure: Figure, *, n: int, runs: int = 1) -> Counts:
+def right_answers(figure: PrintedFigure, *, n: int, runs: int = 1) -> Counts:
     """Find the numbers of right answers behind a printed accuracy (the GRIM check).
 
     A number that lies exactly between two figures may have been rounded to either: half up, half to even, and
@@ -72,7 +72,7 @@ def right_answers(figure: Figure, *, n: int, runs: int = 1) -> Counts:
 
     Examples
     --------
-    >>> from analysis.published.figures import read_share
+    >>> from analysis.published.printed_figures import read_share
     >>> counts = right_answers(read_share("90.71%"), n=872)
     >>> counts.only, round(counts.strength, 2)
     (791, 0.91)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,23 @@ LISTED = 12
 _DOUBTFUL = 1e-12
 
 _NO_RANGE = (math.nan, math.nan)
+
+
+class Matrix(NamedTuple):
+    """A confusion matrix of two classes: TP, FN, FP, TN where class 0 is the positive one.
+
+    Parameters
+    ----------
+    right_0, wrong_0 : int
+        Examples of class 0 that are classified right and wrong.
+    wrong_1, right_1 : int
+        Examples of class 1 that are classified wrong and right.
+    """
+
+    right_0: int
+    wrong_0: int
+    wrong_1: int
+    right_1: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +70,7 @@ class Matrices:
     count
         How many there are; 0 where the figures contradict each other.
     listed
-        Each as right answers of class 0, wrong ones of class 0, wrong ones of class 1, right ones of class 1 (TP, FN,
-        FP, TN where class 0 is the positive one); empty where there are more than `LISTED`.
+        Each of them; empty where there are more than `LISTED`.
     precision, recall, f1
         By class the least and the greatest value over all of them; NaN where there are none, or where a class that is
         never predicted has no precision.
@@ -63,7 +79,7 @@ class Matrices:
     """
 
     count: int
-    listed: tuple[tuple[int, int, int, int], ...]
+    listed: tuple[Matrix, ...]
     precision: tuple[tuple[float, float], ...]
     recall: tuple[tuple[float, float], ...]
     f1: tuple[tuple[float, float], ...]
@@ -93,14 +109,14 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
 
     Examples
     --------
-    >>> from analysis.published.figures import read_share
+    >>> from analysis.published.printed_figures import read_share
     >>> accuracy, f1 = read_share("0.883"), read_share("0.8866666666666667")
     >>> found = fitting_matrices((444, 428), [
     ...     Bound(measure="accuracy", of=0, low=accuracy.low, high=accuracy.high),
     ...     Bound(measure="f1", of=0, low=f1.low, high=f1.high),
     ... ])
     >>> found.listed
-    ((399, 45, 57, 371),)
+    (Matrix(right_0=399, wrong_0=45, wrong_1=57, right_1=371),)
     """
     if min(class_counts) < 1:
         raise ValueError(f"need at least one example of each class, got {class_counts}")
@@ -237,7 +253,7 @@ def _described(
         return Matrices(count=0, listed=(), precision=none, recall=none, f1=none, macro_f1=_NO_RANGE)
     listed = (
         tuple(
-            (int(right), size - int(right), other - b, b)
+            Matrix(int(right), size - int(right), other - b, b)
             for right, first, last in zip(a, low, high, strict=True)
             for b in range(int(first), int(last) + 1)
         )

@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.methods.mcnemar import binomial_p
 from analysis.methods.proportions import GapInterval, newcombe_interval, tango_interval
 
-Outcome = Literal["cannot be significant", "significant whatever the overlap", "undetermined without predictions"]
+OverlapOutcome = Literal[
+    "cannot be significant", "significant whatever the overlap", "undetermined without predictions"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Overlaps:
     p_mid: tuple[float, float]
     significant_up_to: int | None
     significant_up_to_mid: int | None
-    outcome: Outcome
+    outcome: OverlapOutcome
     at_least: tuple[GapInterval, GapInterval]
     at_most: tuple[GapInterval, GapInterval]
     generalizes_to: str = "examples"
@@ -217,7 +219,7 @@ def _significant_up_to(
     return max(answers)
 
 
-def _outcome(p_exact: tuple[float, float], alpha: float) -> Outcome:
+def _outcome(p_exact: tuple[float, float], alpha: float) -> OverlapOutcome:
     if p_exact[0] > alpha:
         return "cannot be significant"
     return "significant whatever the overlap" if p_exact[1] <= alpha else "undetermined without predictions"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.published.against_seeds import SeedsReading, against_seeds
-from analysis.published.blocks import Pair, System
+from analysis.published.claims_schema import Pair, System
 from analysis.published.costs import Recomputed, not_recomputed, speedup, time_saved
-from analysis.published.file import Report
 from analysis.published.lift import EpochScatter, chance_of_selected_gap
 from analysis.published.overlaps import Overlaps, overlaps
+from analysis.published.published_report import PublishedReport
 from analysis.published.rerun import Rerun, rerun
+from analysis.published.seed_scatter import SeedScatterCheck, check_seed_scatter
 from analysis.published.seeds import WelchResult, welch
 from analysis.published.systems import SIMULATION_SEED, SystemAudit
 from analysis.records.outcomes import Outcomes
@@ -86,7 +86,7 @@ class PairAudit:
     gap: float
     overlaps: Overlaps | None
     reason: str
-    seeds: tuple[SeedsReading, ...]
+    seeds: tuple[SeedScatterCheck, ...]
     welch: WelchResult | None
     selected: SelectedGap | None
     costs: tuple[Recomputed, ...]
@@ -101,7 +101,7 @@ class PairAudit:
 
 def judge_pair(
     pair: Pair,
-    report: Report,
+    report: PublishedReport,
     systems: Mapping[str, SystemAudit],
     scatter: EpochScatter,
     own: Outcomes | None,
@@ -150,7 +150,7 @@ def judge_pair(
         gap=gap,
         overlaps=found,
         reason=reason,
-        seeds=against_seeds(pair, report, gap, found, measured, alpha) if possible else (),
+        seeds=check_seed_scatter(pair, report, gap, found, measured, alpha) if possible else (),
         welch=tested,
         selected=selected,
         costs=_costs(pair, treatment, baseline),
@@ -160,7 +160,7 @@ def judge_pair(
 
 
 def _overlaps(
-    pair: Pair, report: Report, systems: Mapping[str, SystemAudit], alpha: float
+    pair: Pair, report: PublishedReport, systems: Mapping[str, SystemAudit], alpha: float
 ) -> tuple[Overlaps | None, str]:
     """Return McNemar's test over every overlap, or why it cannot be made."""
     audited = [systems[name] for name in pair.sides]
@@ -178,7 +178,7 @@ def _overlaps(
     matrices = [one.matrix for one in audited if one.matrix is not None]
     by_class = []
     if len(matrices) == 2:
-        right = zip(*([matrix[0], matrix[3]] for matrix in matrices), strict=True)
+        right = zip(*([matrix.right_0, matrix.right_1] for matrix in matrices), strict=True)
         by_class = [(*both, size) for both, size in zip(right, report.classes.values(), strict=True)]
     return overlaps(treatment, baseline, n=report.n, by_class=by_class, alpha=alpha), ""
 
@@ -186,7 +186,7 @@ def _overlaps(
 def _right(audited: SystemAudit) -> tuple[int, int]:
     """Return the right answers that the printed figures allow, and the log where it agrees."""
     if audited.matrix is not None:
-        return (audited.matrix[0] + audited.matrix[3],) * 2
+        return (audited.matrix.right_0 + audited.matrix.right_1,) * 2
     known = [audited.readings[0].counts]
     if audited.kept_epoch is not None:
         known.append(audited.readings[audited.kept_epoch].counts)
@@ -198,7 +198,7 @@ def _right(audited: SystemAudit) -> tuple[int, int]:
 def _selected(
     treatment: System,
     baseline: System,
-    report: Report,
+    report: PublishedReport,
     systems: Mapping[str, SystemAudit],
     pair: Pair,
     gap: float,
@@ -231,7 +231,7 @@ def _costs(pair: Pair, treatment: System, baseline: System) -> tuple[Recomputed,
     )
 
 
-def _mismatches(pair: Pair, report: Report, systems: Mapping[str, SystemAudit]) -> tuple[str, ...]:
+def _mismatches(pair: Pair, report: PublishedReport, systems: Mapping[str, SystemAudit]) -> tuple[str, ...]:
     """Say which printed figures are of different epochs, and how they compare at the same one."""
     treatment, baseline = (report.systems[name] for name in pair.sides)
     kept = [systems[name].kept_epoch for name in pair.sides]
@@ -259,7 +259,9 @@ def _at_the_same_epochs(treatment: System, baseline: System) -> str:
     return f"; at the same epochs they are {named}"
 
 
-def _rerun(pair: Pair, report: Report, own: Outcomes | None, published: Overlaps | None, alpha: float) -> Rerun | None:
+def _rerun(
+    pair: Pair, report: PublishedReport, own: Outcomes | None, published: Overlaps | None, alpha: float
+) -> Rerun | None:
     arms = report.arms(pair)
     if own is None or not set(arms) <= set(own.arms):
         return None

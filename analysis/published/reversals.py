@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from analysis.published.blocks import System
+from analysis.published.claims_schema import System
 from analysis.published.counts import right_answers
-from analysis.published.figures import Figure
-from analysis.published.file import Report
+from analysis.published.printed_figures import PrintedFigure
+from analysis.published.published_report import PublishedReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Reversal:
     settings: tuple[SettingThatDiffers, ...]
 
 
-def reversals(reports: Sequence[Report]) -> tuple[Reversal, ...]:
+def reversals(reports: Sequence[PublishedReport]) -> tuple[Reversal, ...]:
     """Find every pair that is reported with opposite signs, beyond what rounding could do.
 
     Parameters
@@ -87,13 +87,13 @@ def reversals(reports: Sequence[Report]) -> tuple[Reversal, ...]:
         The reports of one claims file. Those about one model, one data set and as many test examples are held against
         each other.
     """
-    alike: dict[tuple[str | None, str | None, int], list[Report]] = {}
+    alike: dict[tuple[str | None, str | None, int], list[PublishedReport]] = {}
     for report in reports:
         alike.setdefault((report.model, report.data, report.n), []).append(report)
     return tuple(one for group in alike.values() for one in _among(group))
 
 
-def _among(reports: Sequence[Report]) -> list[Reversal]:
+def _among(reports: Sequence[PublishedReport]) -> list[Reversal]:
     names = dict.fromkeys(name for report in reports for name in report.systems)
     found = []
     for baseline, treatment in combinations(names, 2):
@@ -112,7 +112,7 @@ def _among(reports: Sequence[Report]) -> list[Reversal]:
     return found
 
 
-def _occurrence(report: Report, treatment: str, baseline: str) -> Occurrence | None:
+def _occurrence(report: PublishedReport, treatment: str, baseline: str) -> Occurrence | None:
     one, other = report.systems[treatment].score, report.systems[baseline].score
     if one is None or other is None:
         return None
@@ -127,7 +127,7 @@ def _occurrence(report: Report, treatment: str, baseline: str) -> Occurrence | N
     )
 
 
-def _share(figure: Figure, report: Report, name: str) -> float:
+def _share(figure: PrintedFigure, report: PublishedReport, name: str) -> float:
     """Return the accuracy behind a figure where a single number of right answers is, else the figure itself."""
     counts = right_answers(figure, n=report.n, runs=report.systems[name].runs)
     return float(figure.value) if counts.only is None else counts.only / (counts.n * counts.runs)

@@ -12,7 +12,7 @@ from scipy import special
 from analysis.methods.variance import VarianceComponents
 from analysis.power.planning import stated_components
 from analysis.power.settling import examples_needed, seeds_needed, shortfall
-from analysis.published.figures import Figure
+from analysis.published.printed_figures import PrintedFigure
 
 POWER = 0.8
 
@@ -218,8 +218,8 @@ def of_sample(runs: int, ddof: int | None) -> tuple[float, float]:
 
 
 def welch(
-    treatment: tuple[Figure, Figure],
-    baseline: tuple[Figure, Figure],
+    treatment: tuple[PrintedFigure, PrintedFigure],
+    baseline: tuple[PrintedFigure, PrintedFigure],
     *,
     runs: tuple[int, int],
     ddof: tuple[int | None, int | None] = (None, None),
@@ -276,7 +276,7 @@ def welch(
 
 
 def _squared_errors(
-    treatment: Figure, baseline: Figure, runs: tuple[int, int], ddof: tuple[int | None, int | None]
+    treatment: PrintedFigure, baseline: PrintedFigure, runs: tuple[int, int], ddof: tuple[int | None, int | None]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return squared standard errors of both means over all that their SDs leave open: their rounding, and `ddof`.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.published.architectures import known_model
-from analysis.published.blocks import System
+from analysis.published.claims_schema import System
 from analysis.published.costs import ParameterCheck, Recomputed, check_parameters, trainable_share
-from analysis.published.file import Report
+from analysis.published.figure_checks import FigureCheck, check_figures, departures, joint_matrix, kept_epoch
 from analysis.published.lift import EpochScatter, expected_lift
-from analysis.published.readings import Reading, departures, joint_matrix, kept_epoch, readings
+from analysis.published.matrices import Matrix
+from analysis.published.published_report import PublishedReport
 
 # What is simulated follows from the claims alone: the same file gives the same audit.
 SIMULATION_SEED = 0
@@ -50,9 +50,9 @@ class SystemAudit:
 
     name: str
     runs: int
-    readings: tuple[Reading, ...]
+    readings: tuple[FigureCheck, ...]
     kept_epoch: int | None
-    matrix: tuple[int, int, int, int] | None
+    matrix: Matrix | None
     departures: tuple[str, ...]
     lift: float | None
     matrices_reason: str
@@ -62,7 +62,7 @@ class SystemAudit:
 
 
 def judge_system(
-    name: str, system: System, report: Report, scatter: EpochScatter, *, matrices_reason: str = ""
+    name: str, system: System, report: PublishedReport, scatter: EpochScatter, *, matrices_reason: str = ""
 ) -> SystemAudit:
     """Judge the figures of one system.
 
@@ -82,7 +82,7 @@ def judge_system(
         parameters = check_parameters(
             report.model,
             classes=len(report.classes) or None,
-            tuning=_tuning(system),
+            tuning=system.tuning,
             trainable=system.trainable,
             total=system.parameters,
         )
@@ -99,7 +99,7 @@ def judge_system(
     return SystemAudit(
         name=name,
         runs=system.runs,
-        readings=readings(system, read),
+        readings=check_figures(system, read),
         kept_epoch=kept_epoch(system),
         matrix=joint_matrix(system, read),
         departures=departures(system, read),
@@ -113,11 +113,3 @@ def judge_system(
         parameters=parameters,
         parameters_reason=reason,
     )
-
-
-def _tuning(system: System) -> tuple[str, int, Sequence[str]] | None:
-    if system.tuning is None:
-        return None
-    if system.tuning.lora is not None:
-        return "lora", system.tuning.lora.r, system.tuning.lora.target_modules
-    return ("freeze", system.tuning.freeze.layers, ()) if system.tuning.freeze is not None else ("all", 0, ())

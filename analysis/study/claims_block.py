@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, 
 
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, shown
-from analysis.published.figures import Figure, read_share
+from analysis.published.printed_figures import PrintedFigure, read_share
 
 
 class Claim(BaseModel):
@@ -35,7 +35,7 @@ class Claim(BaseModel):
     model: str = Field(min_length=1)
     data: str | None = None
     n: int = Field(gt=0)
-    accuracy: dict[ArmName, Annotated[InstanceOf[Figure], BeforeValidator(read_share)]] = Field(min_length=1)
+    accuracy: dict[ArmName, Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_share)]] = Field(min_length=1)
 
 
 _ALLOWED = Allowed(

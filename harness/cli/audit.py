@@ -14,7 +14,7 @@ from harness.cli.shared import AsJson, Format, console_for, print_json
 
 if TYPE_CHECKING:
     from analysis.published.audit import Audit
-    from analysis.published.file import ClaimsFile
+    from analysis.published.claims_file import ClaimsFile
 
 
 def audit(
@@ -89,7 +89,7 @@ def audit(
 
 def _claims(what: Sequence[str]) -> ClaimsFile:
     """Read a claims file, with every problem at its line."""
-    from analysis.published.file import read_claims
+    from analysis.published.claims_file import read_claims
 
     if any(Path(one).is_file() for one in what[1:]):
         raise typer.BadParameter("one claims file at a time; several reports stand in one under reports:")
@@ -104,7 +104,7 @@ def _claims(what: Sequence[str]) -> ClaimsFile:
 def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
     """Make claims of figures on the command line, each named as it is written."""
     from analysis.errors import PlanError, Problem
-    from analysis.published.file import parse_claims_file
+    from analysis.published.claims_file import parse_claims_file
 
     if any(Path(figure).is_file() for figure in figures):
         raise typer.BadParameter("is for figures on the command line; a claims file has its own n", param_hint="--n")

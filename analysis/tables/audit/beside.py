@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from analysis.published.architectures import same_model
 from analysis.published.audit import Audit
-from analysis.published.file import Report
 from analysis.published.pairs import PairAudit
+from analysis.published.published_report import PublishedReport
 from analysis.published.rerun import Rerun
 from analysis.tables.audit.rows import Row, ends, pairs, table
 from analysis.tables.digits import percent, points, points_interval, small_p
@@ -62,7 +62,7 @@ def _row(pair: PairAudit, measured: Rerun) -> Row:
     )
 
 
-def _unlike(measured: Sequence[tuple[Report, Rerun]]) -> list[str]:
+def _unlike(measured: Sequence[tuple[PublishedReport, Rerun]]) -> list[str]:
     """Say where a study trained another model, or has another test set, than the report."""
     notes = []
     for report, own in measured:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from analysis.published.against_seeds import SeedsReading
 from analysis.published.audit import Audit
 from analysis.published.overlaps import Overlaps
 from analysis.published.pairs import PairAudit, SelectedGap
+from analysis.published.seed_scatter import SeedScatterCheck
 from analysis.published.seeds import DISCORDANT_OF_ERRORS, POWER, SEEDS_FOR_SENTENCES
 from analysis.tables.audit.rows import Row, ends, named, pairs, table, yes
 from analysis.tables.audit.words import review
@@ -166,7 +166,7 @@ def _supposed(audit: Audit) -> str:
 
 
 def _seeds_row(pair: PairAudit) -> Row:
-    def each(text: Callable[[SeedsReading], str]) -> str:
+    def each(text: Callable[[SeedScatterCheck], str]) -> str:
         texts = [text(one) for one in pair.seeds]
         return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
 

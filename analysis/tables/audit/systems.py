@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from analysis.published.audit import Audit, ReportAudit
 from analysis.published.costs import Recomputed
 from analysis.published.counts import Counts
-from analysis.published.readings import Fit, Reading
+from analysis.published.figure_checks import FigureCheck, MatrixFit
 from analysis.published.reversals import Reversal
 from analysis.published.systems import SystemAudit
 from analysis.tables.audit.rows import Row, ends, named, pairs, recomputed, systems, table, yes
@@ -57,7 +57,7 @@ def counts(audit: Audit) -> Table | None:
     )
 
 
-def _count_row(system: SystemAudit, reading: Reading) -> Row:
+def _count_row(system: SystemAudit, reading: FigureCheck) -> Row:
     found = reading.counts
     return (
         system.name,
@@ -74,13 +74,13 @@ def _right(found: Counts) -> str:
     return ends(whole(found.low), whole(found.high)) if found.possible else "none"
 
 
-def _where(system: SystemAudit, reading: Reading) -> str:
+def _where(system: SystemAudit, reading: FigureCheck) -> str:
     if reading.epoch is None:
         return "printed" if system.runs == 1 else f"mean of {system.runs} runs"
     return f"log, epoch {reading.epoch}{' (kept)' if reading.epoch == system.kept_epoch else ''}"
 
 
-def _how_many(fits: Sequence[Fit]) -> str:
+def _how_many(fits: Sequence[MatrixFit]) -> str:
     texts = [
         f"{whole(fit.matrices.count) if fit.matrices.count else 'none'}{f' if {fit.read_as}' if fit.read_as else ''}"
         for fit in fits
@@ -131,7 +131,7 @@ def every_matrix(audit: Audit) -> Table | None:
     )
 
 
-def _fits(audit: Audit) -> Iterator[tuple[ReportAudit, SystemAudit, Reading, Fit]]:
+def _fits(audit: Audit) -> Iterator[tuple[ReportAudit, SystemAudit, FigureCheck, MatrixFit]]:
     """Go through what fits the printed figures and the kept epoch of the log, each set of figures once."""
     for report, system in systems(audit):
         seen = set()

@@ -9,9 +9,9 @@ from analysis.published.architectures import same_model
 from analysis.published.audit import Audit, ReportAudit
 from analysis.published.costs import Recomputed
 from analysis.published.counts import Counts
-from analysis.published.file import Report
 from analysis.published.overlaps import Overlaps
 from analysis.published.pairs import PairAudit
+from analysis.published.published_report import PublishedReport
 from analysis.published.reversals import Reversal
 from analysis.published.seeds import WelchResult
 from analysis.published.systems import SystemAudit
@@ -46,7 +46,7 @@ def review(audit: Audit, report: ReportAudit, pair: PairAudit) -> str:
     )
 
 
-def _gap(audit: Audit, report: Report, pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
+def _gap(audit: Audit, report: PublishedReport, pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
     found = pair.overlaps
     if pair.welch is not None:
         return [_over_runs(pair.gap, pair.welch, audit.alpha)]
@@ -205,7 +205,7 @@ def _recomputed(one: Recomputed) -> str:
     return f"{one.what}: {one.claimed} is printed, and {recomputed(one)} follows from the printed figures"
 
 
-def _own(report: Report, pair: PairAudit) -> list[str]:
+def _own(report: PublishedReport, pair: PairAudit) -> list[str]:
     own = pair.rerun
     if own is None or math.isnan(own.p_exact[0]):
         return []
@@ -218,7 +218,7 @@ def _own(report: Report, pair: PairAudit) -> list[str]:
     ]
 
 
-def _is_about(one: Reversal, report: Report, pair: PairAudit) -> bool:
+def _is_about(one: Reversal, report: PublishedReport, pair: PairAudit) -> bool:
     about = {one.treatment, one.baseline} == {pair.treatment, pair.baseline}
     return about and report.name in [occurrence.report for occurrence in one.occurrences]
 

@@ -9,7 +9,7 @@ import pytest
 from analysis.figures.discordance import DiscordanceCurve, discordance_curves, draw_discordance
 from analysis.methods.mcnemar import mcnemar_from_counts
 from analysis.published.audit import audit
-from analysis.published.file import parse_claims_file
+from analysis.published.claims_file import parse_claims_file
 
 
 def curves(n: int = 872, **accuracies: str) -> tuple[DiscordanceCurve, ...]:

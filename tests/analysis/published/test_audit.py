@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from analysis import tables as study_tables
 from analysis.errors import AnalysisError
 from analysis.published.audit import Audit, audit
-from analysis.published.file import parse_claims_file
+from analysis.published.claims_file import parse_claims_file
 from analysis.published.pairs import PairAudit
 from analysis.published.seeds import chance_of_gap
 from analysis.published.systems import SystemAudit

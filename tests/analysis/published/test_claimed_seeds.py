@@ -16,7 +16,7 @@ from analysis.methods.crossed import crossed_test
 from analysis.methods.variance import VarianceComponents
 from analysis.power.settling import examples_needed, seeds_needed, shortfall
 from analysis.power.sizes import power_at
-from analysis.published.figures import Figure, read_share
+from analysis.published.printed_figures import PrintedFigure, read_share
 from analysis.published.seeds import (
     DISCORDANT_OF_ERRORS,
     RERUN_OF_DISCORDANT,
@@ -251,11 +251,11 @@ def test_figures_out_of_range_are_refused(change: dict[str, Any]) -> None:
             confirmation(0.02, supposed_components(0.01, n=872, discordance=0.08), **{"n": 872, **other})  # type: ignore[arg-type]
 
 
-def exact(value: float) -> Figure:
-    return Figure(printed=str(value), value=Fraction(value), half_width=Fraction(0))
+def exact(value: float) -> PrintedFigure:
+    return PrintedFigure(printed=str(value), value=Fraction(value), half_width=Fraction(0))
 
 
-def printed(value: float, digits: int = 12) -> Figure:
+def printed(value: float, digits: int = 12) -> PrintedFigure:
     return read_share(f"{value:.{digits}f}")
 
 
@@ -302,7 +302,7 @@ def test_welch_equals_r() -> None:
     drugs = [
         (Fraction(str(round(float(np.mean(hours)), 12))), float(np.std(hours, ddof=1))) for hours in (SLEEP_1, SLEEP_2)
     ]
-    arms = [(Figure(printed="", value=mean, half_width=Fraction(0)), exact(sd)) for mean, sd in drugs]
+    arms = [(PrintedFigure(printed="", value=mean, half_width=Fraction(0)), exact(sd)) for mean, sd in drugs]
     p_value, df, *interval = numbers(welch(arms[0], arms[1], runs=(10, 10), ddof=SAMPLE))
     assert (round(df, 3), round(p_value, 5), *(round(limit, 7) for limit in interval)) == WELCH_IN_R
 

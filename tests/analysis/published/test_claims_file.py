@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from analysis.errors import AnalysisError, PlanError, Problem
-from analysis.published.blocks import RunsSd, SeedSd, Selection, System, Tuning
-from analysis.published.file import ClaimsFile, Report, parse_claims_file, read_claims
-from analysis.published.readings import departures, joint_matrix, readings
+from analysis.published.claims_epochs import EpochSelection
+from analysis.published.claims_file import ClaimsFile, parse_claims_file, read_claims
+from analysis.published.claims_schema import RunsSd, SeedSd, System
+from analysis.published.claims_tuning import Tuning
+from analysis.published.figure_checks import check_figures, departures, joint_matrix
+from analysis.published.published_report import PublishedReport
 from analysis.published.reversals import reversals
 
 SHIPPED = Path(__file__).parents[3] / "studies" / "claims"
@@ -111,7 +114,7 @@ def of(**figures: Any) -> dict[str, Any]:
     return content(systems={"full": figures, "lora": {"accuracy": "0.862"}})
 
 
-def the_report(whole: Mapping[str, Any]) -> Report:
+def the_report(whole: Mapping[str, Any]) -> PublishedReport:
     (report,) = parse_claims_file(whole).reports
     return report
 
@@ -136,7 +139,7 @@ def said(whole: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def chosen(selection: Selection | None) -> tuple[str | None, str | None, int | None] | None:
+def chosen(selection: EpochSelection | None) -> tuple[str | None, str | None, int | None] | None:
     return (selection.best, selection.on, selection.epochs) if selection is not None else None
 
 
@@ -220,7 +223,7 @@ def test_the_least_file_takes_every_default() -> None:
     file = parse_claims_file({"source": "a talk", "n": "1", "systems": {"full": {}}})
     (report,) = file.reports
     assert file.title == ""
-    assert report == Report(name="", source="a talk", n=1, systems={"full": System()}, pairs=())
+    assert report == PublishedReport(name="", source="a talk", n=1, systems={"full": System()}, pairs=())
     assert (report.model, report.data, report.classes, report.seed_sd) == (None, None, {}, None)
     system = report.systems["full"]
     assert (system.score, system.epochs, system.runs, system.settings) == (None, None, 1, {})
@@ -1187,7 +1190,7 @@ def test_no_change_of_a_good_file_does_more_than_have_problems(
     for report in file.reports if file is not None else ():
         assert set(report.systems) >= {side for pair in report.pairs for side in (pair.treatment, pair.baseline)}
         for system in report.systems.values():
-            assert len(readings(system, report)) == 1 + (system.log.epochs if system.log is not None else 0)
+            assert len(check_figures(system, report)) == 1 + (system.log.epochs if system.log is not None else 0)
             joint_matrix(system, report)
             departures(system, report)
     if file is not None:

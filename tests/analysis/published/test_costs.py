@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from analysis.published.claims_tuning import Freeze, Lora, Tuning
 from analysis.published.costs import (
     ParameterCheck,
     Recomputed,
@@ -15,16 +16,23 @@ from analysis.published.costs import (
     time_saved,
     trainable_share,
 )
-from analysis.published.figures import Figure, read_number, read_share, read_size, read_time
+from analysis.published.printed_figures import PrintedFigure, read_number, read_share, read_size, read_time
 
 # As transformers and peft count them; tests/test_architectures.py builds the models. The adapter is that of
 # distilbert-base-uncased with r = 4 on q_lin, which peft prints as
 # "trainable params: 628,994 || all params: 67,584,004 || trainable%: 0.9307".
 GPT2, GPT2_MEDIUM, BERT, DISTILBERT, ROBERTA = 124_441_344, 354_825_216, 109_483_778, 66_955_010, 124_647_170
 
-Recompute = Callable[[Figure, Figure, Figure | None], Recomputed]
-Tuning = tuple[str, int, list[str]]
-ALL: Tuning = ("all", 0, [])
+Recompute = Callable[[PrintedFigure, PrintedFigure, PrintedFigure | None], Recomputed]
+ALL = Tuning.model_validate("all")
+
+
+def lora(rank: int, *modules: str) -> Tuning:
+    return Tuning(lora=Lora.model_construct(r=rank, target_modules=modules))
+
+
+def freeze(layers: int) -> Tuning:
+    return Tuning(freeze=Freeze(layers=layers))
 
 
 def checked(
@@ -59,7 +67,7 @@ def test_time_saved_and_speedup_of_published_times() -> None:
     ],
 )
 def test_claims_that_follow_and_claims_that_do_not(
-    recompute: Recompute, read: Callable[[str], Figure], right: list[str], wrong: list[str]
+    recompute: Recompute, read: Callable[[str], PrintedFigure], right: list[str], wrong: list[str]
 ) -> None:
     found = [recompute(read_time("14 min 48 s"), read_time("22 min 51 s"), read(text)) for text in right + wrong]
     assert [one.claimed for one in found if one.agrees] == right
@@ -131,7 +139,7 @@ def test_the_share_of_trained_parameters() -> None:
 @pytest.mark.parametrize(
     ("what", "claimed"), [("time saved", read_share("35%")), ("times as fast", read_number("1.54"))]
 )
-def test_a_claim_that_nothing_bears_on_is_neither_right_nor_wrong(what: str, claimed: Figure) -> None:
+def test_a_claim_that_nothing_bears_on_is_neither_right_nor_wrong(what: str, claimed: PrintedFigure) -> None:
     found = not_recomputed(what, claimed)
     assert (found.what, found.claimed, found.agrees) == (what, claimed.printed, None)
     assert all(math.isnan(number) for number in (found.value, found.low, found.high))
@@ -158,17 +166,17 @@ def test_parameters_of_a_known_architecture(model: str, classes: int, count: int
 @pytest.mark.parametrize(
     ("tuning", "trainable", "expected"),
     [
-        (("lora", 4, ["q_lin"]), "628,994", 628_994),
+        (lora(4, "q_lin"), "628,994", 628_994),
         # Half of DistilBERT's six layers: 3 of 7,087,872 and the embeddings' 23,835,648 are not trained.
-        (("freeze", 3, []), "22M", DISTILBERT - 23_835_648 - 3 * 7_087_872),
+        (freeze(3), "22M", DISTILBERT - 23_835_648 - 3 * 7_087_872),
         # No layer is frozen, and the embeddings are.
-        (("freeze", 0, []), "43M", DISTILBERT - 23_835_648),
+        (freeze(0), "43M", DISTILBERT - 23_835_648),
     ],
 )
 def test_parameters_of_an_adapter_and_of_frozen_layers(tuning: Tuning, trainable: str, expected: int) -> None:
     found = checked("distilbert-base-uncased", tuning, trainable=trainable)
     assert found == (ParameterCheck(what="trainable", printed=trainable, expected=expected, agrees=True),)
-    total = 67_584_004 if tuning[0] == "lora" else DISTILBERT
+    total = 67_584_004 if tuning.lora is not None else DISTILBERT
     assert [one.expected for one in checked("distilbert-base-uncased", tuning, total="67M")] == [total]
 
 
@@ -190,8 +198,8 @@ def test_rounded_counts_agree_and_wrong_ones_do_not(agrees: bool, texts: list[st
     [
         (None, 2, ALL),
         ("gpt3", 2, ALL),
-        ("gpt3", 2, ("lora", 0, [])),
-        ("somebody-else/gpt2", 2, ("lora", 4, ["c_attn"])),
+        ("gpt3", 2, lora(4)),
+        ("somebody-else/gpt2", 2, lora(4, "c_attn")),
         ("gpt2", None, ALL),
         ("gpt2", 1, ALL),
         ("gpt2", 2, None),
@@ -204,10 +212,10 @@ def test_what_is_not_known_is_not_judged(model: str | None, classes: int | None,
 @pytest.mark.parametrize(
     ("tuning", "message"),
     [
-        (("freeze", 13, []), "frozen_layers: expected 0 to 12, the layers of gpt2, got 13"),
-        (("lora", 4, ["query"]), "target_modules: expected one or more of c_attn, c_proj, c_fc for gpt2"),
-        (("lora", 4, []), "target_modules: expected one or more"),
-        (("lora", 0, ["c_attn"]), "lora_rank: expected 1 or more, got 0"),
+        (freeze(13), "frozen_layers: expected 0 to 12, the layers of gpt2, got 13"),
+        (lora(4, "query"), "target_modules: expected one or more of c_attn, c_proj, c_fc for gpt2"),
+        (lora(4), "target_modules: expected one or more"),
+        (lora(0, "c_attn"), "lora_rank: expected 1 or more, got 0"),
     ],
 )
 def test_layers_or_modules_that_a_model_does_not_have(tuning: Tuning, message: str) -> None:

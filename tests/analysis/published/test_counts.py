@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from analysis.published.counts import right_answers
-from analysis.published.figures import read_share
+from analysis.published.printed_figures import read_share
 
 
 def _rounded(right: int, n: int, decimals: int, *, percent: bool, rounding: str) -> str:

@@ -9,8 +9,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from analysis.published.figures import read_share
 from analysis.published.matrices import LISTED, MACRO, WEIGHTED, Bound, Matrices, Measure, fitting_matrices
+from analysis.published.printed_figures import read_share
 
 Kind = tuple[Measure, int]
 Sizes = tuple[int, int]

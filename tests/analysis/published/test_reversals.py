@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from analysis.published.file import parse_claims_file
+from analysis.published.claims_file import parse_claims_file
 from analysis.published.reversals import Occurrence, Reversal, SettingThatDiffers, reversals
 
 SHIPPED = Path(__file__).parents[3] / "studies" / "claims"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.errors import PlanError
-from analysis.published.figures import read_share
+from analysis.published.printed_figures import read_share
 from analysis.study.claims_block import claim_problems, parse_claims
 from analysis.study.report import analyze
 

@@ -1,4 +1,4 @@
-"""What a claims file may hold, in words: for the messages about what it may not."""
+"""Messages about claims files: what each key may hold, in words."""
 
 from __future__ import annotations
 
@@ -7,28 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from analysis.problems import Allowed, either
-from analysis.published.blocks import (
-    Criterion,
-    Freeze,
-    Head,
-    Log,
-    Lora,
-    Pair,
-    RunsSd,
-    Said,
-    SeedSd,
-    Selection,
-    System,
-    Tuning,
-)
-from analysis.published.fields import MOST_EXAMPLES
+from analysis.published.claims_epochs import Criterion, EpochSelection, Log
+from analysis.published.claims_fields import MOST_EXAMPLES
+from analysis.published.claims_schema import ClaimedRelation, Pair, ReportBlock, RunsSd, SeedSd, System
+from analysis.published.claims_tuning import Freeze, Lora, Tuning
 
 _FIGURE = "a share such as 0.883 or 88.3%"
 _DDOF = "0 (the squares divided by the runs) or 1 (by one less)"
 A_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
 
 # A selection and settings may stand in a report and in a system.
-_SHARED_KEYS: Mapping[tuple[str, ...], Sequence[str]] = {("selection",): tuple(Selection.model_fields)}
+_SHARED_KEYS: Mapping[tuple[str, ...], Sequence[str]] = {("selection",): tuple(EpochSelection.model_fields)}
 _SHARED_CHOICES: Mapping[tuple[str, ...], Sequence[str]] = {
     ("selection", "best"): get_args(Criterion),
     ("selection", "on"): ("test", "holdout"),
@@ -40,7 +29,7 @@ _SHARED_VALUES: Mapping[tuple[str, ...], str] = {
 
 TOP = Allowed(
     keys={
-        (): ("title", "reports", *Head.model_fields),
+        (): ("title", "reports", *ReportBlock.model_fields),
         ("seed_sd",): tuple(SeedSd.model_fields),
         **_SHARED_KEYS,
     },
@@ -60,7 +49,7 @@ TOP = Allowed(
     },
     choices=_SHARED_CHOICES,
 )
-REPORT = dataclasses.replace(TOP, keys={**TOP.keys, (): tuple(Head.model_fields)})
+REPORT = dataclasses.replace(TOP, keys={**TOP.keys, (): tuple(ReportBlock.model_fields)})
 SYSTEM = Allowed(
     keys={
         (): tuple(System.model_fields),
@@ -92,8 +81,8 @@ PAIR = Allowed(
     values={
         ("treatment",): "the name of a system",
         ("baseline",): "the name of a system",
-        ("said",): either(get_args(Said)),
+        ("said",): either(get_args(ClaimedRelation)),
         ("words",): "a text",
     },
-    choices={("said",): get_args(Said)},
+    choices={("said",): get_args(ClaimedRelation)},
 )

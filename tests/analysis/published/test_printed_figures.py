@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from analysis.published.figures import Figure, read_count, read_number, read_share, read_size, read_time
+from analysis.published.printed_figures import PrintedFigure, read_count, read_number, read_share, read_size, read_time
 
 FLOOR = Fraction(1, 2 * 10**7)
 READERS = [read_share, read_number, read_time, read_size, read_count]
@@ -30,7 +30,7 @@ READERS = [read_share, read_number, read_time, read_size, read_count]
     ],
 )
 def test_a_share_is_exact_and_so_is_what_rounding_hides(printed: str, value: Fraction, half_width: Fraction) -> None:
-    assert read_share(printed) == Figure(printed=printed, value=value, half_width=half_width)
+    assert read_share(printed) == PrintedFigure(printed=printed, value=value, half_width=half_width)
     assert read_share(printed).low == value - half_width
     assert read_share(printed).high == value + half_width
 
@@ -63,7 +63,7 @@ def test_a_float32_of_a_log_agrees_with_its_share() -> None:
 @pytest.mark.parametrize(
     ("reader", "printed"), [(read_share, "\t88.3%\n"), (read_number, " 0.3 "), (read_size, " 2M ")]
 )
-def test_space_around_a_figure_is_no_part_of_it(reader: Callable[[object], Figure], printed: str) -> None:
+def test_space_around_a_figure_is_no_part_of_it(reader: Callable[[object], PrintedFigure], printed: str) -> None:
     assert reader(printed) == reader(printed.strip())
     assert reader(printed).printed == printed.strip()
 
@@ -110,7 +110,7 @@ def test_a_share_above_one_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("reader", [read_share, read_number, read_time, read_size])
 @pytest.mark.parametrize("number", [0, 1, 0.5, -3, float("nan"), np.float64(0.25)])
-def test_numbers_have_lost_their_digits(reader: Callable[[object], Figure], number: float) -> None:
+def test_numbers_have_lost_their_digits(reader: Callable[[object], PrintedFigure], number: float) -> None:
     with pytest.raises(ValueError, match="got the number") as refused:
         reader(number)
     assert repr(number) in str(refused.value)
@@ -188,7 +188,7 @@ def test_figures_agree_exactly_where_more_than_one_number_rounds_to_both() -> No
 
 def test_an_error_rate_leaves_an_accuracy() -> None:
     accuracy = read_share("11.7%").complement()
-    assert accuracy == Figure(printed="11.7%", value=Fraction(883, 1000), half_width=Fraction(1, 2000))
+    assert accuracy == PrintedFigure(printed="11.7%", value=Fraction(883, 1000), half_width=Fraction(1, 2000))
     assert accuracy.complement() == read_share("11.7%")
     assert (accuracy.low, accuracy.high) == (1 - read_share("11.7%").high, 1 - read_share("11.7%").low)
 
@@ -205,7 +205,7 @@ def test_an_error_rate_leaves_an_accuracy() -> None:
     ],
 )
 def test_a_number(printed: str, value: Fraction, half_width: Fraction) -> None:
-    assert read_number(printed) == Figure(printed=printed, value=value, half_width=half_width)
+    assert read_number(printed) == PrintedFigure(printed=printed, value=value, half_width=half_width)
 
 
 @pytest.mark.parametrize("text", ["0.5%", "1,371", "1.", ".", "+1", "-0.5", "1e-3", "1 2", "inf", "nan", "1M"])
@@ -242,7 +242,7 @@ def test_a_text_that_is_no_number_is_refused(text: str) -> None:
     ],
 )
 def test_the_last_unit_of_a_time_was_rounded(printed: str, seconds: Fraction, half_width: Fraction) -> None:
-    assert read_time(printed) == Figure(printed=printed.strip(), value=seconds, half_width=half_width)
+    assert read_time(printed) == PrintedFigure(printed=printed.strip(), value=seconds, half_width=half_width)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_a_text_that_is_no_time_is_refused(text: str) -> None:
     ],
 )
 def test_a_size_is_exact_or_rounded_to_its_unit(printed: str, value: int, half_width: Fraction) -> None:
-    assert read_size(printed) == Figure(printed=printed, value=Fraction(value), half_width=Fraction(half_width))
+    assert read_size(printed) == PrintedFigure(printed=printed, value=Fraction(value), half_width=Fraction(half_width))
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,9 @@ def test_every_plain_decimal_is_read_back(decimals: int) -> None:
     rng = np.random.default_rng(decimals)
     for whole in (0, *(int(k) for k in rng.integers(0, 10**decimals, size=50, endpoint=True)), 10**decimals):
         text = f"{whole // 10**decimals}" + (f".{whole % 10**decimals:0{decimals}d}" if decimals else "")
-        expected = Figure(printed=text, value=Fraction(whole, 10**decimals), half_width=Fraction(1, 2 * 10**decimals))
+        expected = PrintedFigure(
+            printed=text, value=Fraction(whole, 10**decimals), half_width=Fraction(1, 2 * 10**decimals)
+        )
         assert read_share(text) == read_number(text) == expected
         in_percent = read_share(f"{text}%")
         assert in_percent.value == expected.value / 100

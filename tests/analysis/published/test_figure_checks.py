@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from analysis.published.blocks import System
-from analysis.published.figures import Figure, read_number, read_share
-from analysis.published.file import Report, parse_claims_file
-from analysis.published.readings import Reading, departures, joint_matrix, kept_epoch, readings
+from analysis.published.claims_file import parse_claims_file
+from analysis.published.claims_schema import System
+from analysis.published.figure_checks import FigureCheck, check_figures, departures, joint_matrix, kept_epoch
+from analysis.published.printed_figures import PrintedFigure, read_number, read_share
+from analysis.published.published_report import PublishedReport
 
 Matrix = tuple[int, int, int, int]
 
@@ -20,7 +21,7 @@ SST2 = {"positive": "444", "negative": "428"}
 BEST = {"best": "accuracy", "on": "test"}
 
 
-def shipped(name: str) -> dict[str, Report]:
+def shipped(name: str) -> dict[str, PublishedReport]:
     content = YAML(typ="base", pure=True).load((SHIPPED / name).read_text("utf-8"))
     return {report.name: report for report in parse_claims_file(content).reports}
 
@@ -30,7 +31,7 @@ FIRST, LATER = GPT2["first run"], GPT2["later run"]
 DISTILBERT = shipped("distilbert.yaml")[""]
 
 
-def only(classes: Mapping[str, str] = SST2, **figures: Any) -> tuple[System, Report]:
+def only(classes: Mapping[str, str] = SST2, **figures: Any) -> tuple[System, PublishedReport]:
     """A report of one system; its classes say how many sentences there are."""
     n = str(sum(map(int, classes.values())))
     content = {"source": "table 2", "n": n, "classes": classes, "systems": {"full": figures}}
@@ -38,21 +39,21 @@ def only(classes: Mapping[str, str] = SST2, **figures: Any) -> tuple[System, Rep
     return report.systems["full"], report
 
 
-def printed(classes: Mapping[str, str] = SST2, **figures: Any) -> Reading:
-    (reading,) = readings(*only(classes, **figures))
+def printed(classes: Mapping[str, str] = SST2, **figures: Any) -> FigureCheck:
+    (reading,) = check_figures(*only(classes, **figures))
     return reading
 
 
-def fits(reading: Reading) -> dict[str, int]:
+def fits(reading: FigureCheck) -> dict[str, int]:
     return {fit.read_as: fit.matrices.count for fit in reading.fits}
 
 
-def listed(reading: Reading) -> dict[str, tuple[Matrix, ...]]:
+def listed(reading: FigureCheck) -> dict[str, tuple[Matrix, ...]]:
     return {fit.read_as: fit.matrices.listed for fit in reading.fits}
 
 
 def test_the_printed_figures_of_the_full_model() -> None:
-    reading = readings(FIRST.systems["full"], FIRST)[0]
+    reading = check_figures(FIRST.systems["full"], FIRST)[0]
     assert (reading.epoch, reading.accuracy, reading.others) == (None, "0.883", "F1 0.882")
     assert reading.counts is not None
     assert (reading.counts.low, reading.counts.high) == (770, 770)
@@ -63,7 +64,7 @@ def test_the_printed_figures_of_the_full_model() -> None:
 
 
 def test_the_logged_figures_of_the_full_model() -> None:
-    _, first, second = readings(FIRST.systems["full"], FIRST)
+    _, first, second = check_figures(FIRST.systems["full"], FIRST)
     assert (first.epoch, first.accuracy, first.others) == (1, "0.863532", "F1 of positive 0.857485")
     assert first.counts is not None
     assert first.counts.only == 753
@@ -75,7 +76,7 @@ def test_the_logged_figures_of_the_full_model() -> None:
 
 
 def test_the_figures_of_the_adapter() -> None:
-    reading, _, second = readings(FIRST.systems["lora"], FIRST)
+    reading, _, second = check_figures(FIRST.systems["lora"], FIRST)
     assert reading.counts is not None
     assert reading.counts.only == 752
     assert fits(reading) == {"positive": 3, "negative": 3, "macro": 14, "weighted": 18}
@@ -94,7 +95,7 @@ def test_the_figures_of_the_adapter() -> None:
 )
 def test_the_later_figures_leave_one_matrix_each(name: str, matrix: Matrix) -> None:
     system = LATER.systems[name]
-    (reading,) = readings(system, LATER)
+    (reading,) = check_figures(system, LATER)
     assert listed(reading) == {"": (matrix,)}
     assert joint_matrix(system, LATER) == matrix
     assert (kept_epoch(system), departures(system, LATER)) == (None, ())
@@ -336,7 +337,7 @@ SIXTY = {"a": "60", "b": "40"}
 def test_printed_and_logged_figures_may_be_possible_alone_and_not_together() -> None:
     log = {"accuracy": ["0.90"], "f1": {"b": ["0.889"]}}
     system, report = only(SIXTY, accuracy="0.90", f1={"a": "0.923"}, log=log)
-    assert not any(reading.contradicts_itself for reading in readings(system, report))
+    assert not any(reading.contradicts_itself for reading in check_figures(system, report))
     assert departures(system, report) == ("no confusion matrix fits the printed figures and the log together",)
     assert joint_matrix(system, report) is None
     # Over several classes nothing is known.
@@ -381,7 +382,7 @@ def test_one_reading_without_contradiction_is_enough() -> None:
 
 def test_a_mean_over_runs_has_counts_and_no_matrices() -> None:
     system, report = only(accuracy="0.883", f1={"positive": "0.1"}, runs="5")
-    (reading,) = readings(system, report)
+    (reading,) = check_figures(system, report)
     assert reading.counts is not None
     assert (reading.counts.n, reading.counts.runs) == (872, 5)
     assert (reading.counts.low, reading.counts.high) == (3848, 3852)
@@ -394,15 +395,15 @@ def test_a_mean_over_runs_has_counts_and_no_matrices() -> None:
 @pytest.mark.parametrize("classes", [{"a": "400", "b": "400", "c": "72"}, {"a": "800", "b": "70", "c": "1", "d": "1"}])
 def test_more_than_two_classes_have_no_matrices(classes: dict[str, str]) -> None:
     system, report = only(classes, accuracy="0.883", f1={"a": "0.9"}, log={"accuracy": ["0.8830"]})
-    assert [reading.fits for reading in readings(system, report)] == [(), ()]
-    assert [reading.counts.only for reading in readings(system, report) if reading.counts] == [770, 770]
+    assert [reading.fits for reading in check_figures(system, report)] == [(), ()]
+    assert [reading.counts.only for reading in check_figures(system, report) if reading.counts] == [770, 770]
     assert joint_matrix(system, report) is None
 
 
 def test_classes_of_unknown_size_have_no_matrices() -> None:
     content = {"source": "a", "n": "872", "systems": {"full": {"accuracy": "0.883", "f1": {"positive": "0.887"}}}}
     (report,) = parse_claims_file(content).reports
-    (reading,) = readings(report.systems["full"], report)
+    (reading,) = check_figures(report.systems["full"], report)
     assert (reading.fits, reading.contradicts_itself) == ((), False)
     assert reading.counts is not None
     assert reading.counts.only == 770
@@ -412,7 +413,7 @@ def test_classes_of_unknown_size_have_no_matrices() -> None:
 def test_f1_and_recall_alone_give_a_matrix() -> None:
     figures = {"f1": {"positive": "0.8866666666666667"}, "recall": {"positive": "0.898649"}}
     system, report = only(**figures)
-    (reading,) = readings(system, report)
+    (reading,) = check_figures(system, report)
     assert (reading.accuracy, reading.counts) == ("", None)
     assert reading.others == "F1 of positive 0.8866666666666667, recall of positive 0.898649"
     assert listed(reading) == {"": ((399, 45, 57, 371),)}
@@ -428,7 +429,7 @@ def test_without_figures_there_is_nothing_to_read() -> None:
 
 def test_an_error_rate_stands_as_printed_and_counts_as_an_accuracy() -> None:
     system, report = only(error_rate="11.7%", f1={"positive": "0.887"}, log={"accuracy": ["0.86", "0.8830"]})
-    reading = readings(system, report)[0]
+    reading = check_figures(system, report)[0]
     assert reading.accuracy == "11.7%"
     assert reading.counts is not None
     assert (reading.counts.printed, reading.counts.only) == ("11.7%", 770)
@@ -484,7 +485,7 @@ def test_a_weighted_figure_alone_can_leave_one_matrix() -> None:
     system, report = only(SIXTY, accuracy="0.86", f1={"weighted": f"{float(f1):.12f}"})
     assert joint_matrix(system, report) == (55, 5, 9, 31)
     macro = only(SIXTY, accuracy="0.86", f1={"macro": f"{float(f1):.12f}"})
-    assert readings(*macro)[0].contradicts_itself
+    assert check_figures(*macro)[0].contradicts_itself
 
 
 def measures(a: int, b: int, sizes: tuple[int, int]) -> dict[tuple[str, str], Fraction]:
@@ -501,7 +502,7 @@ def measures(a: int, b: int, sizes: tuple[int, int]) -> dict[tuple[str, str], Fr
     return out
 
 
-def counted(sizes: tuple[int, int], bounds: list[tuple[tuple[str, str], Figure]]) -> Iterator[Matrix]:
+def counted(sizes: tuple[int, int], bounds: list[tuple[tuple[str, str], PrintedFigure]]) -> Iterator[Matrix]:
     for a in range(sizes[0] + 1):
         for b in range(sizes[1] + 1):
             found = measures(a, b, sizes)
@@ -555,14 +556,14 @@ def test_the_log_narrows_the_matrices_of_the_printed_figures() -> None:
         "f1": {"positive": ["0.8866666666666667", "0.8866666666666667", "0.8"]},
     }
     system, report = only(accuracy="0.883", f1={"positive": "0.887"}, log=log)
-    assert fits(readings(system, report)[0]) == {"": 4}
+    assert fits(check_figures(system, report)[0]) == {"": 4}
     assert joint_matrix(system, report) == (399, 45, 57, 371)
     # Each side alone leaves several, both together one.
     for system, report in (
         only(accuracy="0.883", log={"accuracy": ["0.88"], "recall": {"positive": ["0.8986"]}}),
         only(accuracy="0.88", recall={"positive": "0.8986"}, log={"accuracy": ["0.8830275"]}),
     ):
-        assert [fits(reading)[""] > 1 for reading in readings(system, report)] == [True, True]
+        assert [fits(reading)[""] > 1 for reading in check_figures(system, report)] == [True, True]
         assert joint_matrix(system, report) == (399, 45, 57, 371)
 
 
@@ -580,7 +581,7 @@ def test_several_matrices_are_not_one() -> None:
     assert joint_matrix(*only(accuracy="0.883")) is None
     # One as positive and one as negative.
     unnamed = only(accuracy="0.8830275", f1="0.8866666666666667")
-    assert list(fits(readings(*unnamed)[0]).values()) == [1, 1, 0, 0]
+    assert list(fits(check_figures(*unnamed)[0]).values()) == [1, 1, 0, 0]
     assert joint_matrix(*unnamed) is None
 
 

@@ -1,13 +1,13 @@
-"""A published gap against the scatter of seeds: stated, printed, measured, or supposed."""
+"""Seed scatter: a published gap against SDs over seeds that are stated, printed, measured or assumed."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from analysis.published.blocks import Pair
-from analysis.published.file import Report
+from analysis.published.claims_schema import Pair
 from analysis.published.overlaps import Overlaps
+from analysis.published.published_report import PublishedReport
 from analysis.published.rerun import Rerun
 from analysis.published.seeds import (
     DISCORDANT_OF_ERRORS,
@@ -23,7 +23,7 @@ SUPPOSED_SEED_SDS = (0.005, 0.01, 0.02)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeedsReading:
+class SeedScatterCheck:
     """A gap against the scatter of seeds, at one SD; for new seeds on this test set.
 
     Parameters
@@ -46,9 +46,9 @@ class SeedsReading:
     confirmation: Confirmation
 
 
-def against_seeds(
-    pair: Pair, report: Report, gap: float, found: Overlaps | None, measured: Rerun | None, alpha: float
-) -> tuple[SeedsReading, ...]:
+def check_seed_scatter(
+    pair: Pair, report: PublishedReport, gap: float, found: Overlaps | None, measured: Rerun | None, alpha: float
+) -> tuple[SeedScatterCheck, ...]:
     """Hold a gap against every SD over seeds that is to be reckoned with.
 
     Parameters
@@ -83,7 +83,7 @@ def against_seeds(
         if measured is not None and measured.seed_sd > 0:
             components = measured.components
         out.append(
-            SeedsReading(
+            SeedScatterCheck(
                 seed_sd=sd,
                 source=source,
                 chance=(min(chances), max(chances)),
@@ -93,7 +93,9 @@ def against_seeds(
     return tuple(out)
 
 
-def _seed_sds(pair: Pair, report: Report, measured: Rerun | None) -> list[tuple[tuple[float, float], str, float]]:
+def _seed_sds(
+    pair: Pair, report: PublishedReport, measured: Rerun | None
+) -> list[tuple[tuple[float, float], str, float]]:
     """Return the SDs over seeds to reckon with, where each comes from, and its degrees of freedom.
 
     Each SD as the least and the greatest that it may be: they differ where nobody says what it was divided by.

@@ -22,7 +22,7 @@ _TRUSTED_DECIMALS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class PrintedFigure:
     """A number as somebody printed it.
 
     Parameters
@@ -49,7 +49,7 @@ class Figure:
         """The greatest number that rounds to the figure."""
         return self.value + self.half_width
 
-    def agrees_with(self, other: Figure) -> bool:
+    def agrees_with(self, other: PrintedFigure) -> bool:
         """Return whether one and the same number may stand behind both figures.
 
         Neighbours, such as 0.906 and 0.907, do not agree although a number that lies exactly between them could have
@@ -57,12 +57,12 @@ class Figure:
         """
         return self.value == other.value or abs(self.value - other.value) < self.half_width + other.half_width
 
-    def complement(self) -> Figure:
+    def complement(self) -> PrintedFigure:
         """Return the share that is left: the accuracy that belongs to an error rate."""
-        return Figure(printed=self.printed, value=1 - self.value, half_width=self.half_width)
+        return PrintedFigure(printed=self.printed, value=1 - self.value, half_width=self.half_width)
 
 
-def read_share(printed: object) -> Figure:
+def read_share(printed: object) -> PrintedFigure:
     """Read a printed share, such as an accuracy, together with its precision.
 
     Parameters
@@ -78,7 +78,7 @@ def read_share(printed: object) -> Figure:
     Examples
     --------
     >>> read_share("88.3%")
-    Figure(printed='88.3%', value=Fraction(883, 1000), half_width=Fraction(1, 2000))
+    PrintedFigure(printed='88.3%', value=Fraction(883, 1000), half_width=Fraction(1, 2000))
     """
     wanted = 'a figure such as "0.883" or "88.3%"'
     text = _text(printed, wanted)
@@ -94,7 +94,7 @@ def read_share(printed: object) -> Figure:
     return figure
 
 
-def read_number(printed: object) -> Figure:
+def read_number(printed: object) -> PrintedFigure:
     """Read a printed number from 0, such as a loss.
 
     Raises
@@ -115,7 +115,7 @@ def read_number(printed: object) -> Figure:
     return _figure(text, match["digits"], Fraction(1))
 
 
-def read_time(printed: object) -> Figure:
+def read_time(printed: object) -> PrintedFigure:
     """Read a printed time in seconds, minutes and hours.
 
     Raises
@@ -136,10 +136,10 @@ def read_time(printed: object) -> Figure:
     if not value:
         raise ValueError(f"expected a time such as 3275.93 s, 22 min 51 s or 1 h 2 min, got {shown(printed)}")
     # The last unit that was printed is the one that was rounded.
-    return Figure(printed=text, value=value, half_width=figures[-1].half_width)
+    return PrintedFigure(printed=text, value=value, half_width=figures[-1].half_width)
 
 
-def read_size(printed: object) -> Figure:
+def read_size(printed: object) -> PrintedFigure:
     """Read a printed number of parameters, exact or in thousands (K), millions (M) or billions (B).
 
     Raises
@@ -158,7 +158,7 @@ def read_size(printed: object) -> Figure:
     if match:
         figure = _figure(text, match["digits"], Fraction(_THOUSANDS[match["unit"]]))
     elif _WHOLE.fullmatch(text):
-        figure = Figure(printed=text, value=Fraction(text.replace(",", "")), half_width=Fraction(0))
+        figure = PrintedFigure(printed=text, value=Fraction(text.replace(",", "")), half_width=Fraction(0))
     else:
         figure = None
     if figure is None or not figure.value:
@@ -196,9 +196,9 @@ def _text(printed: object, wanted: str) -> str:
     return printed.strip() if isinstance(printed, str) else ""
 
 
-def _figure(text: str, digits: str, unit: Fraction) -> Figure:
+def _figure(text: str, digits: str, unit: Fraction) -> PrintedFigure:
     half = unit / (2 * 10 ** len(digits.partition(".")[2]))
-    return Figure(
+    return PrintedFigure(
         printed=text,
         value=Fraction(digits) * unit,
         half_width=max(half, Fraction(1, 2 * 10**_TRUSTED_DECIMALS)),

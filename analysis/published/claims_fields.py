@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, InstanceOf
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf
 
 from analysis.problems import shown
-from analysis.published.figures import Figure, read_count, read_number, read_share, read_size, read_time
+from analysis.published.printed_figures import PrintedFigure, read_count, read_number, read_share, read_size, read_time
 
 MACRO = "macro"
 """The name that stands for the mean of all classes where a class could stand."""
@@ -21,6 +21,12 @@ MOST_EXAMPLES = 10_000_000
 """Larger test sets than this are refused: going through their overlaps would take long."""
 
 _MOST_SD = Fraction(1, 5)
+
+
+class Block(BaseModel):
+    """A mapping of a claims file; unknown keys are refused."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 def _modules(value: object) -> object:
@@ -57,7 +63,7 @@ def _ddof(value: object) -> int:
     return int(str(value))
 
 
-def _above_zero(figure: Figure) -> Figure:
+def _above_zero(figure: PrintedFigure) -> PrintedFigure:
     if figure.value == 0:
         raise ValueError(f"expected a figure above 0, got {figure.printed!r}")
     return figure
@@ -76,7 +82,7 @@ def _no_mean(classes: dict[str, int]) -> dict[str, int]:
     return classes
 
 
-def _sd(figure: Figure) -> Figure:
+def _sd(figure: PrintedFigure) -> PrintedFigure:
     # Points without their sign would be read as shares: 0.4 as 40 points.
     if figure.high > _MOST_SD:
         hint = "" if "%" in figure.printed else f"; write {figure.printed}% if it is {figure.printed} points"
@@ -84,10 +90,10 @@ def _sd(figure: Figure) -> Figure:
     return figure
 
 
-Share = Annotated[InstanceOf[Figure], BeforeValidator(read_share)]
-Number = Annotated[InstanceOf[Figure], BeforeValidator(read_number)]
-Time = Annotated[InstanceOf[Figure], BeforeValidator(read_time)]
-Size = Annotated[InstanceOf[Figure], BeforeValidator(read_size)]
+Share = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_share)]
+Number = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_number)]
+Time = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_time)]
+Size = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_size)]
 Count = Annotated[int, BeforeValidator(read_count)]
 ByClass = Annotated[dict[str, Share], BeforeValidator(_unnamed)]
 Shares = Annotated[tuple[Share, ...], BeforeValidator(_column)]

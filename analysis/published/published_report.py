@@ -1,30 +1,28 @@
-"""The claims file: what somebody published, figure by figure, as it was printed."""
+"""Published reports: one report of a claims file, read and checked."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.document import read_document
-from analysis.errors import KeyPath, PlanError, Problem
+from analysis.errors import KeyPath, Problem
 from analysis.problems import described, either, near, shown
-from analysis.published import allowed
-from analysis.published.blocks import BY_CLASS, Head, Pair, SeedSd, Selection, System
-from analysis.published.fields import MACRO, WEIGHTED
+from analysis.published import claims_messages
+from analysis.published.claims_epochs import BY_CLASS, EpochSelection
+from analysis.published.claims_fields import MACRO, WEIGHTED
+from analysis.published.claims_schema import Pair, ReportBlock, SeedSd, System
 
 MOST_PAIRS = 1_000
 """More pairs than this are refused: each takes some milliseconds to judge, and a row to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class PublishedReport:
     """One published table.
 
     Parameters
@@ -63,160 +61,26 @@ class Report:
         return treatment, baseline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimsFile:
-    """What a claims file holds.
+def parse_report(name: str, body: Mapping[str, Any]) -> tuple[PublishedReport | None, list[Problem]]:
+    """Read one report of a claims file.
 
     Parameters
     ----------
-    title
-        Of the audit.
-    reports
-        One or several; the same pair may stand in more than one.
-    """
-
-    title: str
-    reports: tuple[Report, ...]
-
-
-def read_claims(path: str | os.PathLike[str]) -> ClaimsFile:
-    """Read a claims file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The YAML file. Every value is read as the text that stands there: as a number, 0.860 would lose the digit that
-        says how it was rounded.
+    name : str
+        Its name in the file; empty in a file with one report.
+    body : mapping
+        The report, with what it shares with the others laid in.
 
     Returns
     -------
-    ClaimsFile
-
-    Raises
-    ------
-    PlanError
-        With every problem of the file, each with its line.
-
-    See Also
-    --------
-    parse_claims_file : The same for content that does not come from a file.
-    audit : What follows from the claims.
-
-    Examples
-    --------
-    >>> claims = read_claims("studies/claims/distilbert.yaml")
-    >>> [str(pair) for pair in claims.reports[0].pairs]
-    ['freezing against baseline', 'cosine against baseline', 'freezing against cosine']
+    tuple
+        The report, None where something is wrong; and every problem, its path from the top of the report.
     """
-    document = read_document(Path(path), kind="claims")
-    problems = list(document.problems)
     try:
-        claims = parse_claims_file(document.data)
-    except PlanError as error:
-        problems += [document.problem(problem.path, problem.message) for problem in error.problems]
-    else:
-        if not problems:
-            return claims
-    raise PlanError(sorted(dict.fromkeys(problems), key=document.position))
-
-
-def parse_claims_file(content: Mapping[str, Any]) -> ClaimsFile:
-    """Read the content of a claims file.
-
-    Parameters
-    ----------
-    content : mapping
-        The file, with every value as the text that stands there: a number would have lost its trailing zeros.
-
-    Returns
-    -------
-    ClaimsFile
-
-    Raises
-    ------
-    PlanError
-        With every problem, each with its keys.
-
-    See Also
-    --------
-    read_claims : The same from a file, with the lines of problems.
-
-    Examples
-    --------
-    >>> claims = parse_claims_file({
-    ...     "source": "table 2", "n": "872", "systems": {"full": {"accuracy": "0.883"}, "lora": {"accuracy": "0.862"}},
-    ... })
-    >>> [str(pair) for pair in claims.reports[0].pairs]
-    ['lora against full']
-    """
-    shared = {key: value for key, value in content.items() if key not in ("title", "reports")}
-    title = content.get("title")
-    problems: list[Problem] = []
-    if title is not None and not isinstance(title, str):
-        problems.append(Problem(path=("title",), message=f"expected a text, got {shown(title)}"))
-    if not isinstance(shared.get("settings", {}), Mapping):
-        said = f"expected {allowed.TOP.values['settings',]}, got {shown(shared.pop('settings'))}"
-        problems.append(Problem(path=("settings",), message=said))
-    if "arms" in content and not {"systems", "reports"} & content.keys():
-        raise PlanError([Problem(path=("arms",), message="this is a study file; it is for harness run")])
-    bodies = content.get("reports", {"": {}})
-    if not isinstance(bodies, Mapping) or not bodies:
-        wanted = "expected a mapping of name to report"
-        raise PlanError([*problems, Problem(path=("reports",), message=f"{wanted}, got {shown(bodies)}")])
-    reports = []
-    for name, body in bodies.items():
-        prefix: KeyPath = ("reports", name) if name else ()
-        if not isinstance(body, Mapping):
-            problems.append(Problem(path=prefix, message=f"expected a mapping, got {shown(body)}"))
-            continue
-        report, found = _report(str(name), _over(shared, body))
-        # What a report takes over from the top of the file stands there.
-        problems += [
-            _within(
-                () if one.path and one.path[0] in shared and one.path[0] not in body else prefix,
-                one,
-                body.get("seed_sd", shared.get("seed_sd")),
-            )
-            for one in found
-        ]
-        reports.append(report)
-    unique = list(dict.fromkeys(problems)) or _too_many(sum(len(one.pairs) for one in reports if one is not None))
-    if unique:
-        raise PlanError(unique)
-    return ClaimsFile(title=title or "", reports=tuple(one for one in reports if one is not None))
-
-
-def _too_many(pairs: int) -> list[Problem]:
-    if pairs <= MOST_PAIRS:
-        return []
-    said = f"got {pairs:,}; name those that matter in a claims file, such as pairs: [{allowed.A_PAIR}]"
-    return [Problem(path=("pairs",), message=f"expected at most {MOST_PAIRS:,} pairs in all, {said}")]
-
-
-def _within(prefix: KeyPath, problem: Problem, sd: object) -> Problem:
-    """Return a problem of a block with its path from the top of the file."""
-    # Neither the name of a class that the report does not name nor that of an SD alone is a key of the file.
-    path = tuple(part for part in problem.path if part != "")
-    if path in (("seed_sd", "value"), ("sd", "value")) and not isinstance(sd, Mapping):
-        path = path[:1]
-    if path and str(path[-1]).isdigit() and problem.message.startswith("unknown key"):
-        return Problem(path=(*prefix, *path), message=f"expected quotes around a number with commas, got {path[-1]!r}")
-    return Problem(path=(*prefix, *path), message=problem.message)
-
-
-def _over(shared: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a report over what holds for all of them; settings add up."""
-    settings = [block["settings"] for block in (shared, body) if isinstance(block.get("settings"), Mapping)]
-    merged = {**shared, **body}
-    return {**merged, "settings": {**settings[0], **settings[1]}} if len(settings) == 2 else merged
-
-
-def _report(name: str, body: Mapping[str, Any]) -> tuple[Report | None, list[Problem]]:
-    try:
-        head = Head.model_validate(dict(body))
+        head = ReportBlock.model_validate(dict(body))
     except ValidationError as error:
         # The rest is checked all the same, so that one report holds all problems.
-        problems = described(error, allowed=allowed.REPORT if name else allowed.TOP, prefix=())
+        problems = described(error, allowed=claims_messages.REPORT if name else claims_messages.TOP, prefix=())
         systems, pairs = body.get("systems"), body.get("pairs")
         if isinstance(systems, Mapping):
             problems += _systems(systems, {}, None)[1]
@@ -236,11 +100,11 @@ def _report(name: str, body: Mapping[str, Any]) -> tuple[Report | None, list[Pro
         for system_name, system in systems.items()
     }
     shared = {key: getattr(head, key) for key in ("source", "n", "model", "data", "classes", "seed_sd")}
-    return Report(name=name, systems=settled, pairs=pairs, **shared), []
+    return PublishedReport(name=name, systems=settled, pairs=pairs, **shared), []
 
 
 def _systems(
-    systems: Mapping[str, Any], classes: Mapping[str, int], selection: Selection | None
+    systems: Mapping[str, Any], classes: Mapping[str, int], selection: EpochSelection | None
 ) -> tuple[dict[str, System], list[Problem]]:
     read: dict[str, System] = {}
     problems: list[Problem] = []
@@ -259,15 +123,15 @@ def _systems(
         try:
             read[name] = System.model_validate(dict(figures))
         except ValidationError as error:
-            found = described(error, allowed=allowed.SYSTEM, prefix=())
-            problems += [_within(path, one, figures.get("sd")) for one in found]
+            found = described(error, allowed=claims_messages.SYSTEM, prefix=())
+            problems += [block_problem(path, one, figures.get("sd")) for one in found]
             continue
         wrong = _wrong_system(read[name], classes, selection)
         problems += [Problem(path=(*path, *where), message=message) for where, message in wrong]
     return read, problems
 
 
-def _wrong_classes(head: Head) -> list[Problem]:
+def _wrong_classes(head: ReportBlock) -> list[Problem]:
     counts = list(head.classes.values())
     if not counts:
         return []
@@ -279,7 +143,9 @@ def _wrong_classes(head: Head) -> list[Problem]:
     return []
 
 
-def _wrong_system(system: System, classes: Mapping[str, int], selection: Selection | None) -> list[tuple[KeyPath, str]]:
+def _wrong_system(
+    system: System, classes: Mapping[str, int], selection: EpochSelection | None
+) -> list[tuple[KeyPath, str]]:
     """List what cannot be true of one system at once."""
     wrong: list[tuple[KeyPath, str]] = []
     if system.accuracy is not None and system.error_rate is not None:
@@ -314,7 +180,7 @@ def _wrong_system(system: System, classes: Mapping[str, int], selection: Selecti
 
 def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[Pair, ...], list[Problem]]:
     # Before they are made: some thousand systems have millions of pairs.
-    too_many = _too_many(math.comb(len(systems), 2) if pairs is None else len(pairs))
+    too_many = too_many_pairs(math.comb(len(systems), 2) if pairs is None else len(pairs))
     if too_many:
         return (), too_many
     if pairs is None:
@@ -324,12 +190,12 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
     for position, body in enumerate(pairs):
         path: KeyPath = ("pairs", position)
         if not isinstance(body, Mapping):
-            problems.append(Problem(path=path, message=f"expected {allowed.A_PAIR}, got {shown(body)}"))
+            problems.append(Problem(path=path, message=f"expected {claims_messages.A_PAIR}, got {shown(body)}"))
             continue
         try:
             pair = Pair.model_validate(dict(body))
         except ValidationError as error:
-            problems += described(error, allowed=allowed.PAIR, prefix=path)
+            problems += described(error, allowed=claims_messages.PAIR, prefix=path)
             continue
         for side in ("treatment", "baseline"):
             name = getattr(pair, side)
@@ -340,3 +206,22 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
             problems.append(Problem(path=path, message=f"expected two systems, got {pair.treatment!r} on both sides"))
         read.append(pair)
     return tuple(read), problems
+
+
+def too_many_pairs(pairs: int) -> list[Problem]:
+    """Return the problem of a file with more pairs than an audit takes, or nothing."""
+    if pairs <= MOST_PAIRS:
+        return []
+    hint = f"got {pairs:,}; name those that matter in a claims file, such as pairs: [{claims_messages.A_PAIR}]"
+    return [Problem(path=("pairs",), message=f"expected at most {MOST_PAIRS:,} pairs in all, {hint}")]
+
+
+def block_problem(prefix: KeyPath, problem: Problem, sd: object) -> Problem:
+    """Return a problem of a block with its path from the top of the file."""
+    # Neither the name of a class that the report does not name nor that of an SD alone is a key of the file.
+    path = tuple(part for part in problem.path if part != "")
+    if path in (("seed_sd", "value"), ("sd", "value")) and not isinstance(sd, Mapping):
+        path = path[:1]
+    if path and str(path[-1]).isdigit() and problem.message.startswith("unknown key"):
+        return Problem(path=(*prefix, *path), message=f"expected quotes around a number with commas, got {path[-1]!r}")
+    return Problem(path=(*prefix, *path), message=problem.message)

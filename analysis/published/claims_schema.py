@@ -1,157 +1,35 @@
-"""The blocks of a claims file: what each of them may hold."""
+"""Schema of a claims file: what a report, its systems and its pairs may hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from analysis.problems import shown
-from analysis.published.fields import (
+from analysis.published.claims_epochs import EpochSelection, Log
+from analysis.published.claims_fields import (
     AboveZero,
     BelowMostSd,
+    Block,
     ByClass,
     ClassCounts,
     Count,
     Ddof,
     Examples,
-    Layers,
-    LoggedByClass,
-    Modules,
     Number,
-    Numbers,
     Sd,
     Share,
-    Shares,
     Size,
     Time,
 )
-from analysis.published.figures import Figure
+from analysis.published.claims_tuning import Tuning
+from analysis.published.printed_figures import PrintedFigure
 
-BY_CLASS: tuple[Literal["f1", "precision", "recall"], ...] = ("f1", "precision", "recall")
-"""The measures that are of a class, or of a mean of all."""
-
-Said = Literal["differ", "equal"]
-Criterion = Literal["accuracy", "f1", "loss"]
-
-_TUNINGS = "all, {freeze: {layers: 3}} or {lora: {r: 4, target_modules: [c_attn]}}"
-_SELECTIONS = "last, or {best: accuracy, on: test, epochs: 3}"
+ClaimedRelation = Literal["differ", "equal"]
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class Lora(_Block):
-    """A LoRA adapter, in peft's words.
-
-    Parameters
-    ----------
-    r
-        Its rank.
-    target_modules
-        The modules that it adapts, by the last part of their names.
-    """
-
-    r: Count
-    target_modules: Modules
-
-
-class Freeze(_Block):
-    """Frozen layers, as in a study file.
-
-    Parameters
-    ----------
-    layers
-        How many layers are frozen after the embeddings.
-    """
-
-    layers: Layers
-
-
-class Tuning(_Block):
-    """What is trained: everything, where neither an adapter nor frozen layers are given."""
-
-    lora: Lora | None = None
-    freeze: Freeze | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_kind(cls, value: object) -> object:
-        if value == "all":
-            return {}
-        if not isinstance(value, Mapping) or len(value) != 1:
-            raise ValueError(f"expected {_TUNINGS}, got {shown(value)}")
-        return value
-
-
-class Selection(_Block):
-    """How the reported epoch was chosen.
-
-    Parameters
-    ----------
-    best
-        The figure by which the best epoch was picked; None for the last epoch.
-    on
-        Where: on the sentences that are reported, or on others.
-    epochs
-        From how many epochs; by default as many as the log has.
-    """
-
-    best: Criterion | None = None
-    on: Literal["test", "holdout"] | None = None
-    epochs: Count | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _last(cls, value: object) -> object:
-        if value == "last":
-            return {}
-        if not isinstance(value, Mapping) or "best" not in value or "on" not in value:
-            raise ValueError(f"expected {_SELECTIONS}, got {shown(value)}")
-        return value
-
-    @property
-    def on_test(self) -> bool:
-        """Whether the best epoch was picked on the very sentences that are reported."""
-        return self.best is not None and self.on == "test"
-
-
-class Log(_Block):
-    """Figures by epoch, of one run, from the first epoch on."""
-
-    accuracy: Shares = ()
-    f1: LoggedByClass = {}
-    precision: LoggedByClass = {}
-    recall: LoggedByClass = {}
-    loss: Numbers = ()
-
-    @model_validator(mode="after")
-    def _as_many_of_each(self) -> Log:
-        lengths = {len(figures) for _, figures in self.columns()}
-        if len(lengths) != 1:
-            said = ", ".join(f"{len(figures)} of {name}" for name, figures in self.columns())
-            raise ValueError(f"expected one figure an epoch everywhere, got {said or 'no figure'}")
-        return self
-
-    def columns(self) -> list[tuple[str, tuple[Figure, ...]]]:
-        """Return every column that the log has, with its name."""
-        by_class = [
-            (f"{measure} of {name}" if name else measure, figures)
-            for measure in BY_CLASS
-            for name, figures in getattr(self, measure).items()
-        ]
-        single = [("accuracy", self.accuracy), ("loss", self.loss)]
-        return [(name, figures) for name, figures in [*single, *by_class] if figures]
-
-    @property
-    def epochs(self) -> int:
-        """The number of epochs."""
-        return len(self.columns()[0][1])
-
-
-class RunsSd(_Block):
+class RunsSd(Block):
     """An SD over runs.
 
     Parameters
@@ -172,7 +50,7 @@ class RunsSd(_Block):
         return value if isinstance(value, Mapping) else {"value": value}
 
 
-class System(_Block):
+class System(Block):
     """One row of a published table.
 
     Parameters
@@ -206,9 +84,9 @@ class System(_Block):
     accuracy: Share | None = None
     error_rate: Share | None = None
     sd: RunsSd | None = None
-    f1: ByClass = {}
-    precision: ByClass = {}
-    recall: ByClass = {}
+    f1: ByClass = Field(default_factory=dict)
+    precision: ByClass = Field(default_factory=dict)
+    recall: ByClass = Field(default_factory=dict)
     loss: Number | None = None
     time: Time | None = None
     parameters: Size | None = None
@@ -216,13 +94,13 @@ class System(_Block):
     trainable_share: Share | None = None
     tuning: Tuning | None = None
     runs: Count = 1
-    selection: Selection | None = None
+    selection: EpochSelection | None = None
     log: Log | None = None
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     arm: str | None = None
 
     @property
-    def score(self) -> Figure | None:
+    def score(self) -> PrintedFigure | None:
         """The accuracy, whichever way it is printed."""
         return self.error_rate.complement() if self.error_rate is not None else self.accuracy
 
@@ -239,7 +117,7 @@ class System(_Block):
         return (self.epochs or 1) if on_test and self.runs == 1 else 1
 
 
-class Pair(_Block):
+class Pair(Block):
     """Two systems that are held against each other; the gap is the treatment's accuracy minus the baseline's.
 
     Parameters
@@ -256,7 +134,7 @@ class Pair(_Block):
 
     treatment: str
     baseline: str
-    said: Said | None = None
+    said: ClaimedRelation | None = None
     words: str | None = None
     time_saved: Share | None = None
     speedup: Annotated[Number, AboveZero] | None = None
@@ -270,7 +148,7 @@ class Pair(_Block):
         return f"{self.treatment} against {self.baseline}"
 
 
-class SeedSd(_Block):
+class SeedSd(Block):
     """How far accuracy on this test set scatters over seeds.
 
     Parameters
@@ -293,16 +171,16 @@ class SeedSd(_Block):
         return value if isinstance(value, Mapping) else {"value": value}
 
 
-class Head(_Block):
+class ReportBlock(Block):
     """What a report says about all its systems."""
 
     source: str = Field(min_length=1)
     n: Examples
     model: str | None = None
     data: str | None = None
-    classes: ClassCounts = {}
+    classes: ClassCounts = Field(default_factory=dict)
     seed_sd: SeedSd | None = None
-    selection: Selection | None = None
-    settings: dict[str, Any] = {}
+    selection: EpochSelection | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
     systems: dict[str, Any] = Field(min_length=1)
     pairs: list[Any] | None = None

@@ -1,4 +1,4 @@
-"""What the figures of one system stand for: right answers and confusion matrices, as printed and as logged."""
+"""Checks of the figures of one system, as printed and as logged: the right answers and confusion matrices that fit."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from analysis.published import matrices
-from analysis.published.blocks import BY_CLASS, Criterion, Log, System
+from analysis.published.claims_epochs import BY_CLASS, Criterion, Log
+from analysis.published.claims_fields import MACRO, WEIGHTED
+from analysis.published.claims_schema import System
 from analysis.published.counts import Counts, right_answers
-from analysis.published.fields import MACRO, WEIGHTED
-from analysis.published.figures import Figure
-from analysis.published.file import Report
-from analysis.published.matrices import Bound, Matrices, Measure, fitting_matrices
+from analysis.published.matrices import Bound, Matrices, Matrix, Measure, fitting_matrices
+from analysis.published.printed_figures import PrintedFigure
+from analysis.published.published_report import PublishedReport
 
-ByClass = Mapping[str, Figure]
+ByClass = Mapping[str, PrintedFigure]
 
 _NAMES = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+class MatrixFit:
     """The confusion matrices that fit if the figures without a class are about this one.
 
     Parameters
@@ -36,8 +37,8 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One set of figures of a system, and what it stands for. A description of these runs on this test set.
+class FigureCheck:
+    """One set of figures of a system, and what fits it. A description of these runs on this test set.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Reading:
     accuracy: str
     others: str
     counts: Counts | None
-    fits: tuple[Fit, ...]
+    fits: tuple[MatrixFit, ...]
 
     @property
     def contradicts_itself(self) -> bool:
@@ -66,8 +67,8 @@ class Reading:
         return impossible or (bool(self.fits) and not any(fit.matrices.count for fit in self.fits))
 
 
-def readings(system: System, report: Report) -> tuple[Reading, ...]:
-    """Read the printed figures of a system, then those of every epoch of its log.
+def check_figures(system: System, report: PublishedReport) -> tuple[FigureCheck, ...]:
+    """Check the printed figures of a system, then those of every epoch of its log.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def readings(system: System, report: Report) -> tuple[Reading, ...]:
     return (_printed(system, report), *(_logged(log, report, epoch) for epoch in range(1, log.epochs + 1)))
 
 
-def matrix_rows(system: System, report: Report) -> int:
+def matrix_rows(system: System, report: PublishedReport) -> int:
     """Count the rows that going through the confusion matrices of a system takes.
 
     A row is one number of right answers of the first class, for one set of figures and one reading of them.
@@ -136,17 +137,17 @@ def _order(log: Log, criterion: Criterion) -> list[Fraction]:
     return [sign * figure.value for figure in _column(log, criterion)] or [Fraction(0)] * log.epochs
 
 
-def _column(log: Log, criterion: Criterion) -> tuple[Figure, ...]:
+def _column(log: Log, criterion: Criterion) -> tuple[PrintedFigure, ...]:
     return {"loss": log.loss, "accuracy": log.accuracy}.get(criterion, ())
 
 
-def joint_matrix(system: System, report: Report) -> tuple[int, int, int, int] | None:
+def joint_matrix(system: System, report: PublishedReport) -> Matrix | None:
     """Return the only confusion matrix that fits the printed and the logged figures together, where there is one."""
     found = [fit.matrices for fit in _joint(system, report) if fit.matrices.count]
     return found[0].listed[0] if len(found) == 1 and found[0].count == 1 else None
 
 
-def departures(system: System, report: Report) -> tuple[str, ...]:
+def departures(system: System, report: PublishedReport) -> tuple[str, ...]:
     """Say where the printed figures depart from the log of the same run."""
     log, epoch = system.log, kept_epoch(system)
     if log is None:
@@ -192,7 +193,7 @@ def _named(measure: Measure, name: str) -> str:
     return f"{_NAMES[measure]} of {name}" if name else _NAMES[measure]
 
 
-def _joint(system: System, report: Report) -> tuple[Fit, ...]:
+def _joint(system: System, report: PublishedReport) -> tuple[MatrixFit, ...]:
     log, epoch = system.log, kept_epoch(system)
     printed = _printed(system, report)
     if log is None or epoch is None or not printed.fits:
@@ -201,15 +202,15 @@ def _joint(system: System, report: Report) -> tuple[Fit, ...]:
     return _fits(accuracies, [_by_class(system), _by_class_at(log, epoch)], report)
 
 
-def _printed(system: System, report: Report) -> Reading:
-    return _reading(system.score, _by_class(system), report, runs=system.runs, epoch=None)
+def _printed(system: System, report: PublishedReport) -> FigureCheck:
+    return _checked(system.score, _by_class(system), report, runs=system.runs, epoch=None)
 
 
-def _logged(log: Log, report: Report, epoch: int) -> Reading:
-    return _reading(_accuracy_at(log, epoch), _by_class_at(log, epoch), report, runs=1, epoch=epoch)
+def _logged(log: Log, report: PublishedReport, epoch: int) -> FigureCheck:
+    return _checked(_accuracy_at(log, epoch), _by_class_at(log, epoch), report, runs=1, epoch=epoch)
 
 
-def _accuracy_at(log: Log, epoch: int) -> Figure | None:
+def _accuracy_at(log: Log, epoch: int) -> PrintedFigure | None:
     return log.accuracy[epoch - 1] if log.accuracy else None
 
 
@@ -223,15 +224,20 @@ def _by_class_at(log: Log, epoch: int) -> dict[Measure, ByClass]:
     }
 
 
-def _reading(
-    accuracy: Figure | None, by_class: Mapping[Measure, ByClass], report: Report, *, runs: int, epoch: int | None
-) -> Reading:
+def _checked(
+    accuracy: PrintedFigure | None,
+    by_class: Mapping[Measure, ByClass],
+    report: PublishedReport,
+    *,
+    runs: int,
+    epoch: int | None,
+) -> FigureCheck:
     figures = [
         f"{_named(measure, name)} {figure.printed}"
         for measure, named in by_class.items()
         for name, figure in named.items()
     ]
-    return Reading(
+    return FigureCheck(
         epoch=epoch,
         accuracy=accuracy.printed if accuracy is not None else "",
         others=", ".join(figures),
@@ -240,7 +246,9 @@ def _reading(
     )
 
 
-def _fits(accuracies: Sequence[Figure], sets: Sequence[Mapping[Measure, ByClass]], report: Report) -> tuple[Fit, ...]:
+def _fits(
+    accuracies: Sequence[PrintedFigure], sets: Sequence[Mapping[Measure, ByClass]], report: PublishedReport
+) -> tuple[MatrixFit, ...]:
     """Find the matrices under every reading of the figures that name no class."""
     given = [
         (measure, name, figure) for one in sets for measure, named in one.items() for name, figure in named.items()
@@ -258,7 +266,7 @@ def _fits(accuracies: Sequence[Figure], sets: Sequence[Mapping[Measure, ByClass]
             Bound(measure=measure, of=numbers[name or read_as], low=figure.low, high=figure.high)
             for measure, name, figure in given
         ]
-        fits.append(Fit(read_as=read_as, matrices=_matrices((first, second), tuple(bounds))))
+        fits.append(MatrixFit(read_as=read_as, matrices=_matrices((first, second), tuple(bounds))))
     return tuple(fits)
 
 
