@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 
 from analysis.printable import printable
-from analysis.tables import as_latex, as_markdown, as_terminal, depth, evidence, measures, verdicts
+from analysis.tables import as_latex, as_markdown, as_terminal
+from analysis.tables.agreement import agreement_table
+from analysis.tables.all_tests import all_tests_table
+from analysis.tables.arms import arm_table
+from analysis.tables.by_class import class_comparison_table, class_table
+from analysis.tables.claims import claim_table
+from analysis.tables.cost import cost_table
+from analysis.tables.intervals import interval_table
+from analysis.tables.provenance import footer_line, provenance_table
+from analysis.tables.selection import selection_table
 from analysis.tables.table import Table
+from analysis.tables.variance import variance_table
+from analysis.tables.verdicts import verdict_table
+from analysis.tables.what_would_decide import deciding_table
 
 if TYPE_CHECKING:
     # A report reads records, which takes pyarrow; laying one out does not.
@@ -25,22 +37,22 @@ def build(report: StudyReport) -> tuple[Table, ...]:
     report
         What `analysis.study.report.analyze` returns.
     """
-    line = _footer(report)
+    footer = footer_line(report)
     compared = bool(report.comparisons)
     tables = (
-        verdicts.verdicts(report, line) if compared else None,
-        measures.arms(report, line),
-        verdicts.deciding(report, line) if compared else None,
-        measures.cost(report, line),
-        measures.claims(report, line),
-        depth.selection(report, line),
-        measures.classes(report, line),
-        depth.class_comparisons(report, line),
-        evidence.evidence(report, line) if compared else None,
-        evidence.intervals(report, line) if compared else None,
-        evidence.variation(report, line) if compared else None,
-        depth.agreement(report, line),
-        measures.provenance(report),
+        verdict_table(report, footer) if compared else None,
+        arm_table(report, footer),
+        deciding_table(report, footer) if compared else None,
+        cost_table(report, footer),
+        claim_table(report, footer),
+        selection_table(report, footer),
+        class_table(report, footer),
+        class_comparison_table(report, footer),
+        all_tests_table(report, footer) if compared else None,
+        interval_table(report, footer) if compared else None,
+        variance_table(report, footer) if compared else None,
+        agreement_table(report, footer),
+        provenance_table(report),
     )
     return tuple(table for table in tables if table is not None)
 
@@ -84,15 +96,3 @@ def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableTyp
 
 def _heading(report: StudyReport) -> tuple[str, str]:
     return printable(report.name), printable(report.question)
-
-
-def _footer(report: StudyReport) -> str:
-    origins = {origin.name: origin for origin in report.footer.origins}
-    places = [
-        " and ".join(value for value, _ in origins[name].values)
-        for name in ("engine", "device", "code")
-        if name in origins
-    ]
-    caveats = list(dict.fromkeys(caveat.short for caveat in report.footer.caveats))
-    where = "; ".join([f"{report.model} on {report.data}", *places])
-    return f"{report.name}: {where}. Caveats: {'; '.join(caveats) or 'none'}."

@@ -142,36 +142,34 @@ def render(title: str, question: str, tables: Sequence[Table], *, picture: str =
 
 
 def _table(table: Table) -> str:
-    heads = " & ".join(f"\\textbf{{{escaped(head)}}}" for head in table.columns)
+    headers = " & ".join(f"\\textbf{{{escaped(header)}}}" for header in table.headers)
     body = "".join(f"{' & '.join(escaped(cell) for cell in row)} \\\\\n" for row in table.rows)
     lines = [*table.notes, *([table.footer] if table.footer else [])]
     notes = "".join(f"\\par\\smallskip {escaped(line)}\n" for line in lines)
-    columns = f"{{@{{}}{_columns(table)}@{{}}}}"
+    layout = f"{{@{{}}{_layout(table)}@{{}}}}"
     if len(table.rows) > _ROWS_ON_A_PAGE:
-        laid = (
-            f"\\begin{{longtable}}[l]{columns}\n\\toprule\n{heads} \\\\\n\\midrule\n\\endhead\n"
+        grid = (
+            f"\\begin{{longtable}}[l]{layout}\n\\toprule\n{headers} \\\\\n\\midrule\n\\endhead\n"
             f"\\bottomrule\n\\endfoot\n{body}\\end{{longtable}}\n"
         )
     else:
-        laid = (
-            f"\\begin{{tabular}}{columns}\n\\toprule\n{heads} \\\\\n\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n"
+        grid = (
+            f"\\begin{{tabular}}{layout}\n\\toprule\n{headers} \\\\\n\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n"
         )
-    return f"\\subsection*{{{escaped(table.title)}}}\n{laid}{notes}"
+    return f"\\subsection*{{{escaped(table.title)}}}\n{grid}{notes}"
 
 
-def _columns(table: Table) -> str:
-    widths = [max(len(row[at]) for row in (table.columns, *table.rows)) for at in range(len(table.columns))]
-    sides = ["r" if head in table.numeric else "l" for head in table.columns]
-    if sum(widths) <= _CHARACTERS:
-        return "".join(sides)
-    # The widest columns give way first, each down to what keeps a word in one piece.
+def _layout(table: Table) -> str:
+    """Return how the columns are aligned and how wide they are, in the words of LaTeX."""
+    widths = [max(map(len, (column.header, *column.cells))) for column in table.columns]
     limit = max(widths)
+    # The widest columns give way first, each down to what keeps a word in one piece.
     while limit > _NARROWEST and sum(min(width, limit) for width in widths) > _CHARACTERS:
         limit -= 1
-    raggeds = {"r": r"\raggedleft", "l": r"\raggedright"}
+    wrapped = f"p{{{limit * _PAGE_CM / (_CHARACTERS * 1.15):.2f}cm}}"
     return "".join(
-        side
+        ("r" if column.numeric else "l")
         if width <= limit
-        else f">{{{raggeds[side]}\\arraybackslash}}p{{{limit * _PAGE_CM / (_CHARACTERS * 1.15):.2f}cm}}"
-        for width, side in zip(widths, sides, strict=True)
+        else f">{{\\ragged{'left' if column.numeric else 'right'}\\arraybackslash}}{wrapped}"
+        for column, width in zip(table.columns, widths, strict=True)
     )

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from analysis.tables.table import Table
+from analysis.tables.table import Column, Table
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|$~#&])")
 # A sentence that goes on after an address, or a bracket around it, is no part of it; a pair of brackets inside it is.
@@ -53,13 +53,8 @@ def render(title: str, question: str, tables: Sequence[Table], *, picture: str =
 
 
 def _table(table: Table) -> str:
-    grid = [[escaped(cell) for cell in row] for row in (table.columns, *table.rows)]
-    widths = [max(3, *(len(row[column]) for row in grid)) for column in range(len(table.columns))]
-    right = [head in table.numeric for head in table.columns]
-    lines = [_line(row, widths, right) for row in grid]
-    rule = ["-" * (width - side) + ":" * side for width, side in zip(widths, right, strict=True)]
-    lines.insert(1, f"| {' | '.join(rule)} |")
-    blocks = [f"## {escaped(table.title)}", "\n".join(lines)]
+    lines = zip(*(_lines(column) for column in table.columns), strict=True)
+    blocks = [f"## {escaped(table.title)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
     if table.notes:
         blocks.append("\n".join(f"- {escaped(note)}" for note in table.notes))
     if table.footer:
@@ -67,8 +62,9 @@ def _table(table: Table) -> str:
     return "\n\n".join(blocks)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    padded = [
-        cell.rjust(width) if side else cell.ljust(width) for cell, width, side in zip(cells, widths, right, strict=True)
-    ]
-    return f"| {' | '.join(padded)} |"
+def _lines(column: Column) -> list[str]:
+    """Return what a column writes into the table's lines: its header, the rule and its cells, of one width."""
+    header, *cells = (escaped(text) for text in (column.header, *column.cells))
+    width = max(3, *map(len, (header, *cells)))
+    rule = "-" * (width - column.numeric) + ":" * column.numeric
+    return [text.rjust(width) if column.numeric else text.ljust(width) for text in (header, rule, *cells)]

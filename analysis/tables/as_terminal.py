@@ -1,9 +1,10 @@
-"""Tables for the terminal. Every text is a `Text`, so that no name is read as markup."""
+"""Tables for the terminal: every text is a `Text`, so that no name is read as markup."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -71,18 +72,12 @@ class _Grid:
 
 def _without_shared(table: Table) -> tuple[Table, str]:
     """Take out what every row says alike of its n, its test and its population, and say it once."""
-    at = [
-        place
-        for place, head in enumerate(table.columns)
-        if head in BASIS and len({row[place] for row in table.rows}) == 1
-    ]
-    if not at:
+    shared = [column for column in table.columns if column.header in BASIS and len(set(column.cells)) == 1]
+    if not shared:
         return table, ""
-    said = "; ".join(f"{table.columns[place].lower()}: {table.rows[0][place]}" for place in at)
-    kept = [place for place in range(len(table.columns)) if place not in at]
-    columns = tuple(table.columns[place] for place in kept)
-    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
-    return replace(table, columns=columns, rows=rows), f"Every row: {said}."
+    texts = "; ".join(f"{column.header.lower()}: {column.cells[0]}" for column in shared)
+    kept = tuple(column for column in table.columns if column not in shared)
+    return replace(table, columns=kept), f"Every row: {texts}."
 
 
 def _side_by_side(table: Table, widths: Sequence[int]) -> Grid:
@@ -93,13 +88,9 @@ def _side_by_side(table: Table, widths: Sequence[int]) -> Grid:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for at, head in enumerate(table.columns):
-        grid.add_column(
-            Text(head),
-            justify="right" if head in table.numeric else "left",
-            width=widths[at],
-            overflow="fold",
-        )
+    for column, width in zip(table.columns, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if column.numeric else "left"
+        grid.add_column(Text(column.header), justify=justify, width=width, overflow="fold")
     for row in table.rows:
         grid.add_row(*(Text(cell) for cell in row))
     return grid
@@ -110,31 +101,30 @@ def _note(text: str) -> Padding:
 
 
 def _records(table: Table) -> Iterator[RenderableType]:
-    """Lay out every row as lines of head and cell, where they do not fit side by side."""
+    """Lay out every row as lines of header and cell, where they do not fit side by side."""
     yield Text(table.title, style="bold")
-    head_width = max(map(len, table.columns))
+    header_width = max(map(len, table.headers))
     for row in table.rows:
         record = Grid.grid(padding=(0, 2, 0, 0))
-        record.add_column(width=head_width)
+        record.add_column(width=header_width)
         record.add_column(overflow="fold")
-        for head, cell in zip(table.columns, row, strict=True):
-            record.add_row(Text(head, style="dim"), Text(cell))
+        for header, cell in zip(table.headers, row, strict=True):
+            record.add_row(Text(header, style="dim"), Text(cell))
         yield Padding(record, (0, 0, 1, 0))
 
 
 def _widths(table: Table, available: int) -> list[int] | None:
     """Return column widths that break as little as the terminal allows; None where even words must break."""
     room = available - _GAP * len(table.columns)
-    by_column = [[row[at] for row in table.rows] for at in range(len(table.columns))]
-    words = [_longest_word((head, *cells)) for head, cells in zip(table.columns, by_column, strict=True)]
-    cells = [max(map(len, column), default=0) for column in by_column]
-    # A head may break before a cell does, and the widest text before a figure.
+    words = [_longest_word((column.header, *column.cells)) for column in table.columns]
+    cells = [max(map(len, column.cells), default=0) for column in table.columns]
+    # A header may break before a cell does, and the widest text before a figure.
     most = [max(pair) for pair in zip(words, cells, strict=True)]
-    heads = [max(len(head), width) for head, width in zip(table.columns, most, strict=True)]
-    if sum(heads) <= room:
-        return heads
+    whole = [max(len(column.header), width) for column, width in zip(table.columns, most, strict=True)]
+    if sum(whole) <= room:
+        return whole
     figures = [
-        width if head in table.numeric else word for head, width, word in zip(table.columns, most, words, strict=True)
+        width if column.numeric else word for column, width, word in zip(table.columns, most, words, strict=True)
     ]
     least = figures if sum(figures) <= room else words
     if sum(least) > room:

@@ -1,4 +1,4 @@
-"""Rounding, and nothing but rounding: figures become texts here and nowhere else.
+"""Rounding: the figures of every table become texts here, and nowhere else.
 
 A figure keeps as many digits as its standard error justifies: two significant digits of that error decide.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from analysis.tables.table import UNKNOWN
 
+SEEDS_WORTH_PLANNING = 1000
 _FEWEST_AND_MOST = (0, 4)
 _TIMES = ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h"), (math.inf, 86400, "days"))
 
@@ -19,7 +20,7 @@ def decimals(standard_error: float) -> int:
 
     Parameters
     ----------
-    standard_error
+    standard_error : float
         In the unit of the figure. Where it is unknown or 0, two decimals.
 
     Examples
@@ -33,16 +34,35 @@ def decimals(standard_error: float) -> int:
     return min(max(1 - math.floor(math.log10(standard_error)), fewest), most)
 
 
+def fixed(value: float, *, places: int, signed: bool = False) -> str:
+    """Return a number with so many decimals."""
+    if math.isnan(value):
+        return UNKNOWN
+    text = f"{value:{'+' if signed else ''}.{places}f}"
+    # A gap that rounds to nothing has no direction to show.
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def significant_digits(value: float, digits: int = 2) -> str:
+    """Return a number with so many significant digits, no zeros behind them: ``0.5``, ``0.69``, ``12``."""
+    return f"{value:.{digits}g}"
+
+
+def declared(value: float) -> str:
+    """Return a number that somebody chose, such as alpha, with no digit more than it has: ``0.05``."""
+    return f"{value:.6g}"
+
+
 def points(value: float, *, standard_error: float = math.nan, signed: bool = True) -> str:
     """Return a gap between shares in percentage points: ``+2.06 pp``."""
     if math.isnan(value):
         return UNKNOWN
-    return f"{_fixed(100 * value, decimals(100 * standard_error), signed=signed)} pp"
+    return f"{fixed(100 * value, places=decimals(100 * standard_error), signed=signed)} pp"
 
 
-def plain_points(value: float) -> str:
-    """Return a declared share, such as a margin, in percentage points with no digit more than it has."""
-    return f"{100 * value:.6g} pp"
+def declared_points(value: float) -> str:
+    """Return a share that somebody chose, such as a margin, in percentage points: ``1 pp``."""
+    return f"{declared(100 * value)} pp"
 
 
 def points_interval(limits: tuple[float, float], *, standard_error: float = math.nan) -> str:
@@ -52,7 +72,7 @@ def points_interval(limits: tuple[float, float], *, standard_error: float = math
     if math.inf in limits:
         return "no limits"
     places = decimals(100 * standard_error)
-    low, high = (_fixed(100 * limit, places, signed=True) for limit in limits)
+    low, high = (fixed(100 * limit, places=places, signed=True) for limit in limits)
     return f"[{low}, {high}]"
 
 
@@ -62,7 +82,7 @@ class Scale:
 
     Parameters
     ----------
-    share
+    share : bool
         Whether the metric ends at 1.
     """
 
@@ -72,24 +92,40 @@ class Scale:
         """Return a value of the metric."""
         if self.share:
             return percent(value, standard_error=standard_error)
-        return number(value, places=decimals(standard_error))
+        return fixed(value, places=decimals(standard_error))
 
     def gap(self, value: float, *, standard_error: float = math.nan, signed: bool = True) -> str:
         """Return a gap between two values."""
         if self.share or math.isnan(value):
             return points(value, standard_error=standard_error, signed=signed)
-        return _fixed(value, decimals(standard_error), signed=signed)
+        return fixed(value, places=decimals(standard_error), signed=signed)
 
     def interval(self, limits: tuple[float, float], *, standard_error: float = math.nan) -> str:
         """Return an interval of a gap."""
         if self.share or not all(math.isfinite(limit) for limit in limits):
             return points_interval(limits, standard_error=standard_error)
-        low, high = (_fixed(limit, decimals(standard_error), signed=True) for limit in limits)
+        low, high = (fixed(limit, places=decimals(standard_error), signed=True) for limit in limits)
         return f"[{low}, {high}]"
 
     def margin(self, value: float) -> str:
         """Return a declared gap with no digit more than it has."""
-        return plain_points(value) if self.share else f"{value:.6g}"
+        return declared_points(value) if self.share else declared(value)
+
+    def planned_gap(self, gap: float, low: float = math.nan, high: float = math.nan) -> str:
+        """Return a gap that a study can find, with two significant digits, and its range where it has one."""
+        if math.isnan(gap):
+            return UNKNOWN
+        text, unit = self._planned(gap), " pp" if self.share else ""
+        limits = [self._planned(limit) for limit in (low, high) if not math.isnan(limit)]
+        return f"{text}{unit} ({' to '.join(limits)})" if len(set(limits)) > 1 else f"{text}{unit}"
+
+    def _planned(self, gap: float) -> str:
+        # No gap between two shares is larger than all of it.
+        if self.share and gap > 1:
+            return "more than 100"
+        value = 100 * gap if self.share else gap
+        text = significant_digits(value)
+        return f"{float(text):.0f}" if value > 99 and math.isfinite(value) else text
 
 
 def percent(value: float, *, standard_error: float = math.nan, places: int | None = None) -> str:
@@ -99,6 +135,23 @@ def percent(value: float, *, standard_error: float = math.nan, places: int | Non
     return f"{100 * value:.{decimals(100 * standard_error) if places is None else places}f}%"
 
 
+def small_percent(share: float) -> str:
+    """Return a share that is small but never 0, as a percentage with one decimal: ``2.3%``, ``<0.1%``."""
+    if math.isnan(share):
+        return UNKNOWN
+    return "<0.1%" if share < 0.001 else percent(share, places=1)
+
+
+def whole_percent(share: float) -> str:
+    """Return a share that is never 0, as a percentage without decimals: ``18%``, ``<1%``."""
+    return "<1%" if share < 0.005 else percent(share, places=0)
+
+
+def stated_percent(share: float) -> str:
+    """Return a share that somebody stated as a percentage, with three significant digits at most: ``0.8%``."""
+    return f"{significant_digits(100 * share, 3)}%"
+
+
 def p_value(p: float) -> str:
     """Return a p-value: three decimals, or ``<0.001``."""
     if math.isnan(p):
@@ -106,17 +159,12 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def significant(value: float) -> str:
-    """Return a number with two significant digits, no zeros behind them: ``0.5``, ``0.69``, ``12``."""
-    return f"{value:.2g}"
-
-
-def small_p(p: float) -> str:
+def precise_p_value(p: float) -> str:
     """Return a p-value with three significant digits, two below 0.001: ``0.0625``, ``7.6e-6``.
 
     Examples
     --------
-    >>> small_p(0.0625), small_p(7.63e-6), small_p(1.0)
+    >>> precise_p_value(0.0625), precise_p_value(7.63e-6), precise_p_value(1.0)
     ('0.0625', '7.6e-6', '1')
     """
     if math.isnan(p):
@@ -129,26 +177,29 @@ def small_p(p: float) -> str:
     return "1" if p > 0.9995 else f"{p:#.3g}"
 
 
-def probability(p: float) -> str:
-    """Return a probability with two decimals; never 0 or 1 for what is neither."""
+def probability(p: float, *, exact_zero: bool = True) -> str:
+    """Return a probability with two decimals; never 0 or 1 for what is neither.
+
+    Parameters
+    ----------
+    p : float
+        Between 0 and 1; NaN where it is unknown.
+    exact_zero : bool
+        Whether 0 means impossible. Where it only ran out of digits, it is ``<0.01``.
+    """
     if math.isnan(p):
         return UNKNOWN
-    if 0 < p < 0.005:
+    if p < 0.005 and (p > 0 or not exact_zero):
         return "<0.01"
     return ">0.99" if 0.995 < p < 1 else f"{p:.2f}"
 
 
-def number(value: float, *, places: int) -> str:
-    """Return a plain number."""
-    return UNKNOWN if math.isnan(value) else _fixed(value, places, signed=False)
-
-
-def level(alpha: float) -> str:
+def confidence_level(alpha: float) -> str:
     """Return the confidence that belongs to an error rate: ``95%`` for 0.05.
 
     Examples
     --------
-    >>> level(0.05), level(0.05 / 4), level(0.00001)
+    >>> confidence_level(0.05), confidence_level(0.05 / 4), confidence_level(0.00001)
     ('95%', '98.75%', '99.999%')
     """
     # A confidence below 1 is never shown as 100%.
@@ -166,12 +217,17 @@ def ratio_interval(ratio: float, limits: tuple[float, float]) -> str:
     return f"{ratio:.2f} [{limits[0]:.2f}, {high}]"
 
 
-def whole(count: int | None) -> str:
+def factor(times: float) -> str:
+    """Return how many times too large a figure is: ``×1.4``."""
+    return UNKNOWN if math.isnan(times) else f"×{times:.1f}"
+
+
+def exact_count(count: int | None) -> str:
     """Return a count with its thousands apart: ``124,441,344``."""
     return UNKNOWN if count is None else f"{count:,}"
 
 
-def about(count: int) -> str:
+def estimated_count(count: int) -> str:
     """Return an estimated count with two significant digits: ``40,000``."""
     if count < 100:
         return str(count)
@@ -179,21 +235,26 @@ def about(count: int) -> str:
     return f"{round(count / unit) * unit:,}"
 
 
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it, with two or three significant digits."""
-    if math.isnan(seconds):
-        return UNKNOWN
-    unit, word = _unit(seconds)
-    return f"{_in_unit(seconds, unit)} {word}"
+def planned_seeds(seeds: int | None, *, never: str) -> str:
+    """Return a number of seeds that is worth planning, or that it is more, or that no number is enough."""
+    if seeds is None:
+        return never
+    return str(seeds) if seeds <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
 
 
-def duration_range(seconds: float, limits: tuple[float, float]) -> str:
-    """Return a time with its range in the same unit: ``13.5 s (10.0 to 17.0)``."""
+def time_taken(seconds: float, limits: tuple[float, float] | None = None) -> str:
+    """Return a time in the unit that suits it, and its range in the same unit: ``13.5 s (10.0 to 17.0)``."""
     if math.isnan(seconds):
         return UNKNOWN
-    unit, word = _unit(seconds)
-    low, high = (_in_unit(limit, unit) for limit in limits)
-    return f"{_in_unit(seconds, unit)} {word} ({low} to {high})"
+    unit, word = next((unit, word) for limit, unit, word in _TIMES if seconds < limit)
+    text = f"{_in_unit(seconds, unit)} {word}"
+    return text if limits is None else f"{text} ({' to '.join(_in_unit(limit, unit) for limit in limits)})"
+
+
+def _in_unit(seconds: float, unit: int) -> str:
+    """Return a time with two or three significant digits."""
+    value = seconds / unit
+    return f"{value:.{2 if value < 1 else 1 if value < 20 else 0}f}"
 
 
 def memory(size: int | None) -> str:
@@ -201,18 +262,3 @@ def memory(size: int | None) -> str:
     if size is None:
         return UNKNOWN
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
-
-
-def _fixed(value: float, places: int, *, signed: bool) -> str:
-    text = f"{value:{'+' if signed else ''}.{places}f}"
-    # A gap that rounds to nothing has no direction to show.
-    return text.lstrip("+-") if float(text) == 0 else text
-
-
-def _unit(seconds: float) -> tuple[int, str]:
-    return next((unit, word) for limit, unit, word in _TIMES if seconds < limit)
-
-
-def _in_unit(seconds: float, unit: int) -> str:
-    value = seconds / unit
-    return f"{value:.{2 if value < 1 else 1 if value < 20 else 0}f}"

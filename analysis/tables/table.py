@@ -1,16 +1,41 @@
-"""One table: texts in rows and columns, already rounded, with the notes that belong to it."""
+"""Tables as they are printed: columns of texts, already rounded, with the notes that belong to them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.printable import printable
+from analysis.words import counted
 
 UNKNOWN = "–"
 """What stands where a figure is undefined; a note or a remark says why."""
 
 BASIS = ("Seeds × examples", "Test", "Speaks about")
-"""The last three columns of every table of results: its n, its test and its population."""
+"""The headers of the last three columns of every table of results: its n, its test and its population."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its header, its cells and their alignment.
+
+    Parameters
+    ----------
+    header : str
+    cells : sequence of str
+        One text for each row, from the first row to the last.
+    numeric : bool
+        Whether the cells are figures: these are aligned to the right.
+    """
+
+    header: str
+    cells: Sequence[str]
+    numeric: bool = False
+
+    def __post_init__(self) -> None:
+        # The one place where names and words of others become cells.
+        object.__setattr__(self, "header", printable(self.header))
+        object.__setattr__(self, "cells", tuple(map(printable, self.cells)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,38 +44,60 @@ class Table:
 
     Parameters
     ----------
-    title
+    title : str
         What it shows, in a few words.
-    columns
-        The heads of the columns.
-    numeric
-        The heads of the columns that are aligned to the right.
-    rows
-        The cells, one text for each column.
-    notes
+    columns : tuple of Column
+        All with the same number of cells.
+    notes : tuple of str
         Sentences that explain this table.
-    footer
+    footer : str
         Provenance and caveats in one line, so that a table that travels alone keeps them.
-    detail
+    detail : bool
         Whether the table is for checking an answer rather than for reading it.
     """
 
     title: str
-    columns: tuple[str, ...]
-    numeric: frozenset[str]
-    rows: tuple[tuple[str, ...], ...]
+    columns: tuple[Column, ...]
     notes: tuple[str, ...]
     footer: str
     detail: bool = False
 
     def __post_init__(self) -> None:
-        # The one place where names and words of others become cells.
         for name in ("title", "footer"):
             object.__setattr__(self, name, printable(getattr(self, name)))
-        for name in ("columns", "notes"):
-            object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
-        object.__setattr__(self, "numeric", frozenset(map(printable, self.numeric)))
-        object.__setattr__(self, "rows", tuple(tuple(map(printable, row)) for row in self.rows))
-        for row in self.rows:
-            if len(row) != len(self.columns):
-                raise ValueError(f"{self.title}: expected {len(self.columns)} cells in a row, got {len(row)}")
+        object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
+        if len({len(column.cells) for column in self.columns}) > 1:
+            lengths = ", ".join(f"{column.header}: {len(column.cells)}" for column in self.columns)
+            raise ValueError(f"{self.title}: expected columns of one length, got {lengths}")
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers of the columns."""
+        return tuple(column.header for column in self.columns)
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """The cells row by row."""
+        return tuple(zip(*(column.cells for column in self.columns), strict=True))
+
+
+def basis(sizes: Sequence[str], tests: Sequence[str], populations: Sequence[str]) -> tuple[Column, ...]:
+    """Return the last three columns of a table of results.
+
+    Parameters
+    ----------
+    sizes, tests, populations : sequence of str
+        One text for each row: its n, its test and its population.
+    """
+    return tuple(Column(header, cells) for header, cells in zip(BASIS, (sizes, tests, populations), strict=True))
+
+
+def described(sizes: Sequence[str]) -> tuple[Column, ...]:
+    """Return the last three columns of a table that describes runs and tests nothing."""
+    return basis(sizes, ["none"] * len(sizes), ["these runs"] * len(sizes))
+
+
+def seeds_by_examples(n_seeds: int, n_examples: int, n_clusters: int | None = None) -> str:
+    """Return n as seeds × examples, and in how many clusters the examples come."""
+    clusters = f" in {counted(n_clusters, 'cluster')}" if n_clusters is not None else ""
+    return f"{n_seeds} × {n_examples}{clusters}"

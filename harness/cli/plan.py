@@ -89,7 +89,7 @@ def plan(
     from analysis.study.plan import parse_plan
     from analysis.study.power import StatedFigures, study_power
     from analysis.tables import as_terminal
-    from analysis.tables.outlook import outlook_tables
+    from analysis.tables.power import power_tables
     from harness.hub import offline_if_unreachable
     from harness.runs.overview import foresee, known, same_settings
 
@@ -135,7 +135,7 @@ def plan(
     console = console_for()
     show_plan(console, loaded, sizes, remarks, floors, ahead)
     if found is not None:
-        for part in as_terminal.laid_out(outlook_tables(found, analysis_plan)):
+        for part in as_terminal.laid_out(power_tables(found, analysis_plan)):
             console.print(part)
     elif seeds == 1 or len(loaded.arms) == 1:
         console.print("what it can find: a gap between procedures takes two arms and more than one seed")

@@ -10,8 +10,15 @@ from rich.console import RenderableType
 from analysis.printable import printable
 from analysis.published.audit import Audit
 from analysis.tables import as_latex, as_markdown, as_terminal
-from analysis.tables.audit import beside, pairs, systems
-from analysis.tables.audit.words import review
+from analysis.tables.audit.costs import cost_table, parameter_table
+from analysis.tables.audit.counts import counts_table
+from analysis.tables.audit.gaps import interval_table, overlap_table, review_table
+from analysis.tables.audit.matrices import all_matrices_table, single_matrix_table
+from analysis.tables.audit.own_study import own_study_table
+from analysis.tables.audit.reversals import reversal_table
+from analysis.tables.audit.review import review
+from analysis.tables.audit.seeds import runs_table, scatter_table
+from analysis.tables.audit.selection import selection_table
 from analysis.tables.table import Table
 
 __all__ = ["as_json", "build", "latex", "markdown", "review", "terminal"]
@@ -32,19 +39,19 @@ def build(audit: Audit) -> tuple[Table, ...]:
         f"{f'{one.name}: ' if one.name else ''}{one.source}, n = {one.n}" for one in (r.report for r in audit.reports)
     )
     tables = (
-        pairs.words(audit),
-        pairs.gaps(audit),
-        pairs.runs(audit),
-        pairs.seeds(audit),
-        beside.own(audit),
-        pairs.selection(audit),
-        *(systems.reversal(one) for one in audit.reversals),
-        systems.counts(audit),
-        systems.classes(audit),
-        systems.costs(audit),
-        systems.parameters(audit),
-        systems.every_matrix(audit),
-        pairs.intervals(audit),
+        review_table(audit),
+        overlap_table(audit),
+        runs_table(audit),
+        scatter_table(audit),
+        own_study_table(audit),
+        selection_table(audit),
+        *map(reversal_table, audit.reversals),
+        counts_table(audit),
+        single_matrix_table(audit),
+        cost_table(audit),
+        parameter_table(audit),
+        all_matrices_table(audit),
+        interval_table(audit),
     )
     return tuple(replace(table, footer=f"{sources}.") for table in tables if table is not None)
 

@@ -50,7 +50,7 @@ def systems(found: Audit, report: str = "") -> dict[str, SystemAudit]:
 def table(found: Audit, title: str) -> dict[str, dict[str, str]]:
     """The rows of a table by their first cell."""
     (one,) = [one for one in tables.build(found) if one.title == title]
-    return {row[0]: dict(zip(one.columns, row, strict=True)) for row in one.rows}
+    return {row[0]: dict(zip(one.headers, row, strict=True)) for row in one.rows}
 
 
 def of_sample(content: dict[str, Any], ddof: int) -> dict[str, Any]:

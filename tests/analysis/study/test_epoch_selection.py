@@ -69,7 +69,7 @@ def test_the_holdout_s_choice_is_that_of_the_records(written: Any) -> None:
     assert (gap.last, gap.holdout, gap.best) == pytest.approx((-0.2, -0.6, -0.1))
     assert (gap.treatment, gap.baseline, gap.n_seeds, gap.n_examples) == ("lora", "full", 2, 5)
     (table,) = [one for one in tables.build(report) if one.title == "What selection on test would add"]
-    assert dict(zip(table.columns, table.rows[1], strict=True))["Hold-out's choice"] == "40.00%"
+    assert dict(zip(table.headers, table.rows[1], strict=True))["Hold-out's choice"] == "40.00%"
     assert "-60.00 pp at the hold-out's choice" in table.notes[-1]
 
 

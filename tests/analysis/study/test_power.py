@@ -16,7 +16,7 @@ from analysis.power.planning import Span, plan_comparison, stated_components
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.study.plan import AnalysisPlan, parse_plan
 from analysis.study.power import StatedFigures, StudyPower, study_power
-from analysis.tables.outlook import outlook_tables
+from analysis.tables.power import power_tables
 
 ARMS = ["full", "lora-r2", "lora-r8"]
 
@@ -100,7 +100,7 @@ def test_a_pilot_in_packs_prices_seeds_by_their_shares_and_says_so(study: Any) -
     assert found is not None
     assert found.pack_sizes == (4, 12)
     assert found.plans[1][1].hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
-    source = outlook_tables(found, planned())[0].notes[0]
+    source = power_tables(found, planned())[0].notes[0]
     assert source.endswith("Time: all seeds of both arms, trials in packs of 4 to 12 with their share of the pack.")
 
 
@@ -135,7 +135,7 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
     found = before(plan=planned(looks=[4, 10], margin=0.02))
     assert found is not None
     assert found.looks == tuple(zip((4, 10), thresholds((4, 10), alpha=0.05), strict=True))
-    finds, takes = outlook_tables(found, planned(looks=[4, 10], margin=0.02))
+    finds, takes = power_tables(found, planned(looks=[4, 10], margin=0.02))
     text = " ".join(finds.notes)
     assert "Supposed, as nothing has run" in text
     assert "SD of 1%" in text
@@ -148,7 +148,7 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
     assert finds.rows[0][4] == "–"
     pilot = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
     assert pilot is not None
-    finds, takes = outlook_tables(pilot, planned())
+    finds, takes = power_tables(pilot, planned())
     assert "From 6 seeds that have run" in finds.notes[0]
     assert finds.notes[0].endswith("Time: all seeds of both arms, one run at a time.")
     assert [row[0] for row in takes.rows] == ["lora-r2 against full", "lora-r8 against full"]
@@ -159,7 +159,7 @@ def test_a_metric_that_is_no_share_has_no_points(study: Any) -> None:
     plan = planned(metric="log_loss")
     found = study_power(plan, arms=ARMS, n_seeds=8, n_examples=None, stated=StatedFigures(), folder=study.root)
     assert found is not None
-    told = [cell for table in outlook_tables(found, plan) for row in table.rows for cell in row]
+    told = [cell for table in power_tables(found, plan) for row in table.rows for cell in row]
     assert not any("pp" in cell for cell in told)
 
 
@@ -178,7 +178,7 @@ def test_two_seeds_find_nothing_as_they_never_get_a_verdict() -> None:
     assert (one.chance.value, one.chance.high) == (0, 0)
     assert math.isnan(one.detectable_gap.value)
     assert one.seeds_needed.value == 3
-    assert "never" not in outlook_tables(found, planned(margin=0.3))[1].rows[0][1]
+    assert "never" not in power_tables(found, planned(margin=0.3))[1].rows[0][1]
 
 
 def test_a_tiny_alpha_breaks_no_plan() -> None:
@@ -215,7 +215,7 @@ def test_what_a_study_is_too_small_for_is_said_before_it_runs(
     plan = planned(margin=margin)
     found = before(plan=plan, n_seeds=n_seeds, n_examples=n_examples)
     assert found is not None
-    said = [note for note in outlook_tables(found, plan)[0].notes if "undecided" in note or "smaller than" in note]
+    said = [note for note in power_tables(found, plan)[0].notes if "undecided" in note or "smaller than" in note]
     assert said == ([words] if words else [])
 
 
@@ -225,5 +225,5 @@ def test_no_gap_is_larger_than_all_of_it() -> None:
     assert found is not None
     one = replace(found.plans[0][1], detectable_gap=Span(value=0.66, low=0.34, high=4.0))
     one = replace(one, floor_gap=Span(value=0.998, low=0.1, high=1.2))
-    row = outlook_tables(replace(found, plans=(("a", one),)), plan)[0].rows[0]
+    row = power_tables(replace(found, plans=(("a", one),)), plan)[0].rows[0]
     assert row[1:3] == ("66 pp (34 to more than 100)", "100 pp (10 to more than 100)")

@@ -15,7 +15,7 @@ from analysis.methods.crossed import crossed_test
 from analysis.methods.mcnemar import mcnemar
 from analysis.methods.multiplicity import joint_step_down
 from analysis.study.report import StudyReport, analyze
-from analysis.tables.verdicts import verdicts
+from analysis.tables.verdicts import verdict_table
 
 if TYPE_CHECKING:
     from conftest import StudyFolder
@@ -346,7 +346,7 @@ def test_arms_that_share_the_best_mean_are_both_named(tmp_path: Path, simulated:
     best = report.best
     assert (best.highest, best.tied) == ("r2", ("r4",))
     assert not {"r2", "r4"} & set(best.not_compared)
-    note = next(note for note in verdicts(report, "").notes if note.startswith("Best mean"))
+    note = next(note for note in verdict_table(report, "").notes if note.startswith("Best mean"))
     assert note.startswith("Best mean: r2 and r4. Not distinguishable")
     assert "against r2:" not in note
 

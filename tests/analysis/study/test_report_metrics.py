@@ -126,8 +126,8 @@ def test_a_lower_loss_is_better(graded: StudyFolder, metric: str) -> None:
 def test_tables_name_the_metric_and_its_units(graded: StudyFolder, metric: str, title: str) -> None:
     report = analyze(set_plan(graded, metric=metric, margin=0.02))
     first = tables.build(report)[0]
-    row = dict(zip(first.columns, first.rows[0], strict=True))
-    mean = dict(zip(titled(report, title).columns, titled(report, title).rows[0], strict=True))["Mean"]
+    row = dict(zip(first.headers, first.rows[0], strict=True))
+    mean = dict(zip(titled(report, title).headers, titled(report, title).rows[0], strict=True))["Mean"]
     in_points = metric != "log_loss"
     assert row["Gap"].endswith(" pp") == in_points
     assert mean.endswith("%") == in_points
@@ -137,13 +137,13 @@ def test_tables_name_the_metric_and_its_units(graded: StudyFolder, metric: str, 
     assert ("lower is better" in notes) == (not in_points)
     assert ("is it within 2 pp?" in notes, "is it within 0.02?" in notes) == (in_points, not in_points)
     assert (
-        f"{METRICS[metric].title[:1].upper()}{METRICS[metric].title[1:]} against full" in titled(report, "Cost").columns
+        f"{METRICS[metric].title[:1].upper()}{METRICS[metric].title[1:]} against full" in titled(report, "Cost").headers
     )
     if not in_points:
         for name in ("Verdicts", "Intervals and probabilities", "Where the uncertainty comes from", title):
             table = titled(report, name)
             assert not any("pp" in cell for cells in table.rows for cell in cells), name
-            assert not any("pp" in head for head in table.columns), name
+            assert not any("pp" in head for head in table.headers), name
 
 
 def test_a_margin_in_units_of_log_loss_decides_equivalence(graded: StudyFolder) -> None:

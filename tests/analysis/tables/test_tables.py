@@ -17,7 +17,7 @@ from rich.console import Console
 from analysis import tables
 from analysis.study.report import analyze
 from analysis.tables import as_latex, as_markdown, as_terminal, digits
-from analysis.tables.table import BASIS, Table
+from analysis.tables.table import BASIS, Column, Table
 
 if TYPE_CHECKING:
     from conftest import StudyFolder
@@ -47,7 +47,7 @@ def nasty(tmp_path: Path, simulated: Any, write_study: Any, rng: np.random.Gener
 def test_the_verdict_table_comes_first_and_reads_as_an_answer(study: StudyFolder) -> None:
     first = tables.build(analyze(study.root))[0]
     assert first.title == "Verdicts"
-    assert first.columns == ("Comparison", "Gap", "95% interval", "Verdict", *BASIS)
+    assert first.headers == ("Comparison", "Gap", "95% interval", "Verdict", *BASIS)
     rows = {row[0]: row for row in first.rows}
     worse = rows["lora-r2 against full"]
     assert re.fullmatch(r"-1\d\.\d pp", worse[1])
@@ -82,7 +82,7 @@ def test_every_table_of_results_names_n_test_and_population_in_every_row(study: 
         "Provenance and caveats",
     ]
     for table in built[:-1]:
-        assert table.columns[-3:] == BASIS
+        assert table.headers[-3:] == BASIS
         assert table.rows
         for row in table.rows:
             assert re.fullmatch(r"\d+ × \d+", row[-3]), row
@@ -103,7 +103,7 @@ def test_what_would_decide_names_seeds_range_examples_and_time(study: StudyFolde
     assert settling.seeds_needed is not None
     # A trial with seed s took 10 + s seconds, so a pair of runs takes 25 on average; six seeds are there.
     assert row[2].startswith(f"{settling.seeds_needed}")
-    assert row[4] == digits.duration((settling.seeds_needed - 6) * 25.0)
+    assert row[4] == digits.time_taken((settling.seeds_needed - 6) * 25.0)
 
 
 def test_a_refused_comparison_says_why_in_its_table(study: StudyFolder) -> None:
@@ -128,7 +128,7 @@ def test_cost_stands_beside_quality(study: StudyFolder) -> None:
     for seed in range(6):
         study.change_record("lora-r2", seed, lambda c, s=seed: c["seconds"].update(training=0.65 * (10 + s)))
     cost = next(table for table in tables.build(analyze(study.root)) if table.title == "Cost")
-    rows = {row[0]: dict(zip(cost.columns, row, strict=True)) for row in cost.rows}
+    rows = {row[0]: dict(zip(cost.headers, row, strict=True)) for row in cost.rows}
     assert rows["full"]["Time ratio"] == "1"
     assert rows["full"]["Accuracy against full"] == "baseline"
     assert rows["lora-r2"]["Time ratio"] == "0.65 [0.65, 0.65]"
@@ -158,7 +158,7 @@ def packed(study: StudyFolder, cells: list[tuple[str, int]] = ALL) -> StudyFolde
 
 
 def cells_of(table: Table, *columns: str) -> dict[str, tuple[str, ...]]:
-    return {row[0]: tuple(row[table.columns.index(column)] for column in columns) for row in table.rows}
+    return {row[0]: tuple(row[table.headers.index(column)] for column in columns) for row in table.rows}
 
 
 def test_the_cost_of_arms_trained_in_packs_says_that_it_has_no_times_and_how_to_get_them(study: StudyFolder) -> None:
@@ -211,7 +211,7 @@ def test_more_training_in_packs_is_priced_by_their_shares_and_says_so(study: Stu
     assert settling is not None
     assert settling.seeds_needed is not None
     # 10 + s seconds of a pack of 4 and of one of 12.
-    assert row[4] == digits.duration((settling.seeds_needed - 6) * (12.5 / 4 + 12.5 / 12))
+    assert row[4] == digits.time_taken((settling.seeds_needed - 6) * (12.5 / 4 + 12.5 / 12))
     assert any("trials in packs of 4 to 12 with their share of the pack;" in note for note in table.notes)
     assert not any("one at a time" in note for note in table.notes)
 
@@ -264,10 +264,9 @@ def test_a_page_of_ordinary_names_breaks_no_figure_at_120_columns(study: StudyFo
     report = analyze(study.root)
     text = printed(report)
     for table in tables.build(report):
-        for row in table.rows:
-            figures = [cell for head, cell in zip(table.columns, row, strict=True) if head in table.numeric]
-            for figure in figures:
-                assert figure in text, (table.title, figure)
+        for column in table.columns:
+            if column.numeric:
+                assert [cell for cell in column.cells if cell not in text] == [], (table.title, column.header)
 
 
 SPECIAL = re.compile(r"(?<!\\)[&%$#_^~]")
@@ -364,7 +363,7 @@ def test_an_address_stays_a_link_in_markdown(text: str, links: list[str]) -> Non
     shown = as_markdown.render(
         text,
         text,
-        [Table(title=text, columns=("a",), numeric=frozenset(), rows=((text,),), notes=(text,), footer=text)],
+        [Table(title=text, columns=(Column("a", [text]),), notes=(text,), footer=text)],
     )
     page = MarkdownIt("commonmark").enable("table").render(shown)
     found = [html.unescape(link) for link in re.findall(r'href="([^"]*)"', page)]
@@ -374,9 +373,9 @@ def test_an_address_stays_a_link_in_markdown(text: str, links: list[str]) -> Non
     assert told.count(text.split()[0]) >= 6
 
 
-def test_a_row_with_another_number_of_cells_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected 2 cells in a row, got 1"):
-        Table(title="t", columns=("a", "b"), numeric=frozenset(), rows=(("x",),), notes=(), footer="")
+def test_columns_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"t: expected columns of one length, got a: 1, b: 0"):
+        Table(title="t", columns=(Column("a", ["x"]), Column("b", [])), notes=(), footer="")
 
 
 def test_what_is_for_checking_can_be_left_out_on_screen(study: StudyFolder) -> None:
@@ -410,7 +409,7 @@ def test_a_narrow_screen_has_the_verdicts_first_and_says_once_what_every_row_say
 
 def test_a_table_longer_than_a_page_may_break() -> None:
     def laid(rows: int) -> str:
-        table = Table(title="t", columns=("a",), numeric=frozenset(), rows=(("x",),) * rows, notes=(), footer="")
+        table = Table(title="t", columns=(Column("a", ["x"] * rows),), notes=(), footer="")
         return as_latex.render("title", "", [table])
 
     assert r"\begin{longtable}" not in laid(40)
@@ -457,8 +456,8 @@ def test_the_standard_error_sets_the_decimals(error: float, places: int) -> None
         (digits.points(-0.0206, standard_error=0.00052), "-2.060 pp"),
         (digits.points(-0.00001, standard_error=0.0052), "0.00 pp"),
         (digits.points(math.nan), "–"),
-        (digits.plain_points(0.01), "1 pp"),
-        (digits.plain_points(0.0125), "1.25 pp"),
+        (digits.declared_points(0.01), "1 pp"),
+        (digits.declared_points(0.0125), "1.25 pp"),
         (digits.points_interval((-0.031, -0.0102), standard_error=0.0052), "[-3.10, -1.02]"),
         (digits.points_interval((math.nan, math.nan)), "–"),
         (digits.p_value(0.0123), "0.012"),
@@ -470,18 +469,18 @@ def test_the_standard_error_sets_the_decimals(error: float, places: int) -> None
         (digits.probability(0.42), "0.42"),
         (digits.percent(0.8830, standard_error=0.011), "88.3%"),
         (digits.percent(math.nan), "–"),
-        (digits.whole(124441344), "124,441,344"),
-        (digits.whole(None), "–"),
-        (digits.about(39_871), "40,000"),
-        (digits.about(57), "57"),
-        (digits.level(0.05 / 4), "98.75%"),
-        (digits.duration(0.5), "0.50 s"),
-        (digits.duration(13.54), "13.5 s"),
-        (digits.duration(3275.93), "55 min"),
-        (digits.duration(9000), "2.5 h"),
-        (digits.duration(600000), "6.9 days"),
-        (digits.duration(math.nan), "–"),
-        (digits.duration_range(13.54, (9.96, 17.0)), "13.5 s (10.0 to 17.0)"),
+        (digits.exact_count(124441344), "124,441,344"),
+        (digits.exact_count(None), "–"),
+        (digits.estimated_count(39_871), "40,000"),
+        (digits.estimated_count(57), "57"),
+        (digits.confidence_level(0.05 / 4), "98.75%"),
+        (digits.time_taken(0.5), "0.50 s"),
+        (digits.time_taken(13.54), "13.5 s"),
+        (digits.time_taken(3275.93), "55 min"),
+        (digits.time_taken(9000), "2.5 h"),
+        (digits.time_taken(600000), "6.9 days"),
+        (digits.time_taken(math.nan), "–"),
+        (digits.time_taken(13.54, (9.96, 17.0)), "13.5 s (10.0 to 17.0)"),
         (digits.memory(300_000_000), "286 MiB"),
         (digits.memory(5 * 2**30), "5.0 GiB"),
         (digits.memory(None), "–"),
@@ -496,9 +495,10 @@ def test_rounding(made: str, text: str) -> None:
 def test_the_terminal_breaks_heads_before_figures() -> None:
     table = Table(
         title="t",
-        columns=("A long head of a column", "b"),
-        numeric=frozenset(("A long head of a column",)),
-        rows=(("[-1.00, +1.00]", "some words that may break"),),
+        columns=(
+            Column("A long header of a column", ["[-1.00, +1.00]"], numeric=True),
+            Column("b", ["some words that may break"]),
+        ),
         notes=(),
         footer="",
     )

@@ -1,4 +1,4 @@
-"""One pair of published figures in words that a reader could paste into a review: correct, and fair."""
+"""Review sentences: one pair of published figures in words that could stand in a review, correct and fair."""
 
 from __future__ import annotations
 
@@ -15,8 +15,17 @@ from analysis.published.published_report import PublishedReport
 from analysis.published.reversals import Reversal
 from analysis.published.seeds import WelchResult
 from analysis.published.systems import SystemAudit
-from analysis.tables.audit.rows import recomputed
-from analysis.tables.digits import percent, points, points_interval, small_p, whole
+from analysis.tables.audit.by_report import recomputed
+from analysis.tables.digits import (
+    declared,
+    exact_count,
+    fixed,
+    percent,
+    points,
+    points_interval,
+    precise_p_value,
+    whole_percent,
+)
 
 _NO_PROCEDURE = "From one run of each arm nothing follows about the training procedures."
 
@@ -57,10 +66,10 @@ def _gap(audit: Audit, report: PublishedReport, pair: PairAudit, systems: list[S
     if found.outcome == "cannot be significant":
         if found.gap == (0, 0):
             return ["The two figures are the same number of right answers: there is no gap to test."]
-        best = f" (exact McNemar p at least {small_p(found.p_exact[0])})" if found.p_exact[0] < 1 else ""
+        best = f" (exact McNemar p at least {precise_p_value(found.p_exact[0])})" if found.p_exact[0] < 1 else ""
         return [f"The two figures are {apart} apart; no overlap of errors makes that significant{best}."]
     if found.outcome == "significant whatever the overlap":
-        most = small_p(found.p_exact[1])
+        most = precise_p_value(found.p_exact[1])
         return [
             f"The two figures are {apart} apart; whatever the overlap of errors, that is significant for these two "
             f"trained models on new sentences (exact McNemar p at most {most}).",
@@ -69,8 +78,8 @@ def _gap(audit: Audit, report: PublishedReport, pair: PairAudit, systems: list[S
     if found.gap[0] != found.gap[1]:
         return [
             f"The two figures are {apart} apart, as far as their digits tell; that is not significant if exactly one "
-            f"of the two models is right on more than {whole(found.significant_up_to)} sentences, and otherwise only "
-            "the predictions can tell.",
+            f"of the two models is right on more than {exact_count(found.significant_up_to)} sentences, and "
+            "otherwise only the predictions can tell.",
             _NO_PROCEDURE,
         ]
     return [
@@ -89,12 +98,12 @@ def _impossible(name: str, counts: Counts | None) -> str:
     nearest = [count for count in (counts.high, counts.low) if 0 <= count <= total]
 
     def shown(count: int) -> str:
-        return percent(count / total, places=places) if "%" in counts.printed else f"{count / total:.{places}f}"
+        return percent(count / total, places=places) if "%" in counts.printed else fixed(count / total, places=places)
 
-    near = " and ".join(f"{whole(count)} would print as {shown(count)}" for count in nearest)
+    near = " and ".join(f"{exact_count(count)} would print as {shown(count)}" for count in nearest)
     return (
-        f"The figure of {name}, {counts.printed}, is no share of {whole(total)}: {near}. It may have been cut instead "
-        "of rounded, be a mean over runs or of other sentences, or a misprint."
+        f"The figure of {name}, {counts.printed}, is no share of {exact_count(total)}: {near}. It may have been cut "
+        "instead of rounded, be a mean over runs or of other sentences, or a misprint."
     )
 
 
@@ -117,27 +126,27 @@ def _apart(found: Overlaps, n: int) -> str:
     if found.gap[0] < 0 < found.gap[1]:
         low = 0
     if low != high:
-        return f"{whole(low)} to {whole(high)} of {whole(n)} sentences"
-    return "one sentence" if low == 1 else f"{whole(low)} of {whole(n)} sentences"
+        return f"{exact_count(low)} to {exact_count(high)} of {exact_count(n)} sentences"
+    return "one sentence" if low == 1 else f"{exact_count(low)} of {exact_count(n)} sentences"
 
 
 def _only_if(found: Overlaps) -> str:
     least, most = found.discordance
     up_to = found.significant_up_to
-    many = f"just these {whole(least)}" if up_to == least else f"at most {whole(up_to)}"
+    many = f"just these {exact_count(least)}" if up_to == least else f"at most {exact_count(up_to)}"
     return (
-        f"only if exactly one of the two models is right on {many} sentences ({whole(least)} to {whole(most)} are "
-        "possible)"
+        f"only if exactly one of the two models is right on {many} sentences ({exact_count(least)} to "
+        f"{exact_count(most)} are possible)"
     )
 
 
 def _over_runs(gap: float, tested: WelchResult, alpha: float) -> str:
-    low, high = (small_p(p) for p in tested.p_value)
+    low, high = (precise_p_value(p) for p in tested.p_value)
     open_ = "the digits and the unknown divisor of the SDs leave it open" if None in tested.ddof else ""
     p = f"p = {low}" if low == high else f"p from {low} to {high}, as {open_ or 'the digits leave it open'}"
     significant = "significant" if tested.p_value[1] <= alpha else "not significant"
     if tested.p_value[0] <= alpha < tested.p_value[1]:
-        significant = f"at its worst not significant at {alpha:g}"
+        significant = f"at its worst not significant at {declared(alpha)}"
     return (
         f"The means over {tested.runs[0]} and {tested.runs[1]} runs are {points(abs(gap), signed=False)} apart "
         f"(Welch's t, {p}: {significant}); that speaks about new seeds on these very test sentences, and not about new "
@@ -179,7 +188,7 @@ def _selection(pair: PairAudit) -> list[str]:
     else:
         sides = zip((pair.treatment, pair.baseline), selected.epochs, strict=True)
         who = " and ".join(f"the figure of {name} is the best of {k} epochs" for name, k in sides if k > 1)
-    share = "less than 1%" if selected.chance < 0.005 else percent(selected.chance, places=0)
+    share = whole_percent(selected.chance).replace("<", "less than ")
     return [
         f"{who[0].upper()}{who[1:]} on these very sentences: by the scatter of epochs alone, equally good arms "
         f"reported so come out as far apart in {share} of cases."
@@ -194,7 +203,7 @@ def _costs(pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
             wrong.append(f"{_recomputed(system.share)} ({system.name})")
         wrong += [
             f"{check.printed} {check.what} parameters of {system.name} are printed where the architecture has "
-            f"{whole(check.expected)}"
+            f"{exact_count(check.expected)}"
             for check in system.parameters
             if not check.agrees
         ]
@@ -210,7 +219,7 @@ def _own(report: PublishedReport, pair: PairAudit) -> list[str]:
     if own is None or math.isnan(own.p_exact[0]):
         return []
     least, most = (percent(share, places=1) for share in own.discordance[1:])
-    low, high = map(small_p, own.p_exact)
+    low, high = map(precise_p_value, own.p_exact)
     other = "" if report.model is None or same_model(report.model, own.model) else f", which trained {own.model},"
     return [
         f"In {own.n_seeds} pairs of runs of {own.study}{other} exactly one model is right on {least} to {most} of the "

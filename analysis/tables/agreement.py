@@ -1,0 +1,42 @@
+"""The table of how far the seeds of an arm agree, and how often two arms differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.tables.digits import percent, points
+from analysis.tables.table import Column, Table, described, seeds_by_examples
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def agreement_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out how far the seeds of an arm agree; None where no trial finished."""
+    if not report.consistencies:
+        return None
+    arms = [consistency for _, consistency in report.consistencies]
+    compared = [
+        f"{pair.name}: {percent(churn.between, places=1)} between the arms, {percent(churn.within, places=1)} between "
+        f"seeds of one arm ({points(churn.excess)})"
+        for pair, churn in zip(report.comparisons, report.churns, strict=True)
+        if churn is not None and not churn.reason
+    ]
+    return Table(
+        title="Agreement of the seeds",
+        columns=(
+            Column("Arm", [name for name, _ in report.consistencies]),
+            Column("All seeds right", [percent(arm.always_right, places=1) for arm in arms], numeric=True),
+            Column("All wrong alike", [percent(arm.always_wrong, places=1) for arm in arms], numeric=True),
+            Column("Disputed", [percent(arm.disputed, places=1) for arm in arms], numeric=True),
+            Column("Churn between seeds", [percent(arm.churn, places=1) for arm in arms], numeric=True),
+            *described([seeds_by_examples(arm.n_seeds, arm.n_examples) for arm in arms]),
+        ),
+        notes=(
+            "Shares of the test sentences. Churn: on how many two runs say different things, mean over pairs; the "
+            "three shares before it depend on the number of seeds, churn does not.",
+            *([f"Churn, {'; '.join(compared)}."] if compared else []),
+        ),
+        footer=footer,
+        detail=True,
+    )

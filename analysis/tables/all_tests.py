@@ -1,0 +1,122 @@
+"""The table of all tests: every p-value of every comparison, with what it speaks about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from analysis.study.comparisons import ComparisonResult
+from analysis.tables.comparison_cells import primary_test_name, scale_of, size_cell
+from analysis.tables.digits import declared, fixed, p_value, percent
+from analysis.tables.table import UNKNOWN, Column, Table, basis
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Test:
+    """One row: a test of a comparison."""
+
+    pair: ComparisonResult
+    name: str
+    population: str
+    p: str
+    corrected: str = UNKNOWN
+    remark: str
+
+
+def all_tests_table(report: StudyReport, footer: str) -> Table:
+    """Lay out every test of every comparison, each with what it speaks about."""
+    tests = [test for pair in report.comparisons for test in _tests(report, pair)]
+    return Table(
+        title="The tests",
+        columns=(
+            Column("Comparison", [test.pair.name for test in tests]),
+            Column("p", [test.p for test in tests], numeric=True),
+            Column("Corrected", [test.corrected for test in tests], numeric=True),
+            Column("Remark", [test.remark for test in tests]),
+            *basis(
+                [size_cell(test.pair) for test in tests],
+                [test.name for test in tests],
+                [test.population for test in tests],
+            ),
+        ),
+        notes=(
+            "Speaks about what would be drawn anew. Seeds and examples: the training procedure, on new "
+            "examples. Seeds: new training runs, this very test set. Examples: these trained models.",
+            "Only the first two tests of a comparison decide it. Multi-bootstrap: studentised. Floor: the smallest p "
+            "that the test can give with so many seeds. Won: share of the seeds in which the first arm is better, with "
+            "its interval. McNemar: accuracy of each seed on its own, exact; the lowest "
+            "to the highest p.",
+        ),
+        footer=footer,
+        detail=True,
+    )
+
+
+def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
+    result, same, flip, bootstrap = pair.result, pair.equivalence, pair.sign_flip, pair.bootstrap
+    name, population = primary_test_name(result), result.generalizes_to if result else UNKNOWN
+    if result is None or same is None or flip is None or bootstrap is None:
+        yield _Test(pair=pair, name=name, population=population, p=UNKNOWN, remark=pair.verdict.reason)
+        return
+    yield _Test(
+        pair=pair,
+        name=name,
+        population=population,
+        p=p_value(result.p_value),
+        corrected=p_value(pair.difference_p),
+        remark=""
+        if math.isnan(result.statistic)
+        else f"t = {fixed(result.statistic, places=2)}, {fixed(result.df, places=1)} df",
+    )
+    yield _Test(
+        pair=pair,
+        name=f"equivalence at {scale_of(report).margin(report.plan.margin)}",
+        population=same.generalizes_to,
+        p=p_value(same.p_value),
+        corrected=p_value(pair.equivalence_p),
+        remark="",
+    )
+    yield _Test(
+        pair=pair,
+        name=f"crossed t, {'unpaired' if result.design == 'A' else 'paired'}",
+        population=population,
+        p=p_value(result.other_p_value),
+        remark="the other design",
+    )
+    yield _Test(
+        pair=pair,
+        name="multi-bootstrap",
+        population=bootstrap.generalizes_to,
+        p=p_value(bootstrap.p_studentised),
+        remark=bootstrap.reason or f"{bootstrap.resamples} resamples; percentile {p_value(bootstrap.p_percentile)}",
+    )
+    yield _Test(
+        pair=pair,
+        name="sign-flip",
+        population=flip.generalizes_to,
+        p=p_value(flip.p_value),
+        remark=f"floor {p_value(flip.floor)}; won {_seeds_won(pair)}",
+    )
+    p_values = [run.p_exact for run in pair.mcnemar]
+    low, high = p_value(min(p_values)), p_value(max(p_values))
+    small = sum(p <= report.plan.alpha for p in p_values)
+    yield _Test(
+        pair=pair,
+        name="McNemar, each seed",
+        population=pair.mcnemar[0].generalizes_to,
+        p=low if len(p_values) == 1 else f"{low} to {high}",
+        remark=f"≤ {declared(report.plan.alpha)} in {small} of {len(p_values)}",
+    )
+
+
+def _seeds_won(pair: ComparisonResult) -> str:
+    won = pair.outperforming
+    if won is None:
+        return UNKNOWN
+    low, high = (percent(limit, places=0) for limit in won.interval)
+    return f"{percent(won.estimate, places=0)} ({low} to {high})"

@@ -1,0 +1,76 @@
+"""The table of arms: the study's metric, its spread over seeds, calibration and trials."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis.metrics.scores import METRICS
+from analysis.study.summaries import ArmSummary
+from analysis.tables.comparison_cells import scale_of
+from analysis.tables.digits import percent
+from analysis.tables.table import UNKNOWN, Column, Table, described, seeds_by_examples
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def arm_table(report: StudyReport, footer: str) -> Table:
+    """Lay out the study's metric by arm."""
+    scale = scale_of(report)
+    summaries = [(arm, _standard_error(report, arm)) for arm in report.arms]
+    return Table(
+        title=f"{metric_title(report)} by arm",
+        columns=(
+            Column("Arm", [arm.arm for arm in report.arms]),
+            Column("Mean", [scale.score(arm.mean, standard_error=error) for arm, error in summaries], numeric=True),
+            Column(
+                "SD over seeds",
+                [scale.gap(arm.sd, standard_error=error, signed=False) for arm, error in summaries],
+                numeric=True,
+            ),
+            Column(
+                "Lowest to highest",
+                [
+                    " to ".join(scale.score(value, standard_error=error) for value in (arm.minimum, arm.maximum))
+                    if arm.seeds
+                    else UNKNOWN
+                    for arm, error in summaries
+                ],
+                numeric=True,
+            ),
+            Column("ECE", [percent(arm.calibration_error, places=1) for arm in report.arms], numeric=True),
+            Column(
+                "Trials",
+                [
+                    ", ".join(f"{count} {status}" for status, count in sorted(arm.statuses.items()))
+                    for arm in report.arms
+                ],
+            ),
+            *described([seeds_by_examples(len(arm.seeds), arm.n_examples) for arm in report.arms]),
+        ),
+        notes=(
+            "A description of these runs; gaps between arms are judged in the table of verdicts. ECE: expected "
+            "calibration error (15 bins), how far confidence is from accuracy.",
+            *(f"{arm.arm}: {arm.reason}." for arm in report.arms if len(arm.seeds) > 1 and arm.reason),
+        ),
+        footer=footer,
+    )
+
+
+def metric_title(report: StudyReport) -> str:
+    """Return the name of the study's metric as a title begins."""
+    title = METRICS[report.plan.metric].title
+    return f"{title[0].upper()}{title[1:]}"
+
+
+def sampling_error(share: float, n: int) -> float:
+    """Return the standard error of a share of so many examples; NaN without any."""
+    return math.sqrt(share * (1 - share) / n) if n and not math.isnan(share) else math.nan
+
+
+def _standard_error(report: StudyReport, arm: ArmSummary) -> float:
+    if len(arm.seeds) > 1:
+        return arm.sd / math.sqrt(len(arm.seeds))
+    # One run has no spread over seeds; the test set's own sampling error then sets the digits.
+    return sampling_error(arm.mean, arm.n_examples) if report.plan.metric == "accuracy" else math.nan

@@ -1,0 +1,87 @@
+"""Tables by class: precision, recall and F1 of every arm, and their gaps compared."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis.study.class_comparisons import ClassComparison
+from analysis.tables.arms import sampling_error
+from analysis.tables.comparison_cells import primary_test_name
+from analysis.tables.digits import confidence_level, declared_points, p_value, percent, points, points_interval
+from analysis.tables.notes import grouped_by_reason
+from analysis.tables.table import UNKNOWN, Column, Table, basis, described, seeds_by_examples
+from analysis.words import counted
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def class_table(report: StudyReport, footer: str) -> Table:
+    """Lay out precision, recall and F1 by arm and class."""
+    rows = [(row, sampling_error(row.recall, row.n_class_examples)) for row in report.classes]
+    return Table(
+        title="Precision, recall and F1 by class",
+        columns=(
+            Column("Arm", [row.arm for row in report.classes]),
+            Column("Class", [row.label for row in report.classes]),
+            Column("Precision", [percent(row.precision, standard_error=error) for row, error in rows], numeric=True),
+            Column("Recall", [percent(row.recall, standard_error=error) for row, error in rows], numeric=True),
+            Column("F1", [percent(row.f1, standard_error=error) for row, error in rows], numeric=True),
+            *described([seeds_by_examples(row.n_seeds, row.n_class_examples) for row in report.classes]),
+        ),
+        notes=(
+            "Means over seeds; the examples are those of the class.",
+            *(
+                f"{row.arm}, class {row.label}: {row.reason}; the means are over the other seeds."
+                for row in report.classes
+                if row.reason
+            ),
+        ),
+        footer=footer,
+        detail=True,
+    )
+
+
+def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out the paired differences in precision and recall of every class; None without a test."""
+    rows = report.class_comparisons
+    if not rows:
+        return None
+    errors = [row.result.standard_error if row.result else math.nan for row in rows]
+    return Table(
+        title="Precision and recall by class, compared",
+        columns=(
+            Column("Comparison", [_name(row) for row in rows]),
+            Column("Measure", [f"{row.measure} of {row.label}" for row in rows]),
+            Column(
+                "Gap",
+                [points(row.estimate, standard_error=error) for row, error in zip(rows, errors, strict=True)],
+                numeric=True,
+            ),
+            Column(
+                f"{confidence_level(1 - rows[0].confidence)} interval",
+                [points_interval(row.interval, standard_error=error) for row, error in zip(rows, errors, strict=True)],
+                numeric=True,
+            ),
+            Column("Corrected p", [p_value(row.difference_p) for row in rows], numeric=True),
+            Column("Verdict", [row.verdict.label for row in rows]),
+            *basis(
+                [seeds_by_examples(len(row.seeds), row.n_examples, row.n_clusters) for row in rows],
+                [primary_test_name(row.result) for row in rows],
+                [row.result.generalizes_to if row.result else UNKNOWN for row in rows],
+            ),
+        ),
+        notes=(
+            f"Corrected over all {counted(len(rows), 'row')} of this table together, apart from the verdicts of the "
+            f"plan; equivalent means within {declared_points(report.class_margin)}. Precision enters through "
+            "influence values; recall is about new examples of its class.",
+            *grouped_by_reason([(f"{_name(row)}, {row.measure} of {row.label}", row.verdict.reason) for row in rows]),
+        ),
+        footer=footer,
+        detail=True,
+    )
+
+
+def _name(row: ClassComparison) -> str:
+    return f"{row.treatment} against {row.baseline}"

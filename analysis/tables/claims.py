@@ -1,0 +1,66 @@
+"""The table of published claims beside the study's own gaps."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis.tables.comparison_cells import primary_test_name, size_cell, standard_error
+from analysis.tables.digits import confidence_level, points, points_interval
+from analysis.tables.table import UNKNOWN, Column, Table, basis
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def claim_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out published gaps beside the measured ones; None when the study has no claims."""
+    if not report.claims:
+        return None
+    by_arms = {(pair.treatment, pair.baseline): pair for pair in report.comparisons}
+    confidence = report.comparisons[0].confidence if report.comparisons else 1 - report.plan.alpha
+    rows = []
+    for claim in report.claims:
+        pair = by_arms.get((claim.treatment, claim.baseline))
+        rows.append((claim, pair, standard_error(pair) if pair is not None else math.nan))
+    # Only what is checked rests on a test.
+    tested = [pair if claim.kind == "check" else None for claim, pair, _ in rows]
+    return Table(
+        title="Published claims",
+        columns=(
+            Column("Source", [claim.source for claim in report.claims]),
+            Column("Comparison", [pair.name if pair is not None else UNKNOWN for _, pair, _ in rows]),
+            Column(
+                "Published gap",
+                [
+                    f"{points(claim.published_gap)} (n = {claim.n})" if pair is not None else UNKNOWN
+                    for claim, pair, _ in rows
+                ],
+                numeric=True,
+            ),
+            Column(
+                "Measured gap",
+                [points(claim.measured_gap, standard_error=error) for claim, _, error in rows],
+                numeric=True,
+            ),
+            Column(
+                f"{confidence_level(1 - confidence)} interval",
+                [points_interval(claim.interval, standard_error=error) for claim, _, error in rows],
+                numeric=True,
+            ),
+            Column(
+                "Reading",
+                [claim.reading if claim.kind == "check" else f"context: {claim.reading}" for claim in report.claims],
+            ),
+            *basis(
+                [size_cell(pair) if pair is not None else UNKNOWN for pair in tested],
+                [primary_test_name(pair.result) if pair is not None else "none" for pair in tested],
+                [pair.result.generalizes_to if pair is not None and pair.result else UNKNOWN for pair in tested],
+            ),
+        ),
+        notes=(
+            "The interval is about the mean over seeds. One published run of each arm scatters more, so a "
+            "published gap outside it is not wrong for that alone.",
+        ),
+        footer=footer,
+    )

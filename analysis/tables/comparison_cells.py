@@ -1,0 +1,66 @@
+"""Cells of comparisons: gap, interval and verdict, and what these rest on (n, test and population)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from analysis.methods.crossed import CrossedResult
+from analysis.metrics.scores import METRICS
+from analysis.study.comparisons import ComparisonResult
+from analysis.study.verdict import Verdict
+from analysis.tables.digits import Scale
+from analysis.tables.table import UNKNOWN, Column, basis, seeds_by_examples
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def scale_of(report: StudyReport) -> Scale:
+    """Return how the study's metric is written."""
+    return Scale(METRICS[report.plan.metric].share)
+
+
+def standard_error(comparison: ComparisonResult) -> float:
+    """Return the standard error of the gap; NaN without a test."""
+    return comparison.result.standard_error if comparison.result else math.nan
+
+
+def gap_cell(report: StudyReport, comparison: ComparisonResult) -> str:
+    """Return the gap of a comparison."""
+    return scale_of(report).gap(comparison.estimate, standard_error=standard_error(comparison))
+
+
+def interval_cell(report: StudyReport, comparison: ComparisonResult, limits: tuple[float, float]) -> str:
+    """Return an interval of the gap of a comparison."""
+    return scale_of(report).interval(limits, standard_error=standard_error(comparison))
+
+
+def verdict_cell(verdict: Verdict, margin: str) -> str:
+    """Return a verdict as an answer in plain words."""
+    if verdict.direction is None:
+        return f"equivalent within {margin}" if verdict.within_margin else verdict.label
+    suffix = f", within the {margin} margin" if verdict.within_margin else f"; not equivalent at {margin}"
+    return f"{verdict.direction}{suffix}"
+
+
+def primary_test_name(result: CrossedResult | None) -> str:
+    """Name the primary test by its design."""
+    if result is None:
+        return "none"
+    return "crossed t, paired" if result.design == "A" else "crossed t, unpaired"
+
+
+def comparison_basis(comparisons: Sequence[ComparisonResult]) -> tuple[Column, ...]:
+    """Return the last three columns of a table with one row for each comparison."""
+    return basis(
+        [size_cell(comparison) for comparison in comparisons],
+        [primary_test_name(comparison.result) for comparison in comparisons],
+        [comparison.result.generalizes_to if comparison.result else UNKNOWN for comparison in comparisons],
+    )
+
+
+def size_cell(comparison: ComparisonResult) -> str:
+    """Return the n of a comparison."""
+    return seeds_by_examples(len(comparison.seeds), comparison.n_examples, comparison.n_clusters)

@@ -1,0 +1,42 @@
+"""The table of intervals for one comparison and for all, and of posterior probabilities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.tables.comparison_cells import comparison_basis, gap_cell, interval_cell, scale_of
+from analysis.tables.digits import confidence_level, probability
+from analysis.tables.table import Column, Table
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def interval_table(report: StudyReport, footer: str) -> Table:
+    """Lay out intervals for one comparison and for all, and the approximate Bayesian reading."""
+    pairs, k = report.comparisons, len(report.comparisons)
+    margin = scale_of(report).margin(report.plan.margin)
+    alone, for_all = (confidence_level(1 - level) for level in (pairs[0].confidence, pairs[0].family_confidence))
+    return Table(
+        title="Intervals and probabilities",
+        columns=(
+            Column("Comparison", [pair.name for pair in pairs]),
+            Column("Gap", [gap_cell(report, pair) for pair in pairs], numeric=True),
+            Column(f"{alone} alone", [interval_cell(report, pair, pair.interval) for pair in pairs], numeric=True),
+            Column(
+                f"{for_all} for all {k}",
+                [interval_cell(report, pair, pair.family_interval) for pair in pairs],
+                numeric=True,
+            ),
+            Column(f"P below -{margin}", [probability(pair.posterior[0]) for pair in pairs], numeric=True),
+            Column(f"P within {margin}", [probability(pair.posterior[1]) for pair in pairs], numeric=True),
+            Column(f"P above {margin}", [probability(pair.posterior[2]) for pair in pairs], numeric=True),
+            *comparison_basis(pairs),
+        ),
+        notes=(
+            f"The wider interval is Bonferroni's: alpha / {k} for each of the {k} comparisons.",
+            "P: approximate posterior probability of the gap with a flat prior.",
+        ),
+        footer=footer,
+        detail=True,
+    )

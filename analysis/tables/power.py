@@ -1,0 +1,159 @@
+"""Tables of what a study can find, for `harness plan`: gaps, seeds, test examples and time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.metrics.scores import METRICS
+from analysis.power.planning import Span
+from analysis.study.plan import AnalysisPlan
+from analysis.study.power import POWER, StudyPower
+from analysis.tables.digits import (
+    Scale,
+    estimated_count,
+    exact_count,
+    factor,
+    percent,
+    planned_seeds,
+    probability,
+    significant_digits,
+    small_percent,
+    stated_percent,
+    time_taken,
+)
+from analysis.tables.notes import mixed_times
+from analysis.tables.table import UNKNOWN, Column, Table, seeds_by_examples
+from analysis.words import counted, in_packs
+
+_NEVER = "never"
+
+
+def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
+    """Lay out what the comparisons of a study can find, and what its margin would take.
+
+    Every figure has its range over the seed SD.
+
+    Parameters
+    ----------
+    power
+        From `analysis.study.power.study_power`.
+    plan
+        The study's plan.
+    """
+    scale, plans = Scale(METRICS[plan.metric].share), [one for _, one in power.plans]
+    names = Column("Comparison", [name for name, _ in power.plans])
+    margin, k = scale.margin(plan.margin), power.n_comparisons
+    return (
+        Table(
+            title="What the study can find",
+            columns=(
+                names,
+                Column("Finds", [_gaps(scale, one.detectable_gap) for one in plans], numeric=True),
+                Column("Floor", [_gaps(scale, one.floor_gap) for one in plans], numeric=True),
+                Column(f"Chance to find {margin}", [_span(one.chance, probability) for one in plans], numeric=True),
+                Column("Time", [time_taken(3600 * one.hours) for one in plans], numeric=True),
+                Column("Seeds × examples", [seeds_by_examples(one.n_seeds, one.n_examples) for one in plans]),
+            ),
+            notes=(
+                _source(power),
+                f"For {percent(POWER, places=0)} power at alpha / {k} = {significant_digits(plan.alpha / k, 3)}, over "
+                "new seeds and new examples. Finds: the smallest true gap that is found. Floor: the same with any "
+                "number of seeds; below it only more sentences help.",
+                *_too_small(power, plan, margin),
+                *_one_run(power, scale, margin),
+                *_looks(power),
+            ),
+            footer="",
+        ),
+        Table(
+            title=f"To find a gap of {margin}, the margin",
+            columns=(
+                names,
+                Column("Seeds an arm", [_span(one.seeds_needed, _seeds) for one in plans], numeric=True),
+                Column("or test sentences", [_span(one.examples_needed, _examples) for one in plans], numeric=True),
+                Column("Found too large by", [_span(one.type_m, factor) for one in plans], numeric=True),
+                Column("Wrong sign", [_span(one.type_s, small_percent) for one in plans], numeric=True),
+                Column("Time", [time_taken(3600 * one.hours_needed.value) for one in plans], numeric=True),
+            ),
+            notes=(
+                "Seeds on this test set, or test sentences with the seeds of the study. If the true gap is that large "
+                "and the study of the table above finds it: how many times too large it is seen on average, and how "
+                "often with the wrong sign.",
+                *(["Where it says sentences, clusters of them are counted."] if power.clustered else []),
+                *(f"{name}: {one.reason}." for name, one in power.plans if one.reason),
+            ),
+            footer="",
+        ),
+    )
+
+
+def _source(power: StudyPower) -> str:
+    if power.stated is None:
+        packs = power.pack_sizes
+        each = f"trials {in_packs(packs)} with their share of the pack" if packs else "one run at a time"
+        return (
+            f"From {counted(power.pilot_seeds, 'seed')} that have run; in brackets at the 95% limits of the seed SD, "
+            f"which few seeds leave wide. Time: all seeds of both arms, {each}."
+            + "".join(f" {note}" for note in mixed_times(power.mixed))
+        )
+    stated = power.stated
+    figures = (stated.seed_sd, stated.discordance, stated.rerun_discordance)
+    sd, discordance, rerun_discordance = map(stated_percent, figures)
+    return (
+        f"Supposed, as nothing has run: accuracy varies over seeds with an SD of {sd} (in brackets half and twice "
+        f"that), one run of each arm differs in being right on {discordance} of the sentences, two seeds of an arm on "
+        f"{rerun_discordance}. State your own with --seed-sd, "
+        "--discordance and --rerun-discordance; after two seeds the study's own are used."
+    )
+
+
+def _too_small(power: StudyPower, plan: AnalysisPlan, margin: str) -> list[str]:
+    one = power.plans[0][1]
+    notes = []
+    if one.n_seeds < SEEDS_FOR_A_VERDICT:
+        notes.append(
+            f"{counted(one.n_seeds, 'seed')} an arm give an interval, but every verdict stays undecided: that takes "
+            f"{SEEDS_FOR_A_VERDICT} seeds."
+        )
+    if plan.metric == "accuracy" and not power.clustered and plan.margin < 1 / one.n_examples:
+        notes.append(
+            f"The margin of {margin} is smaller than one test sentence of {exact_count(one.n_examples)}, "
+            f"{Scale(share=True).planned_gap(1 / one.n_examples)}."
+        )
+    return notes
+
+
+def _one_run(power: StudyPower, scale: Scale, margin: str) -> list[str]:
+    if math.isnan(power.one_run_gap):
+        return []
+    chance = "" if math.isnan(power.one_run_power) else f"; {margin} with {probability(power.one_run_power)}"
+    return [
+        f"One run of each arm finds {scale.planned_gap(power.one_run_gap)} between these two trained models "
+        f"(McNemar, exact){chance}, and nothing about the procedure."
+    ]
+
+
+def _looks(power: StudyPower) -> list[str]:
+    if not power.looks:
+        return []
+    texts = ", ".join(f"{seeds} seeds p ≤ {significant_digits(p)}" for seeds, p in power.looks)
+    return [f"Looks, for a comparison alone: {texts}."]
+
+
+def _span(span: Span[float] | Span[int | None], text: Callable[..., str]) -> str:
+    value, low, high = text(span.value), text(span.low), text(span.high)
+    return value if {low, high} <= {value, UNKNOWN} else f"{value} ({low} to {high})"
+
+
+def _gaps(scale: Scale, gap: Span[float]) -> str:
+    return scale.planned_gap(gap.value, gap.low, gap.high)
+
+
+def _seeds(seeds: int | None) -> str:
+    return planned_seeds(seeds, never=_NEVER)
+
+
+def _examples(examples: int | None) -> str:
+    return _NEVER if examples is None else estimated_count(examples)

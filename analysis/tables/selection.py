@@ -1,0 +1,73 @@
+"""The table of what choosing the epoch does to accuracy: last epoch, hold-out's choice, best on the test split."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis.study.epoch_selection import SelectionLift
+from analysis.tables.digits import confidence_level, percent, points, points_interval
+from analysis.tables.table import Column, Table, basis, seeds_by_examples
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def selection_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out accuracy at every choice of the epoch, by arm; None where trials have one epoch."""
+    lifts = report.selection_lifts
+    if not lifts:
+        return None
+    published = any(lift.published for lift in lifts)
+    metrics = " or ".join(dict.fromkeys(lift.metric for lift in lifts))
+    rows = [(lift, _standard_error(report, lift)) for lift in lifts]
+    return Table(
+        title="As published: the best epoch on the test split" if published else "What selection on test would add",
+        columns=(
+            Column("Arm", [lift.arm for lift in lifts]),
+            Column("Epochs", [str(lift.n_epochs) for lift in lifts], numeric=True),
+            Column("Last epoch", [percent(lift.last, standard_error=error) for lift, error in rows], numeric=True),
+            Column(
+                "Hold-out's choice", [percent(lift.holdout, standard_error=error) for lift, error in rows], numeric=True
+            ),
+            Column("Best on test", [percent(lift.best, standard_error=error) for lift, error in rows], numeric=True),
+            Column("Selection lift", [points(lift.lift, standard_error=error) for lift, error in rows], numeric=True),
+            Column(
+                f"{confidence_level(1 - lifts[0].confidence)} interval",
+                [points_interval(lift.interval, standard_error=error) for lift, error in rows],
+                numeric=True,
+            ),
+            *basis(
+                [seeds_by_examples(lift.n_seeds, lift.n_examples) for lift in lifts],
+                ["paired t"] * len(lifts),
+                [lift.generalizes_to for lift in lifts],
+            ),
+        ),
+        notes=(
+            f"Accuracy; best on test by {metrics}. Choosing the epoch on the test split flatters an arm by the "
+            "selection lift: best on test less last epoch, paired by seed. Such a figure gets no verdict; the verdicts "
+            "use the last epoch or the hold-out's choice.",
+            *_gaps(report),
+        ),
+        footer=footer,
+        detail=not published,
+    )
+
+
+def _standard_error(report: StudyReport, lift: SelectionLift) -> float:
+    (sd,) = (arm.sd for arm in report.arms if arm.arm == lift.arm)
+    return sd / math.sqrt(lift.n_seeds) if report.plan.metric == "accuracy" and sd > 0 else math.nan
+
+
+def _gaps(report: StudyReport) -> list[str]:
+    """Say how the gaps move with the choice of the epoch."""
+    if not report.selected_gaps:
+        return []
+    parts = []
+    for gap in report.selected_gaps:
+        holdout = "" if math.isnan(gap.holdout) else f", {points(gap.holdout)} at the hold-out's choice"
+        parts.append(
+            f"{gap.treatment} against {gap.baseline} {points(gap.last)} at the last epoch{holdout}, "
+            f"{points(gap.best)} at the best on test"
+        )
+    return [f"Gaps in accuracy: {'; '.join(parts)}."]

@@ -1,0 +1,70 @@
+"""The table of variance components: where the uncertainty of each gap comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from analysis.methods.crossed import CrossedResult
+from analysis.power.settling import Settling
+from analysis.tables.comparison_cells import comparison_basis, scale_of
+from analysis.tables.digits import Scale, decimals, fixed, percent
+from analysis.tables.table import UNKNOWN, Column, Table
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def variance_table(report: StudyReport, footer: str) -> Table:
+    """Lay out the variance components: what the uncertainty of each gap is made of."""
+    pairs, scale = report.comparisons, scale_of(report)
+
+    def figures(header: str, text: Callable[[CrossedResult, Settling], str]) -> Column:
+        cells = [
+            text(pair.result, pair.settling_margin) if pair.result and pair.settling_margin else UNKNOWN
+            for pair in pairs
+        ]
+        return Column(header, cells, numeric=True)
+
+    def gap(value: float, result: CrossedResult) -> str:
+        return scale.gap(value, standard_error=result.standard_error, signed=False)
+
+    return Table(
+        title="Where the uncertainty comes from",
+        columns=(
+            Column("Comparison", [pair.name for pair in pairs]),
+            figures("Seed SD (95% limits)", lambda result, _: _seed_sd(scale, result)),
+            figures("Seeds / examples / rest", lambda result, _: _shares(result)),
+            figures("Seed correlation", lambda result, _: fixed(result.seed_correlation, places=2)),
+            figures("Found now", lambda result, settling: gap(settling.detectable_gap, result)),
+            figures("Floor", lambda result, settling: gap(settling.floor_gap, result)),
+            *comparison_basis(pairs),
+        ),
+        notes=(
+            "Seed SD: how much one gap varies from seed to seed, beyond the choice of examples. "
+            "Seeds / examples / rest: shares of the squared standard error. "
+            "Seed correlation: of the two arms' means.",
+            f"Found now: the smallest gap with 80% power at alpha / {len(pairs)}. Floor: the same with any "
+            "number of seeds; below it only more test examples help.",
+        ),
+        footer=footer,
+        detail=True,
+    )
+
+
+def _seed_sd(scale: Scale, result: CrossedResult) -> str:
+    error, unit = result.standard_error, 100 if scale.share else 1
+    sd = scale.gap(math.sqrt(result.components.seed), standard_error=error, signed=False)
+    limits = [fixed(unit * limit, places=decimals(unit * error)) for limit in result.components.seed_sd_interval]
+    return f"{sd} ({' to '.join(limits)})"
+
+
+def _shares(result: CrossedResult) -> str:
+    parts = result.components
+    squares = (
+        parts.seed / parts.n_seeds,
+        parts.example / parts.n_examples,
+        parts.residual / (parts.n_seeds * parts.n_examples),
+    )
+    return " / ".join(percent(square / sum(squares), places=0) for square in squares)
