@@ -35,10 +35,11 @@ import transformers
 from opponents import SIDE_BY_SIDE, SideBySide, Task, Timed, examples, train_and_score
 
 from harness import load_study
-from harness.engines import Engine, Outcome
 from harness.engines.device import threads
+from harness.engines.engine import Engine
 from harness.engines.packed.engine import PackedEngine
 from harness.engines.packed.state import State
+from harness.engines.result import TrialResult
 from harness.models import checkpoints
 from harness.runs.runner import prepare
 from harness.study.trials import Trial, expand
@@ -68,7 +69,7 @@ def train_all(engine: Engine, trials: Sequence[Trial], _turn: int) -> Timed:
     return _timed(found, time.perf_counter() - began)
 
 
-def _timed(outcomes: tuple[Outcome, ...], seconds: float) -> Timed:
+def _timed(outcomes: tuple[TrialResult, ...], seconds: float) -> Timed:
     scores = [one.selected.test.accuracy for one in outcomes if one.selected and one.selected.test]
     if len(scores) < len(outcomes):
         raise RuntimeError(f"not every trial finished: {[one.error for one in outcomes]}")
@@ -121,7 +122,7 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
         raise TypeError(f"expected the packed engine, got {engine.name}")
     task = Task(
         checkpoint=checkpoint,
-        tokenizer=checkpoints.tokenizer(checkpoint),
+        tokenizer=checkpoints.load_tokenizer(checkpoint),
         train=examples(data.train),
         test=examples(data.test),
     )

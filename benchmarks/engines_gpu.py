@@ -43,8 +43,7 @@ from tokenizers.models import WordLevel
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from harness.data.splits import Split
-from harness.engines import Outcome
+from harness.data.tokenization import TokenizedSplit
 from harness.engines.device import device_name, usual_device
 from harness.engines.packed.architectures import ARCHITECTURES
 from harness.engines.packed.engine import _ELEMENTS_AT_ONCE, _out_of_memory
@@ -52,7 +51,9 @@ from harness.engines.packed.layout import Ragged, Splits
 from harness.engines.packed.model import base_of
 from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State
-from harness.models import checkpoints, models
+from harness.engines.result import TrialResult
+from harness.models import checkpoints
+from harness.models.freezing import embeddings_and_layers
 from harness.quiet import quiet
 from harness.study.settings import Arm
 from harness.study.trials import Trial
@@ -96,13 +97,13 @@ def checkpoint(name: str, folder: Path, *, tiny: bool) -> checkpoints.Checkpoint
     torch.manual_seed(0)
     with quiet():
         transformers.AutoModel.from_config(config).save_pretrained(folder)
-    return checkpoints.locate(str(folder))
+    return checkpoints.find_checkpoint(str(folder))
 
 
-def sentences(counts: tuple[int, ...], n: int, vocabulary: int, rng: np.random.Generator) -> Split:
+def sentences(counts: tuple[int, ...], n: int, vocabulary: int, rng: np.random.Generator) -> TokenizedSplit:
     """Draw sentences of random tokens, their lengths with the given frequencies; no token is padding, which is 0."""
     drawn = rng.choice(len(counts), size=n, p=np.array(counts) / sum(counts))
-    return Split(
+    return TokenizedSplit(
         ids=tuple(map(str, range(n))),
         labels=np.arange(n) % 2,
         features=tuple({"input_ids": rng.integers(1, vocabulary, length).tolist()} for length in drawn),
@@ -141,7 +142,7 @@ def operations(model: nn.Module, tokens: int, n: int) -> int:
     anatomy = ARCHITECTURES[inner.config.model_type](inner)
     reading = {id(module) for part in anatomy.reading for module in part.modules()}
     found = 0
-    for module in models.embeddings_and_layers(inner)[1].modules():
+    for module in embeddings_and_layers(inner)[1].modules():
         # What stands in a layer and is no linear layer itself, such as an adapted one, has linear layers inside.
         if isinstance(module, nn.Linear | Conv1D):
             passes = 3 if module.weight.requires_grad else 2
@@ -180,7 +181,7 @@ class Comparison:
     ----------
     task : Task
         What the opponents train and score on.
-    train, test : Split
+    train, test : TokenizedSplit
         The same for the packed engine.
     arm : Arm
         How all sides train.
@@ -188,7 +189,7 @@ class Comparison:
         What the packed engine computes on; the Trainer finds it itself.
     """
 
-    def __init__(self, task: Task, train: Split, test: Split, arm: Arm, device: torch.device) -> None:
+    def __init__(self, task: Task, train: TokenizedSplit, test: TokenizedSplit, arm: Arm, device: torch.device) -> None:
         self._task = task
         self._arm = arm
         self._device = device
@@ -205,7 +206,7 @@ class Comparison:
         _forget()
         return train_and_score(self._task, copy.deepcopy(self._model), self._arm, careful=careful)
 
-    def pack(self, size: int) -> tuple[float, list[Outcome]] | None:
+    def pack(self, size: int) -> tuple[float, list[TrialResult]] | None:
         """Train a pack; return its seconds and outcomes, or None where the memory does not suffice."""
         trials = tuple(
             Trial(arm="arm", seed=seed, settings=self._arm, holdout=None, tuning=False, content={}, key=f"{seed}")
@@ -220,7 +221,7 @@ class Comparison:
                 raise
             return None
 
-    def _train(self, trials: tuple[Trial, ...], splits: Splits) -> tuple[float, list[Outcome]]:
+    def _train(self, trials: tuple[Trial, ...], splits: Splits) -> tuple[float, list[TrialResult]]:
         _forget()
         model = copy.deepcopy(self._model)
         run = PackRun(

@@ -17,9 +17,10 @@ import transformers
 from torch import nn
 
 from harness import seeding
-from harness.data.splits import Split
-from harness.engines import Outcome
-from harness.models import checkpoints, models
+from harness.data.tokenization import TokenizedSplit
+from harness.engines.result import TrialResult
+from harness.models import checkpoints
+from harness.models.build import build_model
 from harness.quiet import quiet
 from harness.study.settings import Arm
 from harness.study.trials import Trial
@@ -35,7 +36,7 @@ class Timed:
 
     trials_per_hour: float
     accuracy: float
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[TrialResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +51,10 @@ class Task:
     def build(self, arm: Arm, seed: int) -> nn.Module:
         """Build a trial's own model, the same as the packed engine trains."""
         streams = seeding.streams(seed)
-        return models.build(
-            self.checkpoint, arm, n_classes=2, pad_token_id=self.tokenizer.pad_token_id, streams=streams
-        )
+        return build_model(self.checkpoint, arm, n_classes=2, pad_token_id=self.tokenizer.pad_token_id, streams=streams)
 
 
-def examples(split: Split) -> list[dict[str, Any]]:
+def examples(split: TokenizedSplit) -> list[dict[str, Any]]:
     """Return a split as a list that a Trainer reads."""
     return [{**row, "labels": int(label)} for row, label in zip(split.features, split.labels, strict=True)]
 

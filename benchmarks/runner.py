@@ -20,9 +20,11 @@ import torch
 import transformers
 
 from harness import load_study, run_study, seeding
-from harness.engines.batches import Examples, Padding, score
+from harness.engines.batches import Padding, SplitDataset
+from harness.engines.scoring import score
 from harness.engines.trainer import TrainerEngine
-from harness.models import checkpoints, models
+from harness.models import checkpoints
+from harness.models.build import build_model
 from harness.quiet import quiet
 from harness.runs.runner import prepare
 from harness.study.study import Study
@@ -30,11 +32,11 @@ from harness.study.study import Study
 
 def bare(study: Study, engine: TrainerEngine, checkpoint: checkpoints.Checkpoint, padding: Padding) -> float:
     """Train and score with nothing around the Trainer; return the seconds."""
-    test = Examples(engine._data.test)
+    test = SplitDataset(engine._data.test)
     began = time.perf_counter()
     for seed in study.seeds:
         for arm in study.arms.values():
-            model = models.build(
+            model = build_model(
                 checkpoint, arm, n_classes=2, pad_token_id=padding.pad_token_id, streams=seeding.streams(seed)
             )
 
@@ -60,7 +62,7 @@ def bare(study: Study, engine: TrainerEngine, checkpoint: checkpoints.Checkpoint
                 trainer = transformers.Trainer(
                     model=model,
                     args=arguments,
-                    train_dataset=Examples(engine._data.train),
+                    train_dataset=SplitDataset(engine._data.train),
                     data_collator=padding,
                     callbacks=[Scorer()],
                 )

@@ -63,10 +63,10 @@ def nearest(received: object, allowed: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(str(received), list(allowed), n=1, cutoff=0.6)), None)
 
 
-def as_share(received: object) -> str:
+def percentage_hint(received: object) -> str:
     """Return a hint for a percentage where a number belongs, or an empty text.
 
-    >>> as_share("30%"), as_share("0.3"), as_share("a%")
+    >>> percentage_hint("30%"), percentage_hint("0.3"), percentage_hint("a%")
     ('; write a share such as 0.3', '', '')
     """
     text = received.strip() if isinstance(received, str) else ""
@@ -81,7 +81,7 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def in_short(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Return what a library says on one line, with the kind of error where the text alone says little."""
     text = " ".join(str(error).split())
     if not text or isinstance(error, ArithmeticError | AttributeError | LookupError | TypeError):

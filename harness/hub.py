@@ -23,7 +23,7 @@ _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _FILE_ENDINGS = {".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".txt", ".gz", ".zip", ".safetensors", ".bin"}
 
 
-def find(name: str, beside: Path | None = None) -> Path | None:
+def find_local(name: str, beside: Path | None = None) -> Path | None:
     """Return the file or folder of this machine that a name stands for, or None.
 
     Parameters
@@ -47,13 +47,13 @@ def is_on_hub(name: str, beside: Path | None = None) -> bool:
 
     What looks like a path never is, so that a folder that is not here is an error, and not somebody else's data.
     """
-    if embedded.is_embedded(name) or find(name, beside) is not None or not _HUB_NAME.fullmatch(name):
+    if embedded.is_embedded(name) or find_local(name, beside) is not None or not _HUB_NAME.fullmatch(name):
         return False
     first, _, rest = name.partition("/")
-    return Path(name).suffix.lower() not in _FILE_ENDINGS and not (rest and find(first, beside) is not None)
+    return Path(name).suffix.lower() not in _FILE_ENDINGS and not (rest and find_local(first, beside) is not None)
 
 
-def not_here(name: str, beside: Path | None = None) -> str:
+def not_found(name: str, beside: Path | None = None) -> str:
     """Say where a name was looked for on this machine."""
     there = ""
     if beside is not None and not Path(name).is_absolute() and beside.resolve() != Path.cwd().resolve():
@@ -62,7 +62,7 @@ def not_here(name: str, beside: Path | None = None) -> str:
     return f"no file or folder {name}{here}{there}"
 
 
-def meant(name: str, beside: Path | None = None) -> str:
+def did_you_mean_path(name: str, beside: Path | None = None) -> str:
     """Return ``; did you mean 'x'?`` for the nearest name in the folders where it was looked for, or an empty text."""
     for base in (Path(), beside or Path()):
         try:

@@ -69,12 +69,12 @@ def projection_key(initialisation: int) -> int:
     return _derive(initialisation, "projection")
 
 
-def order(data_order: int, epoch: int, n: int) -> np.ndarray:
+def example_order(data_order: int, epoch: int, n: int) -> np.ndarray:
     """Return the order of `n` examples in the given epoch, counted from 0."""
     return np.random.default_rng(_derive(data_order, epoch)).permutation(n)
 
 
-def step_seed(dropout: int, step: int) -> int:
+def dropout_mask_seed(dropout: int, step: int) -> int:
     """Return what seeds the masks of one optimizer step, counted from 0, where each step draws its own."""
     return _derive(dropout, step)
 

@@ -37,11 +37,11 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_data_are_sst2() -> None:
-    from harness.data import splits as data
+    from harness.data import tokenization as data
     from harness.models import checkpoints
     from harness.study.settings import Data
 
-    tokenizer = checkpoints.tokenizer(checkpoints.locate(os.environ["HARNESS_ENCODER"]))
+    tokenizer = checkpoints.load_tokenizer(checkpoints.find_checkpoint(os.environ["HARNESS_ENCODER"]))
     loaded = data.load(Data(path=os.environ["HARNESS_SST2"]), tokenizer)
     assert (len(loaded.train), len(loaded.test)) == (67349, 872)
     assert Counter(loaded.test.labels.tolist()) == {0: 428, 1: 444}

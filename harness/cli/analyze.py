@@ -121,11 +121,11 @@ def _print(reports: Sequence[StudyReport], form: Format, *, details: bool) -> No
 def _write(place: Path, report: StudyReport) -> str:
     """Write both reports, each whole or not at all; return why one could not be, or an empty text."""
     from analysis import tables
-    from harness.whole import whole_file
+    from harness.atomic_file import atomic_write
 
     try:
         for name, text in (("tables.md", tables.markdown(report)), ("tables.tex", tables.latex(report))):
-            with whole_file(place / name) as stream:
+            with atomic_write(place / name) as stream:
                 stream.write(text.encode())
     except OSError as error:
         return error.strerror or str(error)

@@ -15,7 +15,7 @@ def note_look(folder: Path, report: StudyReport) -> str:
     from analysis.records.format import FORMAT
     from analysis.records.json_files import read_looks
     from harness import provenance
-    from harness.whole import whole_file
+    from harness.atomic_file import atomic_write
 
     look = report.taken_look
     if look is None:
@@ -25,7 +25,7 @@ def note_look(folder: Path, report: StudyReport) -> str:
         return ""
     looks = [one.model_dump(mode="json") for one in (*known, look.model_copy(update={"at": provenance.now()}))]
     try:
-        with whole_file(folder / "looks.json") as stream:
+        with atomic_write(folder / "looks.json") as stream:
             stream.write(f"{json.dumps({'format': FORMAT, 'looks': looks}, indent=1)}\n".encode())
     except OSError as error:
         return error.strerror or str(error)

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 def _share(text: str) -> float:
     """Read a share of the test sentences, as an option of the command line."""
-    from harness.errors import as_share
+    from harness.errors import percentage_hint
 
     try:
         share = float(text)
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        hint = as_share(text)
+        hint = percentage_hint(text)
         raise typer.BadParameter(f"expected a share from 0 to 1{'' if hint else ', such as 0.08'}, got {text!r}{hint}")
     return share
 

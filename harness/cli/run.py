@@ -123,7 +123,7 @@ def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) ->
     checkpoint, data, _ = prepare(study, say=display.say)
     for line in read_in_words(study, data, Store(folder).manifest()):
         display.say(line)
-    inputs = Inputs(model=checkpoint.start, data=data.fingerprint, n_classes=len(data.classes))
+    inputs = Inputs(model=checkpoint.identity_at_start, data=data.fingerprint, n_classes=len(data.classes))
     return foresee(study, folder, arms=arms, inputs=inputs)
 
 

@@ -1,4 +1,4 @@
-"""What the classes of a study are, and in which order they are numbered."""
+"""Classes: which there are in the data, and in which order they are numbered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.files import Table
+from harness.data.files import DataTable
 from harness.errors import DataError
 from harness.study.validation import shown
 
@@ -17,7 +17,7 @@ _WHOLE = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d+)?", re.ASCII)
 
 
-def numbered(label: str, tables: Mapping[str, Table]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+def number_classes(label: str, tables: Mapping[str, DataTable]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Return the names of the classes, and each split's labels as their numbers.
 
     The order is that of ``datasets.ClassLabel`` where the data state one; else numbers stand in their order, and texts
@@ -27,7 +27,7 @@ def numbered(label: str, tables: Mapping[str, Table]) -> tuple[tuple[str, ...], 
     ----------
     label : str
         The column, which no table lacks and where no value is missing.
-    tables : mapping of str to Table
+    tables : mapping of str to DataTable
         By split, the one that is trained on first; its classes are those that there are.
 
     Raises

@@ -16,14 +16,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.errors import DataError, in_short
+from harness.errors import DataError, one_line
 
 # Of these the first whose header holds the study's columns is what separates them.
 _DELIMITERS = ",;\t|"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class DataTable:
     """The rows of a split: the columns that a study asks for, and the names of all.
 
     Parameters
@@ -48,7 +48,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class File:
+class DataFile:
     """A file that was read: its absolute path, the SHA-256 of its bytes, and its number of rows."""
 
     path: str
@@ -56,7 +56,7 @@ class File:
     rows: int
 
 
-def read(path: Path, needed: Sequence[str], wanted: Collection[str]) -> tuple[Table, File]:
+def read(path: Path, needed: Sequence[str], wanted: Collection[str]) -> tuple[DataTable, DataFile]:
     """Read one file.
 
     Parameters
@@ -84,11 +84,11 @@ def read(path: Path, needed: Sequence[str], wanted: Collection[str]) -> tuple[Ta
     except RecursionError:
         raise DataError(f"{path} cannot be read: it is nested too deep") from None
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} cannot be read: {in_short(error)}") from None
-    return table, File(path=str(path.absolute()), sha256=hashlib.sha256(content).hexdigest(), rows=table.n_rows)
+        raise DataError(f"{path} cannot be read: {one_line(error)}") from None
+    return table, DataFile(path=str(path.absolute()), sha256=hashlib.sha256(content).hexdigest(), rows=table.n_rows)
 
 
-def joined(tables: Sequence[Table], place: str) -> Table:
+def join_tables(tables: Sequence[DataTable], place: str) -> DataTable:
     """Return the rows of several files, one after the other.
 
     Raises
@@ -103,7 +103,7 @@ def joined(tables: Sequence[Table], place: str) -> Table:
                 f"the files of {place} do not fit together: one has the columns {', '.join(first.names)}, "
                 f"another {', '.join(other.names)}, or their classes differ"
             )
-    return Table(
+    return DataTable(
         names=first.names,
         columns={name: [value for one in tables for value in one.columns[name]] for name in first.columns},
         n_rows=sum(one.n_rows for one in tables),
@@ -112,7 +112,7 @@ def joined(tables: Sequence[Table], place: str) -> Table:
     )
 
 
-def _csv(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> Table:
+def _csv(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> DataTable:
     text = content.decode("utf-8-sig")
     headers = {delimiter: _header(text, delimiter) for delimiter in _DELIMITERS}
     fitting = [delimiter for delimiter, header in headers.items() if set(needed) <= set(header)]
@@ -131,7 +131,7 @@ def _csv(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> Tabl
         if n_rows:
             for name, place in places.items():
                 columns[name].append(row[place] or None)
-    return Table(names=tuple(names), columns=columns, n_rows=max(n_rows, 0), untyped=True)
+    return DataTable(names=tuple(names), columns=columns, n_rows=max(n_rows, 0), untyped=True)
 
 
 def _header(text: str, delimiter: str) -> list[str]:
@@ -154,10 +154,10 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         raise ValueError(f"line {reader.line_num}: {error}") from None
 
 
-def _json(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> Table:
+def _json(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> DataTable:
     rows = _objects(content.decode("utf-8-sig"), needed)
     names = tuple(dict.fromkeys(name for row in rows for name in row))
-    return Table(
+    return DataTable(
         names=names,
         columns={name: [row.get(name) for row in rows] for name in dict.fromkeys(wanted) if name in names},
         n_rows=len(rows),
@@ -209,7 +209,7 @@ def _are_objects(values: list[Any]) -> bool:
     return bool(values) and all(isinstance(value, dict) for value in values)
 
 
-def _parquet(content: bytes, _: Sequence[str], wanted: Collection[str]) -> Table:
+def _parquet(content: bytes, _: Sequence[str], wanted: Collection[str]) -> DataTable:
     # A ParquetFile, not read_table: that one makes columns of what stands in the path, as label=1/.
     file = pq.ParquetFile(pa.BufferReader(content))
     names = file.schema_arrow.names
@@ -217,7 +217,7 @@ def _parquet(content: bytes, _: Sequence[str], wanted: Collection[str]) -> Table
     return _from_arrow(file.read(columns=chosen).select(chosen), names, file.metadata.num_rows, file.schema_arrow)
 
 
-def _arrow(content: bytes, _: Sequence[str], wanted: Collection[str]) -> Table:
+def _arrow(content: bytes, _: Sequence[str], wanted: Collection[str]) -> DataTable:
     source = pa.BufferReader(content)
     opened = pa.ipc.open_file(source) if content.startswith(b"ARROW1") else pa.ipc.open_stream(source)
     whole = opened.read_all()
@@ -225,13 +225,13 @@ def _arrow(content: bytes, _: Sequence[str], wanted: Collection[str]) -> Table:
     return _from_arrow(whole.select(chosen), whole.column_names, whole.num_rows, whole.schema)
 
 
-def _from_arrow(chosen: pa.Table, names: Sequence[str], n_rows: int, schema: pa.Schema) -> Table:
+def _from_arrow(chosen: pa.Table, names: Sequence[str], n_rows: int, schema: pa.Schema) -> DataTable:
     # Arrow trusts what a file says of its own layout; a damaged one would be read beyond its end.
     chosen.validate(full=True)
     # Where datasets wrote the file, it keeps the names of the classes here.
     told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
     features = told.get("info", {}).get("features", {})
-    return Table(
+    return DataTable(
         names=tuple(names),
         columns={
             name: [None if isinstance(v, float) and math.isnan(v) else v for v in chosen.column(name).to_pylist()]
@@ -254,7 +254,7 @@ def _once(name: str, names: Sequence[str]) -> bool:
 
 
 # The formats, by the end of a file's name in lower case.
-KINDS: Mapping[str, Callable[[bytes, Sequence[str], Collection[str]], Table]] = {
+KINDS: Mapping[str, Callable[[bytes, Sequence[str], Collection[str]], DataTable]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".json": _json,

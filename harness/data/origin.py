@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.data.files import File
+from harness.data.files import DataFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class SplitOrigin:
     """What was read of one split: its name there, its number of rows, and its files where it is of files."""
 
     name: str
     rows: int
-    files: tuple[File, ...] = ()
+    files: tuple[DataFile, ...] = ()
 
     def in_words(self, place: str) -> str:
         """Return what was read as it may stand in a line."""
@@ -30,7 +30,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class DataOrigin:
     """What was read, and from where.
 
     Parameters
@@ -39,16 +39,16 @@ class Origin:
         The absolute path of a folder, a name on the Hub, or the name of an embedded data set.
     revision : str or None
         The commit on the Hub.
-    train : Part
+    train : SplitOrigin
         What was read to train on.
-    test : Part or None
+    test : SplitOrigin or None
         What was read to test on; None where the test rows are drawn from `train`.
     """
 
     place: str
     revision: str | None = None
-    train: Part
-    test: Part | None
+    train: SplitOrigin
+    test: SplitOrigin | None
 
     def in_words(self) -> str:
         """Return the place and the parts in one line."""

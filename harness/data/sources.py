@@ -9,10 +9,10 @@ from typing import Any
 
 from harness import embedded
 from harness.data import files
-from harness.data.files import KINDS, Table
-from harness.data.origin import Origin, Part
-from harness.errors import DataError, did_you_mean, in_short
-from harness.hub import find, is_on_hub, meant, not_here
+from harness.data.files import KINDS, DataTable
+from harness.data.origin import DataOrigin, SplitOrigin
+from harness.errors import DataError, did_you_mean, one_line
+from harness.hub import did_you_mean_path, find_local, is_on_hub, not_found
 from harness.quiet import quiet
 from harness.study.settings import Data
 
@@ -26,7 +26,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 ID_COLUMNS = ("idx", "id")
 
 
-def read(data: Data, beside: Path | None = None) -> tuple[Table, Table | None, Origin]:
+def read(data: Data, beside: Path | None = None) -> tuple[DataTable, DataTable | None, DataOrigin]:
     """Read what a study names: the rows to train on, those to test on where they are rows of their own, and whence.
 
     Parameters
@@ -47,12 +47,12 @@ def read(data: Data, beside: Path | None = None) -> tuple[Table, Table | None, O
     if embedded.is_embedded(data.path):
         _check_ignored(data, "name", "revision")
         return _embedded(data)
-    path = find(data.path, beside)
+    path = find_local(data.path, beside)
     if path is not None:
         _check_ignored(data, "revision")
         return _local(data, path.absolute(), needed, wanted)
     if not is_on_hub(data.path, beside):
-        raise DataError(f"data.path: {not_here(data.path, beside)}{meant(data.path, beside)}")
+        raise DataError(f"data.path: {not_found(data.path, beside)}{did_you_mean_path(data.path, beside)}")
     return _from_hub(data, beside, wanted)
 
 
@@ -65,22 +65,22 @@ def _check_ignored(data: Data, *keys: str) -> None:
         )
 
 
-def _embedded(data: Data) -> tuple[Table, Table | None, Origin]:
+def _embedded(data: Data) -> tuple[DataTable, DataTable | None, DataOrigin]:
     tables = []
     for split in (data.train,) if data.test_fraction else (data.train, data.test):
         try:
             columns = embedded.split(data.path, split)
         except ValueError as error:
             raise DataError(str(error)) from None
-        tables.append(Table(names=tuple(columns), columns=columns, n_rows=len(next(iter(columns.values())))))
-    parts = [Part(name=name, rows=t.n_rows) for name, t in zip((data.train, data.test), tables, strict=False)]
+        tables.append(DataTable(names=tuple(columns), columns=columns, n_rows=len(next(iter(columns.values())))))
+    parts = [SplitOrigin(name=name, rows=t.n_rows) for name, t in zip((data.train, data.test), tables, strict=False)]
     test = tables[1] if len(tables) > 1 else None
-    return tables[0], test, Origin(place=data.path, train=parts[0], test=parts[1] if test else None)
+    return tables[0], test, DataOrigin(place=data.path, train=parts[0], test=parts[1] if test else None)
 
 
 def _local(
     data: Data, path: Path, needed: Sequence[str], wanted: Collection[str]
-) -> tuple[Table, Table | None, Origin]:
+) -> tuple[DataTable, DataTable | None, DataOrigin]:
     place, found = (path.parent, {path.name: [path]}) if path.is_file() else _splits_of(data, path)
     if path.is_file():
         _check_single(data, path)
@@ -93,10 +93,10 @@ def _local(
     for name in names:
         _check_files(name, found[name], place)
         read = [files.read(file, needed, wanted) for file in found[name]]
-        tables.append(files.joined([table for table, _ in read], f"split {name!r} in {place}"))
-        parts.append(Part(name=name, rows=tables[-1].n_rows, files=tuple(file for _, file in read)))
+        tables.append(files.join_tables([table for table, _ in read], f"split {name!r} in {place}"))
+        parts.append(SplitOrigin(name=name, rows=tables[-1].n_rows, files=tuple(file for _, file in read)))
     drawn = len(tables) == 1
-    origin = Origin(place=str(place), train=parts[0], test=None if drawn else parts[1])
+    origin = DataOrigin(place=str(place), train=parts[0], test=None if drawn else parts[1])
     return tables[0], None if drawn else tables[1], origin
 
 
@@ -219,7 +219,9 @@ def _named(data: Data, there: Iterable[str], place: str) -> list[str]:
     return names
 
 
-def _from_hub(data: Data, beside: Path | None, wanted: Collection[str]) -> tuple[Table, Table | None, Origin]:
+def _from_hub(
+    data: Data, beside: Path | None, wanted: Collection[str]
+) -> tuple[DataTable, DataTable | None, DataOrigin]:
     import datasets
 
     try:
@@ -231,10 +233,10 @@ def _from_hub(data: Data, beside: Path | None, wanted: Collection[str]) -> tuple
         failed = isinstance(error, datasets.exceptions.DatasetGenerationError)
         cause = error.__cause__ if failed and error.__cause__ else error
         raise DataError(
-            f"data set {data.path!r} cannot be loaded: {not_here(data.path, beside)}, and from the Hub: "
-            f"{in_short(cause)}. Without a network, give a local copy: "
+            f"data set {data.path!r} cannot be loaded: {not_found(data.path, beside)}, and from the Hub: "
+            f"{one_line(cause)}. Without a network, give a local copy: "
             "data.path=FOLDER with one .parquet, .csv or .json file for each split, and data.name=null; or "
-            f"data.path=embedded/sentiment{meant(data.path, beside)}"
+            f"data.path=embedded/sentiment{did_you_mean_path(data.path, beside)}"
         ) from None
     place = data.path if data.name is None else f"{data.path} ({data.name})"
     names = _named(data, loaded, f"data set {place}")
@@ -245,7 +247,7 @@ def _from_hub(data: Data, beside: Path | None, wanted: Collection[str]) -> tuple
         split = loaded[name]
         kept = [column for column in split.column_names if column in wanted]
         tables.append(
-            Table(
+            DataTable(
                 names=tuple(split.column_names),
                 columns={column: split[column][:] for column in kept},
                 n_rows=len(split),
@@ -256,9 +258,9 @@ def _from_hub(data: Data, beside: Path | None, wanted: Collection[str]) -> tuple
                 },
             )
         )
-    parts = [Part(name=name, rows=table.n_rows) for name, table in zip(names, tables, strict=True)]
+    parts = [SplitOrigin(name=name, rows=table.n_rows) for name, table in zip(names, tables, strict=True)]
     test = tables[1] if len(tables) > 1 else None
-    return tables[0], test, Origin(place=place, revision=commit, train=parts[0], test=parts[1] if test else None)
+    return tables[0], test, DataOrigin(place=place, revision=commit, train=parts[0], test=parts[1] if test else None)
 
 
 def _commit(data: Data, commits: set[str], beside: Path | None) -> str:
@@ -270,7 +272,7 @@ def _commit(data: Data, commits: set[str], beside: Path | None) -> str:
     commit = next(iter(commits)) if len(commits) == 1 else ""
     if not _COMMIT.fullmatch(commit):
         raise DataError(
-            f"data.path: {not_here(data.path, beside)}, and what datasets' cache holds under this name was read from "
+            f"data.path: {not_found(data.path, beside)}, and what datasets' cache holds under this name was read from "
             "local files, not from the Hub; give the folder's path"
         )
     if data.revision and _COMMIT.fullmatch(data.revision) and data.revision != commit:

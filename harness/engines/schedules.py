@@ -11,7 +11,7 @@ import torch
 import transformers
 from torch import nn
 
-from harness.data.splits import holdout_size
+from harness.data.holdout import holdout_size
 from harness.errors import Problem, StudyError
 from harness.study.settings import Arm, Best, Training
 from harness.study.study import Study

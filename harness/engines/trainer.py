@@ -15,15 +15,18 @@ import torch
 from torch import nn
 
 from harness import seeding
-from harness.data.splits import TaskData
-from harness.engines import SECONDS_BETWEEN_REPORTS, Engine, Epoch, Failure, Outcome, Progress, Report, Score
-from harness.engines.batches import DivergedError, Examples, Padding, score
+from harness.data.tokenization import TokenizedDataset
+from harness.engines.batches import Padding, SplitDataset
 from harness.engines.device import device_name, precision, precision_name, threads, usual_device, worthwhile_threads
-from harness.engines.loop import Listener, Loop, arguments
-from harness.engines.memory import PeakMemory
+from harness.engines.divergence import DivergedError
+from harness.engines.engine import SECONDS_BETWEEN_REPORTS, Engine, Progress, ReportProgress
+from harness.engines.epoch_selection import out_of_patience, selected_epoch
+from harness.engines.peak_memory import PeakMemory
+from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.engines.schedules import learning_rates, steps_per_epoch
-from harness.engines.selection import out_of_patience, selected_epoch
-from harness.models import checkpoints, models
+from harness.engines.scoring import score
+from harness.engines.study_trainer import Listener, StudyTrainer, training_arguments
+from harness.models import build, checkpoints
 from harness.quiet import quiet
 from harness.study.settings import Arm, Data
 from harness.study.trials import Trial
@@ -38,9 +41,9 @@ class TrainerEngine(Engine):
     ----------
     checkpoint : Checkpoint
         What every trial starts from.
-    data : TaskData
+    data : TokenizedDataset
         What every trial is trained and scored on.
-    layout : Data
+    data_settings : Data
         How batches are padded.
     pad_token_id : int
         The tokenizer's padding token.
@@ -48,23 +51,25 @@ class TrainerEngine(Engine):
 
     name = "trainer"
 
-    def __init__(self, checkpoint: checkpoints.Checkpoint, data: TaskData, layout: Data, pad_token_id: int) -> None:
+    def __init__(
+        self, checkpoint: checkpoints.Checkpoint, data: TokenizedDataset, data_settings: Data, pad_token_id: int
+    ) -> None:
         self._checkpoint = checkpoint
         self._data = data
-        self._padding = Padding(data=layout, pad_token_id=pad_token_id)
+        self._padding = Padding(data=data_settings, pad_token_id=pad_token_id)
         self._device = usual_device()
-        self.threads = worthwhile_threads(models.describe(checkpoint, Arm(), n_classes=len(data.classes)).total)
-        self._test = Examples(data.test)
-        self._splits: dict[float | None, tuple[Examples, Examples | None]] = {}
+        self.threads = worthwhile_threads(build.parameter_counts(checkpoint, Arm(), n_classes=len(data.classes)).total)
+        self._test = SplitDataset(data.test)
+        self._splits: dict[float | None, tuple[SplitDataset, SplitDataset | None]] = {}
 
     def train(
         self,
         trials: Sequence[Trial],
         *,
-        report: Report,
+        report: ReportProgress,
         done: Container[str] = frozenset(),
         stop: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[TrialResult]:
         """Train the trials that are not done, one after the other."""
         for trial in trials:
             if trial.key in done:
@@ -97,24 +102,24 @@ class TrainerEngine(Engine):
                 torch.cuda.synchronize()
             step = (time.perf_counter() - started) / _PROBED_STEPS
             middle = np.argsort(self._test.lengths)[len(self._test) // 2 :][: training.per_device_eval_batch_size]
-            probed = Examples(self._data.test.take(middle))
+            probed = SplitDataset(self._data.test.take(middle))
             started = time.perf_counter()
             score(model, probed, batch_size=len(probed), collate=self._padding, device=self._device)
             scored = time.perf_counter() - started
         return built + steps * step * 1.2 + batches * scored * max(1, training.num_train_epochs)
 
-    def split(self, trial: Trial) -> tuple[Examples, Examples | None]:
+    def split(self, trial: Trial) -> tuple[SplitDataset, SplitDataset | None]:
         """Return what the trial is trained on and what it holds out."""
         fraction = trial.holdout.fraction if trial.holdout is not None else None
         if fraction not in self._splits:
             kept, held = (self._data.train, None) if fraction is None else self._data.with_holdout(fraction)
-            self._splits[fraction] = Examples(kept), None if held is None else Examples(held)
+            self._splits[fraction] = SplitDataset(kept), None if held is None else SplitDataset(held)
         return self._splits[fraction]
 
     def build(self, trial: Trial) -> nn.Module:
         """Build the trial's model from its own stream."""
         training = trial.settings.training
-        return models.build(
+        return build.build_model(
             self._checkpoint,
             trial.settings,
             n_classes=len(self._data.classes),
@@ -127,7 +132,7 @@ class TrainerEngine(Engine):
 class _Run(Listener):
     """One trial on its way to an outcome."""
 
-    def __init__(self, engine: TrainerEngine, trial: Trial, report: Report) -> None:
+    def __init__(self, engine: TrainerEngine, trial: Trial, report: ReportProgress) -> None:
         self.engine = engine
         self.trial = trial
         self.report = report
@@ -138,9 +143,9 @@ class _Run(Listener):
         self.evaluation_seconds = 0.0
         self.steps = 0
         self.reported = 0.0
-        self.parameters = models.Parameters(total=0, trainable=0)
+        self.parameters = build.ParameterCounts(total=0, trainable=0)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TrialResult:
         """Train, and turn whatever happens into an outcome."""
         memory = PeakMemory(self.engine._device)
         status, error = "finished", None
@@ -157,7 +162,7 @@ class _Run(Listener):
             torch.cuda.empty_cache()
         kept = tuple(self.epochs) if status in {"finished", "diverged"} else ()
         trained_epochs = sum(epoch.epoch > 0 for epoch in kept)
-        return Outcome(
+        return TrialResult(
             trial=self.trial,
             status=status,  # type: ignore[arg-type]
             error=error,
@@ -184,18 +189,18 @@ class _Run(Listener):
         # The Trainer would meet a schedule that breaks at its last step, after all the training.
         learning_rates(self.training, steps_per_epoch(self.training, len(self.kept)) * self.training.num_train_epochs)
         model = self.engine.build(self.trial)
-        self.parameters = models.count(model)
+        self.parameters = build.count_parameters(model)
         if self.training.num_train_epochs == 0:
             model.to(self.engine._device)
             self.close_epoch(model, 0, float("nan"), 0.0)
             return
         with tempfile.TemporaryDirectory() as folder, quiet():
             streams = seeding.streams(self.trial.seed)
-            made = arguments(self.training, folder, self.engine._device, streams)
-            loop = Loop(model, made, self.kept, self.engine._padding, streams, self)
+            made = training_arguments(self.training, folder, self.engine._device, streams)
+            trainer = StudyTrainer(model, made, self.kept, self.engine._padding, streams, self)
             started = time.perf_counter()
             try:
-                loop.train()
+                trainer.train()
             finally:
                 self.training_seconds = time.perf_counter() - started - self.evaluation_seconds
 
@@ -230,7 +235,7 @@ class _Run(Listener):
         )
         self.evaluation_seconds += time.perf_counter() - started
 
-    def _score(self, model: nn.Module, examples: Examples) -> tuple[Score, np.ndarray]:
+    def _score(self, model: nn.Module, examples: SplitDataset) -> tuple[Score, np.ndarray]:
         return score(
             model,
             examples,

@@ -19,7 +19,7 @@ _KEYS = ("projection_prng_key", "projection_seed", "proj_seed", "random_loc_seed
 _ADALORA_START = 1.5
 
 
-def adapted(model: Any, adapter: Adapter, *, new: Collection[str], key: int, steps: int | None) -> nn.Module:
+def add_adapter(model: Any, adapter: Adapter, *, new: Collection[str], key: int, steps: int | None) -> nn.Module:
     """Put an adapter on a model; the head and whatever else is new are trained beside it.
 
     Parameters
@@ -80,7 +80,7 @@ def adapted(model: Any, adapter: Adapter, *, new: Collection[str], key: int, ste
     return with_adapter
 
 
-def budget_of(model: nn.Module) -> Any:
+def rank_allocator_of(model: nn.Module) -> Any:
     """Return the adapter that must hear of every optimizer step, as AdaLoRA, which takes ranks away; else None."""
     tuner = getattr(model, "base_model", None)
     return tuner if hasattr(tuner, "update_and_allocate") else None

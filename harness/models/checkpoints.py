@@ -13,10 +13,10 @@ import huggingface_hub
 import transformers
 
 from harness import embedded
-from harness.errors import ModelError, in_short
-from harness.hub import find, is_on_hub, meant, not_here
-from harness.models import weights
-from harness.models.tokenizer_file import follow
+from harness.errors import ModelError, one_line
+from harness.hub import did_you_mean_path, find_local, is_on_hub, not_found
+from harness.models import weight_files
+from harness.models.tokenizer_file import apply_tokenizer_file
 from harness.quiet import quiet
 from harness.study.study import Study
 
@@ -58,7 +58,7 @@ class Checkpoint:
     head_order: tuple[int, ...] | None = None
 
     @property
-    def start(self) -> str:
+    def identity_at_start(self) -> str:
         """What decides, besides the seed, the model that a trial starts from."""
         if not self.keep_head:
             return self.identity
@@ -68,12 +68,12 @@ class Checkpoint:
     def file(self, name: str) -> Path | None:
         """Return one of the checkpoint's files, or None where it has none of this name."""
         if self.revision is None:
-            return weights.in_folder(Path(self.source))(name)
-        return weights.on_hub(self.source, self.revision, download=True)(name)
+            return weight_files.in_folder(Path(self.source))(name)
+        return weight_files.on_hub(self.source, self.revision, download=True)(name)
 
 
 def of_study(study: Study, *, download: bool = True) -> Checkpoint:
-    """Find a study's checkpoint, as `locate` does.
+    """Find a study's checkpoint, as `find_checkpoint` does.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def of_study(study: Study, *, download: bool = True) -> Checkpoint:
     ModelError
         If there is none, the Hub cannot be reached, or what is there cannot be used.
     """
-    return locate(
+    return find_checkpoint(
         study.model,
         study.revision,
         beside=study.folder,
@@ -97,7 +97,7 @@ def of_study(study: Study, *, download: bool = True) -> Checkpoint:
     )
 
 
-def locate(
+def find_checkpoint(
     name: str,
     revision: str | None = None,
     *,
@@ -134,17 +134,17 @@ def locate(
         except ValueError as error:
             raise ModelError(str(error)) from None
         return _local(name, folder, keep_head, allow_pickle)
-    here = find(name, beside)
+    here = find_local(name, beside)
     if here is not None:
         return _local(name, here, keep_head, allow_pickle)
     if not is_on_hub(name, beside):
-        raise ModelError(f"model: {not_here(name, beside)}{meant(name, beside)}")
+        raise ModelError(f"model: {not_found(name, beside)}{did_you_mean_path(name, beside)}")
     try:
         with quiet():
             file = Path(huggingface_hub.hf_hub_download(name, "config.json", revision=revision))
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"model {name!r} is not here and cannot be fetched ({in_short(error)}). Without a network, give a "
+            f"model {name!r} is not here and cannot be fetched ({one_line(error)}). Without a network, give a "
             "local copy: model=FOLDER with config.json, model.safetensors and the tokenizer's files; or "
             f"model={' or model='.join(embedded.CHECKPOINTS)}"
         ) from None
@@ -155,7 +155,9 @@ def locate(
     config = _config(name, name, commit, _json(name, file))
     files: tuple[Path, ...] | None
     try:
-        files = weights.files(name, weights.on_hub(name, commit, download=download), allow_pickle=allow_pickle)
+        files = weight_files.find_weight_files(
+            name, weight_files.on_hub(name, commit, download=download), allow_pickle=allow_pickle
+        )
     except ModelError:
         if download:
             raise
@@ -178,7 +180,7 @@ def _local(name: str, folder: Path, keep_head: bool, allow_pickle: bool) -> Chec
     content = sorted({file for pattern in _CONTENT for file in folder.glob(pattern) if file.is_file()})
     digest = hashlib.sha256()
     try:
-        pointers = [file.name for file in content if weights.is_lfs_pointer(file)]
+        pointers = [file.name for file in content if weight_files.is_lfs_pointer(file)]
         if pointers:
             raise ModelError(
                 f"model {name}: {', '.join(pointers)}: a pointer of Git LFS, not the file itself; fetch it with "
@@ -196,7 +198,7 @@ def _local(name: str, folder: Path, keep_head: bool, allow_pickle: bool) -> Chec
         revision=None,
         identity=f"sha256:{digest.hexdigest()[:32]}",
         config=_config(name, str(folder), None, _json(name, folder / "config.json")),
-        weights=weights.files(name, weights.in_folder(folder), allow_pickle=allow_pickle),
+        weights=weight_files.find_weight_files(name, weight_files.in_folder(folder), allow_pickle=allow_pickle),
         keep_head=keep_head,
     )
 
@@ -206,7 +208,7 @@ def _json(name: str, file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"model {name}: its {file.name} cannot be read: {in_short(error)}") from None
+        raise ModelError(f"model {name}: its {file.name} cannot be read: {one_line(error)}") from None
     if not isinstance(content, dict):
         raise ModelError(f"model {name}: its {file.name} cannot be read: expected keys and values, got {content!r:.40}")
     return content
@@ -225,10 +227,10 @@ def _config(name: str, source: str, revision: str | None, raw: dict[str, Any]) -
                 f"{transformers.__version__} does not know, {raw.get('model_type')!r}; no code from a checkpoint is "
                 "run here. Choose a checkpoint of a type that transformers knows"
             ) from None
-        raise ModelError(f"model {name}: its config.json cannot be read: {in_short(error)}") from None
+        raise ModelError(f"model {name}: its config.json cannot be read: {one_line(error)}") from None
 
 
-def tokenizer(checkpoint: Checkpoint) -> Any:
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
     """Load the checkpoint's tokenizer and give it a padding token where it has none, as GPT-2."""
     try:
         with quiet():
@@ -236,7 +238,7 @@ def tokenizer(checkpoint: Checkpoint) -> Any:
                 checkpoint.source, revision=checkpoint.revision, trust_remote_code=False
             )
         stated = checkpoint.file("tokenizer_config.json")
-        follow(
+        apply_tokenizer_file(
             loaded,
             checkpoint.file("tokenizer.json"),
             {} if stated is None else _json(checkpoint.name, stated),
@@ -260,4 +262,4 @@ def _why(error: Exception) -> str:
     # transformers advises trust_remote_code=True, which nobody can set here.
     if "trust_remote_code" in str(error):
         return "it brings code of its own (auto_map), and no code from a checkpoint is run here"
-    return in_short(error)
+    return one_line(error)

@@ -17,7 +17,7 @@ _SAMPLE = "Good ÉCOLE naïve 東京 well-made, didn't  end"
 _SHARE_OF_CAPITALS = 0.01
 
 
-def follow(loaded: Any, file: Path | None, stated: Mapping[str, Any], name: str) -> None:
+def apply_tokenizer_file(loaded: Any, file: Path | None, stated: Mapping[str, Any], name: str) -> None:
     """Give a loaded tokenizer the parts that its file holds.
 
     Parameters

@@ -12,7 +12,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from harness.engines import Outcome, Progress
+from harness.engines.engine import Progress
+from harness.engines.result import TrialResult
 from harness.progress.tally import Tally, duration
 from harness.records.record import Record
 from harness.study.trials import Trial
@@ -41,7 +42,7 @@ class Display:
     def step(self, progress: Progress) -> None:
         """Tell where the running trial stands."""
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: TrialResult) -> None:
         """Tell what became of a trial."""
 
     def stopping(self, signal: str) -> None:
@@ -86,7 +87,7 @@ class Lines(Display):
         if self._clock() - self._said >= enough:
             self.say(f"{self._tally.doing()}{self._left()}")
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: TrialResult) -> None:
         """Print one line a trial."""
         self._tally.add(outcome)
         done = self._tally.total - len(self._tally.todo)
@@ -162,7 +163,7 @@ class Terminal(Display):
         if time.monotonic() - self._refreshed > _SECONDS_BETWEEN_REFRESHES:
             self._refresh()
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: TrialResult) -> None:
         """Move the bar of the study; print a line for what did not finish."""
         self._tally.add(outcome)
         self._remove(outcome.trial.key)
@@ -218,7 +219,7 @@ def display_for(console: Console) -> Display:
     return Terminal(console) if console.is_terminal else Lines(console)
 
 
-def _outcome_line(outcome: Outcome) -> str:
+def _outcome_line(outcome: TrialResult) -> str:
     name = f"{outcome.trial.arm}, seed {outcome.trial.seed}"
     seconds = duration(outcome.training_seconds + outcome.evaluation_seconds)
     if outcome.status == "finished" and outcome.selected is not None and outcome.selected.test is not None:

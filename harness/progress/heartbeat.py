@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from harness.engines import Outcome, Progress
+from harness.engines.engine import Progress
+from harness.engines.result import TrialResult
 from harness.progress.displays import Display
 from harness.progress.tally import Tally
 from harness.records.lock import Hold
@@ -68,7 +69,7 @@ class Heartbeat(Display):
         if self._tally.step(progress):
             self._beat_now_and_then()
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: TrialResult) -> None:
         """Hand on, and note what became of the trial."""
         with _unharmed():
             self._display.outcome(outcome)

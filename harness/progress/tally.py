@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.engines import Outcome, Progress
+from harness.engines.engine import Progress
+from harness.engines.result import TrialResult
 from harness.records.record import Record
 from harness.study.trials import Trial
 
@@ -103,7 +104,7 @@ class Tally:
             self._trained[trial.key] = trial.arm, (progress.step - start) / max(progress.steps, 1)
         return known and trial.key == next(reversed(self.running))
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: TrialResult) -> None:
         """Take in what became of a trial; one that was interrupted is still to do."""
         trial = outcome.trial
         arm = self.arms[trial.arm]

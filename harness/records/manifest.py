@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import provenance
-from harness.data.splits import TaskData
+from harness.data.tokenization import TokenizedDataset
 from harness.models.checkpoints import Checkpoint
 from harness.records.record import Manifest, digest
 from harness.study.settings import Arm, Best
@@ -19,7 +19,7 @@ def manifest_of(
     arms: Mapping[str, Arm],
     winners: Mapping[str, Any],
     checkpoint: Checkpoint,
-    data: TaskData,
+    data: TokenizedDataset,
     trials: tuple[Trial, ...],
     before: Manifest | None,
     finished: int,
@@ -75,8 +75,8 @@ def manifest_of(
             "classes": list(data.classes),
             "n_train": len(data.train),
             "n_test": len(data.test),
-            "origin": data.corpus.origin.to_dict(),
-            "remarks": list(data.corpus.remarks),
+            "origin": data.dataset.origin.to_dict(),
+            "remarks": list(data.dataset.remarks),
         },
         "arms": {
             name: {
@@ -113,12 +113,12 @@ def trained_on(manifest: Mapping[str, Any], seeds: Sequence[int], finished: int)
     return {**manifest, "seed_history": history}
 
 
-def read_in_words(study: Study, data: TaskData, before: Manifest | None) -> tuple[str, ...]:
+def read_in_words(study: Study, data: TokenizedDataset, before: Manifest | None) -> tuple[str, ...]:
     """Say what data was read, what is to be known of it, and whether it is other data than that of the last run."""
-    return data.corpus.in_words(), *data.corpus.remarks, *_replaced(study, data, before)
+    return data.dataset.in_words(), *data.dataset.remarks, *_replaced(study, data, before)
 
 
-def _replaced(study: Study, data: TaskData, before: Manifest | None) -> tuple[str, ...]:
+def _replaced(study: Study, data: TokenizedDataset, before: Manifest | None) -> tuple[str, ...]:
     """Say that the data are others than those of the last run, where the study names the same ones."""
     if before is None or before.data.fingerprint in (None, data.fingerprint):
         return ()

@@ -24,12 +24,12 @@ from analysis.records.json_files import read_candidate, read_manifest
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import StoredTrial, count_others, read_trials
 from harness import provenance
-from harness.data.splits import Split
-from harness.engines import Epoch, Outcome, Score
+from harness.atomic_file import atomic_write
+from harness.data.tokenization import TokenizedSplit
+from harness.engines.result import Epoch, Score, TrialResult
 from harness.errors import ResultsError
 from harness.seeding import streams
 from harness.study.trials import Trial
-from harness.whole import whole_file
 
 __all__ = ["FINAL", "FORMAT", "Cell", "Manifest", "Record", "Store", "StoredTrial", "digest", "stamped"]
 
@@ -69,7 +69,7 @@ class Store:
         """Write study.json."""
         _write(self.folder / "study.json", _json({"format": FORMAT, **manifest}))
 
-    def write_clusters(self, test: Split, clusters: Sequence[str]) -> None:
+    def write_clusters(self, test: TokenizedSplit, clusters: Sequence[str]) -> None:
         """Write clusters.parquet: the group of each test example."""
         table = pa.table({"example_id": pa.array(test.ids, pa.string()), "cluster": pa.array(clusters, pa.string())})
         _write(self.folder / "clusters.parquet", _parquet(table))
@@ -94,7 +94,7 @@ class Store:
         """
         return self._read(cells, n_classes)
 
-    def trials(self, trials: Sequence[Trial], test: Split, n_classes: int) -> dict[str, StoredTrial]:
+    def trials(self, trials: Sequence[Trial], test: TokenizedSplit, n_classes: int) -> dict[str, StoredTrial]:
         """Return what is stored of trials by their keys; finished ones must be about the examples of the test split.
 
         Raises
@@ -194,14 +194,16 @@ class Store:
         except FormatError as error:
             raise ResultsError(str(error)) from None
 
-    def write(self, outcome: Outcome, test: Split, more: Mapping[str, Any], *, slot: str | None = None) -> None:
+    def write(
+        self, outcome: TrialResult, test: TokenizedSplit, more: Mapping[str, Any], *, slot: str | None = None
+    ) -> None:
         """Write one trial: predictions first, the record last.
 
         Parameters
         ----------
-        outcome : Outcome
+        outcome : TrialResult
             What became of the trial.
-        test : Split
+        test : TokenizedSplit
             The test split, in the order of the outcome's probabilities.
         more : mapping
             What the engine does not know: `provenance`, `data`, `model`.
@@ -231,7 +233,7 @@ class Store:
         return self.folder / ("tuning" if tuning else "trials") / key
 
 
-def _record(outcome: Outcome, more: Mapping[str, Any]) -> dict[str, Any]:
+def _record(outcome: TrialResult, more: Mapping[str, Any]) -> dict[str, Any]:
     trial = outcome.trial
     return {
         "format": FORMAT,
@@ -282,7 +284,7 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _predictions(epochs: list[Epoch], test: Split) -> bytes:
+def _predictions(epochs: list[Epoch], test: TokenizedSplit) -> bytes:
     n, classes = len(test), epochs[0].probabilities.shape[1]  # type: ignore[union-attr]
     columns: dict[str, pa.Array] = {
         "epoch": pa.array([epoch.epoch for epoch in epochs for _ in range(n)], pa.int32()),
@@ -307,7 +309,7 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        with whole_file(path) as stream:
+        with atomic_write(path) as stream:
             stream.write(content)
     except OSError as error:
         raise ResultsError(f"{path} cannot be written: {error.strerror}; what was stored before is kept") from error

@@ -8,12 +8,17 @@ from typing import Any
 
 import transformers
 
-from harness.data import corpus
-from harness.data.splits import check_holdouts, tokenise
+from harness.data import dataset
+from harness.data.holdout import check_holdouts
+from harness.data.tokenization import tokenise
 from harness.engines import schedules
 from harness.errors import DataError, ModelError
-from harness.hub import is_offline, is_on_hub, not_here
-from harness.models import checkpoints, inputs, models, pretrained
+from harness.hub import is_offline, is_on_hub, not_found
+from harness.models import checkpoints
+from harness.models.build import ParameterCounts, build_outline, count_parameters, modules_trained_beside
+from harness.models.head import match_classes
+from harness.models.input_check import check_inputs
+from harness.models.pretrained import checkpoint_remarks
 from harness.runs.overview import Inputs
 from harness.runs.rehearsal import Rehearsal
 from harness.study.study import Study
@@ -34,7 +39,7 @@ class ArmSize:
     """How large an arm's model is: its counts, or the reason why they are not known."""
 
     arm: str
-    parameters: models.Parameters | None
+    parameters: ParameterCounts | None
     reason: str = ""
 
 
@@ -70,18 +75,18 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     try:
         checkpoint = checkpoints.of_study(study, download=False)
         if read is not None:
-            checkpoint = pretrained.with_classes(checkpoint, classes)
+            checkpoint = match_classes(checkpoint, classes)
         # Of a model on the Hub, the tokenizer would have to be downloaded.
         if read is not None and (checkpoint.revision is None or is_offline()):
-            tokenizer = checkpoints.tokenizer(checkpoint)
+            tokenizer = checkpoints.load_tokenizer(checkpoint)
             data = tokenise(read, study.data, tokenizer)
-            inputs.check(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
-            known = Inputs(model=checkpoint.start, data=data.fingerprint, n_classes=len(classes))
+            check_inputs(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
+            known = Inputs(model=checkpoint.identity_at_start, data=data.fingerprint, n_classes=len(classes))
             rehearsal = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
-        remarks += pretrained.remarks(checkpoint, classes=classes)
+        remarks += checkpoint_remarks(checkpoint, classes=classes)
         # Where the data are here, it has been loaded for them.
         if read is None and not on_hub:
-            checkpoints.tokenizer(checkpoint)
+            checkpoints.load_tokenizer(checkpoint)
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model) if on_hub else None
         if config is None:
@@ -100,15 +105,15 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     trained: dict[tuple[str, ...], list[str]] = {}
     for name, arm in study.arms.items():
         try:
-            model = models.outline(checkpoint, arm, n_classes=len(classes))
+            model = build_outline(checkpoint, arm, n_classes=len(classes))
             if rehearsal is not None and checkpoint.weights is not None:
                 rehearsal(arm)
         except ModelError as error:
             counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
             continue
-        counted.append(ArmSize(arm=name, parameters=models.count(model)))
+        counted.append(ArmSize(arm=name, parameters=count_parameters(model)))
         if arm.adapter is not None or arm.freeze is not None:
-            trained.setdefault(models.beside(model), []).append(name)
+            trained.setdefault(modules_trained_beside(model), []).append(name)
     for parts, names in trained.items():
         remarks.append(
             f"trained beside adapters and layers that are not frozen: {', '.join(parts)} ({', '.join(names)})"
@@ -116,15 +121,17 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     return tuple(counted), tuple(remarks), n_test, known
 
 
-def _at_hand(study: Study, remarks: list[str]) -> corpus.Corpus | None:
+def _at_hand(study: Study, remarks: list[str]) -> dataset.Dataset | None:
     """Read the data where that takes no download; else add a remark on what is not known without them."""
     path = study.data.path
     on_hub = is_on_hub(path, study.folder)
     if on_hub and not is_offline():
-        remarks.append(f"{not_here(path, study.folder)}; on the Hub, a plan downloads nothing: two classes are assumed")
+        remarks.append(
+            f"{not_found(path, study.folder)}; on the Hub, a plan downloads nothing: two classes are assumed"
+        )
         return None
     try:
-        return corpus.read(study.data, beside=study.folder)
+        return dataset.read(study.data, beside=study.folder)
     except DataError as error:
         # A name without an organisation is rather a folder that is not here than one of the Hub's oldest data sets.
         if not on_hub or "/" not in path:

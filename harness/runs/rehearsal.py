@@ -15,11 +15,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness import seeding
-from harness.data.splits import Split, TaskData, holdout_size
-from harness.engines.batches import Example, Examples, Padding
+from harness.data.holdout import holdout_size
+from harness.data.tokenization import TokenizedDataset, TokenizedSplit
+from harness.engines.batches import Example, Padding, SplitDataset
 from harness.engines.schedules import steps_per_epoch
 from harness.errors import ModelError, first_line
-from harness.models import models
+from harness.models import build
 from harness.models.checkpoints import Checkpoint
 from harness.quiet import quiet
 from harness.study.settings import Arm, Best, Data, LoraAdapter, OtherAdapter
@@ -40,20 +41,20 @@ class Rehearsal:
     ----------
     checkpoint : Checkpoint
         What every trial starts from.
-    data : TaskData
+    data : TokenizedDataset
         What every trial is trained and scored on.
-    layout : Data
+    data_settings : Data
         How batches are padded.
     pad_token_id : int
         The tokenizer's padding token.
     """
 
-    def __init__(self, checkpoint: Checkpoint, data: TaskData, layout: Data, pad_token_id: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, data: TokenizedDataset, data_settings: Data, pad_token_id: int) -> None:
         self._checkpoint = checkpoint
         self._data = data
         self._pad_token_id = pad_token_id
-        self._batch = Padding(data=layout, pad_token_id=pad_token_id)
-        self._alone = Padding(data=layout.model_copy(update={"padding": "longest"}), pad_token_id=pad_token_id)
+        self._batch = Padding(data=data_settings, pad_token_id=pad_token_id)
+        self._alone = Padding(data=data_settings.model_copy(update={"padding": "longest"}), pad_token_id=pad_token_id)
 
     def __call__(self, arm: Arm) -> None:
         """Try an arm's adapter, unless it is plain LoRA.
@@ -114,7 +115,7 @@ class Rehearsal:
         """Build an arm's model, and tell the seeds that it drew from."""
         training = arm.training
         with _Draws() as draws:
-            model = models.build(
+            model = build.build_model(
                 self._checkpoint,
                 arm,
                 n_classes=len(self._data.classes),
@@ -139,7 +140,7 @@ class Rehearsal:
     def _shapes(self, arm: Arm) -> dict[str, torch.Size] | None:
         """Return the shapes of all of a model's tensors; None where the arm is refused."""
         try:
-            model = models.outline(self._checkpoint, arm, n_classes=len(self._data.classes))
+            model = build.build_outline(self._checkpoint, arm, n_classes=len(self._data.classes))
         except ModelError:
             return None
         return {
@@ -161,13 +162,13 @@ class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def _shortest_and_longest(data: TaskData) -> list[Example]:
-    def length(place: tuple[Split, int]) -> int:
+def _shortest_and_longest(data: TokenizedDataset) -> list[Example]:
+    def length(place: tuple[TokenizedSplit, int]) -> int:
         return len(place[0].features[place[1]]["input_ids"])
 
     places = [(split, i) for split in (data.train, data.test) for i in range(len(split))]
     chosen = (pick(places, key=length) for pick in (min, max))
-    return [Examples(split.take(np.array([i])))[0] for split, i in chosen]
+    return [SplitDataset(split.take(np.array([i])))[0] for split, i in chosen]
 
 
 def _is_plain(adapter: LoraAdapter | OtherAdapter) -> bool:

@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness import provenance
-from harness.data import splits as data_module
-from harness.data.splits import TaskData, check_holdouts
-from harness.engines import Engine, Outcome, Progress, schedules
+from harness.data import tokenization
+from harness.data.holdout import check_holdouts
+from harness.data.tokenization import TokenizedDataset
+from harness.engines import schedules
+from harness.engines.engine import Engine, Progress
 from harness.engines.packed import PackedEngine
+from harness.engines.result import TrialResult
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
-from harness.interruption import Stop, stoppable
-from harness.models import checkpoints, inputs, models, pretrained
+from harness.models import checkpoints
+from harness.models.build import parameter_counts
 from harness.models.checkpoints import Checkpoint
+from harness.models.head import match_classes
+from harness.models.input_check import check_inputs
+from harness.models.pretrained import checkpoint_remarks
 from harness.progress.displays import Display
 from harness.progress.heartbeat import Heartbeat
 from harness.records.lock import locked
@@ -29,6 +35,7 @@ from harness.search.database import check_url
 from harness.search.mirror import Mirror
 from harness.search.sweep import Sweep
 from harness.search.tuning import tuned_arms
+from harness.signals import StopRequest, stop_on_signal
 from harness.study.study import EngineName, Study
 from harness.study.trials import Trial, expand
 
@@ -116,14 +123,21 @@ def run_study(
     with (
         locked(store.folder) as hold,
         closing(Heartbeat(display, hold)) as display,
-        stoppable(display.stopping) as stop,
+        stop_on_signal(display.stopping) as stop,
         Mirror(store.folder, storage, display.say) as mirror,
     ):
         for line in read_in_words(study, data, before):
             display.say(line)
         try:
             tuned, winners = tuned_arms(
-                study, store, trainer, data, model=checkpoint.start, mirror=mirror, display=display, stop=stop
+                study,
+                store,
+                trainer,
+                data,
+                model=checkpoint.identity_at_start,
+                mirror=mirror,
+                display=display,
+                stop=stop,
             )
         except KeyboardInterrupt:
             stop.by = stop.by or "SIGINT"
@@ -135,7 +149,7 @@ def run_study(
             return RunSummary(
                 folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, stopped_by=stop.by
             )
-        trials = expand(study, arms=tuned, model=checkpoint.start, data=data.fingerprint)
+        trials = expand(study, arms=tuned, model=checkpoint.identity_at_start, data=data.fingerprint)
         if len({trial.key for trial in trials}) < len(trials):
             same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
             raise ResultsError(f"arms {', '.join(same)}: tuned to the same settings, so there is nothing to compare")
@@ -198,7 +212,7 @@ def prepare(
     *,
     folder: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> tuple[Checkpoint, TaskData, Engine]:
+) -> tuple[Checkpoint, TokenizedDataset, Engine]:
     """Load a study's checkpoint and data, and check every arm against the model before anything runs.
 
     Parameters
@@ -221,19 +235,19 @@ def prepare(
     if wanted not in get_args(EngineName):
         raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
     checkpoint = checkpoints.of_study(study)
-    tokenizer = checkpoints.tokenizer(checkpoint)
-    data = data_module.load(study.data, tokenizer, beside=study.folder)
-    checkpoint = pretrained.with_classes(checkpoint, data.classes)
-    for remark in pretrained.remarks(checkpoint, classes=data.classes):
+    tokenizer = checkpoints.load_tokenizer(checkpoint)
+    data = tokenization.load(study.data, tokenizer, beside=study.folder)
+    checkpoint = match_classes(checkpoint, data.classes)
+    for remark in checkpoint_remarks(checkpoint, classes=data.classes):
         say(remark)
-    inputs.check(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
+    check_inputs(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
     check_holdouts(study.arms.values(), len(data.train))
     schedules.check(study, len(data.train))
     wrong: dict[str, list[str]] = {}
     rehearse = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
     for name, arm in study.arms.items():
         try:
-            models.describe(checkpoint, arm, n_classes=len(data.classes))
+            parameter_counts(checkpoint, arm, n_classes=len(data.classes))
             rehearse(arm)
         except ModelError as error:
             wrong.setdefault(str(error), []).append(name)
@@ -257,13 +271,13 @@ def _train(
     engine: Engine,
     trials: Sequence[Trial],
     done: Container[str],
-    stop: Stop,
+    stop: StopRequest,
     store: Store,
-    data: TaskData,
+    data: TokenizedDataset,
     sweep: Sweep,
     display: Display,
     model: Mapping[str, Any],
-) -> Iterator[Outcome]:
+) -> Iterator[TrialResult]:
     """Train, and store each outcome before the next begins."""
     started = provenance.now()
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
+from harness.atomic_file import atomic_write
 from harness.search.database import Board, Database, broken, reason_of, shown_url, without_secrets
-from harness.whole import whole_file
 
 # What can only be waited for at the start and the end of a run; in between nobody waits.
 _LONGEST_WAIT = 10.0
@@ -207,6 +207,6 @@ def _identity(folder: Path) -> str:
     if path.exists() and (found := path.read_text("utf-8", "replace").strip()):
         return found
     made = uuid.uuid4().hex
-    with whole_file(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(made.encode())
     return made

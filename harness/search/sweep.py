@@ -15,7 +15,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from harness.engines import Outcome
+from harness.engines.result import TrialResult
 from harness.errors import ResultsError
 from harness.records.record import Record, digest
 from harness.search.database import Board
@@ -71,7 +71,7 @@ class Sweep:
             self._started.add(trial.key)
             self._mirror.show(self._board, [self._cell(trial, "running", {}, None)])
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: TrialResult) -> None:
         """Show what became of a cell."""
         accuracies = {epoch.epoch: epoch.test.accuracy for epoch in outcome.epochs if epoch.test is not None}
         self._mirror.show(self._board, [self._cell(outcome.trial, outcome.status, accuracies, outcome.selected_epoch)])

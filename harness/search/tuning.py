@@ -9,15 +9,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness import provenance
-from harness.data.splits import TaskData
-from harness.engines import Engine, Outcome
+from harness.data.tokenization import TokenizedDataset
+from harness.engines.engine import Engine
+from harness.engines.result import TrialResult
 from harness.errors import ResultsError
-from harness.interruption import Stop
 from harness.progress.displays import Display
 from harness.records.record import FINAL, Record, Store, stamped
 from harness.search.candidates import search_identity
 from harness.search.mirror import Mirror
 from harness.search.sweep import Tuner
+from harness.signals import StopRequest
 from harness.study.settings import Arm, Best
 from harness.study.study import Study, replace
 from harness.study.trials import TUNING_SEED, Trial, make_trial
@@ -27,12 +28,12 @@ def tuned_arms(
     study: Study,
     store: Store,
     engine: Engine,
-    data: TaskData,
+    data: TokenizedDataset,
     *,
     model: str,
     mirror: Mirror,
     display: Display,
-    stop: Stop,
+    stop: StopRequest,
 ) -> tuple[Mapping[str, Arm] | None, dict[str, Any]]:
     """Return the arms with the winners of their searches filled in, and the winners; None if stopped before.
 
@@ -59,12 +60,12 @@ def _tune(
     arm: Arm,
     store: Store,
     engine: Engine,
-    data: TaskData,
+    data: TokenizedDataset,
     *,
     model: str,
     mirror: Mirror,
     display: Display,
-    stop: Stop,
+    stop: StopRequest,
 ) -> dict[str, Any] | None:
     search = arm.search
     if search is None:
@@ -143,7 +144,7 @@ def _tune(
     return {"search": identity, "trials": search.trials, "params": dict(best.params), "value": best.value}
 
 
-def _value(outcome: Outcome, arm: Arm) -> float | None:
+def _value(outcome: TrialResult, arm: Arm) -> float | None:
     """Return what the search maximises: the hold-out's score at the epoch that the arm will be judged at."""
     if outcome.status != "finished" or arm.search is None:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.errors import KeyPath, Problem, as_share, did_you_mean
+from harness.errors import KeyPath, Problem, did_you_mean, percentage_hint
 from harness.study.document import StudyDocument
 from harness.study.settings import ArmFile, Best, Data, Freeze, LoraAdapter, Scalar, Search, Strict, Training
 
@@ -103,7 +103,7 @@ def message_of(detail: ErrorDetails, where: KeyPath, model: type[BaseModel]) -> 
     if kind == "literal_error" and isinstance(received, str):
         hint = did_you_mean(received, re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
     if kind in {"float_type", "float_parsing"}:
-        hint = as_share(received)
+        hint = percentage_hint(received)
     return f"{expected}, got {shown(received)} ({_kind(received)}){hint}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ModelError
-from harness.hub import find, is_on_hub, not_here
+from harness.hub import find_local, is_on_hub, not_found
 from harness.models import checkpoints
 from harness.study.study import load_study
 
@@ -59,23 +59,23 @@ def test_what_lies_in_a_folder_that_is_here_is_no_name_of_the_hub(here: Path) ->
 
 def test_a_path_is_relative_to_the_working_folder_then_to_the_study_file(here: Path) -> None:
     studies = here.parent / "studies"
-    assert find("data", studies) is None
+    assert find_local("data", studies) is None
     (studies / "data").mkdir()
-    assert find("data") is None
-    assert find("data", studies) == studies / "data"
+    assert find_local("data") is None
+    assert find_local("data", studies) == studies / "data"
     assert not is_on_hub("data", studies)
     (here / "data").mkdir()
-    assert find("data", studies) == Path("data")
-    assert find(str(here / "data"), studies) == here / "data"
+    assert find_local("data", studies) == Path("data")
+    assert find_local(str(here / "data"), studies) == here / "data"
 
 
 def test_an_error_says_where_a_path_was_looked_for(here: Path) -> None:
     studies = here.parent / "studies"
-    assert not_here("data", studies) == (
+    assert not_found("data", studies) == (
         f"no file or folder data in the working folder, {here}, nor beside the study file, in {studies}"
     )
-    assert not_here("data", here) == f"no file or folder data in the working folder, {here}"
-    assert not_here("/data", studies) == "no file or folder /data"
+    assert not_found("data", here) == f"no file or folder data in the working folder, {here}"
+    assert not_found("/data", studies) == "no file or folder /data"
 
 
 def test_a_study_knows_its_folder_and_is_the_same_study_anywhere(here: Path) -> None:
@@ -90,8 +90,8 @@ def test_a_study_knows_its_folder_and_is_the_same_study_anywhere(here: Path) -> 
 
 def test_a_model_beside_the_study_file_is_found(here: Path) -> None:
     studies = here.parent / "studies"
-    (studies / "mine").symlink_to(checkpoints.locate("embedded/tiny-gpt2").source)
-    found = checkpoints.locate("mine", beside=studies)
-    assert found.identity == checkpoints.locate("embedded/tiny-gpt2").identity
+    (studies / "mine").symlink_to(checkpoints.find_checkpoint("embedded/tiny-gpt2").source)
+    found = checkpoints.find_checkpoint("mine", beside=studies)
+    assert found.identity == checkpoints.find_checkpoint("embedded/tiny-gpt2").identity
     with pytest.raises(ModelError, match=r"no file or folder mine/x in the working folder, .*nor beside the study"):
-        checkpoints.locate("mine/x", beside=studies)
+        checkpoints.find_checkpoint("mine/x", beside=studies)

@@ -71,7 +71,7 @@ class Masks:
         self._pieces = [
             _draw(
                 [_elements(place, own) if place.levels[slot] else 0 for place in places],
-                seeding.step_seed(seeds[slot], step),
+                seeding.dropout_mask_seed(seeds[slot], step),
                 device,
             )
             for slot, own in zip(self._slots, layout.by_trial, strict=True)

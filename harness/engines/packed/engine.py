@@ -7,17 +7,19 @@ from pathlib import Path
 
 import torch
 
-from harness.data.splits import TaskData
-from harness.engines import Engine, Failure, Outcome, Report
+from harness.data.tokenization import TokenizedDataset
 from harness.engines.device import memory, precision, threads, usual_device
+from harness.engines.engine import Engine, ReportProgress
 from harness.engines.packed import plan
 from harness.engines.packed.layout import Ragged, Splits
 from harness.engines.packed.likeness import DiffersError
 from harness.engines.packed.probe import bytes_of_pack, bytes_of_trial, seconds_of_trial
 from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State, forget_recorded
+from harness.engines.result import Failure, TrialResult
 from harness.engines.trainer import TrainerEngine
-from harness.models import checkpoints, models
+from harness.models import checkpoints
+from harness.models.build import build_outline
 from harness.study.settings import Data
 from harness.study.trials import Trial
 
@@ -34,7 +36,7 @@ class PackedEngine(Engine):
 
     Parameters
     ----------
-    checkpoint, data, layout, pad_token_id
+    checkpoint, data, data_settings, pad_token_id
         See `TrainerEngine`.
     folder : Path, optional
         Where a pack is kept between two processes; default nowhere.
@@ -47,17 +49,17 @@ class PackedEngine(Engine):
     def __init__(
         self,
         checkpoint: checkpoints.Checkpoint,
-        data: TaskData,
-        layout: Data,
+        data: TokenizedDataset,
+        data_settings: Data,
         pad_token_id: int,
         *,
         folder: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._reference = TrainerEngine(checkpoint, data, layout, pad_token_id)
+        self._reference = TrainerEngine(checkpoint, data, data_settings, pad_token_id)
         self._checkpoint = checkpoint
         self._data = data
-        self._layout = layout
+        self._data_settings = data_settings
         self._folder = folder
         self._say = say
         self._device = usual_device()
@@ -73,10 +75,10 @@ class PackedEngine(Engine):
         self,
         trials: Sequence[Trial],
         *,
-        report: Report,
+        report: ReportProgress,
         done: Container[str] = frozenset(),
         stop: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[TrialResult]:
         """Train the trials that are not done, pack by pack."""
         if self._folder is not None:
             forget_recorded(self._folder, done)
@@ -88,8 +90,8 @@ class PackedEngine(Engine):
             yield from self._train(pack, report, done, stop)
 
     def _train(
-        self, pack: tuple[Trial, ...], report: Report, done: Container[str], stop: Callable[[], bool]
-    ) -> Iterator[Outcome]:
+        self, pack: tuple[Trial, ...], report: ReportProgress, done: Container[str], stop: Callable[[], bool]
+    ) -> Iterator[TrialResult]:
         """Train one pack, or what is left of it in smaller ones."""
         wanted = [trial for trial in pack if trial.key not in done]
         if not wanted:
@@ -114,7 +116,7 @@ class PackedEngine(Engine):
         except KeyboardInterrupt as reason:
             error = Failure.interrupted(reason)
             for trial in left.values():
-                yield Outcome(trial=trial, status="interrupted", error=error, engine=self.name)
+                yield TrialResult(trial=trial, status="interrupted", error=error, engine=self.name)
             return
         except DiffersError as reason:
             self._step_aside(pack[0], reason)
@@ -132,8 +134,8 @@ class PackedEngine(Engine):
         yield from self._smaller(tuple(left.values()), broken, report, done, stop)
 
     def _outcomes(
-        self, members: Sequence[Trial], state: State, report: Report, stop: Callable[[], bool]
-    ) -> Iterator[Outcome]:
+        self, members: Sequence[Trial], state: State, report: ReportProgress, stop: Callable[[], bool]
+    ) -> Iterator[TrialResult]:
         """Train one pack with its number of threads, and leave torch's alone in between."""
         own = self._reference.threads if len(members) == 1 else self._threads
         with threads(own):
@@ -146,8 +148,13 @@ class PackedEngine(Engine):
             yield outcome
 
     def _smaller(
-        self, pack: tuple[Trial, ...], reason: Exception, report: Report, done: Container[str], stop: Callable[[], bool]
-    ) -> Iterator[Outcome]:
+        self,
+        pack: tuple[Trial, ...],
+        reason: Exception,
+        report: ReportProgress,
+        done: Container[str],
+        stop: Callable[[], bool],
+    ) -> Iterator[TrialResult]:
         """Train what a broken pack left in two halves; a single trial by the reference engine."""
         what = f"{type(reason).__name__}: {str(reason).splitlines()[0] if str(reason) else ''}"
         if self._device.type == "cuda":
@@ -199,8 +206,8 @@ class PackedEngine(Engine):
         """Return why the trial cannot be packed, or None."""
         form = plan.form(trial)
         if form not in self._obstacles:
-            model = models.outline(self._checkpoint, trial.settings, n_classes=len(self._data.classes))
-            self._obstacles[form] = plan.obstacle(model, trial, self._layout)
+            model = build_outline(self._checkpoint, trial.settings, n_classes=len(self._data.classes))
+            self._obstacles[form] = plan.obstacle(model, trial, self._data_settings)
         return self._obstacles[form]
 
     def _step_aside(self, trial: Trial, reason: DiffersError) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from harness.data.splits import Split
+from harness.data.tokenization import TokenizedSplit
 from harness.engines.packed.rows import Rows
 
 # For each row of one order its row in another, and the other way round.
@@ -20,13 +20,13 @@ class Ragged:
 
     Parameters
     ----------
-    split : Split
+    split : TokenizedSplit
         The tokenised examples.
     device : torch.device
         Where its tokens are to lie.
     """
 
-    def __init__(self, split: Split, device: torch.device) -> None:
+    def __init__(self, split: TokenizedSplit, device: torch.device) -> None:
         self.lengths = np.array([len(row["input_ids"]) for row in split.features])
         self.starts = np.cumsum(self.lengths) - self.lengths
         self.labels = torch.from_numpy(split.labels).to(device)
@@ -54,7 +54,7 @@ class Splits:
     holdout: Ragged | None
 
 
-def _flat(split: Split, name: str, device: torch.device) -> torch.Tensor:
+def _flat(split: TokenizedSplit, name: str, device: torch.device) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([np.asarray(row[name], dtype=np.int64) for row in split.features])).to(
         device
     )

@@ -24,7 +24,7 @@ from harness.engines.packed.modules import (
     PackedLora,
 )
 from harness.engines.packed.rows import Stack
-from harness.models.models import embeddings_and_layers
+from harness.models.freezing import embeddings_and_layers
 
 
 class PackedModel:
@@ -33,7 +33,7 @@ class PackedModel:
     Parameters
     ----------
     model : Module
-        A trial's own, as `harness.models.models.build` made it; it is taken over.
+        A trial's own, as `harness.models.build_model` made it; it is taken over.
     stacks : mapping of str to Stack
         For each trained parameter of it the stack of all trials.
     scales : sequence of mapping of str to float

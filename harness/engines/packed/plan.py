@@ -68,7 +68,7 @@ def halves(pack: Sequence[Trial]) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]
     return tuple(pack[:middle]), tuple(pack[middle:])
 
 
-def obstacle(model: nn.Module, trial: Trial, layout: Data) -> str | None:
+def obstacle(model: nn.Module, trial: Trial, data_settings: Data) -> str | None:
     """Return why a trial cannot be packed, or None where it can.
 
     Parameters
@@ -77,18 +77,18 @@ def obstacle(model: nn.Module, trial: Trial, layout: Data) -> str | None:
         The trial's model; weights are not looked at.
     trial : Trial
         The trial.
-    layout : Data
+    data_settings : Data
         How its sentences are padded.
     """
-    return next(_obstacles(model, trial, layout), None)
+    return next(_obstacles(model, trial, data_settings), None)
 
 
-def _obstacles(model: nn.Module, trial: Trial, layout: Data) -> Iterator[str]:
+def _obstacles(model: nn.Module, trial: Trial, data_settings: Data) -> Iterator[str]:
     config: Any = base_of(model).config
     if config.model_type not in ARCHITECTURES:
         yield f"models of kind {config.model_type!r} are not known to it"
         return
-    if layout.padding_side == "left":
+    if data_settings.padding_side == "left":
         yield "padding on the left shifts the positions by what else is in the batch"
     if getattr(config, "chunk_size_feed_forward", 0):
         yield "chunk_size_feed_forward cuts sentences"

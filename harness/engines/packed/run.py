@@ -14,10 +14,10 @@ import transformers
 from torch import nn
 
 from harness import seeding
-from harness.engines import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Epoch, Outcome, Progress, Report
-from harness.engines.batches import no_number
 from harness.engines.device import device_name, precision_name, worthwhile_threads
-from harness.engines.memory import PeakMemory
+from harness.engines.divergence import divergence_of_step
+from harness.engines.engine import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Progress, ReportProgress
+from harness.engines.epoch_selection import out_of_patience, selected_epoch
 from harness.engines.packed import likeness
 from harness.engines.packed.dropout import Masks
 from harness.engines.packed.layout import Splits
@@ -28,9 +28,10 @@ from harness.engines.packed.slot import Slot
 from harness.engines.packed.state import State
 from harness.engines.packed.weights import Weights, shape_in, trained
 from harness.engines.packed.workers import Workers, threads_of_part, workers
+from harness.engines.peak_memory import PeakMemory
+from harness.engines.result import Epoch, TrialResult
 from harness.engines.schedules import learning_rates, steps_per_epoch
-from harness.engines.selection import out_of_patience, selected_epoch
-from harness.models import models
+from harness.models.build import count_parameters
 from harness.study.trials import Trial
 
 
@@ -97,7 +98,9 @@ class PackRun:
                 )
             self.weights.fill(slot, parameters)
             scales.append(scales_of(model))
-            self.slots.append(Slot(trial=trial, parameters=models.count(model), streams=seeding.streams(trial.seed)))
+            self.slots.append(
+                Slot(trial=trial, parameters=count_parameters(model), streams=seeding.streams(trial.seed))
+            )
         adapters, freeze = [trial.settings.adapter for trial in trials], trials[0].settings.freeze
         self._still = freeze is not None and freeze.dropout == "off"
         template.to(self.device)
@@ -113,7 +116,7 @@ class PackRun:
         self.forward = Forward(packed, batched=self.device.type != "cpu")
         likeness.check(self.forward, self.splits.train, alone)
 
-    def outcomes(self, *, report: Report, stop: Callable[[], bool]) -> Iterator[Outcome]:
+    def outcomes(self, *, report: ReportProgress, stop: Callable[[], bool]) -> Iterator[TrialResult]:
         """Train, and yield each trial's outcome at the end of the epoch that was its last.
 
         The pack is kept before: whatever a later process finds recorded, it finds the pack as it was then.
@@ -141,7 +144,7 @@ class PackRun:
     def _live(self, epoch: int) -> list[int]:
         return [i for i, slot in enumerate(self.slots) if slot.status is None and epoch < slot.n_epochs]
 
-    def _ended(self, epoch: float, told: set[int]) -> Iterator[Outcome]:
+    def _ended(self, epoch: float, told: set[int]) -> Iterator[TrialResult]:
         """Yield the outcomes of the trials that have nothing to train in the epoch, each once."""
         for i, slot in enumerate(self.slots):
             if slot.status is None and epoch >= slot.n_epochs:
@@ -152,11 +155,11 @@ class PackRun:
                 told.add(i)
                 yield self._outcome(slot)
 
-    def _train(self, epoch: int, live: list[int], at_once: Workers, report: Report) -> np.ndarray:
+    def _train(self, epoch: int, live: list[int], at_once: Workers, report: ReportProgress) -> np.ndarray:
         """Train one epoch; return each slot's mean loss over its micro-batches."""
         began = time.perf_counter()
         n, size = len(self.splits.train), self._training.per_device_train_batch_size
-        orders = {i: seeding.order(self.slots[i].streams.data_order, epoch, n) for i in live}
+        orders = {i: seeding.example_order(self.slots[i].streams.data_order, epoch, n) for i in live}
         losses = torch.zeros(len(self.slots), dtype=torch.float64, device=self.device)
         largest = int(self.tokens_at_once / (self.per_step * self.splits.train.lengths.mean()))
         if self._still:
@@ -204,11 +207,11 @@ class PackRun:
         """End the trials whose loss or gradient is no longer a number."""
         finite = torch.isfinite(torch.stack((losses, self.weights.norms))).tolist()
         for i in live:
-            what = no_number(finite[0][i], finite[1][i])
+            what = divergence_of_step(finite[0][i], finite[1][i])
             if what is not None:
                 self.slots[i].diverge(f"{what}, by step {step}")
 
-    def _tell(self, live: list[int], step: int, report: Report, *, last: bool) -> None:
+    def _tell(self, live: list[int], step: int, report: ReportProgress, *, last: bool) -> None:
         """Report the step of every trial, but not so often that reporting costs time."""
         now = time.monotonic()
         told = last or now - self._reported > SECONDS_BETWEEN_REPORTS
@@ -262,9 +265,9 @@ class PackRun:
         for i in live:
             self.slots[i].evaluation_seconds += (time.perf_counter() - began) / len(live)
 
-    def _outcome(self, slot: Slot) -> Outcome:
+    def _outcome(self, slot: Slot) -> TrialResult:
         count = len(self.slots)
-        return Outcome(
+        return TrialResult(
             trial=slot.trial,
             status=slot.status or "failed",
             error=slot.error,

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.engines import Score
 from harness.engines.packed.dropout import Masks
 from harness.engines.packed.layout import Layout, Ragged
 from harness.engines.packed.model import PackedModel
 from harness.engines.packed.workers import Workers
+from harness.engines.result import Score
 
 # What the layers that no trial trains make of a split is kept if it is no larger than this.
 _KEPT_BYTES = 2 << 30

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from harness import seeding
-from harness.engines import Epoch, Failure, Score, Status
-from harness.models import models
+from harness.engines.result import Epoch, Failure, Score, Status
+from harness.models.build import ParameterCounts
 from harness.study.trials import Trial
 
 
@@ -18,7 +18,7 @@ class Slot:
     """One trial in the pack, and what has become of it."""
 
     trial: Trial
-    parameters: models.Parameters
+    parameters: ParameterCounts
     streams: seeding.Streams
     status: Status | None = None
     error: Failure | None = None

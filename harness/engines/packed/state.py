@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from harness.atomic_file import atomic_write
 from harness.study.trials import Trial
-from harness.whole import whole_file
 
 # A change of what is kept, or of how a pack is trained, is a new version: an older state is not gone on from.
 _VERSION = 2
@@ -54,7 +54,7 @@ class State:
         if self._path is None:
             return
         try:
-            with whole_file(self._path) as stream:
+            with atomic_write(self._path) as stream:
                 torch.save({"version": _VERSION, **content}, stream)
         except (OSError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else error

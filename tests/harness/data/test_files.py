@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.data import corpus
+from harness.data import dataset
 from harness.errors import DataError
 from harness.study.settings import Data
 
@@ -28,7 +28,7 @@ def of(path: Path, **more: Any) -> Data:
 
 def refused(block: Data) -> str:
     with pytest.raises(DataError) as caught:
-        corpus.read(block)
+        dataset.read(block)
     return str(caught.value)
 
 
@@ -61,7 +61,7 @@ def test_a_word_is_a_word_in_every_format(pair: Callable[..., Data], tmp_path: P
         for split in ("train", "test"):
             (tmp_path / f"{split}.csv").unlink()
             pq.write_table(pa.table({"sentence": WORDS, "label": WORDS}), tmp_path / f"{split}.parquet")
-    read = corpus.read(block)
+    read = dataset.read(block)
     assert [text for (text,) in read.test.texts] == WORDS
     assert read.classes == tuple(sorted(WORDS))
     assert [read.classes[label] for label in read.test.labels] == WORDS
@@ -88,7 +88,7 @@ def test_labels_are_what_stands_there(
     pair: Callable[..., Data], kind: str, labels: list[Any], classes: tuple[str, ...]
 ) -> None:
     rows = [(f"text {number}", label) for number, label in enumerate(labels)]
-    read = corpus.read(pair(as_csv(rows) if kind == "csv" else as_lines(rows), kind))
+    read = dataset.read(pair(as_csv(rows) if kind == "csv" else as_lines(rows), kind))
     assert read.classes == classes
     # Two ways of writing a number are two texts, and 0.0 is the number 0.
     assert len(set(read.test.labels.tolist())) == len(labels)
@@ -114,22 +114,22 @@ FORMS = {
 
 @pytest.mark.parametrize(("kind", "content"), FORMS.values(), ids=FORMS)
 def test_usual_forms_are_read(pair: Callable[..., Data], kind: str, content: str | bytes) -> None:
-    read = corpus.read(pair(content, kind))
+    read = dataset.read(pair(content, kind))
     assert read.train.texts == (("a, b",), ("c",))
     assert read.train.labels.tolist() == [0, 1]
 
 
 def test_a_quoted_value_keeps_its_lines_and_quotation_marks(pair: Callable[..., Data]) -> None:
-    read = corpus.read(pair('label,sentence\n0,"two\nlines, and a ""word"""\n1,5" wide\n'))
+    read = dataset.read(pair('label,sentence\n0,"two\nlines, and a ""word"""\n1,5" wide\n'))
     assert read.train.texts == (('two\nlines, and a "word"',), ('5" wide',))
 
 
 def test_numbers_in_a_text_column_of_csv_are_texts(pair: Callable[..., Data]) -> None:
-    assert corpus.read(pair("sentence,label\n007,0\n1.50,1\n")).train.texts == (("007",), ("1.50",))
+    assert dataset.read(pair("sentence,label\n007,0\n1.50,1\n")).train.texts == (("007",), ("1.50",))
 
 
 def test_ids_are_as_they_stand(pair: Callable[..., Data]) -> None:
-    assert corpus.read(pair("id,sentence,label\n007,a,0\n7,b,1\n")).test.ids == ("007", "7")
+    assert dataset.read(pair("id,sentence,label\n007,a,0\n7,b,1\n")).test.ids == ("007", "7")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_folder_in_the_path_is_no_column(tmp_path: Path) -> None:
     folder.mkdir()
     for split in ("train", "test"):
         pq.write_table(pa.table({"sentence": ["a", "b"], "label": [0, 1]}), folder / f"{split}.parquet")
-    assert corpus.read(of(folder)).classes == ("0", "1")
+    assert dataset.read(of(folder)).classes == ("0", "1")
 
 
 def test_missing_numbers_of_parquet_are_missing(tmp_path: Path) -> None:
@@ -195,14 +195,14 @@ def test_an_arrow_file_and_an_arrow_stream_are_read(tmp_path: Path) -> None:
     features = datasets.Features({"sentence": datasets.Value("string"), "label": datasets.ClassLabel(names=["z", "y"])})
     made = datasets.Dataset.from_dict(rows, features=features)
     datasets.DatasetDict(train=made, test=made).save_to_disk(str(tmp_path / "saved"))
-    read = corpus.read(of(tmp_path / "saved"))
+    read = dataset.read(of(tmp_path / "saved"))
     assert read.classes == ("z", "y")
     assert read.test.labels.tolist() == [1, 0]
     table = pa.table(rows)
     for split in ("train", "test"):
         with pa.ipc.new_file(tmp_path / f"{split}.arrow", table.schema) as writer:
             writer.write_table(table)
-    assert corpus.read(of(tmp_path)).test.labels.tolist() == [1, 0]
+    assert dataset.read(of(tmp_path)).test.labels.tolist() == [1, 0]
 
 
 SMALL = {
@@ -268,7 +268,7 @@ def test_a_damaged_file_is_read_or_refused_and_never_a_traceback(tmp_path: Path,
         for split, content in (("train", whole), ("test", bytes(raw))):
             (tmp_path / f"{split}.{kind}").write_bytes(content)
         try:
-            corpus.read(of(tmp_path))
+            dataset.read(of(tmp_path))
         except DataError as error:
             outcomes[str(error)] += 1
         else:

@@ -13,7 +13,7 @@ from typing import Any
 import datasets
 import pytest
 
-from harness.data import corpus, sources
+from harness.data import dataset, sources
 from harness.errors import DataError
 from harness.study.settings import Data
 from harness.study.study import load_study
@@ -45,12 +45,12 @@ def both(folder: str, *texts: str, train: str = "train.csv", test: str = "valida
 
 
 def texts(path: str | Path, **more: Any) -> list[str]:
-    return [text for (text,) in corpus.read(Data(path=str(path), **more)).train.texts]
+    return [text for (text,) in dataset.read(Data(path=str(path), **more)).train.texts]
 
 
 def refused(path: str | Path, **more: Any) -> str:
     with pytest.raises(DataError) as caught:
-        corpus.read(Data(path=str(path), **more))
+        dataset.read(Data(path=str(path), **more))
     return str(caught.value)
 
 
@@ -78,11 +78,11 @@ def test_what_a_cache_holds_of_the_hub_is_read(tmp_path: Path) -> None:
     kept = cached(str(both("../elsewhere/glue", "one", "two")))
     commit = "0123456789abcdef0123456789abcdef01234567"
     shutil.copytree(kept, tmp_path / "cache" / "org___glue" / "default" / "0.0.0" / commit)
-    read = corpus.read(Data(path="org/glue"))
+    read = dataset.read(Data(path="org/glue"))
     assert [text for (text,) in read.train.texts] == ["one", "two"]
     assert read.in_words() == ("data: org/glue on the Hub, commit 0123456789ab: train (2 rows), validation (2 rows)")
     assert read.origin.to_dict()["revision"] == commit
-    assert corpus.read(Data(path="org/glue", revision=commit)).test.ids == read.test.ids
+    assert dataset.read(Data(path="org/glue", revision=commit)).test.ids == read.test.ids
     other = "f" * 40
     assert f"asked for {other}, and without a network datasets' cache gave {commit}" in refused(
         "org/glue", revision=other
@@ -132,22 +132,22 @@ def test_the_working_folder_comes_before_the_study_files_folder(here: Path) -> N
     study = studies / "s.yaml"
     study.write_text("name: s\nmodel: embedded/tiny-gpt2\ndata: {path: data}\narms: {full: {}}\nseeds: 1\n")
     loaded = load_study(study)
-    assert corpus.read(loaded.data, beside=loaded.folder).origin.place == str(studies / "data")
+    assert dataset.read(loaded.data, beside=loaded.folder).origin.place == str(studies / "data")
     both("data", "in", "here")
-    assert corpus.read(loaded.data, beside=loaded.folder).origin.place == str(here / "data")
+    assert dataset.read(loaded.data, beside=loaded.folder).origin.place == str(here / "data")
     shutil.rmtree(here / "data")
     shutil.rmtree(studies / "data")
     with pytest.raises(
         DataError, match=r"was read from local files|no file or folder data .* beside the study file, in"
     ):
-        corpus.read(loaded.data, beside=loaded.folder)
+        dataset.read(loaded.data, beside=loaded.folder)
 
 
 def test_what_was_read_is_said_and_can_be_recorded(here: Path) -> None:
     both("data", "a", "b", "c", "d")
     files = {name: (here / "data" / f"{name}.csv").read_bytes() for name in ("train", "validation")}
     digest = hashlib.sha256(files["train"]).hexdigest()
-    read = corpus.read(Data(path="data", train_size=3))
+    read = dataset.read(Data(path="data", train_size=3))
     assert read.in_words() == (
         f"data: {here}/data: train.csv (4 rows, sha256 {digest[:12]}), validation.csv (4 rows, sha256 {digest[:12]})"
         "; 3 of them to train on and 4 to test on"
@@ -164,7 +164,7 @@ def test_what_was_read_is_said_and_can_be_recorded(here: Path) -> None:
             for role, name in (("train", "train"), ("test", "validation"))
         },
     }
-    embedded = corpus.read(Data(path="embedded/sentiment"))
+    embedded = dataset.read(Data(path="embedded/sentiment"))
     assert embedded.in_words() == "data: embedded/sentiment: train (6,000 rows), validation (800 rows)"
     assert embedded.remarks == ()
 
@@ -190,7 +190,7 @@ def test_usual_names_of_splits_are_found(train: str, test: str, asked: dict[str,
     Path("d/dataset_infos.json").write_text("{}")
     Path("d/README.md").write_text("about")
     Path("d/.hidden.csv").write_text("none")
-    read = corpus.read(Data(path="d", **asked))
+    read = dataset.read(Data(path="d", **asked))
     assert (len(read.train), len(read.test)) == (2, 3)
     assert Path(test).name in read.in_words()
 
@@ -201,7 +201,7 @@ def test_parts_of_a_split_are_read_in_order(here: Path) -> None:
     for number, words in enumerate((["a", "b"], ["c", "d"], ["e", "f"])):
         write(f"d/train-{number:05}-of-00003.csv", *words)
     assert texts("d") == list("abcdef")
-    assert "train (3 files, 6 rows, sha256 " in corpus.read(Data(path="d")).in_words()
+    assert "train (3 files, 6 rows, sha256 " in dataset.read(Data(path="d")).in_words()
     Path("d/train-00001-of-00003.csv").unlink()
     assert "split 'train' in" in refused("d")
     assert "is not complete" in refused("d")
@@ -220,7 +220,7 @@ def test_a_single_data_set_from_save_to_disk_is_one_split(here: Path) -> None:
     datasets.Dataset.from_dict(rows).save_to_disk("saved")
     said = refused("saved")
     assert "has no split 'train'; there are data; data.test_fraction=0.2 has the rows to test on drawn" in said
-    read = corpus.read(Data(path="saved", test_fraction=0.25))
+    read = dataset.read(Data(path="saved", test_fraction=0.25))
     assert (len(read.train), len(read.test)) == (6, 2)
 
 

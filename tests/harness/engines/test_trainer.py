@@ -16,13 +16,14 @@ import transformers
 
 from harness import seeding
 from harness.embedded import checkpoint
-from harness.engines import Outcome, Score
-from harness.engines import loop as loop_module
+from harness.engines import study_trainer
 from harness.engines import trainer as engine_module
-from harness.engines.batches import Examples, Padding, score
-from harness.engines.loop import Loop, arguments
+from harness.engines.batches import Padding, SplitDataset
+from harness.engines.result import Score, TrialResult
+from harness.engines.scoring import score
+from harness.engines.study_trainer import StudyTrainer, training_arguments
 from harness.engines.trainer import TrainerEngine
-from harness.models import models
+from harness.models.build import build_model
 from harness.runs.runner import prepare
 from harness.study.settings import SCHEDULES, Data, Training
 from harness.study.study import Study
@@ -38,13 +39,13 @@ def ready(study: Study) -> tuple[TrainerEngine, tuple[Trial, ...]]:
     return engine, trials
 
 
-def trained(study: Study, *arms: str) -> list[Outcome]:
+def trained(study: Study, *arms: str) -> list[TrialResult]:
     engine, trials = ready(study)
     chosen = [trial for trial in trials if trial.seed == 0 and (not arms or trial.arm in arms)]
     return list(engine.train(chosen, report=lambda _: None))
 
 
-def probabilities(outcome: Outcome) -> np.ndarray:
+def probabilities(outcome: TrialResult) -> np.ndarray:
     last = outcome.epochs[-1].probabilities
     assert last is not None
     return last
@@ -148,8 +149,8 @@ def test_every_arm_of_a_seed_sees_the_same_batches(tiny: Tiny, monkeypatch: pyte
     assert len(seen[0]) == 6  # two epochs of 48 examples
     assert seen[0] == seen[1] == seen[2]
     assert seen[0][:3] != seen[0][3:]
-    lengths = Examples(engine._data.train).lengths
-    planned = seeding.order(seeding.streams(0).data_order, 1, 48)
+    lengths = SplitDataset(engine._data.train).lengths
+    planned = seeding.example_order(seeding.streams(0).data_order, 1, 48)
     assert [n for batch in seen[0][3:] for n in batch] == lengths[planned].tolist()
 
 
@@ -164,7 +165,7 @@ def test_accumulated_batches_have_the_gradient_of_the_whole_batch(
     assert halves.steps == whole.steps == 3
     assert probabilities(halves) == pytest.approx(probabilities(whole), abs=1e-6)
     assert halves.epochs[0].train_loss == pytest.approx(whole.epochs[0].train_loss, abs=1e-5)
-    monkeypatch.setattr(Loop, "loss_is_scaled_for_ga", True)
+    monkeypatch.setattr(StudyTrainer, "loss_is_scaled_for_ga", True)
     assert probabilities(trained(tiny(*split), "full")[0]) != pytest.approx(probabilities(whole), abs=1e-6)
 
 
@@ -214,14 +215,14 @@ def test_a_logit_that_is_not_finite_is_diverged(tiny: Tiny, monkeypatch: pytest.
 
 
 def test_weights_that_are_not_finite_are_diverged(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = models.build
+    build = build_model
 
     def planted(*args: Any, **kwargs: Any) -> Any:
         model = build(*args, **kwargs)
         model.score.weight.data[0, 0] = float("inf")
         return model
 
-    monkeypatch.setattr(models, "build", planted)
+    monkeypatch.setattr("harness.models.build.build_model", planted)
     outcome = trained(tiny("training.num_train_epochs=0"), "full")[0]
     assert outcome.status == "diverged"
     assert outcome.error is not None
@@ -229,14 +230,14 @@ def test_weights_that_are_not_finite_are_diverged(tiny: Tiny, monkeypatch: pytes
 
 
 def test_a_crash_is_that_trials_outcome_and_its_neighbours_go_on(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = models.build
+    build = build_model
 
     def planted(located: Any, arm: Any, **kwargs: Any) -> Any:
         if arm.adapter is not None and arm.adapter.r == 2:
             raise RuntimeError("out of memory")
         return build(located, arm, **kwargs)
 
-    monkeypatch.setattr(models, "build", planted)
+    monkeypatch.setattr("harness.models.build.build_model", planted)
     outcomes = trained(tiny())
     assert [o.status for o in outcomes] == ["finished", "failed", "finished"]
     assert outcomes[1].error is not None
@@ -248,13 +249,13 @@ def test_the_second_ctrl_c_leaves_an_interrupted_trial(tiny: Tiny, monkeypatch: 
     def pressed(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(models, "build", pressed)
+    monkeypatch.setattr("harness.models.build.build_model", pressed)
     outcome = trained(tiny(), "full")[0]
     assert (outcome.status, outcome.epochs) == ("interrupted", ())
 
 
 def arguments_of(training: Training, folder: Path) -> transformers.TrainingArguments:
-    return arguments(training, str(folder), torch.device("cpu"), seeding.streams(0))
+    return training_arguments(training, str(folder), torch.device("cpu"), seeding.streams(0))
 
 
 def test_more_gpus_in_sight_do_not_enlarge_the_batch(
@@ -268,7 +269,7 @@ def test_more_gpus_in_sight_do_not_enlarge_the_batch(
             self._n_gpu = 4
 
     # Where it is used: depending on what was imported first, the lazy module may be another object there.
-    monkeypatch.setattr(loop_module.transformers, "TrainingArguments", FourGpus)
+    monkeypatch.setattr(study_trainer.transformers, "TrainingArguments", FourGpus)
     assert FourGpus(output_dir=str(tmp_path), per_device_train_batch_size=16).train_batch_size == 64
     made = arguments_of(ready(tiny())[1][0].settings.training, tmp_path)
     assert (made.n_gpu, made.train_batch_size) == (1, 16)

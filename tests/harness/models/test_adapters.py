@@ -12,9 +12,10 @@ import torch
 import transformers
 from torch import nn
 
-from harness.data.splits import Split, TaskData
+from harness.data.tokenization import TokenizedDataset, TokenizedSplit
 from harness.errors import ModelError
-from harness.models import adapters, checkpoints, models
+from harness.models import adapters, checkpoints
+from harness.models.build import build_model, build_outline, count_parameters, modules_trained_beside, parameter_counts
 from harness.models.checkpoints import Checkpoint
 from harness.quiet import quiet
 from harness.runs.rehearsal import Rehearsal
@@ -128,13 +129,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkpoint]
             with torch.random.fork_rng(), quiet():
                 torch.manual_seed(0)
                 transformers.AutoModel.from_config(CONFIGS[kind], **options).save_pretrained(folder)
-        return checkpoints.locate(str(folder))
+        return checkpoints.find_checkpoint(str(folder))
 
     return located
 
 
 def build(checkpoint: Checkpoint, one: Arm, seed: int = 0) -> Any:
-    return models.build(checkpoint, one, n_classes=2, pad_token_id=PAD, streams=streams(seed), steps=20)
+    return build_model(checkpoint, one, n_classes=2, pad_token_id=PAD, streams=streams(seed), steps=20)
 
 
 def trained(model: nn.Module) -> set[str]:
@@ -155,11 +156,13 @@ SHORT, LONG = [3, 4], [5, 6, 7, 8, 9, 10]
 
 
 def rehearsal(checkpoint: Checkpoint, long: Sequence[int] = LONG) -> Rehearsal:
-    split = Split(
+    split = TokenizedSplit(
         ids=("a", "b"), labels=np.array([0, 1]), features=tuple({"input_ids": list(row)} for row in (long, SHORT))
     )
     nowhere: Any = None  # what was read from where, which no model asks
-    data = TaskData(train=split, test=split, classes=("no", "yes"), fingerprint="", clusters=None, corpus=nowhere)
+    data = TokenizedDataset(
+        train=split, test=split, classes=("no", "yes"), fingerprint="", clusters=None, dataset=nowhere
+    )
     return Rehearsal(checkpoint, data, Data(path="x"), PAD)
 
 
@@ -167,7 +170,7 @@ def assert_sound(checkpoint: Checkpoint, kind: str, family: str) -> None:
     """What a family must be, measured without the rehearsal's help."""
     one = arm(family, kind)
     model, other = build(checkpoint, one), build(checkpoint, one, seed=1)
-    assert models.describe(checkpoint, one, n_classes=2) == models.count(model)
+    assert parameter_counts(checkpoint, one, n_classes=2) == count_parameters(model)
     apart = torch.cat([logits(model, SHORT), logits(model, LONG)])
     torch.testing.assert_close(logits(model, SHORT, LONG), apart)
     starts_elsewhere = {"C3A", "FOURIERFT", "UNILORA", "VBLORA", *PROMPTS}
@@ -199,7 +202,7 @@ def assert_sound(checkpoint: Checkpoint, kind: str, family: str) -> None:
 
 def checked(checkpoint: Checkpoint, one: Arm) -> None:
     """Check an arm as a run does before it trains."""
-    models.describe(checkpoint, one, n_classes=2)
+    parameter_counts(checkpoint, one, n_classes=2)
     rehearsal(checkpoint)(one)
 
 
@@ -286,7 +289,7 @@ def test_what_peft_would_pass_over_is_refused(
     small: Callable[..., Checkpoint], family: str, more: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ModelError, match=words):
-        models.describe(small("bert"), arm(family, "bert", **more), n_classes=2)
+        parameter_counts(small("bert"), arm(family, "bert", **more), n_classes=2)
 
 
 POOLER = {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
@@ -323,7 +326,7 @@ def test_what_is_new_is_trained_in_every_arm(small: Callable[..., Checkpoint], o
         new = "add_pooling_layer" in checkpoint.name
         assert names >= HEAD
         assert names >= POOLER if new or own_pooler_too else not names & POOLER
-        assert models.describe(checkpoint, one, n_classes=2) == models.count(model)
+        assert parameter_counts(checkpoint, one, n_classes=2) == count_parameters(model)
     frozen = one.freeze is not None and one.freeze.layers == 3
     if one.adapter is not None or frozen:
         assert names <= HEAD | POOLER, "arms of a frozen backbone train the same beside their adapter"
@@ -346,7 +349,7 @@ def test_arms_of_one_seed_share_a_new_pooler(small: Callable[..., Checkpoint]) -
 def test_all_linear_layers(small: Callable[..., Checkpoint], kind: str, family: str) -> None:
     one = arm(family, kind, target_modules="all-linear")
     model = build(small(kind), one)
-    assert models.describe(small(kind), one, n_classes=2) == models.count(model)
+    assert parameter_counts(small(kind), one, n_classes=2) == count_parameters(model)
     assert logits(model, SHORT, LONG).shape == (2, 2)
     assert not any("lora" in name or "vera" in name for name in trained(model) if "modules_to_save" in name)
 
@@ -377,4 +380,4 @@ def test_what_is_trained_beside_an_adapter_is_told(
     small: Callable[..., Checkpoint], kind: str, one: Arm, parts: tuple[str, ...]
 ) -> None:
     checkpoint = small("bert", add_pooling_layer=False) if kind == "bert-new" else small(kind)
-    assert set(models.beside(models.outline(checkpoint, one, n_classes=2))) == set(parts)
+    assert set(modules_trained_beside(build_outline(checkpoint, one, n_classes=2))) == set(parts)

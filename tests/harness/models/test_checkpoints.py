@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from harness import embedded
 from harness.errors import HarnessError, ModelError
-from harness.models import checkpoints, models
+from harness.models import checkpoints
+from harness.models.build import build_model, parameter_counts
 from harness.models.checkpoints import Checkpoint
 from harness.runs import planning
 from harness.runs.runner import prepare, run_study
@@ -46,7 +47,7 @@ def rename(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, t
 
 
 def build(checkpoint: Checkpoint) -> Any:
-    return models.build(checkpoint, Arm(), n_classes=2, pad_token_id=0, streams=streams(0))
+    return build_model(checkpoint, Arm(), n_classes=2, pad_token_id=0, streams=streams(0))
 
 
 @pytest.mark.parametrize(
@@ -77,19 +78,19 @@ def test_weights_that_cannot_be_read_are_refused(saved: Callable[..., Path], dam
     if damage == "index":
         index.write_text('{"weight_map": 3}')
     with pytest.raises(ModelError, match=words):
-        models.describe(checkpoints.locate(str(folder)), Arm(), n_classes=2)
+        parameter_counts(checkpoints.find_checkpoint(str(folder)), Arm(), n_classes=2)
 
 
 def test_weights_in_pieces_are_read(saved: Callable[..., Path]) -> None:
     folder = saved(GPT2)
-    before = build(checkpoints.locate(str(folder))).state_dict()
+    before = build(checkpoints.find_checkpoint(str(folder))).state_dict()
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     pieces = {name: f"model-0000{1 + number % 2}-of-00002.safetensors" for number, name in enumerate(sorted(tensors))}
     for piece in set(pieces.values()):
         save_file({name: tensors[name] for name in tensors if pieces[name] == piece}, folder / piece)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": pieces}))
-    after = build(checkpoints.locate(str(folder))).state_dict()
+    after = build(checkpoints.find_checkpoint(str(folder))).state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -106,20 +107,20 @@ class _Harmless:
 
 def test_pickled_weights_are_read_only_where_that_is_allowed(saved: Callable[..., Path], tmp_path: Path) -> None:
     folder = saved(GPT2)
-    before = build(checkpoints.locate(str(folder))).state_dict()
+    before = build(checkpoints.find_checkpoint(str(folder))).state_dict()
     tensors = load_file(folder / "model.safetensors")
     torch.save(tensors, folder / "pytorch_model.bin")
-    assert checkpoints.locate(str(folder)).weights == (folder / "model.safetensors",)
+    assert checkpoints.find_checkpoint(str(folder)).weights == (folder / "model.safetensors",)
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"a pickle \(pytorch_model\.bin\).*allow_pickle: true"):
-        checkpoints.locate(str(folder))
-    after = build(checkpoints.locate(str(folder), allow_pickle=True)).state_dict()
+        checkpoints.find_checkpoint(str(folder))
+    after = build(checkpoints.find_checkpoint(str(folder), allow_pickle=True)).state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     # Even then it may hold tensors only.
     trace = tmp_path / "trace"
     torch.save({**tensors, "more": _Harmless(trace)}, folder / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"pytorch_model\.bin cannot be read"):
-        build(checkpoints.locate(str(folder), allow_pickle=True))
+        build(checkpoints.find_checkpoint(str(folder), allow_pickle=True))
     assert not trace.exists()
 
 
@@ -142,7 +143,7 @@ def test_code_that_comes_with_a_checkpoint_is_never_run_nor_asked_about(
     monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked on standard input"))
     words = {"config.json": r"code of its own \(auto_map\)", "tokenizer_config.json": "its tokenizer cannot be loaded"}
     with pytest.raises(ModelError, match=words[where]) as caught:
-        checkpoints.tokenizer(checkpoints.locate(str(folder)))
+        checkpoints.load_tokenizer(checkpoints.find_checkpoint(str(folder)))
     assert "trust_remote_code" not in str(caught.value)
     assert not list(folder.rglob("trace"))
 
@@ -155,7 +156,7 @@ def test_a_known_model_is_transformers_own_whatever_code_comes_with_it(saved: Ca
     # Attention by a kernel from the Hub would be code as well.
     more = {"auto_map": classes, "attn_implementation": "somebody/kernel"}
     (folder / "config.json").write_text(json.dumps({**config, **more}))
-    assert type(build(checkpoints.locate(str(folder)))) is transformers.BertForSequenceClassification
+    assert type(build(checkpoints.find_checkpoint(str(folder)))) is transformers.BertForSequenceClassification
     assert not list(folder.rglob("trace"))
 
 
@@ -184,7 +185,7 @@ def test_a_configuration_that_transformers_refuses_is_one_message(
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, **change}))
     with pytest.raises(ModelError, match=words) as caught:
-        models.describe(checkpoints.locate(str(folder)), Arm(), n_classes=2)
+        parameter_counts(checkpoints.find_checkpoint(str(folder)), Arm(), n_classes=2)
     assert "\n" not in str(caught.value)
 
 
@@ -193,7 +194,7 @@ def test_a_configuration_that_is_none_is_one_message(saved: Callable[..., Path],
     folder = saved(BERT)
     (folder / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"its config\.json cannot be read"):
-        checkpoints.locate(str(folder))
+        checkpoints.find_checkpoint(str(folder))
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -215,15 +216,15 @@ def test_a_checkpoint_on_the_hub_is_pinned_to_its_commit(
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     monkeypatch.setattr(checkpoints, "_config", lambda *_: GPT2)
-    found = checkpoints.locate("somebody/small")
+    found = checkpoints.find_checkpoint("somebody/small")
     assert (found.revision, found.identity) == (COMMIT, f"hub:{COMMIT}")
     assert found.weights == (cache / "model.safetensors",)
     assert asked == [("config.json", None, False), ("model.safetensors", COMMIT, False)]
     (cache / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="it has no weights"):
-        checkpoints.locate("somebody/small")
+        checkpoints.find_checkpoint("somebody/small")
     # A plan downloads no weights.
-    assert checkpoints.locate("somebody/small", download=False).weights is None
+    assert checkpoints.find_checkpoint("somebody/small", download=False).weights is None
     assert asked[-1][2]
 
 
@@ -304,9 +305,9 @@ def test_damaged_files_are_refused_with_one_line_or_read(tiny: Path, file: str) 
     for _ in range(20):
         (tiny / file).write_text(json.dumps(damaged(whole, draw)))
         try:
-            checkpoint = checkpoints.locate(str(tiny))
-            checkpoints.tokenizer(checkpoint)
-            models.describe(checkpoint, Arm(), n_classes=2)
+            checkpoint = checkpoints.find_checkpoint(str(tiny))
+            checkpoints.load_tokenizer(checkpoint)
+            parameter_counts(checkpoint, Arm(), n_classes=2)
         except HarnessError as error:
             refused.append(str(error))
     assert refused

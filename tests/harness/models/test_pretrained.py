@@ -16,8 +16,11 @@ from safetensors.torch import load_file, save_file
 
 from harness import embedded
 from harness.errors import ModelError
-from harness.models import checkpoints, models, pretrained
+from harness.models import checkpoints, pretrained
+from harness.models.build import build_model, parameter_counts
 from harness.models.checkpoints import Checkpoint
+from harness.models.head import match_classes
+from harness.models.pretrained import checkpoint_remarks
 from harness.quiet import quiet
 from harness.runs.runner import prepare, run_study
 from harness.seeding import streams
@@ -69,7 +72,7 @@ def rename(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, t
 
 
 def build(checkpoint: Checkpoint, seed: int = 0, n_classes: int = 2) -> Any:
-    return models.build(checkpoint, Arm(), n_classes=n_classes, pad_token_id=0, streams=streams(seed))
+    return build_model(checkpoint, Arm(), n_classes=n_classes, pad_token_id=0, streams=streams(seed))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def build(checkpoint: Checkpoint, seed: int = 0, n_classes: int = 2) -> Any:
 def test_what_is_new_is_known_before_a_weight_is_read(
     saved: Callable[..., Path], config: Any, auto: Any, new: set[str]
 ) -> None:
-    checkpoint = checkpoints.locate(str(saved(config, auto)))
+    checkpoint = checkpoints.find_checkpoint(str(saved(config, auto)))
     outline = pretrained.load(checkpoint, n_classes=3, outline=True)
     assert {name.rpartition(".")[0] for name in outline.new} == new
     assert {p.device.type for p in outline.model.parameters()} == {"meta"}
@@ -96,18 +99,18 @@ def test_what_is_new_is_known_before_a_weight_is_read(
 
 
 def test_a_head_that_the_checkpoint_brings_is_drawn_anew_by_every_seed(saved: Callable[..., Path]) -> None:
-    bare, owned = (checkpoints.locate(str(saved(BERT, auto))) for auto in (transformers.AutoModel, CLASSIFIER))
+    bare, owned = (checkpoints.find_checkpoint(str(saved(BERT, auto))) for auto in (transformers.AutoModel, CLASSIFIER))
     drawn = [build(checkpoint, seed).classifier.weight for checkpoint in (owned, bare) for seed in (0, 1)]
     assert not torch.equal(drawn[0], drawn[1])
     assert torch.equal(drawn[0], drawn[2])
     assert torch.equal(drawn[1], drawn[3])
     # A head of another size is in nobody's way.
     assert build(owned, n_classes=5).classifier.weight.shape == (5, 8)
-    said = pretrained.remarks(owned, classes=["no", "yes"])
+    said = checkpoint_remarks(owned, classes=["no", "yes"])
     assert said == (
         f"{owned.name} brings a head of its own, classifier (2 classes); every seed draws another, unless head: kept",
     )
-    assert pretrained.remarks(bare, classes=["no", "yes"]) == ()
+    assert checkpoint_remarks(bare, classes=["no", "yes"]) == ()
 
 
 LABELS = {"id2label": {0: "UNACCEPTABLE", 1: "ACCEPTABLE"}, "label2id": {"UNACCEPTABLE": 0, "ACCEPTABLE": 1}}
@@ -128,7 +131,7 @@ def test_a_head_that_is_kept_answers_in_the_order_of_the_classes(
     saved: Callable[..., Path], config: Any, settings: dict[str, Any], classes: tuple[str, ...], rows: list[int]
 ) -> None:
     folder = saved(config, CLASSIFIER, **settings)
-    checkpoint = pretrained.with_classes(checkpoints.locate(str(folder), keep_head=True), classes)
+    checkpoint = match_classes(checkpoints.find_checkpoint(str(folder), keep_head=True), classes)
     with quiet():
         before = CLASSIFIER.from_pretrained(folder)
     ids = {"input_ids": torch.arange(3, 11).reshape(1, 8), "attention_mask": torch.ones(1, 8)}
@@ -137,14 +140,14 @@ def test_a_head_that_is_kept_answers_in_the_order_of_the_classes(
         torch.testing.assert_close(after(**ids).logits, before.eval()(**ids).logits[:, rows])
     found = pretrained.load(checkpoint, n_classes=2, outline=True)
     assert not found.new
-    assert (checkpoint.start == checkpoint.identity + ", its head kept") == (rows == [0, 1])
+    assert (checkpoint.identity_at_start == checkpoint.identity + ", its head kept") == (rows == [0, 1])
 
 
 def test_a_head_that_is_not_there_cannot_be_kept(saved: Callable[..., Path]) -> None:
     def refusal(auto: Any, classes: tuple[str, ...], **settings: Any) -> str:
-        checkpoint = checkpoints.locate(str(saved(BERT, auto, **settings)), keep_head=True)
+        checkpoint = checkpoints.find_checkpoint(str(saved(BERT, auto, **settings)), keep_head=True)
         with pytest.raises(ModelError) as caught:
-            models.describe(pretrained.with_classes(checkpoint, classes), Arm(), n_classes=len(classes))
+            parameter_counts(match_classes(checkpoint, classes), Arm(), n_classes=len(classes))
         return str(caught.value)
 
     assert "head of 2 classes, as the data have" in refusal(transformers.AutoModel, ("a", "b"))
@@ -157,7 +160,7 @@ def test_a_head_that_is_not_there_cannot_be_kept(saved: Callable[..., Path]) -> 
 def test_every_weight_that_is_not_new_is_the_checkpoints(saved: Callable[..., Path]) -> None:
     folder = saved(BERT, CLASSIFIER)
     stored = load_file(folder / "model.safetensors")
-    found = pretrained.load(checkpoints.locate(str(folder)), n_classes=2)
+    found = pretrained.load(checkpoints.find_checkpoint(str(folder)), n_classes=2)
     drawn = dict(found.model.named_parameters())
     assert set(drawn) == set(stored)
     for name in (name for name in drawn if not name.endswith("classifier.bias")):  # a new one is zero as well
@@ -170,14 +173,14 @@ def test_weights_under_other_names_are_refused(saved: Callable[..., Path], prefi
     folder = saved(BERT)
     rename(folder, lambda tensors: {f"{prefix}{name}": tensor for name, tensor in tensors.items()})
     with pytest.raises(ModelError, match=rf"lack 37 of the backbone, which would be random: bert\..*file has {prefix}"):
-        build(checkpoints.locate(str(folder)))
+        build(checkpoints.find_checkpoint(str(folder)))
 
 
 def test_a_missing_layer_is_refused(saved: Callable[..., Path]) -> None:
     folder = saved(GPT2)
     rename(folder, lambda tensors: {name: tensor for name, tensor in tensors.items() if not name.startswith("h.1.")})
     with pytest.raises(ModelError, match=r"lack 12 of the backbone.*transformer\.h\.1\.attn"):
-        models.describe(checkpoints.locate(str(folder)), Arm(), n_classes=2)
+        parameter_counts(checkpoints.find_checkpoint(str(folder)), Arm(), n_classes=2)
 
 
 def test_a_backbone_of_another_size_is_refused(saved: Callable[..., Path]) -> None:
@@ -185,23 +188,23 @@ def test_a_backbone_of_another_size_is_refused(saved: Callable[..., Path]) -> No
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "vocab_size": 31}))
     with pytest.raises(ModelError, match=r"word_embeddings\.weight \[30, 8\] for \[31, 8\]"):
-        build(checkpoints.locate(str(folder)))
+        build(checkpoints.find_checkpoint(str(folder)))
 
 
 def test_layers_that_the_configuration_leaves_out_are_told(saved: Callable[..., Path]) -> None:
     folder = saved(BERT)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
-    found = pretrained.load(checkpoints.locate(str(folder)), n_classes=2, outline=True)
+    found = pretrained.load(checkpoints.find_checkpoint(str(folder)), n_classes=2, outline=True)
     assert len(found.unused) == 16
     assert all("encoder.layer.1." in name for name in found.unused)
-    (said,) = pretrained.remarks(checkpoints.locate(str(folder)), classes=["no", "yes"])
+    (said,) = checkpoint_remarks(checkpoints.find_checkpoint(str(folder)), classes=["no", "yes"])
     assert "no place for 16 of its weights, which are not used: encoder.layer.1." in said
 
 
 def test_a_pooler_that_is_new_is_told(saved: Callable[..., Path]) -> None:
-    checkpoint = checkpoints.locate(str(saved(BERT, transformers.AutoModelForMaskedLM)))
-    (said,) = pretrained.remarks(checkpoint, classes=["no", "yes"])
+    checkpoint = checkpoints.find_checkpoint(str(saved(BERT, transformers.AutoModelForMaskedLM)))
+    (said,) = checkpoint_remarks(checkpoint, classes=["no", "yes"])
     assert said == f"{checkpoint.name} has no weights for bert.pooler.dense; every seed draws them"
 
 

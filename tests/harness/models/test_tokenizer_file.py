@@ -104,7 +104,7 @@ def test_a_text_becomes_the_tokens_that_the_file_says(
     saved: Checkpoints, kind: str, own: Tokenizer, stated: Mapping[str, Any]
 ) -> None:
     checkpoint, own = saved(kind, own, stated)
-    loaded = checkpoints.tokenizer(checkpoint)
+    loaded = checkpoints.load_tokenizer(checkpoint)
     for text in TEXTS:
         assert loaded(text)["input_ids"] == own.encode(text).ids
     assert loaded(TEXTS[0], TEXTS[1])["input_ids"] == own.encode(TEXTS[0], TEXTS[1]).ids
@@ -121,7 +121,7 @@ def test_left_alone_transformers_lower_cases_a_cased_checkpoint(saved: Checkpoin
 
 def test_what_the_file_leaves_open_is_the_class_s(saved: Checkpoints) -> None:
     checkpoint, _ = saved("bert", word_pieces(CASED, template=False), {})
-    assert checkpoints.tokenizer(checkpoint)("Good film")["input_ids"] == [2, 5, 9, 3]
+    assert checkpoints.load_tokenizer(checkpoint)("Good film")["input_ids"] == [2, 5, 9, 3]
 
 
 @pytest.mark.parametrize(
@@ -142,12 +142,12 @@ def test_two_files_that_contradict_each_other_are_refused(
     saved: Checkpoints, kind: str, own: Tokenizer, stated: Mapping[str, Any], words: str
 ) -> None:
     with pytest.raises(ModelError, match=words):
-        checkpoints.tokenizer(saved(kind, own, stated)[0])
+        checkpoints.load_tokenizer(saved(kind, own, stated)[0])
 
 
 def test_an_option_that_changes_nothing_contradicts_nothing(saved: Checkpoints) -> None:
     checkpoint, own = saved("gpt2", byte_pairs(None), {"do_lower_case": True})
-    assert checkpoints.tokenizer(checkpoint)("Good")["input_ids"] == own.encode("Good").ids
+    assert checkpoints.load_tokenizer(checkpoint)("Good")["input_ids"] == own.encode("Good").ids
 
 
 def test_a_vocabulary_with_capitals_is_lower_cased_only_where_that_is_said(saved: Checkpoints) -> None:
@@ -156,22 +156,22 @@ def test_a_vocabulary_with_capitals_is_lower_cased_only_where_that_is_said(saved
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.txt").write_text("\n".join(WORDS))
     with pytest.raises(ModelError, match=r"3 tokens with capitals \(Bad, Good, École\).*write do_lower_case"):
-        checkpoints.tokenizer(checkpoint)
+        checkpoints.load_tokenizer(checkpoint)
     for said, tokens in ((True, [2, 6, 9, 3]), (False, [2, 5, 9, 3])):
         (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": said}))
-        assert checkpoints.tokenizer(checkpoint)("Good film")["input_ids"] == tokens
+        assert checkpoints.load_tokenizer(checkpoint)("Good film")["input_ids"] == tokens
 
 
 @pytest.mark.parametrize("name", embedded.CHECKPOINTS)
 def test_the_embedded_tokenizers_are_as_before(name: str) -> None:
-    checkpoint = checkpoints.locate(name)
+    checkpoint = checkpoints.find_checkpoint(name)
     plain = transformers.AutoTokenizer.from_pretrained(checkpoint.source)
     text = "A well-made film, though École is LONG."
-    assert checkpoints.tokenizer(checkpoint)(text)["input_ids"] == plain(text)["input_ids"]
+    assert checkpoints.load_tokenizer(checkpoint)(text)["input_ids"] == plain(text)["input_ids"]
 
 
 def test_added_words_of_the_file_stay_whole(saved: Checkpoints) -> None:
     own = word_pieces(CASED)
     own.add_tokens(["<user>"])
     checkpoint, own = saved("bert", own, {})
-    assert checkpoints.tokenizer(checkpoint)("Good <user> film")["input_ids"] == own.encode("Good <user> film").ids
+    assert checkpoints.load_tokenizer(checkpoint)("Good <user> film")["input_ids"] == own.encode("Good <user> film").ids

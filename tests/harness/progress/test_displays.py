@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from analysis.records.format import EpochEntry, Record, Seconds, SplitScores
-from harness.engines import Epoch, Failure, Outcome, Progress, Score
+from harness.engines.engine import Progress
+from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.progress.displays import Lines, Terminal, display_for
 from harness.progress.tally import Tally
 from harness.study.settings import Arm, Training
@@ -23,7 +24,7 @@ def trial(arm: str, seed: int = 0, epochs: int = 1) -> Trial:
     return Trial(arm=arm, seed=seed, settings=settings, holdout=None, tuning=False, content={}, key=f"v1-{arm}-{seed}")
 
 
-def finished(arm: str, accuracy: float, seed: int = 0) -> Outcome:
+def finished(arm: str, accuracy: float, seed: int = 0) -> TrialResult:
     epoch = Epoch(
         epoch=1,
         learning_rate=0.0,
@@ -32,7 +33,9 @@ def finished(arm: str, accuracy: float, seed: int = 0) -> Outcome:
         holdout=None,
         probabilities=None,
     )
-    return Outcome(trial=trial(arm, seed), status="finished", epochs=(epoch,), selected_epoch=1, training_seconds=30)
+    return TrialResult(
+        trial=trial(arm, seed), status="finished", epochs=(epoch,), selected_epoch=1, training_seconds=30
+    )
 
 
 @pytest.mark.parametrize("kind", [Lines, Terminal])
@@ -44,7 +47,7 @@ def test_names_are_taken_as_they_are(kind: Callable[[Console], Lines | Terminal]
     for arm in NASTY:
         display.step(Progress(trial=trial(arm), step=1, steps=2))
         display.outcome(finished(arm, 0.875))
-    display.outcome(Outcome(trial=trial("[/b]"), status="failed", error=Failure(type="E", message="no [/dim] tag")))
+    display.outcome(TrialResult(trial=trial("[/b]"), status="failed", error=Failure(type="E", message="no [/dim] tag")))
     display.close()
     assert all(arm in out.getvalue() for arm in (*NASTY, "[/b]", "no [/dim] tag"))
 
@@ -80,7 +83,9 @@ def test_what_did_not_finish_is_shown_with_its_reason() -> None:
     out = io.StringIO()
     display = Lines(Console(file=out, width=100))
     display.open([trial("a")], {}, 1.0)
-    display.outcome(Outcome(trial=trial("a"), status="diverged", error=Failure(type="D", message="the loss is NaN")))
+    display.outcome(
+        TrialResult(trial=trial("a"), status="diverged", error=Failure(type="D", message="the loss is NaN"))
+    )
     assert "a, seed 0: diverged: the loss is NaN" in out.getvalue()
 
 
@@ -203,7 +208,7 @@ def test_an_interrupted_trial_is_still_to_do() -> None:
     clock, one = Clock(), trial("a")
     display, out = logged(clock, 840.0, one)
     error = Failure(type="KeyboardInterrupt", message="stopped by SIGTERM")
-    display.outcome(Outcome(trial=one, status="interrupted", error=error, training_seconds=1))
+    display.outcome(TrialResult(trial=one, status="interrupted", error=error, training_seconds=1))
     assert out.getvalue().splitlines()[1] == "[0/1] a, seed 0: interrupted: stopped by SIGTERM, 14 min left"
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from harness import run_study
 from harness.cli.screens import show_status
-from harness.engines import Progress
+from harness.engines.engine import Progress
 from harness.progress import heartbeat
 from harness.progress.displays import Display
 from harness.records.lock import Holder, holder, locked

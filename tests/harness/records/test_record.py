@@ -16,22 +16,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.data.splits import Split
-from harness.engines import Epoch, Failure, Outcome, Score
+from harness.data.tokenization import TokenizedSplit
+from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.errors import ResultsError
 from harness.records.record import FORMAT, Store, StoredTrial
 from harness.study.settings import Arm
 from harness.study.trials import Trial
 
 MORE = {"provenance": {}, "data": {}, "model": {}}
-TEST = Split(ids=("a", "b", "c"), labels=np.array([0, 1, 1]), features=({}, {}, {}))
+TEST = TokenizedSplit(ids=("a", "b", "c"), labels=np.array([0, 1, 1]), features=({}, {}, {}))
 
 
 def trial(key: str = "v1-aa") -> Trial:
     return Trial(arm="full", seed=3, settings=Arm(), holdout=None, tuning=False, content={"seed": 3}, key=key)
 
 
-def outcome(key: str = "v1-aa", **changes: Any) -> Outcome:
+def outcome(key: str = "v1-aa", **changes: Any) -> TrialResult:
     epochs = tuple(
         Epoch(
             epoch=e,
@@ -43,10 +43,10 @@ def outcome(key: str = "v1-aa", **changes: Any) -> Outcome:
         )
         for e in (1, 2)
     )
-    return Outcome(**{"trial": trial(key), "status": "finished", "epochs": epochs, "selected_epoch": 2, **changes})
+    return TrialResult(**{"trial": trial(key), "status": "finished", "epochs": epochs, "selected_epoch": 2, **changes})
 
 
-def stored(folder: Path, *keys: str, test: Split = TEST) -> list[StoredTrial]:
+def stored(folder: Path, *keys: str, test: TokenizedSplit = TEST) -> list[StoredTrial]:
     return list(Store(folder).trials([trial(key) for key in keys or ("v1-aa",)], test, 2).values())
 
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from harness import run_study, whole
+from harness import atomic_file, run_study
 from harness.cli.console import PipedConsole
 from harness.cli.differences import differences
 from harness.errors import HarnessError
@@ -276,7 +276,7 @@ def test_a_look_that_cannot_be_noted_is_said(
     def full(path: Path) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(whole, "whole_file", full)
+    monkeypatch.setattr(atomic_file, "atomic_write", full)
     code, out, err = command("analyze")
     assert (code, "Verdicts" in out) == (0, True)
     assert "this look was not noted: results/tiny/looks.json: No space left on device; later tables do not" in err

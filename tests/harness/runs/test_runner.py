@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness import run_study
-from harness.engines import Outcome
 from harness.engines.packed import engine as packed_engine
 from harness.engines.packed.state import State
+from harness.engines.result import TrialResult
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, LockedError, ModelError, ResultsError
-from harness.models import models
+from harness.models.build import build_model
 from harness.progress.displays import Display
 from harness.records.lock import locked
 from harness.search import mirror
@@ -44,7 +44,7 @@ class Watcher(Display):
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: TrialResult) -> None:
         self.trained.append(f"{outcome.trial.arm} {outcome.trial.seed}")
 
 
@@ -127,7 +127,7 @@ def test_every_arm_that_does_not_fit_is_named_at_once(tmp_path: Path, tiny: Tiny
 
 
 def test_what_failed_is_recorded_and_runs_again(tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = models.build
+    build = build_model
     broken = True
 
     def planted(located: Any, arm: Any, **kwargs: Any) -> Any:
@@ -135,7 +135,7 @@ def test_what_failed_is_recorded_and_runs_again(tmp_path: Path, tiny: Tiny, monk
             raise RuntimeError("out of memory")
         return build(located, arm, **kwargs)
 
-    monkeypatch.setattr(models, "build", planted)
+    monkeypatch.setattr("harness.models.build.build_model", planted)
     summary = run_study(tiny("seeds=1"), tmp_path)
     assert summary.statuses == {"finished": 2, "failed": 1}
     assert not summary.complete

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import TrialState
 
 from analysis.records.format import EpochEntry, Record, SplitScores
-from harness.engines import Epoch, Failure, Outcome, Score
+from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.search.mirror import Mirror
 from harness.search.sweep import Sweep, Tuner
 from harness.study.settings import Range, Search
@@ -26,7 +26,7 @@ def trials(study: Study) -> tuple[Trial, ...]:
     return expand(study, arms=study.arms, model="m", data="d")
 
 
-def finished(trial: Trial, accuracy: float = 0.75) -> Outcome:
+def finished(trial: Trial, accuracy: float = 0.75) -> TrialResult:
     epoch = Epoch(
         epoch=1,
         learning_rate=0.0,
@@ -35,7 +35,7 @@ def finished(trial: Trial, accuracy: float = 0.75) -> Outcome:
         holdout=None,
         probabilities=None,
     )
-    return Outcome(trial=trial, status="finished", epochs=(epoch,), selected_epoch=1)
+    return TrialResult(trial=trial, status="finished", epochs=(epoch,), selected_epoch=1)
 
 
 def known(trial: Trial, *, accuracy: float) -> Record:
@@ -44,8 +44,8 @@ def known(trial: Trial, *, accuracy: float) -> Record:
     return Record(key=trial.key, seed=trial.seed, status="finished", epochs=epochs, selected_epoch=1)
 
 
-def ended(trial: Trial, status: Any) -> Outcome:
-    return Outcome(trial=trial, status=status, error=Failure(type="E", message="m"))
+def ended(trial: Trial, status: Any) -> TrialResult:
+    return TrialResult(trial=trial, status=status, error=Failure(type="E", message="m"))
 
 
 def quiet_mirror(tmp_path: Path) -> Mirror:

@@ -15,14 +15,14 @@ import transformers
 from torch import nn
 
 from harness.embedded import checkpoint
-from harness.engines import Outcome
-from harness.engines.loop import Loop
 from harness.engines.packed.engine import PackedEngine
 from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State
+from harness.engines.result import TrialResult
+from harness.engines.study_trainer import StudyTrainer
 from harness.engines.trainer import TrainerEngine
 from harness.engines.trainer import _Run as TrainerRun
-from harness.models import models
+from harness.models.build import build_model
 from harness.runs.runner import prepare
 from harness.study.study import Study, load_study
 from harness.study.trials import Trial, expand
@@ -125,7 +125,7 @@ class Trained:
 
     losses: list[float] = field(default_factory=list)
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    outcome: Outcome | None = None
+    outcome: TrialResult | None = None
 
 
 def expanded(study: Study) -> tuple[PackedEngine, tuple[Trial, ...]]:
@@ -137,8 +137,8 @@ def expanded(study: Study) -> tuple[PackedEngine, tuple[Trial, ...]]:
 @pytest.fixture
 def in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let both engines train in double precision."""
-    build = models.build
-    monkeypatch.setattr(models, "build", lambda *a, **k: build(*a, **k).double())
+    build = build_model
+    monkeypatch.setattr("harness.models.build.build_model", lambda *a, **k: build(*a, **k).double())
 
 
 @pytest.fixture
@@ -150,9 +150,9 @@ def by_trainer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Study], dict[str, T
         assert isinstance(engine, TrainerEngine)
         found: dict[str, Trained] = {}
         current = Trained()
-        step, close = Loop.training_step, TrainerRun.close_epoch
+        step, close = StudyTrainer.training_step, TrainerRun.close_epoch
 
-        def watched_step(self: Loop, model: nn.Module, *inputs: Any, **kwargs: Any) -> torch.Tensor:
+        def watched_step(self: StudyTrainer, model: nn.Module, *inputs: Any, **kwargs: Any) -> torch.Tensor:
             loss = step(self, model, *inputs, **kwargs)
             current.losses.append(float(loss) * self.current_gradient_accumulation_steps)
             return loss
@@ -161,7 +161,7 @@ def by_trainer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Study], dict[str, T
             current.weights = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
             close(self, model, *rest)
 
-        monkeypatch.setattr(Loop, "training_step", watched_step)
+        monkeypatch.setattr(StudyTrainer, "training_step", watched_step)
         monkeypatch.setattr(TrainerRun, "close_epoch", watched_close)
         for trial in expand(study, arms=study.arms, model=located.identity, data=data.fingerprint):
             current = Trained()

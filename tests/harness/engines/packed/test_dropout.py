@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from harness.data.splits import Split
+from harness.data.tokenization import TokenizedSplit
 from harness.engines.packed.dropout import Masks, Place, levels_of
 from harness.engines.packed.functions import dropped
 from harness.engines.packed.layout import Layout, Ragged
@@ -17,7 +17,7 @@ WIDTH = 64
 
 def layout(slots: tuple[int, ...] = (0, 1), sentences: int = 40) -> Layout:
     lengths = np.random.default_rng(3).integers(3, 20, sentences)
-    split = Split(
+    split = TokenizedSplit(
         ids=tuple(map(str, range(sentences))),
         labels=np.arange(sentences) % 2,
         features=tuple({"input_ids": list(range(length))} for length in lengths),

@@ -15,14 +15,15 @@ import pytest
 import torch
 
 from harness import run_study
-from harness.engines import Outcome, Progress
 from harness.engines.device import threads
+from harness.engines.engine import Progress
 from harness.engines.packed import engine as engine_module
 from harness.engines.packed import plan
 from harness.engines.packed.engine import PackedEngine
 from harness.engines.packed.run import PackRun
 from harness.engines.packed.state import State
-from harness.models import models
+from harness.engines.result import TrialResult
+from harness.models.build import build_model
 from harness.progress.displays import Display
 from harness.runs.runner import prepare
 from harness.study.study import Study
@@ -46,7 +47,7 @@ class Watcher(Display):
     def step(self, progress: Progress) -> None:
         self.steps[f"{progress.trial.arm} {progress.trial.seed}"] = progress.step
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: TrialResult) -> None:
         self.trained.append(f"{outcome.trial.arm} {outcome.trial.seed}")
 
 
@@ -204,14 +205,14 @@ def test_out_of_memory_halves_the_pack_and_never_the_batch(
 def test_a_trial_that_breaks_everywhere_is_a_record(
     tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = models.build
+    build = build_model
 
     def planted(located: Any, arm: Any, **kwargs: Any) -> Any:
         if arm.adapter is not None and arm.adapter.r == 4:
             raise RuntimeError("no such weights")
         return build(located, arm, **kwargs)
 
-    monkeypatch.setattr(models, "build", planted)
+    monkeypatch.setattr("harness.models.build.build_model", planted)
     summary = run_study(tiny(), tmp_path)
     assert summary.statuses == {"finished": 4, "failed": 2}
     assert records(summary.folder)["lora-r4", 0]["error"]["message"] == "no such weights"
@@ -297,7 +298,7 @@ def test_a_pack_some_of_whose_records_are_written_goes_on_with_the_same_shapes(t
     whole = run_study(of_study, tmp_path / "whole").folder
 
     class Dies(Watcher):
-        def outcome(self, outcome: Outcome) -> None:
+        def outcome(self, outcome: TrialResult) -> None:
             super().outcome(outcome)
             if len(self.trained) == 1:
                 raise SystemExit
@@ -329,8 +330,8 @@ def test_a_finished_study_and_a_single_trial_take_no_probe(
     tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_study(tiny("seeds=1"), tmp_path)
-    build, built = models.build, []
-    monkeypatch.setattr(models, "build", lambda *a, **k: built.append(1) or build(*a, **k))
+    build, built = build_model, []
+    monkeypatch.setattr("harness.models.build.build_model", lambda *a, **k: built.append(1) or build(*a, **k))
     assert run_study(tiny("seeds=1"), tmp_path).ran == 0
     assert built == []
     engine, trials = expanded(tiny("seeds=1"))

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.data.splits import Split
-from harness.engines import Outcome, Progress
+from harness.data.tokenization import TokenizedSplit
 from harness.engines.device import threads
+from harness.engines.engine import Progress
 from harness.engines.packed.layout import Layout, Ragged
 from harness.engines.packed.rows import Rows, Stack
 from harness.engines.packed.workers import Workers, threads_of_part, workers
+from harness.engines.result import TrialResult
 from harness.progress.displays import Terminal
 from harness.study.study import Study
 from tests.harness.engines.packed.conftest import expanded
@@ -77,7 +78,7 @@ def test_products_sums_and_spreads_are_those_of_each_trial(batched: bool) -> Non
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.booleans())
 def test_a_layout_holds_every_token_once_and_finds_it_again(lengths: list[int], reading: bool) -> None:
-    split = Split(
+    split = TokenizedSplit(
         ids=tuple(map(str, range(len(lengths)))),
         labels=np.arange(len(lengths)) % 2,
         features=tuple({"input_ids": [100 * i + j for j in range(n)]} for i, n in enumerate(lengths)),
@@ -118,7 +119,7 @@ def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others
     assert "full, seed 0" in shown
     assert "and 2 more in step with them" in shown
     for trial in trials[:8]:
-        display.outcome(Outcome(trial=trial, status="finished"))
+        display.outcome(TrialResult(trial=trial, status="finished"))
     left = [task.fields["label"] for task in display._bars.tasks if task.visible]
     assert left == ["study", *(f"{trial.arm}, seed {trial.seed}" for trial in trials[8:])]
     display.close()

@@ -9,10 +9,10 @@ import pytest
 import torch
 import transformers
 
-from harness.data.splits import Split
+from harness.data.tokenization import TokenizedSplit
 from harness.errors import DataError, ModelError
-from harness.models import inputs
 from harness.models.checkpoints import Checkpoint
+from harness.models.input_check import check_inputs
 from harness.quiet import quiet
 from harness.study.settings import Data
 
@@ -50,13 +50,13 @@ def checkpoint(kind: str, settings: dict[str, Any]) -> Checkpoint:
     return Checkpoint(name="x", source="x", revision=None, identity="", config=config)
 
 
-def split(*rows: list[int]) -> Split:
+def split(*rows: list[int]) -> TokenizedSplit:
     features = tuple({"input_ids": row, "token_type_ids": [0] * len(row)} for row in rows)
-    return Split(ids=tuple(map(str, range(len(rows)))), labels=np.arange(len(rows)), features=features)
+    return TokenizedSplit(ids=tuple(map(str, range(len(rows)))), labels=np.arange(len(rows)), features=features)
 
 
 def check(found: Checkpoint, *rows: list[int], **layout: Any) -> None:
-    inputs.check(found, [split(*rows)], Data(path="x", **layout), PAD)
+    check_inputs(found, [split(*rows)], Data(path="x", **layout), PAD)
 
 
 def reads(found: Checkpoint, tokens: int) -> bool:

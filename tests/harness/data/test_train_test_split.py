@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.data import corpus
-from harness.data.division import divide
+from harness.data import dataset
+from harness.data.train_test_split import train_test_split
 from harness.errors import DataError
 from harness.study.settings import Data
 
@@ -29,7 +29,7 @@ ROWS = [(f"text {number}", "rare" if number % 10 == 0 else "common") for number 
 
 def test_every_class_gives_its_share_and_the_rest_is_trained_on(tmp_path: Path) -> None:
     path = file_of(tmp_path / "reviews.csv", ROWS, {"id": list(range(100, 200))})
-    read = corpus.read(Data(path=str(path), test_fraction=0.2))
+    read = dataset.read(Data(path=str(path), test_fraction=0.2))
     assert Counter(read.classes[label] for label in read.test.labels) == {"common": 18, "rare": 2}
     assert sorted(read.train.ids + read.test.ids) == [str(number) for number in range(100, 200)]
     # Ids, labels and texts stay together, in the order of the file.
@@ -44,19 +44,19 @@ def test_every_class_gives_its_share_and_the_rest_is_trained_on(tmp_path: Path) 
 
 def test_the_draw_is_the_same_again_and_another_for_another_seed(tmp_path: Path) -> None:
     path = str(file_of(tmp_path / "reviews.csv", ROWS))
-    first = corpus.read(Data(path=path, test_fraction=0.2))
-    assert corpus.read(Data(path=path, test_fraction=0.2)).test.ids == first.test.ids
-    other = corpus.read(Data(path=path, test_fraction=0.2, split_seed=1))
+    first = dataset.read(Data(path=path, test_fraction=0.2))
+    assert dataset.read(Data(path=path, test_fraction=0.2)).test.ids == first.test.ids
+    other = dataset.read(Data(path=path, test_fraction=0.2, split_seed=1))
     assert set(other.test.ids) != set(first.test.ids)
     # A subset is drawn from its part, and a split that is there is not needed.
-    small = corpus.read(Data(path=path, test_fraction=0.2, train_size=40, test_size=15))
+    small = dataset.read(Data(path=path, test_fraction=0.2, train_size=40, test_size=15))
     assert set(small.test.ids) < set(first.test.ids)
     assert set(small.train.ids) < set(first.train.ids)
 
 
 def test_a_text_is_never_on_both_sides(tmp_path: Path) -> None:
     rows = [(f"text {number % 25}", "ab"[number % 25 % 2]) for number in range(100)]
-    read = corpus.read(Data(path=str(file_of(tmp_path / "r.csv", rows)), test_fraction=0.3))
+    read = dataset.read(Data(path=str(file_of(tmp_path / "r.csv", rows)), test_fraction=0.3))
     assert not set(read.train.texts) & set(read.test.texts)
     assert len(read.train) + len(read.test) == 100
     assert read.remarks == (
@@ -66,7 +66,7 @@ def test_a_text_is_never_on_both_sides(tmp_path: Path) -> None:
 
 def test_the_rows_of_a_cluster_stay_together(tmp_path: Path) -> None:
     path = file_of(tmp_path / "r.csv", ROWS, {"author": [number // 5 for number in range(100)]})
-    read = corpus.read(Data(path=str(path), test_fraction=0.2, cluster="author"))
+    read = dataset.read(Data(path=str(path), test_fraction=0.2, cluster="author"))
     assert read.clusters is not None
     assert set(Counter(read.clusters).values()) == {5}
     tested = {int(author) for author in read.clusters}
@@ -78,7 +78,7 @@ def test_the_rows_of_a_cluster_stay_together(tmp_path: Path) -> None:
     said = []
     for block in seeds:
         try:
-            read = corpus.read(block)
+            read = dataset.read(block)
         except DataError as error:
             said.append(str(error))
     assert said
@@ -86,20 +86,20 @@ def test_the_rows_of_a_cluster_stay_together(tmp_path: Path) -> None:
 
 
 def test_a_class_with_one_text_is_trained_on() -> None:
-    train, test = divide(["a"] * 10 + ["b"], list(range(11)), fraction=0.5, seed=0)
+    train, test = train_test_split(["a"] * 10 + ["b"], list(range(11)), fraction=0.5, seed=0)
     assert 10 in train
     assert len(test) == 5
-    train, test = divide(["a", "a", "b", "b"], list(range(4)), fraction=0.001, seed=0)
+    train, test = train_test_split(["a", "a", "b", "b"], list(range(4)), fraction=0.001, seed=0)
     assert (len(train), len(test)) == (2, 2)
 
 
 def test_the_one_split_of_a_folder_is_divided(tmp_path: Path) -> None:
     file_of(tmp_path / "train.csv", ROWS)
-    assert len(corpus.read(Data(path=str(tmp_path), test_fraction=0.1)).test) == 10
+    assert len(dataset.read(Data(path=str(tmp_path), test_fraction=0.1)).test) == 10
     file_of(tmp_path / "unlabelled.csv", ROWS[:50])
-    assert len(corpus.read(Data(path=str(tmp_path), test_fraction=0.1)).test) == 10
-    assert len(corpus.read(Data(path=str(tmp_path), test_fraction=0.1, train="unlabelled")).test) == 5
-    assert len(corpus.read(Data(path="embedded/sentiment", test_fraction=0.1)).test) == 600
+    assert len(dataset.read(Data(path=str(tmp_path), test_fraction=0.1)).test) == 10
+    assert len(dataset.read(Data(path=str(tmp_path), test_fraction=0.1, train="unlabelled")).test) == 5
+    assert len(dataset.read(Data(path="embedded/sentiment", test_fraction=0.1)).test) == 600
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_settings_that_contradict_each_other_are_refused(block: dict[str, Any], 
 def test_too_few_rows_to_draw_from_are_refused(tmp_path: Path) -> None:
     path = file_of(tmp_path / "r.csv", [("x", "a"), ("y", "b")])
     with pytest.raises(DataError, match="split 'drawn test rows' holds no class in 0 examples"):
-        corpus.read(Data(path=str(path), test_fraction=0.5))
+        dataset.read(Data(path=str(path), test_fraction=0.5))
 
 
 def test_texts_that_stand_on_both_sides_are_counted(tmp_path: Path) -> None:
     file_of(tmp_path / "train.csv", [("x", "a"), ("y", "b"), ("z", "a")])
     file_of(tmp_path / "validation.csv", [("x", "a"), ("y", "a"), ("new", "b"), ("new", "b"), ("x", "a")])
-    remarks = corpus.read(Data(path=str(tmp_path))).remarks
+    remarks = dataset.read(Data(path=str(tmp_path))).remarks
     assert remarks == (
         "3 of 5 test texts stand in the training split too: a model may know them by heart",
         "2 of 5 test texts repeat another one: answers to them are not independent, and the tests count each",

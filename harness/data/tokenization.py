@@ -1,9 +1,9 @@
-"""The train and test split of a study, tokenised once: what every trial is trained and scored on."""
+"""Tokenization: the splits of a study as token ids, made once for all of its trials."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from harness import seeding
-from harness.data import corpus
-from harness.data.corpus import Corpus, Examples
+from harness.data import dataset
+from harness.data.dataset import Dataset, TextSplit
+from harness.data.holdout import holdout_size
 from harness.errors import DataError
-from harness.study.settings import Arm, Best, Data
+from harness.study.settings import Data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
+class TokenizedSplit:
     """Tokenised examples.
 
     Parameters
@@ -38,9 +39,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, indices: np.ndarray) -> Split:
+    def take(self, indices: np.ndarray) -> TokenizedSplit:
         """Return the examples at `indices`, in that order."""
-        return Split(
+        return TokenizedSplit(
             ids=tuple(self.ids[i] for i in indices),
             labels=self.labels[indices],
             features=tuple(self.features[i] for i in indices),
@@ -48,21 +49,21 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskData:
+class TokenizedDataset:
     """What every trial of a study is trained and scored on.
 
-    `clusters` names the group of each test example, where the study has a column for it; `corpus` is what the splits
+    `clusters` names the group of each test example, where the study has a column for it; `dataset` is what the splits
     were made from.
     """
 
-    train: Split
-    test: Split
+    train: TokenizedSplit
+    test: TokenizedSplit
     classes: tuple[str, ...]
     fingerprint: str
     clusters: tuple[str, ...] | None
-    corpus: Corpus
+    dataset: Dataset
 
-    def with_holdout(self, fraction: float) -> tuple[Split, Split]:
+    def with_holdout(self, fraction: float) -> tuple[TokenizedSplit, TokenizedSplit]:
         """Split train into the part that is trained on and the part held out, the same for every seed and arm.
 
         Raises
@@ -76,36 +77,7 @@ class TaskData:
         return self.train.take(np.sort(drawn[held:])), self.train.take(np.sort(drawn[:held]))
 
 
-def holdout_size(n: int, fraction: float) -> int:
-    """Return how many of `n` training examples a hold-out takes.
-
-    Raises
-    ------
-    DataError
-        If a part would be empty.
-    """
-    held = round(fraction * n)
-    if not 0 < held < n:
-        raise DataError(f"a hold-out of {fraction:g} of {n} training examples leaves one of the two parts empty")
-    return held
-
-
-def check_holdouts(arms: Iterable[Arm], n: int) -> None:
-    """Check that every hold-out that an arm needs leaves something of `n` training examples.
-
-    Raises
-    ------
-    DataError
-        If a part would be empty.
-    """
-    for arm in arms:
-        if arm.search:
-            holdout_size(n, arm.search.fraction)
-        if isinstance(arm.selection, Best) and arm.selection.on == "holdout":
-            holdout_size(n, arm.selection.fraction)
-
-
-def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TaskData:
+def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TokenizedDataset:
     """Read both splits, draw the subsets, and tokenise.
 
     Parameters
@@ -120,12 +92,12 @@ def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TaskData:
     Raises
     ------
     DataError
-        As `corpus.read`, and if a text has no token or ends in the padding token.
+        As `dataset.read`, and if a text has no token or ends in the padding token.
     """
-    return tokenise(corpus.read(data, beside=beside), data, tokenizer)
+    return tokenise(dataset.read(data, beside=beside), data, tokenizer)
 
 
-def tokenise(whole: Corpus, data: Data, tokenizer: Any) -> TaskData:
+def tokenise(whole: Dataset, data: Data, tokenizer: Any) -> TokenizedDataset:
     """Tokenise both splits.
 
     Raises
@@ -134,17 +106,17 @@ def tokenise(whole: Corpus, data: Data, tokenizer: Any) -> TaskData:
         If a text has no token or ends in the padding token.
     """
     train, test = (_tokenised(data, part, tokenizer) for part in (whole.train, whole.test))
-    return TaskData(
+    return TokenizedDataset(
         train=train,
         test=test,
         classes=whole.classes,
         fingerprint=_fingerprint(train, test, len(whole.classes)),
         clusters=whole.clusters,
-        corpus=whole,
+        dataset=whole,
     )
 
 
-def _tokenised(data: Data, part: Examples, tokenizer: Any) -> Split:
+def _tokenised(data: Data, part: TextSplit, tokenizer: Any) -> TokenizedSplit:
     texts = [list(column) for column in zip(*part.texts, strict=True)]
     encoded = tokenizer(*texts, truncation=True, max_length=data.max_length, return_attention_mask=False)
     rows = tuple({name: list(encoded[name][i]) for name in encoded} for i in range(len(part)))
@@ -158,10 +130,10 @@ def _tokenised(data: Data, part: Examples, tokenizer: Any) -> Split:
                 f"example {example} of split {part.split!r} ends in {tokenizer.pad_token!r}, which is the padding "
                 "token: the model would take it for padding"
             )
-    return Split(ids=part.ids, labels=part.labels, features=rows)
+    return TokenizedSplit(ids=part.ids, labels=part.labels, features=rows)
 
 
-def _fingerprint(train: Split, test: Split, n_classes: int) -> str:
+def _fingerprint(train: TokenizedSplit, test: TokenizedSplit, n_classes: int) -> str:
     """Hash the processed examples themselves: a cache's name for them says less than they do."""
     digest = hashlib.sha256(f"{n_classes}".encode())
     for split in (train, test):

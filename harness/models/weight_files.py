@@ -14,22 +14,22 @@ import torch
 from huggingface_hub.errors import EntryNotFoundError
 from safetensors import safe_open
 
-from harness.errors import ModelError, in_short
+from harness.errors import ModelError, one_line
 from harness.quiet import quiet
 
 _SAFE, _PICKLED = "model.safetensors", "pytorch_model.bin"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec"
 
 # Gives a checkpoint's file by its name, or None where there is none.
-Find = Callable[[str], Path | None]
+FindFile = Callable[[str], Path | None]
 
 
-def in_folder(folder: Path) -> Find:
+def in_folder(folder: Path) -> FindFile:
     """Return what finds files in a folder."""
     return lambda name: folder / name if (folder / name).is_file() else None
 
 
-def on_hub(name: str, revision: str, *, download: bool) -> Find:
+def on_hub(name: str, revision: str, *, download: bool) -> FindFile:
     """Return what finds files of a checkpoint on the Hub: in its cache, and by downloading them where that is meant."""
 
     def find(file: str) -> Path | None:
@@ -39,13 +39,13 @@ def on_hub(name: str, revision: str, *, download: bool) -> Find:
         except EntryNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise ModelError(f"model {name!r}: {file} cannot be fetched: {in_short(error)}") from None
+            raise ModelError(f"model {name!r}: {file} cannot be fetched: {one_line(error)}") from None
         return Path(path)
 
     return find
 
 
-def files(name: str, find: Find, *, allow_pickle: bool) -> tuple[Path, ...]:
+def find_weight_files(name: str, find: FindFile, *, allow_pickle: bool) -> tuple[Path, ...]:
     """Return the files that hold a checkpoint's weights: safetensors where there are any.
 
     Parameters
@@ -77,7 +77,7 @@ def files(name: str, find: Find, *, allow_pickle: bool) -> tuple[Path, ...]:
     return found or pickled
 
 
-def _whole_or_in_pieces(name: str, find: Find, file: str) -> tuple[Path, ...]:
+def _whole_or_in_pieces(name: str, find: FindFile, file: str) -> tuple[Path, ...]:
     whole = find(file)
     if whole is not None:
         return (whole,)
@@ -89,7 +89,7 @@ def _whole_or_in_pieces(name: str, find: Find, file: str) -> tuple[Path, ...]:
         # A piece lies beside its index; a path would lead out of the checkpoint.
         odd = next((piece for piece in pieces if Path(piece).name != piece), None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"model {name}: {index.name} cannot be read: {in_short(error)}") from None
+        raise ModelError(f"model {name}: {index.name} cannot be read: {one_line(error)}") from None
     if odd is not None or not pieces:
         raise ModelError(f"model {name}: {index.name} must name files beside it, got {odd!r}")
     found = {piece: find(piece) for piece in pieces}
@@ -106,7 +106,7 @@ def is_lfs_pointer(file: Path) -> bool:
 
 
 @contextmanager
-def opened(name: str, paths: tuple[Path, ...], *, outline: bool) -> Iterator[dict[str, Any]]:
+def open_weights(name: str, paths: tuple[Path, ...], *, outline: bool) -> Iterator[dict[str, Any]]:
     """Give a checkpoint's tensors by name, each read from disk when it is asked for; or, as an outline, without values.
 
     Raises
@@ -122,7 +122,7 @@ def opened(name: str, paths: tuple[Path, ...], *, outline: bool) -> Iterator[dic
             try:
                 tensors.update(_pickled(path) if path.suffix == ".bin" else _safe(path, stack))
             except Exception as error:
-                raise ModelError(f"model {name}: {path.name} cannot be read: {in_short(error)}") from None
+                raise ModelError(f"model {name}: {path.name} cannot be read: {one_line(error)}") from None
         yield {key: _without_values(tensor) for key, tensor in tensors.items()} if outline else tensors
 
 

@@ -1,4 +1,4 @@
-"""Both splits of a study as they stand in the data: checked, classes numbered, subsets drawn, examples named."""
+"""Data set of a study before it is tokenised: checked, classes numbered, subsets drawn, examples named."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 
 from harness import seeding
 from harness.data import sources
-from harness.data.classes import numbered
-from harness.data.division import divide
-from harness.data.files import Table
-from harness.data.origin import Origin
+from harness.data.classes import number_classes
+from harness.data.files import DataTable
+from harness.data.origin import DataOrigin
+from harness.data.train_test_split import train_test_split
 from harness.errors import DataError, did_you_mean
 from harness.study.settings import Data
 from harness.study.validation import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examples:
+class TextSplit:
     """The examples of a split as they stand in the data, checked and drawn.
 
     Parameters
@@ -47,28 +47,28 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus:
+class Dataset:
     """Both splits of a study before they are tokenised: what `harness plan` knows of the data.
 
     Parameters
     ----------
-    train, test : Examples
+    train, test : TextSplit
         What is trained on and what is scored.
     classes : tuple of str
         In the order of the labels 0, 1, ...
     clusters : tuple of str or None
         The group of each test example, where the study has a column for it.
-    origin : Origin
+    origin : DataOrigin
         What was read, and from where.
     remarks : tuple of str
         What a reader of the scores should know of the data.
     """
 
-    train: Examples
-    test: Examples
+    train: TextSplit
+    test: TextSplit
     classes: tuple[str, ...]
     clusters: tuple[str, ...] | None
-    origin: Origin
+    origin: DataOrigin
     remarks: tuple[str, ...]
 
     def in_words(self) -> str:
@@ -80,7 +80,7 @@ class Corpus:
         return f"data: {self.origin.in_words()}{drawn}"
 
 
-def read(data: Data, *, beside: Path | None = None) -> Corpus:
+def read(data: Data, *, beside: Path | None = None) -> Dataset:
     """Read both splits, check them, and draw the subsets.
 
     Parameters
@@ -100,11 +100,13 @@ def read(data: Data, *, beside: Path | None = None) -> Corpus:
     tables = {data.train: train} if test is None else {data.train: train, data.test: test}
     _check_columns(data, tables)
     texts = {split: _texts(data, split, table) for split, table in tables.items()}
-    classes, labels = numbered(data.label, tables)
+    classes, labels = number_classes(data.label, tables)
     # The rows of both splits, and which table each comes from.
     if test is None:
         units = train.columns[data.cluster] if data.cluster else texts[data.train]
-        rows = divide(labels[data.train].tolist(), units, fraction=data.test_fraction or 0.0, seed=data.split_seed)
+        rows = train_test_split(
+            labels[data.train].tolist(), units, fraction=data.test_fraction or 0.0, seed=data.split_seed
+        )
         names = {data.train: data.train, "drawn test rows": data.train}
         # A cluster may take the only rows of a class with it.
         lost = sorted(set(labels[data.train]) - set(labels[data.train][rows[0]]))
@@ -120,7 +122,7 @@ def read(data: Data, *, beside: Path | None = None) -> Corpus:
     parts, chosen = [], np.arange(0)
     for (split, source), mine, size in zip(names.items(), rows, (data.train_size, data.test_size), strict=True):
         chosen = mine[_subset(split, len(mine), size)]
-        part = Examples(
+        part = TextSplit(
             split=split,
             ids=_ids(tables[source], chosen, texts[source]),
             labels=labels[source][chosen],
@@ -136,7 +138,7 @@ def read(data: Data, *, beside: Path | None = None) -> Corpus:
             raise DataError(
                 f"column {data.cluster!r} of split {parts[1].split!r} holds one cluster only; two or more are needed"
             )
-    return Corpus(
+    return Dataset(
         train=parts[0],
         test=parts[1],
         classes=classes,
@@ -146,7 +148,7 @@ def read(data: Data, *, beside: Path | None = None) -> Corpus:
     )
 
 
-def _check_columns(data: Data, tables: Mapping[str, Table]) -> None:
+def _check_columns(data: Data, tables: Mapping[str, DataTable]) -> None:
     """Check that the study's columns are there and filled."""
     problems = []
     for split, table in tables.items():
@@ -166,7 +168,7 @@ def _check_columns(data: Data, tables: Mapping[str, Table]) -> None:
         raise DataError("\n".join(problems))
 
 
-def _texts(data: Data, split: str, table: Table) -> list[tuple[str, ...]]:
+def _texts(data: Data, split: str, table: DataTable) -> list[tuple[str, ...]]:
     for column in data.text:
         odd = next((value for value in table.columns[column] if not isinstance(value, str)), None)
         if odd is not None:
@@ -185,7 +187,7 @@ def _texts(data: Data, split: str, table: Table) -> list[tuple[str, ...]]:
     return texts
 
 
-def _check_classes(part: Examples, names: Sequence[str]) -> None:
+def _check_classes(part: TextSplit, names: Sequence[str]) -> None:
     present = [names[number] for number in sorted(set(part.labels.tolist()))]
     if len(present) < 2:
         only = f"one class only, {present[0]!r}," if present else "no class"
@@ -202,7 +204,7 @@ def _subset(split: str, n: int, size: int | None) -> np.ndarray:
     return np.sort(seeding.study_permutation(f"subset of {split}", n)[:size])
 
 
-def _ids(table: Table, chosen: np.ndarray, texts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _ids(table: DataTable, chosen: np.ndarray, texts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Return the column idx or id where there is one, else a hash of the text and its occurrence."""
     for column in sources.ID_COLUMNS:
         if column in table.columns:
@@ -229,7 +231,7 @@ def _times(count: int) -> str:
     return "twice" if count == 2 else f"{count} times"
 
 
-def _repeated(train: Examples, test: Examples) -> tuple[str, ...]:
+def _repeated(train: TextSplit, test: TextSplit) -> tuple[str, ...]:
     """Say how many test texts stand in train too, and how many stand in test more than once."""
     remarks = []
     known = set(train.texts)

@@ -1,4 +1,4 @@
-"""A checkpoint, an adapter and a freezing become a model."""
+"""Building a model: a checkpoint, its new head, frozen layers and an adapter, drawn from a trial's own stream."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.errors import ModelError
 from harness.models import pretrained
-from harness.models.adapters import adapted
+from harness.models.adapters import add_adapter
 from harness.models.checkpoints import Checkpoint
-from harness.models.pretrained import Pretrained
+from harness.models.freezing import embeddings_and_layers, freeze_layers
+from harness.models.pretrained import PretrainedClassifier
 from harness.quiet import quiet
 from harness.seeding import Streams, projection_key
-from harness.study.settings import Arm, Freeze
+from harness.study.settings import Arm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
+class ParameterCounts:
     """How many parameters a model has, and how many of them are trained."""
 
     total: int
     trainable: int
 
 
-def build(
+def build_model(
     checkpoint: Checkpoint,
     arm: Arm,
     *,
@@ -53,7 +53,7 @@ def build(
         return _fit(found, arm, key=projection_key(streams.initialisation), steps=steps)
 
 
-def describe(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> Parameters:
+def parameter_counts(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> ParameterCounts:
     """Count an arm's parameters from the configuration alone.
 
     Raises
@@ -61,10 +61,10 @@ def describe(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> Parameters:
     ModelError
         If the adapter or the freezing does not fit the model.
     """
-    return count(outline(checkpoint, arm, n_classes=n_classes))
+    return count_parameters(build_outline(checkpoint, arm, n_classes=n_classes))
 
 
-def outline(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> nn.Module:
+def build_outline(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> nn.Module:
     """Build an arm's model without its weights, from the configuration alone: none is loaded or drawn.
 
     Raises
@@ -85,13 +85,13 @@ def outline(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> nn.Module:
             return _fit(found, arm)
 
 
-def count(model: nn.Module) -> Parameters:
+def count_parameters(model: nn.Module) -> ParameterCounts:
     """Count a model's parameters."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    return Parameters(total=sum(n for n, _ in sizes), trainable=sum(n for n, trained in sizes if trained))
+    return ParameterCounts(total=sum(n for n, _ in sizes), trainable=sum(n for n, trained in sizes if trained))
 
 
-def beside(model: nn.Module) -> tuple[str, ...]:
+def modules_trained_beside(model: nn.Module) -> tuple[str, ...]:
     """Name the modules that are trained beside an adapter, or beside the layers that a freezing leaves to train."""
     trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     saved = [name.split(".modules_to_save.")[0] for name in trained if ".modules_to_save." in name]
@@ -108,46 +108,11 @@ def _module(parameter: str, model: Any) -> str:
     return top if top != model.base_model_prefix else parameter.rsplit(".", 1)[0]
 
 
-def _fit(found: Pretrained, arm: Arm, *, key: int = 0, steps: int | None = None) -> nn.Module:
+def _fit(found: PretrainedClassifier, arm: Arm, *, key: int = 0, steps: int | None = None) -> nn.Module:
     model = found.model
     if arm.freeze is not None:
-        for part in _frozen_parts(model, arm.freeze):
-            part.requires_grad_(False)
-            if arm.freeze.dropout == "off":
-                # Training mode is set anew before every step, so it is turned back before every forward pass.
-                part.register_forward_pre_hook(lambda module, _: _evaluation_mode(module))
-        for name, parameter in model.named_parameters():
-            if name in found.new:
-                parameter.requires_grad_(True)
-    return model if arm.adapter is None else adapted(model, arm.adapter, new=found.new, key=key, steps=steps)
-
-
-def _evaluation_mode(module: nn.Module) -> None:
-    module.eval()
-
-
-def embeddings_and_layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
-    """Return a backbone's embeddings and layers."""
-    kind = model.config.model_type
-    backbone = getattr(model, model.base_model_prefix)
-    if kind == "gpt2":
-        # Its dropout stands beside the embeddings, not in them; without it a frozen prefix would not repeat.
-        return [backbone.wte, backbone.wpe, backbone.drop], backbone.h
-    if kind == "distilbert":
-        return [backbone.embeddings], backbone.transformer.layer
-    if kind in {"bert", "roberta"}:
-        return [backbone.embeddings], backbone.encoder.layer
-    raise ModelError(f"freeze: known for gpt2, bert, roberta and distilbert models, not for {kind!r}")
-
-
-def _frozen_parts(model: Any, freeze: Freeze) -> list[nn.Module]:
-    """Return what is frozen: with all layers, what stands above them in the backbone too, as under an adapter."""
-    embeddings, layers = embeddings_and_layers(model)
-    if freeze.layers > len(layers):
-        raise ModelError(f"freeze.layers: expected 0 to {len(layers)}, the layers of this model, got {freeze.layers}")
-    if freeze.layers == len(layers):
-        return [getattr(model, model.base_model_prefix)]
-    return [*embeddings, *layers[: freeze.layers]]
+        freeze_layers(model, arm.freeze, new=found.new)
+    return model if arm.adapter is None else add_adapter(model, arm.adapter, new=found.new, key=key, steps=steps)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Write under another name, flush to the disk, rename: a reader sees the old file, or the whole new one.
 
     What breaks in between leaves the old file as it was and nothing beside it, and is passed on; a disk that takes no

@@ -14,25 +14,25 @@ import datasets
 import numpy as np
 import pytest
 
-from harness.data import corpus
-from harness.data import splits as data
+from harness.data import dataset
+from harness.data import tokenization as data
 from harness.errors import DataError
 from harness.models import checkpoints
 from harness.study.settings import Data
 
-Table = Mapping[str, Sequence[Any]]
+DataTable = Mapping[str, Sequence[Any]]
 Folder = Callable[..., Path]
 
-TRAIN: Table = {
+TRAIN: DataTable = {
     "sentence": ["a good film", "a bad film", "so good", "so bad", "never good", "never bad", "good", "bad"],
     "label": [1, 0, 1, 0, 0, 1, 1, 0],
 }
-TEST: Table = {"sentence": ["good and bad", "a bad one", "a good one"], "label": [1, 0, 1]}
+TEST: DataTable = {"sentence": ["good and bad", "a bad one", "a good one"], "label": [1, 0, 1]}
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return checkpoints.tokenizer(checkpoints.locate("embedded/tiny-gpt2"))
+    return checkpoints.load_tokenizer(checkpoints.find_checkpoint("embedded/tiny-gpt2"))
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path: Path) -> Folder:
     """Write a split a file, in one of the three formats."""
 
-    def write(train: Table = TRAIN, test: Table = TEST, kind: str = "parquet", name: str = "set") -> Path:
+    def write(train: DataTable = TRAIN, test: DataTable = TEST, kind: str = "parquet", name: str = "set") -> Path:
         target = tmp_path / name
         target.mkdir(exist_ok=True)
         for split, table in (("train", train), ("validation", test)):
@@ -158,7 +158,7 @@ def test_ids_given_twice_are_refused(folder: Folder, tokenizer: Any) -> None:
 
 
 def test_without_a_column_ids_are_the_text_and_its_occurrence(folder: Folder, tokenizer: Any) -> None:
-    test: Table = {"sentence": ["good", "bad", "good"], "label": [1, 0, 0]}
+    test: DataTable = {"sentence": ["good", "bad", "good"], "label": [1, 0, 0]}
     ids = data.load(settings(folder(test=test)), tokenizer).test.ids
     good, bad = hashed("good"), hashed("bad")
     assert ids == (f"{good}-0", f"{bad}-0", f"{good}-1")
@@ -222,7 +222,7 @@ def test_labels_become_numbers_in_their_order(folder: Folder, tokenizer: Any) ->
     assert task.classes == ("mixed", "neg", "pos")
     assert task.train.labels.tolist() == [2, 1, 0, 2]
     assert task.test.labels.tolist() == [2, 0]
-    assert corpus.read(settings(folder(train, test))).classes == task.classes
+    assert dataset.read(settings(folder(train, test))).classes == task.classes
 
 
 @pytest.mark.parametrize("names", [["no", "yes"], ["yes", "no"]])
@@ -251,7 +251,7 @@ def test_a_class_without_an_example_to_train_on_is_none(tmp_path: Path, tokenize
     assert "labels of split 'validation' are hidden (-1)" in refused(settings(tmp_path), tokenizer)
 
 
-BAD: list[tuple[Table, Table, dict[str, Any], Sequence[str]]] = [
+BAD: list[tuple[DataTable, DataTable, dict[str, Any], Sequence[str]]] = [
     (TRAIN, TEST, {"text": "sentense"}, ["split 'train'", "no column 'sentense'", "did you mean 'sentence'?"]),
     (TRAIN, TEST, {"label": "labl"}, ["no column 'labl'; there are sentence, label", "did you mean 'label'?"]),
     (TRAIN, TEST, {"train": "trian"}, ["no split 'trian'; there are train, validation", "did you mean 'train'?"]),
@@ -280,7 +280,7 @@ BAD: list[tuple[Table, Table, dict[str, Any], Sequence[str]]] = [
 
 @pytest.mark.parametrize(("train", "test", "more", "words"), BAD, ids=lambda value: str(value)[:50])
 def test_data_that_do_not_fit_are_refused(
-    folder: Folder, tokenizer: Any, train: Table, test: Table, more: dict[str, Any], words: Sequence[str]
+    folder: Folder, tokenizer: Any, train: DataTable, test: DataTable, more: dict[str, Any], words: Sequence[str]
 ) -> None:
     said = refused(settings(folder(train, test, kind="json"), **more), tokenizer)
     assert all(word in said for word in words), said
@@ -368,9 +368,10 @@ def test_a_fingerprint_is_the_same_in_another_process(folder: Folder, tokenizer:
     path = folder()
     code = (
         "import json, sys\n"
-        "from harness.data import splits as data\nfrom harness.models import checkpoints\n"
+        "from harness.data import tokenization as data\n"
+        "from harness.models import checkpoints\n"
         "from harness.study.settings import Data\n"
-        "tokenizer = checkpoints.tokenizer(checkpoints.locate('embedded/tiny-gpt2'))\n"
+        "tokenizer = checkpoints.load_tokenizer(checkpoints.find_checkpoint('embedded/tiny-gpt2'))\n"
         "task = data.load(Data(path=sys.argv[1]), tokenizer)\n"
         "print(json.dumps([task.fingerprint, task.train.ids]))\n"
     )
@@ -396,8 +397,8 @@ def test_a_column_groups_the_test_examples(folder: Folder, tokenizer: Any) -> No
     assert grouped.fingerprint == plain.fingerprint
     subset = data.load(Data(path=path, cluster="document", test_size=2), tokenizer)
     assert subset.clusters == tuple(grouped.clusters[grouped.test.ids.index(i)] for i in subset.test.ids)
-    assert len(corpus.read(Data(path=path)).test) == 3
-    assert len(corpus.read(Data(path=path, test_size=2)).test) == 2
+    assert len(dataset.read(Data(path=path)).test) == 3
+    assert len(dataset.read(Data(path=path, test_size=2)).test) == 2
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import transformers
 from torch import nn
 
 from harness.errors import ModelError
-from harness.models import checkpoints, models
+from harness.models import checkpoints
+from harness.models.build import ParameterCounts, build_model, count_parameters, parameter_counts
 from harness.models.checkpoints import Checkpoint
-from harness.models.models import Parameters
 from harness.quiet import quiet
 from harness.seeding import streams
 from harness.study.settings import Arm
@@ -70,13 +70,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Checkpoin
             with torch.random.fork_rng(), quiet():
                 torch.manual_seed(0)
                 transformers.AutoModel.from_config(SMALL[kind]).save_pretrained(folder)
-        return checkpoints.locate(str(folder))
+        return checkpoints.find_checkpoint(str(folder))
 
     return locate
 
 
 def build(checkpoint: Checkpoint, arm: Arm, seed: int = 0, n_classes: int = 2) -> Any:
-    return models.build(checkpoint, arm, n_classes=n_classes, pad_token_id=PAD, streams=streams(seed))
+    return build_model(checkpoint, arm, n_classes=n_classes, pad_token_id=PAD, streams=streams(seed))
 
 
 def lora(targets: list[str], **more: Any) -> Arm:
@@ -122,21 +122,21 @@ BERT_TOTAL, BERT_EMBEDDINGS, BERT_LAYER = 109_483_778, 23_837_184, 7_087_872
     ],
 )
 def test_parameters_at_the_real_configurations(config: Any, arm: Arm, total: int | None, trainable: int) -> None:
-    counted = models.describe(default(config), arm, n_classes=2)
-    assert counted == Parameters(total=total or counted.total, trainable=trainable)
+    counted = parameter_counts(default(config), arm, n_classes=2)
+    assert counted == ParameterCounts(total=total or counted.total, trainable=trainable)
 
 
 def test_counting_neither_draws_nor_loads() -> None:
     before = torch.get_rng_state()
-    models.describe(default(GPT2), lora(["c_attn"]), n_classes=2)
+    parameter_counts(default(GPT2), lora(["c_attn"]), n_classes=2)
     assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_counts_are_those_of_the_model_that_is_built(small: Callable[[str], Checkpoint], kind: str) -> None:
     for arm in (Arm(), frozen(1), frozen(3), lora(TARGETS[kind], r=2), lora(TARGETS[kind], r=4, bias="all")):
-        described = models.describe(small(kind), arm, n_classes=3)
-        assert described == models.count(build(small(kind), arm, n_classes=3))
+        described = parameter_counts(small(kind), arm, n_classes=3)
+        assert described == count_parameters(build(small(kind), arm, n_classes=3))
 
 
 @pytest.mark.parametrize("kind", SMALL)
@@ -312,46 +312,46 @@ def test_a_checkpoint_is_known_by_its_content(small: Callable[[str], Checkpoint]
     source = Path(small("gpt2").source)
     copy = tmp_path / "elsewhere"
     shutil.copytree(source, copy)
-    assert checkpoints.locate(str(copy)).identity == small("gpt2").identity
-    assert checkpoints.locate(str(copy)).revision is None
+    assert checkpoints.find_checkpoint(str(copy)).identity == small("gpt2").identity
+    assert checkpoints.find_checkpoint(str(copy)).revision is None
     (copy / "README.md").write_text("a remark")
-    assert checkpoints.locate(str(copy)).identity == small("gpt2").identity
+    assert checkpoints.find_checkpoint(str(copy)).identity == small("gpt2").identity
     weights_file = copy / "model.safetensors"
     content = bytearray(weights_file.read_bytes())
     content[-1] ^= 1
     weights_file.write_bytes(bytes(content))
-    assert checkpoints.locate(str(copy)).identity != small("gpt2").identity
+    assert checkpoints.find_checkpoint(str(copy)).identity != small("gpt2").identity
     shutil.copy(source / "model.safetensors", weights_file)
     (copy / "tokenizer.json").write_text("{}")
-    assert checkpoints.locate(str(copy)).identity != small("gpt2").identity
+    assert checkpoints.find_checkpoint(str(copy)).identity != small("gpt2").identity
 
 
 def test_embedded_checkpoints_are_local() -> None:
-    found = checkpoints.locate("embedded/tiny-gpt2")
+    found = checkpoints.find_checkpoint("embedded/tiny-gpt2")
     assert found.name == "embedded/tiny-gpt2"
     assert found.identity.startswith("sha256:")
-    loaded = checkpoints.tokenizer(found)
+    loaded = checkpoints.load_tokenizer(found)
     assert loaded.pad_token_id is not None
 
 
 def test_a_checkpoint_that_is_not_here_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no embedded checkpoint 'embedded/large'; there are: embedded/tiny"):
-        checkpoints.locate("embedded/large")
+        checkpoints.find_checkpoint("embedded/large")
     with pytest.raises(ModelError, match=r"no file or folder \./nowhere"):
-        checkpoints.locate("./nowhere")
+        checkpoints.find_checkpoint("./nowhere")
     with pytest.raises(ModelError, match=r"no config\.json in this folder"):
-        checkpoints.locate(str(tmp_path))
+        checkpoints.find_checkpoint(str(tmp_path))
     (tmp_path / "config.json").write_text("{ not json")
     with pytest.raises(ModelError, match=r"its config\.json cannot be read"):
-        checkpoints.locate(str(tmp_path))
+        checkpoints.find_checkpoint(str(tmp_path))
     (tmp_path / "config.json").write_text('{"model_type": "nothing-known"}')
     with pytest.raises(ModelError, match=r"its config\.json cannot be read"):
-        checkpoints.locate(str(tmp_path))
+        checkpoints.find_checkpoint(str(tmp_path))
 
 
 def test_without_a_network_the_message_names_a_local_copy() -> None:
     with pytest.raises(ModelError) as caught:
-        checkpoints.locate("openai-community/gpt2")
+        checkpoints.find_checkpoint("openai-community/gpt2")
     said = str(caught.value)
     assert "model 'openai-community/gpt2' is not here" in said
     assert "model=FOLDER with config.json, model.safetensors and the tokenizer's files" in said
@@ -362,7 +362,7 @@ def test_without_a_network_the_message_names_a_local_copy() -> None:
 def test_a_checkpoint_without_a_tokenizer_is_refused(small: Callable[[str], Checkpoint], kind: str) -> None:
     # transformers itself makes an empty one, and every text would become the same few tokens.
     with pytest.raises(ModelError, match="it has no tokenizer files"):
-        checkpoints.tokenizer(small(kind))
+        checkpoints.load_tokenizer(small(kind))
 
 
 @pytest.mark.parametrize("count", ["describe", "build"])
@@ -386,7 +386,7 @@ def test_a_checkpoint_without_a_tokenizer_is_refused(small: Callable[[str], Chec
 def test_an_arm_that_does_not_fit_is_refused(
     small: Callable[[str], Checkpoint], kind: str, arm: Arm, words: str, count: str
 ) -> None:
-    make = build if count == "build" else models.describe
+    make = build if count == "build" else parameter_counts
     with pytest.raises(ModelError, match=words):
         make(small(kind), arm, n_classes=2)
 
@@ -396,5 +396,5 @@ def test_freezing_is_known_for_four_architectures() -> None:
         vocab_size=50, embedding_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8
     )
     with pytest.raises(ModelError, match="known for gpt2, bert, roberta and distilbert models, not for 'electra'"):
-        models.describe(default(config), frozen(1), n_classes=2)
-    assert models.describe(default(config), Arm(), n_classes=2).trainable > 0
+        parameter_counts(default(config), frozen(1), n_classes=2)
+    assert parameter_counts(default(config), Arm(), n_classes=2).trainable > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.engines import Epoch
+from harness.engines.result import Epoch
 from harness.study.settings import Best
 
 

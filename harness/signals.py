@@ -13,7 +13,7 @@ from types import FrameType
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
-class Stop:
+class StopRequest:
     """Whether a run shall end, and at whose word."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Stop:
 
 
 @contextmanager
-def stoppable(tell: Callable[[str], None]) -> Iterator[Stop]:
+def stop_on_signal(tell: Callable[[str], None]) -> Iterator[StopRequest]:
     """Let the first signal set a flag, and the next raise `KeyboardInterrupt` with its name.
 
     Parameters
@@ -34,7 +34,7 @@ def stoppable(tell: Callable[[str], None]) -> Iterator[Stop]:
         Is told the name of the first signal, from a thread of its own: within a signal's handler the interrupted
         write to the same stream would be entered a second time.
     """
-    stop = Stop()
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

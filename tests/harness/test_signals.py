@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from harness import run_study
-from harness.engines import Progress
-from harness.interruption import Stop, stoppable
+from harness.engines.engine import Progress
 from harness.progress.displays import Display
+from harness.signals import StopRequest, stop_on_signal
 from harness.study.study import Study
 
 Tiny = Callable[..., Study]
@@ -106,7 +106,9 @@ def test_a_search_ends_with_the_epoch_of_its_candidate_and_goes_on_from_there(tm
 def test_what_a_signal_finishes_is_told_outside_its_handler(number: signal.Signals) -> None:
     """A handler that prints would enter the interrupted write to the same stream once more."""
     told: list[tuple[str, bool]] = []
-    with stoppable(lambda name: told.append((name, threading.current_thread() is threading.main_thread()))) as stop:
+    with stop_on_signal(
+        lambda name: told.append((name, threading.current_thread() is threading.main_thread()))
+    ) as stop:
         os.kill(os.getpid(), number)
         assert (stop.is_set(), stop.by) == (True, number.name)
         with pytest.raises(KeyboardInterrupt, match="stopped by SIGHUP"):
@@ -117,7 +119,7 @@ def test_what_a_signal_finishes_is_told_outside_its_handler(number: signal.Signa
 def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stoppable(lambda _: None) as stop:
+        with stop_on_signal(lambda _: None) as stop:
             os.kill(os.getpid(), signal.SIGHUP)
             assert not stop.is_set()
     finally:
@@ -125,10 +127,10 @@ def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
 
 
 def test_a_thread_of_a_program_hears_no_signals() -> None:
-    found: list[Stop] = []
+    found: list[StopRequest] = []
 
     def run() -> None:
-        with stoppable(lambda _: None) as stop:
+        with stop_on_signal(lambda _: None) as stop:
             found.append(stop)
 
     thread = threading.Thread(target=run)

@@ -10,10 +10,10 @@ import torch
 import transformers
 from torch import nn
 
-from harness.data.splits import Split
-from harness.errors import DataError, ModelError, in_short
+from harness.data.tokenization import TokenizedSplit
+from harness.errors import DataError, ModelError, one_line
 from harness.models.checkpoints import Checkpoint
-from harness.models.pretrained import for_classes, whatever
+from harness.models.pretrained import as_model_error, config_for_classes
 from harness.quiet import quiet
 from harness.study.settings import Data
 
@@ -24,7 +24,9 @@ class _EnoughError(Exception):
     """The embeddings and a layer have taken the example."""
 
 
-def check(checkpoint: Checkpoint, splits: Sequence[Split], layout: Data, pad_token_id: int) -> None:
+def check_inputs(
+    checkpoint: Checkpoint, splits: Sequence[TokenizedSplit], data_settings: Data, pad_token_id: int
+) -> None:
     """Let the model read the longest example, and refuse what it cannot: on a GPU it would break the whole process.
 
     How long an example may be stands in no one place: a configuration's number is a default that nothing uses (XLNet,
@@ -35,9 +37,9 @@ def check(checkpoint: Checkpoint, splits: Sequence[Split], layout: Data, pad_tok
     ----------
     checkpoint : Checkpoint
         The study's checkpoint.
-    splits : sequence of Split
+    splits : sequence of TokenizedSplit
         The tokenised examples.
-    layout : Data
+    data_settings : Data
         How batches are padded.
     pad_token_id : int
         The tokenizer's padding token.
@@ -55,8 +57,8 @@ def check(checkpoint: Checkpoint, splits: Sequence[Split], layout: Data, pad_tok
         model.config.pad_token_id = pad_token_id
         _check_tokens(checkpoint, model, rows, pad_token_id)
         longest = max(rows, key=lambda row: len(row["input_ids"]))
-        if layout.padding == "max_length":
-            longest = _padded(longest, layout.max_length, pad_token_id)
+        if data_settings.padding == "max_length":
+            longest = _padded(longest, data_settings.max_length, pad_token_id)
         refused = _refusal(model, longest)
         if refused is None:
             return
@@ -67,7 +69,7 @@ def check(checkpoint: Checkpoint, splits: Sequence[Split], layout: Data, pad_tok
             short = {name: values[:middle] for name, values in longest.items()}
             read, unread = (middle, unread) if _refusal(model, short) is None else (read, middle)
     if read == 0:
-        raise ModelError(f"model {checkpoint.name} cannot read the data: {in_short(refused)}")
+        raise ModelError(f"model {checkpoint.name} cannot read the data: {one_line(refused)}")
     raise DataError(
         f"data.max_length: {checkpoint.name} reads at most {read} tokens, got {len(longest['input_ids'])}; set "
         f"data.max_length={read}"
@@ -76,9 +78,9 @@ def check(checkpoint: Checkpoint, splits: Sequence[Split], layout: Data, pad_tok
 
 def _hollow(checkpoint: Checkpoint) -> Any:
     """Return the model with weights that take no memory: each is one zero, seen from everywhere."""
-    with whatever(checkpoint), accelerate.init_empty_weights(include_buffers=False):
+    with as_model_error(checkpoint), accelerate.init_empty_weights(include_buffers=False):
         model = transformers.AutoModelForSequenceClassification.from_config(
-            for_classes(checkpoint.config, 2), trust_remote_code=False
+            config_for_classes(checkpoint.config, 2), trust_remote_code=False
         )
     for module in model.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):

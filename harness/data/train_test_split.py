@@ -10,7 +10,7 @@ import numpy as np
 from harness import seeding
 
 
-def divide(
+def train_test_split(
     labels: Sequence[Hashable], units: Sequence[Hashable], *, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows to train on and the rows to test on, each in the order of the file.
@@ -32,7 +32,7 @@ def divide(
 
     Examples
     --------
-    >>> train, test = divide(list("aaaaabbbbb"), range(10), fraction=0.2, seed=0)
+    >>> train, test = train_test_split(list("aaaaabbbbb"), range(10), fraction=0.2, seed=0)
     >>> len(train), sorted("aaaaabbbbb"[i] for i in test)
     (8, ['a', 'b'])
     """

@@ -12,9 +12,10 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from harness import seeding
-from harness.engines import STEPS_BETWEEN_CHECKS
-from harness.engines.batches import Collate, DivergedError, Examples, no_number
-from harness.models.adapters import budget_of
+from harness.engines.batches import Collate, SplitDataset
+from harness.engines.divergence import DivergedError, divergence_of_step
+from harness.engines.engine import STEPS_BETWEEN_CHECKS
+from harness.models.adapters import rank_allocator_of
 from harness.seeding import Streams
 from harness.study.settings import Training
 
@@ -35,7 +36,7 @@ class Listener(Protocol):
         ...
 
 
-class Loop(transformers.Trainer):  # type: ignore[misc]
+class StudyTrainer(transformers.Trainer):  # type: ignore[misc]
     """A Trainer with the study's order of examples, and with a look at the loss that hides nothing."""
 
     # A classification model takes the mean over its micro-batch, so accumulated ones are averaged, not summed.
@@ -45,18 +46,18 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
         self,
         model: nn.Module,
         arguments: transformers.TrainingArguments,
-        examples: Examples,
+        examples: SplitDataset,
         collate: Collate,
         streams: Streams,
         listener: Listener,
     ) -> None:
-        self._order = _Order(streams.data_order, len(examples))
+        self._order = _DataOrder(streams.data_order, len(examples))
         super().__init__(
             model=model,
             args=arguments,
             train_dataset=examples,
             data_collator=collate,
-            callbacks=[_Hooks(self, streams, listener)],
+            callbacks=[_Callbacks(self, streams, listener)],
         )
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
         self.epoch_loss = torch.zeros((), device=arguments.device)
@@ -89,16 +90,16 @@ class Loop(transformers.Trainer):  # type: ignore[misc]
 
     def check(self) -> None:
         """Stop a trial whose loss or gradient is no longer a number."""
-        what = no_number(bool(torch.isfinite(self.epoch_loss)), math.isfinite(self._norms))
+        what = divergence_of_step(bool(torch.isfinite(self.epoch_loss)), math.isfinite(self._norms))
         if what is not None:
             raise DivergedError(f"{what}, by step {self.state.global_step}")
 
 
-class _Hooks(transformers.TrainerCallback):  # type: ignore[misc]
+class _Callbacks(transformers.TrainerCallback):  # type: ignore[misc]
     """What the harness does at the seams of a training."""
 
-    def __init__(self, loop: Loop, streams: Streams, listener: Listener) -> None:
-        self._loop = loop
+    def __init__(self, trainer: StudyTrainer, streams: Streams, listener: Listener) -> None:
+        self._trainer = trainer
         self._streams = streams
         self._listener = listener
 
@@ -108,27 +109,27 @@ class _Hooks(transformers.TrainerCallback):  # type: ignore[misc]
 
     def on_optimizer_step(self, _: Any, state: Any, *__: Any, model: nn.Module, **___: Any) -> None:
         # Gradients are still there; the Trainer counts this step only afterwards.
-        budget = budget_of(model)
+        budget = rank_allocator_of(model)
         if budget is not None:
             budget.update_and_allocate(state.global_step + 1)
 
     def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
         self._listener.stepped(state.global_step, state.max_steps, state.epoch)
         if state.global_step % STEPS_BETWEEN_CHECKS == 0:
-            self._loop.check()
+            self._trainer.check()
 
     def on_epoch_end(self, _: Any, state: Any, control: Any, *, model: nn.Module, **__: Any) -> None:
-        loop = self._loop
-        loop.check()
-        loss = float(loop.epoch_loss / loop.epoch_steps)
-        loop.epoch_loss.zero_()
-        loop.epoch_steps = 0
-        self._listener.close_epoch(model, round(state.epoch), loss, float(loop.lr_scheduler.get_last_lr()[0]))
+        trainer = self._trainer
+        trainer.check()
+        loss = float(trainer.epoch_loss / trainer.epoch_steps)
+        trainer.epoch_loss.zero_()
+        trainer.epoch_steps = 0
+        self._listener.close_epoch(model, round(state.epoch), loss, float(trainer.lr_scheduler.get_last_lr()[0]))
         if self._listener.out_of_patience():
             control.should_training_stop = True
 
 
-class _Order(torch.utils.data.Sampler[int]):
+class _DataOrder(torch.utils.data.Sampler[int]):
     """The order of the examples, from the trial's own stream: a fresh one every epoch."""
 
     def __init__(self, data_order: int, n: int) -> None:
@@ -141,13 +142,13 @@ class _Order(torch.utils.data.Sampler[int]):
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(seeding.order(self._data_order, self._epoch, self._n).tolist())
+        return iter(seeding.example_order(self._data_order, self._epoch, self._n).tolist())
 
     def __len__(self) -> int:
         return self._n
 
 
-def arguments(
+def training_arguments(
     training: Training, folder: str, device: torch.device, streams: Streams
 ) -> transformers.TrainingArguments:
     """Return the Trainer's arguments: what the study sets, and nothing logged, saved or spread over GPUs."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.whole import whole_file
+from harness.atomic_file import atomic_write
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_disk_that_takes_no_more_says_so(sizes: tuple[int, ...], tmp_path: Pat
     """torch's own error tells of positions in its file."""
     path = tmp_path / "pack.pt"
     path.write_text("old")
-    with pytest.raises(OSError, match="File too large") as caught, whole_file(path) as stream:
+    with pytest.raises(OSError, match="File too large") as caught, atomic_write(path) as stream:
         torch.save([torch.zeros(size) for size in sizes], stream)
     assert caught.value.errno == errno.EFBIG
     assert [p.name for p in tmp_path.iterdir()] == ["pack.pt"]

@@ -1,0 +1,66 @@
+"""Freezing: which layers of a model are not trained, and whether they keep their dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from torch import nn
+
+from harness.errors import ModelError
+from harness.study.settings import Freeze
+
+
+def freeze_layers(model: Any, freeze: Freeze, *, new: Collection[str]) -> None:
+    """Freeze the embeddings and the first layers of a model, in place.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        The model.
+    freeze : Freeze
+        As the study sets it.
+    new : collection of str
+        The parameters that no checkpoint brought: they are trained wherever they stand.
+
+    Raises
+    ------
+    ModelError
+        If the model has fewer layers, or is of an architecture whose layers are not known here.
+    """
+    for part in _frozen_parts(model, freeze):
+        part.requires_grad_(False)
+        if freeze.dropout == "off":
+            # Training mode is set anew before every step, so it is turned back before every forward pass.
+            part.register_forward_pre_hook(lambda module, _: _evaluation_mode(module))
+    for name, parameter in model.named_parameters():
+        if name in new:
+            parameter.requires_grad_(True)
+
+
+def _evaluation_mode(module: nn.Module) -> None:
+    module.eval()
+
+
+def _frozen_parts(model: Any, freeze: Freeze) -> list[nn.Module]:
+    """Return what is frozen: with all layers, what stands above them in the backbone too, as under an adapter."""
+    embeddings, layers = embeddings_and_layers(model)
+    if freeze.layers > len(layers):
+        raise ModelError(f"freeze.layers: expected 0 to {len(layers)}, the layers of this model, got {freeze.layers}")
+    if freeze.layers == len(layers):
+        return [getattr(model, model.base_model_prefix)]
+    return [*embeddings, *layers[: freeze.layers]]
+
+
+def embeddings_and_layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
+    """Return a backbone's embeddings and layers."""
+    kind = model.config.model_type
+    backbone = getattr(model, model.base_model_prefix)
+    if kind == "gpt2":
+        # Its dropout stands beside the embeddings, not in them; without it a frozen prefix would not repeat.
+        return [backbone.wte, backbone.wpe, backbone.drop], backbone.h
+    if kind == "distilbert":
+        return [backbone.embeddings], backbone.transformer.layer
+    if kind in {"bert", "roberta"}:
+        return [backbone.embeddings], backbone.encoder.layer
+    raise ModelError(f"freeze: known for gpt2, bert, roberta and distilbert models, not for {kind!r}")
