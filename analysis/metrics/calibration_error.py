@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.metrics.scores import labelled_probabilities
+from analysis.metrics.scores import labelled_probabilities, predicted_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, b
     truth, p = labelled_probabilities(labels, table[None])
     _check_shares(p)
     confidence = p[0].max(axis=1)
-    right = p[0].argmax(axis=1) == truth
+    right = predicted_classes(p[0]) == truth
     # In the precision of the probabilities, or a 32-bit 0.8 would lie above an edge at 0.8.
     edges = (np.arange(1, bins) / bins).astype(confidence.dtype)
     place = np.searchsorted(edges, confidence, side="left")

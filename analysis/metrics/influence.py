@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics.calibration_error import brier_scores, log_loss_scores
-from analysis.metrics.scores import METRICS, auroc_scores, correct, labelled_probabilities
+from analysis.metrics.scores import METRICS, auroc_scores, correct, labelled_probabilities, predicted_classes
 
 Floats = NDArray[np.float64]
 
@@ -285,7 +285,7 @@ def metric_scores(name: str, labels: ArrayLike, probabilities: ArrayLike) -> Flo
         positives = [1] if C == 2 else range(C)
         areas = [auroc_scores(truth, p[:, :, label], positive=label) for label in positives]
         return np.asarray(np.mean(areas, axis=0), dtype=np.float64)
-    answers = p.argmax(axis=2)
+    answers = predicted_classes(p)
     if name == "accuracy":
         return np.stack([correct(truth, answer) for answer in answers])
     return confusion_scores(confusion_metric(name, n_classes=C), truth, answers)

@@ -144,6 +144,22 @@ def class_scores(confusion: ArrayLike) -> ClassScores:
     )
 
 
+def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return the class with the largest probability, the first of several equal ones.
+
+    Parameters
+    ----------
+    probabilities : array, shape (..., classes)
+        Class probabilities.
+
+    Examples
+    --------
+    >>> predicted_classes(np.array([[0.2, 0.8], [0.5, 0.5]]))
+    array([1, 0])
+    """
+    return np.asarray(np.argmax(probabilities, axis=-1), dtype=np.int64)
+
+
 def correct(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.float64]:
     """Score every prediction: 1 where it is right, 0 where it is wrong. Their mean is the accuracy.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
 from analysis.metrics.influence import metric_scores
+from analysis.metrics.scores import predicted_classes
 from analysis.records.format import EpochSelection, Manifest, Record, TakenLook
 
 if TYPE_CHECKING:
@@ -23,14 +25,14 @@ _NAMED_AT_MOST = 4
 EpochChoice = Literal["verdict", "published", "last", "best on test"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One cell of the study and what is known about it.
+    """One trial of the study and what is known about it.
 
     Parameters
     ----------
     arm, seed
-        The cell.
+        What makes it this trial.
     status
         The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be
         used.
@@ -54,8 +56,15 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """The cell in words, such as ``lora-r4 seed 3``."""
+        """The trial in words, such as ``lora-r4 seed 3``."""
         return f"{self.arm} seed {self.seed}"
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """The predicted classes after each epoch, shape (epochs, N)."""
+        if self.probabilities is None:
+            raise ValueError(f"{self.name} has no predictions: {self.status}")
+        return predicted_classes(self.probabilities)
 
     @property
     def pending(self) -> bool:
@@ -176,9 +185,7 @@ class Outcomes:
 
     def predictions(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
         """Return the predicted classes of a finished trial, shape (N,): the first of the largest."""
-        predicted: NDArray[np.int64] = np.argmax(self.probabilities(trial, epoch_choice=epoch_choice), axis=-1).astype(
-            np.int64
-        )
+        predicted: NDArray[np.int64] = trial.predicted[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))]
         return predicted
 
     def answers(self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
@@ -234,7 +241,7 @@ class Outcomes:
         if trial.probabilities is None or trial.record is None:
             raise ValueError(f"{trial.name} has no predictions: {trial.status}")
         if selection.metric == "accuracy":
-            right = np.argmax(trial.probabilities, axis=-1) == self.labels
+            right = trial.predicted == self.labels
             return trial.epochs[int(np.argmax(right.sum(axis=1)))]
         losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs if entry.test is not None}
         stored = [losses.get(epoch) for epoch in trial.epochs]

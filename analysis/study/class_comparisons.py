@@ -1,9 +1,10 @@
-"""Every comparison of the plan once more for each class: whether precision and recall differ."""
+"""Comparisons by class: whether the precision and the recall of a class differ between two arms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -14,9 +15,15 @@ from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.multiplicity import joint_step_down
 from analysis.metrics.influence import confusion_metric, confusion_scores
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import sequential_p_values, undefined_trials
+from analysis.study.comparison_tests import (
+    NO_P_VALUES,
+    PValues,
+    equivalence_test,
+    sequential_p_values,
+    undefined_trials,
+)
 from analysis.study.comparisons import ComparisonResult, interval_at
-from analysis.study.looks import Look
+from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import Verdict, decide
 
 Measure = Literal["precision", "recall"]
@@ -74,19 +81,23 @@ class ClassComparison:
         return self.result.estimate if self.result is not None else _NAN
 
 
+ClassScores = Mapping[tuple[int, Measure], NDArray[np.float64]]
+"""Scores of one arm by class and measure, each of shape (S, examples or clusters)."""
+
+
 def compare_classes(
     outcomes: Outcomes,
     comparisons: Sequence[ComparisonResult],
     *,
+    seeds: SeedsInUse,
     margin: float,
     alpha: float,
-    look: Look | None = None,
 ) -> tuple[ClassComparison, ...]:
     """Compare precision and recall of every class, for every comparison that could be tested.
 
-    Precision has other denominators in each arm, so it enters through influence values; recall is a plain mean over
-    the examples of its class. Both then take the crossed test. The family of the correction is this table alone: its
-    claims stand beside the verdicts of the plan, and do not lean on them.
+    The denominator of precision differs between arms, so precision enters through influence values; recall is a plain
+    mean over the examples of its class. Both then take the crossed test. The correction is over this table alone: its
+    claims stand beside the verdicts of the plan and do not depend on them.
 
     Parameters
     ----------
@@ -94,54 +105,59 @@ def compare_classes(
         The study.
     comparisons
         The comparisons of the plan, as they were made.
+    seeds
+        The seeds in use. Declared looks bind this table as they bind the verdicts.
     margin
         The largest difference in precision or recall that does not matter, above 0.
     alpha
         Error rate over the whole table.
-    look
-        The look that has been reached, in a study that declares looks: they bind this table as they bind the verdicts.
 
     Returns
     -------
     tuple of ClassComparison
         By comparison, class and measure.
     """
-    made = [one for one in comparisons if one.result is not None]
-    arms = dict.fromkeys(arm for one in made for arm in (one.treatment, one.baseline))
-    tables = {arm: dict(_scores(outcomes, arm, made[0].seeds)) for arm in arms}
-    rows = [
-        (one, label, measure)
-        for one in made
-        for label in range(len(outcomes.manifest.data.classes))
-        for measure in MEASURES
-    ]
-    confidence = 1 - (look.level(alpha) if look is not None else alpha)
-    open_ones = [_tested(outcomes, one, label, measure, tables, confidence=confidence) for one, label, measure in rows]
-    raw = [
-        sequential_p_values(
-            one.result,
-            tables[one.treatment][label, measure],
-            tables[one.baseline][label, measure],
-            margin=margin,
-            look=look,
-            seeds=one.seeds,
-        )
-        if one.result is not None
-        else (_NAN, _NAN)
-        for one, (_, label, measure) in zip(open_ones, rows, strict=True)
-    ]
+    tested = [pair for pair in comparisons if pair.result is not None]
+    arms = dict.fromkeys(arm for pair in tested for arm in (pair.treatment, pair.baseline))
+    scores: dict[str, ClassScores] = {arm: dict(_scores(outcomes, arm, seeds.used)) for arm in arms}
+    n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
+    confidence = 1 - (seeds.look.level(alpha) if seeds.look is not None else alpha)
+    rows: list[ClassComparison] = []
+    raw: list[PValues] = []
+    for pair in tested:
+        for label, measure in product(range(len(outcomes.manifest.data.classes)), MEASURES):
+            treatment, baseline = (scores[arm][label, measure] for arm in (pair.treatment, pair.baseline))
+            row = _tested(outcomes, pair, label, measure, treatment, baseline, confidence=confidence)
+            rows.append(row)
+            raw.append(_p_values(row.result, treatment, baseline, margin=margin, seeds=seeds))
     # Comparisons that could not be made still count, as they do among the verdicts.
-    absent = [_NAN] * (len(comparisons) - len(made)) * len(outcomes.manifest.data.classes) * len(MEASURES)
-    adjusted = joint_step_down([gap for gap, _ in raw] + absent, [same for _, same in raw] + absent)
+    raw += [NO_P_VALUES] * (len(comparisons) - len(tested)) * n_rows
+    adjusted = joint_step_down([p.difference for p in raw], [p.equivalence for p in raw])
     return tuple(
         replace(
-            one,
-            difference_p=gap,
-            equivalence_p=equal,
-            verdict=decide(one.result, difference_p=gap, equivalence_p=equal, alpha=alpha, refusal=one.reason),
+            row,
+            difference_p=difference,
+            equivalence_p=equivalence,
+            verdict=decide(
+                row.result, difference_p=difference, equivalence_p=equivalence, alpha=alpha, refusal=row.reason
+            ),
         )
-        for one, gap, equal in zip(open_ones, adjusted.difference, adjusted.equivalence, strict=False)
+        for row, difference, equivalence in zip(rows, adjusted.difference, adjusted.equivalence, strict=False)
     )
+
+
+def _p_values(
+    result: CrossedResult | None,
+    treatment: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    *,
+    margin: float,
+    seeds: SeedsInUse,
+) -> PValues:
+    if result is None:
+        return NO_P_VALUES
+    raw = PValues(result.p_value, equivalence_test(result, margin=margin).p_value)
+    return sequential_p_values(treatment, baseline, raw=raw, margin=margin, seeds=seeds)
 
 
 def _scores(
@@ -152,37 +168,37 @@ def _scores(
     for label in range(n_classes):
         metric = confusion_metric(f"precision:{label}", n_classes=n_classes)
         yield (label, "precision"), outcomes.drawn(confusion_scores(metric, labels, answers))
-        own = np.flatnonzero(labels == label)
-        found = np.asarray(answers[:, own] == label, dtype=np.float64)
-        if outcomes.clusters is not None and len(own):
-            found = cluster_scores(found, [outcomes.clusters[example] for example in own])
-        yield (label, "recall"), found
+        members = np.flatnonzero(labels == label)
+        right = np.asarray(answers[:, members] == label, dtype=np.float64)
+        if outcomes.clusters is not None and len(members):
+            right = cluster_scores(right, [outcomes.clusters[example] for example in members])
+        yield (label, "recall"), right
 
 
 def _tested(
     outcomes: Outcomes,
-    one: ComparisonResult,
+    pair: ComparisonResult,
     label: int,
     measure: Measure,
-    tables: Mapping[str, Mapping[tuple[int, Measure], NDArray[np.float64]]],
+    treatment: NDArray[np.float64],
+    baseline: NDArray[np.float64],
     *,
     confidence: float,
 ) -> ClassComparison:
-    treatment, baseline = (tables[arm][label, measure] for arm in (one.treatment, one.baseline))
     reason = ""
     result = None
     if not treatment.shape[1]:
         reason = "the test split has no example of this class"
-    elif never := undefined_trials({one.treatment: treatment, one.baseline: baseline}, one.seeds):
-        reason = f"never predicted: {never}"
+    elif undefined := undefined_trials({pair.treatment: treatment, pair.baseline: baseline}, pair.seeds):
+        reason = f"never predicted: {undefined}"
     else:
         result = crossed_test(treatment, baseline, paired=True)
     return ClassComparison(
-        treatment=one.treatment,
-        baseline=one.baseline,
+        treatment=pair.treatment,
+        baseline=pair.baseline,
         label=outcomes.manifest.data.classes[label],
         measure=measure,
-        seeds=one.seeds,
+        seeds=pair.seeds,
         n_examples=int(np.count_nonzero(outcomes.labels == label)) if measure == "recall" else outcomes.n_examples,
         n_clusters=None if outcomes.clusters is None else treatment.shape[1],
         result=result,

@@ -1,10 +1,11 @@
-"""Every test of one comparison, before any correction."""
+"""Tests of one comparison: the primary test, equivalence and the tests beside it, before any correction."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,22 @@ from analysis.methods.outperforming import OutperformingResult, probability_of_o
 from analysis.methods.permutation import SignFlipResult, sign_flip
 from analysis.metrics.scores import METRICS
 from analysis.records.outcomes import Outcomes, Trial, named_trials
-from analysis.study.looks import Look
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
+from analysis.study.seeds import SeedsInUse
 
 Scores = NDArray[np.float64]
 
 _NAN = float("nan")
+
+
+class PValues(NamedTuple):
+    """The p-values of both questions: whether there is a difference, and whether the gap lies within the margin."""
+
+    difference: float
+    equivalence: float
+
+
+NO_P_VALUES = PValues(_NAN, _NAN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +48,19 @@ class ComparisonTests:
         Why there is no test; else empty.
     result, equivalence
         The primary test, and equivalence at the plan's margin: about new seeds and new examples.
-    sequential_p, sequential_equivalence_p
-        Their p-values as they hold at any of the declared looks; the raw ones in a study without looks.
+    sequential
+        Their p-values, valid at any of the declared looks; the raw ones in a study without looks.
     sign_flip, outperforming
         About new seeds, on this very test set.
     mcnemar
-        One result a seed: about new examples, for two trained models.
+        One result per seed: about new examples, for two trained models.
     """
 
     comparison: Comparison
     refusal: str
     result: CrossedResult | None = None
     equivalence: EquivalenceResult | None = None
-    sequential_p: float = _NAN
-    sequential_equivalence_p: float = _NAN
+    sequential: PValues = NO_P_VALUES
     sign_flip: SignFlipResult | None = None
     outperforming: OutperformingResult | None = None
     mcnemar: tuple[McNemarResult | ClusteredMcNemarResult, ...] = ()
@@ -61,8 +71,8 @@ def lost_trials(
 ) -> list[Trial]:
     """Return the trials that leave some arms without a verdict.
 
-    Those without usable predictions among the seeds in use, and those that ended without among the seeds that wait: a
-    trial that diverged is not forgotten because another arm's has yet to run.
+    Among the seeds in use, these are all trials without usable predictions. Among the seeds that wait, they are those
+    that have ended without: a trial that diverged still counts while another arm has yet to run its seed.
     """
     return [
         trial
@@ -72,12 +82,12 @@ def lost_trials(
 
 
 def undefined_trials(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
-    """Name the runs without a score, such as ``lora seed 3, full seed 0``; empty where every run has one.
+    """Name the trials without a score, such as ``lora seed 3, full seed 0``; empty where every trial has one.
 
     Parameters
     ----------
     scores
-        By arm, one row a seed; a run whose metric is undefined is NaN throughout.
+        By arm, one row per seed; a trial whose metric is undefined is NaN throughout.
     seeds
         Of the rows.
     """
@@ -94,17 +104,16 @@ def _refusal(
     plan: AnalysisPlan,
     pair: Comparison,
     scores: Mapping[str, Scores],
-    seeds: Sequence[int],
-    waiting: Sequence[int],
+    seeds: SeedsInUse,
 ) -> str:
     # Under drop_seed a seed with such a trial leaves every arm, as soon as it has run in all of them.
-    ended = waiting if plan.failed_trials == "refuse" else ()
-    lost = lost_trials(outcomes, (pair.treatment, pair.baseline), seeds, ended)
+    ended = seeds.waiting if plan.failed_trials == "refuse" else ()
+    lost = lost_trials(outcomes, (pair.treatment, pair.baseline), seeds.used, ended)
     if lost:
         return named_trials(lost)
-    if not seeds:
-        return "no seed with which every arm finished" + (" yet" if waiting else "")
-    undefined = undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds)
+    if not seeds.used:
+        return "no seed with which every arm finished" + (" yet" if seeds.waiting else "")
+    undefined = undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds.used)
     if not undefined:
         return ""
     empty = [name for label, name in enumerate(outcomes.manifest.data.classes) if not np.any(outcomes.labels == label)]
@@ -119,9 +128,7 @@ def run_tests(
     scores: Mapping[str, Scores],
     right: Mapping[str, NDArray[np.bool_]],
     *,
-    seeds: Sequence[int],
-    waiting: Sequence[int],
-    look: Look | None,
+    seeds: SeedsInUse,
     rng: np.random.Generator,
 ) -> ComparisonTests:
     """Make every test of one comparison.
@@ -138,22 +145,17 @@ def run_tests(
         Whether these arms are right, shape (S, examples).
     seeds
         The seeds in use.
-    waiting
-        The seeds that are set aside until they have run in every arm.
-    look
-        The look that has been reached, in a study that declares looks.
     rng
         For a permutation test that cannot count every rearrangement.
     """
-    if look is not None and not look.number:
-        return ComparisonTests(comparison=pair, refusal=f"the first look is at {look.looks[0]} seeds")
-    refusal = _refusal(outcomes, plan, pair, scores, seeds, waiting)
+    if seeds.look is not None and not seeds.look.number:
+        return ComparisonTests(comparison=pair, refusal=f"the first look is at {seeds.look.looks[0]} seeds")
+    refusal = _refusal(outcomes, plan, pair, scores, seeds)
     if refusal:
         return ComparisonTests(comparison=pair, refusal=refusal)
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]
     result = crossed_test(treatment, baseline, paired=True)
-    same = tost(result.estimate, result.standard_error, result.df, margin=plan.margin)
-    honest = sequential_p_values(result, treatment, baseline, margin=plan.margin, look=look, seeds=seeds)
+    equivalence = equivalence_test(result, margin=plan.margin)
     right_t, right_b = right[pair.treatment], right[pair.baseline]
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
@@ -165,51 +167,50 @@ def run_tests(
         comparison=pair,
         refusal="",
         result=result,
-        equivalence=same,
-        sequential_p=honest[0],
-        sequential_equivalence_p=honest[1],
+        equivalence=equivalence,
+        sequential=sequential_p_values(
+            treatment, baseline, raw=PValues(result.p_value, equivalence.p_value), margin=plan.margin, seeds=seeds
+        ),
         sign_flip=flip,
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
         mcnemar=mcnemar_by_seed(right_t, right_b, outcomes.clusters),
     )
 
 
+def equivalence_test(result: CrossedResult, *, margin: float) -> EquivalenceResult:
+    """Return the two one-sided tests of a gap at a margin."""
+    return tost(result.estimate, result.standard_error, result.df, margin=margin)
+
+
 def sequential_p_values(
-    result: CrossedResult,
-    treatment: Scores,
-    baseline: Scores,
-    *,
-    margin: float,
-    look: Look | None,
-    seeds: Sequence[int],
-) -> tuple[float, float]:
-    """Return the p-values for a difference and for equivalence that hold at any of the looks so far.
+    treatment: Scores, baseline: Scores, *, raw: PValues, margin: float, seeds: SeedsInUse
+) -> PValues:
+    """Return the p-values for a difference and for equivalence that are valid at any of the looks so far.
 
     Parameters
     ----------
-    result
-        The crossed test of these scores; without looks its own p-values are honest.
     treatment, baseline
         Scores with the seeds in use, shape (S, examples or clusters).
+    raw
+        The p-values of these scores, which are valid in a study without looks.
     margin
         Of the equivalence test.
-    look
-        The look that has been reached, in a study that declares looks.
     seeds
         The seeds in use, in the order of the rows.
     """
-    if look is None:
-        return result.p_value, tost(result.estimate, result.standard_error, result.df, margin=margin).p_value
+    if seeds.look is None:
+        return raw
     rises = treatment.mean() > baseline.mean()
     difference, equivalence = [], []
-    for so_far in look.earlier(seeds):
+    for so_far in seeds.look.earlier(seeds.used):
         # Dropped seeds may leave too few for the test that all looks share: such a look rejects nothing.
         if len(so_far) < FEWEST_SEEDS_AT_A_LOOK:
             difference.append(_NAN)
             equivalence.append(_NAN)
             continue
-        then = crossed_test(treatment[: len(so_far)], baseline[: len(so_far)], paired=True)
+        result = crossed_test(treatment[: len(so_far)], baseline[: len(so_far)], paired=True)
         # A verdict names the direction of the gap as it is now; a look that pointed the other way does not support it.
-        difference.append(then.p_value if (then.estimate > 0) == rises else 1.0)
-        equivalence.append(tost(then.estimate, then.standard_error, then.df, margin=margin).p_value)
-    return sequential_p(difference, look.looks, sides=2), sequential_p(equivalence, look.looks, sides=1)
+        difference.append(result.p_value if (result.estimate > 0) == rises else 1.0)
+        equivalence.append(equivalence_test(result, margin=margin).p_value)
+    looks = seeds.look.looks
+    return PValues(sequential_p(difference, looks, sides=2), sequential_p(equivalence, looks, sides=1))

@@ -1,9 +1,9 @@
-"""Every comparison of the plan: the primary test, correction and verdict, and the other tests beside it."""
+"""Comparisons of the plan: the tests of each, the correction over all of them, and the verdicts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,10 @@ from analysis.methods.permutation import SignFlipResult
 from analysis.metrics.scores import METRICS
 from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import ComparisonTests, lost_trials, run_tests
+from analysis.study.comparison_tests import ComparisonTests, PValues, Scores, run_tests
 from analysis.study.conditions import unlike
-from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan, Comparison
+from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import Verdict, decide
 
 _NAN = float("nan")
@@ -45,12 +45,12 @@ class ComparisonResult:
         The primary test, with variance components and the p-value of the other design; None where it could
         not be made. It generalises to new seeds and new examples, as do equivalence and intervals.
     confidence, interval
-        The interval of the gap for this comparison alone, at 1 - alpha; at a declared look, at what the look's
-        spending leaves, and without limits where that is nothing.
+        The interval of the gap for this comparison alone, at 1 - alpha. At a declared look alpha is what the look may
+        spend, and the interval has no limits where that is nothing.
     family_confidence, family_interval
         The Bonferroni interval, the same at alpha / K for K comparisons.
     sequential_p
-        The p-value for a difference, honest at any of the declared looks; the raw one in a study without looks.
+        The p-value for a difference, valid at any of the declared looks; the raw one in a study without looks.
     difference_p, equivalence_p
         The p-values for a difference and for equivalence after the joint step-down.
     equivalence
@@ -61,17 +61,17 @@ class ComparisonResult:
         What it would take to find a gap as large as the one seen, and one as large as the margin, at
         alpha / K and 80% power; None where there is nothing to plan from.
     bootstrap
-        The multi-bootstrap over seeds and examples, with intervals at 1 - alpha or as near to it as its resamples
-        reach; None where `result` is.
+        The multi-bootstrap over seeds and examples, with intervals at 1 - alpha or the nearest level that its resamples
+        allow; None where `result` is.
     sign_flip, outperforming
         Over seeds, for this very test set; None where `result` is.
     mcnemar
-        One result a seed, in the order of `seeds`; each is about the accuracy of two trained models on new examples.
+        One result per seed, in the order of `seeds`; each is about the accuracy of two trained models on new examples.
     reason
         What is unusual about the tests; else empty.
     unlike
-        In what the paired trials differ besides their arm, such as ``threads (1 against 2, in 6 of 6 pairs)``; else
-        empty. A gap may then be that of the machines.
+        How the paired trials differ apart from their arm, such as ``threads (1 against 2, in 6 of 6 pairs)``; else
+        empty. Where they do, the machines may have caused the gap.
     """
 
     treatment: str
@@ -113,10 +113,9 @@ class ComparisonResult:
 def compare(
     outcomes: Outcomes,
     plan: AnalysisPlan,
+    scores: Mapping[str, Scores],
     *,
-    seeds: Sequence[int],
-    waiting: Sequence[int] = (),
-    look: Look | None,
+    seeds: SeedsInUse,
     resamples: int,
     rng: np.random.Generator,
 ) -> tuple[ComparisonResult, ...]:
@@ -128,18 +127,16 @@ def compare(
         The study.
     plan
         The frozen plan.
+    scores
+        The plan's metric by arm and example, one row for each seed in use with which the arm finished. An arm that did
+        not finish with all of them gets no verdict, and its comparisons still count in the correction.
     seeds
-        The seeds to use, the same for every arm. An arm that did not finish with all of them gets no verdict,
-        and its comparisons still count in the correction.
-    waiting
-        The seeds that are set aside until they have run in every arm.
-    look
-        The look that has been reached, in a study that declares looks.
+        The seeds in use.
     resamples
-        How often the multi-bootstrap resamples, at least 2. Its confidence is 1 - alpha, or the most that so few
+        How often the multi-bootstrap resamples, at least 2. Its confidence is 1 - alpha, or the highest that so few
         resamples can give.
     rng
-        For what is resampled.
+        For the resampling.
 
     Returns
     -------
@@ -147,96 +144,85 @@ def compare(
         In the order of `AnalysisPlan.all_comparisons`.
     """
     pairs = plan.all_comparisons(outcomes.arms)
-    complete = [arm for arm in outcomes.arms if seeds and not lost_trials(outcomes, (arm,), seeds)]
-    scores = {arm: outcomes.drawn(outcomes.scores(arm, seeds=seeds, metric=plan.metric)) for arm in complete}
-    right = {arm: outcomes.answers(arm, seeds=seeds) == outcomes.labels for arm in complete}
-    tested = [
-        run_tests(outcomes, plan, pair, scores, right, seeds=seeds, waiting=waiting, look=look, rng=rng)
-        for pair in pairs
-    ]
-    made = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tested, strict=True) if one.result is not None]
-    # Few resamples reach no far tail: their interval is then the widest that they can give, and says so.
-    reach = min(1 - plan.alpha, 1 - 2 / (resamples + 1))
-    bootstraps = bootstrap_study(scores, made, rng=rng, resamples=resamples, confidence=reach) if made else {}
-    difference, equivalence = _corrected(
-        plan, [one.sequential_p for one in tested], [one.sequential_equivalence_p for one in tested]
-    )
+    complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.used)]
+    drawn = {arm: outcomes.drawn(scores[arm]) for arm in complete}
+    right = {arm: outcomes.answers(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
+    tests = [run_tests(outcomes, plan, pair, drawn, right, seeds=seeds, rng=rng) for pair in pairs]
+    tested = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tests, strict=True) if one.result is not None]
+    # A few resamples say nothing about far tails: the interval is then the widest that they can give, and says so.
+    confidence = min(1 - plan.alpha, 1 - 2 / (resamples + 1))
+    bootstraps = bootstrap_study(drawn, tested, rng=rng, resamples=resamples, confidence=confidence) if tested else {}
     return tuple(
         _decided(
             one,
             outcomes,
             plan,
             seeds=seeds,
-            look=look,
-            bootstrap=bootstraps.get((one.comparison.treatment, one.comparison.baseline)),
-            n_comparisons=len(tested),
-            difference_p=gap,
-            equivalence_p=same,
+            bootstrap=bootstraps.get((pair.treatment, pair.baseline)),
+            n_comparisons=len(pairs),
+            corrected=corrected,
         )
-        for one, gap, same in zip(tested, difference, equivalence, strict=True)
+        for pair, one, corrected in zip(pairs, tests, _corrected(plan, [one.sequential for one in tests]), strict=True)
     )
 
 
-def _corrected(
-    plan: AnalysisPlan, difference: Sequence[float], equivalence: Sequence[float]
-) -> tuple[Sequence[float], Sequence[float]]:
+def _corrected(plan: AnalysisPlan, p_values: Sequence[PValues]) -> list[PValues]:
+    difference, equivalence = [p.difference for p in p_values], [p.equivalence for p in p_values]
     if plan.correction == "holm":
         adjusted = joint_step_down(difference, equivalence)
-        return adjusted.difference, adjusted.equivalence
+        return [PValues(*both) for both in zip(adjusted.difference, adjusted.equivalence, strict=True)]
     pooled = benjamini_hochberg([*difference, *equivalence]).tolist()
-    return pooled[: len(difference)], pooled[len(difference) :]
+    return [PValues(*both) for both in zip(pooled[: len(p_values)], pooled[len(p_values) :], strict=True)]
 
 
 def _decided(
-    tested: ComparisonTests,
+    tests: ComparisonTests,
     outcomes: Outcomes,
     plan: AnalysisPlan,
     *,
-    seeds: Sequence[int],
-    look: Look | None,
+    seeds: SeedsInUse,
     bootstrap: MultiBootstrapResult | None,
     n_comparisons: int,
-    difference_p: float,
-    equivalence_p: float,
+    corrected: PValues,
 ) -> ComparisonResult:
-    result, level = tested.result, plan.alpha / n_comparisons
+    result, look, level = tests.result, seeds.look, plan.alpha / n_comparisons
     # A study that looks again spends its error over the looks, and its intervals are as wide as that demands.
     alone, shared = (look.level(plan.alpha), look.level(level)) if look and look.number else (plan.alpha, level)
     reasons = [result.reason] if result is not None and result.reason else []
     if 1 - shared == 1:
         reasons.append("so early a look may reject nothing, and its interval has no limits")
     return ComparisonResult(
-        treatment=tested.comparison.treatment,
-        baseline=tested.comparison.baseline,
-        seeds=tuple(seeds),
+        treatment=tests.comparison.treatment,
+        baseline=tests.comparison.baseline,
+        seeds=seeds.used,
         n_examples=outcomes.n_examples,
         n_clusters=outcomes.n_clusters,
         verdict=decide(
             result,
-            difference_p=difference_p,
-            equivalence_p=equivalence_p,
+            difference_p=corrected.difference,
+            equivalence_p=corrected.equivalence,
             alpha=plan.alpha,
             higher_is_better=METRICS[plan.metric].higher_is_better,
-            refusal=tested.refusal,
+            refusal=tests.refusal,
         ),
         result=result,
         confidence=1 - alone,
         interval=interval_at(result, 1 - alone),
         family_confidence=1 - shared,
         family_interval=interval_at(result, 1 - shared),
-        sequential_p=tested.sequential_p,
-        difference_p=difference_p,
-        equivalence_p=equivalence_p,
-        equivalence=tested.equivalence,
+        sequential_p=tests.sequential.difference,
+        difference_p=corrected.difference,
+        equivalence_p=corrected.equivalence,
+        equivalence=tests.equivalence,
         posterior=result.posterior(plan.margin) if result else (_NAN, _NAN, _NAN),
         settling_gap=_settling(result, result.estimate, level) if result else None,
         settling_margin=_settling(result, plan.margin, level) if result else None,
         bootstrap=bootstrap,
-        sign_flip=tested.sign_flip,
-        outperforming=tested.outperforming,
-        mcnemar=tested.mcnemar,
-        reason=tested.refusal or "; ".join(reasons),
-        unlike=_unlike(outcomes, tested.comparison, seeds),
+        sign_flip=tests.sign_flip,
+        outperforming=tests.outperforming,
+        mcnemar=tests.mcnemar,
+        reason=tests.refusal or "; ".join(reasons),
+        unlike=_unlike(outcomes, tests.comparison, seeds.used),
     )
 
 

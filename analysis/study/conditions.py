@@ -1,9 +1,10 @@
-"""What trials ran on and with: it can move their times, and the last digits of their scores."""
+"""Conditions of trials: engine, device, threads, hardware and versions, which can change times and last digits."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from analysis.records.format import Record
@@ -12,56 +13,82 @@ from analysis.words import counted
 _UNKNOWN = "not recorded"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionCounts:
+    """One condition that trials ran under, and how many of them with each value.
+
+    Parameters
+    ----------
+    name
+        Such as ``"device"`` or ``"torch"``.
+    values
+        Each value with its number of trials, the most frequent first.
+    """
+
+    name: str
+    values: tuple[tuple[str, int], ...]
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the trials disagree."""
+        return len(self.values) > 1
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Each value in words, such as ``2 (4 trials)``."""
+        return tuple(f"{value} ({counted(n, 'trial')})" for value, n in self.values)
+
+
+def count_values(name: str, values: Sequence[str]) -> ConditionCounts:
+    """Count the values of one condition."""
+    by_count = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
+    return ConditionCounts(name=name, values=tuple(by_count))
+
+
 def conditions(records: Sequence[Record]) -> dict[str, list[str]]:
-    """Return each condition that a record tells, with its value in each of the records.
+    """Return each condition that a record names, with its value in each of the records.
 
     Parameters
     ----------
     records
-        Of the trials to compare.
+        The records of the trials to compare.
 
     Returns
     -------
     dict of str to list of str
-        The engine, the device with its precision, the threads where one record tells them, the hardware, and the
-        version of every package, in this order.
+        The engine, the device with its precision, the threads where at least one record names them, the hardware, and
+        the version of every package, in this order.
     """
-    found = {
+    values = {
         "engine": [record.engine or _UNKNOWN for record in records],
         "device": [_device(record) for record in records],
         "threads": [_threads(record) for record in records],
         "hardware": [_flat(record.provenance.hardware) for record in records],
     }
-    if set(found["threads"]) == {_UNKNOWN}:
-        del found["threads"]
+    if set(values["threads"]) == {_UNKNOWN}:
+        del values["threads"]
     packages = sorted({name for record in records for name in record.provenance.versions})
     for name in packages:
-        found[name] = [record.provenance.versions.get(name) or "not installed" for record in records]
-    return found
+        values[name] = [record.provenance.versions.get(name) or "not installed" for record in records]
+    return values
 
 
 def mixed(records: Sequence[Record]) -> str:
-    """Say which conditions the trials do not share: ``threads 1 (4 trials) and 2 (2 trials)``; empty where none.
+    """Name the conditions that differ between trials: ``threads 1 (4 trials) and 2 (2 trials)``; empty where none.
 
     Parameters
     ----------
     records
-        Of the trials whose figures are put together.
+        The records of the trials whose figures are put together.
     """
-    parts = []
-    for name, values in conditions(records).items():
-        counts = Counter(values)
-        if len(counts) > 1:
-            by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            told = [f"{value} ({counted(n, 'trial')})" for value, n in by_count]
-            parts.append(f"{name} {' and '.join(told)}")
-    return "; ".join(parts)
+    counts = [count_values(name, values) for name, values in conditions(records).items()]
+    return "; ".join(f"{one.name} {' and '.join(one.counts)}" for one in counts if one.mixed)
 
 
 def unlike(treatment: Sequence[Record], baseline: Sequence[Record]) -> str:
-    """Say in what paired trials differ besides their arm: ``threads (1 against 2, in 3 of 6 pairs)``; or nothing.
+    """Say how paired trials differ apart from their arm: ``threads (1 against 2, in 3 of 6 pairs)``; else nothing.
 
-    The engine is left out: both give the same training, and a table of times compares it.
+    The engine is left out: every engine gives the same training, and a table of times compares them.
 
     Parameters
     ----------
@@ -74,8 +101,8 @@ def unlike(treatment: Sequence[Record], baseline: Sequence[Record]) -> str:
         pairs = list(zip(values[: len(treatment)], values[len(treatment) :], strict=True))
         differing = [pair for pair in pairs if pair[0] != pair[1]]
         if differing and name != "engine":
-            (one, other), _ = Counter(differing).most_common(1)[0]
-            parts.append(f"{name} ({one} against {other}, in {len(differing)} of {counted(len(pairs), 'pair')})")
+            (treated, base), _ = Counter(differing).most_common(1)[0]
+            parts.append(f"{name} ({treated} against {base}, in {len(differing)} of {counted(len(pairs), 'pair')})")
     return "; ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""What stands under every table: where the figures come from, and what to know before trusting them."""
+"""Footers of tables: where the figures come from, and what to know before trusting them."""
 
 from __future__ import annotations
 
@@ -11,32 +11,12 @@ from analysis.records.format import Record
 from analysis.records.outcomes import Outcomes, Trial, named_trials
 from analysis.study.caveat import Caveat
 from analysis.study.comparison_tests import lost_trials
-from analysis.study.conditions import conditions
+from analysis.study.conditions import ConditionCounts, conditions, count_values
 from analysis.study.history import history_caveats
 from analysis.study.plan import AnalysisPlan
+from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import collapse_rate_limit
 from analysis.words import counted, waiting_in_words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """One thing that the trials were run with, and how many of them with each value.
-
-    Parameters
-    ----------
-    name
-        Such as ``"device"`` or ``"torch"``.
-    values
-        Each value with its number of trials, the most frequent first.
-    """
-
-    name: str
-    values: tuple[tuple[str, int], ...]
-
-    @property
-    def mixed(self) -> bool:
-        """Whether the trials disagree."""
-        return len(self.values) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,23 +32,21 @@ class Footer:
     n_seeds
         The number of seeds that the tables use.
     diverged
-        Arms with trials that diverged among the seeds that were taken up: how many of how many, and the largest share
-        of such runs that this leaves possible (95% limit).
+        Arms with trials that diverged among the seeds that were taken up: how many, of how many, and the largest share
+        of diverging trials that this leaves possible (95% limit).
     collapse_rate
-        The largest share of collapsing runs that so many seeds without a collapse leave possible (95%
-        limit); NaN without a seed. No verdict knows of a collapse that was not drawn.
+        The largest share of collapsing trials that is possible when so many seeds show none (95% limit); NaN without a
+        seed. No verdict accounts for a collapse that no seed showed.
     """
 
-    origins: tuple[Origin, ...]
+    origins: tuple[ConditionCounts, ...]
     caveats: tuple[Caveat, ...]
     n_seeds: int
     diverged: tuple[tuple[str, int, int, float], ...]
     collapse_rate: float
 
 
-def footer(
-    outcomes: Outcomes, plan: AnalysisPlan, *, seeds: Sequence[int], taken_up: Sequence[int], waiting: Sequence[int]
-) -> Footer:
+def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse) -> Footer:
     """Gather provenance and caveats.
 
     Parameters
@@ -78,23 +56,17 @@ def footer(
     plan
         The frozen plan.
     seeds
-        The seeds that the tables use.
-    taken_up
-        The seeds that they would use if every one of their trials had finished: all of the study but those that wait,
-        or those of the look.
-    waiting
-        The seeds that are set aside until they have run in every arm.
+        The seeds in use.
     """
-    known = [*taken_up, *waiting]
-    used = [trial for trial in outcomes.trials.values() if trial.status == "finished" and trial.seed in seeds]
+    known = (*seeds.taken_up, *seeds.waiting)
+    used = [trial for trial in outcomes.trials.values() if trial.status == "finished" and trial.seed in seeds.used]
     origins = _origins([trial.record for trial in used if trial.record is not None])
-    dropped = tuple(seed for seed in taken_up if seed not in seeds)
     caveats = [
-        *_waiting_caveat(outcomes, seeds, waiting),
-        *_trial_caveats(outcomes, dropped, taken_up, waiting),
+        *_waiting_caveat(outcomes, seeds),
+        *_trial_caveats(outcomes, seeds),
         *(_mixed(origin) for origin in origins if origin.mixed),
         *_dirty(used),
-        *history_caveats(outcomes, plan, taken_up=taken_up),
+        *history_caveats(outcomes, plan, taken_up=seeds.taken_up),
         *_plan_caveats(outcomes, plan, known),
         *_selection_caveats(outcomes),
         *_padding_caveat(outcomes),
@@ -103,38 +75,31 @@ def footer(
     return Footer(
         origins=origins,
         caveats=tuple(caveats),
-        n_seeds=len(seeds),
+        n_seeds=len(seeds.used),
         diverged=_diverged(outcomes, known),
-        collapse_rate=collapse_rate_limit(len(seeds)) if seeds else math.nan,
+        collapse_rate=collapse_rate_limit(len(seeds.used)) if seeds.used else math.nan,
     )
 
 
-def _diverged(outcomes: Outcomes, taken_up: Sequence[int]) -> tuple[tuple[str, int, int, float], ...]:
-    found = []
+def _diverged(outcomes: Outcomes, seeds: Sequence[int]) -> tuple[tuple[str, int, int, float], ...]:
+    arms = []
     for arm in outcomes.arms:
-        ended = [trial for trial in outcomes.of_arm(arm) if trial.seed in taken_up]
+        ended = [trial for trial in outcomes.of_arm(arm) if trial.seed in seeds]
         ended = [trial for trial in ended if trial.status in ("finished", "diverged")]
         count = sum(trial.status == "diverged" for trial in ended)
         if count:
-            found.append((arm, count, len(ended), collapse_rate_limit(len(ended), seen=count)))
-    return tuple(found)
+            arms.append((arm, count, len(ended), collapse_rate_limit(len(ended), seen=count)))
+    return tuple(arms)
 
 
-def _origins(records: Sequence[Record]) -> tuple[Origin, ...]:
-    found = conditions(records) if records else {}
+def _origins(records: Sequence[Record]) -> tuple[ConditionCounts, ...]:
     origins = []
-    for name, values in found.items():
+    for name, values in (conditions(records) if records else {}).items():
+        origins.append(count_values(name, values))
         # The code stands before the packages that it uses.
         if name == "hardware":
-            origins += [_origin(name, values), _origin("code", [_code(record) for record in records])]
-        else:
-            origins.append(_origin(name, values))
+            origins.append(count_values("code", [_code(record) for record in records]))
     return tuple(origins)
-
-
-def _origin(name: str, values: Sequence[str]) -> Origin:
-    counts = Counter(values)
-    return Origin(name=name, values=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
 
 
 def _code(record: Record) -> str:
@@ -143,9 +108,10 @@ def _code(record: Record) -> str:
     return f"commit {commit[:12]}{tree}" if commit else "outside a checkout"
 
 
-def _mixed(origin: Origin) -> Caveat:
-    named = ", ".join(f"{value} ({counted(count, 'trial')})" for value, count in origin.values)
-    return Caveat(short=f"mixed {origin.name}", text=f"The trials mix values of {origin.name}: {named}.")
+def _mixed(origin: ConditionCounts) -> Caveat:
+    return Caveat(
+        short=f"mixed {origin.name}", text=f"The trials mix values of {origin.name}: {', '.join(origin.counts)}."
+    )
 
 
 def _dirty(used: Sequence[Trial]) -> list[Caveat]:
@@ -156,27 +122,25 @@ def _dirty(used: Sequence[Trial]) -> list[Caveat]:
     return [Caveat(short="uncommitted code", text=text)]
 
 
-def _waiting_caveat(outcomes: Outcomes, seeds: Sequence[int], waiting: Sequence[int]) -> list[Caveat]:
-    if not waiting:
+def _waiting_caveat(outcomes: Outcomes, seeds: SeedsInUse) -> list[Caveat]:
+    if not seeds.waiting:
         return []
-    short = f"{counted(len(waiting), 'seed')} of {len(outcomes.seeds)} yet to run"
-    return [Caveat(short=short, text=waiting_in_words(seeds, waiting))]
+    short = f"{counted(len(seeds.waiting), 'seed')} of {len(outcomes.seeds)} yet to run"
+    return [Caveat(short=short, text=waiting_in_words(seeds.used, seeds.waiting))]
 
 
-def _trial_caveats(
-    outcomes: Outcomes, dropped: Sequence[int], taken_up: Sequence[int], waiting: Sequence[int]
-) -> list[Caveat]:
-    unfinished = lost_trials(outcomes, outcomes.arms, taken_up, waiting)
+def _trial_caveats(outcomes: Outcomes, seeds: SeedsInUse) -> list[Caveat]:
+    unfinished = lost_trials(outcomes, outcomes.arms, seeds.taken_up, seeds.waiting)
     caveats = []
     if unfinished:
         counts = Counter(trial.status for trial in unfinished)
         short = ", ".join(f"{count} {status}" for status, count in counts.items())
-        total = len(outcomes.arms) * (len(taken_up) + len(waiting))
+        total = len(outcomes.arms) * (len(seeds.taken_up) + len(seeds.waiting))
         text = f"Of {total} trials, without predictions: {named_trials(unfinished)}."
         caveats.append(Caveat(short=short, text=text))
-    if dropped:
-        named = ", ".join(str(seed) for seed in dropped)
-        word = "seed" if len(dropped) == 1 else "seeds"
+    if seeds.dropped:
+        named = ", ".join(str(seed) for seed in seeds.dropped)
+        word = "seed" if len(seeds.dropped) == 1 else "seeds"
         caveats.append(
             Caveat(
                 short=f"{word} {named} left out",

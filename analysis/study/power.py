@@ -213,12 +213,13 @@ def _from_pilot(
     alpha: float,
 ) -> tuple[tuple[str, Plan], ...]:
     seeds = pilot.complete_seeds()
+    scores = {arm: pilot.drawn(pilot.scores(arm, seeds=seeds, metric=plan.metric)) for arm in pilot.arms}
     plans = []
     for pair in pairs:
-        if not {pair.treatment, pair.baseline} <= set(pilot.arms):
-            continue
         arms = (pair.treatment, pair.baseline)
-        treatment, baseline = (pilot.drawn(pilot.scores(arm, seeds=seeds, metric=plan.metric)) for arm in arms)
+        if not set(arms) <= set(pilot.arms):
+            continue
+        treatment, baseline = (scores[arm] for arm in arms)
         if math.isnan(float(treatment.sum() + baseline.sum())):
             continue
         result = crossed_test(treatment, baseline, paired=True)

@@ -22,9 +22,10 @@ from analysis.study.comparisons import ComparisonResult, compare
 from analysis.study.cost import ArmCost, TimeRatio, arm_cost, time_ratio
 from analysis.study.epoch_selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
 from analysis.study.footer import Footer, footer
-from analysis.study.looks import Look, current_look
+from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan, parse_plan
 from analysis.study.published_gaps import PublishedGap, compare_published_gaps
+from analysis.study.seeds import seeds_in_use
 from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 
 RESAMPLES = 10_000
@@ -141,17 +142,14 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     manifest = outcomes.manifest
     plan = parse_plan(manifest.analysis, arms=outcomes.arms)
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
-    look = current_look(outcomes, plan)
-    taken_up = look.seeds if look is not None and look.number else outcomes.seeds
-    # A study without looks is judged by the seeds that every arm has run; those that still run are set aside.
-    waiting = outcomes.waiting_seeds() if look is None else ()
-    taken_up = tuple(seed for seed in taken_up if seed not in waiting)
-    lost = outcomes.lost_seeds() if plan.failed_trials == "drop_seed" else ()
-    seeds = tuple(seed for seed in taken_up if seed not in lost)
-    finished = {arm: _finished_seeds(outcomes, arm, seeds) for arm in outcomes.arms}
-    arms = tuple(summarize_arm(outcomes, arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms)
+    seeds = seeds_in_use(outcomes, plan)
+    finished = {arm: _finished_seeds(outcomes, arm, seeds.used) for arm in outcomes.arms}
+    scores = {arm: outcomes.scores(arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms}
+    arms = tuple(
+        summarize_arm(outcomes, arm, scores[arm], seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms
+    )
     rng = np.random.default_rng(_RESAMPLING_SEED)
-    comparisons = compare(outcomes, plan, seeds=seeds, waiting=waiting, look=look, resamples=resamples, rng=rng)
+    comparisons = compare(outcomes, plan, scores, seeds=seeds, resamples=resamples, rng=rng)
     lifts = [selection_lift(outcomes, arm, seeds=finished[arm], confidence=1 - plan.alpha) for arm in outcomes.arms]
     gaps = [gap_by_selection(outcomes, one) for one in comparisons]
     data, kind = manifest.data, METRICS[plan.metric]
@@ -164,21 +162,21 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         model=manifest.model.name,
         data=f"{data.path}/{data.name}" if data.name else data.path,
         plan=plan,
-        seeds=seeds,
-        dropped_seeds=tuple(seed for seed in taken_up if seed not in seeds),
-        waiting_seeds=waiting,
-        taken_look=_taken_look(outcomes, comparisons, taken_up),
+        seeds=seeds.used,
+        dropped_seeds=seeds.dropped,
+        waiting_seeds=seeds.waiting,
+        taken_look=_taken_look(outcomes, comparisons, seeds.taken_up),
         n_examples=outcomes.n_examples,
         n_clusters=outcomes.n_clusters,
-        look=look,
-        decision=_decision(look, comparisons),
+        look=seeds.look,
+        decision=_decision(seeds.look, comparisons),
         comparisons=comparisons,
         best=best_arms(
             {summary.arm: summary.mean for summary in arms}, comparisons, higher_is_better=kind.higher_is_better
         ),
         arms=arms,
         classes=tuple(one for arm in outcomes.arms for one in summarize_classes(outcomes, arm, seeds=finished[arm])),
-        class_comparisons=compare_classes(outcomes, comparisons, margin=class_margin, alpha=plan.alpha, look=look),
+        class_comparisons=compare_classes(outcomes, comparisons, seeds=seeds, margin=class_margin, alpha=plan.alpha),
         class_margin=class_margin,
         costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
         time_ratios=tuple(
@@ -193,7 +191,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         ),
         selection_lifts=tuple(lift for lift in lifts if lift is not None),
         selected_gaps=tuple(gap for gap in gaps if gap is not None),
-        consistencies=tuple((arm, consistency(outcomes.labels, said)) for arm, said in answers.items() if len(said)),
+        consistencies=tuple((arm, consistency(outcomes.labels, rows)) for arm, rows in answers.items() if len(rows)),
         churns=tuple(
             churn(answers[one.treatment], answers[one.baseline]) if one.result is not None else None
             for one in comparisons
@@ -204,7 +202,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
             for trial in outcomes.unfinished()
             if trial.status == "unreadable"
         ),
-        footer=footer(outcomes, plan, seeds=seeds, taken_up=taken_up, waiting=waiting),
+        footer=footer(outcomes, plan, seeds),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.metrics.calibration_error import expected_calibration_error
 from analysis.metrics.scores import METRICS, class_scores, confusion
@@ -82,7 +83,9 @@ class ClassSummary:
     reason: str
 
 
-def summarize_arm(outcomes: Outcomes, arm: str, *, seeds: Sequence[int], metric: str) -> ArmSummary:
+def summarize_arm(
+    outcomes: Outcomes, arm: str, scores: NDArray[np.float64], *, seeds: Sequence[int], metric: str
+) -> ArmSummary:
     """Summarise the metric of one arm.
 
     Parameters
@@ -91,12 +94,14 @@ def summarize_arm(outcomes: Outcomes, arm: str, *, seeds: Sequence[int], metric:
         The study.
     arm
         The name of the arm.
+    scores
+        Its scores by example, shape (S, N).
     seeds
-        The seeds to use; the arm must have finished with them.
+        The seeds of the rows.
     metric
         A key of `analysis.metrics.METRICS`.
     """
-    values = outcomes.scores(arm, seeds=seeds, metric=metric).mean(axis=1) if seeds else np.empty(0)
+    values = scores.mean(axis=1) if seeds else np.empty(0)
     reason = "" if len(seeds) > 1 else "no trial finished" if not seeds else "one seed has no SD"
     if np.isnan(values).any():
         reason = f"{METRICS[metric].title} is undefined with {np.count_nonzero(np.isnan(values))} of {len(seeds)} seeds"

@@ -1,0 +1,57 @@
+"""Seeds in use: which seeds of a study its tables use, and which they leave out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.records.outcomes import Outcomes
+from analysis.study.looks import Look, current_look
+from analysis.study.plan import AnalysisPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedsInUse:
+    """The seeds that every table of a study uses, and those that it leaves out.
+
+    Parameters
+    ----------
+    used
+        The seeds that the tables use, the same for every arm.
+    taken_up
+        The seeds that they would use if every trial with them had finished: all of the study except those that wait, or
+        those of the look.
+    waiting
+        The seeds that are set aside until every arm has run them.
+    look
+        The look that has been reached; None in a study that declares no looks.
+    """
+
+    used: tuple[int, ...]
+    taken_up: tuple[int, ...]
+    waiting: tuple[int, ...]
+    look: Look | None
+
+    @property
+    def dropped(self) -> tuple[int, ...]:
+        """The seeds that left every arm, as the plan declares (`failed_trials: drop_seed`)."""
+        return tuple(seed for seed in self.taken_up if seed not in self.used)
+
+
+def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
+    """Say which seeds count now.
+
+    Parameters
+    ----------
+    outcomes
+        The study.
+    plan
+        The frozen plan.
+    """
+    look = current_look(outcomes, plan)
+    # Without looks, the seeds that every arm has run count, and those that still run wait.
+    waiting = outcomes.waiting_seeds() if look is None else ()
+    reached = look.seeds if look is not None and look.number else outcomes.seeds
+    taken_up = tuple(seed for seed in reached if seed not in waiting)
+    lost = outcomes.lost_seeds() if plan.failed_trials == "drop_seed" else ()
+    used = tuple(seed for seed in taken_up if seed not in lost)
+    return SeedsInUse(used=used, taken_up=taken_up, waiting=waiting, look=look)
