@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "analysis", "tests", "smoke"]
+nox.options.sessions = ["lint", "types", "analysis", "tests", "smoke", "wheel"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
+PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Two workers with a thread each: torch's own threads would only get in each other's way.
 WORKERS = ("-n", os.environ.get("HARNESS_TEST_WORKERS", "2"))
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+# Where everything is installed, a test that skips because a package is missing fails.
+EVERYTHING = {**ONE_THREAD, "HARNESS_TESTS_NOTHING_MISSING": "1"}
+
+
+def group(name: str) -> tuple[str, ...]:
+    return nox.project.dependency_groups(PYPROJECT, name)
 
 
 def install(session: nox.Session, *what: str) -> None:
@@ -23,14 +34,14 @@ def install(session: nox.Session, *what: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the fast tests, doctests included."""
-    install(session, "-e", ".[train]", "hypothesis", "pytest", "pytest-xdist")
-    session.run("pytest", *WORKERS, *session.posargs, env=ONE_THREAD)
+    install(session, "-e", ".[train]", *group("test"))
+    session.run("pytest", *WORKERS, *session.posargs, env=EVERYTHING)
 
 
 @nox.session
 def analysis(session: nox.Session) -> None:
     """Run the analysis' tests where torch is not installed."""
-    install(session, "-e", ".", "hypothesis", "pytest", "pytest-xdist")
+    install(session, "-e", ".", *group("test"))
     session.run("python", "-c", "import importlib.util as u; assert not u.find_spec('torch'), 'torch is installed'")
     session.run("pytest", *WORKERS, "tests/analysis", *session.posargs, env=ONE_THREAD)
 
@@ -38,7 +49,7 @@ def analysis(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, and who may import whom."""
-    install(session, "-e", ".", "ruff", "import-linter")
+    install(session, "-e", ".", *group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
@@ -47,15 +58,77 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Check types."""
-    install(session, "-e", ".[train]", "mypy", "pandas-stubs", "scipy-stubs")
+    install(session, "-e", ".[train]", *group("types"))
     session.run("mypy")
 
 
 @nox.session
 def smoke(session: nox.Session) -> None:
     """Run a tiny subset of every shipped study on the embedded data and models, through the commands."""
-    install(session, "-e", ".[train]", "hypothesis", "pytest", "pytest-xdist")
-    session.run("pytest", *WORKERS, "-m", "slow", "tests/test_smoke.py", *session.posargs, env=ONE_THREAD)
+    install(session, "-e", ".[train]", *group("test"))
+    session.run("pytest", *WORKERS, "-m", "slow", "tests/test_smoke.py", *session.posargs, env=EVERYTHING)
+
+
+@nox.session(reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it without the extra, and use it from a folder that has an analysis.py of its own."""
+    place = Path(session.create_tmp()).resolve()
+    shutil.rmtree(place)
+    dist, alone, typed = (place / name for name in ("dist", "alone", "typed"))
+    for folder in (alone, typed):
+        folder.mkdir(parents=True)
+    install(session, *group("wheel"))
+    # The wheel is built from the source distribution, so that one is whole too.
+    session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
+    (built,) = dist.glob("*.whl")
+    content = set(zipfile.ZipFile(built).namelist())
+    needed = {"analysis/py.typed", "harness/py.typed", "harness/embedded/quickstart.yaml"}
+    folders = {name.partition("/")[0] for name in content if ".dist-info/" not in name}
+    if needed - content or "harness/embedded/pretrain.py" in content or folders != {"analysis", "harness"}:
+        session.error(f"{built.name}: missing {needed - content}, folders {folders}")
+    install(session, str(built))
+
+    (alone / "analysis.py").write_text("raise SystemExit('the wrong analysis was loaded')\n")
+    harness = str(Path(session.bin) / "harness")
+    first, train = "harness run embedded/quickstart", "pip install 'ablation-harness[train]'"
+    with session.chdir(alone):
+        for arguments, code, expected in (
+            (("--version",), 0, PYPROJECT["project"]["version"]),
+            (("--help",), 0, first),
+            (("status",), 2, first),
+            (("analyze",), 2, first),
+            (("audit", "--n", "872", "90.71%", "90.60%"), 0, "one sentence apart"),
+            (("plan", "embedded/quickstart"), 2, train),
+            (("run", "embedded/quickstart"), 2, train),
+        ):
+            said = session.run(harness, *arguments, success_codes=[code], silent=True)
+            if expected not in " ".join(said.split()):
+                session.error(f"harness {' '.join(arguments)} does not say {expected!r}:\n{said}")
+
+    lines = re.search(r"```python\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
+    (typed / "user.py").write_text(lines[1])
+    with session.chdir(typed):
+        session.run("mypy", "--strict", "user.py")
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run the tests with the lowest version of every package that pyproject.toml allows."""
+    project = PYPROJECT["project"]
+    direct = (*project["dependencies"], *project["optional-dependencies"]["train"])
+    session.install("-q", "-e", ".[train]", *(one.replace(">=", "==") for one in direct), *group("test"))
+    # What the lowest versions need comes in its newest, and warns of them.
+    session.run("pytest", *WORKERS, "-W", "default", *session.posargs, env=EVERYTHING)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure how much of the code the fast tests run; fails below the floor in pyproject.toml."""
+    install(session, "-e", ".[train]", *group("coverage"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *WORKERS, *session.posargs, env=EVERYTHING)
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report")
 
 
 @nox.session
@@ -71,5 +144,5 @@ def real(session: nox.Session) -> None:
     for name in ("HARNESS_SST2", "HARNESS_ENCODER"):
         if not os.environ.get(name):
             session.error(f"{name} is not set; see docs/real.md")
-    install(session, "-e", ".[train]", "hypothesis", "pytest", "pytest-xdist")
+    install(session, "-e", ".[train]", *group("test"))
     session.run("pytest", "-m", "real", "-s", *session.posargs, env={"HF_HUB_OFFLINE": "1"})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -43,6 +45,28 @@ def tiny_file(tmp_path: Path) -> Path:
 def tiny(tiny_file: Path) -> Callable[..., Study]:
     """Load that study with overrides."""
     return lambda *overrides: load_study(tiny_file, overrides)
+
+
+Report = TypeVar("Report", pytest.CollectReport, pytest.TestReport)
+# The sessions that install everything set it: a test that skips there tests nothing anywhere.
+NOTHING_MISSING = "HARNESS_TESTS_NOTHING_MISSING" in os.environ
+
+
+def not_skipped(report: Report) -> Report:
+    """Make a failure of a skip by `pytest.importorskip` where every package is installed."""
+    if NOTHING_MISSING and report.skipped and "could not import" in str(report.longrepr):
+        report.outcome = "failed"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return not_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return not_skipped((yield))
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

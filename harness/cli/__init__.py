@@ -25,7 +25,7 @@ def _version(wanted: bool) -> None:
 
 app = typer.Typer(
     help="Which gaps between fine-tuned models are real? Train every arm with every seed, then ask.\n\n"
-    "harness run studies/quickstart.yaml && harness analyze",
+    "harness run embedded/quickstart && harness analyze",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -54,9 +54,10 @@ def analyze(
     """
     from analysis import analyze as analyze_folder
     from analysis.errors import AnalysisError
+    from harness.embedded import study_file
 
     folders = results_of(study, results)
-    alone = folders == [study or results] or (study is not None and study.is_file())
+    alone = folders == [study or results] or (study is not None and study_file(study).is_file())
     reports: dict[Path, StudyReport] = {}
     refused = []
     for path in folders:

@@ -26,8 +26,8 @@ StudyFile = Annotated[
     Path,
     typer.Argument(
         metavar="STUDY",
-        help="The study file, such as studies/quickstart.yaml. Paths in it are relative to the working folder, or to "
-        "the folder of the file.",
+        help="The study file, or embedded/quickstart for the study that comes with the harness. Paths in a file are "
+        "relative to the working folder, or to the folder of the file.",
     ),
 ]
 Overrides = Annotated[
@@ -45,7 +45,7 @@ SCHEMA = 1
 """The version of what commands print as JSON."""
 
 _FILE_WIDTH = 120
-_FIRST = "run a study first: harness run studies/quickstart.yaml"
+_FIRST = "run a study first: harness run embedded/quickstart"
 _WIDTHS = range(20, 1001)
 
 
@@ -80,10 +80,11 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
     results : Path
         The folder that holds one folder a study.
     """
+    from harness.embedded import study_file
     from harness.errors import ResultsError
     from harness.runs.overview import find
 
-    if asked is not None and asked.is_file():
+    if asked is not None and study_file(asked).is_file():
         folder = results / load(asked, None).name
         if find(folder) == [folder]:
             return [folder]

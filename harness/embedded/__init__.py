@@ -1,8 +1,8 @@
-"""The embedded data set and checkpoints: studies that run with no network.
+"""The embedded data set, checkpoints and study: they run with no network, wherever the package is installed.
 
 ``embedded/sentiment`` is a corpus of short reviews that its code generates; ``embedded/tiny-gpt2`` and
 ``embedded/tiny-distilbert`` are two tiny models pretrained on reviews from the same grammar. The folder's README
-says how they came to be.
+says how they came to be. ``embedded/quickstart`` is a study of them.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 
 DATA_SETS = ("embedded/sentiment",)
 CHECKPOINTS = ("embedded/tiny-distilbert", "embedded/tiny-gpt2")
+STUDIES = ("embedded/quickstart",)
 SPLITS = ("train", "validation", "test")
 
 
 def is_embedded(name: str) -> bool:
-    """Say whether a name of a model or a data set belongs to the embedded ones.
+    """Say whether a name of a model, a data set or a study belongs to the embedded ones.
 
     Parameters
     ----------
@@ -93,3 +94,20 @@ def checkpoint(name: str) -> Path:
     if name not in CHECKPOINTS:
         raise ValueError(f"there is no embedded checkpoint {name!r}; there are: {', '.join(CHECKPOINTS)}")
     return Path(__file__).parent / name.removeprefix("embedded/")
+
+
+def study_file(path: Path) -> Path:
+    """Return the file of an embedded study; any other path as it is.
+
+    Parameters
+    ----------
+    path : Path
+        A study file, or ``embedded/quickstart``.
+
+    Examples
+    --------
+    >>> study_file(Path("embedded/quickstart")).name, str(study_file(Path("mine.yaml")))
+    ('quickstart.yaml', 'mine.yaml')
+    """
+    name = path.as_posix()
+    return Path(__file__).parent / f"{name.removeprefix('embedded/')}.yaml" if name in STUDIES else path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.document import Document, parse, read_document
 from analysis.errors import PlanError
+from harness.embedded import STUDIES, is_embedded, study_file
 from harness.errors import KeyPath, Problem, StudyError, did_you_mean
 
 # Keys of these mappings are dotted themselves ("adapter.r"), so an override's path ends at them.
@@ -46,7 +47,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> StudyDocument:
     Parameters
     ----------
     path : Path
-        The file.
+        The file, or the name of an embedded study.
     overrides : sequence of str
         ``key=value`` each, the key dotted, the value in YAML: ``training.learning_rate=1e-4``.
 
@@ -56,8 +57,12 @@ def read(path: Path, overrides: Sequence[str] = ()) -> StudyDocument:
         If nothing can be read: no such file, broken YAML, a tag that names code. Where the rest can be read, as with a
         key given twice or a bad override, the document lists the problem instead.
     """
+    file = study_file(path)
+    if is_embedded(file.as_posix()) and not file.exists():
+        message = f"no such file{did_you_mean(file.as_posix(), STUDIES)}; there is {', '.join(STUDIES)}"
+        raise StudyError([Problem(place=str(path), path=(), message=message)])
     try:
-        content = read_document(path, kind="study")
+        content = read_document(file, kind="study")
     except PlanError as error:
         raise StudyError(error.problems) from None
     document = StudyDocument(file=content.file, data=content.data, lines=content.lines, problems=content.problems)

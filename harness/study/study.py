@@ -108,7 +108,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
     Parameters
     ----------
     path : str or Path
-        The YAML file.
+        The YAML file, or ``embedded/quickstart`` for the study that comes with the package.
     overrides : sequence of str
         ``key=value`` each, the key dotted: ``seeds=5``, ``arms.lora.adapter.r=4``.
     checks : sequence of callables
@@ -140,7 +140,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
     if len(study.arms) * len(study.seeds) > _MOST_CELLS:
         size = f"{len(study.arms)} arms x {len(study.seeds)} seeds"
         raise StudyError([source.problem(("seeds",), f"expected at most {_MOST_CELLS} cells, got {size}")])
-    study._folder = Path(path).absolute().parent
+    study._folder = Path(source.file).absolute().parent
     study._file = str(path)
     study._overrides = tuple(overrides)
     return study

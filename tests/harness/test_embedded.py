@@ -11,11 +11,32 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import embedded
+from harness import embedded, load_study
 from harness.embedded import corpus, grammar, lexicon
+from harness.errors import StudyError
 
 # Pinned: a change of the corpus changes every result that was ever computed on it.
 CORPUS_SHA256 = "75d229073d7326cd5031f7a3278b30fbfd1350ff0afdc9d5268a7559189e19bf"
+
+
+def test_the_shipped_study_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_checkout = load_study(Path(embedded.__file__).parents[2] / "studies" / "quickstart.yaml")
+    monkeypatch.chdir(tmp_path)
+    study = load_study("embedded/quickstart", ["seeds=3"])
+    assert (study.name, study.file, study.arms) == ("quickstart", "embedded/quickstart", in_checkout.arms)
+    # A problem is said to be where it can be looked at.
+    with pytest.raises(StudyError, match=r"harness/embedded/quickstart\.yaml:\d+: analysis\.margin: "):
+        load_study("embedded/quickstart", checks=[lambda raw, arms: [(("analysis", "margin"), "too wide")]])
+
+
+def test_a_file_of_ones_own_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = Path("embedded/own.yaml")
+    with pytest.raises(StudyError, match=r"embedded/own\.yaml: no such file; there is embedded/quickstart$"):
+        load_study(own)
+    own.parent.mkdir()
+    shutil.copy(embedded.study_file(Path("embedded/quickstart")), own)
+    assert load_study(own).folder == tmp_path / "embedded"
 
 
 def _words(sentence: str) -> list[str]:

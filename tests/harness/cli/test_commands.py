@@ -233,11 +233,14 @@ def test_results_of_a_newer_format_are_refused_and_kept(
 def test_results_that_are_not_there_are_refused(
     command: Callable[..., Any], tmp_path: Path, written: Written, name: str
 ) -> None:
-    first = "run a study first: harness run studies/quickstart.yaml"
+    first = "run a study first: harness run embedded/quickstart"
     assert_refused(command(name), f"error: results does not exist; {first}")
     assert_refused(command(name, tmp_path / "here"), f"here holds no results; {first}")
     study = written()
     assert_refused(command(name, study), f"error: {study} has not run yet: harness run {study}\n")
+    shipped = "embedded/quickstart"
+    assert_refused(command(name, shipped), f"error: {shipped} has not run yet: harness run {shipped}\n")
+    assert_refused(command("plan", "embedded/quikstart"), f"no such file; did you mean '{shipped}'?")
     assert_refused(command(name, study.with_name("stdy.yaml")), f"stdy.yaml does not exist; did you mean {study}?")
     folder = newer(tmp_path / "results")
     told = command(name, folder.with_name("bse"))
