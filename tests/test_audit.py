@@ -196,7 +196,7 @@ def test_all_problems_are_one_report(command: Any, claims: Any) -> None:
         (["--n", "many", "0.8"], "error: --n: expected a whole number above 0, got 'many'"),
         (["--n", "99999999999", "0.8"], "at most 10,000,000"),
         (["--n", "872", "0,883"], "decimals take a point"),
-        (["--n", "872", "0.8", "0.9", "--results", "results"], "takes a claims file"),
+        (["--n", "872", "0.8", "0.9", "--results", "results"], "needs a claims file"),
         (["nothing.yaml"], "nothing.yaml: no such file"),
         ([], "Missing argument"),
     ],
@@ -211,7 +211,7 @@ def test_a_wrong_command_line_is_refused(command: Any, arguments: list[str], wor
 def test_files_where_figures_belong_and_the_other_way_round(command: Any, claims: Any, tmp_path: Path) -> None:
     path = claims()
     assert "a claims file has its own n" in command("--n", "872", path)[2]
-    assert "one claims file at a time" in command(path, path)[2]
+    assert "give one claims file at a time" in command(path, path)[2]
     study = tmp_path / "study.yaml"
     study.write_text("name: x\narms: {full: {}}\n")
     assert command(study)[2].startswith(f"error: {study}:2: arms: this is a study file")

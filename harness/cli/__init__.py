@@ -1,4 +1,7 @@
-"""The commands. The only place where `harness` and `analysis` meet; each command imports what it needs when it runs."""
+"""The command line: `harness plan`, `run`, `status`, `analyze`, `audit`.
+
+Only here do `harness` and `analysis` meet. Each command imports what it needs when it runs, so that help is quick.
+"""
 
 from __future__ import annotations
 
@@ -24,24 +27,28 @@ def _version(wanted: bool) -> None:
 
 
 app = typer.Typer(
-    help="Which gaps between fine-tuned models are real? Train every arm with every seed, then ask.\n\n"
-    "harness run embedded/quickstart && harness analyze",
+    help="Find out which gaps between fine-tuned models are real.\n\n"
+    "Example: harness run embedded/quickstart && harness analyze\n\n"
+    "A study file names a model, a data set, the arms to compare and the seeds. plan shows what a study would train "
+    "and could find, run trains it, status shows its progress, analyze gives the verdicts. audit judges published "
+    "numbers and trains nothing.\n\n"
+    "Exit codes: 0 done; 1 some trials did not finish or cannot be read; 2 the input is wrong.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, analyze, audit, plan, status):
+for command in (plan, run, status, analyze, audit):
     app.command()(command)
 
 
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Hold what is said before a command."""
+    """Take the options that stand before a command."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`harness analyze`."""
+"""`harness analyze`: verdicts, tables and the files of the report."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ if TYPE_CHECKING:
 def analyze(
     study: Annotated[
         Path | None,
-        typer.Argument(metavar="[STUDY]", help="A study file or its results; default every study."),
+        typer.Argument(metavar="[STUDY]", help="A study file or a folder of results; default: every study."),
     ] = None,
     results: Root = Path("results"),
-    form: Annotated[
-        Format, typer.Option("--format", help="What to print; both reports are written in any case.")
+    output_format: Annotated[
+        Format, typer.Option("--format", help="The format to print; tables.md and tables.tex are always written.")
     ] = Format.terminal,
     as_json: AsJson = False,
     details: Annotated[
-        bool, typer.Option("--details", help="Print every test, interval and variance component as well.")
+        bool, typer.Option("--details", help="Also print every test, interval and variance component.")
     ] = False,
     report: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Where tables.md and tables.tex go, one folder a study; default report/ in each study's results.",
+            help="Where to write tables.md and tables.tex, in one folder per study where there are several; default: "
+            "report/ in each study's results.",
             show_default=False,
         ),
     ] = None,
@@ -46,11 +47,15 @@ def analyze(
 ) -> None:
     """Say which gaps are real.
 
-    And for which population, and what would settle the rest. Prints the tables, then writes all of them to
-    report/tables.md and report/tables.tex in the study's folder; where it takes no files, that is said and nothing else
-    is lost. A look at verdicts is noted in looks.json: the tables of a study that grows afterwards count it.
-    Exits with 0, with 1 when a trial's files cannot be read (they are named, and harness run trains it again), with 2
-    when a study cannot be analysed.
+    Example: harness analyze results/quickstart
+
+    Gives every comparison a verdict, says which population it speaks about, and what would decide the undecided ones.
+    Prints the main tables and writes all of them to report/tables.md and report/tables.tex in the study's results; if
+    that folder cannot be written, it says so and prints all the same. That verdicts were read is noted in looks.json,
+    because the tables of a study that grows afterwards must count it.
+
+    Exit codes: 0 done; 1 the files of a trial cannot be read (it is named, and harness run trains it again); 2 a study
+    cannot be analysed, or --report DIR cannot be written.
     """
     from analysis import analyze as analyze_folder
     from analysis.errors import AnalysisError
@@ -59,7 +64,7 @@ def analyze(
     folders = results_of(study, results)
     alone = folders == [study or results] or (study is not None and study_file(study).is_file())
     reports: dict[Path, StudyReport] = {}
-    refused = []
+    errors = []
     for path in folders:
         try:
             reports[path] = analyze_folder(path, resamples=resamples)
@@ -67,36 +72,36 @@ def analyze(
             # One study among many does not hide the others.
             if alone:
                 raise
-            refused.append(f"{path.name}: {error}")
+            errors.append(f"{path.name}: {error}")
     places = {path: _place(path, report, alone=alone) for path in reports}
     try:
-        form = Format.json if as_json else form
-        if form is Format.json:
-            print_json("analyze", [found.to_json() for found in reports.values()], errors=refused)
+        output_format = Format.json if as_json else output_format
+        if output_format is Format.json:
+            print_json("analyze", [study_report.to_json() for study_report in reports.values()], errors=errors)
         else:
-            _print(list(reports.values()), form, details=details)
+            _print(list(reports.values()), output_format, details=details)
     finally:
         # Also where nobody reads to the end, as in `harness analyze | head`.
-        unwritten = {path: reason for path, found in reports.items() if (reason := _write(places[path], found))}
-        unnoted = {path: reason for path, found in reports.items() if (reason := note_look(path, found))}
-    if form is Format.terminal:
-        more = "" if details else "; every test and interval: --details"
+        unwritten = {path: reason for path, made in reports.items() if (reason := _write(places[path], made))}
+        unnoted = {path: reason for path, made in reports.items() if (reason := note_look(path, made))}
+    if output_format is Format.terminal:
+        more = "" if details else "; --details prints every test and interval"
         for path in (path for path in reports if path not in unwritten):
             written = f"All tables: {places[path] / 'tables.md'} and tables.tex{more}"
             console_for().print(written, markup=False, highlight=False, soft_wrap=True)
-    for found in reports.values():
-        for trial in found.unreadable:
-            complain(f"{found.name}: {trial}; harness run sets it aside and trains it again")
+    for study_report in reports.values():
+        for trial in study_report.unreadable:
+            complain(f"{study_report.name}: {trial}; harness run sets it aside and trains it again")
     for path, reason in unwritten.items():
         hint = "" if report is not None else "; --report DIR writes it elsewhere"
         complain(f"the report was not written: {places[path]}: {reason}{hint}")
     for path, reason in unnoted.items():
         complain(f"this look was not noted: {path / 'looks.json'}: {reason}; later tables do not count it")
-    for said in refused:
-        complain(f"error: {said}")
-    if refused or (unwritten and report is not None):
+    for message in errors:
+        complain(f"error: {message}")
+    if errors or (unwritten and report is not None):
         raise typer.Exit(2)
-    raise typer.Exit(1 if any(found.unreadable for found in reports.values()) else 0)
+    raise typer.Exit(1 if any(study_report.unreadable for study_report in reports.values()) else 0)
 
 
 def _place(path: Path, report: Path | None, *, alone: bool) -> Path:
@@ -106,17 +111,17 @@ def _place(path: Path, report: Path | None, *, alone: bool) -> Path:
     return report if alone else report / path.name
 
 
-def _print(reports: Sequence[StudyReport], form: Format, *, details: bool) -> None:
+def _print(reports: Sequence[StudyReport], output_format: Format, *, details: bool) -> None:
     from analysis import tables
 
     console = console_for()
     for report in reports:
-        if form is Format.terminal:
+        if output_format is Format.terminal:
             for part in tables.terminal(report, details=details):
                 console.print(part)
             console.print()
         else:
-            sys.stdout.write(tables.markdown(report) if form is Format.markdown else tables.latex(report))
+            sys.stdout.write(tables.markdown(report) if output_format is Format.markdown else tables.latex(report))
 
 
 def _write(place: Path, report: StudyReport) -> str:

@@ -1,4 +1,4 @@
-"""`harness audit`."""
+"""`harness audit`: what follows from published numbers alone."""
 
 from __future__ import annotations
 
@@ -22,40 +22,44 @@ def audit(
         list[str],
         typer.Argument(
             metavar="CLAIMS | FIGURE...",
-            help="A claims file, such as studies/claims/distilbert.yaml; or, with --n, accuracies as they are printed.",
+            help="A claims file, such as studies/claims/distilbert.yaml; or accuracies as they were printed, with --n.",
         ),
     ],
     n: Annotated[
-        str | None, typer.Option("--n", metavar="N", help="Test examples behind the figures.", show_default=False)
+        str | None,
+        typer.Option("--n", metavar="N", help="The number of test examples behind the figures.", show_default=False),
     ] = None,
     results: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="The results of one study that retrains some of the systems, to be put beside the figures.",
+            help="The results of one study that trained some of the systems again, to show beside the figures.",
             show_default=False,
         ),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.terminal,
+    form: Annotated[Format, typer.Option("--format", help="The format to print.")] = Format.terminal,
     as_json: AsJson = False,
     details: Annotated[
-        bool, typer.Option("--details", help="On the terminal print every interval and confusion matrix as well.")
+        bool, typer.Option("--details", help="Also print every interval and confusion matrix (on the terminal).")
     ] = False,
     report: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write audit.md and audit.tex with all tables here, and the plot of p over the discordance.",
+            help="Write all tables to audit.md and audit.tex in this folder, with the plot of p over the discordance.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Judge published numbers without a single run.
+    """Judge published numbers; train nothing.
 
-    Which whole numbers of right answers stand behind them, whether any overlap of errors makes a gap significant, what
-    seeds alone would do, what was picked on the test set, and what would settle the rest.
+    Example: harness audit --n 872 0.883 0.862
 
-    harness audit --n 872 0.883 0.862
+    Works out how many right answers stand behind each figure, whether the gap can be significant for any overlap of
+    the two models' errors, how far other seeds alone would move it, what choosing an epoch on the test set adds, and
+    what would decide the rest.
+
+    Exit codes: 0 done; 2 the input is wrong.
     """
     from analysis.published.audit import audit as audit_claims
     from analysis.tables import audit as tables
@@ -63,7 +67,7 @@ def audit(
     claims = _claims(what) if n is None else _figures(what, n)
     if n is not None and results is not None:
         raise typer.BadParameter(
-            "takes a claims file: figures alone do not say which arms they are", param_hint="--results"
+            "needs a claims file: figures alone do not say which arms they belong to", param_hint="--results"
         )
     own = None
     if results is not None:
@@ -82,7 +86,9 @@ def audit(
         if written:
             console.print(f"Written: {', '.join(map(str, written))}", markup=False, highlight=False, soft_wrap=True)
         elif not details:
-            console.print("Every interval and matrix: --details; files with the plot: --report DIR", style="dim")
+            console.print(
+                "--details prints every interval and matrix; --report DIR writes files with the plot", style="dim"
+            )
     else:
         sys.stdout.write(tables.markdown(found) if form is Format.markdown else tables.latex(found))
 
@@ -92,10 +98,10 @@ def _claims(what: Sequence[str]) -> ClaimsFile:
     from analysis.published.claims_file import read_claims
 
     if any(Path(one).is_file() for one in what[1:]):
-        raise typer.BadParameter("one claims file at a time; several reports stand in one under reports:")
+        raise typer.BadParameter("give one claims file at a time; one file can hold several reports, under reports:")
     if len(what) > 1 or (not Path(what[0]).exists() and what[0].strip("%").replace(".", "", 1).isdigit()):
         raise typer.BadParameter(
-            "for figures say on how many test examples they are, such as: harness audit --n 872 0.883 0.862",
+            "figures need the number of test examples behind them, such as: harness audit --n 872 0.883 0.862",
             param_hint="--n",
         )
     return read_claims(what[0])
@@ -107,7 +113,7 @@ def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
     from analysis.published.claims_file import parse_claims_file
 
     if any(Path(figure).is_file() for figure in figures):
-        raise typer.BadParameter("is for figures on the command line; a claims file has its own n", param_hint="--n")
+        raise typer.BadParameter("goes with figures on the command line; a claims file has its own n", param_hint="--n")
     names = [figure if figure not in figures[:at] else f"{figure} ({at + 1})" for at, figure in enumerate(figures)]
     content = {
         "source": "figures on the command line",

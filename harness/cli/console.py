@@ -1,4 +1,4 @@
-"""A console on which only the console itself moves the cursor, changes colours, or turns a line around."""
+"""Terminal output: consoles on which no text from outside moves the cursor, changes colours or turns a line around."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study asks for that its results were not last run with, in words."""
+"""Changes of a study since its last run, in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from analysis.words import seeds_in_words
 
 _LONGEST = 60
-# Said by the arms, whose settings are complete; or no matter of what is trained and judged.
+# Repeated by the arms, whose settings are complete; or irrelevant to what is trained and judged.
 _UNSAID = {"training", "selection", "search", "question", "name"}
 _ABSENT = object()
 
@@ -19,19 +19,19 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, trained: Col
     Parameters
     ----------
     then, now
-        Two resolved studies, as the manifest holds them. What the older one does not know of is no difference.
+        Two resolved studies, as the manifest holds them. A key that the older one lacks is no difference.
     trained
-        Arms of which trials are there, whether the older study had them or not.
+        Arms that have trials in the results, whether the older study had them or not.
 
     Examples
     --------
     >>> before = {"seeds": [0, 1], "arms": {"full": {"training": {"num_train_epochs": 2}}}}
     >>> after = {"seeds": [0, 1, 2], "arms": {"full": {"training": {"num_train_epochs": 4}}, "lora": {}}}
     >>> differences(before, after)
-    ('seeds 0, 1 then, seeds 0-2 now', 'arm lora: new', 'training.num_train_epochs: 2 then, 4 now')
+    ('seeds 0, 1 before, seeds 0-2 now', 'arm lora: new', 'training.num_train_epochs: 2 before, 4 now')
     """
     rest = [
-        f"{'.'.join(path)}: {_shown(old)} then, {_shown(new)} now"
+        f"{'.'.join(path)}: {_shown(old)} before, {_shown(new)} now"
         for key, value in now.items()
         if key in then and key not in {"seeds", "arms", *_UNSAID}
         for path, old, new in _changes(then[key], value, (key,))
@@ -48,30 +48,29 @@ def _seeds(then: Sequence[int], now: Sequence[int]) -> Iterator[str]:
     if list(then) == list(now) or not all(isinstance(seed, int) for seed in then):
         return
     left = [seed for seed in then if seed not in now]
-    kept = f"; trials of {seeds_in_words(left)} are kept and not read" if left else ""
-    yield f"{seeds_in_words(then)} then, {seeds_in_words(now)} now{kept}"
+    kept = f"; trials of {seeds_in_words(left)} are kept but not used" if left else ""
+    yield f"{seeds_in_words(then)} before, {seeds_in_words(now)} now{kept}"
 
 
 def _arms(then: Mapping[str, Any], now: Mapping[str, Any], trained: Collection[str]) -> Iterator[str]:
     gone, new = [arm for arm in then if arm not in now], [arm for arm in now if arm not in then]
     if gone:
-        yield f"{_named(gone)}: taken away; {'its' if len(gone) == 1 else 'their'} trials are kept and not read"
+        yield f"{_named(gone)}: removed; {'its' if len(gone) == 1 else 'their'} trials are kept but not used"
     back = [arm for arm in new if arm in trained]
     if back:
-        one = len(back) == 1
-        yield f"{_named(back)}: {'comes' if one else 'come'} back; {'its' if one else 'their'} trials are there"
+        yield f"{_named(back)}: back again; {'its' if len(back) == 1 else 'their'} trials are still here"
     new = [arm for arm in new if arm not in trained]
     if new:
         yield f"{_named(new)}: new"
     common = [arm for arm in now if arm in then]
-    found: dict[tuple[str, str, str], list[str]] = {}
+    arms_by_change: dict[tuple[str, str, str], list[str]] = {}
     for arm in common:
         for path, old, value in _changes(then[arm], now[arm], ()):
             if path[0] != "factors":
-                found.setdefault((".".join(path), _shown(old), _shown(value)), []).append(arm)
-    for (key, old, value), arms in found.items():
+                arms_by_change.setdefault((".".join(path), _shown(old), _shown(value)), []).append(arm)
+    for (key, old, value), arms in arms_by_change.items():
         where = "" if len(arms) == len(common) else f" ({', '.join(arms)})"
-        yield f"{key}: {old} then, {value} now{where}"
+        yield f"{key}: {old} before, {value} now{where}"
 
 
 def _named(arms: Sequence[str]) -> str:

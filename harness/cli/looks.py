@@ -1,4 +1,4 @@
-"""What `harness analyze` notes of a look at verdicts: every later table counts it."""
+"""The looks file: `harness analyze` notes in it that verdicts were read, and every later table counts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard output and error as a shell hands them over: full, closed, gone in the middle, or without Unicode."""
+"""Standard output and error that may be full, closed, gone in the middle, or without Unicode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`harness plan`."""
+"""`harness plan`: what a study would train, and what it could find."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _share(text: str) -> float:
-    """Read a share of the test sentences, as an option of the command line."""
+    """Read a share from 0 to 1, as an option of the command line."""
     from harness.errors import percentage_hint
 
     try:
@@ -45,7 +45,7 @@ def plan(
     seed_sd: Annotated[
         float | None,
         typer.Option(
-            help="Supposed SD over seeds of a run's accuracy; before a run 0.01, one point.",
+            help="SD of an arm's accuracy over seeds, as you expect it; default 0.01, one percentage point.",
             parser=_share,
             metavar="SHARE",
             show_default=False,
@@ -54,8 +54,8 @@ def plan(
     discordance: Annotated[
         float | None,
         typer.Option(
-            help="Supposed share of test sentences on which one run of each arm differs in being right; before a run "
-            "0.08.",
+            help="Share of test examples that exactly one of two arms gets right, as you expect it for one trial of "
+            "each; default 0.08.",
             parser=_share,
             metavar="SHARE",
             show_default=False,
@@ -64,7 +64,7 @@ def plan(
     rerun_discordance: Annotated[
         float | None,
         typer.Option(
-            help="The same for two seeds of one arm; before a run 0.05.",
+            help="The same share for two seeds of one arm; default 0.05.",
             parser=_share,
             metavar="SHARE",
             show_default=False,
@@ -73,16 +73,27 @@ def plan(
     test_examples: Annotated[
         int | None,
         typer.Option(
-            min=2, max=100_000_000, help="Test sentences to reckon with; default the study's.", show_default=False
+            min=2,
+            max=100_000_000,
+            metavar="N",
+            help="The number of test examples to plan for; default: the study's.",
+            show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a study would be, and what it can find.
+    """Show what a study would train and could find.
 
-    Its cells and their time where it is known, each arm's parameters, how small a p its seeds can give, and how small
-    a gap: from the study's own figures once two seeds have run, else from those that you state or from usual ones.
-    Reads and checks the data as a run does, and says what it read; nothing is downloaded.
+    Example: harness plan embedded/quickstart seeds=10
+
+    Prints each arm's parameters, how many trials there are and how long they will take (once one has been measured),
+    the smallest p that so many seeds can give, and the smallest gap that the study can find. That gap is computed from
+    the study's own results once two seeds have run; before that, or if you give --seed-sd, --discordance or
+    --rerun-discordance, from these three figures.
+
+    Reads and checks the data as harness run does. Trains nothing and downloads nothing.
+
+    Exit codes: 0 done; 2 the input is wrong.
     """
     from analysis.jsonable import jsonable
     from analysis.methods.permutation import label_permutation_floor, sign_flip_floor
@@ -102,12 +113,12 @@ def plan(
     analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms))
     figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
     given = {name: figure for name, figure in figures.items() if figure is not None}
-    # What somebody states goes before what has run, and what ran with other settings says nothing about these.
+    # Stated figures go before measured ones, and results of other settings say nothing about these.
     pilot = None if given else results / loaded.name
     if pilot is not None and not same_settings(loaded, pilot):
         remarks.append(f"{pilot} holds results of other settings; they are not used here")
         pilot = None
-    found = study_power(
+    power = study_power(
         analysis_plan,
         arms=list(loaded.arms),
         n_seeds=seeds,
@@ -126,7 +137,7 @@ def plan(
             "floors": floors,
             "seconds_left": known(ahead.seconds_left),
             "remarks": remarks,
-            "outlook": jsonable(found),
+            "outlook": jsonable(power),
         }
         print_json("plan", [content])
         return
@@ -134,15 +145,15 @@ def plan(
 
     console = console_for()
     show_plan(console, loaded, sizes, remarks, floors, ahead)
-    if found is not None:
-        for part in as_terminal.laid_out(power_tables(found, analysis_plan)):
+    if power is not None:
+        for part in as_terminal.laid_out(power_tables(power, analysis_plan)):
             console.print(part)
     elif seeds == 1 or len(loaded.arms) == 1:
-        console.print("what it can find: a gap between procedures takes two arms and more than one seed")
+        console.print("what it can find: to compare procedures takes two arms and more than one seed")
     elif analysis_plan.metric != "accuracy":
         console.print(f"what it can find in {analysis_plan.metric}: known once two seeds have run")
     else:
-        console.print("what it can find: known once the data are here; --test-examples N says it for N sentences")
+        console.print("what it can find: known once the data are on this machine; --test-examples N assumes N examples")
 
 
 def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None, Inputs | None]:

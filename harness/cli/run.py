@@ -1,4 +1,4 @@
-"""`harness run`."""
+"""`harness run`: trains what is missing of a study."""
 
 from __future__ import annotations
 
@@ -34,31 +34,43 @@ def run(
     overrides: Overrides = None,
     results: Root = Path("results"),
     same: Annotated[
-        bool, typer.Option("--same", help="Start from the overrides of the study's last run; others go on top.")
+        bool,
+        typer.Option("--same", help="Start from the overrides of the study's last run, then apply those given here."),
     ] = False,
     arms: Annotated[
         str | None,
         typer.Option(
-            metavar="ARM,ARM", help="Train these arms only; the study stays whole, the others wait.", show_default=False
+            metavar="ARM,ARM",
+            help="Train only these arms now; the others stay in the study and wait.",
+            show_default=False,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would be trained, and write nothing.")
+    ] = False,
     storage: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Optuna's storage; default results/<study>/optuna.db.", show_default=False),
+        typer.Option(
+            metavar="URL",
+            help="The database that optuna-dashboard shows; default: optuna.db in the study's results.",
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train every arm with every seed.
 
-    What is finished is not trained again. Says first what differs from the study's last run, how many cells there are
-    and how long they will take. Trains many trials at once where that is possible; engine=trainer trains one after the
-    other. Ctrl-C once finishes the running trial, or the epoch of those that run together, twice stops at once; so do
-    SIGTERM, SIGHUP and SIGUSR1. The command that goes on from there is printed.
-    A relative data.path or model is looked up from the working folder, then from the study file's folder; what was
-    read is printed first.
-    Exits with 0 when every cell that was asked for finished, with 1 when one failed, diverged or is missing, with 2
-    when the input is wrong.
+    Example: harness run embedded/quickstart seeds=4
+
+    Trials that have finished are not trained again: the same command continues a run that was stopped, and a larger
+    number of seeds trains only the new ones. Before it trains, it prints what changed since the study's last run, which
+    data it read, how many trials there are and about how long they will take.
+
+    Many trials train at once where that is possible; engine=trainer trains one at a time. Press Ctrl-C once to finish
+    the current trial or epoch, twice to stop now. SIGTERM, SIGHUP and SIGUSR1 do the same. The command that continues
+    is then printed.
+
+    Exit codes: 0 every trial that was asked for finished; 1 one failed, diverged or is missing; 2 the input is wrong.
     """
     from harness.hub import offline_if_unreachable
 
@@ -128,7 +140,7 @@ def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) ->
 
 
 def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:
-    """Return what was laid over the study when it was last run."""
+    """Return the overrides of the study's last run."""
     from harness.errors import ResultsError
     from harness.records.record import Store
     from harness.study import document
@@ -136,7 +148,7 @@ def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> lis
     folder = results / str(document.read(study, overrides).data.get("name"))
     manifest = Store(folder).manifest()
     if manifest is None:
-        raise ResultsError(f"--same: {folder} holds no study yet; run it once without")
+        raise ResultsError(f"--same: {folder} holds no study yet; run the study once without --same")
     return list(manifest.overrides)
 
 
@@ -175,18 +187,20 @@ def _differences(study: Study, folder: Path, arms: Sequence[str] | None, where: 
         only = [] if manifest.asked_arms is None else ["--arms", ",".join(manifest.asked_arms)]
         command = ["harness", "run", manifest.study_file, *manifest.overrides, *only, *where]
         hint = [f"the last run was: {shlex.join(command)}"]
-    return [f"{folder} was last run otherwise:", *(f"  {line}" for line in lines), *hint]
+    return [f"changed since the last run in {folder}:", *(f"  {line}" for line in lines), *hint]
 
 
 def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
-    """Say what to do next: the very command."""
-    rest = [f"{summary.waiting} cells of other arms have yet to run: {whole}"] if summary.waiting else []
+    """Say what to do next, with the command that does it."""
+    from harness.progress.tally import counted
+
+    rest = [f"{counted(summary.waiting, 'trial')} of other arms still to run: {whole}"] if summary.waiting else []
     if summary.complete:
-        return [*rest, f"Now: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
+        return [*rest, f"Next: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
     counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))
     lines = [f"stopped by {summary.stopped_by}: {counts}" if summary.stopped_by else counts]
     if set(summary.statuses) - {"finished", "diverged"}:
-        lines.append(f"To go on: {command}")
+        lines.append(f"To continue: {command}")
     if set(summary.statuses) & {"failed", "diverged"}:
-        lines.append(f"See: {shlex.join(['harness', 'status', str(summary.folder)])}")
+        lines.append(f"Details: {shlex.join(['harness', 'status', str(summary.folder)])}")
     return [*lines, *rest]

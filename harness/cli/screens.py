@@ -1,4 +1,4 @@
-"""What `harness status` and `harness plan` print."""
+"""Screens of `harness status` and `harness plan`."""
 
 from __future__ import annotations
 
@@ -21,52 +21,54 @@ _SHOWN = {"training.learning_rate", "training.lr_scheduler_type", "training.num_
 _NAMES = {"adapter.peft_type", "freeze.layers"}
 
 
-def show_status(console: Console, one: StudyStatus) -> None:
+def show_status(console: Console, status: StudyStatus) -> None:
     """Print how far a study is."""
-    table = Table(title=Text(one.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    a_trial = "a trial, or its share of a pack" if any(arm.in_packs for arm in one.arms) else "a trial"
-    # Hardly ever there, so no column of its own unless it is.
-    unreadable = ["unreadable"] if any(arm.statuses.get("unreadable") for arm in one.arms) else []
+    table = Table(title=Text(status.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    share = ", or its share of a pack" if any(arm.in_packs for arm in status.arms) else ""
+    # Rare, so it gets a column only where it occurs.
+    unreadable = ["unreadable"] if any(arm.statuses.get("unreadable") for arm in status.arms) else []
     statuses = ["finished", "diverged", "failed", "interrupted", *unreadable, "missing"]
-    for column in ("arm", *statuses[:-1], "to run", a_trial):
+    for column in ("arm", *statuses[:-1], "to run", f"time per trial{share}"):
         table.add_column(column, justify="left" if column == "arm" else "right")
-    for arm in one.arms:
-        counts = [str(arm.statuses.get(status, 0)) for status in statuses]
+    for arm in status.arms:
+        counts = [str(arm.statuses.get(ending, 0)) for ending in statuses]
         seconds = duration(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
         table.add_row(Text(arm.arm), *counts, seconds)
     console.print(table)
-    for trouble in one.troubles:
+    for trouble in status.troubles:
         console.print(Text(f"  {trouble}"))
-    if one.to_run:
-        measured = one.seconds_left == one.seconds_left
-        left = f"about {duration(one.seconds_left)} left" if measured else "time not known before the first trial"
-        console.print(Text(f"{one.to_run} to run, {left}"))
+    if status.to_run:
+        measured = status.seconds_left == status.seconds_left
+        left = f"about {duration(status.seconds_left)} left" if measured else "time not known before the first trial"
+        console.print(Text(f"{status.to_run} to run, {left}"))
         arms_by_seeds: dict[tuple[int, ...], list[str]] = {}
-        for arm in one.arms:
+        for arm in status.arms:
             if arm.seeds_to_run:
                 arms_by_seeds.setdefault(arm.seeds_to_run, []).append(arm.arm)
         for seeds, arms in arms_by_seeds.items():
             console.print(Text(f"  {seeds_in_words(seeds)}: {', '.join(arms)}"))
     else:
         console.print(Text("nothing to run"))
-    if one.holder is not None:
-        console.print(Text(_holder(one.holder)))
-    if one.others:
-        belong = "belongs" if one.others == 1 else "belong"
-        others = f"{counted(one.others, 'other trial')} in the folder {belong} to earlier settings of the study"
-        console.print(Text(f"{others}; kept, not read"))
+    if status.holder is not None:
+        console.print(Text(_holder(status.holder)))
+    if status.others:
+        belong = "belongs" if status.others == 1 else "belong"
+        others = f"{counted(status.others, 'other trial')} in the folder {belong} to earlier settings of the study"
+        console.print(Text(f"{others}; they are kept but not used"))
     console.print()
 
 
-def _holder(one: Holder) -> str:
+def _holder(holder: Holder) -> str:
     """Return who runs the study and what it does, or how the last run ended, in words."""
-    doing = f": {one.doing}" if one.doing else ""
-    if one.alive:
-        ends = f"; {one.signal} came, and it ends as soon as nothing is lost" if one.signal else ""
-        return f"run by {one.process}{doing} (at {one.seen}){ends}"
-    if one.signal and one.ended:
-        return f"the last run was stopped by {one.signal} at {one.ended}{doing}"
-    return f"{one.process} is gone without a word, last seen at {one.seen}{doing}; nothing that was recorded is lost"
+    doing = f": {holder.doing}" if holder.doing else ""
+    if holder.alive:
+        ends = f"; it received {holder.signal} and stops as soon as nothing is lost" if holder.signal else ""
+        return f"run by {holder.process}{doing} (at {holder.seen}){ends}"
+    if holder.signal and holder.ended:
+        return f"the last run was stopped by {holder.signal} at {holder.ended}{doing}"
+    return (
+        f"{holder.process} ended without notice, last seen at {holder.seen}{doing}; nothing that was recorded is lost"
+    )
 
 
 def _differences(arms: Iterable[Arm]) -> list[list[str]]:
@@ -109,7 +111,7 @@ def show_plan(
     floors: Mapping[str, float],
     ahead: StudyStatus,
 ) -> None:
-    """Print what a study would be."""
+    """Print what a study would train."""
     table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("arm")
     for column in ("parameters", "trainable", "share"):
@@ -130,19 +132,19 @@ def show_plan(
         console.print(Text(f"parameters not counted: {reason}"))
     for remark in remarks:
         console.print(Text(remark))
-    cells = len(study.arms) * len(study.seeds)
+    trials = len(study.arms) * len(study.seeds)
     searched = sum(arm.search.trials for arm in study.arms.values() if arm.search)
-    more = f", after {counted(searched, 'trial')} to search for settings" if searched else ""
-    done = f"; {cells - ahead.to_run} of them have run" if ahead.to_run < cells else ""
+    more = f", after trying {counted(searched, 'candidate')}" if searched else ""
+    done = f"; {trials - ahead.to_run} of them have run" if ahead.to_run < trials else ""
     shape = f"{counted(len(study.arms), 'arm')} x {counted(len(study.seeds), 'seed')}"
-    console.print(Text(f"{counted(cells, 'cell')}: {shape}{more}{done}"))
+    console.print(Text(f"{counted(trials, 'trial')}: {shape}{more}{done}"))
     if not ahead.to_run:
-        console.print(Text("time: every cell has run"))
+        console.print(Text("time: every trial has run"))
     elif ahead.seconds_left != ahead.seconds_left:
-        console.print(Text("time: known once a trial is measured; harness run says it before it starts"))
+        console.print(Text("time: not known before a trial is measured; harness run estimates it before it starts"))
     else:
         left = f"about {duration(ahead.seconds_left)} for the {ahead.to_run} to run"
-        console.print(Text(f"time: {left}, trained as those measured were"))
+        console.print(Text(f"time: {left}, if they train like those measured"))
     least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
     tests = f"a test over {counted(len(study.seeds), 'seed')}"
     console.print(Text(f"smallest p that {tests} can give: {least}; the primary test has no floor"))

@@ -1,4 +1,4 @@
-"""What several commands take and do."""
+"""Shared parts of the commands: options, loading a study, finding results, JSON output."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ StudyFile = Annotated[
     Path,
     typer.Argument(
         metavar="STUDY",
-        help="The study file, or embedded/quickstart for the study that comes with the harness. Paths in a file are "
-        "relative to the working folder, or to the folder of the file.",
+        help="The study file, or embedded/quickstart, the study that comes with the harness. A relative data.path or "
+        "model in a file is looked up from the working folder, then from the folder of the file.",
     ),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="KEY=VALUE",
-        help="Dotted overrides: seeds=5 training.learning_rate=1e-4",
+        help="Settings that replace those of the file, such as: seeds=5 training.learning_rate=1e-4",
         show_default=False,
     ),
 ]
-Root = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder that holds one folder a study.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Root = Annotated[
+    Path, typer.Option("--results", metavar="DIR", help="The folder of all results, with one folder per study.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 
 SCHEMA = 1
 """The version of what commands print as JSON."""
@@ -89,19 +91,19 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
         if find(folder) == [folder]:
             return [folder]
         command = shlex.join(["harness", "run", str(asked), *results_option(results)])
-        # Without its manifest a study is not known, and its trials are not lost.
-        lost = f"{folder} holds trials and no study.json; to write it anew" if (folder / "trials").is_dir() else ""
+        # Without its manifest a study is not known, but its trials are not lost.
+        lost = f"{folder} holds trials but no study.json; to write it again" if (folder / "trials").is_dir() else ""
         raise ResultsError(f"{lost or f'{asked} has not run yet'}: {command}")
     folder = asked or results
     if not folder.exists():
-        there = [*find(folder.parent), *folder.parent.glob("*.yaml"), *folder.parent.glob("*.yml"), *find(results)]
-        by_name = {path.name: path for path in there}
+        candidates = [*find(folder.parent), *folder.parent.glob("*.yaml"), *folder.parent.glob("*.yml"), *find(results)]
+        by_name = {path.name: path for path in candidates}
         near = get_close_matches(folder.name, by_name, n=1)
         raise ResultsError(f"{folder} does not exist; {f'did you mean {by_name[near[0]]}?' if near else _FIRST}")
-    found = find(folder)
-    if not found:
+    folders = find(folder)
+    if not folders:
         raise ResultsError(f"{folder} holds no results; {_FIRST}")
-    return found
+    return folders
 
 
 def results_option(results: Path) -> list[str]:
@@ -141,9 +143,9 @@ def print_json(command: str, studies: Sequence[Any], *, errors: Sequence[str] = 
     ascii_only = not sys.stdout.encoding.lower().startswith("utf")
     text = json.dumps(content, indent=1, ensure_ascii=ascii_only, allow_nan=False)
     # JSON leaves some control characters as they are; a program reads either.
-    sys.stdout.write(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    sys.stdout.write(CONTROLS.sub(lambda control: f"\\u{ord(control[0]):04x}", text) + "\n")
 
 
 def complain(message: str) -> None:
-    """Tell something on the error output."""
+    """Write a message to standard error."""
     sys.stderr.write(f"{printable(message)}\n")

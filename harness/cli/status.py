@@ -1,4 +1,4 @@
-"""`harness status`."""
+"""`harness status`: how far studies are."""
 
 from __future__ import annotations
 
@@ -13,37 +13,42 @@ from harness.cli.shared import AsJson, Root, complain, console_for, print_json, 
 def status(
     study: Annotated[
         Path | None,
-        typer.Argument(metavar="[STUDY]", help="A study file or its results; default every study."),
+        typer.Argument(metavar="[STUDY]", help="A study file or a folder of results; default: every study."),
     ] = None,
     results: Root = Path("results"),
     as_json: AsJson = False,
 ) -> None:
     """Show how far a study is.
 
-    Cells done, failed and to run, and the time that is left. Exits with 0, and with 2 when a study cannot be read.
+    Example: harness status
+
+    Counts the trials of each arm by how they ended, says which are still to run and about how long that takes, gives
+    the reason of each trial that did not finish, and names the process that runs the study now.
+
+    Exit codes: 0 done; 2 a study cannot be read.
     """
     from harness.errors import ResultsError
     from harness.runs.overview import status as read_status
 
     folders = results_of(study, results)
-    found, refused = [], []
+    statuses, errors = [], []
     for path in folders:
         try:
-            found.append(read_status(path))
+            statuses.append(read_status(path))
         except ResultsError as error:
             # One study among many does not hide the others.
             if len(folders) == 1:
                 raise
-            refused.append(f"{path.name}: {error}")
+            errors.append(f"{path.name}: {error}")
     if as_json:
-        print_json("status", [one.to_json() for one in found], errors=refused)
+        print_json("status", [study_status.to_json() for study_status in statuses], errors=errors)
     else:
         from harness.cli.screens import show_status
 
         console = console_for()
-        for one in found:
-            show_status(console, one)
-    for said in refused:
-        complain(f"error: {said}")
-    if refused:
+        for study_status in statuses:
+            show_status(console, study_status)
+    for message in errors:
+        complain(f"error: {message}")
+    if errors:
         raise typer.Exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 import harness
+from analysis.study.power import StatedFigures
 
 Written = Callable[..., Path]
 
@@ -250,7 +252,7 @@ def test_results_that_are_not_there_are_refused(
     (folder / "study.json").unlink()
     (folder / "trials").mkdir(exist_ok=True)
     told = command(name, study, "--results", folder.parent)
-    assert_refused(told, f"{folder} holds trials and no study.json; to write it anew: harness run {study} --results ")
+    assert_refused(told, f"{folder} holds trials but no study.json; to write it again: harness run {study} --results ")
 
 
 @pytest.mark.parametrize(
@@ -264,14 +266,32 @@ def test_a_wrong_command_line_exits_with_2(command: Callable[..., Any], argument
     assert "Traceback" not in err
 
 
-def test_help_exits_with_0(command: Callable[..., Any]) -> None:
+COMMANDS = ("plan", "run", "status", "analyze", "audit")
+
+
+def test_help_names_every_command(command: Callable[..., Any]) -> None:
     code, out, _ = command("--help")
     assert code == 0
-    assert all(name in out for name in ("run", "analyze", "plan", "status"))
+    assert all(f"\n  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_teaches_by_an_example_and_the_exit_codes(command: Callable[..., Any], name: str) -> None:
+    code, out, _ = command(name, "--help")
+    assert code == 0
+    assert f"\n  Example: harness {name}" in out
+    assert "\n  Exit codes: 0 " in out
+
+
+def test_the_help_of_a_plan_names_the_figures_that_it_assumes(command: Callable[..., Any]) -> None:
+    words = " ".join(command("plan", "--help")[1].split())
+    for option, figure in dataclasses.asdict(StatedFigures()).items():
+        section = words.rpartition(f"--{option.replace('_', '-')} SHARE")[2].partition(" --")[0]
+        assert f"default {figure:g}" in section
 
 
 def test_markup_in_a_name_is_shown_as_it_is(command: Callable[..., Any], written: Written) -> None:
-    # Trap 20: rich would eat [v], and raise on [/red].
+    # As markup, rich would eat [v], and raise on [/red].
     path = written(("  full: {}", "  'full[v][/red]': {}"), ("baseline: full", "baseline: 'full[v][/red]'"))
     code, out, _ = command("plan", path)
     assert code == 0

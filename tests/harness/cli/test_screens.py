@@ -62,8 +62,8 @@ def test_a_plan_shows_what_the_arms_differ_in(arms: Mapping[str, Any], settings:
 
 
 def test_one_is_singular() -> None:
-    assert "1 cell: 1 arm x 1 seed" in shown({"a": {}})
+    assert "1 trial: 1 arm x 1 seed" in shown({"a": {}})
     search = {"trials": 1, "space": {"training.learning_rate": {"low": 1e-5, "high": 1e-3}}}
     lines = shown({"a": {"search": search}})
     assert lines[2].endswith(f"{COMMON}, tuned")
-    assert "1 cell: 1 arm x 1 seed, after 1 trial to search for settings" in lines
+    assert "1 trial: 1 arm x 1 seed, after trying 1 candidate" in lines

@@ -133,7 +133,7 @@ with locked(Path({str(tmp_path)!r})) as hold:
     assert found is not None
     assert not found.alive
     words = shown(StudyStatus(name="s", arms=(), troubles=(), seconds_left=0.0, others=0, holder=found))
-    assert f"process {process.pid} on {platform.node()} since {found.since} is gone without a word" in words
+    assert f"process {process.pid} on {platform.node()} since {found.since} ended without notice" in words
     assert "full, seed 3: epoch 2 of 3, step 4 of 9" in words
 
 

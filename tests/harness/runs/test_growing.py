@@ -79,21 +79,21 @@ def test_a_run_says_what_differs_and_every_command_that_it_prints_can_be_pasted(
     given = ("seeds=1", 'question=it\'s, "so"')
     code, out, _ = command("run", tiny_file, *given, "--arms", "full", "--results", "my results")
     assert code == 0
-    assert "last run otherwise" not in out
+    assert "changed since the last run" not in out
     lines = out.splitlines()
-    whole = next(line for line in lines if "2 cells of other arms have yet to run: " in line).partition("run: ")[2]
+    whole = next(line for line in lines if "2 trials of other arms still to run: " in line).partition("run: ")[2]
     assert shlex.split(whole)[:2] == ["harness", "run"]
     code, out, _ = command(*shlex.split(whole)[1:])
     assert code == 0
-    assert "last run otherwise" not in out
+    assert "changed since the last run" not in out
     assert "3 cells (3 arms x 1 seed): 1 done, 2 to run" in out
-    assert out.splitlines()[-1] == "Now: harness analyze 'my results/tiny'"
+    assert out.splitlines()[-1] == "Next: harness analyze 'my results/tiny'"
     assert manifest(Path("my results/tiny"))["overrides"] == list(given)
 
     # The command without what grew the study: nothing runs, and the one before is named.
     code, out, _ = command("run", tiny_file, "--results", "my results", "seeds=[5]", "--arms", "lora-r2")
-    assert "my results/tiny was last run otherwise:" in out
-    assert "  seed 0 then, seed 5 now; trials of seed 0 are kept and not read" in out
+    assert "changed since the last run in my results/tiny:" in out
+    assert "  seed 0 before, seed 5 now; trials of seed 0 are kept but not used" in out
     before = next(line for line in out.splitlines() if line.startswith("the last run was: ")).partition(": ")[2]
     assert shlex.split(before) == shlex.split(whole)
 
@@ -142,17 +142,17 @@ BEFORE = {
         ({"question": "?", "new_key_of_a_later_version": 1}, []),
         (
             {"model": "b", "analysis": {"margin": 0.02}},
-            ["model: a then, b now", "analysis.margin: 0.01 then, 0.02 now"],
+            ["model: a before, b now", "analysis.margin: 0.01 before, 0.02 now"],
         ),
-        ({"seeds": [0, 1]}, ["seeds 0-3 then, seeds 0, 1 now; trials of seeds 2, 3 are kept and not read"]),
+        ({"seeds": [0, 1]}, ["seeds 0-3 before, seeds 0, 1 now; trials of seeds 2, 3 are kept but not used"]),
         (
             {"arms": {**BEFORE["arms"], "lora-r2": {"training": {"num_train_epochs": 2}, "adapter": {"r": 2}}}},  # type: ignore[dict-item]
             [
-                "training.num_train_epochs: 4 then, 2 now (lora-r2)",
-                "factors: {'adapter.r': 2} then, none now (lora-r2)",
+                "training.num_train_epochs: 4 before, 2 now (lora-r2)",
+                "factors: {'adapter.r': 2} before, none now (lora-r2)",
             ],
         ),
-        ({"arms": {"full": BEFORE["arms"]["full"]}}, ["arm lora-r2: taken away; its trials are kept and not read"]),  # type: ignore[index]
+        ({"arms": {"full": BEFORE["arms"]["full"]}}, ["arm lora-r2: removed; its trials are kept but not used"]),  # type: ignore[index]
     ],
 )
 def test_differences_in_words(changes: dict[str, Any], lines: Sequence[str]) -> None:
@@ -180,8 +180,8 @@ def test_a_plan_speaks_of_the_study_that_is_asked_about(command: Command, tiny_f
     # What ran before the study shrank is known by its key.
     command("run", tiny_file, "seeds=1")
     assert planned()["to_run"] == 0
-    assert "time: every cell has run" in command("plan", tiny_file)[1]
-    assert "15 cells: 3 arms x 5 seeds; 6 of them have run" in command("plan", tiny_file, "seeds=5")[1]
+    assert "time: every trial has run" in command("plan", tiny_file)[1]
+    assert "15 trials: 3 arms x 5 seeds; 6 of them have run" in command("plan", tiny_file, "seeds=5")[1]
 
 
 def test_what_has_run_is_known_whatever_the_study_was_last(command: Command, tiny_file: Path) -> None:
@@ -197,7 +197,7 @@ def test_what_has_run_is_known_whatever_the_study_was_last(command: Command, tin
     # The arm left, and comes back.
     assert foreseen("seeds=1") == (0, 0, 0)
     out = command("run", tiny_file, "seeds=2", "--dry-run")[1]
-    assert "  arm lora-r2: comes back; its trials are there" in out.splitlines()
+    assert "  arm lora-r2: back again; its trials are still here" in out.splitlines()
     assert "not measured" not in out
     # The same name with settings of which nothing has run is new.
     out = command("run", tiny_file, "arms.lora={adapter: {peft_type: LORA, r: 1}}", "--dry-run")[1]
@@ -241,7 +241,7 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(command: Comman
         ("lora-r4", {"missing": 2}),
     ]
     out = command("run", tiny_file, "--dry-run")[1]
-    assert "last run otherwise" in out
+    assert "changed since the last run" in out
     assert "\n  seed 1: full\n  seeds 0, 1: lora-r2, lora-r4\n" in out
     assert command("run", tiny_file, "--dry-run", "arms.lora.adapter.target_modules=[x]")[0] == 2
 
@@ -294,7 +294,7 @@ def test_a_run_that_was_stopped_prints_the_command_that_goes_on(
     assert code == 1
     assert out.splitlines()[-2:] == [
         "stopped by SIGINT: 1 finished, 5 missing",
-        f"To go on: harness run {tiny_file} 'seeds=[3, 4]' --storage 'sqlite:///my runs.db'",
+        f"To continue: harness run {tiny_file} 'seeds=[3, 4]' --storage 'sqlite:///my runs.db'",
     ]
 
 
