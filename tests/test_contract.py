@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,9 @@ pytest.importorskip("torch")
 import analysis
 from analysis import tables
 from analysis.errors import RecordError
+from analysis.records.manifest import Manifest
+from analysis.records.schema import schema
+from analysis.records.trial_record import TrialRecord
 from harness import run_study
 from harness.study.study import Study
 
@@ -61,6 +65,42 @@ def test_what_harness_wrote_analysis_reads(written: Path) -> None:
     assert chosen.holdout == report.arms[1].mean
     assert len(report.comparisons) == 2
     assert len(report.claims) == 1
+
+
+def undescribed(content: Any, schema: Mapping[str, Any], definitions: Mapping[str, Any], path: str = "") -> list[str]:
+    """The keys of a file that its JSON schema does not name."""
+    schema = next((s for s in schema.get("anyOf", ()) if s.get("type") != "null"), schema)
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    if isinstance(content, list):
+        return [k for item in content for k in undescribed(item, schema.get("items", {}), definitions, path)]
+    if not isinstance(content, dict) or not ({"properties", "additionalProperties"} & set(schema)):
+        return []
+    names, rest = schema.get("properties"), schema.get("additionalProperties")
+    unknown = [f"{path}{key}" for key in content if names is not None and key not in names]
+    inner = {
+        key: names.get(key, {}) if names is not None else rest if isinstance(rest, dict) else {} for key in content
+    }
+    return unknown + [k for key in content for k in undescribed(content[key], inner[key], definitions, f"{path}{key}.")]
+
+
+def test_the_models_describe_every_key_that_is_written(written: Path) -> None:
+    definitions = json.loads(schema())["$defs"]
+    for model, files in ((Manifest, [written / "study.json"]), (TrialRecord, sorted(written.rglob("record.json")))):
+        assert files
+        for path in files:
+            content = json.loads(path.read_text())
+            assert undescribed(content, definitions[model.__name__], definitions) == []
+            stored = model.model_validate_json(path.read_bytes())
+            assert stored.to_json() == content
+            assert set(model.model_fields) - stored.model_fields_set <= {"tuning"}
+
+
+def test_a_key_that_no_model_knows_is_noticed() -> None:
+    definitions = json.loads(schema())["$defs"]
+    content = {"key": "k", "device": {"type": "cpu", "clock": 1}, "epochs": [{"epoch": 1, "score": 1}], "mood": ""}
+    unknown = undescribed(content, definitions["TrialRecord"], definitions)
+    assert sorted(unknown) == ["device.clock", "epochs.score", "mood"]
 
 
 def test_the_sizes_of_packs_are_those_of_the_records(written: Path) -> None:

@@ -12,7 +12,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from analysis.errors import FormatError, RecordError
-from analysis.records.format import FORMAT, Cell, Looks, Manifest, Record, Stored, TakenLook
+from analysis.records.format import FORMAT, Stored
+from analysis.records.manifest import Looks, Manifest, TakenLook, TrialEntry
+from analysis.records.trial_record import TrialRecord
 
 # A message that lists more than this is not read.
 _PROBLEMS_AT_MOST = 20
@@ -46,29 +48,29 @@ def _read_json(path: Path, model: type[_Model]) -> _Model:
     try:
         written = _Formatted.model_validate_json(content).format
     except ValidationError as error:
-        raise RecordError(f"{path} cannot be read: {'; '.join(_faults(error))}") from None
+        raise RecordError(f"{path} cannot be read: {'; '.join(faults_in(error))}") from None
     if written != FORMAT:
         advice = "update ablation-harness" if written > FORMAT else "read it with the version that wrote it"
         raise FormatError(f"{path} has format {written}; this version reads format {FORMAT}: {advice}")
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        raise _unusable(path, list(_faults(error))) from None
+        raise _unusable(path, list(faults_in(error))) from None
 
 
-def _faults(error: ValidationError) -> Iterator[str]:
+def faults_in(error: ValidationError) -> Iterator[str]:
     """Say each fault with its place, what is allowed and what was received."""
     for fault in error.errors(include_url=False):
         where = ".".join(str(part) for part in fault["loc"])
         expected = _EXPECTED.get(fault["type"])
         if fault["type"] == "missing":
-            said = "it is missing"
+            message = "it is missing"
         elif fault["type"] == "json_invalid":
-            said = fault["msg"]
+            message = fault["msg"]
         else:
-            said = f"expected {expected}" if expected else fault["msg"][:1].lower() + fault["msg"][1:]
-            said += f", got {_received(fault['input'])}"
-        yield f"{where}: {said}" if where else said
+            wanted = f"expected {expected}" if expected else fault["msg"][:1].lower() + fault["msg"][1:]
+            message = f"{wanted}, got {_received(fault['input'])}"
+        yield f"{where}: {message}" if where else message
 
 
 def _received(value: object) -> str:
@@ -128,7 +130,7 @@ def _advising(path: Path, then: str) -> Iterator[None]:
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:
     places: set[tuple[str, int]] = set()
-    keys: dict[str, Cell] = {}
+    keys: dict[str, TrialEntry] = {}
     for cell in manifest.cells:
         if cell.arm not in manifest.arms:
             yield f"a cell names the arm {cell.arm!r}, which it does not define"
@@ -162,7 +164,7 @@ def read_looks(folder: Path) -> tuple[TakenLook, ...]:
         return _read_json(path, Looks).looks
 
 
-def read_record(folder: Path, cell: Cell) -> Record:
+def read_record(folder: Path, cell: TrialEntry) -> TrialRecord:
     """Read the record of one trial.
 
     Parameters
@@ -180,7 +182,7 @@ def read_record(folder: Path, cell: Cell) -> Record:
         If its format is not the one that this version reads.
     """
     path = folder / "record.json"
-    record = _read_json(path, Record)
+    record = _read_json(path, TrialRecord)
     if (record.key, record.seed) != (cell.key, cell.seed):
         raise RecordError(
             f"{path} belongs to key {_shortened(record.key)}, seed {record.seed}, "
@@ -195,7 +197,7 @@ def read_record(folder: Path, cell: Cell) -> Record:
     return record
 
 
-def read_candidate(folder: Path, *, search: str, number: int) -> Record:
+def read_candidate(folder: Path, *, search: str, number: int) -> TrialRecord:
     """Read the record of a tuning trial.
 
     Parameters
@@ -213,7 +215,7 @@ def read_candidate(folder: Path, *, search: str, number: int) -> Record:
         If its format is not the one that this version reads.
     """
     path = folder / "record.json"
-    record = _read_json(path, Record)
+    record = _read_json(path, TrialRecord)
     if record.tuning is None or (record.tuning.search, record.tuning.number) != (search, number):
         raise RecordError(f"{path} is no record of candidate {number} of the search {search}")
     return record

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.errors import AlignmentError
-from analysis.records.format import Manifest
 from analysis.records.json_files import read_looks, read_manifest
+from analysis.records.manifest import Manifest
 from analysis.records.outcomes import Outcomes, Trial
 from analysis.records.predictions import Predictions, read_clusters
 from analysis.records.stored_trials import StoredTrial, count_others, mismatch, read_trials

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from analysis.methods.clusters import cluster_scores
 from analysis.metrics.influence import metric_scores
 from analysis.metrics.scores import predicted_classes
-from analysis.records.format import EpochSelection, Manifest, Record, TakenLook
+from analysis.records.manifest import EpochSelection, Manifest, TakenLook
+from analysis.records.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     # Reading what is stored takes pyarrow, which figures alone need not wait for.
@@ -50,7 +51,7 @@ class Trial:
     seed: int
     status: Status
     message: str = ""
-    record: Record | None = None
+    record: TrialRecord | None = None
     epochs: tuple[int, ...] = ()
     probabilities: NDArray[np.float32] | None = None
 

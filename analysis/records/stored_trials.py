@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 
 from analysis.errors import FormatError, RecordError
-from analysis.records.format import Cell, Record
 from analysis.records.json_files import read_record
+from analysis.records.manifest import TrialEntry
 from analysis.records.predictions import Predictions, read_predictions
+from analysis.records.trial_record import TrialRecord
 
 Status = Literal["finished", "diverged", "failed", "interrupted", "unreadable", "not run"]
 
@@ -41,14 +42,14 @@ class StoredTrial:
         What a finished trial's model said.
     """
 
-    cell: Cell
+    cell: TrialEntry
     status: Status
     message: str = ""
-    record: Record | None = None
+    record: TrialRecord | None = None
     predictions: Predictions | None = None
 
 
-def read_trial(folder: Path, cell: Cell, *, n_classes: int) -> StoredTrial:
+def read_trial(folder: Path, cell: TrialEntry, *, n_classes: int) -> StoredTrial:
     """Read one trial and check that its record and its predictions can be used.
 
     Parameters
@@ -85,7 +86,7 @@ def read_trial(folder: Path, cell: Cell, *, n_classes: int) -> StoredTrial:
 
 
 def read_trials(
-    folder: Path, cells: Iterable[Cell], *, n_classes: int, examples: Predictions | None = None
+    folder: Path, cells: Iterable[TrialEntry], *, n_classes: int, examples: Predictions | None = None
 ) -> tuple[StoredTrial, ...]:
     """Read the trials of a study; one with other examples or labels than it should have is unreadable.
 
@@ -173,7 +174,7 @@ def count_others(folder: Path, keys: Collection[str]) -> int:
     return sum(path.parent.name not in keys for path in (folder / "trials").glob("*/record.json"))
 
 
-def _require_epochs(place: Path, record: Record, stored: Predictions) -> None:
+def _require_epochs(place: Path, record: TrialRecord, stored: Predictions) -> None:
     recorded = tuple(entry.epoch for entry in record.epochs)
     if recorded != stored.epochs or record.selected_epoch not in recorded:
         raise RecordError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.records.format import Record
+from analysis.records.trial_record import TrialRecord
 from analysis.words import counted
 
 _UNKNOWN = "not recorded"
@@ -45,7 +45,7 @@ def count_values(name: str, values: Sequence[str]) -> ConditionCounts:
     return ConditionCounts(name=name, values=tuple(by_count))
 
 
-def conditions(records: Sequence[Record]) -> dict[str, list[str]]:
+def conditions(records: Sequence[TrialRecord]) -> dict[str, list[str]]:
     """Return each condition that a record names, with its value in each of the records.
 
     Parameters
@@ -73,7 +73,7 @@ def conditions(records: Sequence[Record]) -> dict[str, list[str]]:
     return values
 
 
-def mixed(records: Sequence[Record]) -> str:
+def mixed(records: Sequence[TrialRecord]) -> str:
     """Name the conditions that differ between trials: ``threads 1 (4 trials) and 2 (2 trials)``; empty where none.
 
     Parameters
@@ -85,7 +85,7 @@ def mixed(records: Sequence[Record]) -> str:
     return "; ".join(f"{one.name} {' and '.join(one.counts)}" for one in counts if one.mixed)
 
 
-def unlike(treatment: Sequence[Record], baseline: Sequence[Record]) -> str:
+def unlike(treatment: Sequence[TrialRecord], baseline: Sequence[TrialRecord]) -> str:
     """Say how paired trials differ apart from their arm: ``threads (1 against 2, in 3 of 6 pairs)``; else nothing.
 
     The engine is left out: every engine gives the same training, and a table of times compares them.
@@ -106,13 +106,13 @@ def unlike(treatment: Sequence[Record], baseline: Sequence[Record]) -> str:
     return "; ".join(parts)
 
 
-def _device(record: Record) -> str:
+def _device(record: TrialRecord) -> str:
     device = record.device
     parts = (device.type, device.name, device.precision) if device else (_UNKNOWN,)
     return ", ".join(part for part in parts if part)
 
 
-def _threads(record: Record) -> str:
+def _threads(record: TrialRecord) -> str:
     threads = record.device.threads if record.device else None
     return _UNKNOWN if threads is None else str(threads)
 

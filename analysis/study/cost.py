@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from analysis.records.format import Record
 from analysis.records.outcomes import Outcomes, Trial
+from analysis.records.trial_record import TrialRecord
 from analysis.study.conditions import mixed
 from analysis.words import in_packs
 
@@ -143,7 +143,7 @@ def arm_cost(arm: str, trials: Sequence[Trial]) -> ArmCost:
     )
 
 
-def _times(records: Sequence[Record]) -> tuple[list[float], list[float]]:
+def _times(records: Sequence[TrialRecord]) -> tuple[list[float], list[float]]:
     seconds = [record.seconds for record in records if record.seconds is not None]
     evaluation = [entry.evaluation for entry in seconds if entry.evaluation is not None]
     return [entry.training for entry in seconds], evaluation

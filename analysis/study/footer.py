@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.records.format import Record
 from analysis.records.outcomes import Outcomes, Trial, named_trials
+from analysis.records.trial_record import TrialRecord
 from analysis.study.caveat import Caveat
 from analysis.study.comparison_tests import lost_trials
 from analysis.study.conditions import ConditionCounts, conditions, count_values
@@ -92,7 +92,7 @@ def _diverged(outcomes: Outcomes, seeds: Sequence[int]) -> tuple[tuple[str, int,
     return tuple(arms)
 
 
-def _origins(records: Sequence[Record]) -> tuple[ConditionCounts, ...]:
+def _origins(records: Sequence[TrialRecord]) -> tuple[ConditionCounts, ...]:
     origins = []
     for name, values in (conditions(records) if records else {}).items():
         origins.append(count_values(name, values))
@@ -102,7 +102,7 @@ def _origins(records: Sequence[Record]) -> tuple[ConditionCounts, ...]:
     return tuple(origins)
 
 
-def _code(record: Record) -> str:
+def _code(record: TrialRecord) -> str:
     commit = record.provenance.commit
     tree = " with uncommitted changes" if record.provenance.dirty else ""
     return f"commit {commit[:12]}{tree}" if commit else "outside a checkout"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
-from analysis.records.format import Manifest
+from analysis.records.manifest import Manifest
 from analysis.records.outcomes import Outcomes
 from analysis.study.caveat import Caveat
 from analysis.study.plan import AnalysisPlan

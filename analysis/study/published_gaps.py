@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.records.format import Manifest
+from analysis.records.manifest import Manifest
 from analysis.study.claims_block import Claim
 from analysis.study.comparisons import ComparisonResult
 

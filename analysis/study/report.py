@@ -12,8 +12,8 @@ import numpy as np
 from analysis.jsonable import jsonable
 from analysis.metrics.consistency import Churn, Consistency, churn, consistency
 from analysis.metrics.scores import METRICS
-from analysis.records.format import TakenLook
 from analysis.records.loading import load
+from analysis.records.manifest import TakenLook
 from analysis.records.outcomes import Outcomes
 from analysis.study.best import BestArms, best_arms
 from analysis.study.claims_block import parse_claims

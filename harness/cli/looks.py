@@ -14,6 +14,7 @@ def note_look(folder: Path, report: StudyReport) -> str:
     """Add a look to `looks.json`, unless the same one is there; return why it could not be noted, or an empty text."""
     from analysis.records.format import FORMAT
     from analysis.records.json_files import read_looks
+    from analysis.records.manifest import Looks
     from harness import provenance
     from harness.atomic_file import atomic_write
 
@@ -23,10 +24,10 @@ def note_look(folder: Path, report: StudyReport) -> str:
     known = read_looks(folder)
     if any((set(one.seeds), one.plan) == (set(look.seeds), look.plan) for one in known):
         return ""
-    looks = [one.model_dump(mode="json") for one in (*known, look.model_copy(update={"at": provenance.now()}))]
+    looks = Looks(format=FORMAT, looks=(*known, look.model_copy(update={"at": provenance.now()})))
     try:
         with atomic_write(folder / "looks.json") as stream:
-            stream.write(f"{json.dumps({'format': FORMAT, 'looks': looks}, indent=1)}\n".encode())
+            stream.write(f"{json.dumps(looks.to_json(), indent=1)}\n".encode())
     except OSError as error:
         return error.strerror or str(error)
     return ""

@@ -128,7 +128,7 @@ def run(
 def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) -> StudyStatus:
     """Check everything as a run does, say what was read, and return what it would train."""
     from harness.records.manifest import read_in_words
-    from harness.records.record import Store
+    from harness.records.store import Store
     from harness.runs.overview import Inputs, foresee
     from harness.runs.runner import prepare
 
@@ -142,7 +142,7 @@ def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) ->
 def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:
     """Return the overrides of the study's last run."""
     from harness.errors import ResultsError
-    from harness.records.record import Store
+    from harness.records.store import Store
     from harness.study import document
 
     folder = results / str(document.read(study, overrides).data.get("name"))
@@ -165,7 +165,7 @@ def _last_of_each(overrides: Sequence[str]) -> list[str]:
 def _differences(study: Study, folder: Path, arms: Sequence[str] | None, where: Sequence[str]) -> list[str]:
     """Say what the results in the folder were last run with, where that differs."""
     from harness.cli.differences import differences
-    from harness.records.record import Store
+    from harness.records.store import Store
     from harness.runs.overview import foresee
 
     manifest = Store(folder).manifest()

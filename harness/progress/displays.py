@@ -15,7 +15,7 @@ from rich.text import Text
 from harness.engines.engine import Progress
 from harness.engines.result import TrialResult
 from harness.progress.tally import Tally, duration
-from harness.records.record import Record
+from harness.records.record import TrialRecord
 from harness.study.trials import Trial
 
 # Bars of running trials that are shown: more would push the arms off the screen.
@@ -36,7 +36,7 @@ class Display:
     def tuning(self, arm: str, done: int, total: int) -> None:
         """Tell how far the search of an arm is."""
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> None:
         """Tell what is done, what is to do, and the estimated seconds of one trial."""
 
     def step(self, progress: Progress) -> None:
@@ -72,7 +72,7 @@ class Lines(Display):
         self._tally.running.clear()
         self.say(f"search {arm}: {done} of {total} candidates")
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> None:
         """Print what is to do."""
         self.say(self._tally.open(trials, records, estimate))
 
@@ -133,7 +133,7 @@ class Terminal(Display):
             self._search = self._bars.add_task("", total=total, label="search", note="")
         self._bars.update(self._search, label=f"search {arm}", completed=done, total=total, note="candidates")
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> None:
         """Say what is to do, and show the bar of the study."""
         if self._search is not None:
             self._bars.remove_task(self._search)

@@ -12,7 +12,7 @@ from harness.engines.result import TrialResult
 from harness.progress.displays import Display
 from harness.progress.tally import Tally
 from harness.records.lock import Hold
-from harness.records.record import Record
+from harness.records.record import TrialRecord
 from harness.study.trials import Trial
 
 _SECONDS_BETWEEN_BEATS = 5.0
@@ -54,7 +54,7 @@ class Heartbeat(Display):
         self._search = f"search {arm}, {done} of {total} candidates: "
         self._beat()
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> None:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> None:
         """Hand on, and note what is to do."""
         with _unharmed():
             self._display.open(trials, records, estimate)

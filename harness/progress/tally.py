@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from harness.engines.engine import Progress
 from harness.engines.result import TrialResult
-from harness.records.record import Record
+from harness.records.record import TrialRecord
 from harness.study.trials import Trial
 
 # The share of a run's work after which its own pace is believed, whatever was estimated before.
@@ -66,7 +66,7 @@ class Tally:
         self._trained: dict[str, tuple[str, float]] = {}
         self._first: dict[str, tuple[float, int]] = {}
 
-    def open(self, trials: Sequence[Trial], records: Mapping[str, Record], estimate: float) -> str:
+    def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> str:
         """Take in what is done and what is to do; return it in words."""
         self.running.clear()
         self.total, self._estimate = len(trials), estimate

@@ -1,116 +1,167 @@
-"""The study's manifest: what study.json tells beside the records, and the histories of plan and seeds."""
+"""Manifest: what study.json says of a study beside its records, and the histories of its plan and seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from pydantic import ValidationError
+
+from analysis.records.format import FORMAT
+from analysis.records.json_files import faults_in
+from analysis.records.manifest import (
+    ArmEntry,
+    DataEntry,
+    EpochSelection,
+    Manifest,
+    ModelEntry,
+    PlanEntry,
+    SeedEntry,
+    TrialEntry,
+    Winner,
+)
 from harness import provenance
 from harness.data.tokenization import TokenizedDataset
+from harness.errors import ResultsError
 from harness.models.checkpoints import Checkpoint
-from harness.records.record import Manifest, digest
-from harness.study.settings import Arm, Best
+from harness.records.record import digest
+from harness.study.settings import Arm, Best, Selection
 from harness.study.study import Study
 from harness.study.trials import Trial
+
+__all__ = ["Manifest", "ModelEntry", "Winner", "manifest_of", "model_entry", "read_in_words", "trained_on"]
 
 
 def manifest_of(
     study: Study,
+    *,
     arms: Mapping[str, Arm],
-    winners: Mapping[str, Any],
+    winners: Mapping[str, Winner],
     checkpoint: Checkpoint,
     data: TokenizedDataset,
-    trials: tuple[Trial, ...],
+    trials: Sequence[Trial],
     before: Manifest | None,
     finished: int,
     asked: Sequence[str] | None,
-) -> dict[str, Any]:
-    """Return study.json; the history of plans grows where the plan or the arms changed.
+) -> Manifest:
+    """Return the manifest of a study; the history of plans grows where the plan or the arms changed.
 
     Parameters
     ----------
-    before
-        The manifest that is there.
-    finished
+    study : Study
+        The study.
+    arms : mapping of str to Arm
+        Its arms with the winners of their searches filled in.
+    winners : mapping of str to Winner
+        These winners.
+    checkpoint : Checkpoint
+        What its trials start from.
+    data : TokenizedDataset
+        What they are trained and scored on.
+    trials : sequence of Trial
+        All trials of the study.
+    before : Manifest or None
+        The manifest of the last run.
+    finished : int
         How many of the trials have finished.
-    asked
+    asked : sequence of str or None
         The arms that the command asked for; None where it named none.
+
+    Raises
+    ------
+    ResultsError
+        If the blocks of the study that the analysis checks are not what a manifest can hold.
     """
     resolved = study.model_dump(mode="json")
-    frozen = {"frozen": provenance.now(), "trials_finished": finished}
-    # Which sentences count as one is part of the plan: it moves every p-value.
-    plan = resolved["analysis"]
-    if study.data.cluster:
-        plan = {"analysis": plan, "cluster": study.data.cluster}
-    plans = [entry.model_dump(mode="json") for entry in before.plan_history] if before else []
-    if plans and before:
-        # Older versions noted no arms; those of the manifest are those of its last plan.
-        plans[-1]["arms"] = plans[-1]["arms"] or list(before.arms)
-    planned = {"digest": digest(plan), "arms": list(arms)}
-    if not plans or {key: plans[-1][key] for key in planned} != planned:
-        plans.append({**planned, "analysis": resolved["analysis"], **frozen})
-    seeds = [entry.model_dump(mode="json") for entry in before.seed_history] if before else []
-    seeds = seeds or [{"seeds": list(study.seeds), **frozen}]
-    return {
-        "name": study.name,
-        "question": study.question,
-        "study": resolved,
-        "study_file": study.file,
-        "overrides": list(study.overrides),
-        "asked_arms": None if asked is None else list(asked),
-        "analysis": resolved["analysis"],
-        "claims": resolved["claims"],
-        "plan_history": plans,
-        "seed_history": seeds,
-        "selection": _selection(study.selection),
-        "deviations": list(study.deviations),
-        "model": {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision},
-        "data": {
-            "path": study.data.path,
-            "name": study.data.name,
-            "fingerprint": data.fingerprint,
-            "text": list(study.data.text),
-            "label": study.data.label,
-            "cluster": study.data.cluster,
-            "classes": list(data.classes),
-            "n_train": len(data.train),
-            "n_test": len(data.test),
-            "origin": data.dataset.origin.to_dict(),
-            "remarks": list(data.dataset.remarks),
-        },
-        "arms": {
-            name: {
-                "training": arm.training.model_dump(mode="json"),
-                "adapter": arm.adapter.model_dump(mode="json") if arm.adapter else None,
-                "freeze": arm.freeze.model_dump(mode="json") if arm.freeze else None,
-                "selection": _selection(arm.selection),
-                "factors": dict(arm.factors),
-                "tuned": winners.get(name),
-            }
-            for name, arm in arms.items()
-        },
-        "cells": [{"arm": trial.arm, "seed": trial.seed, "key": trial.key} for trial in trials],
-    }
+    seeds = before.seed_history if before else ()
+    try:
+        return Manifest(
+            format=FORMAT,
+            name=study.name,
+            question=study.question,
+            study=resolved,
+            study_file=study.file,
+            overrides=study.overrides,
+            asked_arms=None if asked is None else tuple(asked),
+            analysis=resolved["analysis"],
+            claims=resolved["claims"],
+            plan_history=_plans(study, tuple(arms), before, finished),
+            seed_history=seeds or (_seeds(study.seeds, finished),),
+            selection=_rule(study.selection),
+            deviations=study.deviations,
+            model=model_entry(checkpoint),
+            data=DataEntry(
+                path=study.data.path,
+                name=study.data.name,
+                fingerprint=data.fingerprint,
+                text=study.data.text,
+                label=study.data.label,
+                cluster=study.data.cluster,
+                classes=data.classes,
+                n_train=len(data.train),
+                n_test=len(data.test),
+                origin=data.dataset.origin.to_dict(),
+                remarks=data.dataset.remarks,
+            ),
+            arms={
+                name: ArmEntry(
+                    training=arm.training.model_dump(mode="json"),
+                    adapter=arm.adapter.model_dump(mode="json") if arm.adapter else None,
+                    freeze=arm.freeze.model_dump(mode="json") if arm.freeze else None,
+                    selection=_rule(arm.selection),
+                    factors=dict(arm.factors),
+                    tuned=winners.get(name),
+                )
+                for name, arm in arms.items()
+            },
+            cells=tuple(TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials),
+        )
+    except ValidationError as error:
+        raise ResultsError(f"study.json cannot hold this study: {'; '.join(faults_in(error))}") from None
 
 
-def trained_on(manifest: Mapping[str, Any], seeds: Sequence[int], finished: int) -> dict[str, Any]:
+def model_entry(checkpoint: Checkpoint) -> ModelEntry:
+    """Return what a manifest and its records say of the model."""
+    return ModelEntry(name=checkpoint.name, identity=checkpoint.identity, revision=checkpoint.revision)
+
+
+def _plans(study: Study, arms: tuple[str, ...], before: Manifest | None, finished: int) -> tuple[PlanEntry, ...]:
+    analysis = study.model_dump(mode="json", include={"analysis"})["analysis"]
+    # Which examples count as one is part of the plan: it moves every p-value.
+    plan = {"analysis": analysis, "cluster": study.data.cluster} if study.data.cluster else analysis
+    now = PlanEntry(
+        digest=digest(plan), arms=arms, analysis=analysis, frozen=provenance.now(), trials_finished=finished
+    )
+    if before is None or not before.plan_history:
+        return (now,)
+    *earlier, last = before.plan_history
+    # Older versions noted no arms; those of the manifest are those of its last plan.
+    last = last.model_copy(update={"arms": last.arms or tuple(before.arms)})
+    same = (last.digest, last.arms) == (now.digest, now.arms)
+    return (*earlier, last) if same else (*earlier, last, now)
+
+
+def trained_on(manifest: Manifest, seeds: Sequence[int], finished: int) -> Manifest:
     """Return the manifest with its seeds in the history, now that a trial has been trained with them.
 
     Seeds that a command names and that nothing is trained with are not in it: nobody can have looked at them.
 
     Parameters
     ----------
-    manifest
+    manifest : Manifest
         As it is.
-    seeds
+    seeds : sequence of int
         The study's.
-    finished
+    finished : int
         How many of its trials had finished before.
     """
-    history = list(manifest["seed_history"])
-    if not history or history[-1]["seeds"] != list(seeds):
-        history.append({"seeds": list(seeds), "frozen": provenance.now(), "trials_finished": finished})
-    return {**manifest, "seed_history": history}
+    history = manifest.seed_history
+    if history and history[-1].seeds == tuple(seeds):
+        return manifest
+    return manifest.model_copy(update={"seed_history": (*history, _seeds(seeds, finished))})
+
+
+def _seeds(seeds: Sequence[int], finished: int) -> SeedEntry:
+    return SeedEntry(seeds=tuple(seeds), frozen=provenance.now(), trials_finished=finished)
 
 
 def read_in_words(study: Study, data: TokenizedDataset, before: Manifest | None) -> tuple[str, ...]:
@@ -135,13 +186,13 @@ def _replaced(study: Study, data: TokenizedDataset, before: Manifest | None) -> 
     )
 
 
-def _selection(selection: Any) -> dict[str, Any]:
+def _rule(selection: Selection) -> EpochSelection:
     if not isinstance(selection, Best):
-        return {"rule": "last"}
-    return {
-        "rule": "best",
-        "metric": selection.best,
-        "on": selection.on,
-        "fraction": selection.fraction,
-        "patience": selection.patience,
-    }
+        return EpochSelection(rule="last")
+    return EpochSelection(
+        rule="best",
+        metric=selection.best,
+        on=selection.on,
+        fraction=selection.fraction,
+        patience=selection.patience,
+    )

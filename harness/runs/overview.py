@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import ResultsError
 from harness.records.lock import Holder, holder
-from harness.records.record import FINAL, Cell, Manifest, Store, StoredTrial
+from harness.records.store import FINAL, Manifest, Store, StoredTrial, TrialEntry
 from harness.search.candidates import tuned_arm
 from harness.study.settings import Data
 from harness.study.study import Study
@@ -184,13 +184,13 @@ def foresee(
     store = Store(folder)
     chosen = list(study.arms if arms is None else arms)
     inputs = inputs or _last_inputs(study, store)
-    cells = {(arm, seed): Cell(arm=arm, seed=seed, key=_UNKNOWN) for arm in study.arms for seed in study.seeds}
+    cells = {(arm, seed): TrialEntry(arm=arm, seed=seed, key=_UNKNOWN) for arm in study.arms for seed in study.seeds}
     found: tuple[StoredTrial, ...] = ()
     if inputs is not None:
         source = {"model": inputs.model, "data": inputs.data}
         tuned = {name: tuned_arm(study, name, arm, store=store, **source) for name, arm in study.arms.items()}
         trials = expand(study, arms={name: arm for name, arm in tuned.items() if arm is not None}, **source)
-        found = store.cells([Cell(arm=t.arm, seed=t.seed, key=t.key) for t in trials], inputs.n_classes)
+        found = store.entries([TrialEntry(arm=t.arm, seed=t.seed, key=t.key) for t in trials], inputs.n_classes)
     by_place = {(one.cell.arm, one.cell.seed): one for one in found}
     stored = [by_place.get(place, StoredTrial(cell=cell, status="not run")) for place, cell in cells.items()]
     others = store.others({one.cell.key for one in stored})

@@ -1,4 +1,4 @@
-"""Runs a study: skips what is finished, records what failed."""
+"""Runner: trains every trial of a study that has no final record, and writes each one's record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from harness import provenance
 from harness.data import tokenization
@@ -28,14 +28,15 @@ from harness.models.pretrained import checkpoint_remarks
 from harness.progress.displays import Display
 from harness.progress.heartbeat import Heartbeat
 from harness.records.lock import locked
-from harness.records.manifest import manifest_of, read_in_words, trained_on
-from harness.records.record import FINAL, Store, stamped
+from harness.records.manifest import manifest_of, model_entry, read_in_words, trained_on
+from harness.records.store import FINAL, Store
 from harness.runs.rehearsal import Rehearsal
+from harness.runs.run import Run
+from harness.runs.tuning import tuned_arms
 from harness.search.database import check_url
 from harness.search.mirror import Mirror
 from harness.search.sweep import Sweep
-from harness.search.tuning import tuned_arms
-from harness.signals import StopRequest, stop_on_signal
+from harness.signals import stop_on_signal
 from harness.study.study import EngineName, Study
 from harness.study.trials import Trial, expand
 
@@ -126,19 +127,20 @@ def run_study(
         stop_on_signal(display.stopping) as stop,
         Mirror(store.folder, storage, display.say) as mirror,
     ):
+        run = Run(
+            study=study,
+            checkpoint=checkpoint,
+            data=data,
+            engine=trainer,
+            store=store,
+            mirror=mirror,
+            display=display,
+            stop=stop,
+        )
         for line in read_in_words(study, data, before):
             display.say(line)
         try:
-            tuned, winners = tuned_arms(
-                study,
-                store,
-                trainer,
-                data,
-                model=checkpoint.identity_at_start,
-                mirror=mirror,
-                display=display,
-                stop=stop,
-            )
+            tuned, winners = tuned_arms(run)
         except KeyboardInterrupt:
             stop.by = stop.by or "SIGINT"
             tuned, winners = None, {}
@@ -154,25 +156,33 @@ def run_study(
             same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
             raise ResultsError(f"arms {', '.join(same)}: tuned to the same settings, so there is nothing to compare")
         stored = store.trials(trials, data.test, len(data.classes))
-        for said in store.set_aside(list(stored.values())):
-            display.say(said)
-        records = {key: one.record for key, one in stored.items() if one.status in FINAL and one.record is not None}
+        for message in store.set_aside(list(stored.values())):
+            display.say(message)
+        records = {key: s.record for key, s in stored.items() if s.status in FINAL and s.record is not None}
         statuses: dict[str, str] = {key: record.status for key, record in records.items()}
         finished = sum(status == "finished" for status in statuses.values())
         if data.clusters is not None:
             store.write_clusters(data.test, data.clusters)
-        manifest = manifest_of(study, tuned, winners, checkpoint, data, trials, before, finished, arms)
+        manifest = manifest_of(
+            study,
+            arms=tuned,
+            winners=winners,
+            checkpoint=checkpoint,
+            data=data,
+            trials=trials,
+            before=before,
+            finished=finished,
+            asked=arms,
+        )
         store.write_manifest(manifest)
         sweep = Sweep(study.name, trials, records, mirror)
         chosen = [trial for trial in trials if trial.arm in asked]
         todo = [trial for trial in chosen if trial.key not in records]
         ran = 0
-        model = {"name": checkpoint.name, "identity": checkpoint.identity, "revision": checkpoint.revision}
         try:
             mirror.settle()
             display.open(chosen, records, _estimate(trainer, todo))
-            done = frozenset(records)
-            for outcome in _train(trainer, chosen, done, stop, store, data, sweep, display, model):
+            for outcome in _train(run, chosen, done=frozenset(records), sweep=sweep):
                 ran += 1
                 statuses[outcome.trial.key] = outcome.status
                 if outcome.status in FINAL and (noted := trained_on(manifest, study.seeds, finished)) != manifest:
@@ -267,33 +277,23 @@ def _estimate(engine: Engine, todo: list[Trial]) -> float:
         return float("nan")
 
 
-def _train(
-    engine: Engine,
-    trials: Sequence[Trial],
-    done: Container[str],
-    stop: StopRequest,
-    store: Store,
-    data: TokenizedDataset,
-    sweep: Sweep,
-    display: Display,
-    model: Mapping[str, Any],
-) -> Iterator[TrialResult]:
+def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], sweep: Sweep) -> Iterator[TrialResult]:
     """Train, and store each outcome before the next begins."""
     started = provenance.now()
 
     def report(progress: Progress) -> None:
         sweep.start(progress.trial)
-        display.step(progress)
+        run.display.step(progress)
 
-    for outcome in engine.train(trials, report=report, done=done, stop=stop.is_set):
-        sizes = {"n_train": outcome.n_train, "n_test": len(data.test), "n_holdout": outcome.n_holdout}
-        content = {
-            "data": {"fingerprint": data.fingerprint, **sizes},
-            "model": model,
-            "provenance": stamped(started),
-        }
-        store.write(outcome, data.test, content)
+    for outcome in run.engine.train(trials, report=report, done=done, stop=run.stop.is_set):
+        run.store.write(
+            outcome,
+            run.data.test,
+            fingerprint=run.data.fingerprint,
+            model=model_entry(run.checkpoint),
+            started=started,
+        )
         sweep.finish(outcome)
-        display.outcome(outcome)
+        run.display.outcome(outcome)
         started = provenance.now()
         yield outcome

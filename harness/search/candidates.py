@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from harness.records.record import FINAL, Store, digest
+from harness.records.record import digest
+from harness.records.store import FINAL, Store
 from harness.study.settings import Arm, Search
 from harness.study.study import Study, replace
 from harness.study.trials import TUNING_SEED, Trial, make_trial
@@ -38,7 +39,7 @@ def tuned_arm(study: Study, name: str, arm: Arm, *, store: Store, model: str, da
     identity = search_identity(candidate(arm), search)
     best, most = None, float("-inf")
     for number in range(search.trials):
-        record = store.known_candidate(f"{identity}-{number:04d}", search=identity, number=number)
+        record = store.known_candidate(identity, number)
         if record is None or record.status not in FINAL or record.tuning is None:
             return None
         try:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from harness.engines.result import TrialResult
 from harness.errors import ResultsError
-from harness.records.record import Record, digest
+from harness.records.record import TrialRecord, digest
 from harness.search.database import Board
 from harness.search.mirror import Mirror
 from harness.study.settings import Range, Search, is_whole
@@ -47,13 +47,13 @@ class Sweep:
         Name of Optuna's study.
     trials : sequence of Trial
         All cells.
-    records : mapping of str to Record
+    records : mapping of str to TrialRecord
         The records of the cells that are done, by key.
     mirror : Mirror
         Shows them.
     """
 
-    def __init__(self, name: str, trials: Sequence[Trial], records: Mapping[str, Record], mirror: Mirror) -> None:
+    def __init__(self, name: str, trials: Sequence[Trial], records: Mapping[str, TrialRecord], mirror: Mirror) -> None:
         contents = {trial.arm: {k: v for k, v in trial.content.items() if k != "seed"} for trial in trials}
         self._board = Board(name=name, content=digest(contents), metric="accuracy")
         self._distributions = _distributions({arm: {"arm": arm, **_flat(content)} for arm, content in contents.items()})

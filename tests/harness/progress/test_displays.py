@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from analysis.records.format import EpochEntry, Record, Seconds, SplitScores
+from analysis.records.trial_record import EpochEntry, Seconds, SplitScores, TrialRecord
 from harness.engines.engine import Progress
 from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.progress.displays import Lines, Terminal, display_for
@@ -56,7 +56,7 @@ def test_lines_count_and_estimate() -> None:
     out = io.StringIO()
     display = Lines(Console(file=out, width=100))
     cells = [trial(arm, seed) for seed in (0, 1) for arm in ("a", "b")]
-    known = Record(
+    known = TrialRecord(
         key=cells[0].key,
         seed=0,
         status="finished",
@@ -74,7 +74,7 @@ def test_lines_count_and_estimate() -> None:
 def test_a_finished_study_has_nothing_to_run() -> None:
     out = io.StringIO()
     cells = [trial("a")]
-    record = Record(key=cells[0].key, seed=0, status="diverged")
+    record = TrialRecord(key=cells[0].key, seed=0, status="diverged")
     Lines(Console(file=out, width=100)).open(cells, {cells[0].key: record}, 0.0)
     assert out.getvalue().strip() == "1 cell (1 arm x 1 seed): all done, nothing to run"
 

@@ -19,11 +19,12 @@ import pytest
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.errors import ResultsError
-from harness.records.record import FORMAT, Store, StoredTrial
+from harness.records.record import FORMAT, Candidate, RecordedModel
+from harness.records.store import Store, StoredTrial
 from harness.study.settings import Arm
 from harness.study.trials import Trial
 
-MORE = {"provenance": {}, "data": {}, "model": {}}
+MODEL = RecordedModel(name="m", identity="i", revision=None)
 TEST = TokenizedSplit(ids=("a", "b", "c"), labels=np.array([0, 1, 1]), features=({}, {}, {}))
 
 
@@ -46,13 +47,17 @@ def outcome(key: str = "v1-aa", **changes: Any) -> TrialResult:
     return TrialResult(**{"trial": trial(key), "status": "finished", "epochs": epochs, "selected_epoch": 2, **changes})
 
 
+def write(store: Store, ended: TrialResult, *, tuning: Candidate | None = None) -> None:
+    store.write(ended, TEST, fingerprint="f", model=MODEL, started="2026-11-01T10:00:00+00:00", tuning=tuning)
+
+
 def stored(folder: Path, *keys: str, test: TokenizedSplit = TEST) -> list[StoredTrial]:
     return list(Store(folder).trials([trial(key) for key in keys or ("v1-aa",)], test, 2).values())
 
 
 def test_a_finished_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write(outcome(), TEST, MORE)
+    write(store, outcome())
     (found,) = stored(tmp_path)
     assert found.status == "finished"
     assert found.record is not None
@@ -72,7 +77,7 @@ def test_a_finished_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write(outcome(), TEST, MORE)
+    write(store, outcome())
     text = (tmp_path / "trials/v1-aa/record.json").read_text()
     assert "NaN" not in text
     assert json.loads(text)["epochs"][0]["train_loss"] is None
@@ -87,14 +92,14 @@ def test_the_record_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return rename(self, target)
 
     monkeypatch.setattr(Path, "replace", spy)
-    Store(tmp_path).write(outcome(), TEST, MORE)
+    write(Store(tmp_path), outcome())
     assert order == ["predictions.parquet", "record.json"]
 
 
 @pytest.mark.parametrize("fails_at", [1, 3], ids=["predictions", "record"])
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
     store = Store(tmp_path)
-    store.write(outcome("v1-old"), TEST, MORE)
+    write(store, outcome("v1-old"))
     calls = 0
     sync = os.fsync
 
@@ -107,7 +112,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ResultsError, match="No space left"):
-        store.write(outcome("v1-new"), TEST, MORE)
+        write(store, outcome("v1-new"))
     assert [one.status for one in stored(tmp_path, "v1-old", "v1-new")] == ["finished", "not run"]
     assert not list(tmp_path.rglob("*.partial"))
 
@@ -177,7 +182,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_trial_is_set_aside_and_named_with_its_reason(tmp_path: Path, name: str) -> None:
     store = Store(tmp_path)
-    store.write(outcome(), TEST, MORE)
+    write(store, outcome())
     damage, reason = DAMAGES[name]
     damage(tmp_path / "trials/v1-aa")
     found = stored(tmp_path)
@@ -195,8 +200,8 @@ def test_exchanged_predictions_are_found_in_both_trials(tmp_path: Path) -> None:
     store = Store(tmp_path)
     epochs = outcome().epochs
     other = [replace(epoch, probabilities=epoch.probabilities[:, ::-1]) for epoch in epochs]  # type: ignore[index]
-    store.write(outcome("v1-aa"), TEST, MORE)
-    store.write(outcome("v1-bb", epochs=tuple(other)), TEST, MORE)
+    write(store, outcome("v1-aa"))
+    write(store, outcome("v1-bb", epochs=tuple(other)))
     one, another = (tmp_path / f"trials/{key}/predictions.parquet" for key in ("v1-aa", "v1-bb"))
     before = one.read_bytes()
     one.write_bytes(another.read_bytes())
@@ -207,7 +212,7 @@ def test_exchanged_predictions_are_found_in_both_trials(tmp_path: Path) -> None:
 
 
 def test_a_record_of_before_the_hash_is_as_good(tmp_path: Path) -> None:
-    Store(tmp_path).write(outcome(), TEST, MORE)
+    write(Store(tmp_path), outcome())
     path = tmp_path / "trials/v1-aa/record.json"
     content = json.loads(path.read_text())
     for key in ("predictions_sha256", "pack_size", "engine", "steps", "tokens", "seconds", "parameters", "streams"):
@@ -217,7 +222,7 @@ def test_a_record_of_before_the_hash_is_as_good(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_set_aside_the_place_is_named(tmp_path: Path) -> None:
-    Store(tmp_path).write(outcome(), TEST, MORE)
+    write(Store(tmp_path), outcome())
     DAMAGES["half a record"][0](tmp_path / "trials/v1-aa")
     (tmp_path / "set_aside").write_text("in the way")
     with pytest.raises(ResultsError, match=r"cannot be set aside in .*set_aside: File exists; move it away"):
@@ -227,7 +232,7 @@ def test_where_nothing_can_be_set_aside_the_place_is_named(tmp_path: Path) -> No
 
 def test_predictions_without_a_record_are_a_trial_that_does_not_exist(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write(outcome(), TEST, MORE)
+    write(store, outcome())
     (tmp_path / "trials/v1-aa/record.json").unlink()
     assert [one.status for one in stored(tmp_path)] == ["not run"]
     assert store.set_aside(stored(tmp_path)) == []
@@ -245,15 +250,14 @@ def test_predictions_without_a_record_are_a_trial_that_does_not_exist(tmp_path: 
 )
 def test_a_candidate_that_cannot_be_read_is_set_aside(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     store = Store(tmp_path)
-    tuning = {"search": "s", "number": 4, "params": {"training.learning_rate": 0.1}, "value": 0.5}
-    store.write(outcome(trial=replace(trial(), tuning=True)), TEST, {**MORE, "tuning": tuning}, slot="s-0004")
+    tuning = Candidate(search="s", number=4, params={"training.learning_rate": 0.1}, value=0.5)
+    write(store, outcome(trial=replace(trial(), tuning=True)), tuning=tuning)
     said: list[str] = []
-    known = store.candidate("s-0004", search="s", number=4, fits=lambda _: True, say=said.append)
+    known = store.candidate("s", 4, fits=lambda _: True, say=said.append)
     assert known is not None
-    assert known.tuning is not None
-    assert known.tuning.model_dump() == tuning
+    assert known.tuning == tuning
     record(**changes)(tmp_path / "tuning/s-0004")
-    assert store.candidate("s-0004", search="s", number=4, fits=lambda _: True, say=said.append) is None
+    assert store.candidate("s", 4, fits=lambda _: True, say=said.append) is None
     assert reason in said[0]
     assert (tmp_path / "set_aside/s-0004.0/record.json").exists()
 
@@ -276,7 +280,7 @@ def test_a_manifest_that_cannot_be_used_says_every_problem_and_what_to_do(tmp_pa
 
 def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write(outcome(), TEST, MORE)
+    write(store, outcome())
     path = tmp_path / "trials/v1-aa/record.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT + 1}))
     with pytest.raises(ResultsError, match=f"format {FORMAT + 1}"):
@@ -289,7 +293,7 @@ def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_failed_trial_has_its_reason_and_no_predictions(tmp_path: Path) -> None:
     store = Store(tmp_path)
     failed = outcome(status="failed", epochs=(), selected_epoch=None, error=Failure(type="E", message="because"))
-    store.write(failed, TEST, MORE)
+    write(store, failed)
     (found,) = stored(tmp_path)
     assert (found.status, found.message) == ("failed", "because")
     assert not (tmp_path / "trials/v1-aa/predictions.parquet").exists()
@@ -299,5 +303,5 @@ def test_trials_of_earlier_settings_are_counted(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert store.others({"v1-aa"}) == 0
     for key in ("v1-aa", "v1-bb", "v1-cc"):
-        store.write(outcome(key), TEST, MORE)
+        write(store, outcome(key))
     assert store.others({"v1-aa"}) == 2

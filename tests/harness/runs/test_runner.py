@@ -235,7 +235,7 @@ def test_a_second_run_is_told_who_holds_the_study(tmp_path: Path, tiny: Tiny) ->
 def test_a_full_disk_stops_the_run_and_keeps_what_is_there(
     tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.records.record import Store
+    from harness.records.store import Store
 
     write = Store.write
     written = 0

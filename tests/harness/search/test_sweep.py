@@ -11,7 +11,7 @@ import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from analysis.records.format import EpochEntry, Record, SplitScores
+from analysis.records.trial_record import EpochEntry, SplitScores, TrialRecord
 from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.search.mirror import Mirror
 from harness.search.sweep import Sweep, Tuner
@@ -38,10 +38,10 @@ def finished(trial: Trial, accuracy: float = 0.75) -> TrialResult:
     return TrialResult(trial=trial, status="finished", epochs=(epoch,), selected_epoch=1)
 
 
-def known(trial: Trial, *, accuracy: float) -> Record:
+def known(trial: Trial, *, accuracy: float) -> TrialRecord:
     """The record of a trial that finished after one epoch."""
     epochs = (EpochEntry(epoch=1, test=SplitScores(loss=0.5, accuracy=accuracy)),)
-    return Record(key=trial.key, seed=trial.seed, status="finished", epochs=epochs, selected_epoch=1)
+    return TrialRecord(key=trial.key, seed=trial.seed, status="finished", epochs=epochs, selected_epoch=1)
 
 
 def ended(trial: Trial, status: Any) -> TrialResult:
@@ -117,7 +117,7 @@ def test_settings_of_every_kind_are_shown(
 def test_seeds_join_the_same_study_and_other_arms_are_another(tmp_path: Path, tiny: Tiny) -> None:
     """A categorical that grows: Optuna refuses another set of choices."""
     arms = "arms.lora.grid.adapter.r=[2,4,64]"
-    records: dict[str, Record] = {}
+    records: dict[str, TrialRecord] = {}
     for overrides in (["seeds=1"], ["seeds=[0,9]"], ["seeds=[0,9]", arms], ["seeds=[0,9,5]"]):
         cells = trials(tiny(*overrides))
         with quiet_mirror(tmp_path) as mirror:

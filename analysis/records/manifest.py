@@ -1,0 +1,170 @@
+"""Manifest: study.json, and the looks at verdicts in looks.json."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from analysis.records.format import Count, Scalar, Stored, StoredFile
+from analysis.records.trial_record import RecordedModel
+
+
+class _Kept(Stored):
+    # It is written back when the manifest is written anew, with what a later version may have added.
+    model_config = ConfigDict(extra="allow")
+
+
+class EpochSelection(Stored):
+    """Which epoch of a trial counts.
+
+    Parameters
+    ----------
+    rule
+        ``"last"``, or ``"best"`` by a metric on a split.
+    metric, on
+        The metric and the split where the rule is ``"best"``.
+    fraction, patience
+        The share of the training examples that is held out, and the epochs without a better one after which training
+        stops.
+    """
+
+    rule: Literal["last", "best"]
+    metric: Literal["accuracy", "loss"] = "accuracy"
+    on: Literal["holdout", "test"] | None = None
+    fraction: float | None = None
+    patience: Count | None = None
+
+    @property
+    def on_test(self) -> bool:
+        """Whether the study picks the epoch by looking at the test split."""
+        return self.rule == "best" and self.on == "test"
+
+
+class TrialEntry(Stored):
+    """One trial of the study: an arm, a seed, and the folder of its record."""
+
+    arm: str
+    seed: Count
+    # The key becomes part of a path, so it may hold nothing that leaves the folder, and be no longer than a file name.
+    key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)
+
+    @property
+    def name(self) -> str:
+        """The trial in words, such as ``lora-r4 seed 3``."""
+        return f"{self.arm} seed {self.seed}"
+
+
+class Winner(Stored):
+    """The best candidate of an arm's search."""
+
+    search: str
+    trials: Count
+    params: dict[str, Scalar]
+    value: float | None = None
+
+
+class ArmEntry(Stored):
+    """The settings of an arm, the factors of its grid, and the winner of its search."""
+
+    training: dict[str, Any] = Field(default_factory=dict)
+    adapter: dict[str, Any] | None = None
+    freeze: dict[str, Any] | None = None
+    selection: EpochSelection | None = None
+    factors: dict[str, Scalar] = Field(default_factory=dict)
+    tuned: Winner | None = None
+
+
+class PlanEntry(_Kept):
+    """A moment when the analysis plan was fixed or changed; `arms` is None where an older version did not note them."""
+
+    digest: str
+    arms: tuple[str, ...] | None = None
+    analysis: dict[str, Any] | None = None
+    frozen: str
+    trials_finished: Count
+
+
+class SeedEntry(_Kept):
+    """The first seeds of the study, or a moment when trials began to be trained with other ones."""
+
+    seeds: tuple[Count, ...]
+    frozen: str
+    trials_finished: Count
+
+
+class TakenLook(Stored):
+    """A moment when verdicts were looked at.
+
+    Parameters
+    ----------
+    seeds
+        The seeds that the verdicts took up.
+    plan
+        The digest of the plan that they were made by.
+    at
+        When, as an ISO 8601 time; empty in a report, which knows no clock.
+    """
+
+    seeds: tuple[Count, ...]
+    plan: str
+    at: str = ""
+
+
+class Looks(StoredFile):
+    """`looks.json`: every moment when verdicts were looked at."""
+
+    looks: tuple[TakenLook, ...]
+
+
+class ModelEntry(RecordedModel):
+    """The model of the study, as written in it."""
+
+    name: str
+
+
+class DataEntry(Stored):
+    """The data of the study: names, class names in the order of the labels, sizes, and what was said of them."""
+
+    path: str
+    name: str | None = None
+    fingerprint: str | None = None
+    text: str | tuple[str, ...] | None = None
+    label: str | None = None
+    cluster: str | None = None
+    classes: tuple[str, ...] = Field(min_length=2)
+    n_train: Count
+    n_test: Count
+    origin: dict[str, Any] | None = None
+    remarks: tuple[str, ...] = ()
+
+
+class Manifest(StoredFile):
+    """`study.json`: a study, its plan, and which trials belong to it now."""
+
+    name: str
+    question: str | None = None
+    study: dict[str, Any] = Field(default_factory=dict)
+    study_file: str | None = None
+    overrides: tuple[str, ...] = ()
+    asked_arms: tuple[str, ...] | None = None
+    analysis: dict[str, Any] | None = None
+    claims: list[dict[str, Any]] | None = None
+    plan_history: tuple[PlanEntry, ...] = ()
+    seed_history: tuple[SeedEntry, ...] = ()
+    selection: EpochSelection
+    deviations: tuple[str, ...] = ()
+    model: ModelEntry
+    data: DataEntry
+    arms: dict[str, ArmEntry] = Field(min_length=1)
+    cells: tuple[TrialEntry, ...]
+
+    def selection_of(self, arm: str) -> EpochSelection:
+        """Return the selection that an arm uses: its own, or the study's."""
+        return self.arms[arm].selection or self.selection
+
+    @property
+    def first_arms(self) -> frozenset[str]:
+        """The arms that the study had before any of its trials had finished; all where that was not noted."""
+        noted = [entry.arms for entry in self.plan_history if not entry.trials_finished and entry.arms is not None]
+        return frozenset(noted[-1] if noted else self.arms)

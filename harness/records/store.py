@@ -1,0 +1,267 @@
+"""Results folder of one study: reads and writes its manifest, records and predictions, as docs/records.md describes.
+
+`analysis` is the one reader of what is on disk, so that no two commands can disagree about a trial.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from analysis.errors import FormatError, RecordError
+from analysis.records.format import StoredFile
+from analysis.records.json_files import read_candidate, read_manifest
+from analysis.records.manifest import Manifest, TrialEntry
+from analysis.records.predictions import Predictions
+from analysis.records.stored_trials import StoredTrial, count_others, read_trials
+from analysis.records.trial_record import Candidate, RecordedModel, TrialRecord
+from harness.atomic_file import atomic_write
+from harness.data.tokenization import TokenizedSplit
+from harness.engines.result import TrialResult
+from harness.errors import ResultsError
+from harness.records.record import parquet, predictions_of, record_of
+from harness.study.trials import Trial
+
+__all__ = ["FINAL", "Manifest", "Store", "StoredTrial", "TrialEntry"]
+
+# Outcomes that a second run would repeat.
+FINAL = {"finished", "diverged"}
+
+
+class Store:
+    """The folder of one study.
+
+    Parameters
+    ----------
+    folder : Path
+        ``results/<study>``; made when something is first written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def manifest(self) -> Manifest | None:
+        """Return study.json, or None where there is none.
+
+        Raises
+        ------
+        ResultsError
+            If it cannot be used, with every problem and what to do, or if another version wrote it.
+        """
+        path = self.folder / "study.json"
+        if not os.path.lexists(path):
+            return None
+        try:
+            return read_manifest(self.folder)
+        except RecordError as error:
+            raise ResultsError(str(error)) from None
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write study.json."""
+        _write(self.folder / "study.json", _json(manifest))
+
+    def write_clusters(self, test: TokenizedSplit, clusters: Sequence[str]) -> None:
+        """Write clusters.parquet: the group of each test example."""
+        table = pa.table({"example_id": pa.array(test.ids, pa.string()), "cluster": pa.array(clusters, pa.string())})
+        _write(self.folder / "clusters.parquet", parquet(table))
+
+    def stored(self, manifest: Manifest) -> tuple[StoredTrial, ...]:
+        """Return what is stored of every trial of the study, in the order of the manifest.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote a record.
+        """
+        return self.entries(manifest.cells, len(manifest.data.classes))
+
+    def entries(self, entries: Sequence[TrialEntry], n_classes: int) -> tuple[StoredTrial, ...]:
+        """Return what is stored of some trials, in their order.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote a record.
+        """
+        return self._read(entries, n_classes)
+
+    def trials(self, trials: Sequence[Trial], test: TokenizedSplit, n_classes: int) -> dict[str, StoredTrial]:
+        """Return what is stored of trials by their keys; finished ones must be about the examples of the test split.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote a record.
+        """
+        examples = Predictions(
+            epochs=(),
+            example_ids=pa.array(test.ids, pa.string()),
+            labels=np.asarray(test.labels, dtype=np.int64),
+            probabilities=np.empty((0, len(test), n_classes), dtype=np.float32),
+        )
+        entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
+        return {stored.cell.key: stored for stored in self._read(entries, n_classes, examples)}
+
+    def candidate(
+        self, search: str, number: int, *, fits: Callable[[TrialRecord], bool], say: Callable[[str], None]
+    ) -> TrialRecord | None:
+        """Return the record of a tuning trial, or None where there is none; one that cannot be used is set aside.
+
+        Parameters
+        ----------
+        search : str
+            The identity of the search that it belongs to.
+        number : int
+            Its number there.
+        fits : callable
+            Whether the settings that the record names are those that its key stands for.
+        say : callable
+            Is told what is set aside.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote it.
+        """
+        folder = self._candidate(search, number)
+        if not os.path.lexists(folder / "record.json"):
+            return None
+        try:
+            record = read_candidate(folder, search=search, number=number)
+            if not fits(record):
+                raise RecordError(f"{folder / 'record.json'} names other settings than those that were tried")
+            return record
+        except FormatError as error:
+            raise ResultsError(str(error)) from None
+        except RecordError as error:
+            say(f"{error}; set aside as {self._aside(folder)}, and it runs again")
+            return None
+
+    def known_candidate(self, search: str, number: int) -> TrialRecord | None:
+        """Return the record of a tuning trial as it stands, or None where there is none that can be used.
+
+        Raises
+        ------
+        ResultsError
+            If another version wrote it.
+        """
+        try:
+            return read_candidate(self._candidate(search, number), search=search, number=number)
+        except FormatError as error:
+            raise ResultsError(str(error)) from None
+        except RecordError:
+            return None
+
+    def set_aside(self, trials: Sequence[StoredTrial]) -> list[str]:
+        """Move the trials that cannot be read out of the way, and say so."""
+        messages = []
+        for trial in trials:
+            folder = self._trial(trial.cell.key)
+            if trial.status == "unreadable":
+                target = self._aside(folder)
+                messages.append(f"{trial.cell.name}: {trial.message}; set aside as {target}, and it runs again")
+            elif trial.status == "not run" and folder.is_dir():
+                # Predictions without a record are a trial that was cut short while it was written.
+                shutil.rmtree(folder)
+        return messages
+
+    def _aside(self, folder: Path) -> Path:
+        aside = self.folder / "set_aside"
+        try:
+            aside.mkdir(exist_ok=True)
+            target = next(p for i in range(10**6) if not os.path.lexists(p := aside / f"{folder.name}.{i}"))
+            folder.rename(target)
+        except OSError as error:
+            raise ResultsError(
+                f"{folder} cannot be read, and cannot be set aside in {aside}: {error.strerror}; move it away by hand"
+            ) from None
+        return target
+
+    def _read(
+        self, entries: Sequence[TrialEntry], n_classes: int, examples: Predictions | None = None
+    ) -> tuple[StoredTrial, ...]:
+        try:
+            return read_trials(self.folder, entries, n_classes=n_classes, examples=examples)
+        except FormatError as error:
+            raise ResultsError(str(error)) from None
+
+    def write(
+        self,
+        outcome: TrialResult,
+        test: TokenizedSplit,
+        *,
+        fingerprint: str,
+        model: RecordedModel,
+        started: str,
+        tuning: Candidate | None = None,
+    ) -> None:
+        """Write one trial that ends now: predictions first, the record last.
+
+        Parameters
+        ----------
+        outcome : TrialResult
+            What became of the trial.
+        test : TokenizedSplit
+            The test split, in the order of the outcome's probabilities.
+        fingerprint : str
+            A hash of the processed data.
+        model : RecordedModel
+            What the trial started from.
+        started : str
+            When it started, ISO 8601.
+        tuning : Candidate, optional
+            The candidate that it trained for a search.
+
+        Raises
+        ------
+        ResultsError
+            If the disk does not take it.
+        """
+        folder = self._trial(outcome.trial.key) if tuning is None else self._candidate(tuning.search, tuning.number)
+        predictions = predictions_of(outcome, test)
+        if predictions is not None:
+            _write(folder / "predictions.parquet", predictions)
+        record = record_of(
+            outcome,
+            fingerprint=fingerprint,
+            n_test=len(test),
+            model=model,
+            started=started,
+            predictions_sha256=None if predictions is None else hashlib.sha256(predictions).hexdigest(),
+            tuning=tuning,
+        )
+        _write(folder / "record.json", _json(record))
+
+    def others(self, keys: set[str]) -> int:
+        """Count the records in the folder that do not belong to the study as it is now."""
+        return count_others(self.folder, keys)
+
+    def _trial(self, key: str) -> Path:
+        return self.folder / "trials" / key
+
+    def _candidate(self, search: str, number: int) -> Path:
+        return self.folder / "tuning" / candidate_key(search, number)
+
+
+def candidate_key(search: str, number: int) -> str:
+    """Return the name of a candidate's folder."""
+    return f"{search}-{number:04d}"
+
+
+def _json(content: StoredFile) -> bytes:
+    return (json.dumps(content.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        with atomic_write(path) as stream:
+            stream.write(content)
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be written: {error.strerror}; what was stored before is kept") from error
