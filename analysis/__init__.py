@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
     from analysis.methods.bootstrap_metric import multi_bootstrap_metric
     from analysis.methods.clusters import cluster_scores
-    from analysis.methods.crossed import CrossedResult, VarianceComponents, crossed_test
+    from analysis.methods.crossed import CrossedResult, Posterior, VarianceComponents, crossed_test
     from analysis.methods.crossed_seeds import CrossedSeedsResult, crossed_seeds_test
     from analysis.methods.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
+    from analysis.methods.interval import Interval
     from analysis.methods.looks import one_sided_thresholds, sequential_p, spent, thresholds
     from analysis.methods.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar_clustered, mcnemar_from_counts
     from analysis.methods.multiplicity import JointCorrection, benjamini_hochberg, holm, joint_step_down
@@ -84,6 +85,7 @@ __all__ = [
     "ErrorTypes",
     "FormatError",
     "GapInterval",
+    "Interval",
     "JointCorrection",
     "LabelPermutationResult",
     "McNemarResult",
@@ -96,6 +98,7 @@ __all__ = [
     "PairedTResult",
     "Plan",
     "PlanError",
+    "Posterior",
     "PredictiveValueResult",
     "PredictiveValueTest",
     "Problem",
@@ -171,12 +174,13 @@ _HOMES = {
     "published.claims_file": ("ClaimsFile", "parse_claims_file", "read_claims"),
     "methods.clusters": ("cluster_scores",),
     "metrics.consistency": ("Churn", "Consistency", "churn"),
-    "methods.crossed": ("CrossedResult", "VarianceComponents", "crossed_test"),
+    "methods.crossed": ("CrossedResult", "Posterior", "VarianceComponents", "crossed_test"),
     "methods.crossed_seeds": ("CrossedSeedsResult", "crossed_seeds_test"),
     "methods.equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
     "power.error_types": ("ErrorTypes",),
     "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError"),
     "metrics.influence": ("ConfusionMetric", "confusion_metric", "confusion_scores", "metric_scores"),
+    "methods.interval": ("Interval",),
     "methods.looks": ("one_sided_thresholds", "sequential_p", "spent", "thresholds"),
     "methods.mcnemar": ("ClusteredMcNemarResult", "McNemarResult", "mcnemar_clustered", "mcnemar_from_counts"),
     "metrics.scores": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),

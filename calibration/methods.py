@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.methods.bca import bca_interval
 from analysis.methods.bootstrap import MultiBootstrapResult, multi_bootstrap
 from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.mcnemar import McNemarResult, mcnemar
 from analysis.methods.over_seeds import PairedTResult, paired_t, wilcoxon
 from analysis.methods.permutation import label_permutation, sign_flip
@@ -37,12 +38,12 @@ class Answer:
     ----------
     p_value : float
         NaN where the method refuses.
-    interval : tuple of float
+    interval : Interval
         Its 95% interval; NaN where it has none.
     """
 
     p_value: float
-    interval: tuple[float, float] = (math.nan, math.nan)
+    interval: Interval = NO_INTERVAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ def _mcnemar_mid(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
     return Answer(p_value=_one_run(study).p_mid)
 
 
-def _excludes_zero(limits: Callable[[float], tuple[float, float]]) -> Answer:
+def _excludes_zero(limits: Callable[[float], Interval]) -> Answer:
     """Read an interval as a test: the smallest of the counted levels at which it leaves out 0."""
     at_levels = [(level, limits(1 - level)) for level in LEVELS]
     out = [level for level, (low, high) in at_levels if not low <= 0 <= high]
@@ -138,9 +139,9 @@ def _newcombe(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
         int(np.count_nonzero(~treatment & ~baseline)),
     )
 
-    def limits(confidence: float) -> tuple[float, float]:
+    def limits(confidence: float) -> Interval:
         interval = newcombe_interval(*table, confidence=confidence)
-        return interval.low, interval.high
+        return Interval(interval.low, interval.high)
 
     return _excludes_zero(limits)
 
@@ -148,9 +149,9 @@ def _newcombe(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
 def _tango(study: SimulatedStudy, _rng: np.random.Generator) -> Answer:
     one = _one_run(study)
 
-    def limits(confidence: float) -> tuple[float, float]:
+    def limits(confidence: float) -> Interval:
         interval = tango_interval(one.only_treatment, one.only_baseline, n=one.n, confidence=confidence)
-        return interval.low, interval.high
+        return Interval(interval.low, interval.high)
 
     return _excludes_zero(limits)
 
@@ -181,9 +182,9 @@ def _bca(study: SimulatedStudy, rng: np.random.Generator) -> Answer:
     treatment, baseline = study.right
     d = treatment[0].astype(np.float64) - baseline[0]
 
-    def limits(confidence: float) -> tuple[float, float]:
+    def limits(confidence: float) -> Interval:
         interval = bca_interval(d, rng=rng, resamples=RESAMPLES, confidence=confidence)
-        return interval.low, interval.high
+        return Interval(interval.low, interval.high)
 
     return _excludes_zero(limits)
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.resamples import (
     draw_counts,
     example_draws,
     independent_replicates,
     paired_replicates,
-    percentile_reading,
+    percentile_limits,
     tail_size,
     with_squares,
 )
@@ -36,12 +37,12 @@ class MultiBootstrapResult:
         Treatment minus baseline, in units of the score.
     bootstrap_se : float
         Standard deviation of the resampled estimates.
-    percentile_interval : tuple of float
+    percentile_interval : Interval
         Equal tails of the resampled estimates.
     p_percentile : float
         Two-sided: twice the smaller share of resampled estimates on either side of 0, the observed one counted
         in. At most ``1 - confidence`` exactly where the percentile interval leaves out 0.
-    studentised_interval : tuple of float
+    studentised_interval : Interval
         The estimate, plus and minus its crossed standard error times a quantile of the resampled |t|.
     p_studentised : float
         Two-sided: share of resamples whose |t| about the estimate is at least the observed |t|, the observed one
@@ -60,9 +61,9 @@ class MultiBootstrapResult:
 
     estimate: float
     bootstrap_se: float
-    percentile_interval: tuple[float, float]
+    percentile_interval: Interval
     p_percentile: float
-    studentised_interval: tuple[float, float]
+    studentised_interval: Interval
     p_studentised: float
     confidence: float
     resamples: int
@@ -266,14 +267,14 @@ def _result(
     if math.isinf(half):
         reasons.append("too many resamples without variation for a studentised interval")
         half = _NAN
-    interval, p_percentile = percentile_reading(observed.estimate + shifts, confidence, ROUNDING * contrast.size)
+    interval, p_percentile = percentile_limits(observed.estimate + shifts, confidence, ROUNDING * contrast.size)
     extreme = np.count_nonzero(t >= abs(observed.statistic) * (1 - _TIE))
     return MultiBootstrapResult(
         estimate=observed.estimate,
         bootstrap_se=float(shifts.std(ddof=1)),
         percentile_interval=interval,
         p_percentile=p_percentile,
-        studentised_interval=(observed.estimate - half, observed.estimate + half),
+        studentised_interval=Interval(observed.estimate - half, observed.estimate + half),
         p_studentised=float((extreme + 1) / (B + 1)),
         confidence=confidence,
         resamples=B,
@@ -289,9 +290,9 @@ def _unvarying(contrast: _Contrast, resamples: int, confidence: float) -> MultiB
     return MultiBootstrapResult(
         estimate=observed.estimate,
         bootstrap_se=0.0 if known else _NAN,
-        percentile_interval=(_NAN, _NAN),
+        percentile_interval=NO_INTERVAL,
         p_percentile=observed.p_value,
-        studentised_interval=(_NAN, _NAN),
+        studentised_interval=NO_INTERVAL,
         p_studentised=observed.p_value,
         confidence=confidence,
         resamples=resamples,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.methods.bootstrap import MultiBootstrapResult
-from analysis.methods.resamples import draw_counts, example_draws, percentile_reading, tail_size
+from analysis.methods.interval import NO_INTERVAL
+from analysis.methods.resamples import draw_counts, example_draws, percentile_limits, tail_size
 from analysis.methods.variance import ROUNDING
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def multi_bootstrap_metric(
     if not math.isfinite(estimate):
         estimate = _NAN
         reasons.append("the metric is undefined for a run")
-    interval, p_value, error = (_NAN, _NAN), _NAN, _NAN
+    interval, p_value, error = NO_INTERVAL, _NAN, _NAN
     if not reasons:
         W_t = draw_counts(rng, resamples, S_t)
         W_b = W_t if paired else draw_counts(rng, resamples, S_b)
@@ -132,13 +133,13 @@ def multi_bootstrap_metric(
             reasons.append("too many resamples are left out for an interval")
         else:
             error = float(defined.std(ddof=1))
-            interval, p_value = percentile_reading(defined, confidence, ROUNDING)
+            interval, p_value = percentile_limits(defined, confidence, ROUNDING)
     return MultiBootstrapResult(
         estimate=estimate,
         bootstrap_se=error,
         percentile_interval=interval,
         p_percentile=p_value,
-        studentised_interval=(_NAN, _NAN),
+        studentised_interval=NO_INTERVAL,
         p_studentised=_NAN,
         confidence=confidence,
         resamples=resamples,

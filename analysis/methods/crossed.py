@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.student import t_interval
 from analysis.methods.variance import (
     ROUNDING,
@@ -24,11 +25,25 @@ from analysis.methods.variance import (
     paired_variance,
 )
 
-__all__ = ["SEEDS_FOR_A_VERDICT", "CrossedResult", "VarianceComponents", "crossed_test"]
+__all__ = ["SEEDS_FOR_A_VERDICT", "CrossedResult", "Posterior", "VarianceComponents", "crossed_test"]
 
 # Two seeds give an interval, but too wide and too shaky a one to decide by.
 SEEDS_FOR_A_VERDICT = 3
 _NAN = float("nan")
+
+
+class Posterior(NamedTuple):
+    """Approximate posterior probabilities of a true gap; they add up to 1. In JSON it is a list of the three.
+
+    Parameters
+    ----------
+    below, within, above : float
+        That the gap lies below ``-margin``, within the margin, and above ``margin``.
+    """
+
+    below: float
+    within: float
+    above: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +93,7 @@ class CrossedResult:
     generalizes_to: str = "seeds and examples"
     reason: str
 
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+    def interval(self, confidence: float = 0.95) -> Interval:
         """Confidence interval of the difference.
 
         Parameters
@@ -88,8 +103,8 @@ class CrossedResult:
 
         Returns
         -------
-        tuple of float
-            Lower and upper limit; NaN where the test has no standard error, or a standard error of 0.
+        Interval
+            NaN where the test has no standard error, or a standard error of 0.
 
         Raises
         ------
@@ -98,7 +113,7 @@ class CrossedResult:
         """
         return t_interval(self.estimate, self.standard_error, self.df, confidence=confidence)
 
-    def posterior(self, margin: float) -> tuple[float, float, float]:
+    def posterior(self, margin: float) -> Posterior:
         """Approximate posterior shares of the true gap, under a flat prior.
 
         The posterior is taken as a t distribution at the estimate, with the standard error as its scale.
@@ -110,9 +125,8 @@ class CrossedResult:
 
         Returns
         -------
-        tuple of float
-            The probabilities that the gap is below ``-margin``, within the margin, and above ``margin``. They
-            add up to 1; NaN where the test has no standard error, or a standard error of 0.
+        Posterior
+            NaN where the test has no standard error, or a standard error of 0.
 
         Raises
         ------
@@ -122,10 +136,10 @@ class CrossedResult:
         if not (math.isfinite(margin) and margin > 0):
             raise ValueError(f"margin must be positive and finite, got {margin!r}")
         if not self.standard_error > 0:
-            return _NAN, _NAN, _NAN
+            return Posterior(_NAN, _NAN, _NAN)
         below = float(special.stdtr(self.df, (-margin - self.estimate) / self.standard_error))
         above = float(special.stdtr(self.df, (self.estimate - margin) / self.standard_error))
-        return below, max(0.0, 1.0 - below - above), above
+        return Posterior(below, max(0.0, 1.0 - below - above), above)
 
 
 def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> CrossedResult:
@@ -202,7 +216,7 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
                 residual=_NAN,
                 n_seeds=min(S_t, S_b),
                 n_examples=N,
-                seed_sd_interval=(_NAN, _NAN),
+                seed_sd_interval=NO_INTERVAL,
             ),
             reason="; ".join(reasons),
         )

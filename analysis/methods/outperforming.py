@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from analysis.methods.interval import Interval
 from analysis.methods.seed_scores import paired_differences
 
 
@@ -19,7 +20,7 @@ class OutperformingResult:
     ----------
     estimate : float
         Share of the paired seeds where the treatment is better, ties counted as half.
-    interval : tuple of float
+    interval : Interval
         Clopper-Pearson limits at `confidence`.
     confidence : float
     n_seeds : int
@@ -33,7 +34,7 @@ class OutperformingResult:
     """
 
     estimate: float
-    interval: tuple[float, float]
+    interval: Interval
     confidence: float
     n_seeds: int
     n_better: int
@@ -93,7 +94,7 @@ def probability_of_outperforming(
     high = float(special.betaincinv(won + 1, S - won, 1 - tail)) if won < S else 1.0
     return OutperformingResult(
         estimate=share,
-        interval=(low, high),
+        interval=Interval(low, high),
         confidence=confidence,
         n_seeds=S,
         n_better=better,

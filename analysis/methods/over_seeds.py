@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from analysis.methods.interval import Interval
 from analysis.methods.rearrangements import flips_on_lattice
 from analysis.methods.seed_scores import paired_differences
 from analysis.methods.student import t_interval
@@ -54,7 +55,7 @@ class PairedTResult:
     generalizes_to: str = "seeds"
     reason: str
 
-    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+    def interval(self, confidence: float = 0.95) -> Interval:
         """Confidence interval of the difference over new seeds, on this test set.
 
         Parameters
@@ -64,8 +65,8 @@ class PairedTResult:
 
         Returns
         -------
-        tuple of float
-            Lower and upper limit; NaN where the test has no standard error, or a standard error of 0.
+        Interval
+            NaN where the test has no standard error, or a standard error of 0.
 
         Raises
         ------

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.methods.interval import Interval
 from analysis.methods.variance import ROUNDING
 
 # Counts in one block: below 1 MB, so that a block stays in the processor's cache ...
@@ -185,9 +186,7 @@ def tail_size(resamples: int, confidence: float) -> int:
     return tail
 
 
-def percentile_reading(
-    estimates: NDArray[np.float64], confidence: float, rounding: float
-) -> tuple[tuple[float, float], float]:
+def percentile_limits(estimates: NDArray[np.float64], confidence: float, rounding: float) -> tuple[Interval, float]:
     """Percentile interval of resampled estimates, and the two-sided p-value that belongs to it.
 
     Parameters
@@ -202,7 +201,7 @@ def percentile_reading(
     tail = tail_size(B, confidence)
     ordered = np.partition(estimates, [tail - 1, B - tail])
     side = min(np.count_nonzero(estimates <= rounding), np.count_nonzero(estimates >= -rounding))
-    return (float(ordered[tail - 1]), float(ordered[B - tail])), min(1.0, float(2 * (side + 1) / (B + 1)))
+    return Interval(float(ordered[tail - 1]), float(ordered[B - tail])), min(1.0, float(2 * (side + 1) / (B + 1)))
 
 
 def _arm(W: NDArray[np.float64], V: NDArray[np.float64], y: NDArray[np.float64], size: float) -> _Arm:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from scipy import special
 
+from analysis.methods.interval import NO_INTERVAL, Interval
 
-def t_interval(estimate: float, standard_error: float, df: float, *, confidence: float) -> tuple[float, float]:
+
+def t_interval(estimate: float, standard_error: float, df: float, *, confidence: float) -> Interval:
     """Confidence interval of an estimate; for the population that its standard error speaks about.
 
     Parameters
@@ -19,8 +21,8 @@ def t_interval(estimate: float, standard_error: float, df: float, *, confidence:
 
     Returns
     -------
-    tuple of float
-        Lower and upper limit; NaN where there is no standard error, or one of 0.
+    Interval
+        NaN where there is no standard error, or one of 0.
 
     Raises
     ------
@@ -35,6 +37,6 @@ def t_interval(estimate: float, standard_error: float, df: float, *, confidence:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
     if not standard_error > 0:
-        return float("nan"), float("nan")
+        return NO_INTERVAL
     half = float(special.stdtrit(df, 0.5 + confidence / 2)) * standard_error
-    return estimate - half, estimate + half
+    return Interval(estimate - half, estimate + half)

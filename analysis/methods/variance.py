@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from analysis.methods.interval import Interval
+
 # Scores that are equal up to this share of their size differ by rounding alone.
 ROUNDING = 1e-12
 
@@ -35,7 +37,7 @@ class VarianceComponents:
         What is left: a seed that does well on one example and badly on another.
     n_seeds, n_examples : int
         What they were estimated from; with unequal arms the smaller number of seeds.
-    seed_sd_interval : tuple of float
+    seed_sd_interval : Interval
         95% limits of ``sqrt(seed)``: chi-square limits of the mean square over seeds with ``n_seeds - 1``
         degrees of freedom, less the residual's share (Tukey-Williams). Where the residual is negligible they
         are the SD times 0.52 and 6.3 at three seeds. With independent seeds two arms contribute and the
@@ -51,7 +53,7 @@ class VarianceComponents:
     residual: float
     n_seeds: int
     n_examples: int
-    seed_sd_interval: tuple[float, float]
+    seed_sd_interval: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,8 +180,7 @@ def independent_variance(y_t: NDArray[np.float64], y_b: NDArray[np.float64], siz
     )
 
 
-def _seed_sd_interval(ms_seed: float, ms_resid: float, n_seeds: int, n_examples: int) -> tuple[float, float]:
+def _seed_sd_interval(ms_seed: float, ms_resid: float, n_seeds: int, n_examples: int) -> Interval:
     df = n_seeds - 1
     limits = (df * ms_seed / special.chdtri(df, tail) for tail in (0.025, 0.975))
-    low, high = (math.sqrt(max(float(limit) - ms_resid, 0.0) / n_examples) for limit in limits)
-    return low, high
+    return Interval(*(math.sqrt(max(float(limit) - ms_resid, 0.0) / n_examples) for limit in limits))

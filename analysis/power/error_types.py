@@ -6,10 +6,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
-from analysis.power.noncentral import chances, limits
+from analysis.power.noncentral import chances
 
 _NAN = float("nan")
+# Upper tail probabilities of a chi-square variable, in the middle of cells that narrow towards both ends.
+_STEPS = np.arange(2001) / 2000
+_TAILS = (_STEPS**2 * (3 - 2 * _STEPS))[1::2]
+_SHARES = np.diff((_STEPS**2 * (3 - 2 * _STEPS))[::2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +106,18 @@ def error_types(gap: float, standard_error: float, df: float, *, alpha: float) -
     if power == 0:
         return ErrorTypes(power=power, type_s=_NAN, type_m=_NAN, reason="no study would find anything")
     # The mean of |x| beyond both limits, for x normal about the noncentrality with SD 1.
-    reach, share = limits(df, alpha)
+    reach, share = _limits(df, alpha)
     density = np.exp(-0.5 * (reach - noncentrality) ** 2) + np.exp(-0.5 * (reach + noncentrality) ** 2)
     size = float(share @ density) / math.sqrt(2 * math.pi) + noncentrality * (right - wrong)
     return ErrorTypes(power=power, type_s=wrong / power, type_m=size / (power * noncentrality), reason="")
+
+
+def _limits(df: float, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How many true standard errors an estimate must reach to be significant, and in which share of the studies.
+
+    The limit differs from study to study because each one estimates its own standard error.
+    """
+    critical = float(special.stdtrit(df, 1 - alpha / 2))
+    if math.isinf(df):
+        return np.array([critical]), np.ones(1)
+    return critical * np.sqrt(special.chdtri(df, _TAILS) / df), _SHARES

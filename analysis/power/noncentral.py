@@ -1,43 +1,14 @@
-"""Power of a t-test: the chance of a significant result where there is a gap."""
+"""Noncentral t: the chance that a t-test is significant where there is a gap, and the gap that it finds."""
 
 from __future__ import annotations
 
 import functools
 import math
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, special
 
-_DF_FOR_SCIPY = 5
-# Upper tail probabilities of a chi-square variable, in the middle of cells that narrow towards both ends.
-_STEPS = np.arange(2001) / 2000
-_TAILS = (_STEPS**2 * (3 - 2 * _STEPS))[1::2]
-_SHARES = np.diff((_STEPS**2 * (3 - 2 * _STEPS))[::2])
-
-
-def limits(df: float, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How many true standard errors an estimate must reach to be significant, over studies of this kind.
-
-    The limit differs from study to study because each one estimates its own standard error. Given the limit,
-    the estimate is normal; every probability of the noncentral t is an average over these limits.
-
-    Parameters
-    ----------
-    df : float
-        Degrees of freedom, above 0; may be infinite.
-    alpha : float
-        Two-sided level, between 0 and 1.
-
-    Returns
-    -------
-    tuple of ndarray
-        Limits, and the share of the studies that each stands for; a single limit if `df` is infinite.
-    """
-    critical = float(special.stdtrit(df, 1 - alpha / 2))
-    if math.isinf(df):
-        return np.array([critical]), np.ones(1)
-    return critical * np.sqrt(special.chdtri(df, _TAILS) / df), _SHARES
+# Beside so large a noncentrality the estimate's own error is nothing, and scipy takes seconds or has no value.
+_FAR = 1e4
 
 
 def chances(noncentrality: float, df: float, alpha: float) -> tuple[float, float]:
@@ -47,16 +18,20 @@ def chances(noncentrality: float, df: float, alpha: float) -> tuple[float, float
     ----------
     noncentrality : float
         True gap over true standard error, at least 0.
-    df, alpha : float
-        As for `limits`.
+    df : float
+        Degrees of freedom, above 0; may be infinite.
+    alpha : float
+        Two-sided level, between 0 and 1.
 
     Returns
     -------
     tuple of float
         Both together are the power; at a noncentrality of 0 each is half of `alpha`.
     """
-    reach, share = limits(df, alpha)
-    return float(share @ special.ndtr(noncentrality - reach)), float(share @ special.ndtr(-noncentrality - reach))
+    critical = float(special.stdtrit(df, 1 - alpha / 2))
+    wrong = float(special.nctdtr(df, noncentrality, -critical)) if noncentrality < _FAR else 0.0
+    # Below about 1e-18 scipy has no value.
+    return _right_sign(noncentrality, df, critical), 0.0 if math.isnan(wrong) else wrong
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -77,15 +52,20 @@ def noncentrality_for(df: float, alpha: float, power: float) -> float:
     float
     """
     critical = float(special.stdtrit(df, 1 - alpha / 2))
-    if df >= _DF_FOR_SCIPY:
-        return float(special.nctdtrinc(df, 1 - power, critical))
-    # With few degrees of freedom scipy's inverse may run for ever.
-    reach, share = limits(df, alpha)
+    if math.isinf(df):
+        return critical + float(special.ndtri(power))
+    # Half of the misses allowed to the estimate, half to its standard error: enough, so that the root lies below.
+    half = (1 - power) / 2
+    most = critical * math.sqrt(special.chdtri(df, half) / df) - float(special.ndtri(half))
+    # scipy's own inverse, nctdtrinc, is right to five digits only and may run for ever.
+    return float(optimize.brentq(lambda at: _right_sign(at, df, critical) - power, 0.0, most, xtol=1e-12))
 
-    def excess(noncentrality: float) -> float:
-        return float(share @ special.ndtr(noncentrality - reach)) - power
 
-    return float(optimize.brentq(excess, -10.0, reach[0] + 10.0, xtol=1e-9))
+def _right_sign(noncentrality: float, df: float, critical: float) -> float:
+    if noncentrality >= _FAR and math.isfinite(df):
+        return float(special.chdtr(df, df * (noncentrality / critical) ** 2))
+    # Mirrored, so that a small chance keeps its digits.
+    return float(special.nctdtr(df, -noncentrality, -critical))
 
 
 def check_levels(alpha: float, power: float) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.methods.interval import NO_INTERVAL
 from analysis.methods.variance import VarianceComponents
 from analysis.power.error_types import error_types
 from analysis.power.noncentral import check_levels
@@ -158,7 +159,7 @@ def stated_components(
         residual=max(rerun_discordance - seed, 0.0),
         n_seeds=0,
         n_examples=n_examples,
-        seed_sd_interval=(_NAN, _NAN),
+        seed_sd_interval=NO_INTERVAL,
     )
 
 

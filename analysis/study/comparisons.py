@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed import CrossedResult, Posterior
 from analysis.methods.equivalence import EquivalenceResult
+from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.mcnemar import ClusteredMcNemarResult, McNemarResult
 from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
 from analysis.methods.outperforming import OutperformingResult
@@ -82,14 +83,14 @@ class ComparisonResult:
     verdict: Verdict
     result: CrossedResult | None
     confidence: float
-    interval: tuple[float, float]
+    interval: Interval
     family_confidence: float
-    family_interval: tuple[float, float]
+    family_interval: Interval
     sequential_p: float
     difference_p: float
     equivalence_p: float
     equivalence: EquivalenceResult | None
-    posterior: tuple[float, float, float]
+    posterior: Posterior
     settling_gap: Settling | None
     settling_margin: Settling | None
     bootstrap: MultiBootstrapResult | None
@@ -214,7 +215,7 @@ def _decided(
         difference_p=corrected.difference,
         equivalence_p=corrected.equivalence,
         equivalence=tests.equivalence,
-        posterior=result.posterior(plan.margin) if result else (_NAN, _NAN, _NAN),
+        posterior=result.posterior(plan.margin) if result else Posterior(_NAN, _NAN, _NAN),
         settling_gap=_settling(result, result.estimate, level) if result else None,
         settling_margin=_settling(result, plan.margin, level) if result else None,
         bootstrap=bootstrap,
@@ -236,7 +237,7 @@ def _unlike(outcomes: Outcomes, pair: Comparison, seeds: Sequence[int]) -> str:
     return unlike([one for one, _ in records], [other for _, other in records])
 
 
-def interval_at(result: CrossedResult | None, confidence: float) -> tuple[float, float]:
+def interval_at(result: CrossedResult | None, confidence: float) -> Interval:
     """Return the interval of a gap; without limits where a look comes so early that it may reject nothing.
 
     Parameters
@@ -247,8 +248,8 @@ def interval_at(result: CrossedResult | None, confidence: float) -> tuple[float,
         Above 0 and at most 1.
     """
     if result is None:
-        return _NAN, _NAN
-    return result.interval(confidence) if confidence < 1 else (-math.inf, math.inf)
+        return NO_INTERVAL
+    return result.interval(confidence) if confidence < 1 else Interval(-math.inf, math.inf)
 
 
 def _settling(result: CrossedResult, gap: float, level: float) -> Settling | None:

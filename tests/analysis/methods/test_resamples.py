@@ -5,7 +5,7 @@ import pytest
 
 from analysis.methods import resamples
 from analysis.methods.bootstrap import multi_bootstrap
-from analysis.methods.resamples import draw_counts, example_draws, percentile_reading, tail_size
+from analysis.methods.resamples import draw_counts, example_draws, percentile_limits, tail_size
 
 
 def test_the_size_of_the_blocks_does_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,8 +37,8 @@ def test_tails_count_the_observed_estimate_in(B: int, confidence: float, tail: i
 
 def test_estimates_at_zero_lie_on_both_sides() -> None:
     estimates = np.array([-1.0, 0.0, 1e-15] + [1.0] * 96)
-    interval, p_value = percentile_reading(estimates, 0.9, 1e-12)
+    interval, p_value = percentile_limits(estimates, 0.9, 1e-12)
     assert p_value == pytest.approx(2 * 4 / 100)
     assert interval == (1.0, 1.0)
-    assert percentile_reading(-estimates, 0.9, 1e-12) == ((-1.0, -1.0), p_value)
-    assert percentile_reading(np.zeros(99), 0.9, 0.0) == ((0.0, 0.0), 1.0)
+    assert percentile_limits(-estimates, 0.9, 1e-12) == ((-1.0, -1.0), p_value)
+    assert percentile_limits(np.zeros(99), 0.9, 0.0) == ((0.0, 0.0), 1.0)
