@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from analysis.methods.clopper_pearson import clopper_pearson
 from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
 from analysis.methods.looks import thresholds
@@ -53,9 +53,7 @@ class Count:
     @property
     def lower(self) -> float:
         """The lower limit of the rate (Clopper and Pearson 1934), one-sided at `CONFIDENCE`."""
-        if self.hits == 0:
-            return 0.0
-        return float(special.betaincinv(self.hits, self.studies - self.hits + 1, 1 - CONFIDENCE))
+        return clopper_pearson(self.hits, self.studies, tail=1 - CONFIDENCE).low
 
 
 @dataclass(slots=True, kw_only=True)

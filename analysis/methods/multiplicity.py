@@ -1,4 +1,8 @@
-"""Correction for several comparisons, each of which may ask two questions: is there a gap, and is it small."""
+"""Multiple-comparison correction, also for comparisons that ask two questions: is there a gap, and is it small.
+
+Holm and Benjamini-Hochberg equal those of ``statsmodels.stats.multitest``, of which they do without the loading time
+(more than that of all else that a report needs) and take p-values that are missing.
+"""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
+from analysis.methods.clopper_pearson import clopper_pearson
 from analysis.methods.interval import Interval
 from analysis.methods.seed_scores import paired_differences
 
@@ -89,12 +89,9 @@ def probability_of_outperforming(
     S, better = len(d), int(np.count_nonzero(d > rounding))
     ties = int(np.count_nonzero(np.abs(d) <= rounding))
     share = (better + ties / 2) / S
-    won, tail = share * S, (1 - confidence) / 2
-    low = float(special.betaincinv(won, S - won + 1, tail)) if won > 0 else 0.0
-    high = float(special.betaincinv(won + 1, S - won, 1 - tail)) if won < S else 1.0
     return OutperformingResult(
         estimate=share,
-        interval=Interval(low, high),
+        interval=clopper_pearson(better + ties / 2, S, tail=(1 - confidence) / 2),
         confidence=confidence,
         n_seeds=S,
         n_better=better,

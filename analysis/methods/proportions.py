@@ -8,6 +8,8 @@ from numbers import Integral
 
 from scipy import optimize, special
 
+from analysis.methods.clopper_pearson import clopper_pearson
+
 _NAN = float("nan")
 _AGREE = "no example is right for one model and wrong for the other"
 
@@ -220,8 +222,11 @@ def discordance_odds_ratio(only_treatment: int, only_baseline: int, *, confidenc
     estimate = low = high = _NAN
     reason = _AGREE
     if b + c:
-        inverse = _odds_low(c, b, tail)
-        estimate, low, high = b / c if c else math.inf, _odds_low(b, c, tail), 1 / inverse if inverse else math.inf
+        # The share of the baseline has its own digits where that of the treatment is nearly 1.
+        treatment, baseline = clopper_pearson(b, b + c, tail=tail), clopper_pearson(c, b + c, tail=tail)
+        estimate = b / c if c else math.inf
+        low = treatment.low / baseline.high
+        high = treatment.high / baseline.low if baseline.low else math.inf
         reason = "" if c else "the baseline is never right alone: no upper limit"
     return OddsRatioResult(
         estimate=estimate,
@@ -290,9 +295,3 @@ def _tango_low(b: int, c: int, n: int, z: float) -> float:
         return estimate - gap - math.sqrt(k * max(0.0, discordance - gap * gap))
 
     return float(optimize.brentq(beyond, -1.0, estimate, xtol=1e-15))
-
-
-def _odds_low(b: int, c: int, tail: float) -> float:
-    if b == 0:
-        return 0.0
-    return float(special.betaincinv(b, c + 1, tail) / special.betainccinv(c + 1, b, tail))

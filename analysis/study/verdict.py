@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from scipy import special
-
+from analysis.methods.clopper_pearson import clopper_pearson
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, CrossedResult
 
 Direction = Literal["better", "worse"]
@@ -137,4 +136,4 @@ def collapse_rate_limit(n_runs: int, *, seen: int = 0, confidence: float = 0.95)
     """
     if n_runs < 1 or not 0 <= seen <= n_runs:
         raise ValueError(f"expected at least one run and at most as many that collapsed, got {n_runs} and {seen}")
-    return 1.0 if seen == n_runs else float(special.betaincinv(seen + 1, n_runs - seen, confidence))
+    return clopper_pearson(seen, n_runs, tail=1 - confidence).high

@@ -199,6 +199,14 @@ def test_wilcoxon_without_ties_equals_scipy(S: int, seed: int) -> None:
     assert min(found.statistic, S * (S + 1) / 2 - found.statistic) == expected.statistic
 
 
+@settings(deadline=None, derandomize=True, max_examples=20)
+@given(d=st.lists(st.integers(-3, 3), min_size=2, max_size=9).filter(any))
+def test_wilcoxon_with_ties_equals_scipy(d: list[int]) -> None:
+    # scipy is exact here by going through all assignments of signs, which 13 pairs allow and 20 do not.
+    expected = stats.wilcoxon(d, zero_method="pratt", method=stats.PermutationMethod(n_resamples=2 ** len(d)))
+    assert wilcoxon(d, [0] * len(d)).p_value == pytest.approx(expected.pvalue, rel=1e-9)
+
+
 def test_differences_equal_up_to_rounding_share_a_rank() -> None:
     # Three gaps of 0.1 and three of 0.2, none of which is the same number in binary.
     t, b = [0.9, 0.8, 0.4, 0.9, 0.7, 0.5], [0.8, 0.7, 0.5, 0.7, 0.9, 0.3]
