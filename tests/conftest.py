@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import pytest
 
-from harness.study.study import Study, load_study
+from harness.study.load import load_study
+from harness.study.study import Study
 
 TINY = """\
 name: tiny

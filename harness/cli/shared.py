@@ -63,7 +63,7 @@ class Format(StrEnum):
 def load(path: Path, overrides: Sequence[str] | None) -> Study:
     """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
     from analysis.study.plan import check_plan
-    from harness.study.study import load_study
+    from harness.study.load import load_study
 
     def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for problem in check_plan(raw.get("analysis"), raw.get("claims"), arms=arms):

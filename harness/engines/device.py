@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from harness.study.settings import Training
+from harness.study.training import Training
 
 # Below this many parameters a second thread gains nothing, and costs dearly where another process wants the core.
 _WORTH_THREADS = 5_000_000

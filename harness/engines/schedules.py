@@ -13,8 +13,9 @@ from torch import nn
 
 from harness.data.holdout import holdout_size
 from harness.errors import Problem, StudyError
-from harness.study.settings import Arm, Best, Training
+from harness.study.settings import Arm, Best
 from harness.study.study import Study
+from harness.study.training import Training
 
 # Of the learning rate: what rounding may do.
 _TOLERANCE = 1e-6

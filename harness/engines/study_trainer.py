@@ -17,7 +17,7 @@ from harness.engines.divergence import DivergedError, divergence_of_step
 from harness.engines.engine import STEPS_BETWEEN_CHECKS
 from harness.models.adapters import rank_allocator_of
 from harness.seeding import Streams
-from harness.study.settings import Training
+from harness.study.training import Training
 
 _ALL_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 

@@ -19,8 +19,8 @@ from harness.records.store import FINAL, candidate_key
 from harness.runs.run import Run
 from harness.search.candidates import search_identity
 from harness.search.sweep import Tuner
+from harness.study.grid import with_settings
 from harness.study.settings import Arm, Best, Search
-from harness.study.study import replace
 from harness.study.trials import TUNING_SEED, Trial, make_trial
 
 
@@ -39,7 +39,7 @@ def tuned_arms(run: Run) -> tuple[Mapping[str, Arm] | None, Mapping[str, Winner]
         winner = _tune(run, name, arm, arm.search)
         if winner is None:
             return None, winners
-        arms[name] = replace(arm, winner.params)
+        arms[name] = with_settings(arm, winner.params)
         winners[name] = winner
     return arms, winners
 
@@ -55,7 +55,7 @@ def _tune(run: Run, name: str, arm: Arm, search: Search) -> Winner | None:
     def fits(record: TrialRecord) -> bool:
         parameters = record.tuning.params if record.tuning is not None else {}
         try:
-            return tuner.fits(parameters) and candidate(replace(arm, parameters)).key == record.key
+            return tuner.fits(parameters) and candidate(with_settings(arm, parameters)).key == record.key
         except ValidationError:
             return False
 
@@ -77,7 +77,7 @@ def _tune(run: Run, name: str, arm: Arm, search: Search) -> Winner | None:
             return None
         parameters = tuner.propose(number)
         try:
-            trial = candidate(replace(arm, parameters))
+            trial = candidate(with_settings(arm, parameters))
         except ValidationError as error:
             raise ResultsError(f"arm {name}: candidate {parameters} is no valid arm: {error}") from None
         tuner.start(parameters, key)

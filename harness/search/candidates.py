@@ -6,8 +6,9 @@ from pydantic import ValidationError
 
 from harness.records.record import digest
 from harness.records.store import FINAL, Store
+from harness.study.grid import with_settings
 from harness.study.settings import Arm, Search
-from harness.study.study import Study, replace
+from harness.study.study import Study
 from harness.study.trials import TUNING_SEED, Trial, make_trial
 
 
@@ -43,7 +44,7 @@ def tuned_arm(study: Study, name: str, arm: Arm, *, store: Store, model: str, da
         if record is None or record.status not in FINAL or record.tuning is None:
             return None
         try:
-            settings = replace(arm, record.tuning.params)
+            settings = with_settings(arm, record.tuning.params)
         except ValidationError:
             return None
         if candidate(settings).key != record.key:

@@ -1,4 +1,4 @@
-"""Arms as they are written become cells: settings laid over the study's, grids expanded."""
+"""Arms of a study: the settings that are written, laid over the study's own, and grids expanded."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from pydantic import ValidationError
 
 from harness.errors import KeyPath, Problem, did_you_mean
 from harness.study.document import StudyDocument
-from harness.study.settings import Arm, Range, Scalar, is_whole
-from harness.study.validation import MODELS, message_of, problems_of, real_path, shown
+from harness.study.settings import Arm, Range, is_whole
+from harness.study.strict import Scalar
+from harness.study.validation import MODELS, message_of, real_path, shown, validate
 
 # Each is a row of every table, and is compared with others.
 _MOST_ARMS = 1000
 
 
 def expand_arms(source: StudyDocument) -> tuple[dict[str, Arm], list[Problem]]:
-    """Turn the arms as written into cells, as far as they are sound."""
+    """Return all arms of a study file with every setting filled in, and what is wrong with them.
+
+    An arm that is wrong has the default settings: its name is known to further checks.
+    """
     raw = source.data
     problems: list[Problem] = []
-    cells: dict[str, Arm] = {}
+    arms: dict[str, Arm] = {}
     origin: dict[str, KeyPath] = {}
-    arms = raw.get("arms")
-    for name, written in arms.items() if isinstance(arms, dict) else ():
+    in_file = raw.get("arms")
+    for name, written in in_file.items() if isinstance(in_file, dict) else ():
         here: KeyPath = ("arms", name)
         if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= 100:
             problems.append(
@@ -50,44 +54,43 @@ def expand_arms(source: StudyDocument) -> tuple[dict[str, Arm], list[Problem]]:
             problems += wrong
             continue
         count = math.prod(map(len, grid.values()))
-        if len(cells) + count > _MOST_ARMS:
+        if len(arms) + count > _MOST_ARMS:
             where = (*here, "grid") if grid else here
-            message = f"expected at most {_MOST_ARMS} arms, got {len(cells) + count}"
+            message = f"expected at most {_MOST_ARMS} arms, got {len(arms) + count}"
             problems.append(source.problem(where, f"{message}, {count} of them from this grid" if grid else message))
             break
         for values in itertools.product(*grid.values()):
             factors = dict(zip(grid, values, strict=True))
-            cell = "-".join([name, *itertools.starmap(_word, factors.items())])
+            arm_name = "-".join([name, *itertools.starmap(_word, factors.items())])
             filled = {**_copy(base), "factors": factors}
             misplaced = [key for key, value in factors.items() if not set_setting(filled, key, value)]
             if misplaced:
                 problems += [source.problem((*here, "grid", key), _no_such_setting(key)) for key in misplaced]
                 continue
-            problems += problems_of(source, here, Arm, filled, factors)
-            if cell in cells:
-                first = ".".join(map(str, origin[cell]))
-                problems.append(source.problem(here, f"two cells with one name: {cell!r} comes from {first} too"))
-            elif not problems:
-                cells[cell] = Arm.model_validate(filled)
+            arm, faults = validate(source, here, Arm, filled, factors)
+            problems += faults
+            if arm_name in arms:
+                first = ".".join(map(str, origin[arm_name]))
+                problems.append(source.problem(here, f"two arms have one name: {arm_name!r} comes from {first} too"))
             else:
-                cells[cell] = Arm()
-            origin[cell] = here
+                arms[arm_name] = arm or Arm()
+            origin[arm_name] = here
             problems += _check_space(source, here, filled)
     if not problems:
-        problems += _take_away(source, cells)
+        problems += _take_away(source, arms)
     if not problems:
-        problems += _same_arms(source, cells, origin) or _overrides_without_effect(source, arms or {})
-    return cells, problems
+        problems += _same_arms(source, arms, origin) or _overrides_without_effect(source, in_file or {})
+    return arms, problems
 
 
-def _take_away(source: StudyDocument, cells: dict[str, Arm]) -> list[Problem]:
+def _take_away(source: StudyDocument, arms: dict[str, Arm]) -> list[Problem]:
     """Take the arms of a grid away that an override names."""
-    known, problems = list(cells), []
+    known, problems = list(arms), []
     for name, override in source.removed.items():
         wrong = ""
-        if cells.pop(name, None) is None:
+        if arms.pop(name, None) is None:
             wrong = f"no arm {name!r} to take away{did_you_mean(name, known)}; the study has {', '.join(known)}"
-        elif not cells:
+        elif not arms:
             wrong = "expected at least one arm to be left, got none"
         if wrong:
             problems.append(Problem(place=f"override {override!r}", path=("arms", name), message=wrong))
@@ -136,6 +139,15 @@ def set_setting(raw: dict[str, Any], key: str, value: Scalar) -> bool:
     if isinstance(settings, Mapping):
         raw[part] = {**settings, name: value}
     return True
+
+
+def with_settings(arm: Arm, values: Mapping[str, Scalar]) -> Arm:
+    """Return the arm with dotted settings replaced, checked again."""
+    # What a file leaves out stays left out: some defaults may not be written beside other settings.
+    raw = arm.model_dump(exclude_unset=True)
+    for key, value in values.items():
+        set_setting(raw, key, value)
+    return Arm.model_validate(raw)
 
 
 def _no_such_setting(key: str) -> str:
@@ -198,10 +210,10 @@ def _overrides_without_effect(source: StudyDocument, arms: Mapping[str, Any]) ->
     return problems
 
 
-def _same_arms(source: StudyDocument, cells: Mapping[str, Arm], origin: Mapping[str, KeyPath]) -> list[Problem]:
+def _same_arms(source: StudyDocument, arms: Mapping[str, Arm], origin: Mapping[str, KeyPath]) -> list[Problem]:
     """Find arms that differ in name only: each would be compared with itself."""
     problems = []
-    trained = {name: arm.model_dump(exclude={"factors"}) for name, arm in cells.items()}
+    trained = {name: arm.model_dump(exclude={"factors"}) for name, arm in arms.items()}
     for settings in trained.values():
         # Picking an epoch on the test split is a reading of the same training.
         if isinstance(settings["selection"], dict) and settings["selection"]["on"] == "test":

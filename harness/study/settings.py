@@ -1,7 +1,6 @@
-"""The parts of a study file as strict, frozen models.
+"""Settings of a study: the parts of a study file as strict, frozen models.
 
-Names and meanings are those of the libraries that will receive them: `transformers.TrainingArguments` for training,
-peft for adapters. Checking them needs none of these libraries.
+An adapter has peft's own names, and its fields mean what they mean there. Checking them needs no training library.
 """
 
 from __future__ import annotations
@@ -10,55 +9,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError
 
-from harness.errors import did_you_mean
-
-# transformers.SchedulerType, complete: Optuna's categorical over schedules is this tuple, and it may never grow.
-SCHEDULES = (
-    "linear",
-    "cosine",
-    "cosine_with_restarts",
-    "polynomial",
-    "constant",
-    "constant_with_warmup",
-    "inverse_sqrt",
-    "reduce_lr_on_plateau",
-    "cosine_with_min_lr",
-    "cosine_warmup_with_min_lr",
-    "warmup_stable_decay",
-    "greedy",
-)
-# What a schedule takes in lr_scheduler_kwargs; one that is not here takes nothing.
-SCHEDULE_KWARGS: Mapping[str, tuple[str, ...]] = {
-    "cosine": ("num_cycles",),
-    "cosine_with_restarts": ("num_cycles",),
-    "polynomial": ("lr_end", "power"),
-    "inverse_sqrt": ("timescale",),
-    "cosine_with_min_lr": ("num_cycles", "min_lr", "min_lr_rate"),
-    "cosine_warmup_with_min_lr": ("num_cycles", "min_lr", "min_lr_rate", "warmup_lr_rate"),
-    "warmup_stable_decay": (
-        "num_decay_steps",
-        "num_stable_steps",
-        "warmup_type",
-        "decay_type",
-        "min_lr_ratio",
-        "num_cycles",
-    ),
-}
-# These two follow the evaluation loss, which here is that of the test split.
-_DRIVEN_BY_EVALUATION = {"reduce_lr_on_plateau", "greedy"}
-
-
-class Strict(BaseModel):
-    """A model that takes nothing for something else: no unknown key, no ``"1"`` for 1, no change afterwards."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-def wrong(message: str) -> PydanticCustomError:
-    """Return what a validator raises to say `message` and nothing else."""
-    return PydanticCustomError("harness", "{message}", {"message": message})
+from harness.study.strict import Fraction, Scalar, Strict, invalid
+from harness.study.training import Training
 
 
 def _texts(value: Any) -> Any:
@@ -71,9 +24,7 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-Scalar = bool | int | float | str
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Data(Strict):
@@ -98,63 +49,14 @@ class Data(Strict):
     @model_validator(mode="after")
     def _scored_on_other_data(self) -> Data:
         if self.test_fraction is None and self.split_seed:
-            raise wrong("split_seed: draws the rows to test on, and goes with test_fraction; set test_fraction: 0.2")
+            raise invalid("split_seed: draws the rows to test on, and goes with test_fraction; set test_fraction: 0.2")
         if self.test_fraction is not None and self.test != type(self).model_fields["test"].default:
-            raise wrong(
+            raise invalid(
                 f"test_fraction: draws the rows to test on, and test names the split {self.test!r}; "
                 "leave one of the two out (data.test=validation is as good as leaving it out)"
             )
         if self.train == self.test:
-            raise wrong(f"test: {self.test!r} is what the models are trained on; score them on another split")
-        return self
-
-
-class Training(Strict):
-    """How a trial is trained: an allow-list of `transformers.TrainingArguments`."""
-
-    learning_rate: float = Field(5e-5, gt=0, lt=100)
-    num_train_epochs: int = Field(3, ge=0)
-    per_device_train_batch_size: int = Field(8, ge=1)
-    per_device_eval_batch_size: int = Field(64, ge=1)
-    gradient_accumulation_steps: int = Field(1, ge=1)
-    weight_decay: float = Field(0.0, ge=0)
-    adam_beta1: Fraction = 0.9
-    adam_beta2: Fraction = 0.999
-    adam_epsilon: float = Field(1e-8, gt=0)
-    max_grad_norm: float = Field(1.0, ge=0)
-    lr_scheduler_type: Literal[SCHEDULES] = "linear"  # type: ignore[valid-type]
-    lr_scheduler_kwargs: Mapping[str, bool | int | float | str] = Field(default_factory=dict)
-    warmup_steps: float = Field(0.0, ge=0)
-    label_smoothing_factor: Fraction = 0.0
-    bf16: bool = False
-    tf32: bool = False
-
-    @model_validator(mode="after")
-    def _means_something(self) -> Training:
-        if self.lr_scheduler_type in _DRIVEN_BY_EVALUATION:
-            raise wrong(
-                f"lr_scheduler_type: {self.lr_scheduler_type!r} follows an evaluation during training, "
-                "which here would be the test split; choose a schedule that depends on the step alone"
-            )
-        if self.lr_scheduler_type == "constant" and self.warmup_steps:
-            raise wrong(
-                f"warmup_steps: 'constant' has no warm-up and would ignore {self.warmup_steps:g}; "
-                "use lr_scheduler_type: constant_with_warmup"
-            )
-        allowed = SCHEDULE_KWARGS.get(self.lr_scheduler_type, ())
-        for name in self.lr_scheduler_kwargs:
-            if name not in allowed:
-                takes = f"; it takes {', '.join(allowed)}" if allowed else ", which takes nothing"
-                raise wrong(
-                    f"lr_scheduler_kwargs: unknown to {self.lr_scheduler_type!r}: {name!r}"
-                    f"{did_you_mean(name, allowed)}{takes}"
-                )
-        if self.lr_scheduler_type == "warmup_stable_decay" and "num_decay_steps" not in self.lr_scheduler_kwargs:
-            raise wrong("lr_scheduler_kwargs: 'warmup_stable_decay' needs num_decay_steps")
-        if "min_lr" in allowed and len({"min_lr", "min_lr_rate"} & set(self.lr_scheduler_kwargs)) != 1:
-            raise wrong(f"lr_scheduler_kwargs: {self.lr_scheduler_type!r} needs either min_lr or min_lr_rate")
-        if self.warmup_steps >= 1 and not self.warmup_steps.is_integer():
-            raise wrong(f"warmup_steps: expected a share below 1 or a whole number of steps, got {self.warmup_steps}")
+            raise invalid(f"test: {self.test!r} is what the models are trained on; score them on another split")
         return self
 
 
@@ -189,12 +91,12 @@ class LoraAdapter(Strict):
         kind = self.init_lora_weights.lower() if isinstance(self.init_lora_weights, str) else ""
         source = next((source for name, source in _DRAWN_FROM_DATA.items() if kind.startswith(name)), None)
         if source is not None:
-            raise wrong(
+            raise invalid(
                 f"init_lora_weights: {self.init_lora_weights!r} starts from {source}, which no study computes; "
                 "use true, gaussian, pissa, olora or orthogonal"
             )
         if kind == "loftq":
-            raise wrong("init_lora_weights: 'loftq' makes up for a quantised model, and no study quantises its model")
+            raise invalid("init_lora_weights: 'loftq' makes up for a quantised model, and no study quantises its model")
         return self
 
 
@@ -236,7 +138,7 @@ class Best(Strict):
     def _patience_needs_a_holdout(self) -> Best:
         given = self.model_fields_set & {"fraction", "patience"}
         if self.on == "test" and given:
-            raise wrong(f"{' and '.join(sorted(given))}: only with on: holdout; the test split never stops a run")
+            raise invalid(f"{' and '.join(sorted(given))}: only with on: holdout; the test split never stops a run")
         return self
 
 
@@ -252,17 +154,17 @@ class Range(Strict):
     low: float | None = None
     high: float | None = None
     log: bool = False
-    choices: Annotated[tuple[bool | int | float | str, ...], BeforeValidator(_tuple)] | None = None
+    choices: Annotated[tuple[Scalar, ...], BeforeValidator(_tuple)] | None = None
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Range:
         if (self.choices is None) == (self.low is None or self.high is None):
-            raise wrong("expected either low and high, or choices")
+            raise invalid("expected either low and high, or choices")
         if self.low is not None and self.high is not None:
             if self.low >= self.high:
-                raise wrong(f"expected low below high, got {self.low:g} and {self.high:g}")
+                raise invalid(f"expected low below high, got {self.low:g} and {self.high:g}")
             if self.log and self.low <= 0:
-                raise wrong(f"expected low above 0 on a log scale, got {self.low:g}")
+                raise invalid(f"expected low above 0 on a log scale, got {self.low:g}")
         return self
 
 
@@ -284,12 +186,12 @@ class Arm(Strict):
     freeze: Freeze | None = None
     selection: Selection = "last"
     search: Search | None = None
-    factors: Mapping[str, bool | int | float | str] = Field(default_factory=dict)
+    factors: Mapping[str, Scalar] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_way_of_freezing(self) -> Arm:
         if self.adapter is not None and self.freeze is not None:
-            raise wrong("an adapter freezes the whole backbone already; leave out either adapter or freeze")
+            raise invalid("an adapter freezes the whole backbone already; leave out either adapter or freeze")
         return self
 
     @model_validator(mode="after")
@@ -298,9 +200,9 @@ class Arm(Strict):
             return self
         # The Trainer computes a smoothed loss itself, from the logits, and leaves out what AdaLoRA adds to the model's.
         if self.training.label_smoothing_factor:
-            raise wrong("adapter: ADALORA adds its regularisation to a loss without label smoothing; leave one out")
+            raise invalid("adapter: ADALORA adds its regularisation to a loss without label smoothing; leave one out")
         if isinstance(self.selection, Best) and self.selection.on == "holdout":
-            raise wrong("adapter: ADALORA comes to its rank at the end of the training only; use selection: last")
+            raise invalid("adapter: ADALORA comes to its rank at the end of the training only; use selection: last")
         return self
 
 

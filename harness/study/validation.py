@@ -1,17 +1,19 @@
-"""What pydantic finds wrong, in plain words and at its place in the file."""
+"""Validation of a study file: the model of each part, or what pydantic finds wrong, in plain words at its place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.errors import KeyPath, Problem, did_you_mean, percentage_hint
 from harness.study.document import StudyDocument
-from harness.study.settings import ArmFile, Best, Data, Freeze, LoraAdapter, Scalar, Search, Strict, Training
+from harness.study.settings import ArmFile, Best, Data, Freeze, LoraAdapter, Search
+from harness.study.strict import Scalar, Strict
+from harness.study.training import Training
 
 # What pydantic calls the types of YAML.
 _PLAIN_WORDS = {
@@ -37,32 +39,49 @@ MODELS: dict[str, type[BaseModel]] = {
 }
 
 
-def problems_of(
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def validate(
     source: StudyDocument,
     path: KeyPath,
-    model: type[BaseModel],
+    model: type[_Model],
     raw: Any,
     factors: Mapping[str, Scalar] | None = None,
-) -> list[Problem]:
-    """Return what `model` finds wrong with `raw`, which stands at `path` in the file."""
+) -> tuple[_Model | None, list[Problem]]:
+    """Return the model of what stands at a place of the file, or every problem that it has.
+
+    Parameters
+    ----------
+    source : StudyDocument
+        The file.
+    path : tuple of str and int
+        The place.
+    model : type of BaseModel
+        What belongs there.
+    raw : object
+        What stands there, with the settings that it inherits.
+    factors : mapping of str to scalar, optional
+        The settings in it that a grid fills in, by their dotted keys.
+    """
     try:
-        model.model_validate(raw)
+        return model.model_validate(raw), []
     except ValidationError as error:
-        found = []
-        for detail in error.errors():
-            inner = real_path(detail, raw)
-            message = message_of(detail, (*path, *inner), model)
-            key = ".".join(map(str, inner[:2]))
-            if factors and key in factors:
-                inner = ("grid", key)
-            where = (*path, *inner)
-            # A setting that an arm inherits is wrong where it is written.
-            written = {*source.lines, *source.overrides}
-            if path and where not in written and inner in written:
-                where = inner
-            found.append(source.problem(where, message))
-        return found
-    return []
+        details = error.errors()
+    problems = []
+    for detail in details:
+        inner = real_path(detail, raw)
+        message = message_of(detail, (*path, *inner), model)
+        key = ".".join(map(str, inner[:2]))
+        if factors and key in factors:
+            inner = ("grid", key)
+        where = (*path, *inner)
+        # A setting that an arm inherits is wrong where it is written.
+        written = {*source.lines, *source.overrides}
+        if path and where not in written and inner in written:
+            where = inner
+        problems.append(source.problem(where, message))
+    return None, problems
 
 
 def real_path(detail: ErrorDetails, raw: Any) -> KeyPath:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from harness.engines.packed.rows import Stack
-from harness.study.settings import Training
+from harness.study.training import Training
 from harness.study.trials import Trial
 
 

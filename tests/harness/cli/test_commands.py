@@ -52,7 +52,7 @@ FILE: list[tuple[str, str, int, str, Sequence[str]]] = [
     ("seeds: 3", "seeds: 3\nseeds: 4", 16, "seeds", ["given twice: first in line 15"]),
     ("seeds: 3", "seeds: !!python/object/apply:os.system [x]", 15, "seeds", ["the tag", "names no code"]),
     ("seeds: 3", "seeds: [1, 1]", 15, "seeds", ["given twice: 1"]),
-    ("  frozen:", "  lora-r2:", 13, "arms.lora-r2", ["two cells with one name: 'lora-r2' comes from arms.lora too"]),
+    ("  frozen:", "  lora-r2:", 13, "arms.lora-r2", ["two arms have one name: 'lora-r2' comes from arms.lora too"]),
     ("name: base", "name: ../x", 1, "name", ["letters, digits", "'../x'"]),
     ("name: base", "name: a/b", 1, "name", ["letters, digits", "'a/b'"]),
     ("name: base", f"name: {'a' * 300}", 1, "name", ["up to 100", "300 characters"]),

@@ -25,7 +25,7 @@ FIGURES = ("audit", "--n", "872", "90.71%", "90.60%")
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from harness.study.study import load_study
+    from harness.study.load import load_study
     from tests.conftest import TINY
 
     folder = tmp_path_factory.mktemp("output")

@@ -15,8 +15,8 @@ import pytest
 
 from harness.data import dataset, sources
 from harness.errors import DataError
+from harness.study.load import load_study
 from harness.study.settings import Data
-from harness.study.study import load_study
 
 Write = Callable[..., Path]
 

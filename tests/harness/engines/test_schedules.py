@@ -14,8 +14,8 @@ from harness.engines.packed.engine import PackedEngine
 from harness.engines.schedules import ScheduleError, check, learning_rates
 from harness.errors import StudyError
 from harness.runs.runner import prepare, run_study
-from harness.study.settings import Training
 from harness.study.study import Study
+from harness.study.training import Training
 from tests.harness.engines.packed.conftest import expanded
 
 Tiny = Callable[..., Study]

@@ -25,8 +25,9 @@ from harness.engines.study_trainer import StudyTrainer, training_arguments
 from harness.engines.trainer import TrainerEngine
 from harness.models.build import build_model
 from harness.runs.runner import prepare
-from harness.study.settings import SCHEDULES, Data, Training
+from harness.study.settings import Data
 from harness.study.study import Study
+from harness.study.training import SCHEDULES, Training
 from harness.study.trials import Trial, expand
 
 Tiny = Callable[..., Study]

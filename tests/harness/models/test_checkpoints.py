@@ -23,8 +23,9 @@ from harness.models.checkpoints import Checkpoint
 from harness.runs import planning
 from harness.runs.runner import prepare, run_study
 from harness.seeding import streams
+from harness.study.load import load_study
 from harness.study.settings import Arm
-from harness.study.study import Study, load_study
+from harness.study.study import Study
 
 BERT = transformers.BertConfig(
     vocab_size=30,

@@ -24,8 +24,8 @@ from harness.models.pretrained import checkpoint_remarks
 from harness.quiet import quiet
 from harness.runs.runner import prepare, run_study
 from harness.seeding import streams
+from harness.study.load import load_study
 from harness.study.settings import Arm
-from harness.study.study import load_study
 
 BERT = transformers.BertConfig(
     vocab_size=30,

@@ -13,7 +13,8 @@ from harness.engines.engine import Progress
 from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.progress.displays import Lines, Terminal, display_for
 from harness.progress.tally import Tally
-from harness.study.settings import Arm, Training
+from harness.study.settings import Arm
+from harness.study.training import Training
 from harness.study.trials import Trial
 
 NASTY = ("q_proj[v]", "[/red]", "[bold]full")

@@ -15,7 +15,8 @@ from harness.errors import DataError
 from harness.progress.displays import Display
 from harness.runs.overview import same_settings
 from harness.runs.planning import sizes
-from harness.study.study import Study, load_study
+from harness.study.load import load_study
+from harness.study.study import Study
 
 
 @pytest.fixture(autouse=True)

@@ -16,18 +16,9 @@ from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
 from transformers.trainer_utils import SchedulerType
 
 from harness.errors import Problem
-from harness.study.settings import (
-    SCHEDULE_KWARGS,
-    SCHEDULES,
-    Arm,
-    Best,
-    LoraAdapter,
-    OtherAdapter,
-    Range,
-    Training,
-    is_whole,
-)
-from harness.study.study import load_study
+from harness.study.load import load_study
+from harness.study.settings import Arm, Best, LoraAdapter, OtherAdapter, Range, is_whole
+from harness.study.training import SCHEDULE_KWARGS, SCHEDULES, Training
 
 Written = Callable[..., Path]
 Refused = Callable[..., tuple[Problem, ...]]

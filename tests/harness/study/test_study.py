@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from harness.errors import Problem, StudyError
-from harness.study.settings import Arm, Best, LoraAdapter, Training
-from harness.study.study import load_study, replace
+from harness.study.grid import with_settings
+from harness.study.load import load_study
+from harness.study.settings import Arm, Best, LoraAdapter
+from harness.study.training import Training
 from harness.study.trials import expand
 
 Written = Callable[..., Path]
@@ -236,7 +238,7 @@ WRONG: list[tuple[str, str, int, str, Sequence[str]]] = [
     ("seeds: 3", "seeds: [-1]", 15, "seeds.0", ["at least 0"]),
     ("seeds: 3", "seeds: [4294967296]", 15, "seeds.0", ["less than 4294967296"]),
     ("seeds: 3", 'seeds: [1, "2"]', 15, "seeds.1", ["whole number", "'2' (text)"]),
-    ("  full: {}", "  lora-r8: {}", 10, "arms.lora", ["two cells with one name", "'lora-r8'", "arms.lora-r8"]),
+    ("  full: {}", "  lora-r8: {}", 10, "arms.lora", ["two arms have one name", "'lora-r8'", "arms.lora-r8"]),
     ("  full: {}", "  full: {training: {learning_rate: 1e-3}}\n  same: {}", 10, "arms.same", ["fake arm", "'full'"]),
     ("[2, 8]", "[2, 2]", 12, "arms.lora.grid.adapter.r", ["none twice"]),
     ("[2, 8]", "[]", 12, "arms.lora.grid.adapter.r", ["at least one"]),
@@ -379,16 +381,31 @@ def test_a_setting_that_every_arm_inherits_is_one_problem(written: Written, refu
     assert problem.place.endswith(":7")
 
 
-def test_replace_checks_again(written: Written) -> None:
+def test_each_arm_is_validated_once(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    validated = []
+    original = Arm.model_validate.__func__  # type: ignore[attr-defined]
+
+    def count(cls: type[Arm], raw: Any) -> Arm:
+        arm: Arm = original(cls, raw)
+        validated.append(arm)
+        return arm
+
+    monkeypatch.setattr(Arm, "model_validate", classmethod(count))
+    arms = load_study(written()).arms
+    assert len(arms) == 4
+    assert [id(arm) for arm in validated] == [id(arm) for arm in arms.values()]
+
+
+def test_other_settings_are_checked_again(written: Written) -> None:
     arm = load_study(written()).arms["lora-r2"]
-    changed = replace(arm, {"training.learning_rate": 1e-5, "adapter.r": 16})
+    changed = with_settings(arm, {"training.learning_rate": 1e-5, "adapter.r": 16})
     assert changed.training.learning_rate == 1e-5
     assert isinstance(changed.adapter, LoraAdapter)
     assert changed.adapter.r == 16
     assert isinstance(arm.adapter, LoraAdapter)
     assert arm.adapter.r == 2
     with pytest.raises(ValueError, match="greater than or equal to 1"):
-        replace(arm, {"adapter.r": 0})
+        with_settings(arm, {"adapter.r": 0})
 
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -506,7 +523,7 @@ def test_what_cannot_be_taken_away_is_said(written: Any, refused: Any, overrides
         ),
         (
             [("seeds: 3", "seeds: 10000"), ("adapter.r: [2, 8]", f"adapter.r: {list(range(1, 11))}")],
-            "expected at most 100000 cells, got 12 arms x 10000 seeds",
+            "expected at most 100000 trials, got 12 arms x 10000 seeds",
         ),
         (
             [("selection: last", "search: {trials: 1000000, space: {training.learning_rate: {choices: [1.0]}}}")],

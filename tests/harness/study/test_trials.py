@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.study.load import load_study
 from harness.study.settings import Best
-from harness.study.study import Study, load_study
+from harness.study.study import Study
 from harness.study.trials import KEY_VERSION, TUNING_SEED, Trial, expand, key_of, make_trial
 
 Written = Callable[..., Path]
@@ -113,7 +114,7 @@ def test_each_such_change_is_another_key(written: Written) -> None:
 
 def test_every_training_setting_decides() -> None:
     named = {override.partition("=")[0].removeprefix("training.") for override in DECIDES if "training." in override}
-    from harness.study.settings import Training
+    from harness.study.training import Training
 
     assert set(Training.model_fields) - named == {"lr_scheduler_kwargs"}  # it is in DECIDES with its schedule
 

@@ -24,7 +24,8 @@ from harness.engines.trainer import TrainerEngine
 from harness.engines.trainer import _Run as TrainerRun
 from harness.models.build import build_model
 from harness.runs.runner import prepare
-from harness.study.study import Study, load_study
+from harness.study.load import load_study
+from harness.study.study import Study
 from harness.study.trials import Trial, expand
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}

@@ -12,8 +12,8 @@ import torch
 import transformers
 
 from harness.engines.packed import plan
-from harness.study.settings import SCHEDULES
 from harness.study.study import Study
+from harness.study.training import SCHEDULES
 from tests.harness.engines.packed.conftest import CONFIGS, TARGETS, Trained
 
 Load = Callable[..., Study]
