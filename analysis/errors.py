@@ -1,4 +1,4 @@
-"""What can go wrong in the analysis, as one tree of exceptions.
+"""Errors of the analysis, as one tree of exceptions.
 
 ::
 

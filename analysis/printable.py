@@ -1,17 +1,17 @@
-"""Text from elsewhere, fit to be shown: names of classes, questions, claims, what a library complained of."""
+"""Printable text: names, questions, claims and messages from elsewhere, without control characters."""
 
 from __future__ import annotations
 
 import re
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What moves a cursor, begins an escape sequence, turns a line around, or is half a character."""
+"""Characters that move a cursor, begin an escape sequence or reverse a line, and halves of characters."""
 
 
 def printable(text: str) -> str:
-    r"""Return the text with a sign in place of each character that would do something instead of showing something.
+    r"""Return the text with a replacement character for each character that would control the terminal.
 
-    Line ends and tabs stay.
+    Line ends and tabs remain.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""From pydantic's errors to sentences that a study's author can act on."""
+"""Problems of a file: pydantic's errors as sentences that the author of the file can act on."""
 
 from __future__ import annotations
 

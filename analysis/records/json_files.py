@@ -1,4 +1,4 @@
-"""Reads `study.json` and `record.json`, or says what is wrong with them: the one reader of all commands."""
+"""JSON files of a study: `study.json`, `record.json` and `looks.json`, read and checked for every command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analysis.records.format import FORMAT, Stored
 from analysis.records.manifest import Looks, Manifest, TakenLook, TrialEntry
 from analysis.records.trial_record import TrialRecord
 
-# A message that lists more than this is not read.
+# Nobody reads a message that lists more than this.
 _PROBLEMS_AT_MOST = 20
 _EXPECTED = {
     "int_type": "a whole number",
@@ -115,7 +115,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 @contextmanager
-def _advising(path: Path, then: str) -> Iterator[None]:
+def _advising(path: Path, advice: str) -> Iterator[None]:
     """Say what to do about a file that is there and cannot be used; a format of another version has its own advice."""
     try:
         yield
@@ -125,7 +125,7 @@ def _advising(path: Path, then: str) -> Iterator[None]:
         if not os.path.lexists(path):
             raise
         moved = shlex.join(["mv", str(path), f"{path}.broken"])
-        raise RecordError(f"{error}. Move it away, and {then}: {moved}") from None
+        raise RecordError(f"{error}. Move it away, and {advice}: {moved}") from None
 
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:
@@ -133,17 +133,17 @@ def _contradictions(manifest: Manifest) -> Iterator[str]:
     keys: dict[str, TrialEntry] = {}
     for cell in manifest.cells:
         if cell.arm not in manifest.arms:
-            yield f"a cell names the arm {cell.arm!r}, which it does not define"
+            yield f"a trial names the arm {cell.arm!r}, which is not among the arms"
         elif (cell.arm, cell.seed) in places:
-            yield f"{cell.name} stands twice among the cells"
+            yield f"{cell.name} is listed twice"
         elif cell.key in keys:
-            yield f"{cell.name} and {keys[cell.key].name} have one key, {cell.key}"
+            yield f"{cell.name} and {keys[cell.key].name} have the same key, {cell.key}"
         places.add((cell.arm, cell.seed))
         keys.setdefault(cell.key, cell)
 
 
 def read_looks(folder: Path) -> tuple[TakenLook, ...]:
-    """Read at which seeds the verdicts of a study have been looked at: `looks.json`, where there is one.
+    """Read with which seeds somebody has looked at the verdicts of a study: `looks.json`, where there is one.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def read_record(folder: Path, cell: TrialEntry) -> TrialRecord:
     folder
         The trial's folder.
     cell
-        The cell that the record must belong to.
+        The trial that the record must belong to.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From a results folder to its outcomes: which trials belong to the study now, strictly aligned."""
+"""Loading of a results folder: the trials that belong to the study now, aligned example by example."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ def load(folder: Path) -> Outcomes:
     FormatError
         If the manifest or one of the records has a format that this version does not read.
     AlignmentError
-        If an arm lacks a seed that another has, or finished trials differ in their examples, the order of
-        them, or their labels, and no list of examples is that of most.
+        If an arm lacks a seed that another has, or if finished trials differ in their examples, the order of these, or
+        their labels, and most trials share no list of examples.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
     seeds = _in_order(manifest)
     _require_all_seeds(manifest, seeds)
     stored = read_trials(folder, manifest.cells, n_classes=len(manifest.data.classes))
-    read = {(one.cell.arm, one.cell.seed): one for one in stored}
-    in_order = [(_trial(read[arm, seed]), read[arm, seed].predictions) for arm in manifest.arms for seed in seeds]
+    by_place = {(trial.cell.arm, trial.cell.seed): trial for trial in stored}
+    in_order = [
+        (_trial(by_place[arm, seed]), by_place[arm, seed].predictions) for arm in manifest.arms for seed in seeds
+    ]
     finished = [(trial, predictions) for trial, predictions in in_order if predictions is not None]
     _require_alignment(finished)
     reference = finished[0][1] if finished else None
@@ -62,22 +64,22 @@ def load(folder: Path) -> Outcomes:
 
 
 def _in_order(manifest: Manifest) -> tuple[int, ...]:
-    """Return the seeds as the study took them up: a look at the first four sees the same four ever after."""
+    """Return the seeds in the order in which the study took them up, so that a look always sees the same seeds."""
     present = {cell.seed for cell in manifest.cells}
     taken_up = [seed for entry in manifest.seed_history for seed in sorted(entry.seeds) if seed in present]
     return tuple(dict.fromkeys([*taken_up, *sorted(present)]))
 
 
 def _trial(stored: StoredTrial) -> Trial:
-    said = stored.predictions
+    predictions = stored.predictions
     return Trial(
         arm=stored.cell.arm,
         seed=stored.cell.seed,
         status=stored.status,
         message=stored.message,
         record=stored.record,
-        epochs=said.epochs if said is not None else (),
-        probabilities=said.probabilities if said is not None else None,
+        epochs=predictions.epochs if predictions is not None else (),
+        probabilities=predictions.probabilities if predictions is not None else None,
     )
 
 
@@ -87,7 +89,7 @@ def _clusters(folder: Path, example_ids: Sequence[str]) -> tuple[str, ...]:
     if lost:
         raise AlignmentError(
             f"{folder / 'clusters.parquet'} names no cluster for {len(lost)} of {len(example_ids)} test examples, "
-            f"first {lost[0]!r}; run the study again, which writes it anew"
+            f"first {lost[0]!r}; run the study again to write it anew"
         )
     return tuple(by_example[example] for example in example_ids)
 
@@ -101,12 +103,12 @@ def _require_all_seeds(manifest: Manifest, seeds: Sequence[int]) -> None:
             lacking.append(f"{arm} lacks seed {', '.join(missing)}")
     if lacking or not seeds:
         raise AlignmentError(
-            f"the manifest must list every arm with every seed; {'; '.join(lacking) or 'it lists no cell'}"
+            f"the manifest must list every arm with every seed; {'; '.join(lacking) or 'it lists no trial'}"
         )
 
 
 def _require_alignment(finished: Sequence[tuple[Trial, Predictions]]) -> None:
-    """Refuse trials that differ where no list of examples is that of most: none of them is the odd one out."""
+    """Refuse trials that differ where most share no list of examples, so that none is the odd one out."""
     faults = []
     for trial, stored in finished[1:]:
         first, reference = finished[0]
@@ -115,7 +117,7 @@ def _require_alignment(finished: Sequence[tuple[Trial, Predictions]]) -> None:
     if faults:
         more = f"\nand {len(faults) - _NAMED_AT_MOST} more trials" if len(faults) > _NAMED_AT_MOST else ""
         raise AlignmentError(
-            "the trials cannot be compared example by example, and no list of examples is that of most:\n"
+            "the trials cannot be compared example by example, and most of them share no list of examples:\n"
             + "\n".join(faults[:_NAMED_AT_MOST])
             + more
         )

@@ -1,4 +1,4 @@
-"""What every trial of a study came to: scores by arm, seed and example."""
+"""Outcomes of a study: predictions and scores by arm, seed and example."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Trial:
 
     @property
     def pending(self) -> bool:
-        """Whether the trial has yet to run, or to run again after it was interrupted: it has shown nothing."""
+        """Whether the trial has yet to run, or to run again after it was interrupted."""
         return self.status in ("not run", "interrupted")
 
 
@@ -100,7 +100,7 @@ class Outcomes:
     set_aside
         Names of the records that were set aside because they could not be read.
     looks_taken
-        At which seeds, and by which plan, verdicts have been looked at.
+        With which seeds, and by which plan, somebody has looked at the verdicts.
     """
 
     folder: Path
@@ -140,15 +140,15 @@ class Outcomes:
         return tuple(seed for seed in self.seeds if seed not in lost)
 
     def lost_seeds(self) -> tuple[int, ...]:
-        """Return the seeds with a trial that ended without predictions; one that has yet to run is not lost."""
+        """Return the seeds with a trial that ended without predictions; a trial that has yet to run is not lost."""
         ended = {trial.seed for trial in self.unfinished() if not trial.pending}
         return tuple(seed for seed in self.seeds if seed in ended)
 
     def waiting_seeds(self) -> tuple[int, ...]:
         """Return the seeds with a trial that has yet to run, in an arm that has begun.
 
-        An arm of which nothing has run holds no seed back, nor does one that joined after trials had finished: they
-        have no verdict until they have run, and the others keep theirs.
+        An arm that has not begun holds no seed back, nor does an arm that joined after trials had finished: such an arm
+        has no verdict until it has run, and the other arms keep theirs.
         """
         first = self.manifest.first_arms
         begun = [arm for arm in self.arms if arm in first and not all(trial.pending for trial in self.of_arm(arm))]
@@ -202,7 +202,7 @@ class Outcomes:
         metric: str = "accuracy",
         epoch_choice: EpochChoice = "verdict",
     ) -> NDArray[np.float64]:
-        """Return the scores of an arm by example, shape (S, N); the mean of a row is the metric of its run.
+        """Return the scores of an arm by example, shape (S, N); the mean of a row is the metric of its trial.
 
         Parameters
         ----------
@@ -211,8 +211,8 @@ class Outcomes:
         seeds
             The seeds of the rows; all where None. Their trials must have finished.
         metric
-            A key of `analysis.metrics.METRICS`. For accuracy a score is 1 where the run is right and 0 where it is
-            wrong; a run whose metric is undefined is NaN throughout.
+            A key of `analysis.METRICS`. For accuracy a score is 1 where the trial is right and 0 where it is wrong; a
+            trial whose metric is undefined is NaN throughout.
         epoch_choice
             Which epoch counts; see `epoch`.
 
@@ -229,7 +229,7 @@ class Outcomes:
         return metric_scores(metric, self.labels, runs)
 
     def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return scores by what is drawn at random: by cluster where the study has clusters, else by example.
+        """Return scores by sampling unit: by cluster where the study has clusters, else by example.
 
         Parameters
         ----------

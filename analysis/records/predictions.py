@@ -1,4 +1,4 @@
-"""`predictions.parquet`: what a trained model said about every test example; `clusters.parquet`: how they group."""
+"""Stored predictions: `predictions.parquet` of a trial, and `clusters.parquet` of a study."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SUM = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """What one trained model said about every test example after every epoch.
+    """The predictions of one trained model for every test example after every epoch.
 
     Parameters
     ----------
     epochs
         The epochs, ascending.
     example_ids
-        One text an example, in the order of the test split, shape (N,).
+        One text per example, in the order of the test split, shape (N,).
     labels
         The true classes, shape (N,).
     probabilities
@@ -61,14 +61,14 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
     ------
     RecordError
         If the file is missing, unreadable or not the one that the record names, a column has another type, its epochs
-        do not list the same examples, an example stands twice, a label is no class, or the probabilities of an example
+        do not list the same examples, an example occurs twice, a label is no class, or the probabilities of an example
         are outside 0 to 1 or do not add up to 1.
     """
     path = folder / "predictions.parquet"
     columns = [f"p_{label}" for label in range(n_classes)]
     content = _bytes(path)
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise RecordError(f"{path} is not the file that the trial's record names: it was changed or exchanged")
+        raise RecordError(f"{path} is not the file that the trial's record names: it was changed or replaced")
     expected = {"epoch": kinds.is_integer, "example_id": _is_text, "label": kinds.is_integer}
     table = _table(path, content, expected | dict.fromkeys(columns, kinds.is_floating))
     epoch = table["epoch"].to_numpy()
@@ -85,7 +85,7 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
         if not ids.slice(start, n).equals(first_ids) or np.any(labels[start : start + n] != first_labels):
             raise RecordError(f"{path} cannot be used: its epochs differ in their examples or labels")
     if len(first_ids.unique()) != n:
-        raise RecordError(f"{path} cannot be used: an example id stands twice in one epoch")
+        raise RecordError(f"{path} cannot be used: an example id occurs twice in one epoch")
     if labels.min() < 0 or labels.max() >= n_classes:
         raise RecordError(f"{path} cannot be used: a label is outside 0 to {n_classes - 1}")
     probabilities = np.stack([table[column].to_numpy() for column in columns], axis=-1).astype(np.float32)
@@ -114,13 +114,13 @@ def read_clusters(folder: Path) -> dict[str, str]:
     Raises
     ------
     RecordError
-        If the file is missing or unreadable, or an example stands twice.
+        If the file is missing or unreadable, or an example occurs twice.
     """
     path = folder / "clusters.parquet"
     table = _table(path, _bytes(path), {"example_id": _is_text, "cluster": _is_text})
     clusters = dict(zip(table["example_id"].to_pylist(), table["cluster"].to_pylist(), strict=True))
     if len(clusters) < table.num_rows:
-        raise RecordError(f"{path} cannot be used: an example id stands twice")
+        raise RecordError(f"{path} cannot be used: an example id occurs twice")
     return clusters
 
 

@@ -1,4 +1,4 @@
-"""The trials of a study as they are stored: which of them can be used, and why another cannot.
+"""Stored trials: which trials of a study can be used, and why the others cannot.
 
 One check for every command: what the analysis calls unreadable, `harness run` sets aside and trains again.
 """
@@ -26,7 +26,7 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTrial:
-    """One cell of a study and what is stored for it.
+    """One trial of a study and what is stored of it.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class StoredTrial:
     record
         The record, where one could be read.
     predictions
-        What a finished trial's model said.
+        The predictions of a finished trial.
     """
 
     cell: TrialEntry
@@ -80,8 +80,8 @@ def read_trial(folder: Path, cell: TrialEntry, *, n_classes: int) -> StoredTrial
         raise
     except RecordError as error:
         # Files are named from the results folder on: a report may be read on another machine.
-        said = str(error).replace(f"{folder}{os.sep}", "")
-        return StoredTrial(cell=cell, status="unreadable", message=said, record=record)
+        message = str(error).replace(f"{folder}{os.sep}", "")
+        return StoredTrial(cell=cell, status="unreadable", message=message, record=record)
     return StoredTrial(cell=cell, status="finished", record=record, predictions=stored)
 
 
@@ -99,13 +99,13 @@ def read_trials(
     n_classes
         The number of classes of the study.
     examples
-        The examples and labels that every finished trial must have, where they are known. Else those of more than half
-        of the finished trials; where there are no such, nothing tells which trials are the odd ones, and all stay.
+        The examples and labels that every finished trial must have, where they are known. Where not, those that more
+        than half of the finished trials share; where no such majority exists, no trial is refused.
 
     Returns
     -------
     tuple of StoredTrial
-        In the order of the cells.
+        In the order of `cells`.
 
     Raises
     ------
@@ -143,12 +143,12 @@ def _alike(one: StoredTrial, other: StoredTrial | None) -> bool:
 def _against(trial: StoredTrial, examples: Predictions | None, whose: str) -> StoredTrial:
     if trial.predictions is None or examples is None or trial.predictions.same_examples(examples):
         return trial
-    said = f"its examples are not those of {whose}: {mismatch(trial.predictions, examples)}"
-    return replace(trial, status="unreadable", message=said, predictions=None)
+    message = f"its examples are not those of {whose}: {mismatch(trial.predictions, examples)}"
+    return replace(trial, status="unreadable", message=message, predictions=None)
 
 
 def mismatch(stored: Predictions, reference: Predictions) -> str:
-    """Say how the examples or labels of predictions differ from others that they should be like."""
+    """Say how the examples or labels of predictions differ from those of a reference."""
     here, there = stored.example_ids.to_pylist(), reference.example_ids.to_pylist()
     if here == there:
         differing = np.flatnonzero(stored.labels != reference.labels)
@@ -162,7 +162,7 @@ def mismatch(stored: Predictions, reference: Predictions) -> str:
         at = next(at for at, (one, other) in enumerate(zip(here, there, strict=True)) if one != other)
         return f"the same {len(here)} examples in another order, first at position {at}"
     parts = [f"{len(here)} examples against {len(there)}"]
-    for words, ids in (("not there", extra), ("missing here", absent)):
+    for words, ids in (("too many", extra), ("missing", absent)):
         if ids:
             named = ", ".join(repr(name) for name in ids[:_NAMED_AT_MOST])
             parts.append(f"{len(ids)} {words} ({named}{', ...' if len(ids) > _NAMED_AT_MOST else ''})")

@@ -1,4 +1,4 @@
-"""Which arms the corrected comparisons leave in play for being the best one."""
+"""Best arms: which arms may still be the best one after the corrected comparisons."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from analysis.study.comparisons import ComparisonResult
 class BestArms:
     """Which arms may still be the best one.
 
-    An arm leaves when a corrected comparison of the plan puts it below another arm. Under the joint
-    step-down the best procedure is among the others except with probability alpha, for new seeds and new examples.
+    An arm is out when a corrected comparison of the plan puts it below another arm. Under the joint step-down, the best
+    arm is among the others with probability 1 - alpha at least, for new seeds and new examples.
 
     Parameters
     ----------
@@ -25,10 +25,10 @@ class BestArms:
     in_play
         The arms that no comparison puts below another.
     below
-        The arms that one does.
+        The arms that a comparison puts below another.
     not_compared
-        Arms in play whose comparison with the highest, or with one that is tied with it, is not in the plan or has no
-        verdict. Those that are tied are not among them.
+        Arms in play, other than the highest and those tied with it, whose comparison with one of these is not in the
+        plan or has no verdict.
     """
 
     highest: str | None
@@ -41,7 +41,7 @@ class BestArms:
 def best_arms(
     means: Mapping[str, float], comparisons: Sequence[ComparisonResult], *, higher_is_better: bool
 ) -> BestArms:
-    """Say which arms the corrected comparisons leave in play for being the best.
+    """Say which arms may still be the best one after the corrected comparisons.
 
     Parameters
     ----------
@@ -53,22 +53,22 @@ def best_arms(
         Whether a higher score is a better one.
     """
     below = {
-        one.treatment if one.verdict.direction == "worse" else one.baseline
-        for one in comparisons
-        if one.verdict.differs
+        pair.treatment if pair.verdict.direction == "worse" else pair.baseline
+        for pair in comparisons
+        if pair.verdict.differs
     }
     in_play = tuple(arm for arm in means if arm not in below)
     known = {arm: mean for arm, mean in means.items() if not math.isnan(mean)}
-    best = (max if higher_is_better else min)(known.values(), default=math.nan)
-    # Of as many right answers, two means may differ in their last bits by the order of the sum.
-    top = [arm for arm, mean in known.items() if math.isclose(mean, best, rel_tol=1e-12)]
-    answered = {frozenset((one.treatment, one.baseline)) for one in comparisons if one.verdict.asked}
+    highest = (max if higher_is_better else min)(known.values(), default=math.nan)
+    # Two means of equally many right answers may differ in their last bits, by the order of the sum.
+    top = [arm for arm, mean in known.items() if math.isclose(mean, highest, rel_tol=1e-12)]
+    compared = {frozenset((pair.treatment, pair.baseline)) for pair in comparisons if pair.verdict.asked}
     return BestArms(
         highest=top[0] if top else None,
         tied=tuple(top[1:]),
         in_play=in_play,
         below=tuple(arm for arm in means if arm in below),
         not_compared=tuple(
-            arm for arm in in_play if arm not in top and any(frozenset((arm, one)) not in answered for one in top)
+            arm for arm in in_play if arm not in top and any(frozenset((arm, best)) not in compared for best in top)
         ),
     )

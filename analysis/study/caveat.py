@@ -1,4 +1,4 @@
-"""What a reader must know before trusting a table."""
+"""Caveats: what a reader must know before trusting a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `claims:` block of a study: published accuracies, read as printed, beside what the study measures."""
+"""Claims of a study file: published accuracies, read as printed, for comparison with what the study measures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Claim(BaseModel):
     data
         The data set, written as in a study file; None where it is the study's.
     n
-        The number of test examples behind each figure.
+        The number of test examples that each figure is computed on.
     accuracy
         The printed figure of each arm, in quotes.
     """
@@ -56,7 +56,7 @@ def _validated(claims: object, *, arms: Sequence[str]) -> tuple[tuple[Claim, ...
         return (), []
     if not isinstance(claims, list | tuple):
         return (), [Problem(path=("claims",), message=f"expected a list of claims, got {shown(claims)}")]
-    read: list[Claim] = []
+    valid: list[Claim] = []
     problems: list[Problem] = []
     for position, claim in enumerate(claims):
         path = ("claims", position)
@@ -64,10 +64,10 @@ def _validated(claims: object, *, arms: Sequence[str]) -> tuple[tuple[Claim, ...
             problems.append(Problem(path=path, message=f"expected a mapping, got {shown(claim)}"))
             continue
         try:
-            read.append(Claim.model_validate(dict(claim), context={"arms": tuple(arms)}))
+            valid.append(Claim.model_validate(dict(claim), context={"arms": tuple(arms)}))
         except ValidationError as error:
             problems += described(error, allowed=_ALLOWED, prefix=path)
-    return tuple(read), problems
+    return tuple(valid), problems
 
 
 def claim_problems(claims: object, *, arms: Sequence[str]) -> list[Problem]:
@@ -98,7 +98,7 @@ def parse_claims(claims: Sequence[Mapping[str, Any]] | None, *, arms: Sequence[s
     PlanError
         With every problem of the block.
     """
-    read, problems = _validated(claims, arms=arms)
+    valid, problems = _validated(claims, arms=arms)
     if problems:
         raise PlanError(problems)
-    return read
+    return valid

@@ -47,7 +47,7 @@ class ClassComparison:
     seeds
         The paired seeds.
     n_examples, n_clusters
-        The examples behind it, and their clusters (None where the study has none): for recall those of the class.
+        The number of examples, for recall those of the class, and of their clusters (None where the study has none).
     result
         The crossed test; None where it could not be made.
     confidence, interval

@@ -112,7 +112,7 @@ def _refusal(
     if lost:
         return named_trials(lost)
     if not seeds.used:
-        return "no seed with which every arm finished" + (" yet" if seeds.waiting else "")
+        return "no seed has finished in every arm" + (" yet" if seeds.waiting else "")
     undefined = undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds.used)
     if not undefined:
         return ""
@@ -131,7 +131,7 @@ def run_tests(
     seeds: SeedsInUse,
     rng: np.random.Generator,
 ) -> ComparisonTests:
-    """Make every test of one comparison.
+    """Run every test of one comparison.
 
     Parameters
     ----------

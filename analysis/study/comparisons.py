@@ -59,8 +59,8 @@ class ComparisonResult:
     posterior
         With a flat prior: the probability that the gap is below -margin, within the margin, above it.
     settling_gap, settling_margin
-        What it would take to find a gap as large as the one seen, and one as large as the margin, at
-        alpha / K and 80% power; None where there is nothing to plan from.
+        The sample sizes that would find a gap as large as the one seen, and one as large as the margin, at alpha / K
+        and 80% power; None where there is nothing to plan from.
     bootstrap
         The multi-bootstrap over seeds and examples, with intervals at 1 - alpha or the nearest level that its resamples
         allow; None where `result` is.
@@ -120,7 +120,7 @@ def compare(
     resamples: int,
     rng: np.random.Generator,
 ) -> tuple[ComparisonResult, ...]:
-    """Make every comparison of the plan and decide it.
+    """Test and decide every comparison of the plan.
 
     Parameters
     ----------
@@ -187,11 +187,11 @@ def _decided(
     corrected: PValues,
 ) -> ComparisonResult:
     result, look, level = tests.result, seeds.look, plan.alpha / n_comparisons
-    # A study that looks again spends its error over the looks, and its intervals are as wide as that demands.
+    # A study with several looks spends its error over them, so its intervals are wider.
     alone, shared = (look.level(plan.alpha), look.level(level)) if look and look.number else (plan.alpha, level)
     reasons = [result.reason] if result is not None and result.reason else []
     if 1 - shared == 1:
-        reasons.append("so early a look may reject nothing, and its interval has no limits")
+        reasons.append("so early a look cannot reject anything, so its interval has no limits")
     return ComparisonResult(
         treatment=tests.comparison.treatment,
         baseline=tests.comparison.baseline,
@@ -238,7 +238,7 @@ def _unlike(outcomes: Outcomes, pair: Comparison, seeds: Sequence[int]) -> str:
 
 
 def interval_at(result: CrossedResult | None, confidence: float) -> Interval:
-    """Return the interval of a gap; without limits where a look comes so early that it may reject nothing.
+    """Return the interval of a gap; without limits where a look comes so early that it cannot reject anything.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What each arm costs: seconds, trained parameters and memory, and the price of one arm against another."""
+"""Costs of training: seconds, trained parameters and memory by arm, and the time ratio of two arms."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class ArmCost:
     n_seeds
         The number of finished trials.
     n_solo
-        How many of them had their device to themselves. Times and memory are theirs alone: a trial that was trained
-        in a pack has none of its own.
+        How many of them had their device to themselves. Times and memory are measured on these alone: a trial that was
+        trained in a pack has no times or memory of its own.
     pack_sizes
-        How large the packs of the others were, ascending.
+        The pack sizes of the others, ascending.
     seconds
         Mean training time of a solo trial, in seconds; NaN without one.
     seconds_range
@@ -45,11 +45,11 @@ class ArmCost:
     timings
         What the records of the trials outside packs say about their seconds: ``"solo"``, or why they are not.
     further_seconds, further_evaluation_seconds
-        Mean times as recorded, packed trials with their share of their pack's: what one more trial takes that is
-        trained like these. No claim about the time of a trial.
+        Mean times as recorded, a packed trial with its share of its pack's time. They predict what one more trial
+        takes that is trained in the same way; they do not measure the time of one trial.
     mixed
-        The conditions that its trials do not share, such as ``threads 1 (4 trials) and 2 (2 trials)``; else empty. A
-        mean over them is that of no machine.
+        The conditions that differ between its trials, such as ``threads 1 (4 trials) and 2 (2 trials)``; else empty.
+        Where they differ, the mean describes no single machine.
     """
 
     arm: str
@@ -76,7 +76,7 @@ class ArmCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeRatio:
-    """How long the treatment trains for every second of the baseline, paired by seed.
+    """Seconds that the treatment trains for every second of the baseline, paired by seed.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def _training_seconds(trial: Trial) -> float:
 
 def _not_comparable(trials: Sequence[Trial]) -> str:
     if not trials:
-        return "no seed with which both arms finished"
+        return "no seed has finished in both arms"
     records = [trial.record for trial in trials]
     if any(record is None or record.seconds is None or record.device is None for record in records):
         return "a trial has no recorded time or device"

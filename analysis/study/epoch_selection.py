@@ -1,4 +1,4 @@
-"""How much of a figure is selection: accuracy at the last epoch, at the hold-out's choice, at the best on test."""
+"""Epoch selection: accuracy at the last epoch, at the hold-out's choice, and at the best epoch on test."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class SelectionLift:
     arm
         The name of the arm.
     n_seeds, n_examples
-        What the figures rest on.
+        The number of seeds and of test examples.
     n_epochs
         The most epochs that a trial chooses from.
     published
-        Whether the study itself picks its epoch on the test split, and so would publish `best`.
+        Whether the study itself picks its epoch on the test split, and so would report `best`.
     metric
         The metric by which the best epoch on test is picked.
     last
@@ -72,7 +72,7 @@ class GapBySelection:
     treatment, baseline
         The two arms.
     n_seeds, n_examples
-        What the gaps rest on.
+        The number of seeds and of test examples.
     last, holdout, best
         Treatment minus baseline at the last epoch, at the hold-out's choice (NaN where an arm has none), and at the
         best epoch on the test split.

@@ -109,9 +109,7 @@ def _code(record: TrialRecord) -> str:
 
 
 def _mixed(origin: ConditionCounts) -> Caveat:
-    return Caveat(
-        short=f"mixed {origin.name}", text=f"The trials mix values of {origin.name}: {', '.join(origin.counts)}."
-    )
+    return Caveat(short=f"mixed {origin.name}", text=f"The trials differ in {origin.name}: {', '.join(origin.counts)}.")
 
 
 def _dirty(used: Sequence[Trial]) -> list[Caveat]:
@@ -135,8 +133,9 @@ def _trial_caveats(outcomes: Outcomes, seeds: SeedsInUse) -> list[Caveat]:
     if unfinished:
         counts = Counter(trial.status for trial in unfinished)
         short = ", ".join(f"{count} {status}" for status, count in counts.items())
+        has = "has" if len(unfinished) == 1 else "have"
         total = len(outcomes.arms) * (len(seeds.taken_up) + len(seeds.waiting))
-        text = f"Of {total} trials, without predictions: {named_trials(unfinished)}."
+        text = f"{len(unfinished)} of {total} trials {has} no predictions: {named_trials(unfinished)}."
         caveats.append(Caveat(short=short, text=text))
     if seeds.dropped:
         named = ", ".join(str(seed) for seed in seeds.dropped)
@@ -159,21 +158,21 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
     caveats = []
     if plan.correction == "benjamini_hochberg":
         text = (
-            "Benjamini-Hochberg bounds the expected share of false claims among the claims, not the chance of any: "
-            "the verdicts are for exploration."
+            "Benjamini-Hochberg limits the expected share of false claims, not the chance that any claim is false: "
+            "use these verdicts for exploration only."
         )
         caveats.append(Caveat(short="exploratory correction", text=text))
     if plan.metric == "accuracy" and plan.margin < 1 / outcomes.n_examples:
         text = (
             f"The margin of {plan.margin:g} is smaller than one of {outcomes.n_examples} test examples "
-            f"({1 / outcomes.n_examples:.2g}): two single runs cannot differ by so little."
+            f"({1 / outcomes.n_examples:.2g}): two trials cannot differ by so little."
         )
         caveats.append(Caveat(short="margin below the resolution", text=text))
     later = len(outcomes.seeds) - len(taken_up)
     if later:
         last = plan.looks and len(taken_up) == plan.looks[-1]
-        until = "no look is declared for them" if last else "they wait for the next look"
-        text = f"{counted(later, 'seed')} of the study beyond this look are not used: {until}."
+        why = "no later look is declared" if last else "the next look has not been reached"
+        text = f"This look leaves out {counted(later, 'seed')} of the study: {why}."
         caveats.append(Caveat(short=f"{counted(later, 'later seed')} not used", text=text))
     return caveats
 
@@ -185,23 +184,23 @@ def _selection_caveats(outcomes: Outcomes) -> list[Caveat]:
     if on_test:
         which = "every arm" if len(on_test) == len(outcomes.arms) else ", ".join(on_test)
         text = (
-            f"The study picks its epoch on the test split ({which}). The verdicts use the last epoch; the "
-            f"figures as such a study reports them stand apart, without a verdict."
+            f"The study picks its epoch on the test split ({which}). The verdicts use the last epoch instead. The "
+            "figures that such a study would report are shown separately, without a verdict."
         )
         caveats.append(Caveat(short="selection on test", text=text))
     caveats += [Caveat(short="declared deviation", text=f"Declared deviation: {text}") for text in manifest.deviations]
-    caveats += [Caveat(short="repeated texts", text=f"Of the data: {text}.") for text in manifest.data.remarks]
+    caveats += [Caveat(short="repeated texts", text=f"About the data: {text}.") for text in manifest.data.remarks]
     return caveats
 
 
 def _padding_caveat(outcomes: Outcomes) -> list[Caveat]:
-    """Say that scores depend on what else was in a batch, where they do."""
+    """Say that predictions depend on the rest of their batch, where they do."""
     data = outcomes.manifest.study.get("data")
     if not isinstance(data, dict) or data.get("padding_side") != "left" or data.get("padding") == "max_length":
         return []
     text = (
-        "With left padding to the longest sentence of a batch, an answer depends on what else is in its batch: another "
-        "evaluation batch decides some examples otherwise"
+        "With left padding to the longest example of a batch, a prediction depends on the other examples in its batch: "
+        "another evaluation batch size changes some predictions"
     )
     arms: dict[str, list[str]] = {}
     for name, arm in outcomes.manifest.arms.items():
@@ -211,8 +210,8 @@ def _padding_caveat(outcomes: Outcomes) -> list[Caveat]:
     sizes = "; ".join(f"{size} in {', '.join(names)}" for size, names in arms.items())
     return [
         Caveat(
-            short="left padding at unlike evaluation batches",
-            text=f"{text}, and these arms were scored in unlike ones: {sizes}. Their gaps may be those of the batches.",
+            short="left padding with mixed evaluation batch sizes",
+            text=f"{text}. These arms were scored with different sizes: {sizes}. That may cause some of their gaps.",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""What happened to a study after its first results: a plan that changed, seeds and arms that left, looks on the way."""
+"""History caveats: changes of plan, seeds and arms after first results, and undeclared looks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.words import counted, seeds_in_words
 
 
 def history_caveats(outcomes: Outcomes, plan: AnalysisPlan, *, taken_up: Sequence[int]) -> list[Caveat]:
-    """Tell what no p-value accounts for.
+    """Return the caveats about changes that no p-value accounts for.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def history_caveats(outcomes: Outcomes, plan: AnalysisPlan, *, taken_up: Sequenc
 
 
 def _plan_changes(outcomes: Outcomes) -> list[Caveat]:
-    """Tell of plans that came after results; one that is gone, and that nobody looked by, changed nothing."""
+    """Report plans that came after results; a plan that is gone, and by which nobody looked, changed nothing."""
     history = outcomes.manifest.plan_history
     fixed = [entry.digest for entry in history if not entry.trials_finished]
     looked_by = {look.plan for look in outcomes.looks_taken}
@@ -43,14 +43,14 @@ def _plan_changes(outcomes: Outcomes) -> list[Caveat]:
         for before, entry in pairwise(history)
         if entry.trials_finished
         and entry.digest != before.digest
-        # What an older version noted does not say who looked, and is told as it stands.
+        # An older version did not note who looked: its entries are reported as they stand.
         and (entry.arms is None or entry.digest not in fixed[-1:])
         and (entry.arms is None or entry.digest == history[-1].digest or entry.digest in looked_by)
     ]
     if not late:
         return []
-    moments = "; ".join(f"{entry.frozen}, after {entry.trials_finished} finished" for entry in late)
-    text = f"The analysis plan changed after trials had finished ({moments} trials)."
+    moments = "; ".join(f"{entry.frozen}, after {counted(entry.trials_finished, 'finished trial')}" for entry in late)
+    text = f"The analysis plan changed after trials had finished ({moments})."
     return [Caveat(short="plan changed after trials finished", text=text)]
 
 
@@ -62,16 +62,16 @@ def _arms_that_left(manifest: Manifest) -> list[Caveat]:
             left |= {arm: after.trials_finished for arm in before.arms if arm in gone}
     if not left:
         return []
-    named = ", ".join(f"{arm} after {count}" for arm, count in left.items())
+    named = ", ".join(f"{arm} after {counted(count, 'trial')}" for arm, count in left.items())
     text = (
-        f"{'An arm' if len(left) == 1 else 'Arms'} left the study after trials had finished ({named} trials): the "
-        "correction counts fewer comparisons than were planned, and the p-values do not account for it."
+        f"{'An arm' if len(left) == 1 else 'Arms'} left the study after trials had finished ({named}): the "
+        "correction counts fewer comparisons than were planned, and the p-values do not account for this."
     )
-    return [Caveat(short=f"{counted(len(left), 'arm')} taken away after trials finished", text=text)]
+    return [Caveat(short=f"{counted(len(left), 'arm')} removed after trials finished", text=text)]
 
 
 def _seed_changes(outcomes: Outcomes) -> list[tuple[frozenset[int], frozenset[int], int]]:
-    """Return each change of the seeds after trials had finished: before, after, and how many had finished.
+    """Return each change of the seeds after trials had finished: before, after, and how many trials had finished.
 
     The history names the seeds that trials were trained with; the last change is to what the study holds now.
     """
@@ -85,25 +85,25 @@ def _seed_changes(outcomes: Outcomes) -> list[tuple[frozenset[int], frozenset[in
 
 
 def _seeds_that_left(outcomes: Outcomes) -> list[Caveat]:
-    """Tell of seeds that were trained and are no part of the study now; one that came back has not left."""
+    """Report seeds that were trained and are no longer in the study; a seed that came back has not left."""
     now = set(outcomes.seeds)
     left = [(sorted(before - after - now), count) for before, after, count in _seed_changes(outcomes)]
     moments = "; ".join(f"{', '.join(map(str, gone))} after {counted(count, 'trial')}" for gone, count in left if gone)
     if not moments:
         return []
-    text = f"Seeds left the study after trials had finished ({moments}). The p-values do not account for it."
+    text = f"Seeds left the study after trials had finished ({moments}). The p-values do not account for this."
     return [Caveat(short="seeds removed after trials finished", text=text)]
 
 
 def _undeclared_looks(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int]) -> list[Caveat]:
     """Count at how many smaller sets of these seeds the study could have stopped.
 
-    A set counts that verdicts were looked at, or that had been trained before others were.
+    A set of seeds counts if its verdicts were looked at, or if it had been trained before others were.
     """
     now = set(taken_up)
     sets = [before for before, _, _ in _seed_changes(outcomes)]
     sets += [frozenset(look.seeds) for look in outcomes.looks_taken]
-    # Fewer seeds than a verdict takes could not have stopped anything.
+    # Nobody could have stopped at fewer seeds than a verdict needs.
     looks = [seeds for seeds in set(sets) if seeds < now and len(seeds) >= SEEDS_FOR_A_VERDICT]
     undeclared = [sorted(seeds) for seeds in looks if len(seeds) not in plan.looks]
     if not undeclared:
@@ -111,7 +111,7 @@ def _undeclared_looks(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence
     counted_looks = counted(len(undeclared), "undeclared look")
     at = "; ".join(seeds_in_words(seeds) for seeds in sorted(undeclared, key=lambda seeds: (len(seeds), seeds)))
     text = (
-        f"The results could be seen, or were looked at, with fewer of these seeds ({at}): {counted_looks} at "
-        "the results. The p-values do not account for it."
+        f"The results were looked at, or could have been, with fewer of these seeds ({at}): {counted_looks}. "
+        "The p-values do not account for this."
     )
     return [Caveat(short=counted_looks, text=text)]

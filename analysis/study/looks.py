@@ -1,4 +1,4 @@
-"""Which of a growing study's declared looks has been reached, and what it may use."""
+"""Looks of a growing study: which declared look has been reached, and which seeds it uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Look:
     seeds
         The seeds that this look uses: the first ones of the study. Later ones wait for the next look.
     waiting
-        What the next look waits for; empty at the last.
+        What the next look waits for; empty at the last look.
     threshold
         The largest two-sided p-value of a single comparison that counts at this look; NaN before the first.
     """
@@ -59,8 +59,8 @@ class Look:
 def current_look(outcomes: Outcomes, plan: AnalysisPlan) -> Look | None:
     """Find the latest look that the study has reached; None when its plan declares none.
 
-    A look is reached when every arm is done with its first so many seeds: a trial that diverged is done, one that
-    failed or was interrupted runs again.
+    A look is reached when every arm is done with as many of the first seeds as the look declares. A trial that diverged
+    is done; a trial that failed or was interrupted runs again.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a study promises to compare, and by which rule it decides: the `analysis:` block."""
+"""Analysis plan: the `analysis:` block of a study file, with its comparisons, margin, alpha and looks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "l
 Correction = Literal["holm", "benjamini_hochberg"]
 
 FEWEST_SEEDS_AT_A_LOOK = 4
-"""From here on paired seeds are judged by one and the same design at every look."""
+"""With this many paired seeds or more, every look uses the same test."""
 
 _MOST_LOOKS = 100
 _METRICS = get_args(Metric)
@@ -26,7 +26,7 @@ _POLICIES = ("refuse", "drop_seed")
 
 
 class Comparison(BaseModel):
-    """One arm held against another; the gap is the treatment's score minus the baseline's.
+    """A comparison of two arms; the gap is the treatment's score minus the baseline's.
 
     Parameters
     ----------
@@ -85,7 +85,8 @@ class AnalysisPlan(BaseModel):
         ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed
         leaves every arm, and the tables say so.
     looks
-        The numbers of seeds at which a growing study may be judged, ascending, from 4; empty for a single judgement.
+        The numbers of seeds at which a growing study may be analysed, ascending, from 4; empty for a study that is
+        analysed once.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -114,12 +115,12 @@ class AnalysisPlan(BaseModel):
         Returns
         -------
         tuple of Comparison
-            A pair of arms stands here once. Declared again, also the other way round, it would ask the same
-            question and only make the correction stricter, so its first form is kept.
+            Every pair of arms occurs once, in the form that was declared first. The same pair again, in either order,
+            would ask the same question and only make the correction stricter.
         """
-        wanted = [Comparison(treatment=arm, baseline=self.baseline) for arm in arms if arm != self.baseline]
+        with_baseline = [Comparison(treatment=arm, baseline=self.baseline) for arm in arms if arm != self.baseline]
         first_by_pair: dict[frozenset[str], Comparison] = {}
-        for comparison in (*wanted, *self.comparisons):
+        for comparison in (*with_baseline, *self.comparisons):
             first_by_pair.setdefault(frozenset((comparison.treatment, comparison.baseline)), comparison)
         return tuple(first_by_pair.values())
 
@@ -139,7 +140,7 @@ def _allowed(arms: Sequence[str]) -> Allowed:
             ("correction",): either(_CORRECTIONS),
             ("failed_trials",): either(_POLICIES),
             ("looks",): "a list of numbers of seeds, such as [4, 8, 12, 20]",
-            ("looks", "[]"): "a whole number of seeds from 4, so that one test serves every look, to 10000",
+            ("looks", "[]"): "a whole number of seeds from 4 (so that every look uses the same test) to 10000",
         },
         choices={
             ("metric",): _METRICS,

@@ -1,4 +1,4 @@
-"""What a study can find: before it runs from figures that a person can state, after a pilot from its own."""
+"""Power of a study: the gaps that it can find, from stated figures before it runs, from its own after a pilot."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedFigures:
-    """What is supposed of a study that has not run; shares of the test sentences.
+    """Figures that are assumed of a study that has not run; shares of the test examples.
 
     Parameters
     ----------
     seed_sd
-        SD over seeds of one run's accuracy. The range that is reckoned with goes from half to twice of it.
+        SD of a trial's accuracy over seeds. Plans cover the range from half of it to twice as much.
     discordance
-        Share on which exactly one of two runs is right, one run of each arm.
+        Share of examples on which exactly one of two trials is right, one trial of each arm.
     rerun_discordance
         The same for two seeds of one arm.
     """
@@ -41,30 +41,30 @@ class StatedFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPower:
-    """What the comparisons of a study can find, over new seeds and new examples.
+    """The gaps that the comparisons of a study can find, over new seeds and new examples.
 
     Parameters
     ----------
     stated
-        What was supposed; None after a pilot, whose own components are used.
+        The figures that were assumed; None after a pilot, whose own variance components are used.
     pilot_seeds
-        The seeds of the pilot; 0 before one.
+        The number of seeds of the pilot; 0 before one.
     plans
-        One for each comparison after a pilot; one for any of them before.
+        After a pilot, one plan for each comparison; before, one plan for any comparison.
     n_comparisons
         How many comparisons share alpha.
     one_run_gap, one_run_power
-        With one run of each arm, for two trained models on new examples: the smallest gap that the exact McNemar test
+        With one trial of each arm, for two trained models on new examples: the smallest gap that the exact McNemar test
         finds, and its power for a gap as large as the margin. NaN after a pilot and for other metrics than accuracy.
     clustered
-        Whether what is counted as examples are clusters of them.
+        Whether the counts of examples are counts of clusters.
     looks
         The declared looks, with the largest p-value that counts at each for a comparison alone.
     pack_sizes
-        How large the packs were that the pilot's trials were trained in: their hours are those of such packs.
+        The pack sizes of the pilot's trials: the planned hours hold for trials in such packs.
     mixed
-        The arms whose trials in the pilot ran under different conditions, each with these: their hours are those of no
-        machine.
+        The arms whose trials in the pilot ran under different conditions, each with these conditions: their planned
+        hours describe no single machine.
     """
 
     stated: StatedFigures | None
@@ -89,7 +89,7 @@ def study_power(
     folder: Path | None = None,
     pilot_examples: int | None = None,
 ) -> StudyPower | None:
-    """Say what a study can find.
+    """Say which gaps a study can find.
 
     Parameters
     ----------
@@ -102,22 +102,22 @@ def study_power(
     n_examples
         Its test examples, where they are known.
     stated
-        What to suppose before there is a pilot.
+        The figures to assume before there is a pilot.
     folder
-        Its results, where there are some of the same settings: with two finished seeds or more they are the pilot.
+        Its results folder, where there is one of the same settings: with two finished seeds or more it is the pilot.
     pilot_examples
-        Test examples to reckon with after a pilot; its own where None.
+        The number of test examples to plan for after a pilot; the pilot's own where None.
 
     Returns
     -------
     StudyPower or None
-        None where nothing can be said: one seed, one arm, test examples that are not known, or another metric than
-        accuracy before a pilot.
+        None where nothing can be planned: one seed, one arm, an unknown number of test examples, or, before a pilot,
+        another metric than accuracy.
 
     Raises
     ------
     PlanError
-        If the stated figures contradict each other.
+        If the stated figures are impossible.
     """
     pairs = plan.all_comparisons(arms)
     if not pairs or n_seeds < 2:
@@ -143,11 +143,11 @@ def study_power(
             )
     if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
         return None
-    supposed = _from_stated(stated, plan, n_seeds=n_seeds, n_examples=n_examples, alpha=alone)
+    planned = _from_stated(stated, plan, n_seeds=n_seeds, n_examples=n_examples, alpha=alone)
     return StudyPower(
         stated=stated,
         pilot_seeds=0,
-        plans=(("any comparison", supposed),),
+        plans=(("any comparison", planned),),
         n_comparisons=len(pairs),
         one_run_gap=single_run_detectable_gap(stated.discordance, n_examples, alpha=plan.alpha, power=POWER),
         one_run_power=_one_run_power(stated, plan, n_examples),
@@ -178,7 +178,7 @@ def _from_stated(stated: StatedFigures, plan: AnalysisPlan, *, n_seeds: int, n_e
             for seed_sd in (stated.seed_sd, stated.seed_sd / 2, min(2 * stated.seed_sd, most))
         )
     except ValueError as error:
-        raise PlanError([Problem(path=(), message=f"the stated figures cannot be: {error}")]) from None
+        raise PlanError([Problem(path=(), message=f"the stated figures are impossible: {error}")]) from None
     return plan_comparison(
         middle,
         low=low,
@@ -197,7 +197,7 @@ def _pilot(folder: Path | None) -> Outcomes | None:
     try:
         outcomes = load(folder)
     except AnalysisError:
-        # `harness analyze` says what is wrong with a folder; a plan does without it.
+        # `harness analyze` says what is wrong with a folder; a plan works without it.
         return None
     return outcomes if len(outcomes.complete_seeds()) > 1 else None
 

@@ -1,4 +1,4 @@
-"""Published gaps beside measured ones."""
+"""Published gaps: the claims of a study file beside the gaps that the study measures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.study.comparisons import ComparisonResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedGap:
-    """One published gap, held against the study's own.
+    """One published gap beside the gap that the study measures.
 
     Parameters
     ----------
@@ -25,20 +25,20 @@ class PublishedGap:
     treatment, baseline
         The arms of the pair; empty where no comparison of the study has both arms of the claim.
     n
-        The number of test examples behind the published figures.
+        The number of test examples that the published figures are computed on.
     printed
         The two figures as printed, the treatment's first.
     published_gap
         Treatment minus baseline; NaN without a pair.
     half_width
-        What rounding may have hidden of that gap, to each side.
+        How far rounding may have moved that gap, to each side.
     measured_gap, interval, verdict
         The study's gap with its interval and verdict, for new seeds and new examples; NaN and empty for
         context and without a pair.
     inside
         Whether the published gap, with its rounding, reaches into the interval; None where not checked.
     reading
-        What the two say together, or why this is context.
+        What both gaps say together, or why this is context.
     """
 
     source: str
@@ -59,7 +59,7 @@ class PublishedGap:
 def compare_published_gaps(
     claims: Sequence[Claim], manifest: Manifest, comparisons: Sequence[ComparisonResult], *, metric: str
 ) -> tuple[PublishedGap, ...]:
-    """Hold every claim against the comparisons of the study.
+    """Compare every claim with the comparisons of the study.
 
     Parameters
     ----------
@@ -72,19 +72,19 @@ def compare_published_gaps(
     metric
         What they compare; the claims are about accuracy.
     """
-    checks = []
+    gaps = []
     for claim in claims:
-        why_context = _why_context(claim, manifest)
+        mismatch = _mismatch(claim, manifest)
         if metric != "accuracy":
-            why_context = "; ".join(filter(None, [why_context, f"about accuracy; this study compares {metric}"]))
-        pairs = [one for one in comparisons if {one.treatment, one.baseline} <= claim.accuracy.keys()]
-        checks += [_check(claim, pair, why_context) for pair in pairs]
+            mismatch = "; ".join(filter(None, [mismatch, f"about accuracy; this study compares {metric}"]))
+        pairs = [pair for pair in comparisons if {pair.treatment, pair.baseline} <= claim.accuracy.keys()]
+        gaps += [_gap(claim, pair, mismatch) for pair in pairs]
         if not pairs:
-            checks.append(_without_a_pair(claim))
-    return tuple(checks)
+            gaps.append(_without_a_pair(claim))
+    return tuple(gaps)
 
 
-def _why_context(claim: Claim, manifest: Manifest) -> str:
+def _mismatch(claim: Claim, manifest: Manifest) -> str:
     data, subset = manifest.data, manifest.study.get("data")
     named = f"{data.path}/{data.name}" if data.name else data.path
     reasons = []
@@ -101,32 +101,32 @@ def _why_context(claim: Claim, manifest: Manifest) -> str:
     return "; ".join(reasons)
 
 
-def _check(claim: Claim, pair: ComparisonResult, why_context: str) -> PublishedGap:
+def _gap(claim: Claim, pair: ComparisonResult, mismatch: str) -> PublishedGap:
     treatment, baseline = claim.accuracy[pair.treatment], claim.accuracy[pair.baseline]
     gap, half_width = (
         float(part) for part in (treatment.value - baseline.value, treatment.half_width + baseline.half_width)
     )
-    decided = not why_context and pair.result is not None
-    low, high = pair.interval if decided else (math.nan, math.nan)
-    inside = gap + half_width >= low and gap - half_width <= high if decided and not math.isnan(low) else None
+    checked = not mismatch and pair.result is not None
+    low, high = pair.interval if checked else (math.nan, math.nan)
+    inside = gap + half_width >= low and gap - half_width <= high if checked and not math.isnan(low) else None
     return PublishedGap(
         source=claim.source,
-        kind="context" if why_context else "check",
+        kind="context" if mismatch else "check",
         treatment=pair.treatment,
         baseline=pair.baseline,
         n=claim.n,
         printed=(treatment.printed, baseline.printed),
         published_gap=gap,
         half_width=half_width,
-        measured_gap=pair.estimate if decided else math.nan,
+        measured_gap=pair.estimate if checked else math.nan,
         interval=(low, high),
-        verdict="" if why_context else pair.verdict.label,
+        verdict="" if mismatch else pair.verdict.label,
         inside=inside,
-        reading=why_context or _reading(pair, gap=gap, half_width=half_width, inside=inside),
+        reading=mismatch or _interpretation(pair, gap=gap, half_width=half_width, inside=inside),
     )
 
 
-def _reading(pair: ComparisonResult, *, gap: float, half_width: float, inside: bool | None) -> str:
+def _interpretation(pair: ComparisonResult, *, gap: float, half_width: float, inside: bool | None) -> str:
     verdict = pair.verdict
     where = "" if inside is None else f"; the published gap lies {'inside' if inside else 'outside'} the interval"
     if not verdict.asked:
@@ -135,11 +135,11 @@ def _reading(pair: ComparisonResult, *, gap: float, half_width: float, inside: b
         return f"not settled by this study{where}"
     if not verdict.differs:
         return f"no gap that matters{where}"
-    size = ", and too small to matter" if verdict.within_margin else ""
+    size = ", too small to matter" if verdict.within_margin else ""
     if abs(gap) <= half_width:
-        return f"published without a clear direction; a real gap here{size}{where}"
-    direction = "the same direction" if (gap > 0) == (pair.estimate > 0) else "the opposite direction"
-    return f"{direction}, real{size}{where}"
+        return f"a real gap{size}; as published it has no clear direction{where}"
+    direction = "the same" if (gap > 0) == (pair.estimate > 0) else "the opposite"
+    return f"a real gap in {direction} direction{size}{where}"
 
 
 def _without_a_pair(claim: Claim) -> PublishedGap:
@@ -156,5 +156,5 @@ def _without_a_pair(claim: Claim) -> PublishedGap:
         interval=(math.nan, math.nan),
         verdict="",
         inside=None,
-        reading="no comparison of this study has two of its arms",
+        reading="this study compares no two of its arms",
     )

@@ -1,4 +1,4 @@
-"""A results folder goes in, everything that is known about the study comes out."""
+"""Study report: everything that is known about a study, from its results folder."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from analysis.study.seeds import seeds_in_use
 from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 
 RESAMPLES = 10_000
-"""How often the multi-bootstrap resamples, unless told otherwise."""
+"""How often the multi-bootstrap resamples by default."""
 
-# What is resampled follows from the study alone: the same folder gives the same report.
+# Fixed, so that the same folder gives the same report.
 _RESAMPLING_SEED = 0
 
 
@@ -52,12 +52,12 @@ class StudyReport:
     waiting_seeds
         Seeds that are set aside until they have run in every arm.
     taken_look
-        What `looks.json` is to remember of this look at the verdicts, but for its time; None where no comparison could
-        get a verdict, so that nothing was decided by looking.
+        What `looks.json` notes of this look at the verdicts, without its time; None where no comparison could get a
+        verdict, so that looking decided nothing.
     n_examples, n_clusters
         The number of test examples, and of their clusters (None where the study has none).
     look, decision
-        The declared look that has been reached and what follows, ``"stop"`` or ``"go on"``; None and empty in a study
+        The declared look that has been reached, and what follows: ``"stop"`` or ``"go on"``; None and empty in a study
         without looks.
     comparisons
         Every comparison with its verdict, in the order of the plan.
@@ -66,9 +66,9 @@ class StudyReport:
     arms, classes
         The metric by arm; precision, recall and F1 by arm and class.
     class_comparisons, class_margin
-        Every comparison for every class, in precision and recall, and the margin that they are held against.
+        Every comparison for every class, in precision and recall, and the margin that they use.
     costs, time_ratios
-        What an arm costs; how long each treatment trains against its baseline.
+        What an arm costs; how long each treatment trains compared with its baseline.
     selection_lifts, selected_gaps
         Accuracy, and gaps in it, at the last epoch, the hold-out's choice and the best epoch on the test split; empty
         where trials have one epoch.
@@ -207,7 +207,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
 
 
 def _decision(look: Look | None, comparisons: Sequence[ComparisonResult]) -> str:
-    """Say whether a study with looks may stop: when nothing is open, or no look is left."""
+    """Say whether a study with looks may stop: when everything is decided, or no look is left."""
     if look is None:
         return ""
     if not look.number:
@@ -219,7 +219,7 @@ def _decision(look: Look | None, comparisons: Sequence[ComparisonResult]) -> str
 def _taken_look(
     outcomes: Outcomes, comparisons: Sequence[ComparisonResult], taken_up: tuple[int, ...]
 ) -> TakenLook | None:
-    """Return what a look at these verdicts is remembered by; None where none of them could have been one."""
+    """Return what `looks.json` notes of a look at these verdicts; None where no comparison could get a verdict."""
     plans = outcomes.manifest.plan_history
     decidable = any(one.verdict.asked and not one.verdict.reason for one in comparisons)
     return TakenLook(seeds=taken_up, plan=plans[-1].digest if plans else "") if decidable else None

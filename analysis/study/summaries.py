@@ -1,4 +1,4 @@
-"""Every arm on its own: its metric over seeds, and precision, recall and F1 by class."""
+"""Summaries of arms: the metric over seeds, and precision, recall and F1 by class."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from analysis.records.outcomes import Outcomes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSummary:
-    """The metric of one arm over its seeds; a description of these runs on this test set.
+    """The metric of one arm over its seeds; a description of these trials on this test set.
 
     Parameters
     ----------
     arm
         The name of the arm.
     seeds
-        The seeds behind the figures.
+        The seeds that the figures are computed from.
     n_examples
         The number of test examples.
     values
         The metric with each of these seeds; NaN where it is undefined.
     mean, sd, minimum, maximum
-        Over the seeds; the SD has S - 1 below the line and is NaN for one seed.
+        Over the seeds; the SD divides by S - 1 and is NaN for one seed.
     calibration_error
         Mean over the seeds of the expected calibration error; a description without a test.
     statuses
-        How many of all the arm's trials ended in which way.
+        The number of trials of the arm by status.
     reason
         Why a figure is NaN; else empty.
     """

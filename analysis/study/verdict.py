@@ -82,11 +82,11 @@ def decide(
     difference_p, equivalence_p
         The corrected p-values of "there is no difference" and of "the difference is the margin or more".
     alpha
-        The error rate that the corrected p-values are held against.
+        The error rate that the corrected p-values are compared with.
     higher_is_better
         Whether a positive gap is an improvement.
     refusal
-        Why the comparison may not be decided, such as a diverged trial; it overrules everything else.
+        Why the comparison may not be decided, such as a diverged trial; it takes precedence over everything else.
 
     Returns
     -------
@@ -109,12 +109,12 @@ def decide(
 
 
 def collapse_rate_limit(n_runs: int, *, seen: int = 0, confidence: float = 0.95) -> float:
-    """Return the largest share of collapsing runs that is possible after so many runs of an arm.
+    """Return the upper confidence limit of the share of trials that collapse, after so many trials of an arm.
 
     Parameters
     ----------
     n_runs
-        Runs of the arm; at least 1.
+        The number of trials of the arm; at least 1.
     seen
         How many of them collapsed.
     confidence
@@ -123,7 +123,7 @@ def collapse_rate_limit(n_runs: int, *, seen: int = 0, confidence: float = 0.95)
     Raises
     ------
     ValueError
-        If there is no run, or if more collapsed than there are.
+        If there is no trial, or if more trials collapsed than there are.
 
     References
     ----------

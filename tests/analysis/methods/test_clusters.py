@@ -231,7 +231,7 @@ def test_an_example_without_a_cluster_is_named(small: StudyFolder) -> None:
     ("clusters", "ids", "message"),
     [
         ([*BY_DOCUMENT[:-1], None], None, "a value is missing"),
-        (BY_DOCUMENT, ["id-0"] * 120, "an example id stands twice"),
+        (BY_DOCUMENT, ["id-0"] * 120, "an example id occurs twice"),
     ],
 )
 def test_a_spoiled_cluster_file_is_refused(small: StudyFolder, clusters: Any, ids: Any, message: str) -> None:

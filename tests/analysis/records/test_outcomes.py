@@ -124,7 +124,7 @@ def test_an_arm_without_a_seed_of_the_others_is_named(study: StudyFolder) -> Non
 
 def test_a_study_without_cells_is_refused(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content.update(cells=[]))
-    with pytest.raises(AlignmentError, match="lists no cell"):
+    with pytest.raises(AlignmentError, match="lists no trial"):
         load(study.root)
 
 
@@ -135,7 +135,7 @@ ODD_ONES: dict[str, Callable[[StudyFolder], None]] = {
     "in another order, first at position 1": lambda folder: folder.change_predictions(
         "lora", 1, lambda t: replaced(t, "example_id", ["id-0", "id-2", "id-1", "id-3"])
     ),
-    r"3 examples against 4; 1 missing here \('id-3'\)": lambda folder: folder.change_predictions(
+    r"3 examples against 4; 1 missing \('id-3'\)": lambda folder: folder.change_predictions(
         "lora", 1, lambda t: t.slice(0, 3)
     ),
     "1 labels differ, first example 'id-2' with 1 against 0": lambda folder: folder.change_predictions(
@@ -166,7 +166,7 @@ def test_where_half_of_the_trials_differ_none_is_the_odd_one(study: StudyFolder)
     for arm, seed in list(study.keys)[9:]:
         study.change_predictions(arm, seed, lambda t: t.slice(0, 399))
     with pytest.raises(
-        AlignmentError, match=r"no list .* is that of most:\nlora-r2 seed 3 against full seed 0: 399"
+        AlignmentError, match=r"most of them share no list of examples:\nlora-r2 seed 3 against full seed 0: 399"
     ) as e:
         load(study.root)
     assert "and 4 more trials" in str(e.value)
@@ -232,7 +232,7 @@ def test_a_cell_of_an_unknown_arm_or_named_twice_is_refused(study: StudyFolder) 
     with pytest.raises(RecordError, match="the arm 'ghost', which"):
         load(study.root)
     study.change_manifest(lambda content: content["cells"][-1].update(arm="full"))
-    with pytest.raises(RecordError, match="full seed 0 stands twice"):
+    with pytest.raises(RecordError, match="full seed 0 is listed twice"):
         load(study.root)
 
 
@@ -284,7 +284,7 @@ DAMAGES: dict[str, Callable[[StudyFolder], None]] = {
     "not finite": _column("p_0", [float("nan"), 1, 1, 1]),
     "a value is missing": _column("p_0", [None, 1, 1, 1]),
     "a label is outside": _column("label", [0, 1, 2, 1]),
-    "an example id stands twice": _column("example_id", ["id-0", "id-0", "id-2", "id-3"]),
+    "an example id occurs twice": _column("example_id", ["id-0", "id-0", "id-2", "id-3"]),
     "expected the columns": lambda f: f.change_predictions("lora", 0, lambda t: t.drop_columns(["p_1"])),
     "one after another": _column("epoch", [1, 1, 1, 2]),
     "its epochs differ": _column("epoch", [1, 1, 2, 2]),

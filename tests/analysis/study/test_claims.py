@@ -113,19 +113,19 @@ def test_a_claim_about_this_study_is_held_against_its_interval(folder_with: Any)
     assert check.half_width == pytest.approx(0.001)
     assert check.measured_gap < -0.2
     assert check.inside is False
-    assert check.reading == "the same direction, real; the published gap lies outside the interval"
+    assert check.reading == "a real gap in the same direction; the published gap lies outside the interval"
 
 
 def test_the_opposite_direction_is_said(folder_with: Any) -> None:
     claim = {**CLAIM, "accuracy": {"full": "0.5", "lora-r4": "0.9"}}
     check = analyze(folder_with([claim], lora=0.6).root).claims[0]
-    assert check.reading.startswith("the opposite direction, real")
+    assert check.reading.startswith("a real gap in the opposite direction")
 
 
 def test_a_gap_within_its_own_rounding_has_no_direction(folder_with: Any) -> None:
     claim = {**CLAIM, "accuracy": {"full": "0.88", "lora-r4": "0.87"}}
     check = analyze(folder_with([claim], lora=0.6).root).claims[0]
-    assert check.reading.startswith("published without a clear direction")
+    assert check.reading.startswith("a real gap; as published it has no clear direction")
 
 
 def test_an_undecided_comparison_does_not_confirm_a_claim(folder_with: Any) -> None:
@@ -168,7 +168,7 @@ def test_a_claim_without_a_pair_of_this_study_is_context(folder_with: Any) -> No
     claim = {**CLAIM, "accuracy": {"full": "0.9"}}
     check = analyze(folder_with([claim], lora=0.6).root).claims[0]
     assert (check.kind, check.treatment) == ("context", "")
-    assert "no comparison" in check.reading
+    assert "compares no two of its arms" in check.reading
 
 
 def test_a_claim_is_not_checked_where_there_is_no_verdict(folder_with: Any) -> None:

@@ -114,7 +114,7 @@ def test_a_trial_that_ended_badly_is_not_set_aside_with_its_seed(
     assert (report.seeds, report.waiting_seeds) == ((0, 1, 2, 3, 4), (5,))
     assert labels(report) == expected
     if status != "interrupted":
-        assert f"without predictions: {status}: lora seed 5." in texts(report)
+        assert f"no predictions: {status}: lora seed 5." in texts(report)
     assert [arm for arm, *_ in report.footer.diverged] == (["lora"] if status == "diverged" else [])
 
 
@@ -141,7 +141,7 @@ def test_arms_without_a_complete_seed_in_common_say_so(folder: StudyFolder) -> N
         folder.forget("full" if seed % 2 else "tiny", seed)
     report = analyze(folder.root)
     assert report.seeds == ()
-    assert {one.verdict.reason for one in report.comparisons} == {"no seed with which every arm finished yet"}
+    assert {one.verdict.reason for one in report.comparisons} == {"no seed has finished in every arm yet"}
     assert report.taken_look is None
     assert json.dumps(report.to_json(), allow_nan=False)
 
@@ -211,8 +211,10 @@ def test_a_plan_that_nobody_looked_by_and_that_is_gone_changed_nothing(folder: S
 def test_an_arm_taken_away_after_results_is_told(folder: StudyFolder) -> None:
     plans(folder, ("d", [*ARMS, "lora-r2", "lora-r4"], 0), ("d", list(ARMS), 18))
     report = analyze(folder.root)
-    assert shorts(report) == ["2 arms taken away after trials finished"]
-    assert "Arms left the study after trials had finished (lora-r2 after 18, lora-r4 after 18 trials)" in texts(report)
+    assert shorts(report) == ["2 arms removed after trials finished"]
+    assert "Arms left the study after trials had finished (lora-r2 after 18 trials, lora-r4 after 18 trials)" in texts(
+        report
+    )
     plans(folder, ("d", [*ARMS, "lora-r2"], 0), ("d", list(ARMS), 0))
     assert shorts(analyze(folder.root)) == []
 

@@ -64,9 +64,9 @@ def test_where_nothing_can_be_said_nothing_is(changes: dict[str, Any]) -> None:
 
 
 def test_figures_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(PlanError, match=r"the stated figures cannot be: .*rerun_discordance=0.2 above"):
+    with pytest.raises(PlanError, match=r"the stated figures are impossible: .*rerun_discordance=0.2 above"):
         before(stated=StatedFigures(rerun_discordance=0.2))
-    with pytest.raises(PlanError, match="the stated figures cannot be: seed_sd"):
+    with pytest.raises(PlanError, match="the stated figures are impossible: seed_sd"):
         before(stated=StatedFigures(seed_sd=-0.01))
     with pytest.raises(PlanError, match="discordance must lie above 0"):
         before(stated=StatedFigures(discordance=0.0, rerun_discordance=0.0))

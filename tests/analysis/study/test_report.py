@@ -192,7 +192,7 @@ def test_with_every_seed_dropped_nothing_is_decided(study: StudyFolder) -> None:
     for seed in range(6):
         study.end("full", seed, "failed", "x")
     report = analyze(study.root)
-    assert {one.verdict.reason for one in report.comparisons} == {"no seed with which every arm finished"}
+    assert {one.verdict.reason for one in report.comparisons} == {"no seed has finished in every arm"}
     assert math.isnan(report.footer.collapse_rate)
 
 
@@ -223,10 +223,10 @@ def test_the_footer_names_what_is_mixed(study: StudyFolder) -> None:
     study.change_record("full", 3, lambda c: c["provenance"].update(dirty=True))
     study.change_record("full", 4, lambda c: c["provenance"].update(commit=None))
     text = caveats(analyze(study.root))
-    assert "mix values of torch: 2.13.0 (17 trials), 2.12.0 (1 trial)." in text
-    assert "mix values of engine: trainer (17 trials), packed (1 trial)." in text
-    assert "mix values of device" in text
-    assert "mix values of code" in text
+    assert "differ in torch: 2.13.0 (17 trials), 2.12.0 (1 trial)." in text
+    assert "differ in engine: trainer (17 trials), packed (1 trial)." in text
+    assert "differ in device" in text
+    assert "differ in code" in text
     assert "outside a checkout (1 trial)" in text
     assert "1 of 18 trials ran on code with uncommitted changes." in text
 
@@ -248,7 +248,7 @@ def test_arms_with_unlike_threads_are_told_in_every_row_that_rests_on_them(study
         "threads (2 against 1, in 6 of 6 pairs)",
         "threads (2 against 1, in 2 of 6 pairs)",
     ]
-    assert "mix values of threads: 1 (10 trials), 2 (8 trials)." in caveats(report)
+    assert "differ in threads: 1 (10 trials), 2 (8 trials)." in caveats(report)
     by_title = {table.title: " ".join(table.notes) for table in tables.build(report)}
     assert "lora-r2 against full: besides their arms, its trials differ in threads (2 against 1" in by_title["Verdicts"]
     mixed = "Times of lora-r8 are over different conditions: threads 1 (4 trials) and 2 (2 trials)."
@@ -267,7 +267,11 @@ def test_an_arm_of_another_engine_is_compared_without_a_word_about_machines(stud
     ("data", "batches", "short"),
     [
         ({"padding_side": "left", "padding": "longest"}, [64, 64, 64], ["left padding"]),
-        ({"padding_side": "left", "padding": "longest"}, [1, 64, 64], ["left padding at unlike evaluation batches"]),
+        (
+            {"padding_side": "left", "padding": "longest"},
+            [1, 64, 64],
+            ["left padding with mixed evaluation batch sizes"],
+        ),
         ({"padding_side": "left", "padding": "max_length"}, [1, 64, 64], []),
         ({"padding_side": "right", "padding": "longest"}, [1, 64, 64], []),
         ("nonsense", [1, 64, 64], []),
@@ -327,7 +331,7 @@ def test_deviations_other_records_and_what_was_set_aside_are_told(study: StudyFo
 def test_what_was_said_of_the_data_is_told(study: StudyFolder) -> None:
     said = "3 of 40 test texts stand in the training split too: a model may know them by heart"
     study.change_manifest(lambda c: c["data"].update(remarks=[said]))
-    assert f"Of the data: {said}." in caveats(analyze(study.root))
+    assert f"About the data: {said}." in caveats(analyze(study.root))
 
 
 def test_the_best_arm_and_those_not_compared_with_it(study: StudyFolder) -> None:

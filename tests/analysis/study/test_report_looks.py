@@ -91,7 +91,7 @@ def test_the_first_look_uses_exactly_its_seeds(growing: StudyFolder, scores: Any
     assert report.arms[1].values == tuple(scores["lora"][:4].mean(axis=1))
     assert all(cost.n_seeds == 4 for cost in report.costs)
     assert caveats(report) == ["2 later seeds not used"]
-    assert "they wait for the next look" in report.footer.caveats[0].text
+    assert "the next look has not been reached" in report.footer.caveats[0].text
     assert report.footer.n_seeds == 4
 
 
@@ -239,7 +239,7 @@ def test_seeds_beyond_the_last_look_are_left_alone(tmp_path: Path, simulated: An
     report = analyze(write_study(tmp_path / "s", scores, analysis={"looks": LOOKS}).root)
     assert report.seeds == (0, 1, 2, 3, 4, 5)
     assert caveats(report) == ["2 later seeds not used"]
-    assert "no look is declared for them" in report.footer.caveats[0].text
+    assert "no later look is declared" in report.footer.caveats[0].text
 
 
 def test_a_study_without_looks_has_raw_p_values_and_no_decision(growing: StudyFolder) -> None:
@@ -270,7 +270,7 @@ def test_a_look_that_comes_too_early_to_reject_has_intervals_without_limits(
     report = analyze(folder.root)
     (one,) = report.comparisons
     assert (one.interval, one.family_interval) == ((-np.inf, np.inf), (-np.inf, np.inf))
-    assert one.reason == "so early a look may reject nothing, and its interval has no limits"
+    assert one.reason == "so early a look cannot reject anything, so its interval has no limits"
     assert one.verdict.label == "undecided"
     assert report.decision == "go on"
     json.dumps(report.to_json(), allow_nan=False)

@@ -225,7 +225,7 @@ def test_mixed_engines_stand_under_every_table_and_sizes_of_packs_do_not(study: 
     assert all("; packed and trainer; " in table.footer for table in tables.build(report)[:-1])
     assert all("Caveats: mixed engine." in table.footer for table in tables.build(report)[:-1])
     (caveat,) = report.footer.caveats
-    assert caveat.text == "The trials mix values of engine: packed (17 trials), trainer (1 trial)."
+    assert caveat.text == "The trials differ in engine: packed (17 trials), trainer (1 trial)."
 
 
 def test_the_same_folder_gives_the_same_documents(study: StudyFolder) -> None:

@@ -308,7 +308,7 @@ def test_a_plan_says_what_the_study_can_find(command: Callable[..., Any], writte
     told = json.loads(out)["studies"][0]["outlook"]
     assert told["stated"] == {"seed_sd": 0.01, "discordance": 0.08, "rerun_discordance": 0.05}
     assert told["plans"][0][1]["hours"] is None
-    assert_refused(command("plan", path, "--seed-sd", "0.5"), "the stated figures cannot be", "0.5")
+    assert_refused(command("plan", path, "--seed-sd", "0.5"), "the stated figures are impossible", "0.5")
 
 
 def in_a_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -175,7 +175,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "labels of text": (column("label", ["0", "1", "1"], pa.string()), "the column label holds string"),
     "probabilities of text": (column("p_1", ["0.1", "0.8", "0.4"], pa.string()), "the column p_1 holds string"),
     "other labels": (column("label", [0, 1, 0]), "1 labels differ, first example 'c' with 0 against 1"),
-    "other examples": (column("example_id", ["a", "b", "d"]), "1 missing here ('c')"),
+    "other examples": (column("example_id", ["a", "b", "d"]), "1 missing ('c')"),
 }
 
 
@@ -208,7 +208,7 @@ def test_exchanged_predictions_are_found_in_both_trials(tmp_path: Path) -> None:
     another.write_bytes(before)
     found = stored(tmp_path, "v1-aa", "v1-bb")
     assert [trial.status for trial in found] == ["unreadable"] * 2
-    assert all("changed or exchanged" in trial.message for trial in found)
+    assert all("changed or replaced" in trial.message for trial in found)
 
 
 def test_a_record_of_before_the_hash_is_as_good(tmp_path: Path) -> None:
