@@ -1,12 +1,12 @@
-"""Decide which gaps between fine-tuned models are real, for which population, and what would settle the rest.
+"""Analysis of fine-tuning studies: which gaps are real, what each result speaks about, what would decide the rest.
 
 A results folder goes in (`analyze`), a report comes out, and `analysis.tables` prints it. Published figures go in
 (`audit`), and what follows from them comes out. The methods stand on their own as well: `crossed_test`, `sign_flip`,
 `multi_bootstrap`, `tost`, `joint_step_down` and their neighbours take arrays and know nothing of folders.
 docs/statistics.md says which of them answers which question. Nothing here needs the packages that train models.
 
-The names load on first use, so that checking a plan does not wait for the statistics. A function that shares its
-name with its module (`mcnemar`, `consistency`, `error_types`) is imported from there.
+The names load on first use, so that checking a plan does not wait for the statistics. A function that has the name
+of its module (`mcnemar`, `consistency`, `error_types`) is imported from there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs studies: every arm with every seed, and what each trained model said about each test example on disk.
+"""Training of fine-tuning studies: every arm with every seed, every prediction of every trained model kept on disk.
 
 `load_study` reads a study file, `run_study` trains it. Importing this package loads no torch; running a study does.
 """
