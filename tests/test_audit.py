@@ -71,7 +71,7 @@ def test_the_two_reports_are_shipped_and_can_be_read() -> None:
 def test_a_quick_look_takes_figures_alone(command: Any) -> None:
     code, out, err = command("--n", "872", "90.71%", "90.60%")
     assert (code, err) == (0, "")
-    assert "The two figures are one sentence apart; no overlap of errors makes that significant." in out
+    assert "The two figures are one example apart; no overlap of errors makes that significant." in out
     assert "90.71% against 90.60%" in out
 
 
@@ -102,7 +102,7 @@ def test_json_for_a_program(command: Any, claims: Any) -> None:
     (pair,) = report["pairs"]
     assert pair["overlaps"]["discordance"] == [18, 222]
     assert pair["overlaps"]["outcome"] == "undetermined without predictions"
-    assert pair["sentence"].startswith("The two figures are 18 of 872 sentences apart")
+    assert pair["sentence"].startswith("The two figures are 18 of 872 examples apart")
 
 
 def test_markdown_and_latex(command: Any, claims: Any) -> None:
@@ -320,7 +320,7 @@ def test_the_python_of_the_page_runs() -> None:
 def test_figures_in_the_text_of_the_page_are_printed_too() -> None:
     printed = "".join(shown(path) for path in SHIPPED).replace("\n", " ")
     prose = re.sub(r"^```.*?^```$", "", PAGE, flags=re.DOTALL | re.MULTILINE)
-    prose = prose[prose.index("## A first report") : prose.index("## Beside own results")]
+    prose = prose[prose.index("## A first report") : prose.index("## Beside your own results")]
     # What is not on the screen of the command: figures of the reports' texts, and of arithmetic in plain words.
     told = {
         "12%",

@@ -103,7 +103,7 @@ def _curve(pair: PairAudit, name: str) -> DiscordanceCurve:
 
 
 def draw_discordance(curves: Sequence[DiscordanceCurve], *paths: Path) -> None:
-    """Draw one panel a curve, and save them as one picture.
+    """Draw one panel per curve, and save them as one picture.
 
     Parameters
     ----------
@@ -148,13 +148,13 @@ def _draw(axes: Axes, curve: DiscordanceCurve) -> None:
         span = int(x[0]) - 1, curve.significant_up_to + 1
         axes.axvspan(*span, color=_EXACT, alpha=0.12, linewidth=0, label=f"exact p ≤ {curve.alpha:g}")
     if curve.measured is not None:
-        axes.axvspan(*curve.measured, color=_QUIET, alpha=0.3, linewidth=0, label="as own runs differ")
+        axes.axvspan(*curve.measured, color=_QUIET, alpha=0.3, linewidth=0, label="discordance of your own runs")
     axes.set_yscale("log")
     axes.set_ylim(bottom=max(_LOWEST_P, min(curve.alpha / 5, float(curve.p_mid.min()) / 2)), top=1.4)
     if curve.p_exact.max() < _LOWEST_P:
         axes.text(0.5, 0.1, f"below {_LOWEST_P:g} throughout", transform=axes.transAxes, ha="center", fontsize=8)
     axes.set_title(printable(curve.name), fontsize=10, parse_math=False)
-    axes.set_xlabel(f"sentences on which exactly one model is right (of {curve.n:,})", fontsize=8)
+    axes.set_xlabel(f"examples on which exactly one model is right (of {curve.n:,})", fontsize=8)
     axes.set_ylabel("McNemar p", fontsize=8)
     axes.tick_params(labelsize=8)
     share = axes.secondary_xaxis("top", functions=(_times(100 / curve.n), _times(curve.n / 100)))

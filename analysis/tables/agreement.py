@@ -27,14 +27,16 @@ def agreement_table(report: StudyReport, footer: str) -> Table | None:
         columns=(
             Column("Arm", [name for name, _ in report.consistencies]),
             Column("All seeds right", [percent(arm.always_right, places=1) for arm in arms], numeric=True),
-            Column("All wrong alike", [percent(arm.always_wrong, places=1) for arm in arms], numeric=True),
-            Column("Disputed", [percent(arm.disputed, places=1) for arm in arms], numeric=True),
+            Column(
+                "All give the same wrong answer", [percent(arm.always_wrong, places=1) for arm in arms], numeric=True
+            ),
+            Column("Seeds disagree", [percent(arm.disputed, places=1) for arm in arms], numeric=True),
             Column("Churn between seeds", [percent(arm.churn, places=1) for arm in arms], numeric=True),
             *described([seeds_by_examples(arm.n_seeds, arm.n_examples) for arm in arms]),
         ),
         notes=(
-            "Shares of the test sentences. Churn: on how many two runs say different things, mean over pairs; the "
-            "three shares before it depend on the number of seeds, churn does not.",
+            "Shares of the test examples. Churn: the share on which two trials give different answers, averaged over "
+            "pairs of trials. The three shares before it depend on the number of seeds; churn does not.",
             *([f"Churn, {'; '.join(compared)}."] if compared else []),
         ),
         footer=footer,

@@ -32,11 +32,11 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
     """Lay out every test of every comparison, each with what it speaks about."""
     tests = [test for pair in report.comparisons for test in _tests(report, pair)]
     return Table(
-        title="The tests",
+        title="All tests",
         columns=(
             Column("Comparison", [test.pair.name for test in tests]),
             Column("p", [test.p for test in tests], numeric=True),
-            Column("Corrected", [test.corrected for test in tests], numeric=True),
+            Column("Corrected p", [test.corrected for test in tests], numeric=True),
             Column("Remark", [test.remark for test in tests]),
             *basis(
                 [size_cell(test.pair) for test in tests],
@@ -45,11 +45,11 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
             ),
         ),
         notes=(
-            "Speaks about what would be drawn anew. Seeds and examples: the training procedure, on new "
-            "examples. Seeds: new training runs, this very test set. Examples: these trained models.",
-            "Only the first two tests of a comparison decide it. Multi-bootstrap: studentised. Floor: the smallest p "
-            "that the test can give with so many seeds. Won: share of the seeds in which the first arm is better, with "
-            "its interval. McNemar: accuracy of each seed on its own, exact; the lowest "
+            "Speaks about: what would be drawn again. Seeds and examples: the training procedure, on new examples. "
+            "Seeds: new trials, on this test set. Examples: these trained models, on new examples.",
+            "Only the first two tests of a comparison decide its verdict. Multi-bootstrap: studentised. Floor: the "
+            "smallest p that the test can give with this many seeds. Won: share of the seeds in which the first arm is "
+            "better, with its interval. McNemar: the exact test of accuracy for each seed on its own, from the lowest "
             "to the highest p.",
         ),
         footer=footer,
@@ -102,7 +102,7 @@ def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
         p=p_value(flip.p_value),
         remark=f"floor {p_value(flip.floor)}; won {_seeds_won(pair)}",
     )
-    p_values = [run.p_exact for run in pair.mcnemar]
+    p_values = [test.p_exact for test in pair.mcnemar]
     low, high = p_value(min(p_values)), p_value(max(p_values))
     small = sum(p <= report.plan.alpha for p in p_values)
     yield _Test(
@@ -110,7 +110,7 @@ def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
         name="McNemar, each seed",
         population=pair.mcnemar[0].generalizes_to,
         p=low if len(p_values) == 1 else f"{low} to {high}",
-        remark=f"≤ {declared(report.plan.alpha)} in {small} of {len(p_values)}",
+        remark=f"p ≤ {declared(report.plan.alpha)} in {small} of {len(p_values)} seeds",
     )
 
 

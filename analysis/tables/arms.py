@@ -50,7 +50,7 @@ def arm_table(report: StudyReport, footer: str) -> Table:
             *described([seeds_by_examples(len(arm.seeds), arm.n_examples) for arm in report.arms]),
         ),
         notes=(
-            "A description of these runs; gaps between arms are judged in the table of verdicts. ECE: expected "
+            "This describes these trials; the table of verdicts judges the gaps between arms. ECE: expected "
             "calibration error (15 bins), how far confidence is from accuracy.",
             *(f"{arm.arm}: {arm.reason}." for arm in report.arms if len(arm.seeds) > 1 and arm.reason),
         ),
@@ -72,5 +72,5 @@ def sampling_error(share: float, n: int) -> float:
 def _standard_error(report: StudyReport, arm: ArmSummary) -> float:
     if len(arm.seeds) > 1:
         return arm.sd / math.sqrt(len(arm.seeds))
-    # One run has no spread over seeds; the test set's own sampling error then sets the digits.
+    # One trial has no spread over seeds; the test set's own sampling error then sets the digits.
     return sampling_error(arm.mean, arm.n_examples) if report.plan.metric == "accuracy" else math.nan

@@ -31,7 +31,7 @@ def class_table(report: StudyReport, footer: str) -> Table:
             *described([seeds_by_examples(row.n_seeds, row.n_class_examples) for row in report.classes]),
         ),
         notes=(
-            "Means over seeds; the examples are those of the class.",
+            "Means over seeds. The examples counted are those of the class.",
             *(
                 f"{row.arm}, class {row.label}: {row.reason}; the means are over the other seeds."
                 for row in report.classes
@@ -73,8 +73,8 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            f"Corrected over all {counted(len(rows), 'row')} of this table together, apart from the verdicts of the "
-            f"plan; equivalent means within {declared_points(report.class_margin)}. Precision enters through "
+            f"Corrected over all {counted(len(rows), 'row')} of this table together, separately from the verdicts of "
+            f"the plan. Equivalent: within {declared_points(report.class_margin)}. Precision is tested through "
             "influence values; recall is about new examples of its class.",
             *grouped_by_reason([(f"{_name(row)}, {row.measure} of {row.label}", row.verdict.reason) for row in rows]),
         ),

@@ -59,8 +59,8 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            "The interval is about the mean over seeds. One published run of each arm scatters more, so a "
-            "published gap outside it is not wrong for that alone.",
+            "The interval is for the mean over seeds. A single published run of each arm varies more, so a published "
+            "gap outside the interval is not wrong for that reason alone.",
         ),
         footer=footer,
     )

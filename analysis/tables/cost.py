@@ -51,11 +51,11 @@ def cost_table(report: StudyReport, footer: str) -> Table:
             *basis(
                 [seeds_by_examples(arm.n_seeds, report.n_examples) for arm in costs],
                 ["paired t on log seconds" if ratio is not None else "none" for ratio in compared],
-                [ratio.generalizes_to if ratio is not None else "these runs" for ratio in compared],
+                [ratio.generalizes_to if ratio is not None else "these trials" for ratio in compared],
             ),
         ),
         notes=(
-            "Training time: mean of a trial (shortest to longest). Time ratio: to "
+            "Training time: mean per trial (shortest to longest). Time ratio: relative to "
             f"{baseline}, geometric mean over seeds with its {confidence_level(report.plan.alpha)} interval; it holds "
             f"for new seeds on this machine. {metric_title(report)}: gap and verdict as in the table of verdicts.",
             *_on_solo_trials(report),
@@ -101,8 +101,8 @@ def _on_solo_trials(report: StudyReport) -> list[str]:
     if not costs:
         return []
     packs = [size for arm in costs for size in arm.pack_sizes]
-    why = f"; trials {in_packs(packs)} have none of their own" if packs else ""
-    note = f"Training time and peak memory: of solo trials, each alone on its device{why}."
+    why = f"; trials {in_packs(packs)} have no figures of their own" if packs else ""
+    note = f"Training time and peak memory: of solo trials, which had their device to themselves{why}."
     if not all(arm.n_solo for arm in costs):
         note += f" To measure them: harness run STUDY engine=trainer seeds=3 name={report.name}-solo."
     arms: dict[str, list[str]] = {}

@@ -34,8 +34,8 @@ def interval_table(report: StudyReport, footer: str) -> Table:
             *comparison_basis(pairs),
         ),
         notes=(
-            f"The wider interval is Bonferroni's: alpha / {k} for each of the {k} comparisons.",
-            "P: approximate posterior probability of the gap with a flat prior.",
+            f"The wider interval is corrected by Bonferroni: alpha / {k} for each of the {k} comparisons.",
+            "P: approximate posterior probability that the gap lies there, with a flat prior.",
         ),
         footer=footer,
         detail=True,

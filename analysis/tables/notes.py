@@ -26,4 +26,6 @@ def grouped_by_reason(reasons: Sequence[tuple[str, str]]) -> list[str]:
 
 def mixed_times(mixed: Iterable[tuple[str, str]]) -> list[str]:
     """Say of which arms the times are means over trials that ran under different conditions."""
-    return [f"Times of {arm} are over different conditions: {conditions}." for arm, conditions in mixed if conditions]
+    return [
+        f"Times of {arm} are means over different conditions: {conditions}." for arm, conditions in mixed if conditions
+    ]

@@ -50,7 +50,7 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
             title="What the study can find",
             columns=(
                 names,
-                Column("Finds", [_gaps(scale, one.detectable_gap) for one in plans], numeric=True),
+                Column("Detectable gap", [_gaps(scale, one.detectable_gap) for one in plans], numeric=True),
                 Column("Floor", [_gaps(scale, one.floor_gap) for one in plans], numeric=True),
                 Column(f"Chance to find {margin}", [_span(one.chance, probability) for one in plans], numeric=True),
                 Column("Time", [time_taken(3600 * one.hours) for one in plans], numeric=True),
@@ -59,8 +59,8 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
             notes=(
                 _source(power),
                 f"For {percent(POWER, places=0)} power at alpha / {k} = {significant_digits(plan.alpha / k, 3)}, over "
-                "new seeds and new examples. Finds: the smallest true gap that is found. Floor: the same with any "
-                "number of seeds; below it only more sentences help.",
+                "new seeds and new examples. Detectable gap: the smallest true gap that is found. Floor: the same with "
+                "any number of seeds; only more test examples find a smaller gap.",
                 *_too_small(power, plan, margin),
                 *_one_run(power, scale, margin),
                 *_looks(power),
@@ -71,17 +71,17 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
             title=f"To find a gap of {margin}, the margin",
             columns=(
                 names,
-                Column("Seeds an arm", [_span(one.seeds_needed, _seeds) for one in plans], numeric=True),
-                Column("or test sentences", [_span(one.examples_needed, _examples) for one in plans], numeric=True),
-                Column("Found too large by", [_span(one.type_m, factor) for one in plans], numeric=True),
+                Column("Seeds per arm", [_span(one.seeds_needed, _seeds) for one in plans], numeric=True),
+                Column("or test examples", [_span(one.examples_needed, _examples) for one in plans], numeric=True),
+                Column("Overstated by", [_span(one.type_m, factor) for one in plans], numeric=True),
                 Column("Wrong sign", [_span(one.type_s, small_percent) for one in plans], numeric=True),
                 Column("Time", [time_taken(3600 * one.hours_needed.value) for one in plans], numeric=True),
             ),
             notes=(
-                "Seeds on this test set, or test sentences with the seeds of the study. If the true gap is that large "
-                "and the study of the table above finds it: how many times too large it is seen on average, and how "
-                "often with the wrong sign.",
-                *(["Where it says sentences, clusters of them are counted."] if power.clustered else []),
+                "Seeds per arm on this test set, or test examples with the study's seeds. Overstated by, wrong sign: "
+                "if the true gap is that large and the study of the table above finds it, how many times too large the "
+                "observed gap is on average, and how often it has the wrong sign.",
+                *(["Test examples are counted in clusters."] if power.clustered else []),
                 *(f"{name}: {one.reason}." for name, one in power.plans if one.reason),
             ),
             footer="",
@@ -92,20 +92,20 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
 def _source(power: StudyPower) -> str:
     if power.stated is None:
         packs = power.pack_sizes
-        each = f"trials {in_packs(packs)} with their share of the pack" if packs else "one run at a time"
+        each = f"trials {in_packs(packs)} counted with their share of the pack" if packs else "one trial at a time"
         return (
-            f"From {counted(power.pilot_seeds, 'seed')} that have run; in brackets at the 95% limits of the seed SD, "
-            f"which few seeds leave wide. Time: all seeds of both arms, {each}."
+            f"From {counted(power.pilot_seeds, 'seed')} that have run. In brackets: at the 95% limits of the seed SD, "
+            f"which are wide with few seeds. Time: all seeds of both arms, {each}."
             + "".join(f" {note}" for note in mixed_times(power.mixed))
         )
     stated = power.stated
     figures = (stated.seed_sd, stated.discordance, stated.rerun_discordance)
     sd, discordance, rerun_discordance = map(stated_percent, figures)
     return (
-        f"Supposed, as nothing has run: accuracy varies over seeds with an SD of {sd} (in brackets half and twice "
-        f"that), one run of each arm differs in being right on {discordance} of the sentences, two seeds of an arm on "
-        f"{rerun_discordance}. State your own with --seed-sd, "
-        "--discordance and --rerun-discordance; after two seeds the study's own are used."
+        f"Assumed, because nothing has run: accuracy varies over seeds with an SD of {sd} (in brackets: half and twice "
+        f"that); exactly one of two trials is right on {discordance} of the test examples for one trial of each arm, "
+        f"and on {rerun_discordance} for two seeds of one arm. State your own figures with --seed-sd, --discordance "
+        "and --rerun-discordance; after two seeds the study's own are used."
     )
 
 
@@ -114,13 +114,13 @@ def _too_small(power: StudyPower, plan: AnalysisPlan, margin: str) -> list[str]:
     notes = []
     if one.n_seeds < SEEDS_FOR_A_VERDICT:
         notes.append(
-            f"{counted(one.n_seeds, 'seed')} an arm give an interval, but every verdict stays undecided: that takes "
-            f"{SEEDS_FOR_A_VERDICT} seeds."
+            f"{counted(one.n_seeds, 'seed')} per arm give an interval, but every verdict stays undecided: a verdict "
+            f"needs {SEEDS_FOR_A_VERDICT} seeds."
         )
     if plan.metric == "accuracy" and not power.clustered and plan.margin < 1 / one.n_examples:
         notes.append(
-            f"The margin of {margin} is smaller than one test sentence of {exact_count(one.n_examples)}, "
-            f"{Scale(share=True).planned_gap(1 / one.n_examples)}."
+            f"The margin of {margin} is smaller than one test example of {exact_count(one.n_examples)} "
+            f"({Scale(share=True).planned_gap(1 / one.n_examples)})."
         )
     return notes
 
@@ -128,10 +128,12 @@ def _too_small(power: StudyPower, plan: AnalysisPlan, margin: str) -> list[str]:
 def _one_run(power: StudyPower, scale: Scale, margin: str) -> list[str]:
     if math.isnan(power.one_run_gap):
         return []
-    chance = "" if math.isnan(power.one_run_power) else f"; {margin} with {probability(power.one_run_power)}"
+    chance = (
+        "" if math.isnan(power.one_run_power) else f", and {margin} with a chance of {probability(power.one_run_power)}"
+    )
     return [
-        f"One run of each arm finds {scale.planned_gap(power.one_run_gap)} between these two trained models "
-        f"(McNemar, exact){chance}, and nothing about the procedure."
+        f"With one trial of each arm, the exact McNemar test finds a gap of {scale.planned_gap(power.one_run_gap)} "
+        f"between these two trained models{chance}. It says nothing about the procedure."
     ]
 
 
@@ -139,7 +141,7 @@ def _looks(power: StudyPower) -> list[str]:
     if not power.looks:
         return []
     texts = ", ".join(f"{seeds} seeds p ≤ {significant_digits(p)}" for seeds, p in power.looks)
-    return [f"Looks, for a comparison alone: {texts}."]
+    return [f"Looks, with the largest p at which a single comparison is significant: {texts}."]
 
 
 def _span(span: Span[float] | Span[int | None], text: Callable[..., str]) -> str:

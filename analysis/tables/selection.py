@@ -22,13 +22,17 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
     metrics = " or ".join(dict.fromkeys(lift.metric for lift in lifts))
     rows = [(lift, _standard_error(report, lift)) for lift in lifts]
     return Table(
-        title="As published: the best epoch on the test split" if published else "What selection on test would add",
+        title="As published: the best epoch on the test split"
+        if published
+        else "What choosing the epoch on the test split would add",
         columns=(
             Column("Arm", [lift.arm for lift in lifts]),
             Column("Epochs", [str(lift.n_epochs) for lift in lifts], numeric=True),
             Column("Last epoch", [percent(lift.last, standard_error=error) for lift, error in rows], numeric=True),
             Column(
-                "Hold-out's choice", [percent(lift.holdout, standard_error=error) for lift, error in rows], numeric=True
+                "Chosen on hold-out",
+                [percent(lift.holdout, standard_error=error) for lift, error in rows],
+                numeric=True,
             ),
             Column("Best on test", [percent(lift.best, standard_error=error) for lift, error in rows], numeric=True),
             Column("Selection lift", [points(lift.lift, standard_error=error) for lift, error in rows], numeric=True),
@@ -44,9 +48,9 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            f"Accuracy; best on test by {metrics}. Choosing the epoch on the test split flatters an arm by the "
-            "selection lift: best on test less last epoch, paired by seed. Such a figure gets no verdict; the verdicts "
-            "use the last epoch or the hold-out's choice.",
+            f"Accuracy. Best on test: at the best epoch by {metrics}. Choosing the epoch on the test split flatters an "
+            "arm by the selection lift: best on test minus last epoch, paired by seed. Such a figure gets no verdict; "
+            "verdicts use the last epoch or the one chosen on the hold-out.",
             *_gaps(report),
         ),
         footer=footer,
@@ -65,9 +69,9 @@ def _gaps(report: StudyReport) -> list[str]:
         return []
     parts = []
     for gap in report.selected_gaps:
-        holdout = "" if math.isnan(gap.holdout) else f", {points(gap.holdout)} at the hold-out's choice"
+        holdout = "" if math.isnan(gap.holdout) else f", {points(gap.holdout)} at the epoch chosen on the hold-out"
         parts.append(
             f"{gap.treatment} against {gap.baseline} {points(gap.last)} at the last epoch{holdout}, "
-            f"{points(gap.best)} at the best on test"
+            f"{points(gap.best)} at the best epoch on test"
         )
     return [f"Gaps in accuracy: {'; '.join(parts)}."]

@@ -93,8 +93,8 @@ def basis(sizes: Sequence[str], tests: Sequence[str], populations: Sequence[str]
 
 
 def described(sizes: Sequence[str]) -> tuple[Column, ...]:
-    """Return the last three columns of a table that describes runs and tests nothing."""
-    return basis(sizes, ["none"] * len(sizes), ["these runs"] * len(sizes))
+    """Return the last three columns of a table that describes trials and tests nothing."""
+    return basis(sizes, ["none"] * len(sizes), ["these trials"] * len(sizes))
 
 
 def seeds_by_examples(n_seeds: int, n_examples: int, n_clusters: int | None = None) -> str:

@@ -37,16 +37,16 @@ def variance_table(report: StudyReport, footer: str) -> Table:
             figures("Seed SD (95% limits)", lambda result, _: _seed_sd(scale, result)),
             figures("Seeds / examples / rest", lambda result, _: _shares(result)),
             figures("Seed correlation", lambda result, _: fixed(result.seed_correlation, places=2)),
-            figures("Found now", lambda result, settling: gap(settling.detectable_gap, result)),
+            figures("Detectable now", lambda result, settling: gap(settling.detectable_gap, result)),
             figures("Floor", lambda result, settling: gap(settling.floor_gap, result)),
             *comparison_basis(pairs),
         ),
         notes=(
-            "Seed SD: how much one gap varies from seed to seed, beyond the choice of examples. "
-            "Seeds / examples / rest: shares of the squared standard error. "
-            "Seed correlation: of the two arms' means.",
-            f"Found now: the smallest gap with 80% power at alpha / {len(pairs)}. Floor: the same with any "
-            "number of seeds; below it only more test examples help.",
+            "Seed SD: how much the gap of one seed varies from seed to seed, apart from the choice of examples. "
+            "Seeds / examples / rest: their shares of the squared standard error. "
+            "Seed correlation: correlation of the two arms' means over seeds.",
+            f"Detectable now: the smallest gap found with 80% power at alpha / {len(pairs)}. Floor: the same with any "
+            "number of seeds; only more test examples find a smaller gap.",
         ),
         footer=footer,
         detail=True,

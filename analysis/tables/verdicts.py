@@ -21,11 +21,11 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
     """Lay out the verdicts: one row for each comparison of the plan."""
     plan, kind, pairs = report.plan, METRICS[report.plan.metric], report.comparisons
     margin = scale_of(report).margin(plan.margin)
-    unit = "in percentage points (pp)" if kind.share else "lower is better"
+    unit = ", in percentage points (pp)" if kind.share else "; lower is better"
     corrected = (
         "by the joint Holm step-down"
         if plan.correction == "holm"
-        else "by Benjamini-Hochberg: the expected share of false claims among all, for exploration"
+        else "by Benjamini-Hochberg, which limits the expected share of false claims and is for exploration"
     )
     return Table(
         title="Verdicts",
@@ -41,10 +41,10 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             *comparison_basis(pairs),
         ),
         notes=(
-            f"Gap: {kind.title} of the first arm minus that of the second, {unit}.",
+            f"Gap: {kind.title} of the first arm minus that of the second{unit}.",
             f"Verdicts hold at alpha = {declared(plan.alpha)} for {counted(len(pairs), 'comparison')} and both "
-            f"questions (is there a gap? is it within {margin}?) together, {corrected}; "
-            "each interval is for its comparison alone.",
+            f"questions (is there a gap? is it within {margin}?) together, corrected {corrected}. Each interval is for "
+            "its comparison alone.",
             *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
             *_look(report),
             *_wording(report),
@@ -58,20 +58,21 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
 
 
 def _undefined(report: StudyReport, pair: ComparisonResult) -> str:
-    """Say in the verdict's own line that the metric has no value for some runs; the notes name them."""
+    """Say in the verdict's own line that the metric has no value for some trials; the notes name them."""
     arms = [arm for arm in report.arms if arm.arm in (pair.treatment, pair.baseline)]
-    runs = sum(math.isnan(value) for arm in arms for value in arm.values)
-    if pair.result is not None or not runs:
+    values = [value for arm in arms for value in arm.values]
+    undefined = sum(map(math.isnan, values))
+    if pair.result is not None or not undefined:
         return ""
-    return f": {METRICS[report.plan.metric].title} undefined in {runs} of {sum(len(arm.values) for arm in arms)} runs"
+    return f": {METRICS[report.plan.metric].title} undefined in {undefined} of {len(values)} trials"
 
 
 def _wording(report: StudyReport) -> list[str]:
     notes = []
     if any(pair.verdict.differs and not pair.verdict.within_margin for pair in report.comparisons):
-        notes.append("Not equivalent: it was not shown that the gap lies within the margin.")
+        notes.append("Not equivalent: the gap was not shown to lie within the margin.")
     if any(pair.verdict.undecided for pair in report.comparisons):
-        notes.append("Undecided does not mean the same: neither a gap nor its absence was shown.")
+        notes.append("Undecided does not mean equal: neither a gap nor equivalence was shown.")
     return notes
 
 
@@ -81,14 +82,14 @@ def _reasons(report: StudyReport) -> list[str]:
     unfinished = any(set(arm.seeds) < set(report.seeds) for arm in report.arms)
     if report.plan.failed_trials == "refuse" and unfinished:
         notes.append(
-            "A trial that did not finish leaves its arm without a verdict; run it again, or declare "
+            "An arm with a trial that did not finish gets no verdict: run the trial again, or declare "
             "failed_trials: drop_seed before the first trial."
         )
     return notes
 
 
 def _unlike(report: StudyReport) -> list[str]:
-    text = "besides their arms, its trials differ in {}; the gap may be that of the machines"
+    text = "its trials differ not only by arm but also in {}; the gap may come from the machines"
     return grouped_by_reason(
         [(pair.name, text.format(pair.unlike) if pair.unlike else "") for pair in report.comparisons]
     )
@@ -98,15 +99,17 @@ def _look(report: StudyReport) -> list[str]:
     look = report.look
     if look is None:
         return []
-    declared = ", ".join(str(seeds) for seeds in look.looks)
+    looks = ", ".join(str(seeds) for seeds in look.looks)
     if not look.number:
-        return [f"Looks are declared at {declared} seeds, and none is reached: go on. Waiting for {look.waiting}."]
+        return [f"Looks are declared at {looks} seeds. Go on: the first look waits for {look.waiting}."]
     most = p_value(look.threshold) if look.threshold >= 0.001 else significant_digits(look.threshold)
-    allowed = f"p counts for a comparison alone up to {most}" if look.threshold > 0 else "it may not reject yet"
+    allowed = (
+        f"a single comparison is significant at p ≤ {most}" if look.threshold > 0 else "nothing can be significant"
+    )
     text = (
-        f"Look {look.number} of {len(look.looks)} ({declared} seeds): {allowed}, by O'Brien-Fleming spending over the "
-        "looks; corrected p-values, verdicts and intervals allow for it. What an earlier look has shown stays shown "
-        "while the gap keeps its direction; the intervals are those of the present look."
+        f"Look {look.number} of {len(look.looks)} ({looks} seeds): at this look {allowed} (O'Brien-Fleming spending). "
+        "Corrected p-values, verdicts and intervals allow for the looks. What an earlier look has shown stays shown "
+        "while the gap keeps its direction; the intervals are those of this look."
     )
     if report.decision == "go on":
         return [f"{text} Go on: not every comparison is decided. The next look waits for {look.waiting}."]
@@ -120,27 +123,27 @@ def _best(report: StudyReport) -> list[str]:
         return []
     highest = " and ".join((best.highest, *best.tied))
     if best.in_play == (best.highest,):
-        return [f"Best arm: {highest}; every other arm is below another one."]
+        return [f"Best arm: {highest}. Every other arm was shown to be worse than at least one arm."]
     note = (
-        f"Best mean: {highest}. Not distinguishable from the best arm: {', '.join(best.in_play)} "
-        "(no corrected comparison puts one of them below another arm)."
+        f"Best mean: {highest}. May still be the best arm: {', '.join(best.in_play)} "
+        "(no corrected comparison shows that any of them is worse than another arm)."
     )
     if best.not_compared:
-        note += f" Without a verdict against {highest}: {', '.join(best.not_compared)}."
+        note += f" No verdict against {highest}: {', '.join(best.not_compared)}."
     return [note]
 
 
 def _collapse(report: StudyReport) -> list[str]:
     if math.isnan(report.footer.collapse_rate):
         return []
-    runs = f"{counted(report.footer.n_seeds, 'run')} of an arm without a collapse"
+    trials = f"{counted(report.footer.n_seeds, 'trial')} of an arm without a collapse"
     rate = percent(report.footer.collapse_rate, places=0)
-    verb = "leaves" if report.footer.n_seeds == 1 else "leave"
+    verb = "allows" if report.footer.n_seeds == 1 else "allow"
     return [
-        f"Every verdict supposes that no arm collapses now and then: {runs} {verb} a rate of up to {rate} possible.",
+        f"Verdicts assume that no arm occasionally collapses: {trials} still {verb} a collapse rate of up to {rate}.",
         *(
-            f"{arm} did collapse: {count} of {counted(n, 'run')} diverged, so up to {percent(limit, places=0)} of its "
-            "runs may, and no verdict counts them."
+            f"{arm} did collapse: {count} of {counted(n, 'trial')} diverged, so up to {percent(limit, places=0)} of "
+            "its trials may diverge, and no verdict counts them."
             for arm, count, n, limit in report.footer.diverged
         ),
     ]

@@ -43,24 +43,25 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
         return None
     k = len(report.comparisons)
     packs = [size for cost in report.costs for size in cost.pack_sizes]
-    each = f"trials {in_packs(packs)} with their share of the pack" if packs else "one at a time"
+    each = f"trials {in_packs(packs)} counted with their share of the pack" if packs else "one at a time"
     return Table(
         title="What would decide the rest",
         columns=(
             Column("Comparison", [goal.pair.name for goal in goals]),
             Column("To find a gap of", [goal.gap for goal in goals]),
-            Column("Seeds an arm", [_seeds(goal.settling) for goal in goals], numeric=True),
+            Column("Seeds per arm", [_seeds(goal.settling) for goal in goals], numeric=True),
             Column("or test examples", [_examples(goal) for goal in goals], numeric=True),
             Column("More training", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True),
             *comparison_basis([goal.pair for goal in goals]),
         ),
         notes=(
-            f"For 80% power at alpha / {k} = {significant_digits(report.plan.alpha / k, 3)}, from the variance "
-            "components of this study; in brackets at the 95% limits of the seed SD, which few seeds leave wide.",
-            "Seeds: on this test set. Test examples: with the seeds at hand. About as many as for the margin "
-            "also show equivalence, where there is no gap at all. The gap seen may be far from the true one.",
-            f"More training: seeds still to run in both arms times their measured seconds, {each}; none where as "
-            "many have run and did not decide it. Below four seeds the figures err on the side of more.",
+            f"For 80% power at alpha / {k} = {significant_digits(report.plan.alpha / k, 3)}, from this study's "
+            "variance components. In brackets: at the 95% limits of the seed SD, which are wide with few seeds.",
+            "Seeds per arm: on this test set. Test examples: with the seeds at hand. If there is no gap at all, about "
+            "as many as for the margin also show equivalence. The observed gap may be far from the true one.",
+            f"More training: the seeds still to run in both arms times their measured seconds, {each}; none is given "
+            "where that many seeds have run without deciding it. With fewer than four seeds the figures tend to be too "
+            "large.",
             *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
             *(
                 f"{goal.pair.name}, {goal.gap}: {goal.settling.reason}."
@@ -79,7 +80,7 @@ def _goals(report: StudyReport, pair: ComparisonResult) -> Iterator[_Goal]:
     # A gap that looks smaller than the margin is a matter of equivalence, not of finding it.
     if abs(pair.estimate) >= report.plan.margin and pair.settling_gap is not None:
         gap = scale.gap(abs(pair.estimate), standard_error=standard_error(pair), signed=False)
-        yield _Goal(pair, f"{gap}, as seen", pair.settling_gap)
+        yield _Goal(pair, f"{gap}, as observed", pair.settling_gap)
     if pair.settling_margin is not None:
         yield _Goal(pair, f"{scale.margin(report.plan.margin)}, the margin", pair.settling_margin)
 

@@ -23,8 +23,8 @@ from analysis.tables.table import Table
 
 __all__ = ["as_json", "build", "latex", "markdown", "review", "terminal"]
 
-_QUESTION = "What follows from the published figures alone; no model was run."
-_BESIDE = "What follows from the published figures, beside the runs of a study."
+_QUESTION = "What follows from the published figures alone; no model was trained."
+_BESIDE = "What follows from the published figures, beside your own study."
 
 
 def build(audit: Audit) -> tuple[Table, ...]:

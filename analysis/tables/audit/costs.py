@@ -28,7 +28,7 @@ def cost_table(audit: Audit) -> Table | None:
             Column("Claimed", [figure.claimed or UNKNOWN for figure in figures], numeric=True),
             Column("Agrees", [UNKNOWN if figure.agrees is None else yes_or_no(figure.agrees) for figure in figures]),
         ),
-        notes=("From the printed figures. One timing of each arm does not say how far another run's would lie.",),
+        notes=("From the printed figures. One timing per arm does not say how much another run's time would differ.",),
     )
 
 
@@ -48,10 +48,10 @@ def parameter_table(audit: Audit) -> Table | None:
             Column("Agrees", [yes_or_no(check.agrees) for check in checks]),
         ),
         notes=(
-            "With the head that classifies sequences. Under an adapter the total has the head twice: peft trains a "
+            "The numbers include the classification head. With an adapter the total has the head twice: peft trains a "
             "copy of it.",
             *(
-                f"{full_name(report, system.name)}: not judged, {system.parameters_reason}."
+                f"{full_name(report, system.name)}: not checked: {system.parameters_reason}."
                 for report, system in systems_of(audit)
                 if system.parameters_reason
             ),

@@ -43,7 +43,7 @@ def counts_table(audit: Audit) -> Table | None:
         columns,
         notes=(
             "Right answers: the whole numbers that round to the figure. Ruled out: the share of figures with as many "
-            "digits that no whole number gives; at 0% the check could not fail.",
+            "digits that no whole number gives; at 0% the check cannot fail.",
             *(
                 ["Matrices: the confusion matrices that fit, for each class that the figure may be about."]
                 if unnamed
@@ -95,7 +95,7 @@ def _notes(audit: Audit) -> list[str]:
                 )
         notes += [f"{name}: {departure}." for departure in system.departures]
         if system.matrices_reason:
-            notes.append(f"{name}: no confusion matrix was looked for; {system.matrices_reason}.")
+            notes.append(f"{name}: confusion matrices were not searched; {system.matrices_reason}.")
         elif len(report.report.classes) > 2 and any(reading.others for reading in system.readings):
-            notes.append(f"{name}: confusion matrices are gone through for two classes only.")
+            notes.append(f"{name}: confusion matrices are searched for two classes only.")
     return notes

@@ -31,11 +31,11 @@ def overlap_table(audit: Audit) -> Table | None:
     alpha = declared(audit.alpha)
     return audit_table(
         audit,
-        "The gap in sentences",
+        "The gap in test examples",
         [report for report, _, _ in tested],
         (
             Column("Pair", [name for _, name, _ in tested]),
-            Column("Sentences", [from_to(*map(_signed, overlap.gap)) for overlap in overlaps], numeric=True),
+            Column("Examples", [from_to(*map(_signed, overlap.gap)) for overlap in overlaps], numeric=True),
             Column("Discordant", [from_to(*map(str, overlap.discordance)) for overlap in overlaps], numeric=True),
             Column("Exact p", [from_to(*map(precise_p_value, overlap.p_exact)) for overlap in overlaps], numeric=True),
             Column("Mid-p", [from_to(*map(precise_p_value, overlap.p_mid)) for overlap in overlaps], numeric=True),
@@ -45,7 +45,7 @@ def overlap_table(audit: Audit) -> Table | None:
                 numeric=True,
             ),
             Column(
-                "up to, by mid-p",
+                "Up to, by mid-p",
                 [_up_to(overlap.significant_up_to_mid, overlap) for overlap in overlaps],
                 numeric=True,
             ),
@@ -53,12 +53,12 @@ def overlap_table(audit: Audit) -> Table | None:
             Column("Speaks about", [overlap.generalizes_to for overlap in overlaps]),
         ),
         notes=(
-            "Sentences: right answers of the first system minus those of the second. Discordant: on how many sentences "
-            "exactly one of the two models can be right; the figures leave that open. p: McNemar's test over every "
-            "overlap that they allow.",
-            f"Significant up to: the greatest discordance at which p is at most {alpha}, with its share of all "
-            "sentences. The outcome is that of the exact p, about these two trained models"
-            f"{f', for each of the {len(tested)} pairs by itself' if len(tested) > 1 else ''}.",
+            "Examples: right answers of the first system minus those of the second. Discordant: on how many examples "
+            "exactly one of the two models is right; the figures only limit it to a range. p: McNemar's test over "
+            "every overlap of errors that they allow.",
+            f"Significant up to: the largest discordance at which p is at most {alpha}, with its share of all "
+            "examples. The outcome follows the exact p and is about these two trained models"
+            f"{f', for each of the {len(tested)} pairs on its own' if len(tested) > 1 else ''}.",
             *(f"{full_name(report, pair.name)}: {pair.reason}." for report, pair in pairs_of(audit) if pair.reason),
         ),
     )
@@ -87,7 +87,7 @@ def interval_table(audit: Audit) -> Table | None:
     newcombes = [(newcombe, error) for *_, newcombe, _, error in rows]
     return audit_table(
         audit,
-        "Intervals of the gap at the least and at the greatest discordance",
+        "Intervals of the gap at the smallest and at the largest discordance",
         [report for report, *_ in rows],
         (
             Column("Pair", [name for _, name, *_ in rows]),
@@ -106,9 +106,9 @@ def interval_table(audit: Audit) -> Table | None:
             Column("Speaks about", [one.generalizes_to for one, _ in newcombes]),
         ),
         notes=(
-            f"{confidence_level(1 - newcombes[0][0].confidence)} intervals, in percentage points. Where a figure "
-            "allows several numbers of right answers, for the one in the middle. They are of other kinds than the "
-            "exact test, less strict where few sentences are discordant, and may leave out 0 where it does not reject.",
+            f"{confidence_level(1 - newcombes[0][0].confidence)} intervals, in percentage points; where a figure "
+            "allows several numbers of right answers, for the one in the middle. They are less strict than the exact "
+            "test where few examples are discordant, and may exclude 0 where it does not reject.",
         ),
         detail=True,
     )

@@ -34,7 +34,7 @@ def single_matrix_table(audit: Audit) -> Table | None:
     ]
     return audit_table(
         audit,
-        "By class, where one confusion matrix is left",
+        "By class, where only one confusion matrix fits",
         [one.report for one, *_ in rows],
         (
             Column("System", [one.system.name for one, *_ in rows]),
@@ -46,7 +46,7 @@ def single_matrix_table(audit: Audit) -> Table | None:
             Column("Recall", [_shares(one.fit.matrices.recall[at]) for one, at, *_ in rows], numeric=True),
             Column("F1", [_shares(one.fit.matrices.f1[at]) for one, at, *_ in rows], numeric=True),
         ),
-        notes=("A description of these runs on these sentences.",),
+        notes=("This describes these runs on this test set.",),
     )
 
 
@@ -73,7 +73,7 @@ def all_matrices_table(audit: Audit) -> Table | None:
             Column("Recall", [recall for _, _, _, recall, _ in rows], numeric=True),
             Column("F1", [f1 for *_, f1 in rows], numeric=True),
         ),
-        notes=("Macro: the mean of both classes. A description of these runs on these sentences.",),
+        notes=("Macro: the mean of both classes. This describes these runs on this test set.",),
         detail=True,
     )
 

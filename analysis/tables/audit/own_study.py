@@ -1,4 +1,4 @@
-"""The table of a study's own runs beside published figures."""
+"""The table of your own study's trials beside published figures."""
 
 from __future__ import annotations
 
@@ -14,61 +14,63 @@ from analysis.tables.table import Column, Table, seeds_by_examples
 
 
 def own_study_table(audit: Audit) -> Table | None:
-    """Lay out a study's own runs beside the published figures; None without a study."""
+    """Lay out your own study's trials beside the published figures; None without a study."""
     rows = [(report, pair, pair.rerun) for report, pair in pairs_of(audit) if pair.rerun is not None]
-    runs = [(run, (run.interval[1] - run.interval[0]) / 4) for _, _, run in rows]
-    studies = ", ".join(dict.fromkeys(run.study for run, _ in runs))
+    reruns = [(rerun, (rerun.interval[1] - rerun.interval[0]) / 4) for _, _, rerun in rows]
+    studies = ", ".join(dict.fromkeys(rerun.study for rerun, _ in reruns))
     return audit_table(
         audit,
-        f"Beside own results: {studies}",
+        f"Beside your own results: {studies}",
         [report for report, _, _ in rows],
         (
             Column("Pair", [pair.name for _, pair, _ in rows]),
             Column("Published", [points(pair.gap) for _, pair, _ in rows], numeric=True),
-            Column("Measured", [points(run.gap, standard_error=error) for run, error in runs], numeric=True),
+            Column("Measured", [points(rerun.gap, standard_error=error) for rerun, error in reruns], numeric=True),
             Column(
                 "95% interval",
-                [points_interval(run.interval, standard_error=error) for run, error in runs],
+                [points_interval(rerun.interval, standard_error=error) for rerun, error in reruns],
                 numeric=True,
             ),
-            Column("Seed SD", [points(run.seed_sd, signed=False) for run, _ in runs], numeric=True),
-            Column("Discordant", [_discordance(run) for run, _ in runs], numeric=True),
+            Column("Seed SD", [points(rerun.seed_sd, signed=False) for rerun, _ in reruns], numeric=True),
+            Column("Discordant", [_discordance(rerun) for rerun, _ in reruns], numeric=True),
             Column(
-                "p of the published", [from_to(*map(precise_p_value, run.p_exact)) for run, _ in runs], numeric=True
-            ),
-            Column(
-                "One more run",
-                [points_interval(run.expected_gap, standard_error=error) for run, error in runs],
+                "p of published gap",
+                [from_to(*map(precise_p_value, rerun.p_exact)) for rerun, _ in reruns],
                 numeric=True,
             ),
-            Column("Runs with p ≤ α", [percent(run.significant, places=0) for run, _ in runs], numeric=True),
-            Column("Seeds × examples", [seeds_by_examples(run.n_seeds, run.n_examples) for run, _ in runs]),
+            Column(
+                "One more pair",
+                [points_interval(rerun.expected_gap, standard_error=error) for rerun, error in reruns],
+                numeric=True,
+            ),
+            Column("Pairs with p ≤ α", [percent(rerun.significant, places=0) for rerun, _ in reruns], numeric=True),
+            Column("Seeds × examples", [seeds_by_examples(rerun.n_seeds, rerun.n_examples) for rerun, _ in reruns]),
         ),
         notes=(
             "Measured, with its interval: the crossed t, for new seeds and new examples. Discordant: mean over the "
-            "seeds (least to greatest). p of the published: McNemar's exact p of the published gap, if its two models "
-            "differed on as many sentences.",
-            "One more run: where the gap of one more pair of runs, of one new seed, falls on this test set 95 times in "
-            "100. Runs with p ≤ α: of the pairs of runs here, those with an exact p of at most "
+            "seeds (lowest to highest). p of published gap: McNemar's exact p of the published gap, if exactly one of "
+            "its two models were right on as many examples.",
+            "One more pair: the range in which the gap of one more pair of trials, with a new seed, falls on this test "
+            "set 95 times in 100. Pairs with p ≤ α: the share of the pairs of trials here with an exact p of at most "
             f"{declared(audit.alpha)}.",
-            *_unlike([(report.report, run) for report, _, run in rows]),
+            *_unlike([(report.report, rerun) for report, _, rerun in rows]),
         ),
     )
 
 
-def _discordance(run: Rerun) -> str:
-    mean, least, most = (percent(share, places=1) for share in run.discordance)
+def _discordance(rerun: Rerun) -> str:
+    mean, least, most = (percent(share, places=1) for share in rerun.discordance)
     return f"{mean} ({least} to {most})"
 
 
 def _unlike(measured: Sequence[tuple[PublishedReport, Rerun]]) -> list[str]:
     """Say where a study trained another model, or has another test set, than the report."""
     notes = []
-    for report, run in measured:
-        if report.model is not None and not same_model(report.model, run.model):
-            notes.append(f"{run.study} trained {run.model}, the report is about {report.model}.")
-        if run.n_examples != report.n:
+    for report, rerun in measured:
+        if report.model is not None and not same_model(report.model, rerun.model):
+            notes.append(f"{rerun.study} trained {rerun.model}; the report is about {report.model}.")
+        if rerun.n_examples != report.n:
             notes.append(
-                f"{run.study} has {run.n_examples} test sentences, the report {report.n}: shares are carried over."
+                f"{rerun.study} has {rerun.n_examples} test examples, the report {report.n}: shares are carried over."
             )
     return list(dict.fromkeys(notes))

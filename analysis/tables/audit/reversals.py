@@ -10,7 +10,7 @@ from analysis.tables.table import UNKNOWN, Column, Table
 def reversal_table(reversal: Reversal) -> Table:
     """Lay out one pair as every report has it."""
     settings = reversal.settings
-    note = "below it the settings that changed" if settings else "no setting is said to have changed"
+    note = "below it the settings that changed" if settings else "the reports name no setting that changed"
     labels = [f"{setting.setting} of {setting.system}" for setting in settings]
     return Table(
         title=f"Reversed: {reversal.treatment} against {reversal.baseline}",

@@ -1,4 +1,4 @@
-"""Review sentences: one pair of published figures in words that could stand in a review, correct and fair."""
+"""Review examples: one pair of published figures in words that could stand in a review, correct and fair."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from analysis.tables.digits import (
     whole_percent,
 )
 
-_NO_PROCEDURE = "From one run of each arm nothing follows about the training procedures."
+_NO_PROCEDURE = "One run of each arm says nothing about the training procedures."
 
 
 def review(audit: Audit, report: ReportAudit, pair: PairAudit) -> str:
@@ -46,11 +46,11 @@ def review(audit: Audit, report: ReportAudit, pair: PairAudit) -> str:
         [
             *_gap(audit, report.report, pair, systems),
             *_contradictions(systems),
-            *_said(audit, pair),
+            *_on_wording(audit, pair),
             *_selection(pair),
             *_costs(pair, systems),
-            *_own(report.report, pair),
-            *(_turned(one, report.report.name) for one in audit.reversals if _is_about(one, report.report, pair)),
+            *_own_study(report.report, pair),
+            *(_reversed(one, report.report.name) for one in audit.reversals if _is_about(one, report.report, pair)),
         ]
     )
 
@@ -65,20 +65,20 @@ def _gap(audit: Audit, report: PublishedReport, pair: PairAudit, systems: list[S
     apart = _apart(found, report.n)
     if found.outcome == "cannot be significant":
         if found.gap == (0, 0):
-            return ["The two figures are the same number of right answers: there is no gap to test."]
+            return ["The two figures stand for the same number of right answers: there is no gap to test."]
         best = f" (exact McNemar p at least {precise_p_value(found.p_exact[0])})" if found.p_exact[0] < 1 else ""
         return [f"The two figures are {apart} apart; no overlap of errors makes that significant{best}."]
     if found.outcome == "significant whatever the overlap":
         most = precise_p_value(found.p_exact[1])
         return [
             f"The two figures are {apart} apart; whatever the overlap of errors, that is significant for these two "
-            f"trained models on new sentences (exact McNemar p at most {most}).",
+            f"trained models on new examples (exact McNemar p at most {most}).",
             _NO_PROCEDURE,
         ]
     if found.gap[0] != found.gap[1]:
         return [
             f"The two figures are {apart} apart, as far as their digits tell; that is not significant if exactly one "
-            f"of the two models is right on more than {exact_count(found.significant_up_to)} sentences, and "
+            f"of the two models is right on more than {exact_count(found.significant_up_to)} examples, and "
             "otherwise only the predictions can tell.",
             _NO_PROCEDURE,
         ]
@@ -102,8 +102,8 @@ def _impossible(name: str, counts: Counts | None) -> str:
 
     near = " and ".join(f"{exact_count(count)} would print as {shown(count)}" for count in nearest)
     return (
-        f"The figure of {name}, {counts.printed}, is no share of {exact_count(total)}: {near}. It may have been cut "
-        "instead of rounded, be a mean over runs or of other sentences, or a misprint."
+        f"The figure of {name}, {counts.printed}, is not a share of {exact_count(total)}: {near}. It may be "
+        "truncated instead of rounded, a mean over runs, a figure of other examples, or a misprint."
     )
 
 
@@ -126,42 +126,39 @@ def _apart(found: Overlaps, n: int) -> str:
     if found.gap[0] < 0 < found.gap[1]:
         low = 0
     if low != high:
-        return f"{exact_count(low)} to {exact_count(high)} of {exact_count(n)} sentences"
-    return "one sentence" if low == 1 else f"{exact_count(low)} of {exact_count(n)} sentences"
+        return f"{exact_count(low)} to {exact_count(high)} of {exact_count(n)} examples"
+    return "one example" if low == 1 else f"{exact_count(low)} of {exact_count(n)} examples"
 
 
 def _only_if(found: Overlaps) -> str:
-    least, most = found.discordance
-    up_to = found.significant_up_to
-    many = f"just these {exact_count(least)}" if up_to == least else f"at most {exact_count(up_to)}"
+    least, most = map(exact_count, found.discordance)
     return (
-        f"only if exactly one of the two models is right on {many} sentences ({exact_count(least)} to "
-        f"{exact_count(most)} are possible)"
+        f"only if exactly one of the two models is right on at most {exact_count(found.significant_up_to)} examples "
+        f"({least} to {most} are possible)"
     )
 
 
 def _over_runs(gap: float, tested: WelchResult, alpha: float) -> str:
     low, high = (precise_p_value(p) for p in tested.p_value)
-    open_ = "the digits and the unknown divisor of the SDs leave it open" if None in tested.ddof else ""
-    p = f"p = {low}" if low == high else f"p from {low} to {high}, as {open_ or 'the digits leave it open'}"
+    unknown = "the digits and the unknown divisor of the SDs leave" if None in tested.ddof else "the digits leave"
+    p = f"p = {low}" if low == high else f"p from {low} to {high}, because {unknown} it open"
     significant = "significant" if tested.p_value[1] <= alpha else "not significant"
     if tested.p_value[0] <= alpha < tested.p_value[1]:
-        significant = f"at its worst not significant at {declared(alpha)}"
+        significant = f"in the worst case not significant at {declared(alpha)}"
     return (
         f"The means over {tested.runs[0]} and {tested.runs[1]} runs are {points(abs(gap), signed=False)} apart "
-        f"(Welch's t, {p}: {significant}); that speaks about new seeds on these very test sentences, and not about new "
-        "sentences."
+        f"(Welch's t, {p}: {significant}); that is about new seeds on this test set, and not about new examples."
     )
 
 
-def _said(audit: Audit, pair: PairAudit) -> list[str]:
+def _on_wording(audit: Audit, pair: PairAudit) -> list[str]:
     if pair.said is None or (pair.overlaps is None and pair.welch is None):
         return []
     if pair.overlaps is not None:
         shown = pair.overlaps.outcome == "significant whatever the overlap"
         limits = (
-            f"the 95% interval of the gap is {_hull(pair.overlaps.at_least)} pp with the most overlap of errors and "
-            f"{_hull(pair.overlaps.at_most)} pp with the least"
+            f"the 95% interval of the gap is {_hull(pair.overlaps.at_least)} pp with the largest overlap of errors and "
+            f"{_hull(pair.overlaps.at_most)} pp with the smallest"
         )
     elif pair.welch is not None:
         shown = pair.welch.p_value[1] <= audit.alpha
@@ -190,8 +187,8 @@ def _selection(pair: PairAudit) -> list[str]:
         who = " and ".join(f"the figure of {name} is the best of {k} epochs" for name, k in sides if k > 1)
     share = whole_percent(selected.chance).replace("<", "less than ")
     return [
-        f"{who[0].upper()}{who[1:]} on these very sentences: by the scatter of epochs alone, equally good arms "
-        f"reported so come out as far apart in {share} of cases."
+        f"{who[0].upper()}{who[1:]} on the reported test set. Through variation between epochs alone, equally "
+        f"good arms reported in this way come out at least this far apart in {share} of cases."
     ]
 
 
@@ -202,7 +199,7 @@ def _costs(pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
         if system.share is not None and system.share.agrees is False:
             wrong.append(f"{_recomputed(system.share)} ({system.name})")
         wrong += [
-            f"{check.printed} {check.what} parameters of {system.name} are printed where the architecture has "
+            f"{check.printed} {check.what} parameters of {system.name} are printed, but the architecture has "
             f"{exact_count(check.expected)}"
             for check in system.parameters
             if not check.agrees
@@ -211,30 +208,30 @@ def _costs(pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
 
 
 def _recomputed(one: Recomputed) -> str:
-    return f"{one.what}: {one.claimed} is printed, and {recomputed(one)} follows from the printed figures"
+    return f"{one.what}: {one.claimed} is printed, but {recomputed(one)} follows from the printed figures"
 
 
-def _own(report: PublishedReport, pair: PairAudit) -> list[str]:
-    own = pair.rerun
-    if own is None or math.isnan(own.p_exact[0]):
+def _own_study(report: PublishedReport, pair: PairAudit) -> list[str]:
+    study = pair.rerun
+    if study is None or math.isnan(study.p_exact[0]):
         return []
-    least, most = (percent(share, places=1) for share in own.discordance[1:])
-    low, high = map(precise_p_value, own.p_exact)
-    other = "" if report.model is None or same_model(report.model, own.model) else f", which trained {own.model},"
+    least, most = (percent(share, places=1) for share in study.discordance[1:])
+    low, high = map(precise_p_value, study.p_exact)
+    other = "" if report.model is None or same_model(report.model, study.model) else f", which trained {study.model},"
     return [
-        f"In {own.n_seeds} pairs of runs of {own.study}{other} exactly one model is right on {least} to {most} of the "
-        f"sentences, which would make that p {low} to {high}."
+        f"In {study.n_seeds} pairs of trials of {study.study}{other} exactly one model is right on {least} to {most} "
+        f"of the examples, which would give the published gap an exact McNemar p of {low} to {high}."
     ]
 
 
-def _is_about(one: Reversal, report: PublishedReport, pair: PairAudit) -> bool:
-    about = {one.treatment, one.baseline} == {pair.treatment, pair.baseline}
-    return about and report.name in [occurrence.report for occurrence in one.occurrences]
+def _is_about(reversal: Reversal, report: PublishedReport, pair: PairAudit) -> bool:
+    same_pair = {reversal.treatment, reversal.baseline} == {pair.treatment, pair.baseline}
+    return same_pair and report.name in [occurrence.report for occurrence in reversal.occurrences]
 
 
-def _turned(one: Reversal, report: str) -> str:
+def _reversed(reversal: Reversal, report: str) -> str:
     """Name the reports that have a pair the other way round, with their gaps."""
-    (here,) = [occurrence.sign for occurrence in one.occurrences if occurrence.report == report]
-    others = [occurrence for occurrence in one.occurrences if occurrence.sign == -here]
+    (sign,) = [occurrence.sign for occurrence in reversal.occurrences if occurrence.report == report]
+    others = [occurrence for occurrence in reversal.occurrences if occurrence.sign == -sign]
     named = ", ".join(f"“{other.report}” ({points(other.gap)})" for other in others)
-    return f"It is the other way round in {named}, {one.treatment} minus {one.baseline}."
+    return f"The order is reversed in {named}; gaps are {reversal.treatment} minus {reversal.baseline}."

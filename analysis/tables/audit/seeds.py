@@ -23,8 +23,8 @@ from analysis.tables.table import Column, Table
 
 _NEVER = "never"
 _DIVISOR = (
-    "Nobody says whether the SDs divide by the runs (numpy's default) or by one less: p is the range over both. In the "
-    "claims file, sd: {value: 0.9%, ddof: 0} or ddof: 1 settles it."
+    "Nothing says whether the SDs divide by the number of runs (numpy's default) or by one less, so p is the range "
+    "over both. To settle it, write sd: {value: 0.9%, ddof: 0} or ddof: 1 in the claims file."
 )
 
 
@@ -45,8 +45,8 @@ def runs_table(audit: Audit) -> Table | None:
             Column("Speaks about", [welch.generalizes_to for welch in tests]),
         ),
         notes=(
-            "From the printed means and SDs, with what their rounding leaves open. New seeds on these very test "
-            "sentences: how far other sentences would move the gap, means and SDs do not say.",
+            "From the printed means and SDs, over all values that round to them. It is about new seeds on this test "
+            "set: means and SDs do not say how far other test examples would move the gap.",
             *([_DIVISOR] if any(None in welch.ddof for welch in tests) else []),
         ),
     )
@@ -63,7 +63,7 @@ def scatter_table(audit: Audit) -> Table | None:
 
     return audit_table(
         audit,
-        "The gap against the scatter of seeds",
+        "The gap compared with variation over seeds",
         [report for report, _ in rows],
         (
             Column("Pair", [pair.name for _, pair in rows]),
@@ -73,21 +73,21 @@ def scatter_table(audit: Audit) -> Table | None:
                 [f"{text} pp" for text in each(lambda reading: significant_digits(100 * reading.seed_sd))],
                 numeric=True,
             ),
-            Column("Where from", each(lambda reading: reading.source)),
+            Column("Source of SD", each(lambda reading: reading.source)),
             Column("By seeds alone", each(lambda reading: from_to(*map(_chance, reading.chance))), numeric=True),
             Column(
-                "Seeds an arm",
+                "Seeds per arm",
                 each(lambda reading: planned_seeds(reading.confirmation.seeds, never=_NEVER)),
                 numeric=True,
             ),
-            Column(f"or sentences at {SEEDS_FOR_SENTENCES} seeds", each(_sentences), numeric=True),
+            Column(f"or examples at {SEEDS_FOR_SENTENCES} seeds", each(_examples), numeric=True),
         ),
         notes=(
-            "By seeds alone: the chance that two identical procedures come out at least so far apart on this test set, "
-            "at this SD over seeds of one run's accuracy.",
-            f"What would confirm a gap of the printed size, with {percent(POWER, places=0)} power over new seeds and "
-            f"new sentences: so many seeds of each arm on a test set of this size; or, with {SEEDS_FOR_SENTENCES} "
-            f"seeds of each arm, so many test sentences. Never: not by this alone. {_supposed(audit)}",
+            "By seeds alone: the chance that two identical procedures come out at least this far apart on this test "
+            "set, at this SD of one run's accuracy over seeds.",
+            f"To confirm a gap of the printed size with {percent(POWER, places=0)} power over new seeds and new "
+            f"examples: this many seeds per arm on a test set of this size or, with {SEEDS_FOR_SENTENCES} seeds per "
+            f"arm, this many test examples. Never: not by this alone. {_assumed(audit)}",
             *_beyond_either(audit),
         ),
     )
@@ -97,22 +97,22 @@ def _chance(chance: float) -> str:
     return probability(chance, exact_zero=False)
 
 
-def _sentences(reading: SeedScatterCheck) -> str:
+def _examples(reading: SeedScatterCheck) -> str:
     examples = reading.confirmation.examples
     return _NEVER if examples is None else estimated_count(examples)
 
 
-def _supposed(audit: Audit) -> str:
+def _assumed(audit: Audit) -> str:
     if all(pair.rerun is not None for _, pair in pairs_of(audit) if pair.seeds):
-        return "From the variance components of the study's own runs."
+        return "From the variance components of your own study."
     return (
-        f"Exactly one run of two arms is supposed to be right on {declared(DISCORDANT_OF_ERRORS)} sentences for each "
-        "that an arm gets wrong, or as near to that as the figures allow."
+        "Assumed: for each example that an arm gets wrong, exactly one run of the two arms is right on "
+        f"{declared(DISCORDANT_OF_ERRORS)} examples, or as close to that as the figures allow."
     )
 
 
 def _beyond_either(audit: Audit) -> list[str]:
-    """Say what does where neither seeds nor sentences alone do, at the SD in the middle."""
+    """Say what would confirm a gap that neither seeds nor examples alone confirm, at the SD in the middle."""
     notes = []
     for report, pair in pairs_of(audit):
         if not pair.seeds:

@@ -1,4 +1,4 @@
-"""Tables of figures that were picked among epochs on the reported sentences."""
+"""Tables of figures that were picked among epochs on the reported test set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analysis.tables.table import Column, Table
 
 
 def selection_table(audit: Audit) -> Table | None:
-    """Lay out gaps between figures that were picked on the reported sentences, or of different epochs."""
+    """Lay out gaps between figures that were picked on the reported test set, or of different epochs."""
     rows = [(report, pair, pair.selected) for report, pair in pairs_of(audit) if pair.selected is not None]
     if not rows:
         return _epochs_table(audit)
@@ -17,7 +17,7 @@ def selection_table(audit: Audit) -> Table | None:
     sources = " or ".join(dict.fromkeys(report.scatter.source for report, _, _ in rows))
     return audit_table(
         audit,
-        "Picked on the reported sentences",
+        "Picked on the reported test set",
         [report for report, _, _ in rows],
         (
             Column("Pair", [pair.name for _, pair, _ in rows]),
@@ -27,7 +27,7 @@ def selection_table(audit: Audit) -> Table | None:
                 numeric=True,
             ),
             Column("Gap", [points(pair.gap) for _, pair, _ in rows], numeric=True),
-            Column("At the last epochs", [points(gap.last) for gap in gaps], numeric=True),
+            Column("At last epochs", [points(gap.last) for gap in gaps], numeric=True),
             Column(
                 "Expected lift",
                 [" and ".join(points(lift) for lift in dict.fromkeys(gap.expected)) for gap in gaps],
@@ -37,12 +37,12 @@ def selection_table(audit: Audit) -> Table | None:
             Column("By epochs alone", [whole_percent(gap.chance) for gap in gaps], numeric=True),
         ),
         notes=(
-            "Expected lift: what the best of so many epochs has over their mean on average, if all epochs are equally "
-            f"good and scatter {sources}; where both figures were picked alike it cancels "
-            "on average. Exceeded: whether the gap is larger.",
-            "By epochs alone: how often two equally good arms, reported so, come out at least so far apart by the "
-            "scatter of epochs within a run. Seeds come on top, so a small share does not make a gap real; and no p in "
-            "these tables allows for the choice of the epoch.",
+            "Expected lift: how far the best of that many epochs lies above their mean on average, if all epochs are "
+            f"equally good and vary {sources}; where both figures were picked in the same way it cancels on average. "
+            "Exceeded: whether the gap is larger.",
+            "By epochs alone: how often two equally good arms, reported in this way, come out at least this far apart "
+            "through variation between the epochs of a run. Variation over seeds comes on top, so a small share does "
+            "not make a gap real; and no p in these tables allows for the choice of the epoch.",
             *(
                 f"{full_name(report, pair.name)}: {mismatch}."
                 for report, pair in pairs_of(audit)

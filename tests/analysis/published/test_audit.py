@@ -119,7 +119,7 @@ def test_the_log_of_gpt2_gives_its_confusion_matrices_back(gpt2: Audit) -> None:
 
 
 def test_precision_and_recall_of_the_log_are_shown_in_full(gpt2: Audit) -> None:
-    (one,) = [one for one in tables.build(gpt2) if one.title == "By class, where one confusion matrix is left"]
+    (one,) = [one for one in tables.build(gpt2) if one.title == "By class, where only one confusion matrix fits"]
     rows = {(row[0], row[1], row[3]): row[4:] for row in one.rows}
     assert rows["first run", "full", "positive"] == ("399", "45", "87.50%", "89.86%", "88.67%")
     assert rows["first run", "full", "negative"] == ("371", "57", "89.18%", "86.68%", "87.91%")
@@ -138,8 +138,8 @@ def test_the_later_run_of_gpt2_is_a_reversal_with_its_learning_rates(gpt2: Audit
         ("full", "learning_rate"): ("5e-5", "2e-4"),
     }
     first, later = (sentence(gpt2, "lora against full", run) for run in ("first run", "later run"))
-    assert first.endswith("It is the other way round in “later run” (+3.67 pp), lora minus full.")
-    assert later.endswith("It is the other way round in “first run” (-2.06 pp), lora minus full.")
+    assert first.endswith("The order is reversed in “later run” (+3.67 pp); gaps are lora minus full.")
+    assert later.endswith("The order is reversed in “first run” (-2.06 pp); gaps are lora minus full.")
     assert "other way round" not in sentence(gpt2, "prefix against full", "later run")
     rows = table(gpt2, "Reversed: lora against full")
     assert rows["learning_rate of full"] == {"": "learning_rate of full", "first run": "5e-5", "later run": "2e-4"}
@@ -159,7 +159,7 @@ def test_the_parameters_of_gpt2_are_those_of_its_architecture(gpt2: Audit) -> No
 
 
 def test_known_matrices_narrow_the_overlap(gpt2: Audit) -> None:
-    # TP 378 against 367, TN 347 against 359: one sentence apart, and never fewer than 23 discordant.
+    # TP 378 against 367, TN 347 against 359: one example apart, and never fewer than 23 discordant.
     found = pairs(gpt2, "later run")["prefix against full"].overlaps
     assert found is not None
     assert (found.gap, found.discordance[0]) == ((-1, -1), 11 + 12)
@@ -194,20 +194,20 @@ def test_the_pairs_of_distilbert(
 
 
 def test_the_mid_p_of_a_gap_that_cannot_be_significant_is_shown(distilbert: Audit) -> None:
-    row = table(distilbert, "The gap in sentences")["freezing against cosine"]
+    row = table(distilbert, "The gap in test examples")["freezing against cosine"]
     assert row["Exact p"].startswith("0.0625 to")
     assert row["Mid-p"].startswith("0.0312 to")
-    assert (row["Significant up to"], row["up to, by mid-p"]) == ("never", "5 (0.6%)")
+    assert (row["Significant up to"], row["Up to, by mid-p"]) == ("never", "5 (0.6%)")
     assert row["Speaks about"] == "examples"
 
 
 def test_the_best_epoch_on_the_test_set_is_pointed_out(distilbert: Audit) -> None:
     assert [systems(distilbert)[name].kept_epoch for name in ("baseline", "freezing", "cosine")] == [1, 2, 3]
-    rows = table(distilbert, "Picked on the reported sentences")
-    assert rows["freezing against baseline"]["At the last epochs"] == "-1.26 pp"
+    rows = table(distilbert, "Picked on the reported test set")
+    assert rows["freezing against baseline"]["At last epochs"] == "-1.26 pp"
     assert rows["cosine against baseline"]["Exceeded"] == "no"
     for name in pairs(distilbert):
-        assert "Each figure is the best of 3 epochs on these very sentences" in sentence(distilbert, name)
+        assert "Each figure is the best of 3 epochs on the reported test set" in sentence(distilbert, name)
 
 
 def test_losses_of_different_epochs_are_pointed_out(distilbert: Audit) -> None:
@@ -225,12 +225,12 @@ def test_the_time_that_freezing_saves_is_recomputed(distilbert: Audit) -> None:
 
 def test_the_sentences_could_stand_in_a_review(distilbert: Audit) -> None:
     assert sentence(distilbert, "cosine against baseline").startswith(
-        "The two figures are one sentence apart; no overlap of errors makes that significant. Nor do they show "
+        "The two figures are one example apart; no overlap of errors makes that significant. Nor do they show "
         "“statistically similar”: "
     )
     assert "(exact McNemar p at least 0.0625)" in sentence(distilbert, "freezing against cosine")
     drop = sentence(distilbert, "freezing against baseline")
-    assert "only if exactly one of the two models is right on just these 6 sentences (6 to 168 are possible)" in drop
+    assert "only if exactly one of the two models is right on at most 6 examples (6 to 168 are possible)" in drop
     assert "do not establish “a marginal drop of 0.69 points”" in drop
 
 
@@ -239,7 +239,7 @@ def test_the_sentences_could_stand_in_a_review(distilbert: Audit) -> None:
 
 def test_with_one_run_nothing_is_said_about_procedures() -> None:
     said = sentence(judged(SMALL), "lora against full")
-    assert "From one run of each arm nothing follows about the training procedures." in said
+    assert "One run of each arm says nothing about the training procedures." in said
 
 
 def test_a_gap_that_every_overlap_makes_significant() -> None:
@@ -249,7 +249,7 @@ def test_a_gap_that_every_overlap_makes_significant() -> None:
     assert pair.overlaps.outcome == "significant whatever the overlap"
     said = sentence(found, "b against a")
     assert "whatever the overlap of errors, that is significant for these two trained models" in said
-    assert "nothing follows about the training procedures" in said
+    assert "says nothing about the training procedures" in said
 
 
 def test_equal_figures_leave_no_gap_to_test() -> None:
@@ -264,7 +264,7 @@ def test_figures_of_few_digits_leave_a_range_of_gaps() -> None:
     # 763 to 771 against 746 to 754.
     assert pair.gap == (-25, -9)
     said = sentence(found, "b against a")
-    assert "9 to 25 of 872 sentences apart, as far as their digits tell" in said
+    assert "9 to 25 of 872 examples apart, as far as their digits tell" in said
     assert f"not significant if exactly one of the two models is right on more than {pair.significant_up_to}" in said
 
 
@@ -282,9 +282,10 @@ def test_a_figure_that_no_count_gives_is_told_and_not_tested() -> None:
     assert pair.overlaps is None
     assert pair.seeds == ()
     said = sentence(found, "lora against full")
-    assert "The figure of lora, 0.862, is no share of 100: 86 would print as 0.860 and 87 would print as 0.870." in said
-    assert "It may have been cut instead of rounded" in said
-    assert "The figure of full, 0.883, is no share of 100" in said
+    nearest = "86 would print as 0.860 and 87 would print as 0.870."
+    assert f"The figure of lora, 0.862, is not a share of 100: {nearest}" in said
+    assert "It may be truncated instead of rounded" in said
+    assert "The figure of full, 0.883, is not a share of 100" in said
     (one,) = [one for one in tables.build(found) if one.title == "What the figures stand for"]
     assert "full, printed: no number of right answers rounds to 0.883." in one.notes
     assert [row[3] for row in one.rows] == ["none of 100", "none of 100"]
@@ -346,7 +347,7 @@ def test_means_over_runs_are_tested_over_seeds_and_say_so() -> None:
     assert pair.overlaps is None
     assert pair.welch is not None
     assert pair.welch.generalizes_to == "seeds"
-    assert "new seeds on these very test sentences, and not about new sentences" in sentence(found, "ours against base")
+    assert "new seeds on this test set, and not about new examples" in sentence(found, "ours against base")
     assert table(found, "Means over runs")["ours against base"]["Speaks about"] == "seeds"
     # Five runs of 7600 sentences: 38,000 answers, whole numbers of which round to the figure.
     (reading,) = systems(found)["base"].readings
@@ -395,13 +396,13 @@ def test_words_follow_the_worse_where_nobody_says_what_the_sds_were_divided_by()
         assert tested is not None
         p[ddof], said[ddof] = tested.p_value, sentence(found, "b against a")
         (means,) = [one for one in tables.build(found) if one.title == "Means over runs"]
-        assert ("Nobody says whether the SDs divide" in " ".join(means.notes)) is (ddof is None)
+        assert ("Nothing says whether the SDs divide" in " ".join(means.notes)) is (ddof is None)
     assert p[1] == pytest.approx((0.0366, 0.0386), abs=1e-4)
     assert p[0] == pytest.approx((0.0652, 0.0684), abs=1e-4)
     assert p[None] == pytest.approx((p[1][0], p[0][1]), rel=1e-3)
     assert ": significant)" in said[1]
     assert ": not significant)" in said[0]
-    assert "at its worst not significant at 0.05)" in said[None]
+    assert "in the worst case not significant at 0.05)" in said[None]
     assert ["do not establish “clearly worse”" in said[ddof] for ddof in (0, 1, None)] == [True, False, True]
 
 
@@ -433,7 +434,7 @@ def test_a_model_that_is_still_learning_does_not_count_as_scatter() -> None:
     assert selected is not None
     assert selected.expected[0] < 0.01
     assert selected.chance < 0.05
-    (one,) = [one for one in tables.build(found) if one.title == "Picked on the reported sentences"]
+    (one,) = [one for one in tables.build(found) if one.title == "Picked on the reported test set"]
     assert "its epochs are not equally good" in one.notes[0]
 
 
@@ -456,9 +457,9 @@ def test_costs_that_do_not_agree_are_said_in_words() -> None:
         "pairs": [{"treatment": "lora", "baseline": "full", "time_saved": "30%", "speedup": "2.0"}],
     }
     said = sentence(judged(content), "lora against full")
-    assert "Time saved: 30% is printed, and 50.0% follows from the printed figures." in said
+    assert "Time saved: 30% is printed, but 50.0% follows from the printed figures." in said
     assert "Times as fast" not in said
-    assert "100M trainable parameters of full are printed where the architecture has 124,441,344." in said
+    assert "100M trainable parameters of full are printed, but the architecture has 124,441,344." in said
 
 
 def test_claims_of_time_without_times_are_shown_and_not_judged() -> None:
@@ -509,9 +510,9 @@ def test_a_best_epoch_without_a_log_rests_on_a_stated_assumption() -> None:
     assert pair.selected is not None
     assert pair.selected.epochs == (1, 3)
     assert pair.selected.expected[0] == 0 < pair.selected.expected[1]
-    (one,) = [one for one in tables.build(found) if one.title == "Picked on the reported sentences"]
+    (one,) = [one for one in tables.build(found) if one.title == "Picked on the reported test set"]
     assert "differed in being right on 5% of the sentences" in one.notes[0]
-    assert "The figure of a is the best of 3 epochs on these very sentences" in sentence(found, "b against a")
+    assert "The figure of a is the best of 3 epochs on the reported test set" in sentence(found, "b against a")
 
 
 def test_a_best_epoch_on_a_hold_out_is_not_held_against_a_figure() -> None:
@@ -553,7 +554,7 @@ def test_parameters_that_no_architecture_has_are_told() -> None:
     assert (rows["lora"]["By the architecture"], rows["lora"]["Agrees"]) == ("148,992", "no")
     assert "q_proj" in systems(found)["odd"].parameters_reason
     (one,) = [one for one in tables.build(found) if one.title == "Parameters"]
-    assert any(note.startswith("odd: not judged") for note in one.notes)
+    assert any(note.startswith("odd: not checked") for note in one.notes)
 
 
 # Beside own results.
@@ -579,15 +580,14 @@ def test_own_results_stand_beside_the_published_figures(own: Any) -> None:
     (seeds,) = pair.seeds
     assert (seeds.seed_sd, seeds.source) == (pair.rerun.seed_sd, "6 seeds of hand_made")
     assert seeds.chance[0] == chance_of_gap(18, n=872, seed_sd=seeds.seed_sd, df=5)
-    (one,) = [one for one in tables.build(found) if one.title == "Beside own results: hand_made"]
-    assert any("hand_made has 400 test sentences, the report 872" in note for note in one.notes)
+    (one,) = [one for one in tables.build(found) if one.title == "Beside your own results: hand_made"]
+    assert any("hand_made has 400 test examples, the report 872" in note for note in one.notes)
     assert not any("trained" in note for note in one.notes)
     other = tables.build(judged({**content, "model": "gpt2"}, own=load(folder.root)))
-    (one,) = [one for one in other if one.title == "Beside own results: hand_made"]
-    assert any("hand_made trained embedded/tiny, the report is about gpt2." in note for note in one.notes)
-    assert tables.markdown(found).splitlines()[2] == (
-        "What follows from the published figures, beside the runs of a study."
-    )
+    (one,) = [one for one in other if one.title == "Beside your own results: hand_made"]
+    assert any("hand_made trained embedded/tiny; the report is about gpt2." in note for note in one.notes)
+    heading = tables.markdown(found).splitlines()[2]
+    assert heading == "What follows from the published figures, beside your own study."
 
 
 def test_published_times_are_held_against_no_measured_one(own: Any) -> None:
@@ -631,7 +631,7 @@ def test_every_output_can_be_made(name: str) -> None:
     assert accuracy["value"] == float(accuracy["value"])
     for text in (tables.markdown(found, picture="p.png"), tables.latex(found, picture="p.pdf")):
         assert text.rstrip().endswith(("p.png)", "\\end{document}"))
-        for title in ("In words", "The gap in sentences", "What the figures stand for"):
+        for title in ("In words", "The gap in test examples", "What the figures stand for"):
             assert title in text
     assert "(U+" not in tables.latex(found)
     assert len(tables.terminal(found, details=False)) < len(tables.terminal(found))
@@ -680,7 +680,7 @@ def test_a_large_file_is_bounded_and_says_what_was_not_gone_through() -> None:
         assert system.matrices_reason.startswith(f"it would take {rows:,} rows, and 20,000,000 are left")
         assert all(not reading.fits for reading in system.readings)
         (counts,) = [one for one in tables.build(found) if one.title == "What the figures stand for"]
-        assert any(note.startswith(f"{name}: no confusion matrix was looked for") for note in counts.notes)
+        assert any(note.startswith(f"{name}: confusion matrices were not searched") for note in counts.notes)
     # What needs no matrix is there all the same.
     assert pairs(found)["second against first"].overlaps is not None
 

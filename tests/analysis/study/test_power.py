@@ -101,7 +101,8 @@ def test_a_pilot_in_packs_prices_seeds_by_their_shares_and_says_so(study: Any) -
     assert found.pack_sizes == (4, 12)
     assert found.plans[1][1].hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
     source = power_tables(found, planned())[0].notes[0]
-    assert source.endswith("Time: all seeds of both arms, trials in packs of 4 to 12 with their share of the pack.")
+    time = "Time: all seeds of both arms, trials in packs of 4 to 12 counted with their share of the pack."
+    assert source.endswith(time)
 
 
 def test_a_pilot_speaks_for_any_metric_and_for_the_arms_that_it_has(study: Any) -> None:
@@ -137,9 +138,9 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
     assert found.looks == tuple(zip((4, 10), thresholds((4, 10), alpha=0.05), strict=True))
     finds, takes = power_tables(found, planned(looks=[4, 10], margin=0.02))
     text = " ".join(finds.notes)
-    assert "Supposed, as nothing has run" in text
+    assert "Assumed, because nothing has run" in text
     assert "SD of 1%" in text
-    assert "Looks, for a comparison alone: 4 seeds p ≤" in text
+    assert "Looks, with the largest p at which a single comparison is significant: 4 seeds p ≤" in text
     assert "alpha / 2 = 0.025" in text
     assert takes.title == "To find a gap of 2 pp, the margin"
     assert finds.rows[0][0] == "any comparison"
@@ -150,7 +151,7 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
     assert pilot is not None
     finds, takes = power_tables(pilot, planned())
     assert "From 6 seeds that have run" in finds.notes[0]
-    assert finds.notes[0].endswith("Time: all seeds of both arms, one run at a time.")
+    assert finds.notes[0].endswith("Time: all seeds of both arms, one trial at a time.")
     assert [row[0] for row in takes.rows] == ["lora-r2 against full", "lora-r8 against full"]
     assert finds.rows[0][4].endswith("min")
 
@@ -204,8 +205,8 @@ def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
 @pytest.mark.parametrize(
     ("n_seeds", "n_examples", "margin", "words"),
     [
-        (2, 200, 0.02, "2 seeds an arm give an interval, but every verdict stays undecided: that takes 3 seeds."),
-        (3, 200, 0.004, "The margin of 0.4 pp is smaller than one test sentence of 200, 0.5 pp."),
+        (2, 200, 0.02, "2 seeds per arm give an interval, but every verdict stays undecided: a verdict needs 3 seeds."),
+        (3, 200, 0.004, "The margin of 0.4 pp is smaller than one test example of 200 (0.5 pp)."),
         (3, 200, 0.005, ""),
     ],
 )

@@ -75,7 +75,7 @@ def test_before_the_first_look_nothing_is_judged(growing: StudyFolder) -> None:
     assert report.decision == "go on"
     assert report.look is not None
     assert report.look.number == 0
-    assert "none is reached: go on. Waiting for not run: full seed 3, lora seed 3, tiny seed 3." in noted(report)
+    assert "Go on: the first look waits for not run: full seed 3, lora seed 3, tiny seed 3." in noted(report)
     assert not re.search(r"\bp counts\b", noted(report))
 
 
@@ -206,7 +206,7 @@ def test_a_trial_that_runs_again_holds_the_verdicts_back(growing: StudyFolder, s
     growing.end("lora", 2, status, "x")
     report = analyze(growing.root)
     assert report.decision == "go on"
-    assert f"Waiting for {status}: lora seed 2." in noted(report)
+    assert f"the first look waits for {status}: lora seed 2." in noted(report)
 
 
 def grown(folder: StudyFolder, *steps: list[int]) -> Path:

@@ -180,7 +180,7 @@ def test_an_undefined_metric_names_arm_and_seed_and_leaves_the_others(graded: St
     assert "lora against full: MCC is undefined: lora seed 1, lora seed 3." in text
     runs = 2 * len(report.seeds)
     first, second = tables.build(report)[0].rows
-    assert first[3] == f"no verdict: MCC undefined in 2 of {runs} runs"
+    assert first[3] == f"no verdict: MCC undefined in 2 of {runs} trials"
     assert "undefined" not in second[3]
     assert not re.search(r"\bnan\b", text)
     # A macro-F1 is defined for such a run, and so is the comparison.
@@ -193,7 +193,7 @@ def test_a_class_without_a_test_example_is_named(tmp_path: Path, simulated: Any,
     for arm, seed in folder.keys:
         folder.change_predictions(arm, seed, lambda t: t.set_column(2, "label", pa.array([0, 1] * 20, pa.int32())))
     report = analyze(folder.root)
-    assert tables.build(report)[0].rows[0][3] == "no verdict: macro-F1 undefined in 6 of 6 runs"
+    assert tables.build(report)[0].rows[0][3] == "no verdict: macro-F1 undefined in 6 of 6 trials"
     assert report.comparisons[0].reason.endswith("; no test example is of class unsure")
 
 
