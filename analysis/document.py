@@ -143,7 +143,7 @@ def parse(text: str, file: str, kind: Kind) -> Parsed:
             return Parsed(content=None, lines={}, problems=[])
         walk.into(node, ())
         if walk.sizes[id(node)] > _MOST_NODES:
-            walk.refuse((), f"expected at most {_MOST_NODES} values; aliases of aliases unfold to more")
+            walk.refuse((), f"expected at most {_MOST_NODES} values; aliases of aliases expand to more")
         if walk.refused:
             return Parsed(content=None, lines=walk.lines, problems=walk.problems)
         content = _unshared(yaml.constructor.construct_document(node))
@@ -192,14 +192,14 @@ class _Walk:
         """Walk a node; an alias is the anchored node itself, which was walked where it is anchored."""
         known = self.sizes.get(id(node))
         if known == 0:
-            self.refuse(path, "expected a value, got an alias of what it stands in")
+            self.refuse(path, "expected a value, got an alias of the value that contains it")
         if known is not None:
             return known
         self.sizes[id(node)] = 0
         self.lines.setdefault(path, node.start_mark.line + 1)
         size = 1
         if str(node.tag) not in _PLAIN_TAGS:
-            self.refuse(path, f"expected plain YAML, got the tag {node.tag}; a {self.kind} file names no code")
+            self.refuse(path, f"expected plain YAML, got the tag {node.tag}; a {self.kind} file cannot contain code")
         elif isinstance(node, SequenceNode):
             size += sum(self.into(item, (*path, index)) for index, item in enumerate(node.value))
         elif isinstance(node, MappingNode):

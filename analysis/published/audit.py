@@ -114,11 +114,11 @@ def _require_a_pair(claims: ClaimsFile, own: Outcomes) -> None:
         return
     others = sorted({arm for arms in pairs for arm in arms} - set(own.arms))
     if not others:
-        raise AnalysisError(f"{own.folder} can stand beside no pair: the claims hold none, since one takes two systems")
+        raise AnalysisError(f"{own.folder} cannot be compared: the claims hold no pair of systems")
     hints = [f"{arm!r}" + (f" ({meant[2:]})" if (meant := near(arm, own.arms)) else "") for arm in others]
     raise AnalysisError(
-        f"{own.folder} has both arms of no pair: its arms are {', '.join(own.arms)}; the claims are about "
-        f"{', '.join(hints)}; name a system's arm in the claims file, such as arm: {own.arms[-1]}"
+        f"{own.folder} retrains no pair of the claims: its arms are {', '.join(own.arms)}; the claims are about "
+        f"{', '.join(hints)}; write the arm that retrains a system in the claims file, such as arm: {own.arms[-1]}"
     )
 
 
@@ -132,8 +132,8 @@ def _without_matrices(claims: ClaimsFile) -> dict[tuple[str, str], str]:
                 left -= rows
             else:
                 without[report.name, name] = (
-                    f"it would take {rows:,} rows, and {left:,} are left of the {MOST_MATRIX_ROWS:,} that an audit "
-                    "goes through"
+                    f"it would take {rows:,} rows, and only {left:,} are left of the {MOST_MATRIX_ROWS:,} that an "
+                    "audit searches"
                 )
     return without
 

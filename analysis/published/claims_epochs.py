@@ -65,7 +65,7 @@ class Log(Block):
         lengths = {len(figures) for _, figures in self.columns()}
         if len(lengths) != 1:
             said = ", ".join(f"{len(figures)} of {name}" for name, figures in self.columns())
-            raise ValueError(f"expected one figure an epoch everywhere, got {said or 'no figure'}")
+            raise ValueError(f"expected one figure per epoch in every column, got {said or 'no figure'}")
         return self
 
     def columns(self) -> list[tuple[str, tuple[PrintedFigure, ...]]]:

@@ -52,14 +52,13 @@ def _layers(value: object) -> int:
     try:
         return read_count(value)
     except ValueError:
-        raise ValueError(f"expected a whole number of layers from 0, got {shown(value)}") from None
+        raise ValueError(f"expected a whole number of layers, 0 or more, got {shown(value)}") from None
 
 
 def _ddof(value: object) -> int:
     if value not in ("0", "1", 0, 1):
-        raise ValueError(
-            f"expected 0 (the squares divided by the runs, numpy's default) or 1 (by one less), got {shown(value)}"
-        )
+        wanted = "0 (divided by the number of runs, numpy's default) or 1 (divided by one less)"
+        raise ValueError(f"expected {wanted}, got {shown(value)}")
     return int(str(value))
 
 
@@ -78,14 +77,14 @@ def _not_too_many(n: int) -> int:
 def _no_mean(classes: dict[str, int]) -> dict[str, int]:
     for name in (MACRO, WEIGHTED):
         if name in classes:
-            raise ValueError(f"expected names of classes, got {name!r}, which stands for a mean of all")
+            raise ValueError(f"expected names of classes, got {name!r}, which stands for the mean over all classes")
     return classes
 
 
 def _sd(figure: PrintedFigure) -> PrintedFigure:
     # Points without their sign would be read as shares: 0.4 as 40 points.
     if figure.high > _MOST_SD:
-        hint = "" if "%" in figure.printed else f"; write {figure.printed}% if it is {figure.printed} points"
+        hint = "" if "%" in figure.printed else f"; if it is in percentage points, write {figure.printed}%"
         raise ValueError(f"expected an SD below {float(_MOST_SD):.0%}, got {figure.printed!r}{hint}")
     return figure
 

@@ -110,10 +110,10 @@ def parse_claims_file(content: Mapping[str, Any]) -> ClaimsFile:
         said = f"expected {claims_messages.TOP.values['settings',]}, got {shown(shared.pop('settings'))}"
         problems.append(Problem(path=("settings",), message=said))
     if "arms" in content and not {"systems", "reports"} & content.keys():
-        raise PlanError([Problem(path=("arms",), message="this is a study file; it is for harness run")])
+        raise PlanError([Problem(path=("arms",), message="this is a study file; use harness run")])
     bodies = content.get("reports", {"": {}})
     if not isinstance(bodies, Mapping) or not bodies:
-        wanted = "expected a mapping of name to report"
+        wanted = "expected a mapping of names to reports"
         raise PlanError([*problems, Problem(path=("reports",), message=f"{wanted}, got {shown(bodies)}")])
     reports = []
     for name, body in bodies.items():

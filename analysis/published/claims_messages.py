@@ -13,7 +13,7 @@ from analysis.published.claims_schema import ClaimedRelation, Pair, ReportBlock,
 from analysis.published.claims_tuning import Freeze, Lora, Tuning
 
 _FIGURE = "a share such as 0.883 or 88.3%"
-_DDOF = "0 (the squares divided by the runs) or 1 (by one less)"
+_DDOF = "0 (divided by the number of runs) or 1 (divided by one less)"
 A_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
 
 # A selection and settings may stand in a report and in a system.
@@ -24,7 +24,7 @@ _SHARED_CHOICES: Mapping[tuple[str, ...], Sequence[str]] = {
 }
 _SHARED_VALUES: Mapping[tuple[str, ...], str] = {
     **{path: either(choices) for path, choices in _SHARED_CHOICES.items()},
-    ("settings",): "a mapping of setting to value",
+    ("settings",): "a mapping of settings to values",
 }
 
 TOP = Allowed(
@@ -34,17 +34,17 @@ TOP = Allowed(
         **_SHARED_KEYS,
     },
     values={
-        ("source",): "a text that says where the figures stand",
+        ("source",): "a text that says where the figures come from",
         ("n",): f"a whole number of test examples from 1 to {MOST_EXAMPLES:,}",
         ("model",): "a text with the name of a model",
         ("data",): "a text with the name of a data set",
-        ("classes",): "a mapping of class to its number of test examples",
+        ("classes",): "a mapping of classes to their numbers of test examples",
         ("seed_sd",): f"{_FIGURE}, or {{value: 0.8%, runs: 5, ddof: 1}}",
         ("seed_sd", "value"): _FIGURE,
-        ("seed_sd", "runs"): "a whole number of runs from 2",
+        ("seed_sd", "runs"): "a whole number of runs, 2 or more",
         ("seed_sd", "ddof"): _DDOF,
         **_SHARED_VALUES,
-        ("systems",): "a mapping of name to figures, such as {full: {accuracy: 0.883}}",
+        ("systems",): "a mapping of names to figures, such as {full: {accuracy: 0.883}}",
         ("pairs",): f"a list of {A_PAIR}",
     },
     choices=_SHARED_CHOICES,
@@ -66,7 +66,7 @@ SYSTEM = Allowed(
         ("tuning", "lora", "target_modules"): "a list of module names such as [c_attn]",
         ("tuning", "lora", "target_modules", "[]"): "the name of a module",
         ("tuning", "freeze"): "a mapping such as {layers: 3}",
-        ("tuning", "freeze", "layers"): "a whole number of layers from 0",
+        ("tuning", "freeze", "layers"): "a whole number of layers, 0 or more",
         **_SHARED_VALUES,
         ("log",): "a mapping such as {accuracy: [0.852, 0.862], loss: [0.33, 0.32]}",
         ("arm",): "a text with the name of an arm",

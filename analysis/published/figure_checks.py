@@ -164,7 +164,7 @@ def departures(system: System, report: PublishedReport) -> tuple[str, ...]:
             if beside and not any(figure.agrees_with(other) for other in beside):
                 values = " and ".join(other.printed for other in beside)
                 what = _named(measure, name)
-                notes.append(f"{what} is printed as {figure.printed}, epoch {epoch} of the log has {values}")
+                notes.append(f"{what} is printed as {figure.printed}, but epoch {epoch} of the log has {values}")
     joint = _joint(system, report)
     alone = (_printed(system, report), _logged(log, report, epoch))
     fits = any(fit.matrices.count for fit in joint) or any(one.contradicts_itself for one in alone)
@@ -179,11 +179,11 @@ def _other_than_said(system: System, log: Log, epoch: int) -> list[str]:
     if selection is None or selection.on == "holdout":
         return []
     if selection.best is None:
-        said = f"the figures are said to be those of the last epoch, and are those of epoch {epoch} of {log.epochs}"
+        said = f"the figures are said to be from the last epoch, but they are from epoch {epoch} of {log.epochs}"
         return [said] if epoch != log.epochs else []
     order, column = _order(log, selection.best), _column(log, selection.best)
     best = order.index(min(order)) + 1
-    said = f"epoch {best} of the log has the best {selection.best}, and the figures are those of epoch {epoch}"
+    said = f"epoch {best} of the log has the best {selection.best}, but the figures are from epoch {epoch}"
     return [] if best == epoch or not column or column[best - 1].agrees_with(column[epoch - 1]) else [said]
 
 

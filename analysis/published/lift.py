@@ -63,7 +63,7 @@ def epoch_scatter(logs: Sequence[Sequence[float]], *, n: int) -> EpochScatter:
     """
     known = [np.asarray(log, dtype=np.float64) for log in logs if len(log) > 1]
     supposed = math.sqrt(EPOCH_DISCORDANCE / (2 * n))
-    source = f"as if two epochs of a run differed in being right on {EPOCH_DISCORDANCE:.0%} of the sentences"
+    source = f"as if exactly one of two epochs of a run were right on {EPOCH_DISCORDANCE:.0%} of the examples"
     if any(log.min() < log.max() for log in known):
         df = sum(len(log) - 1 for log in known)
         squares = sum(float(((log - log.mean()) ** 2).sum()) for log in known)

@@ -167,9 +167,9 @@ def _overlaps(
     for one in audited:
         counts = one.readings[0].counts
         if one.runs > 1:
-            return None, f"{one.name} is a mean over {one.runs} runs, and McNemar's test is about two trained models"
+            return None, f"{one.name} is a mean over {one.runs} runs, and McNemar's test compares two trained models"
         if counts is None and one.matrix is None:
-            others = ", and the other figures leave more than one" if one.readings[0].others else ""
+            others = ", and its other figures allow more than one" if one.readings[0].others else ""
             return None, f"no accuracy of {one.name} is printed{others}"
         if counts is not None and not counts.possible:
             said = f"{counts.printed}, the figure of {one.name}"
@@ -238,14 +238,13 @@ def _mismatches(pair: Pair, report: PublishedReport, systems: Mapping[str, Syste
     notes = []
     if treatment.loss and baseline.loss and None not in kept and kept[0] != kept[1]:
         notes.append(
-            f"the losses {treatment.loss.printed} and {baseline.loss.printed} are those of epochs {kept[0]} and "
+            f"the losses {treatment.loss.printed} and {baseline.loss.printed} are from epochs {kept[0]} and "
             f"{kept[1]}{_at_the_same_epochs(treatment, baseline)}"
         )
     epochs = treatment.epochs, baseline.epochs
     if treatment.time and baseline.time and None not in epochs and epochs[0] != epochs[1]:
         notes.append(
-            f"the times {treatment.time.printed} and {baseline.time.printed} are those of {epochs[0]} and "
-            f"{epochs[1]} epochs"
+            f"the times {treatment.time.printed} and {baseline.time.printed} are of {epochs[0]} and {epochs[1]} epochs"
         )
     return tuple(notes)
 

@@ -84,7 +84,7 @@ def read_share(printed: object) -> PrintedFigure:
     text = _text(printed, wanted)
     match = _SHARE.fullmatch(text)
     if match is None:
-        point = "; decimals take a point" if "," in text else ""
+        point = "; write decimals with a point" if "," in text else ""
         raise ValueError(f"expected {wanted}, got {shown(printed)}{point}")
     unit = Fraction(1, 100) if match["percent"] else Fraction(1)
     figure = _figure(text, match["digits"], unit)

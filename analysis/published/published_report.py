@@ -117,7 +117,7 @@ def _systems(
             continue
         if not isinstance(figures, Mapping):
             problems.append(
-                Problem(path=path, message=f"expected figures such as {{accuracy: 0.883}}, got {shown(figures)}")
+                Problem(path=path, message=f"expected figures, such as {{accuracy: 0.883}}, got {shown(figures)}")
             )
             continue
         try:
@@ -136,7 +136,7 @@ def _wrong_classes(head: ReportBlock) -> list[Problem]:
     if not counts:
         return []
     if len(counts) < 2:
-        return [Problem(path=("classes",), message=f"expected two classes or more, got {len(counts)}")]
+        return [Problem(path=("classes",), message=f"expected at least two classes, got {len(counts)}")]
     if sum(counts) != head.n:
         sums = f"{' + '.join(map(str, counts))} = {sum(counts)}"
         return [Problem(path=("classes",), message=f"expected counts that add up to n = {head.n}, got {sums}")]
@@ -155,18 +155,20 @@ def _wrong_system(
         and system.score is not None
         and ("%" in system.score.printed) != ("%" in system.sd.value.printed)
     ):
-        wrong.append((("sd",), f"expected the unit of {system.score.printed!r}, got {system.sd.value.printed!r}"))
+        wrong.append((("sd",), f"expected the same unit as {system.score.printed!r}, got {system.sd.value.printed!r}"))
     if system.sd is not None and system.runs < 2:
-        wrong.append((("sd",), "an SD over runs takes two runs or more; say how many, such as runs: 5"))
+        wrong.append(
+            (("sd",), f"an SD over runs needs at least two runs, got {system.runs}; say how many, such as runs: 5")
+        )
     if system.log is not None and system.runs > 1:
-        wrong.append((("log",), f"a log is of one run, and this system has runs: {system.runs}"))
+        wrong.append((("log",), f"a log belongs to one run, but this system has runs: {system.runs}"))
     if system.trainable and system.parameters and system.trainable.low > system.parameters.high:
         said = f"{system.trainable.printed} of {system.parameters.printed}"
-        wrong.append((("trainable",), f"expected at most all parameters, got {said}"))
+        wrong.append((("trainable",), f"expected no more than all parameters, got {said}"))
     selection = system.selection or selection
     stated = selection.epochs if selection is not None else None
     if stated is not None and system.log is not None and stated != system.log.epochs:
-        wrong.append((("log",), f"expected as many epochs as selection.epochs = {stated}, got {system.log.epochs}"))
+        wrong.append((("log",), f"expected {stated} epochs, as selection.epochs says, got {system.log.epochs}"))
     blocks = [("", system), *([("log", system.log)] if system.log is not None else [])]
     for place, block in blocks:
         for measure in BY_CLASS:
@@ -203,7 +205,9 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
                 said = f"expected a system of this report ({', '.join(systems)}), got {name!r}{near(name, systems)}"
                 problems.append(Problem(path=(*path, side), message=said))
         if pair.treatment == pair.baseline:
-            problems.append(Problem(path=path, message=f"expected two systems, got {pair.treatment!r} on both sides"))
+            problems.append(
+                Problem(path=path, message=f"expected two different systems, got {pair.treatment!r} as both")
+            )
         read.append(pair)
     return tuple(read), problems
 
@@ -212,7 +216,7 @@ def too_many_pairs(pairs: int) -> list[Problem]:
     """Return the problem of a file with more pairs than an audit takes, or nothing."""
     if pairs <= MOST_PAIRS:
         return []
-    hint = f"got {pairs:,}; name those that matter in a claims file, such as pairs: [{claims_messages.A_PAIR}]"
+    hint = f"got {pairs:,}; list those that matter in a claims file, such as pairs: [{claims_messages.A_PAIR}]"
     return [Problem(path=("pairs",), message=f"expected at most {MOST_PAIRS:,} pairs in all, {hint}")]
 
 

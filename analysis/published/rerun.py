@@ -94,7 +94,7 @@ def rerun(
     ]
     if len(done) < 2:
         raise AnalysisError(
-            f"{outcomes.folder}: {treatment} and {baseline} have {len(done)} finished seeds in common; it takes two"
+            f"{outcomes.folder}: {treatment} and {baseline} need at least two finished seeds in common, got {len(done)}"
         )
     right_t, right_b = (outcomes.scores(arm, seeds=done) for arm in (treatment, baseline))
     result = crossed_test(outcomes.drawn(right_t), outcomes.drawn(right_b), paired=True)

@@ -12,13 +12,13 @@ from analysis.published.rerun import Rerun
 from analysis.published.seeds import (
     DISCORDANT_OF_ERRORS,
     Confirmation,
+    assumed_components,
     chance_of_gap,
     confirmation,
     of_sample,
-    supposed_components,
 )
 
-SUPPOSED_SEED_SDS = (0.005, 0.01, 0.02)
+ASSUMED_SEED_SDS = (0.005, 0.01, 0.02)
 """SDs over seeds of one run's accuracy that are gone through where none is known."""
 
 
@@ -79,7 +79,7 @@ def check_seed_scatter(
         chances = [
             chance_of_gap(k, n=report.n, seed_sd=one, runs=runs, df=df) for k in sentences for one in {least, sd}
         ]
-        components = supposed_components(sd, n=report.n, discordance=discordance, gap=gap)
+        components = assumed_components(sd, n=report.n, discordance=discordance, gap=gap)
         if measured is not None and measured.seed_sd > 0:
             components = measured.components
         out.append(
@@ -120,8 +120,8 @@ def _seed_sds(
         )
         unsaid = _unsaid(*(sd.ddof for sd, _ in printed))
         return [((least, most), f"printed{unsaid}", float(sum(runs - 1 for _, runs in printed)))]
-    return [((sd, sd), "supposed", math.inf) for sd in SUPPOSED_SEED_SDS]
+    return [((sd, sd), "assumed", math.inf) for sd in ASSUMED_SEED_SDS]
 
 
 def _unsaid(*ddof: int | None) -> str:
-    return ", divisor not said" if None in ddof else ""
+    return ", divisor not given" if None in ddof else ""

@@ -132,7 +132,7 @@ def chance_of_gap(
     return 2 * float(special.ndtr(-z) if math.isinf(df) else special.stdtr(df, -z))
 
 
-def supposed_components(seed_sd: float, *, n: int, discordance: float, gap: float = 0.0) -> VarianceComponents:
+def assumed_components(seed_sd: float, *, n: int, discordance: float, gap: float = 0.0) -> VarianceComponents:
     """Suppose variance components of a difference in accuracy where no study has measured them.
 
     Parameters
@@ -181,7 +181,7 @@ def confirmation(gap: float, components: VarianceComponents, *, n: int, alpha: f
 
     Examples
     --------
-    >>> confirmation(18 / 872, supposed_components(0.01, n=872, discordance=0.08), n=872).seeds
+    >>> confirmation(18 / 872, assumed_components(0.01, n=872, discordance=0.08), n=872).seeds
     11
     """
     seeds = seeds_needed(components, gap, n_examples=n, alpha=alpha, power=POWER)

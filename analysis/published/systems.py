@@ -90,7 +90,7 @@ def judge_system(
         reason = str(error)
     printed = system.trainable is not None or system.parameters is not None
     if printed and system.tuning is not None and (report.model is None or known_model(report.model) is None):
-        reason = f"the sizes of {report.model or 'the model'} are not known here"
+        reason = f"the parameter counts of {report.model or 'the model'} are not known"
     lift = None
     if system.picked_from > 1:
         lift = expected_lift(system.picked_from, scatter, rng=np.random.default_rng(SIMULATION_SEED))

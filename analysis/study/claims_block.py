@@ -41,11 +41,11 @@ class Claim(BaseModel):
 _ALLOWED = Allowed(
     keys={(): tuple(Claim.model_fields)},
     values={
-        ("source",): "a text that says where the figures stand",
+        ("source",): "a text that says where the figures come from",
         ("model",): "a text with the name of a model",
         ("data",): "a text with the name of a data set",
         ("n",): "a whole number above 0",
-        ("accuracy",): 'a mapping of arm to printed figure, such as {full: "0.883"}',
+        ("accuracy",): 'a mapping of arms to printed figures, such as {full: "0.883"}',
     },
     choices={},
 )

@@ -50,7 +50,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
     raw = source.data
     of_claims = next((key for key in ("systems", "reports") if key in raw), None)
     if of_claims and "arms" not in raw:
-        raise StudyError([source.problem((of_claims,), f"this is a claims file; it is for harness audit {path}")])
+        raise StudyError([source.problem((of_claims,), f"this is a claims file; use harness audit {path}")])
     written, problems = validate(source, (), _StudyFile, raw)
     arms, of_arms = expand_arms(source)
     problems = [*source.problems, *problems, *of_arms]

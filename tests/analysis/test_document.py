@@ -81,7 +81,7 @@ def test_a_tag_that_names_code_is_refused_unread(
 def test_an_anchor_that_holds_itself_is_refused(written: Written, text: str, line: int) -> None:
     said = broken(written(text))
     assert said
-    assert all(f"study.yaml:{line}: " in one and "alias of what it stands in" in one for one in said)
+    assert all(f"study.yaml:{line}: " in one and "alias of the value that contains it" in one for one in said)
 
 
 def test_aliases_that_unfold_without_end_are_refused(written: Written) -> None:
@@ -270,10 +270,10 @@ def test_claims_name_no_code_either(
     (said,) = of_claims(written(text))
     assert "study.yaml:2: b" in said
     assert "expected plain YAML, got the tag" in said
-    assert said.endswith("; a claims file names no code")
+    assert said.endswith("; a claims file cannot contain code")
     assert not Path("HERE").exists()
     (said,) = broken(written(text))
-    assert said.endswith("; a study file names no code")
+    assert said.endswith("; a study file cannot contain code")
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_claims_name_no_code_either(
         ("a: it: is\n", "study.yaml:1: not valid YAML: "),
         ("a: 1\n? [b, c]\n: 2\n", ": expected texts as keys, got a list or mapping"),
         ("a: *nowhere\n", "study.yaml:1: not valid YAML: "),
-        ("a: &a [*a]\n", "study.yaml:1: a.0: expected a value, got an alias of what it stands in"),
+        ("a: &a [*a]\n", "study.yaml:1: a.0: expected a value, got an alias of the value that contains it"),
         ("%YAML 1.1\n---\na: 010\n", "study.yaml:1: expected YAML 1.2, got %YAML 1.1"),
     ],
 )

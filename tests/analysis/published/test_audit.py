@@ -212,7 +212,7 @@ def test_the_best_epoch_on_the_test_set_is_pointed_out(distilbert: Audit) -> Non
 
 def test_losses_of_different_epochs_are_pointed_out(distilbert: Audit) -> None:
     (note,) = pairs(distilbert)["cosine against baseline"].mismatches
-    assert note.startswith("the losses 0.3804 and 0.3255 are those of epochs 3 and 1")
+    assert note.startswith("the losses 0.3804 and 0.3255 are from epochs 3 and 1")
     # At every epoch the cosine arm has the lower loss, where the table has the higher.
     assert "0.289576 and 0.325518 at 1, 0.316504 and 0.382383 at 2, 0.380381 and 0.416519 at 3" in note
 
@@ -380,7 +380,7 @@ def test_printed_sds_say_how_seeds_scatter() -> None:
     (larger,) = pairs(judged(of_sample(MEANS, 0)))["ours against base"].seeds
     assert larger.seed_sd == pytest.approx(seeds.seed_sd * np.sqrt(5 / 4))
     (unsaid,) = pairs(judged(MEANS))["ours against base"].seeds
-    assert (unsaid.seed_sd, unsaid.source) == (larger.seed_sd, "printed, divisor not said")
+    assert (unsaid.seed_sd, unsaid.source) == (larger.seed_sd, "printed, divisor not given")
     assert unsaid.chance == (seeds.chance[0], larger.chance[1])
 
 
@@ -442,7 +442,7 @@ def test_figures_of_another_epoch_than_the_one_that_is_said_are_told() -> None:
     log = {"accuracy": ["0.9071", "0.9002"]}
     found = judged(small(a={"accuracy": "0.9071", "selection": "last", "log": log}))
     (one,) = [one for one in tables.build(found) if one.title == "What the figures stand for"]
-    assert "a: the figures are said to be those of the last epoch, and are those of epoch 1 of 2." in one.notes
+    assert "a: the figures are said to be from the last epoch, but they are from epoch 1 of 2." in one.notes
 
 
 def test_costs_that_do_not_agree_are_said_in_words() -> None:
@@ -472,7 +472,7 @@ def test_claims_of_time_without_times_are_shown_and_not_judged() -> None:
 def test_parameters_of_an_unknown_model_are_not_judged_and_it_says_so() -> None:
     content = small(a={"accuracy": "0.9", "trainable": "7B", "tuning": "all"}, b={"accuracy": "0.8"})
     found = judged({**content, "model": "meta-llama/Llama-3", "classes": {"x": "444", "y": "428"}})
-    assert systems(found)["a"].parameters_reason == "the sizes of meta-llama/Llama-3 are not known here"
+    assert systems(found)["a"].parameters_reason == "the parameter counts of meta-llama/Llama-3 are not known"
 
 
 def test_a_weighted_f1_is_no_contradiction() -> None:
@@ -511,7 +511,7 @@ def test_a_best_epoch_without_a_log_rests_on_a_stated_assumption() -> None:
     assert pair.selected.epochs == (1, 3)
     assert pair.selected.expected[0] == 0 < pair.selected.expected[1]
     (one,) = [one for one in tables.build(found) if one.title == "Picked on the reported test set"]
-    assert "differed in being right on 5% of the sentences" in one.notes[0]
+    assert "exactly one of two epochs of a run were right on 5% of the examples" in one.notes[0]
     assert "The figure of a is the best of 3 epochs on the reported test set" in sentence(found, "b against a")
 
 
@@ -529,7 +529,7 @@ def test_times_of_different_numbers_of_epochs_are_pointed_out() -> None:
             lora={"accuracy": "0.862", "time": "10 min", "log": both[1]},
         )
     )
-    assert pairs(found)["lora against full"].mismatches == ("the times 10 min and 20 min are those of 1 and 2 epochs",)
+    assert pairs(found)["lora against full"].mismatches == ("the times 10 min and 20 min are of 1 and 2 epochs",)
     assert "Compared across epochs" in [one.title for one in tables.build(found)]
 
 
@@ -605,7 +605,7 @@ def test_published_times_are_held_against_no_measured_one(own: Any) -> None:
 def test_own_results_of_other_arms_are_refused(own: Any) -> None:
     outcomes = load(own(full=0.88, lora4=0.86).root)
     with pytest.raises(
-        AnalysisError, match=r"its arms are full, lora4; the claims are about 'lora' \(did you mean 'lora4'\?\); name"
+        AnalysisError, match=r"its arms are full, lora4; the claims are about 'lora' \(did you mean 'lora4'\?\); write"
     ):
         judged(SMALL, own=outcomes)
 
@@ -677,7 +677,7 @@ def test_a_large_file_is_bounded_and_says_what_was_not_gone_through() -> None:
     found = judged(many_matrices(10_000_000, 1, accuracy="0.883", f1="0.8821"))
     rows = 4 * 3 * 5_000_001
     for name, system in systems(found).items():
-        assert system.matrices_reason.startswith(f"it would take {rows:,} rows, and 20,000,000 are left")
+        assert system.matrices_reason.startswith(f"it would take {rows:,} rows, and only 20,000,000 are left")
         assert all(not reading.fits for reading in system.readings)
         (counts,) = [one for one in tables.build(found) if one.title == "What the figures stand for"]
         assert any(note.startswith(f"{name}: confusion matrices were not searched") for note in counts.notes)

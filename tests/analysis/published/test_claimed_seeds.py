@@ -22,9 +22,9 @@ from analysis.published.seeds import (
     RERUN_OF_DISCORDANT,
     SEEDS_FOR_SENTENCES,
     WelchResult,
+    assumed_components,
     chance_of_gap,
     confirmation,
-    supposed_components,
     welch,
 )
 
@@ -152,9 +152,9 @@ def of_a_study() -> VarianceComponents:
 @pytest.mark.parametrize(
     "components",
     [
-        supposed_components(0.004, n=872, discordance=0.08),
-        supposed_components(0.01, n=872, discordance=0.15),
-        supposed_components(0.02, n=872, discordance=0.03),
+        assumed_components(0.004, n=872, discordance=0.08),
+        assumed_components(0.01, n=872, discordance=0.15),
+        assumed_components(0.02, n=872, discordance=0.03),
         of_a_study(),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_confirmation_is_what_the_plan_says(gap: float, alpha: float, componen
 
 
 def test_a_confirmation_has_four_chances_in_five_and_not_one_seed_too_many() -> None:
-    components = supposed_components(0.01, n=872, discordance=0.08)
+    components = assumed_components(0.01, n=872, discordance=0.08)
     found = confirmation(0.02, components, n=872)
     assert found.seeds is not None
     assert found.examples is not None
@@ -210,7 +210,7 @@ def test_a_confirmation_has_four_chances_in_five_and_not_one_seed_too_many() -> 
 def test_what_is_supposed_by_hand(
     seed_sd: float, given: dict[str, float], discordance: float, rerun: float, n: int
 ) -> None:
-    found = supposed_components(seed_sd, n=n, **given)
+    found = assumed_components(seed_sd, n=n, **given)
     assert found.example == pytest.approx(discordance - rerun, abs=1e-12)
     assert found.seed + found.residual == pytest.approx(rerun, rel=1e-12)
     # Runs scatter at least as independent flips make them.
@@ -222,15 +222,15 @@ def test_what_is_supposed_where_nothing_is_known() -> None:
     # Two arms that get a tenth of the sentences wrong: the shares that `harness plan` supposes.
     discordance = DISCORDANT_OF_ERRORS * 0.1
     assert (discordance, RERUN_OF_DISCORDANT * discordance) == pytest.approx((0.08, 0.05))
-    assert confirmation(18 / 872, supposed_components(0.01, n=872, discordance=discordance), n=872).seeds == 11
+    assert confirmation(18 / 872, assumed_components(0.01, n=872, discordance=discordance), n=872).seeds == 11
 
 
 def test_how_often_two_arms_differ_has_to_be_said() -> None:
     with pytest.raises(TypeError, match="discordance"):
-        supposed_components(0.01, n=872)  # type: ignore[call-arg]
+        assumed_components(0.01, n=872)  # type: ignore[call-arg]
     for discordance in (-0.01, 1.0001, math.inf, math.nan):
         with pytest.raises(ValueError, match=f"discordance must lie between 0 and 1, got {discordance!r}"):
-            supposed_components(0.01, n=872, discordance=discordance)
+            assumed_components(0.01, n=872, discordance=discordance)
 
 
 @pytest.mark.parametrize(
@@ -245,10 +245,10 @@ def test_how_often_two_arms_differ_has_to_be_said() -> None:
 )
 def test_figures_out_of_range_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"must|need"):
-        supposed_components(**{"seed_sd": 0.01, "n": 872, "discordance": 0.08, **change})
+        assumed_components(**{"seed_sd": 0.01, "n": 872, "discordance": 0.08, **change})
     for other in ({"n": 1}, {"alpha": 0.0}, {"alpha": 0.9}):
         with pytest.raises(ValueError, match=r"must|need"):
-            confirmation(0.02, supposed_components(0.01, n=872, discordance=0.08), **{"n": 872, **other})  # type: ignore[arg-type]
+            confirmation(0.02, assumed_components(0.01, n=872, discordance=0.08), **{"n": 872, **other})  # type: ignore[arg-type]
 
 
 def exact(value: float) -> PrintedFigure:

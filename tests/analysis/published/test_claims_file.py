@@ -29,11 +29,11 @@ SIGN = '; a percentage needs its sign, such as "88.3%"'
 WHOLE = "expected a whole number above 0, got "
 NUMBER = "expected a number such as 0.3255, got "
 PARAMETERS = "expected a number of parameters such as 124,441,344 or 124M, got "
-SOURCE = "expected a text that says where the figures stand, got "
+SOURCE = "expected a text that says where the figures come from, got "
 N = "expected a whole number of test examples from 1 to 10,000,000, got "
-CLASSES = "expected a mapping of class to its number of test examples, got "
-SETTINGS = "expected a mapping of setting to value, got "
-SYSTEMS = "expected a mapping of name to figures, such as {full: {accuracy: 0.883}}, got "
+CLASSES = "expected a mapping of classes to their numbers of test examples, got "
+SETTINGS = "expected a mapping of settings to values, got "
+SYSTEMS = "expected a mapping of names to figures, such as {full: {accuracy: 0.883}}, got "
 SELECTION = "expected last, or {best: accuracy, on: test, epochs: 3}, got "
 BEST = "expected 'accuracy', 'f1' or 'loss', got "
 ON = "expected 'test' or 'holdout', got "
@@ -41,10 +41,10 @@ TUNING = "expected all, {freeze: {layers: 3}} or {lora: {r: 4, target_modules: [
 MODULES = "expected a list of module names such as [c_attn], got "
 LOG = "expected a mapping such as {accuracy: [0.852, 0.862], loss: [0.33, 0.32]}, got "
 EPOCHS = "expected a list of figures, one for each epoch, got "
-ALIKE = "expected one figure an epoch everywhere, got "
+ALIKE = "expected one figure per epoch in every column, got "
 SD = "expected an SD below 20%, got "
-STUDY = "this is a study file; it is for harness run"
-RUNS = "an SD over runs takes two runs or more; say how many, such as runs: 5"
+STUDY = "this is a study file; use harness run"
+RUNS = "an SD over runs needs at least two runs, got 1; say how many, such as runs: 5"
 PAIRS = "expected a list of {treatment: SYSTEM, baseline: SYSTEM}, got "
 PAIR = "expected {treatment: SYSTEM, baseline: SYSTEM}, got "
 NAME = "expected the name of a system, got "
@@ -414,7 +414,7 @@ def test_the_forms_of_an_sd(sd: object, value: Fraction, ddof: int | None) -> No
 
 
 def test_what_an_sd_was_divided_by_is_one_of_two() -> None:
-    message = "expected 0 (the squares divided by the runs, numpy's default) or 1 (by one less), got "
+    message = "expected 0 (divided by the number of runs, numpy's default) or 1 (divided by one less), got "
     sd = {"value": "0.9%", "ddof": "2"}
     assert said(of(accuracy="90%", sd=sd, runs="5")) == {"systems.full.sd.ddof": f"{message}'2'"}
     assert said(content(seed_sd={**sd, "runs": "5"})) == {"seed_sd.ddof": f"{message}'2'"}
@@ -431,7 +431,7 @@ def test_a_thousand_pairs_are_the_most(reports: int) -> None:
     count = 1_035 if reports == 1 else 1_053
     (path, message), *others = said(many).items()
     assert (path, others) == ("pairs", [])
-    assert message.startswith(f"expected at most 1,000 pairs in all, got {count:,}; name those that matter")
+    assert message.startswith(f"expected at most 1,000 pairs in all, got {count:,}; list those that matter")
     named = {**many, "pairs": [{"treatment": "s1", "baseline": "s0"}]}
     assert said(named) == {}
 
@@ -503,7 +503,7 @@ def test_what_was_read_cannot_be_changed() -> None:
             "classes",
             "expected counts that add up to n = 872, got 1 + 2 + 3 = 6",
         ),
-        ("classes", {"a": "872"}, "classes", "expected two classes or more, got 1"),
+        ("classes", {"a": "872"}, "classes", "expected at least two classes, got 1"),
         ("classes", {"a": "0", "b": "872"}, "classes.a", f"{WHOLE}'0'"),
         ("classes", {"a": "436", "b": "half"}, "classes.b", f"{WHOLE}'half'"),
         ("classes", ["positive"], "classes", f"{CLASSES}a list"),
@@ -516,11 +516,16 @@ def test_what_was_read_cannot_be_changed() -> None:
         ("pairs", {"treatment": "lora", "baseline": "full"}, "pairs", f"{PAIRS}a mapping"),
         ("seed_sd", "small", "seed_sd", f"{FIGURE}'small'"),
         ("seed_sd", "1.2", "seed_sd", f"{SHARE}'1.2'{SIGN}"),
-        ("seed_sd", "0,8%", "seed_sd", f"{FIGURE}'0,8%'; decimals take a point"),
+        ("seed_sd", "0,8%", "seed_sd", f"{FIGURE}'0,8%'; write decimals with a point"),
         ("seed_sd", {"value": "small"}, "seed_sd.value", f"{FIGURE}'small'"),
         ("seed_sd", {"value": "1.2", "runs": "5"}, "seed_sd.value", f"{SHARE}'1.2'{SIGN}"),
         ("seed_sd", ["1%"], "seed_sd", f"{FIGURE}a list"),
-        ("seed_sd", {"value": "1%", "runs": "1"}, "seed_sd.runs", "expected a whole number of runs from 2, got '1'"),
+        (
+            "seed_sd",
+            {"value": "1%", "runs": "1"},
+            "seed_sd.runs",
+            "expected a whole number of runs, 2 or more, got '1'",
+        ),
         ("seed_sd", {"value": "1%", "runs": "some"}, "seed_sd.runs", f"{WHOLE}'some'"),
         ("selection", "best", "selection", f"{SELECTION}'best'"),
         ("selection", "", "selection", f"{SELECTION}''"),
@@ -554,10 +559,10 @@ def test_a_seed_sd_is_above_0(text: str) -> None:
         ("20.1%", ""),
         # It may stand for as much as 20.5%, or for 25%.
         ("20%", ""),
-        ("0.2", "; write 0.2% if it is 0.2 points"),
-        ("0.4", "; write 0.4% if it is 0.4 points"),
-        ("0.90", "; write 0.90% if it is 0.90 points"),
-        ("1", "; write 1% if it is 1 points"),
+        ("0.2", "; if it is in percentage points, write 0.2%"),
+        ("0.4", "; if it is in percentage points, write 0.4%"),
+        ("0.90", "; if it is in percentage points, write 0.90%"),
+        ("1", "; if it is in percentage points, write 1%"),
     ],
 )
 def test_an_sd_is_one_of_shares_and_not_of_points(text: str, hint: str) -> None:
@@ -584,10 +589,10 @@ def test_an_sd_over_runs_may_be_0() -> None:
 @pytest.mark.parametrize(
     ("figures", "message"),
     [
-        ({"accuracy": "88.3%", "sd": "0.004"}, "expected the unit of '88.3%', got '0.004'"),
-        ({"accuracy": "0.883", "sd": "0.4%"}, "expected the unit of '0.883', got '0.4%'"),
-        ({"error_rate": "11.7%", "sd": "0.004"}, "expected the unit of '11.7%', got '0.004'"),
-        ({"error_rate": "0.117", "sd": "0.4 %"}, "expected the unit of '0.117', got '0.4 %'"),
+        ({"accuracy": "88.3%", "sd": "0.004"}, "expected the same unit as '88.3%', got '0.004'"),
+        ({"accuracy": "0.883", "sd": "0.4%"}, "expected the same unit as '0.883', got '0.4%'"),
+        ({"error_rate": "11.7%", "sd": "0.004"}, "expected the same unit as '11.7%', got '0.004'"),
+        ({"error_rate": "0.117", "sd": "0.4 %"}, "expected the same unit as '0.117', got '0.4 %'"),
         ({"accuracy": "88.3%", "sd": "0.4 %"}, None),
         ({"error_rate": "0.117", "sd": "0.004"}, None),
         # Without an accuracy there is no unit to hold it against.
@@ -620,7 +625,7 @@ def test_as_many_examples_are_taken_as_can_be_gone_through(n: object) -> None:
 @pytest.mark.parametrize("mean", ["macro", "weighted"])
 def test_no_class_is_named_like_a_mean(mean: str) -> None:
     assert said(content(classes={"positive": "444", mean: "428"})) == {
-        "classes": f"expected names of classes, got {mean!r}, which stands for a mean of all"
+        "classes": f"expected names of classes, got {mean!r}, which stands for the mean over all classes"
     }
 
 
@@ -655,7 +660,7 @@ def test_what_a_report_cannot_do_without(key: str) -> None:
         ({"accuracy": "88.3"}, "accuracy", f"{SHARE}'88.3'{SIGN}"),
         ({"accuracy": "101%"}, "accuracy", f"{SHARE}'101%'"),
         ({"accuracy": ""}, "accuracy", f"{FIGURE}''"),
-        ({"accuracy": "0,883"}, "accuracy", f"{FIGURE}'0,883'; decimals take a point"),
+        ({"accuracy": "0,883"}, "accuracy", f"{FIGURE}'0,883'; write decimals with a point"),
         ({"accuracy": "-0.1"}, "accuracy", f"{FIGURE}'-0.1'"),
         ({"accuracy": ["0.9"]}, "accuracy", f"{FIGURE}a list"),
         ({"accuracy": {}}, "accuracy", f"{FIGURE}an empty mapping"),
@@ -713,7 +718,7 @@ def test_what_a_report_cannot_do_without(key: str) -> None:
         ({"accuracy": "0.9", "error_rate": "0.1"}, "error_rate", "expected accuracy or error_rate, got both"),
         ({"sd": "0.01"}, "sd", RUNS),
         ({"sd": "0.01", "runs": "1"}, "sd", RUNS),
-        ({"runs": "2", "log": {"loss": ["1"]}}, "log", "a log is of one run, and this system has runs: 2"),
+        ({"runs": "2", "log": {"loss": ["1"]}}, "log", "a log belongs to one run, but this system has runs: 2"),
     ],
 )
 def test_the_figures_of_a_system_are_checked(figures: dict[str, Any], where: str, message: str) -> None:
@@ -726,7 +731,7 @@ def test_the_figures_of_a_system_are_checked(figures: dict[str, Any], where: str
 def test_a_system_that_is_no_mapping_is_refused(figures: object) -> None:
     shown = {"0.883": "'0.883'", "": "''", "None": "nothing", "[]": "an empty list", "['0.883']": "a list"}
     assert said(content(systems={"full": {}, "lora": figures})) == {
-        "systems.lora": f"expected figures such as {{accuracy: 0.883}}, got {shown[str(figures)]}"
+        "systems.lora": f"expected figures, such as {{accuracy: 0.883}}, got {shown[str(figures)]}"
     }
 
 
@@ -736,14 +741,14 @@ def test_rounding_may_hide_that_not_everything_is_trained() -> None:
     assert said(of(trainable="124M", parameters="123,600,000")) == {}
     assert said(of(trainable="124,500,000", parameters="124M")) == {}
     for trainable, parameters in (("124,500,001", "124M"), ("1,001", "1,000"), ("3M", "1M")):
-        message = f"expected at most all parameters, got {trainable} of {parameters}"
+        message = f"expected no more than all parameters, got {trainable} of {parameters}"
         assert said(of(trainable=trainable, parameters=parameters)) == {"systems.full.trainable": message}
 
 
 def test_a_selection_has_as_many_epochs_as_the_log() -> None:
     log = {"accuracy": ["0.9", "0.8"]}
     best = {"best": "accuracy", "on": "test", "epochs": "3"}
-    expected = {"systems.full.log": "expected as many epochs as selection.epochs = 3, got 2"}
+    expected = {"systems.full.log": "expected 3 epochs, as selection.epochs says, got 2"}
     assert said(of(selection=best, log=log)) == expected
     systems = {"full": {"log": log}, "lora": {"log": log, "selection": "last"}}
     assert said(content(selection=best, systems=systems)) == expected
@@ -827,7 +832,7 @@ def test_what_belongs_to_the_file_is_no_key_of_a_report(key: str) -> None:
         ({"treatment": ["lora"], "baseline": "full"}, ".treatment", f"{NAME}a list"),
         ({"treatment": "lor", "baseline": "full"}, ".treatment", f"{OF_REPORT}'lor'; did you mean 'lora'?"),
         ({"treatment": "lora", "baseline": "prefix"}, ".baseline", f"{OF_REPORT}'prefix'"),
-        ({"treatment": "full", "baseline": "full"}, "", "expected two systems, got 'full' on both sides"),
+        ({"treatment": "full", "baseline": "full"}, "", "expected two different systems, got 'full' as both"),
         ({**MEETS, "said": "difer"}, ".said", "expected 'differ' or 'equal', got 'difer'; did you mean 'differ'?"),
         ({**MEETS, "said": ""}, ".said", "expected 'differ' or 'equal', got ''"),
         ({**MEETS, "words": ["a"]}, ".words", "expected a text, got a list"),
@@ -861,7 +866,7 @@ def test_a_pair_of_one_unknown_system_has_all_its_problems() -> None:
     ],
 )
 def test_reports_must_be_a_mapping_of_reports(reports: object, shown: str) -> None:
-    message = f"expected a mapping of name to report, got {shown}"
+    message = f"expected a mapping of names to reports, got {shown}"
     assert said(content(reports=reports)) == {"reports": message}
     assert said(content(reports=reports, title=["x"])) == {"title": "expected a text, got a list", "reports": message}
 
@@ -917,7 +922,7 @@ def test_a_report_that_lacks_what_another_has_is_named() -> None:
 
 def test_settings_at_the_top_are_checked_where_every_report_has_its_own() -> None:
     whole = content(settings="batches of 16", reports={"first": {"settings": {"epochs": "2"}}})
-    assert said(whole) == {"settings": "expected a mapping of setting to value, got 'batches of 16'"}
+    assert said(whole) == {"settings": "expected a mapping of settings to values, got 'batches of 16'"}
 
 
 @pytest.mark.parametrize("number", [0.883, 1, 0])

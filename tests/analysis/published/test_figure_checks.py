@@ -103,10 +103,10 @@ def test_the_later_figures_leave_one_matrix_each(name: str, matrix: Matrix) -> N
 
 def test_departures_name_the_printed_and_the_logged_figure() -> None:
     assert departures(FIRST.systems["full"], FIRST) == (
-        "F1 is printed as 0.882, epoch 2 of the log has 0.8866666666666667",
+        "F1 is printed as 0.882, but epoch 2 of the log has 0.8866666666666667",
     )
     assert departures(FIRST.systems["lora"], FIRST) == (
-        "F1 is printed as 0.860, epoch 2 of the log has 0.8669623059866962",
+        "F1 is printed as 0.860, but epoch 2 of the log has 0.8669623059866962",
     )
     # No matrix fits both, so none is behind them.
     assert joint_matrix(FIRST.systems["full"], FIRST) is None
@@ -168,8 +168,8 @@ def test_the_kept_epoch_is_none_whose_accuracy_only_touches_the_printed_one(
 @pytest.mark.parametrize(
     ("selection", "logged", "note"),
     [
-        ("last", ["0.907", "0.906"], "said to be those of the last epoch, and are those of epoch 1 of 2"),
-        ("last", ["0.800", "0.907", "0.900"], "said to be those of the last epoch, and are those of epoch 2 of 3"),
+        ("last", ["0.907", "0.906"], "said to be from the last epoch, but they are from epoch 1 of 2"),
+        ("last", ["0.800", "0.907", "0.900"], "said to be from the last epoch, but they are from epoch 2 of 3"),
         ("last", ["0.906", "0.907"], None),
         # Several epochs have the figure, and the last is one of them.
         ("last", ["0.907", "0.906", "0.907"], None),
@@ -191,19 +191,19 @@ def test_figures_of_an_earlier_epoch_than_the_last_are_a_departure(
             {"accuracy": "0.907"},
             {"accuracy": ["0.908", "0.907"]},
             "accuracy",
-            "epoch 1 of the log has the best accuracy, and the figures are those of epoch 2",
+            "epoch 1 of the log has the best accuracy, but the figures are from epoch 2",
         ),
         (
             {"error_rate": "9.3%"},
             {"accuracy": ["0.907", "0.800", "0.908", "0.908"]},
             "accuracy",
-            "epoch 3 of the log has the best accuracy, and the figures are those of epoch 1",
+            "epoch 3 of the log has the best accuracy, but the figures are from epoch 1",
         ),
         (
             {"accuracy": "0.907"},
             {"accuracy": ["0.900", "0.907"], "loss": ["0.31", "0.38"]},
             "loss",
-            "epoch 1 of the log has the best loss, and the figures are those of epoch 2",
+            "epoch 1 of the log has the best loss, but the figures are from epoch 2",
         ),
         ({"accuracy": "0.907"}, {"accuracy": ["0.900", "0.907"], "loss": ["0.31", "0.38"]}, "accuracy", None),
         ({"accuracy": "0.900"}, {"accuracy": ["0.900", "0.907"], "loss": ["0.31", "0.38"]}, "loss", None),
@@ -234,8 +234,8 @@ def test_figures_of_another_epoch_than_the_best_are_a_departure(
 def test_the_wrong_epoch_stands_before_the_other_departures() -> None:
     log = {"accuracy": ["0.908", "0.907"], "f1": {"positive": ["0.91", "0.90"]}}
     assert departures(*only(accuracy="0.907", f1={"positive": "0.91"}, log=log, selection=BEST)) == (
-        "epoch 1 of the log has the best accuracy, and the figures are those of epoch 2",
-        "F1 of positive is printed as 0.91, epoch 2 of the log has 0.90",
+        "epoch 1 of the log has the best accuracy, but the figures are from epoch 2",
+        "F1 of positive is printed as 0.91, but epoch 2 of the log has 0.90",
     )
 
 
@@ -285,7 +285,7 @@ def test_without_anything_to_compare_there_is_no_departure() -> None:
         (
             {"f1": {"positive": "0.90"}},
             {"f1": {"positive": ["0.894"]}},
-            ("F1 of positive is printed as 0.90, epoch 1 of the log has 0.894",),
+            ("F1 of positive is printed as 0.90, but epoch 1 of the log has 0.894",),
         ),
         # Another class says nothing about this one.
         ({"f1": {"positive": "0.90"}}, {"f1": {"negative": ["0.894"]}}, ()),
@@ -295,12 +295,12 @@ def test_without_anything_to_compare_there_is_no_departure() -> None:
         (
             {"f1": "0.93"},
             {"f1": {"negative": ["0.894"], "positive": ["0.90"]}},
-            ("F1 is printed as 0.93, epoch 1 of the log has 0.894 and 0.90",),
+            ("F1 is printed as 0.93, but epoch 1 of the log has 0.894 and 0.90",),
         ),
         (
             {"f1": {"positive": "0.93"}},
             {"f1": ["0.90"]},
-            ("F1 of positive is printed as 0.93, epoch 1 of the log has 0.90",),
+            ("F1 of positive is printed as 0.93, but epoch 1 of the log has 0.90",),
         ),
         ({"f1": {"positive": "0.90"}}, {"f1": ["0.90"]}, ()),
         # Every figure that departs is named.
@@ -308,10 +308,10 @@ def test_without_anything_to_compare_there_is_no_departure() -> None:
             {"f1": {"positive": "0.7", "macro": "0.6"}, "precision": "0.5", "recall": {"negative": "0.4"}},
             {"f1": {"positive": ["0.9"], "macro": ["0.9"]}, "precision": ["0.9"], "recall": {"negative": ["0.9"]}},
             (
-                "F1 of positive is printed as 0.7, epoch 1 of the log has 0.9",
-                "macro F1 is printed as 0.6, epoch 1 of the log has 0.9",
-                "precision is printed as 0.5, epoch 1 of the log has 0.9",
-                "recall of negative is printed as 0.4, epoch 1 of the log has 0.9",
+                "F1 of positive is printed as 0.7, but epoch 1 of the log has 0.9",
+                "macro F1 is printed as 0.6, but epoch 1 of the log has 0.9",
+                "precision is printed as 0.5, but epoch 1 of the log has 0.9",
+                "recall of negative is printed as 0.4, but epoch 1 of the log has 0.9",
             ),
         ),
     ],
@@ -324,8 +324,8 @@ def test_departures_are_held_against_the_kept_epoch() -> None:
     log = {"accuracy": ["0.86", "0.90", "0.88"], "f1": {"positive": ["0.93", "0.90", "0.87"]}}
     for f1, notes in {
         "0.90": (),
-        "0.93": ("F1 of positive is printed as 0.93, epoch 2 of the log has 0.90",),
-        "0.87": ("F1 of positive is printed as 0.87, epoch 2 of the log has 0.90",),
+        "0.93": ("F1 of positive is printed as 0.93, but epoch 2 of the log has 0.90",),
+        "0.87": ("F1 of positive is printed as 0.87, but epoch 2 of the log has 0.90",),
     }.items():
         assert departures(*only(accuracy="0.90", f1={"positive": f1}, log=log)) == notes
 

@@ -16,7 +16,7 @@ from analysis.published.seeds import chance_of_gap
 HARTER = {2: 0.56419, 3: 0.84628, 4: 1.02938, 5: 1.16296, 10: 1.53875, 20: 1.86748, 100: 2.50759}
 
 POOLED = "as the epochs of the log do"
-SUPPOSED = "as if two epochs of a run differed in being right on 5% of the sentences"
+SUPPOSED = "as if exactly one of two epochs of a run were right on 5% of the examples"
 STILL_LEARNING = " (the log moves by more: its epochs are not equally good)"
 
 

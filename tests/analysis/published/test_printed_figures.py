@@ -92,7 +92,7 @@ def test_a_text_that_is_no_share_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a figure such as") as refused:
         read_share(text)
     assert repr(text) in str(refused.value)
-    assert ("decimals take a point" in str(refused.value)) is ("," in text)
+    assert ("write decimals with a point" in str(refused.value)) is ("," in text)
 
 
 @pytest.mark.parametrize("thing", [b"0.883", Decimal("0.883"), Fraction(1, 2), np.float32(0.5), {"full": "0.5"}, False])

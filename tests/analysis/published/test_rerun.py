@@ -233,6 +233,6 @@ def test_fewer_than_two_seeds_in_common_are_refused(
     folder = write_study(tmp_path / "few", {"full": BASELINE[:2], "lora": TREATMENT[:2]})
     for seed in lost:
         folder.end("lora" if seed else "full", seed, "diverged", "loss is not finite")
-    message = f"^{folder.root}: lora and full have {left} finished seeds in common; it takes two$"
+    message = f"^{folder.root}: lora and full need at least two finished seeds in common, got {left}$"
     with pytest.raises(AnalysisError, match=message):
         beside(load(folder.root))

@@ -50,7 +50,7 @@ FILE: list[tuple[str, str, int, str, Sequence[str]]] = [
         ["a whole number", "'two' (text)"],
     ),
     ("seeds: 3", "seeds: 3\nseeds: 4", 16, "seeds", ["given twice: first in line 15"]),
-    ("seeds: 3", "seeds: !!python/object/apply:os.system [x]", 15, "seeds", ["the tag", "names no code"]),
+    ("seeds: 3", "seeds: !!python/object/apply:os.system [x]", 15, "seeds", ["the tag", "cannot contain code"]),
     ("seeds: 3", "seeds: [1, 1]", 15, "seeds", ["given twice: 1"]),
     ("  frozen:", "  lora-r2:", 13, "arms.lora-r2", ["two arms have one name: 'lora-r2' comes from arms.lora too"]),
     ("name: base", "name: ../x", 1, "name", ["letters, digits", "'../x'"]),
@@ -132,7 +132,7 @@ def test_what_is_no_study_file_is_refused(command: Callable[..., Any], written: 
 def test_a_claims_file_is_for_the_audit(command: Callable[..., Any]) -> None:
     claims = Path(__file__).parents[3] / "studies" / "claims" / "distilbert.yaml"
     result = command("run", claims)
-    assert_refused(result, f"systems: this is a claims file; it is for harness audit {claims}")
+    assert_refused(result, f"systems: this is a claims file; use harness audit {claims}")
     assert len(result[2].splitlines()) == 1
 
 
@@ -329,7 +329,7 @@ def in_a_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProce
     ("old", "new", "words"),
     [
         ("learning_rate: 1e-3", "learning_rat: 1e-3", "did you mean 'learning_rate'?"),
-        ("seeds: 3", "seeds: !!python/object/apply:os.system ['touch HERE']", "names no code"),
+        ("seeds: 3", "seeds: !!python/object/apply:os.system ['touch HERE']", "cannot contain code"),
         ("model: embedded/tiny-gpt2", "model: some/model", "Without a network"),
     ],
 )
