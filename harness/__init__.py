@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.study.load import load_study
+from harness.study.loading import load_study
 from harness.study.study import Study
 
 if TYPE_CHECKING:

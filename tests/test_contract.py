@@ -25,7 +25,7 @@ from harness.study.study import Study
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study run once, with everything in it that a record can hold but trouble."""
-    from harness.study.load import load_study
+    from harness.study.loading import load_study
 
     root = tmp_path_factory.mktemp("contract")
     (root / "s.yaml").write_text(
@@ -115,7 +115,7 @@ def test_the_sizes_of_packs_are_those_of_the_records(written: Path) -> None:
 
 
 def test_the_cost_table_names_a_way_to_times_that_harness_takes(written: Path, tiny_file: Path) -> None:
-    from harness.study.load import load_study
+    from harness.study.loading import load_study
 
     text = " ".join(note for table in tables.build(analysis.analyze(written)) for note in table.notes)
     overrides = text.partition("harness run STUDY ")[2].partition(". ")[0].split()
@@ -164,7 +164,7 @@ def test_a_diverged_cell_is_known_on_both_sides(
 
 
 def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path) -> None:
-    from harness.study.load import load_study
+    from harness.study.loading import load_study
 
     rows = ["sentence,label,document"]
     rows += [f"a {'fine' if number % 2 else 'dull'} film {number},{number % 2},{number // 4}" for number in range(24)]

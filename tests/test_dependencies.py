@@ -122,7 +122,7 @@ def test_what_loads_without_training_needs_no_extra() -> None:
     light = without_training()
     names = {str(file.relative_to(ROOT / "harness")) for file in light}
     assert {"__init__.py", "cli/analyze.py", "study/study.py", "records/lock.py"} <= names
-    assert not {"runs/runner.py", "search/sweep.py", "models/models.py"} & names
+    assert not {"runs/runner.py", "search/dashboard.py", "models/models.py"} & names
     assert third_party(light, at_start=True) <= BASE
 
 

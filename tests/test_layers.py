@@ -36,7 +36,7 @@ def loaded(code: str, *arguments: str) -> set[str]:
         "import harness",
         "import harness.study.trials, harness.study.document, harness.seeding",
         "import harness.cli",
-        "import harness.runs.overview",
+        "import harness.runs.status",
         "import harness.embedded; harness.embedded.checkpoint('embedded/tiny-gpt2')",
         "from harness import load_study; load_study('studies/lora_rank.yaml')",
         "import analysis",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from analysis.study.plan import check_plan, parse_plan
-from harness.study.load import load_study
+from harness.study.loading import load_study
 from harness.study.settings import Arm
 from harness.study.study import Study
 from harness.study.trials import expand

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.study.load import load_study
+from harness.study.loading import load_study
 
 pytestmark = pytest.mark.slow
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +21,7 @@ from harness.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from harness.runs.overview import Inputs
+    from harness.runs.size import StudySize
     from harness.study.study import Study
 
 
@@ -102,14 +103,15 @@ def plan(
     from analysis.tables import as_terminal
     from analysis.tables.power import power_tables
     from harness.hub import offline_if_unreachable
-    from harness.runs.overview import foresee, known, same_settings
+    from harness.runs.status import none_if_nan, preview, same_settings
 
     loaded = load(study, overrides)
     offline_if_unreachable(loaded)
-    sizes, remarks, n_test, inputs = _sizes(loaded)
+    size = _size(loaded)
+    remarks = list(size.remarks)
     seeds = len(loaded.seeds)
     floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
-    ahead = foresee(loaded, results / loaded.name, inputs=inputs)
+    ahead = preview(loaded, results / loaded.name, inputs=size.inputs)
     analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms))
     figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
     given = {name: figure for name, figure in figures.items() if figure is not None}
@@ -122,7 +124,7 @@ def plan(
         analysis_plan,
         arms=list(loaded.arms),
         n_seeds=seeds,
-        n_examples=test_examples or n_test,
+        n_examples=test_examples or size.n_test,
         stated=StatedFigures(**given),
         folder=pilot,
         pilot_examples=test_examples,
@@ -132,10 +134,13 @@ def plan(
             "name": loaded.name,
             "cells": len(loaded.arms) * seeds,
             "to_run": ahead.to_run,
-            "arms": [{**size, "statuses": dict(arm.statuses)} for size, arm in zip(sizes, ahead.arms, strict=True)],
+            "arms": [
+                {**asdict(arm), "statuses": dict(status.statuses)}
+                for arm, status in zip(size.arms, ahead.arms, strict=True)
+            ],
             "seeds": list(loaded.seeds),
             "floors": floors,
-            "seconds_left": known(ahead.seconds_left),
+            "seconds_left": none_if_nan(ahead.seconds_left),
             "remarks": remarks,
             "outlook": jsonable(power),
         }
@@ -144,7 +149,7 @@ def plan(
     from harness.cli.screens import show_plan
 
     console = console_for()
-    show_plan(console, loaded, sizes, remarks, floors, ahead)
+    show_plan(console, loaded, size.arms, remarks, floors, ahead)
     if power is not None:
         for part in as_terminal.laid_out(power_tables(power, analysis_plan)):
             console.print(part)
@@ -156,28 +161,14 @@ def plan(
         console.print("what it can find: known once the data are on this machine; --test-examples N assumes N examples")
 
 
-def _sizes(study: Study) -> tuple[list[dict[str, Any]], list[str], int | None, Inputs | None]:
-    """Return parameter counts or why they are not known, remarks, the number of test examples, and the inputs."""
+def _size(study: Study) -> StudySize:
+    """Return the size of a study; without the training libraries, only why it is not known."""
     from harness.errors import HarnessError
+    from harness.runs.size import ArmSize, StudySize
 
     try:
         with needs_training_libraries():
-            from harness.runs.planning import sizes
+            from harness.runs.planning import study_size
     except HarnessError as error:
-        return (
-            [{"arm": arm, "total": None, "trainable": None, "reason": str(error)} for arm in study.arms],
-            [],
-            None,
-            None,
-        )
-    counted, remarks, n_test, inputs = sizes(study)
-    rows = [
-        {
-            "arm": size.arm,
-            "total": size.parameters.total if size.parameters else None,
-            "trainable": size.parameters.trainable if size.parameters else None,
-            "reason": size.reason,
-        }
-        for size in counted
-    ]
-    return rows, list(remarks), n_test, inputs
+        return StudySize(arms=tuple(ArmSize(arm=arm, reason=str(error)) for arm in study.arms))
+    return study_size(study)

@@ -24,8 +24,8 @@ from harness.cli.shared import (
 
 if TYPE_CHECKING:
     from harness.progress.displays import Display
-    from harness.runs.overview import StudyStatus
     from harness.runs.runner import RunSummary
+    from harness.runs.status import StudyStatus
     from harness.study.study import Study
 
 
@@ -127,16 +127,16 @@ def run(
 
 def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) -> StudyStatus:
     """Check everything as a run does, say what was read, and return what it would train."""
-    from harness.records.manifest import read_in_words
+    from harness.records.manifest import data_messages
     from harness.records.store import Store
-    from harness.runs.overview import Inputs, foresee
     from harness.runs.runner import prepare
+    from harness.runs.status import TrialInputs, preview
 
     checkpoint, data, _ = prepare(study, say=display.say)
-    for line in read_in_words(study, data, Store(folder).manifest()):
+    for line in data_messages(study, data, Store(folder).manifest()):
         display.say(line)
-    inputs = Inputs(model=checkpoint.identity_at_start, data=data.fingerprint, n_classes=len(data.classes))
-    return foresee(study, folder, arms=arms, inputs=inputs)
+    inputs = TrialInputs(model=checkpoint.identity_at_start, data=data.fingerprint, n_classes=len(data.classes))
+    return preview(study, folder, arms=arms, inputs=inputs)
 
 
 def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:
@@ -166,14 +166,14 @@ def _differences(study: Study, folder: Path, arms: Sequence[str] | None, where: 
     """Say what the results in the folder were last run with, where that differs."""
     from harness.cli.differences import differences
     from harness.records.store import Store
-    from harness.runs.overview import foresee
+    from harness.runs.status import preview
 
     manifest = Store(folder).manifest()
     if manifest is None:
         return []
     trained = []
     if set(study.arms) - set(manifest.arms):
-        trained = [arm.arm for arm in foresee(study, folder).arms if set(arm.statuses) - {"missing"}]
+        trained = [arm.arm for arm in preview(study, folder).arms if set(arm.statuses) - {"missing"}]
     lines = differences(manifest.study, study.model_dump(mode="json"), trained=trained)
     if not lines:
         return []
@@ -192,7 +192,7 @@ def _differences(study: Study, folder: Path, arms: Sequence[str] | None, where: 
 
 def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
     """Say what to do next, with the command that does it."""
-    from harness.progress.tally import counted
+    from analysis.words import counted
 
     rest = [f"{counted(summary.waiting, 'trial')} of other arms still to run: {whole}"] if summary.waiting else []
     if summary.complete:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.words import seeds_in_words
-from harness.progress.tally import counted, duration
-from harness.records.lock import Holder
-from harness.runs.overview import StudyStatus
+from analysis.words import counted, seeds_in_words
+from harness.progress.tracker import duration_in_words
+from harness.records.lock import LockOwner
+from harness.runs.size import ArmSize
+from harness.runs.status import StudyStatus
 from harness.study.settings import Arm
 from harness.study.study import Study
 
@@ -32,14 +33,18 @@ def show_status(console: Console, status: StudyStatus) -> None:
         table.add_column(column, justify="left" if column == "arm" else "right")
     for arm in status.arms:
         counts = [str(arm.statuses.get(ending, 0)) for ending in statuses]
-        seconds = duration(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
+        seconds = duration_in_words(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
         table.add_row(Text(arm.arm), *counts, seconds)
     console.print(table)
     for trouble in status.troubles:
         console.print(Text(f"  {trouble}"))
     if status.to_run:
         measured = status.seconds_left == status.seconds_left
-        left = f"about {duration(status.seconds_left)} left" if measured else "time not known before the first trial"
+        left = (
+            f"about {duration_in_words(status.seconds_left)} left"
+            if measured
+            else "time not known before the first trial"
+        )
         console.print(Text(f"{status.to_run} to run, {left}"))
         arms_by_seeds: dict[tuple[int, ...], list[str]] = {}
         for arm in status.arms:
@@ -58,7 +63,7 @@ def show_status(console: Console, status: StudyStatus) -> None:
     console.print()
 
 
-def _holder(holder: Holder) -> str:
+def _holder(holder: LockOwner) -> str:
     """Return who runs the study and what it does, or how the last run ended, in words."""
     doing = f": {holder.doing}" if holder.doing else ""
     if holder.alive:
@@ -106,7 +111,7 @@ def _dotted(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
 def show_plan(
     console: Console,
     study: Study,
-    sizes: list[dict[str, Any]],
+    sizes: Sequence[ArmSize],
     remarks: list[str],
     floors: Mapping[str, float],
     ahead: StudyStatus,
@@ -119,16 +124,20 @@ def show_plan(
     table.add_column("settings")
     differences = _differences(study.arms.values())
     for size, arm, own in zip(sizes, study.arms.values(), differences, strict=True):
-        total, trainable = size["total"], size["trainable"]
-        numbers = ["", "", ""] if total is None else [f"{total:,}", f"{trainable:,}", f"{100 * trainable / total:.2f}%"]
+        total, trainable = size.total, size.trainable
+        numbers = (
+            ["", "", ""]
+            if total is None or trainable is None
+            else [f"{total:,}", f"{trainable:,}", f"{100 * trainable / total:.2f}%"]
+        )
         training = arm.training
         epochs = counted(training.num_train_epochs, "epoch")
         settings = [f"lr {training.learning_rate:g} {training.lr_scheduler_type}", epochs, *own]
-        table.add_row(Text(size["arm"]), *numbers, Text(", ".join(settings + ["tuned"] * (arm.search is not None))))
+        table.add_row(Text(size.arm), *numbers, Text(", ".join(settings + ["tuned"] * (arm.search is not None))))
     if study.question:
         console.print(Text(study.question))
     console.print(table)
-    for reason in dict.fromkeys(size["reason"] for size in sizes if size["reason"]):
+    for reason in dict.fromkeys(size.reason for size in sizes if size.reason):
         console.print(Text(f"parameters not counted: {reason}"))
     for remark in remarks:
         console.print(Text(remark))
@@ -143,7 +152,7 @@ def show_plan(
     elif ahead.seconds_left != ahead.seconds_left:
         console.print(Text("time: not known before a trial is measured; harness run estimates it before it starts"))
     else:
-        left = f"about {duration(ahead.seconds_left)} for the {ahead.to_run} to run"
+        left = f"about {duration_in_words(ahead.seconds_left)} for the {ahead.to_run} to run"
         console.print(Text(f"time: {left}, if they train like those measured"))
     least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
     tests = f"a test over {counted(len(study.seeds), 'seed')}"

@@ -63,7 +63,7 @@ class Format(StrEnum):
 def load(path: Path, overrides: Sequence[str] | None) -> Study:
     """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
     from analysis.study.plan import check_plan
-    from harness.study.load import load_study
+    from harness.study.loading import load_study
 
     def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for problem in check_plan(raw.get("analysis"), raw.get("claims"), arms=arms):
@@ -84,11 +84,11 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
     """
     from harness.embedded import study_file
     from harness.errors import ResultsError
-    from harness.runs.overview import find
+    from harness.runs.status import find_studies
 
     if asked is not None and study_file(asked).is_file():
         folder = results / load(asked, None).name
-        if find(folder) == [folder]:
+        if find_studies(folder) == [folder]:
             return [folder]
         command = shlex.join(["harness", "run", str(asked), *results_option(results)])
         # Without its manifest a study is not known, but its trials are not lost.
@@ -96,11 +96,16 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
         raise ResultsError(f"{lost or f'{asked} has not run yet'}: {command}")
     folder = asked or results
     if not folder.exists():
-        candidates = [*find(folder.parent), *folder.parent.glob("*.yaml"), *folder.parent.glob("*.yml"), *find(results)]
+        candidates = [
+            *find_studies(folder.parent),
+            *folder.parent.glob("*.yaml"),
+            *folder.parent.glob("*.yml"),
+            *find_studies(results),
+        ]
         by_name = {path.name: path for path in candidates}
         near = get_close_matches(folder.name, by_name, n=1)
         raise ResultsError(f"{folder} does not exist; {f'did you mean {by_name[near[0]]}?' if near else _FIRST}")
-    folders = find(folder)
+    folders = find_studies(folder)
     if not folders:
         raise ResultsError(f"{folder} holds no results; {_FIRST}")
     return folders

@@ -28,7 +28,7 @@ def status(
     Exit codes: 0 done; 2 a study cannot be read.
     """
     from harness.errors import ResultsError
-    from harness.runs.overview import status as read_status
+    from harness.runs.status import read_status
 
     folders = results_of(study, results)
     statuses, errors = [], []

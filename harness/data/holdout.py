@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.errors import DataError
-from harness.study.settings import Arm, Best
+from harness.study.settings import Arm, BestEpoch
 
 
 def holdout_size(n: int, fraction: float) -> int:
@@ -33,5 +33,5 @@ def check_holdouts(arms: Iterable[Arm], n: int) -> None:
     for arm in arms:
         if arm.search:
             holdout_size(n, arm.search.fraction)
-        if isinstance(arm.selection, Best) and arm.selection.on == "holdout":
+        if isinstance(arm.selection, BestEpoch) and arm.selection.on == "holdout":
             holdout_size(n, arm.selection.fraction)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 
 from harness.engines.result import Epoch
-from harness.study.settings import Best
+from harness.study.settings import BestEpoch
 
 
-def selected_epoch(epochs: Sequence[Epoch], holdout: Best | None) -> int | None:
+def selected_epoch(epochs: Sequence[Epoch], holdout: BestEpoch | None) -> int | None:
     """Return the hold-out's choice, the earliest of equals; the last epoch where nothing is held out; None if none."""
     if not epochs:
         return None
@@ -25,7 +25,7 @@ def selected_epoch(epochs: Sequence[Epoch], holdout: Best | None) -> int | None:
     return min(epochs, key=badness).epoch
 
 
-def out_of_patience(epochs: Sequence[Epoch], holdout: Best | None) -> bool:
+def out_of_patience(epochs: Sequence[Epoch], holdout: BestEpoch | None) -> bool:
     """Return whether the hold-out has not improved for as many epochs as the study allows."""
     if holdout is None or holdout.patience is None:
         return False

@@ -13,7 +13,7 @@ from torch import nn
 
 from harness.data.holdout import holdout_size
 from harness.errors import Problem, StudyError
-from harness.study.settings import Arm, Best
+from harness.study.settings import Arm, BestEpoch
 from harness.study.study import Study
 from harness.study.training import Training
 
@@ -120,7 +120,7 @@ def check(study: Study, n_train: int) -> None:
 
 def _examples(arm: Arm, n_train: int) -> Sequence[int]:
     """Return how many examples an arm's trials, and those of its search, are trained on."""
-    held = isinstance(arm.selection, Best) and arm.selection.on == "holdout"
+    held = isinstance(arm.selection, BestEpoch) and arm.selection.on == "holdout"
     fractions = [arm.selection.fraction if held else None]  # type: ignore[union-attr]
     fractions += [arm.search.fraction] if arm.search is not None else []
     return [n_train if fraction is None else n_train - holdout_size(n_train, fraction) for fraction in fractions]

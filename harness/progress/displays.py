@@ -14,7 +14,7 @@ from rich.text import Text
 
 from harness.engines.engine import Progress
 from harness.engines.result import TrialResult
-from harness.progress.tally import Tally, duration
+from harness.progress.tracker import ProgressTracker, duration_in_words
 from harness.records.record import TrialRecord
 from harness.study.trials import Trial
 
@@ -52,13 +52,13 @@ class Display:
         """Stop showing."""
 
 
-class Lines(Display):
+class LogDisplay(Display):
     """Plain lines, for a log: at every epoch, and at least every minute."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
-        self._tally = Tally(clock)
+        self._tracker = ProgressTracker(clock)
         self._said = clock()
         self._epoch = 0
 
@@ -69,44 +69,44 @@ class Lines(Display):
 
     def tuning(self, arm: str, done: int, total: int) -> None:
         """Print one line a candidate."""
-        self._tally.running.clear()
+        self._tracker.running.clear()
         self.say(f"search {arm}: {done} of {total} candidates")
 
     def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> None:
         """Print what is to do."""
-        self.say(self._tally.open(trials, records, estimate))
+        self.say(self._tracker.open(trials, records, estimate))
 
     def step(self, progress: Progress) -> None:
         """Print where the running trials stand, now and then."""
-        if not self._tally.step(progress):
+        if not self._tracker.step(progress):
             return
-        before, self._epoch = self._epoch, self._tally.epochs_done
+        before, self._epoch = self._epoch, self._tracker.epochs_done
         enough = _SECONDS_OF_SILENCE
         if self._epoch > before:
-            enough = min(enough, max(_SECONDS_BETWEEN_EPOCHS, _SHARE_BETWEEN_EPOCHS * self._tally.elapsed()))
+            enough = min(enough, max(_SECONDS_BETWEEN_EPOCHS, _SHARE_BETWEEN_EPOCHS * self._tracker.elapsed()))
         if self._clock() - self._said >= enough:
-            self.say(f"{self._tally.doing()}{self._left()}")
+            self.say(f"{self._tracker.doing()}{self._left()}")
 
     def outcome(self, outcome: TrialResult) -> None:
         """Print one line a trial."""
-        self._tally.add(outcome)
-        done = self._tally.total - len(self._tally.todo)
-        self.say(f"[{done}/{self._tally.total}] {_outcome_line(outcome)}{self._left()}")
+        self._tracker.add(outcome)
+        done = self._tracker.total - len(self._tracker.todo)
+        self.say(f"[{done}/{self._tracker.total}] {_outcome_line(outcome)}{self._left()}")
 
     def stopping(self, signal: str) -> None:
         """Print what is finished first."""
-        self.say(self._tally.ending(signal))
+        self.say(self._tracker.ending(signal))
 
     def _left(self) -> str:
-        return f", {self._tally.left_in_words('{} left')}" if self._tally.todo else ""
+        return f", {self._tracker.left_in_words('{} left')}" if self._tracker.todo else ""
 
 
-class Terminal(Display):
+class TerminalDisplay(Display):
     """Bars for the study and the running trials, and a line for each arm."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._tally = Tally()
+        self._tracker = ProgressTracker()
         self._bars = Bars(
             TextColumn("{task.fields[label]}", markup=False),
             BarColumn(),
@@ -128,7 +128,7 @@ class Terminal(Display):
         """Move the bar of the search; the candidate before, of which no outcome is told, is done."""
         self._start()
         self._remove_all()
-        self._tally.running.clear()
+        self._tracker.running.clear()
         if self._search is None:
             self._search = self._bars.add_task("", total=total, label="search", note="")
         self._bars.update(self._search, label=f"search {arm}", completed=done, total=total, note="candidates")
@@ -138,13 +138,13 @@ class Terminal(Display):
         if self._search is not None:
             self._bars.remove_task(self._search)
             self._search = None
-        self.say(self._tally.open(trials, records, estimate))
-        if self._tally.todo:
+        self.say(self._tracker.open(trials, records, estimate))
+        if self._tracker.todo:
             self._start()
             self._study = self._bars.add_task(
                 "",
-                total=self._tally.total,
-                completed=self._tally.total - len(self._tally.todo),
+                total=self._tracker.total,
+                completed=self._tracker.total - len(self._tracker.todo),
                 label="study",
                 note="",
             )
@@ -159,13 +159,13 @@ class Terminal(Display):
             task = self._bars.add_task("", total=progress.steps, label=label, note="steps", visible=shown)
             self._trials[trial.key] = task
         self._bars.update(self._trials[trial.key], completed=progress.step)
-        self._tally.step(progress)
+        self._tracker.step(progress)
         if time.monotonic() - self._refreshed > _SECONDS_BETWEEN_REFRESHES:
             self._refresh()
 
     def outcome(self, outcome: TrialResult) -> None:
         """Move the bar of the study; print a line for what did not finish."""
-        self._tally.add(outcome)
+        self._tracker.add(outcome)
         self._remove(outcome.trial.key)
         if outcome.status != "finished":
             self.say(_outcome_line(outcome))
@@ -173,7 +173,7 @@ class Terminal(Display):
 
     def stopping(self, signal: str) -> None:
         """Print above the bars what is finished first."""
-        self.say(self._tally.ending(signal))
+        self.say(self._tracker.ending(signal))
 
     def _remove(self, key: str) -> None:
         task = self._trials.pop(key, None)
@@ -203,11 +203,15 @@ class Terminal(Display):
         if self._live is None or self._study is None:
             return
         self._refreshed = time.monotonic()
-        done = self._tally.total - len(self._tally.todo)
-        left = self._tally.left_in_words("{} left") if self._tally.todo else f"in {duration(self._tally.elapsed())}"
+        done = self._tracker.total - len(self._tracker.todo)
+        left = (
+            self._tracker.left_in_words("{} left")
+            if self._tracker.todo
+            else f"in {duration_in_words(self._tracker.elapsed())}"
+        )
         self._bars.update(self._study, completed=done, note=f"cells, {left}")
         table = Table.grid(padding=(0, 2))
-        for name, arm in self._tally.arms.items():
+        for name, arm in self._tracker.arms.items():
             table.add_row(Text(name), Text(arm.line()))
         hidden = len(self._trials) - _BARS
         more = [Text(f"and {hidden} more in step with them")] if hidden > 0 else []
@@ -216,12 +220,12 @@ class Terminal(Display):
 
 def display_for(console: Console) -> Display:
     """Return bars where the output is a terminal, plain lines elsewhere."""
-    return Terminal(console) if console.is_terminal else Lines(console)
+    return TerminalDisplay(console) if console.is_terminal else LogDisplay(console)
 
 
 def _outcome_line(outcome: TrialResult) -> str:
     name = f"{outcome.trial.arm}, seed {outcome.trial.seed}"
-    seconds = duration(outcome.training_seconds + outcome.evaluation_seconds)
+    seconds = duration_in_words(outcome.training_seconds + outcome.evaluation_seconds)
     if outcome.status == "finished" and outcome.selected is not None and outcome.selected.test is not None:
         took = f"in {seconds}" if outcome.pack_size == 1 else f"in a pack of {outcome.pack_size}, its share {seconds}"
         return f"{name}: accuracy {100 * outcome.selected.test.accuracy:.1f}% {took}"

@@ -10,8 +10,8 @@ from contextlib import suppress
 from harness.engines.engine import Progress
 from harness.engines.result import TrialResult
 from harness.progress.displays import Display
-from harness.progress.tally import Tally
-from harness.records.lock import Hold
+from harness.progress.tracker import ProgressTracker
+from harness.records.lock import StudyLock
 from harness.records.record import TrialRecord
 from harness.study.trials import Trial
 
@@ -27,17 +27,17 @@ class Heartbeat(Display):
     ----------
     display : Display
         What the run shows.
-    hold : Hold
+    hold : StudyLock
         The study's folder.
     clock : callable
         Seconds that pass.
     """
 
-    def __init__(self, display: Display, hold: Hold, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, display: Display, hold: StudyLock, clock: Callable[[], float] = time.monotonic) -> None:
         self._display = display
         self._hold = hold
         self._clock = clock
-        self._tally = Tally(clock)
+        self._tracker = ProgressTracker(clock)
         self._search = ""
         self._beaten = -math.inf
 
@@ -50,7 +50,7 @@ class Heartbeat(Display):
         """Hand on, and note how far the search is."""
         with _unharmed():
             self._display.tuning(arm, done, total)
-        self._tally.running.clear()
+        self._tracker.running.clear()
         self._search = f"search {arm}, {done} of {total} candidates: "
         self._beat()
 
@@ -59,21 +59,21 @@ class Heartbeat(Display):
         with _unharmed():
             self._display.open(trials, records, estimate)
         self._search = ""
-        self._tally.open(trials, records, estimate)
+        self._tracker.open(trials, records, estimate)
         self._beat()
 
     def step(self, progress: Progress) -> None:
         """Hand on, and note where the trial stands."""
         with _unharmed():
             self._display.step(progress)
-        if self._tally.step(progress):
+        if self._tracker.step(progress):
             self._beat_now_and_then()
 
     def outcome(self, outcome: TrialResult) -> None:
         """Hand on, and note what became of the trial."""
         with _unharmed():
             self._display.outcome(outcome)
-        self._tally.add(outcome)
+        self._tracker.add(outcome)
         self._beat_now_and_then()
 
     def stopping(self, signal: str) -> None:
@@ -93,9 +93,9 @@ class Heartbeat(Display):
 
     def _beat(self) -> None:
         self._beaten = self._clock()
-        left = self._tally.left() if self._tally.total else math.nan
+        left = self._tracker.left() if self._tracker.total else math.nan
         self._hold.tell(
-            doing=f"{self._search}{self._tally.doing()}",
+            doing=f"{self._search}{self._tracker.doing()}",
             trials=[
                 {
                     "arm": one.trial.arm,
@@ -105,7 +105,7 @@ class Heartbeat(Display):
                     "step": one.step,
                     "steps": one.steps,
                 }
-                for one in self._tally.running.values()
+                for one in self._tracker.running.values()
             ],
             seconds_left=left if math.isfinite(left) else None,
         )

@@ -26,7 +26,7 @@ _BELIEVED_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LockOwner:
     """The process that runs a study, or that ran it last and did not end in order.
 
     Parameters
@@ -66,7 +66,7 @@ class Holder:
         return f"process {self.pid} on {self.host} since {self.since}"
 
 
-class Hold:
+class StudyLock:
     """A folder that this process holds.
 
     Parameters
@@ -100,7 +100,7 @@ class Hold:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[Hold]:
+def lock_study(folder: Path) -> Iterator[StudyLock]:
     """Hold the study's folder; the system lets go of it when the process ends, however it ends.
 
     Raises
@@ -113,13 +113,13 @@ def locked(folder: Path) -> Iterator[Hold]:
         lock = filelock.FileLock(folder / _LOCK)
         lock.acquire(timeout=_PATIENCE)
     except filelock.Timeout:
-        found = holder(folder)
+        found = lock_owner(folder)
         who = "another process" if found is None else found.process
         raise LockedError(f"{folder} is being run by {who}; wait for it or stop it") from None
     except OSError as error:
         raise ResultsError(f"{folder} cannot be used for results: {error.strerror}") from None
     try:
-        hold = Hold(folder)
+        hold = StudyLock(folder)
         try:
             yield hold
         finally:
@@ -128,7 +128,7 @@ def locked(folder: Path) -> Iterator[Hold]:
         lock.release()
 
 
-def holder(folder: Path) -> Holder | None:
+def lock_owner(folder: Path) -> LockOwner | None:
     """Return who runs the study in a folder, or whom a signal or a kill ended; None where nobody is known."""
     try:
         found = json.loads((folder / _HOLDER).read_text("utf-8"))
@@ -137,7 +137,7 @@ def holder(folder: Path) -> Holder | None:
         held = _held(folder / _LOCK)
         unsure = held is None or (not held and found["host"] != platform.node())
         trials, left = found.get("trials", []), found.get("seconds_left")
-        return Holder(
+        return LockOwner(
             host=str(found["host"]),
             pid=int(found["pid"]),
             since=str(found["since"]),

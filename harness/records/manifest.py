@@ -24,11 +24,11 @@ from harness.data.tokenization import TokenizedDataset
 from harness.errors import ResultsError
 from harness.models.checkpoints import Checkpoint
 from harness.records.record import digest
-from harness.study.settings import Arm, Best, Selection
+from harness.study.settings import Arm, BestEpoch, Selection
 from harness.study.study import Study
 from harness.study.trials import Trial
 
-__all__ = ["Manifest", "ModelEntry", "Winner", "manifest_of", "model_entry", "read_in_words", "trained_on"]
+__all__ = ["Manifest", "ModelEntry", "Winner", "data_messages", "manifest_of", "model_entry", "with_seeds"]
 
 
 def manifest_of(
@@ -140,7 +140,7 @@ def _plans(study: Study, arms: tuple[str, ...], before: Manifest | None, finishe
     return (*earlier, last) if same else (*earlier, last, now)
 
 
-def trained_on(manifest: Manifest, seeds: Sequence[int], finished: int) -> Manifest:
+def with_seeds(manifest: Manifest, seeds: Sequence[int], finished: int) -> Manifest:
     """Return the manifest with its seeds in the history, now that a trial has been trained with them.
 
     Seeds that a command names and that nothing is trained with are not in it: nobody can have looked at them.
@@ -164,7 +164,7 @@ def _seeds(seeds: Sequence[int], finished: int) -> SeedEntry:
     return SeedEntry(seeds=tuple(seeds), frozen=provenance.now(), trials_finished=finished)
 
 
-def read_in_words(study: Study, data: TokenizedDataset, before: Manifest | None) -> tuple[str, ...]:
+def data_messages(study: Study, data: TokenizedDataset, before: Manifest | None) -> tuple[str, ...]:
     """Say what data was read, what is to be known of it, and whether it is other data than that of the last run."""
     return data.dataset.in_words(), *data.dataset.remarks, *_replaced(study, data, before)
 
@@ -187,7 +187,7 @@ def _replaced(study: Study, data: TokenizedDataset, before: Manifest | None) -> 
 
 
 def _rule(selection: Selection) -> EpochSelection:
-    if not isinstance(selection, Best):
+    if not isinstance(selection, BestEpoch):
         return EpochSelection(rule="last")
     return EpochSelection(
         rule="best",

@@ -1,9 +1,8 @@
-"""What a study would be, before it runs: its arms, their parameter counts, and its test examples."""
+"""Planning: the size of a study before it runs, counted from its model's configuration and its data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import transformers
@@ -15,12 +14,13 @@ from harness.engines import schedules
 from harness.errors import DataError, ModelError
 from harness.hub import is_offline, is_on_hub, not_found
 from harness.models import checkpoints
-from harness.models.build import ParameterCounts, build_outline, count_parameters, modules_trained_beside
+from harness.models.build import build_outline, count_parameters, modules_trained_beside
 from harness.models.head import match_classes
 from harness.models.input_check import check_inputs
 from harness.models.pretrained import checkpoint_remarks
-from harness.runs.overview import Inputs
 from harness.runs.rehearsal import Rehearsal
+from harness.runs.size import ArmSize, StudySize
+from harness.runs.status import TrialInputs
 from harness.study.study import Study
 
 # Where the Hub is out of reach, these checkpoints' architectures are the defaults of their configuration classes.
@@ -34,20 +34,8 @@ _DEFAULT_CONFIGS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmSize:
-    """How large an arm's model is: its counts, or the reason why they are not known."""
-
-    arm: str
-    parameters: ParameterCounts | None
-    reason: str = ""
-
-
-def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | None, Inputs | None]:
-    """Count every arm's parameters from the model's configuration; return them with remarks on how.
-
-    The third value is the number of test examples; None where the data are not on this machine. The fourth is what
-    trials start from and are trained on; None where model or data are not here.
+def study_size(study: Study) -> StudySize:
+    """Count every arm's parameters from the model's configuration.
 
     Weights are loaded only to try an adapter other than plain LoRA, where they and the data are here. An arm that does
     not fit the model, or a configuration that cannot be loaded, is a reason beside the arm and no error: a plan says
@@ -81,7 +69,7 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
             tokenizer = checkpoints.load_tokenizer(checkpoint)
             data = tokenise(read, study.data, tokenizer)
             check_inputs(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
-            known = Inputs(model=checkpoint.identity_at_start, data=data.fingerprint, n_classes=len(classes))
+            known = TrialInputs(model=checkpoint.identity_at_start, data=data.fingerprint, n_classes=len(classes))
             rehearsal = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
         remarks += checkpoint_remarks(checkpoint, classes=classes)
         # Where the data are here, it has been loaded for them.
@@ -90,11 +78,10 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model) if on_hub else None
         if config is None:
-            return (
-                tuple(ArmSize(arm=name, parameters=None, reason=str(error)) for name in study.arms),
-                tuple(remarks),
-                n_test,
-                None,
+            return StudySize(
+                arms=tuple(ArmSize(arm=name, reason=str(error)) for name in study.arms),
+                remarks=tuple(remarks),
+                n_test=n_test,
             )
         checkpoint = checkpoints.Checkpoint(
             name=study.model, source=study.model, revision=None, identity="", config=config()
@@ -109,16 +96,17 @@ def sizes(study: Study) -> tuple[tuple[ArmSize, ...], tuple[str, ...], int | Non
             if rehearsal is not None and checkpoint.weights is not None:
                 rehearsal(arm)
         except ModelError as error:
-            counted.append(ArmSize(arm=name, parameters=None, reason=str(error)))
+            counted.append(ArmSize(arm=name, reason=str(error)))
             continue
-        counted.append(ArmSize(arm=name, parameters=count_parameters(model)))
+        parameters = count_parameters(model)
+        counted.append(ArmSize(arm=name, total=parameters.total, trainable=parameters.trainable))
         if arm.adapter is not None or arm.freeze is not None:
             trained.setdefault(modules_trained_beside(model), []).append(name)
     for parts, names in trained.items():
         remarks.append(
             f"trained beside adapters and layers that are not frozen: {', '.join(parts)} ({', '.join(names)})"
         )
-    return tuple(counted), tuple(remarks), n_test, known
+    return StudySize(arms=tuple(counted), remarks=tuple(remarks), n_test=n_test, inputs=known)
 
 
 def _at_hand(study: Study, remarks: list[str]) -> dataset.Dataset | None:

@@ -23,7 +23,7 @@ from harness.errors import ModelError, first_line
 from harness.models import build
 from harness.models.checkpoints import Checkpoint
 from harness.quiet import quiet
-from harness.study.settings import Arm, Best, Data, LoraAdapter, OtherAdapter
+from harness.study.settings import Arm, BestEpoch, Data, LoraAdapter, OtherAdapter
 
 # Ways of drawing LoRA that neither compute with the weights beside it nor change them.
 _PLAIN = (True, False, "gaussian")
@@ -127,7 +127,7 @@ class Rehearsal:
 
     def _n_train(self, arm: Arm) -> int:
         n_train, chosen = len(self._data.train), arm.selection
-        held = isinstance(chosen, Best) and chosen.on == "holdout"
+        held = isinstance(chosen, BestEpoch) and chosen.on == "holdout"
         return n_train - holdout_size(n_train, chosen.fraction) if held else n_train  # type: ignore[union-attr]
 
     def _logits(self, model: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:

@@ -27,15 +27,15 @@ from harness.models.input_check import check_inputs
 from harness.models.pretrained import checkpoint_remarks
 from harness.progress.displays import Display
 from harness.progress.heartbeat import Heartbeat
-from harness.records.lock import locked
-from harness.records.manifest import manifest_of, model_entry, read_in_words, trained_on
+from harness.records.lock import lock_study
+from harness.records.manifest import data_messages, manifest_of, model_entry, with_seeds
 from harness.records.store import FINAL, Store
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.run import Run
 from harness.runs.tuning import tuned_arms
+from harness.search.dashboard import Dashboard
 from harness.search.database import check_url
 from harness.search.mirror import Mirror
-from harness.search.sweep import Sweep
 from harness.signals import stop_on_signal
 from harness.study.study import EngineName, Study
 from harness.study.trials import Trial, expand
@@ -122,7 +122,7 @@ def run_study(
     checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
     before = store.manifest()
     with (
-        locked(store.folder) as hold,
+        lock_study(store.folder) as hold,
         closing(Heartbeat(display, hold)) as display,
         stop_on_signal(display.stopping) as stop,
         Mirror(store.folder, storage, display.say) as mirror,
@@ -137,7 +137,7 @@ def run_study(
             display=display,
             stop=stop,
         )
-        for line in read_in_words(study, data, before):
+        for line in data_messages(study, data, before):
             display.say(line)
         try:
             tuned, winners = tuned_arms(run)
@@ -175,17 +175,17 @@ def run_study(
             asked=arms,
         )
         store.write_manifest(manifest)
-        sweep = Sweep(study.name, trials, records, mirror)
+        dashboard = Dashboard(study.name, trials, records, mirror)
         chosen = [trial for trial in trials if trial.arm in asked]
         todo = [trial for trial in chosen if trial.key not in records]
         ran = 0
         try:
             mirror.settle()
             display.open(chosen, records, _estimate(trainer, todo))
-            for outcome in _train(run, chosen, done=frozenset(records), sweep=sweep):
+            for outcome in _train(run, chosen, done=frozenset(records), dashboard=dashboard):
                 ran += 1
                 statuses[outcome.trial.key] = outcome.status
-                if outcome.status in FINAL and (noted := trained_on(manifest, study.seeds, finished)) != manifest:
+                if outcome.status in FINAL and (noted := with_seeds(manifest, study.seeds, finished)) != manifest:
                     manifest = noted
                     store.write_manifest(manifest)
         except KeyboardInterrupt:
@@ -277,12 +277,12 @@ def _estimate(engine: Engine, todo: list[Trial]) -> float:
         return float("nan")
 
 
-def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], sweep: Sweep) -> Iterator[TrialResult]:
+def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard: Dashboard) -> Iterator[TrialResult]:
     """Train, and store each outcome before the next begins."""
     started = provenance.now()
 
     def report(progress: Progress) -> None:
-        sweep.start(progress.trial)
+        dashboard.start(progress.trial)
         run.display.step(progress)
 
     for outcome in run.engine.train(trials, report=report, done=done, stop=run.stop.is_set):
@@ -293,7 +293,7 @@ def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], sweep: Sw
             model=model_entry(run.checkpoint),
             started=started,
         )
-        sweep.finish(outcome)
+        dashboard.finish(outcome)
         run.display.outcome(outcome)
         started = provenance.now()
         yield outcome

@@ -18,9 +18,9 @@ from harness.records.record import Candidate, RecordedModel, TrialRecord
 from harness.records.store import FINAL, candidate_key
 from harness.runs.run import Run
 from harness.search.candidates import search_identity
-from harness.search.sweep import Tuner
+from harness.search.tuner import Tuner
 from harness.study.grid import with_settings
-from harness.study.settings import Arm, Best, Search
+from harness.study.settings import Arm, BestEpoch, Search
 from harness.study.trials import TUNING_SEED, Trial, make_trial
 
 
@@ -117,7 +117,7 @@ def _value(outcome: TrialResult, arm: Arm) -> float | None:
     """Return what the search maximises: the hold-out's score at the epoch that the arm will be judged at."""
     if outcome.status != "finished" or arm.search is None:
         return None
-    chosen = isinstance(arm.selection, Best) and arm.selection.on == "holdout"
+    chosen = isinstance(arm.selection, BestEpoch) and arm.selection.on == "holdout"
     epoch = outcome.selected if chosen else outcome.epochs[-1]
     if epoch is None or epoch.holdout is None:
         return None

@@ -30,7 +30,7 @@ _SECRET = re.compile("pass|secret|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
+class DashboardStudy:
     """One of Optuna's studies.
 
     Parameters
@@ -69,7 +69,7 @@ class Database:
         # The pool logs a lost connection with a traceback, which would go to the screen where nobody listens.
         logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
         self._identity = identity
-        self._rows: dict[Board, _Rows] = {}
+        self._rows: dict[DashboardStudy, _Rows] = {}
         self._tidy = False
         # Optuna reads a URL as a format. The pool asks whether a server still knows a connection before it is used.
         escaped = url.replace("{", "{{").replace("}", "}}")
@@ -89,7 +89,7 @@ class Database:
         except Exception:  # they are lost already
             pass
 
-    def show(self, board: Board, wanted: FrozenTrial) -> None:
+    def show(self, board: DashboardStudy, wanted: FrozenTrial) -> None:
         """Write a trial as it is now, unless it is there."""
         if board not in self._rows:
             self._rows[board] = self._read(self._study(board))
@@ -119,7 +119,7 @@ class Database:
             return False
         return True
 
-    def close_left_open(self, wanted: Mapping[tuple[Board, str], FrozenTrial]) -> None:
+    def close_left_open(self, wanted: Mapping[tuple[DashboardStudy, str], FrozenTrial]) -> None:
         """End, once, the trials of this folder that a killed process left running; nobody else runs them."""
         if self._tidy:
             return
@@ -139,7 +139,7 @@ class Database:
             if isinstance(mark, dict) and mark.get("results") == self._identity:
                 yield self._storage.get_study_id_from_name(study.study_name)
 
-    def _study(self, board: Board) -> int:
+    def _study(self, board: DashboardStudy) -> int:
         """Find the board, or make it: under its own name, or with a number where that name is somebody else's."""
         mark = {"results": self._identity, "content": board.content}
         number = 1

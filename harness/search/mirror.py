@@ -18,7 +18,7 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.atomic_file import atomic_write
-from harness.search.database import Board, Database, broken, reason_of, shown_url, without_secrets
+from harness.search.database import DashboardStudy, Database, broken, reason_of, shown_url, without_secrets
 
 # What can only be waited for at the start and the end of a run; in between nobody waits.
 _LONGEST_WAIT = 10.0
@@ -46,8 +46,8 @@ class Mirror:
         self._folder = folder
         self._url = url
         self._say = say
-        self._wanted: dict[tuple[Board, str], FrozenTrial] = {}
-        self._pending: dict[tuple[Board, str], None] = {}
+        self._wanted: dict[tuple[DashboardStudy, str], FrozenTrial] = {}
+        self._pending: dict[tuple[DashboardStudy, str], None] = {}
         self._notes: list[str] = []
         self._told = self._aside = self._closing = self._busy = False
         # Guards all of the above; told whenever one of them changes.
@@ -60,7 +60,7 @@ class Mirror:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def show(self, board: Board, trials: Iterable[FrozenTrial]) -> None:
+    def show(self, board: DashboardStudy, trials: Iterable[FrozenTrial]) -> None:
         """Say what is to be shown; the attribute `key` tells which trial it is. Neither waits nor fails."""
         with self._changed:
             for trial in trials:
@@ -130,7 +130,7 @@ class Mirror:
         if database is not None:
             database.close()
 
-    def _next(self) -> tuple[Board, FrozenTrial] | None:
+    def _next(self) -> tuple[DashboardStudy, FrozenTrial] | None:
         with self._changed:
             name = next(iter(self._pending), None)
             if name is None:

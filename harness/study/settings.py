@@ -126,7 +126,7 @@ class Freeze(Strict):
     dropout: Literal["on", "off"] = "on"
 
 
-class Best(Strict):
+class BestEpoch(Strict):
     """Keep the epoch that is best on a held-out part of train, or, to reproduce a protocol, on the test split."""
 
     best: Literal["accuracy", "loss"]
@@ -135,7 +135,7 @@ class Best(Strict):
     patience: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
-    def _patience_needs_a_holdout(self) -> Best:
+    def _patience_needs_a_holdout(self) -> BestEpoch:
         given = self.model_fields_set & {"fraction", "patience"}
         if self.on == "test" and given:
             raise invalid(f"{' and '.join(sorted(given))}: only with on: holdout; the test split never stops a run")
@@ -143,7 +143,7 @@ class Best(Strict):
 
 
 Selection = Annotated[
-    Annotated[Literal["last"], Tag("<last>")] | Annotated[Best, Tag("<best>")],
+    Annotated[Literal["last"], Tag("<last>")] | Annotated[BestEpoch, Tag("<best>")],
     Discriminator(lambda value: "<last>" if isinstance(value, str) else "<best>"),
 ]
 
@@ -201,12 +201,12 @@ class Arm(Strict):
         # The Trainer computes a smoothed loss itself, from the logits, and leaves out what AdaLoRA adds to the model's.
         if self.training.label_smoothing_factor:
             raise invalid("adapter: ADALORA adds its regularisation to a loss without label smoothing; leave one out")
-        if isinstance(self.selection, Best) and self.selection.on == "holdout":
+        if isinstance(self.selection, BestEpoch) and self.selection.on == "holdout":
             raise invalid("adapter: ADALORA comes to its rank at the end of the training only; use selection: last")
         return self
 
 
-class ArmFile(Strict):
+class ArmBlock(Strict):
     """An arm as it is written: only what differs from the study, and a grid to make several arms of it."""
 
     training: Training = Field(default_factory=Training)

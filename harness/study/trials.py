@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.study.settings import Arm, Best
+from harness.study.settings import Arm, BestEpoch
 from harness.study.study import Study
 
 # A change of what is hashed, or of how a trial is trained, is a new version: old records stay, under their old keys.
@@ -29,7 +29,7 @@ class Trial:
         The seed that the streams are derived from.
     settings : Arm
         Everything that the arm sets.
-    holdout : Best or None
+    holdout : BestEpoch or None
         The hold-out that selects the epoch and may stop the training; None where nothing is held out.
     tuning : bool
         Whether the trial belongs to a search: it is scored on its hold-out only, never on the test split.
@@ -42,7 +42,7 @@ class Trial:
     arm: str
     seed: int
     settings: Arm
-    holdout: Best | None
+    holdout: BestEpoch | None
     tuning: bool
     content: Mapping[str, Any]
     key: str
@@ -69,11 +69,11 @@ def expand(study: Study, *, arms: Mapping[str, Arm], model: str, data: str) -> t
 
 def make_trial(study: Study, name: str, arm: Arm, *, seed: int, model: str, data: str, tuning: bool = False) -> Trial:
     """Return one trial with its key."""
-    holdout = arm.selection if isinstance(arm.selection, Best) and arm.selection.on == "holdout" else None
+    holdout = arm.selection if isinstance(arm.selection, BestEpoch) and arm.selection.on == "holdout" else None
     if tuning and arm.search is not None:
         # A candidate stops and picks its epoch as the arm will; the search judges it on its own hold-out.
         judged = {"best": arm.search.best} if holdout is None else {"best": holdout.best, "patience": holdout.patience}
-        holdout = Best.model_validate({"on": "holdout", "fraction": arm.search.fraction, **judged})
+        holdout = BestEpoch.model_validate({"on": "holdout", "fraction": arm.search.fraction, **judged})
     content = {
         "model": model,
         "data": {

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import KeyPath, Problem, did_you_mean, percentage_hint
 from harness.study.document import StudyDocument
-from harness.study.settings import ArmFile, Best, Data, Freeze, LoraAdapter, Search
+from harness.study.settings import ArmBlock, BestEpoch, Data, Freeze, LoraAdapter, Search
 from harness.study.strict import Scalar, Strict
 from harness.study.training import Training
 
@@ -34,7 +34,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "training": Training,
     "adapter": LoraAdapter,
     "freeze": Freeze,
-    "selection": Best,
+    "selection": BestEpoch,
     "search": Search,
 }
 
@@ -103,7 +103,7 @@ def message_of(detail: ErrorDetails, where: KeyPath, model: type[BaseModel]) -> 
     kind, received = detail["type"], detail["input"]
     if kind == "extra_forbidden":
         if len(where) == 3 and where[0] == "arms":
-            model = ArmFile
+            model = ArmBlock
         elif len(where) > 1:
             model = MODELS.get(str(where[-2]), Strict)
         names = list(model.model_fields)

@@ -15,7 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from harness import cli
 from harness.errors import Problem, StudyError
-from harness.study.load import load_study
+from harness.study.loading import load_study
 
 BASE = """\
 name: base

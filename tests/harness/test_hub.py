@@ -9,7 +9,7 @@ import pytest
 from harness.errors import ModelError
 from harness.hub import find_local, is_on_hub, not_found
 from harness.models import checkpoints
-from harness.study.load import load_study
+from harness.study.loading import load_study
 
 
 @pytest.fixture

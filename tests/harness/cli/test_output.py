@@ -25,7 +25,7 @@ FIGURES = ("audit", "--n", "872", "90.71%", "90.60%")
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from harness.study.load import load_study
+    from harness.study.loading import load_study
     from tests.conftest import TINY
 
     folder = tmp_path_factory.mktemp("output")
@@ -140,7 +140,7 @@ def test_an_error_of_the_disk_is_one_message(command: Command, results: Path, mo
     def refuse(*_: Any) -> None:
         raise PermissionError(13, "Permission denied", str(results / "trials"))
 
-    monkeypatch.setattr("harness.runs.overview.status", refuse)
+    monkeypatch.setattr("harness.runs.status.status", refuse)
     assert command(io.StringIO(), "status", results) == (2, f"error: {results / 'trials'}: Permission denied\n")
 
 

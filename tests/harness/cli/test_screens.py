@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from harness.cli.screens import show_plan
-from harness.runs.overview import ArmStatus, StudyStatus
+from harness.runs.size import ArmSize
+from harness.runs.status import ArmStatus, StudyStatus
 from harness.study.study import Study
 
 COMMON = "lr 5e-05 linear, 1 epoch"
@@ -35,7 +36,7 @@ def shown(arms: Mapping[str, Any]) -> list[str]:
         for name in arms
     )
     ahead = StudyStatus(name="s", arms=waiting, troubles=(), seconds_left=math.nan, others=0)
-    sizes = [{"arm": name, "total": 100, "trainable": 50, "reason": ""} for name in arms]
+    sizes = [ArmSize(arm=name, total=100, trainable=50) for name in arms]
     out = io.StringIO()
     show_plan(Console(file=out, width=300), study, sizes, [], {}, ahead)
     return [line.rstrip() for line in out.getvalue().splitlines()]

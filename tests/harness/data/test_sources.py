@@ -15,7 +15,7 @@ import pytest
 
 from harness.data import dataset, sources
 from harness.errors import DataError
-from harness.study.load import load_study
+from harness.study.loading import load_study
 from harness.study.settings import Data
 
 Write = Callable[..., Path]

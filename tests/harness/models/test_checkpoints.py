@@ -23,7 +23,7 @@ from harness.models.checkpoints import Checkpoint
 from harness.runs import planning
 from harness.runs.runner import prepare, run_study
 from harness.seeding import streams
-from harness.study.load import load_study
+from harness.study.loading import load_study
 from harness.study.settings import Arm
 from harness.study.study import Study
 
@@ -276,8 +276,7 @@ def test_what_is_wrong_with_a_checkpoint_is_found_before_anything_runs(tiny: Pat
         run_study(study, tmp_path / "results")
     assert not (tmp_path / "results").exists()
     # And a plan says it.
-    arms, *_ = planning.sizes(study)
-    assert all(arm.parameters is None and words in arm.reason for arm in arms)
+    assert all(arm.total is None and words in arm.reason for arm in planning.study_size(study).arms)
     if damage == "pickle":
         assert prepare(study_of(tiny, "allow_pickle=true"))[0].weights == (tiny / "pytorch_model.bin",)
 

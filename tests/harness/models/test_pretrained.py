@@ -24,7 +24,7 @@ from harness.models.pretrained import checkpoint_remarks
 from harness.quiet import quiet
 from harness.runs.runner import prepare, run_study
 from harness.seeding import streams
-from harness.study.load import load_study
+from harness.study.loading import load_study
 from harness.study.settings import Arm
 
 BERT = transformers.BertConfig(

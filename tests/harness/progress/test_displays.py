@@ -11,8 +11,8 @@ from rich.console import Console
 from analysis.records.trial_record import EpochEntry, Seconds, SplitScores, TrialRecord
 from harness.engines.engine import Progress
 from harness.engines.result import Epoch, Failure, Score, TrialResult
-from harness.progress.displays import Lines, Terminal, display_for
-from harness.progress.tally import Tally
+from harness.progress.displays import LogDisplay, TerminalDisplay, display_for
+from harness.progress.tracker import ProgressTracker
 from harness.study.settings import Arm
 from harness.study.training import Training
 from harness.study.trials import Trial
@@ -39,11 +39,11 @@ def finished(arm: str, accuracy: float, seed: int = 0) -> TrialResult:
     )
 
 
-@pytest.mark.parametrize("kind", [Lines, Terminal])
-def test_names_are_taken_as_they_are(kind: Callable[[Console], Lines | Terminal]) -> None:
+@pytest.mark.parametrize("kind", [LogDisplay, TerminalDisplay])
+def test_names_are_taken_as_they_are(kind: Callable[[Console], LogDisplay | TerminalDisplay]) -> None:
     """Trap 20: rich would eat [v], and stop at [/red]."""
     out = io.StringIO()
-    display = kind(Console(file=out, width=100, force_terminal=kind is Terminal, color_system=None))
+    display = kind(Console(file=out, width=100, force_terminal=kind is TerminalDisplay, color_system=None))
     display.open([trial(arm) for arm in NASTY], {}, 10.0)
     for arm in NASTY:
         display.step(Progress(trial=trial(arm), step=1, steps=2))
@@ -55,7 +55,7 @@ def test_names_are_taken_as_they_are(kind: Callable[[Console], Lines | Terminal]
 
 def test_lines_count_and_estimate() -> None:
     out = io.StringIO()
-    display = Lines(Console(file=out, width=100))
+    display = LogDisplay(Console(file=out, width=100))
     cells = [trial(arm, seed) for seed in (0, 1) for arm in ("a", "b")]
     known = TrialRecord(
         key=cells[0].key,
@@ -76,13 +76,13 @@ def test_a_finished_study_has_nothing_to_run() -> None:
     out = io.StringIO()
     cells = [trial("a")]
     record = TrialRecord(key=cells[0].key, seed=0, status="diverged")
-    Lines(Console(file=out, width=100)).open(cells, {cells[0].key: record}, 0.0)
+    LogDisplay(Console(file=out, width=100)).open(cells, {cells[0].key: record}, 0.0)
     assert out.getvalue().strip() == "1 cell (1 arm x 1 seed): all done, nothing to run"
 
 
 def test_what_did_not_finish_is_shown_with_its_reason() -> None:
     out = io.StringIO()
-    display = Lines(Console(file=out, width=100))
+    display = LogDisplay(Console(file=out, width=100))
     display.open([trial("a")], {}, 1.0)
     display.outcome(
         TrialResult(trial=trial("a"), status="diverged", error=Failure(type="D", message="the loss is NaN"))
@@ -91,14 +91,14 @@ def test_what_did_not_finish_is_shown_with_its_reason() -> None:
 
 
 def test_bars_are_for_terminals() -> None:
-    assert isinstance(display_for(Console(file=io.StringIO())), Lines)
-    assert isinstance(display_for(Console(file=io.StringIO(), force_terminal=True)), Terminal)
+    assert isinstance(display_for(Console(file=io.StringIO())), LogDisplay)
+    assert isinstance(display_for(Console(file=io.StringIO(), force_terminal=True)), TerminalDisplay)
 
 
-@pytest.mark.parametrize("kind", [Lines, Terminal])
-def test_a_time_that_is_not_known_is_said_to_be_so(kind: Callable[[Console], Lines | Terminal]) -> None:
+@pytest.mark.parametrize("kind", [LogDisplay, TerminalDisplay])
+def test_a_time_that_is_not_known_is_said_to_be_so(kind: Callable[[Console], LogDisplay | TerminalDisplay]) -> None:
     out = io.StringIO()
-    display = kind(Console(file=out, width=100, force_terminal=kind is Terminal, color_system=None))
+    display = kind(Console(file=out, width=100, force_terminal=kind is TerminalDisplay, color_system=None))
     display.open([trial("a")], {}, float("nan"))
     display.close()
     assert "time not known yet" in out.getvalue()
@@ -113,9 +113,9 @@ class Clock:
         return self.now
 
 
-def logged(clock: Clock, estimate: float, *cells: Trial) -> tuple[Lines, io.StringIO]:
+def logged(clock: Clock, estimate: float, *cells: Trial) -> tuple[LogDisplay, io.StringIO]:
     out = io.StringIO()
-    display = Lines(Console(file=out, width=100), clock)
+    display = LogDisplay(Console(file=out, width=100), clock)
     display.open(cells, {}, estimate)
     return display, out
 
@@ -168,14 +168,14 @@ def test_epochs_that_fly_by_do_not_fill_the_log() -> None:
 def test_an_estimate_corrects_itself_while_the_first_trial_runs(estimate: float) -> None:
     """Twelve minutes in all, whatever a few probed steps foretold."""
     clock, long = Clock(), trial("a", epochs=12)
-    tally = Tally(clock)
-    tally.open([long], {}, estimate)
-    tally.step(at(long, 0.0))
+    tracker = ProgressTracker(clock)
+    tracker.open([long], {}, estimate)
+    tracker.step(at(long, 0.0))
     found = []
     for minute in range(1, 12):
         clock.now = 60.0 * minute
-        tally.step(at(long, minute))
-        found.append(tally.left() / (720 - clock.now))
+        tracker.step(at(long, minute))
+        found.append(tracker.left() / (720 - clock.now))
     assert found == pytest.approx([1] * 11)
 
 
@@ -183,26 +183,26 @@ def test_a_few_steps_after_a_slow_start_move_the_estimate_little() -> None:
     """Imports and warm-up take 40 s before the first step, the next ones five times as long as all the others."""
     clock = Clock()
     pack = [trial("a", seed) for seed in range(5)]
-    tally = Tally(clock)
-    tally.open(pack, {}, 87 / 5)
+    tracker = ProgressTracker(clock)
+    tracker.open(pack, {}, 87 / 5)
     clock.now, found = 40.0, {}
     for step in range(1, 45):
         clock.now += 5.0 if step <= 4 else 1.0
         for one in pack:
-            tally.step(Progress(trial=one, step=step, steps=44, epoch=step / 44, by_epoch=True))
-        found[step] = tally.left()
+            tracker.step(Progress(trial=one, step=step, steps=44, epoch=step / 44, by_epoch=True))
+        found[step] = tracker.left()
     assert all(40 < found[step] < 150 for step in range(1, 6))
     assert found[34] == pytest.approx(10, rel=0.5)
 
 
 def test_what_an_earlier_process_trained_says_nothing_of_this_ones_pace() -> None:
     clock, long = Clock(), trial("a", epochs=4)
-    tally = Tally(clock)
-    tally.open([long], {}, float("nan"))
-    tally.step(at(long, 2.0, began=200))
+    tracker = ProgressTracker(clock)
+    tracker.open([long], {}, float("nan"))
+    tracker.step(at(long, 2.0, began=200))
     clock.now = 60.0
-    tally.step(at(long, 3.0, began=200))
-    assert tally.left() == pytest.approx(60)
+    tracker.step(at(long, 3.0, began=200))
+    assert tracker.left() == pytest.approx(60)
 
 
 def test_an_interrupted_trial_is_still_to_do() -> None:

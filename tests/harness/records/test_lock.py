@@ -22,8 +22,8 @@ from harness.cli.screens import show_status
 from harness.engines.engine import Progress
 from harness.progress import heartbeat
 from harness.progress.displays import Display
-from harness.records.lock import Holder, holder, locked
-from harness.runs.overview import StudyStatus, status
+from harness.records.lock import LockOwner, lock_owner, lock_study
+from harness.runs.status import StudyStatus, read_status
 from harness.study.settings import Arm
 from harness.study.study import Study
 from harness.study.trials import Trial
@@ -53,7 +53,7 @@ class Looks(Display):
 
     def step(self, progress: Progress) -> None:
         if self.folder.exists():
-            self.seen.append(status(self.folder))
+            self.seen.append(read_status(self.folder))
         if progress.epoch >= self.stop_at:
             self.stop_at = 99
             os.kill(os.getpid(), signal.SIGTERM)
@@ -75,18 +75,18 @@ def test_a_live_run_says_who_trains_what_and_how_long_it_takes(
     assert f"run by process {os.getpid()} on {platform.node()} since 2" in shown(one)
     assert "2 trials at once (full): epoch 3 of 3, step 8 of 9" in shown(one)
     assert json.loads(json.dumps(one.to_json()))["holder"]["trials"][0]["seed"] == 0
-    assert status(tmp_path / "tiny").holder is None
+    assert read_status(tmp_path / "tiny").holder is None
 
 
 def test_a_run_that_a_signal_ended_says_so_until_the_next_one(tmp_path: Path, tiny: Tiny) -> None:
     folder = run_study(tiny(*PACK), tmp_path, display=Looks(tmp_path / "tiny", stop_at=1)).folder
-    one = status(folder)
+    one = read_status(folder)
     assert one.holder is not None
     assert (one.holder.alive, one.holder.signal) == (False, "SIGTERM")
     assert f"the last run was stopped by SIGTERM at {one.holder.ended}: " in shown(one)
-    with locked(folder):
+    with lock_study(folder):
         pass
-    assert status(folder).holder is None
+    assert read_status(folder).holder is None
 
 
 class Broken(Display):
@@ -100,13 +100,13 @@ class Broken(Display):
 
 def test_a_display_that_breaks_costs_no_trial(tmp_path: Path) -> None:
     """An error in the middle of a step would be taken for the trial's own."""
-    with locked(tmp_path) as hold, closing(heartbeat.Heartbeat(Broken(), hold)) as display:
+    with lock_study(tmp_path) as hold, closing(heartbeat.Heartbeat(Broken(), hold)) as display:
         one = Progress(trial=trial("full"), step=1, steps=9, epoch=0.1)
         display.say("something")
         display.open([one.trial], {}, 1.0)
         display.step(one)
         display.stopping("SIGTERM")
-        found = holder(tmp_path)
+        found = lock_owner(tmp_path)
         assert found is not None
         assert found.signal == "SIGTERM"
 
@@ -115,8 +115,8 @@ def test_a_killed_run_is_seen_to_be_gone(tmp_path: Path) -> None:
     code = f"""
 import time
 from pathlib import Path
-from harness.records.lock import locked
-with locked(Path({str(tmp_path)!r})) as hold:
+from harness.records.lock import lock_study
+with lock_study(Path({str(tmp_path)!r})) as hold:
     hold.tell(doing="full, seed 3: epoch 2 of 3, step 4 of 9")
     print(flush=True)
     time.sleep(300)
@@ -124,12 +124,12 @@ with locked(Path({str(tmp_path)!r})) as hold:
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    found = holder(tmp_path)
+    found = lock_owner(tmp_path)
     assert found is not None
     assert (found.alive, found.pid) == (True, process.pid)
     process.kill()
     process.communicate()
-    found = holder(tmp_path)
+    found = lock_owner(tmp_path)
     assert found is not None
     assert not found.alive
     words = shown(StudyStatus(name="s", arms=(), troubles=(), seconds_left=0.0, others=0, holder=found))
@@ -143,7 +143,7 @@ def test_a_run_on_another_machine_is_believed_while_it_gives_signs(tmp_path: Pat
     seen = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="seconds")
     content = {"host": "elsewhere", "pid": 7, "since": seen, "seen": seen}
     (tmp_path / ".holder.json").write_text(json.dumps(content))
-    found = holder(tmp_path)
+    found = lock_owner(tmp_path)
     assert found is not None
     assert found.alive is alive
 
@@ -153,7 +153,7 @@ def test_a_run_on_another_machine_is_believed_while_it_gives_signs(tmp_path: Pat
 )
 def test_what_is_no_holder_is_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / ".holder.json").write_bytes(content.encode("utf-8", "surrogateescape"))
-    assert holder(tmp_path) is None
+    assert lock_owner(tmp_path) is None
 
 
 def test_a_folder_that_takes_no_word_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,9 +163,9 @@ def test_a_folder_that_takes_no_word_stops_nobody(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", refuse)
         patch.setattr(Path, "unlink", refuse)
-        with locked(tmp_path) as hold:
+        with lock_study(tmp_path) as hold:
             hold.tell(doing="much")
-    with locked(tmp_path):
-        found = holder(tmp_path)
-        assert isinstance(found, Holder)
+    with lock_study(tmp_path):
+        found = lock_owner(tmp_path)
+        assert isinstance(found, LockOwner)
         assert found.doing == ""

@@ -13,9 +13,9 @@ import pytest
 from harness import run_study
 from harness.errors import DataError
 from harness.progress.displays import Display
-from harness.runs.overview import same_settings
-from harness.runs.planning import sizes
-from harness.study.load import load_study
+from harness.runs.planning import study_size
+from harness.runs.status import same_settings
+from harness.study.loading import load_study
 from harness.study.study import Study
 
 
@@ -45,15 +45,16 @@ def study(tmp_path: Path) -> Callable[..., Study]:
 
 def test_the_classes_are_counted_and_what_was_read_is_said(study: Callable[..., Study]) -> None:
     two = study(["a,x", "b,y"], ["a,x", "c,y", "c,y"])
-    (one_size,), remarks, n_test, _ = sizes(two)
-    assert n_test == 3
+    size = study_size(two)
+    remarks = size.remarks
+    assert size.n_test == 3
     assert remarks[0].startswith("data: ")
     assert "train.csv (2 rows, sha256 " in remarks[0]
     assert [remark[:6] for remark in remarks[1:]] == ["1 of 3", "1 of 3"]
-    (other_size,), *_ = sizes(study(["a,x", "b,y", "d,z"], ["a,x", "c,y"]))
-    assert one_size.parameters is not None
-    assert other_size.parameters is not None
-    assert other_size.parameters.total > one_size.parameters.total
+    three_classes = study_size(study(["a,x", "b,y", "d,z"], ["a,x", "c,y"]))
+    totals = [arm.total for arm in (*size.arms, *three_classes.arms)]
+    assert totals == sorted({total for total in totals if total is not None})
+    assert len(totals) == 2
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_what_a_run_refuses_a_plan_refuses(
     words: str,
 ) -> None:
     loaded = study(train, test, *overrides, columns=columns)
-    for command in (sizes, lambda one: run_study(one, tmp_path / "results")):
+    for command in (study_size, lambda one: run_study(one, tmp_path / "results")):
         with pytest.raises(DataError, match=words):
             command(loaded)
     assert not (tmp_path / "results").exists()
@@ -88,10 +89,10 @@ def test_what_a_run_refuses_a_plan_refuses(
 def test_a_folder_that_is_not_here_is_no_data_set_of_the_hub(study: Callable[..., Study], tmp_path: Path) -> None:
     loaded = study(["a,x", "b,y"], ["a,x", "b,y"], "data.path=reviews")
     with pytest.raises(DataError, match=f"no file or folder reviews in the working folder, {tmp_path}"):
-        sizes(loaded)
-    _, remarks, n_test, _ = sizes(study(["a,x", "b,y"], ["a,x", "b,y"], "data.path=org/reviews"))
-    assert n_test is None
-    assert remarks[0].startswith("two classes are assumed: data set 'org/reviews' cannot be loaded")
+        study_size(loaded)
+    size = study_size(study(["a,x", "b,y"], ["a,x", "b,y"], "data.path=org/reviews"))
+    assert size.n_test is None
+    assert size.remarks[0].startswith("two classes are assumed: data set 'org/reviews' cannot be loaded")
 
 
 def test_online_a_plan_downloads_nothing_and_says_so(
@@ -100,8 +101,11 @@ def test_online_a_plan_downloads_nothing_and_says_so(
     loaded = study(["a,x", "b,y"], ["a,x", "b,y"], "data.path=reviews")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setattr(datasets, "load_dataset", None)
-    _, remarks, *_ = sizes(loaded)
-    assert remarks[0].startswith(f"no file or folder reviews in the working folder, {tmp_path}; on the Hub, a plan")
+    assert (
+        study_size(loaded)
+        .remarks[0]
+        .startswith(f"no file or folder reviews in the working folder, {tmp_path}; on the Hub, a plan")
+    )
 
 
 def test_a_run_says_and_records_what_it_read(study: Callable[..., Study], tmp_path: Path) -> None:

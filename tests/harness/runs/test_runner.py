@@ -26,7 +26,7 @@ from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, LockedError, ModelError, ResultsError
 from harness.models.build import build_model
 from harness.progress.displays import Display
-from harness.records.lock import locked
+from harness.records.lock import lock_study
 from harness.search import mirror
 from harness.study import trials
 from harness.study.study import Study
@@ -227,7 +227,7 @@ def test_a_newer_results_folder_is_refused(tmp_path: Path, tiny: Tiny) -> None:
 
 
 def test_a_second_run_is_told_who_holds_the_study(tmp_path: Path, tiny: Tiny) -> None:
-    with locked(tmp_path / "tiny"), pytest.raises(LockedError, match=f"process {os.getpid()} on "):
+    with lock_study(tmp_path / "tiny"), pytest.raises(LockedError, match=f"process {os.getpid()} on "):
         run_study(tiny(), tmp_path)
     assert run_study(tiny("seeds=1"), tmp_path).complete  # and let go of afterwards
 

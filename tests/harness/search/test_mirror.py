@@ -19,10 +19,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from harness.errors import ResultsError
 from harness.search import mirror as mirror_module
-from harness.search.database import Board, check_url, shown_url
+from harness.search.database import DashboardStudy, check_url, shown_url
 from harness.search.mirror import Mirror
 
-BOARD = Board(name="tiny", content="c", metric="accuracy")
+BOARD = DashboardStudy(name="tiny", content="c", metric="accuracy")
 STATES = {"running": TrialState.RUNNING, "finished": TrialState.COMPLETE, "interrupted": TrialState.PRUNED}
 
 

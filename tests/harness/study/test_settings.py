@@ -16,8 +16,8 @@ from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
 from transformers.trainer_utils import SchedulerType
 
 from harness.errors import Problem
-from harness.study.load import load_study
-from harness.study.settings import Arm, Best, LoraAdapter, OtherAdapter, Range, is_whole
+from harness.study.loading import load_study
+from harness.study.settings import Arm, BestEpoch, LoraAdapter, OtherAdapter, Range, is_whole
 from harness.study.training import SCHEDULE_KWARGS, SCHEDULES, Training
 
 Written = Callable[..., Path]
@@ -161,8 +161,8 @@ def test_an_adapter_is_taken_for_what_it_says() -> None:
 @pytest.mark.parametrize("given", [{"patience": 2}, {"fraction": 0.1}, {"patience": 2, "fraction": 0.1}])
 def test_the_test_split_never_stops_a_run(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="the test split never stops a run"):
-        Best(best="accuracy", on="test", **given)
-    assert Best(best="accuracy", on="holdout", **given).on == "holdout"
+        BestEpoch(best="accuracy", on="test", **given)
+    assert BestEpoch(best="accuracy", on="holdout", **given).on == "holdout"
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 
 from harness.errors import Problem, StudyError
 from harness.study.grid import with_settings
-from harness.study.load import load_study
-from harness.study.settings import Arm, Best, LoraAdapter
+from harness.study.loading import load_study
+from harness.study.settings import Arm, BestEpoch, LoraAdapter
 from harness.study.training import Training
 from harness.study.trials import expand
 
@@ -134,7 +134,7 @@ def test_what_an_arm_does_not_set_it_inherits(written: Written) -> None:
     assert study.arms["full"].training == Training(learning_rate=1e-3, num_train_epochs=7)
     assert study.arms["full"].selection == "last"
     assert study.arms["frozen"].training == Training(learning_rate=1e-3, num_train_epochs=2)
-    assert study.arms["frozen"].selection == Best(best="loss", on="holdout", fraction=0.2, patience=2)
+    assert study.arms["frozen"].selection == BestEpoch(best="loss", on="holdout", fraction=0.2, patience=2)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_report_speaks_plainly(written: Written, refused: Refused) -> None:
                 "after validation",
                 "dictionary",
                 "instance of",
-                "ArmFile",
+                "ArmBlock",
                 "<lora>",
                 "tuple",
             ):

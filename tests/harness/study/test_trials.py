@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.study.load import load_study
-from harness.study.settings import Best
+from harness.study.loading import load_study
+from harness.study.settings import BestEpoch
 from harness.study.study import Study
 from harness.study.trials import KEY_VERSION, TUNING_SEED, Trial, expand, key_of, make_trial
 
@@ -137,7 +137,7 @@ def test_a_key_changes_with_the_checkpoint_the_data_and_the_freezing(written: Wr
 def test_a_key_changes_with_the_hold_out(written: Written, changed: str) -> None:
     before = trials(load_study(written(), [HOLDOUT]))["full", 0]
     after = trials(load_study(written(), [f"selection={changed}"]))["full", 0]
-    assert before.holdout == Best(best="accuracy", on="holdout", fraction=0.1, patience=2)
+    assert before.holdout == BestEpoch(best="accuracy", on="holdout", fraction=0.1, patience=2)
     assert before.key != after.key
 
 
@@ -217,7 +217,7 @@ def tuned(written: Written, *overrides: str, tuning: bool = True) -> Trial:
 def test_a_tuning_trial_is_judged_on_its_searchs_hold_out(written: Written) -> None:
     trial = tuned(written)
     assert trial.tuning
-    assert trial.holdout == Best(best="loss", on="holdout", fraction=0.2)
+    assert trial.holdout == BestEpoch(best="loss", on="holdout", fraction=0.2)
     assert trial.content["holdout"] == {"best": "loss", "fraction": 0.2, "patience": None}
     assert tuned(written, tuning=False).holdout is None
 

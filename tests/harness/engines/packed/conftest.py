@@ -24,7 +24,7 @@ from harness.engines.trainer import TrainerEngine
 from harness.engines.trainer import _Run as TrainerRun
 from harness.models.build import build_model
 from harness.runs.runner import prepare
-from harness.study.load import load_study
+from harness.study.loading import load_study
 from harness.study.study import Study
 from harness.study.trials import Trial, expand
 

@@ -18,7 +18,7 @@ from harness.engines.packed.layout import Layout, Ragged
 from harness.engines.packed.rows import Rows, Stack
 from harness.engines.packed.workers import Workers, threads_of_part, workers
 from harness.engines.result import TrialResult
-from harness.progress.displays import Terminal
+from harness.progress.displays import TerminalDisplay
 from harness.study.study import Study
 from tests.harness.engines.packed.conftest import expanded
 
@@ -109,7 +109,7 @@ def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others
     study: Study = tiny("seeds=5", "arms={full: {}, more: {training: {weight_decay: 0.1}}}", "analysis={}")  # type: ignore[operator]
     _, trials = expanded(study)
     output = io.StringIO()
-    display = Terminal(Console(file=output, force_terminal=True, width=80, height=40))
+    display = TerminalDisplay(Console(file=output, force_terminal=True, width=80, height=40))
     display.open(trials, {}, 1.0)
     for trial in trials:
         display.step(Progress(trial=trial, step=1, steps=4))
@@ -127,7 +127,7 @@ def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others
 
 def test_a_candidate_leaves_no_bar_behind(tiny: object) -> None:
     _, trials = expanded(tiny("seeds=3"))  # type: ignore[operator]
-    display = Terminal(Console(file=io.StringIO(), force_terminal=True, width=80, height=40))
+    display = TerminalDisplay(Console(file=io.StringIO(), force_terminal=True, width=80, height=40))
     for number, trial in enumerate(trials):
         display.step(Progress(trial=trial, step=1, steps=4))
         display.tuning("full", number + 1, len(trials))

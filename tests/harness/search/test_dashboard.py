@@ -13,8 +13,9 @@ from optuna.trial import TrialState
 
 from analysis.records.trial_record import EpochEntry, SplitScores, TrialRecord
 from harness.engines.result import Epoch, Failure, Score, TrialResult
+from harness.search.dashboard import Dashboard
 from harness.search.mirror import Mirror
-from harness.search.sweep import Sweep, Tuner
+from harness.search.tuner import Tuner
 from harness.study.settings import Range, Search
 from harness.study.study import Study
 from harness.study.trials import Trial, expand
@@ -64,12 +65,12 @@ def shown(tmp_path: Path, name: str = "tiny") -> list[optuna.trial.FrozenTrial]:
 def test_a_cell_is_shown_with_what_differs_and_its_key(tmp_path: Path, tiny: Tiny) -> None:
     cells = trials(tiny("arms.full.training.learning_rate=1e-4"))
     with quiet_mirror(tmp_path) as mirror:
-        sweep = Sweep("tiny", cells, {}, mirror)
-        sweep.start(cells[2])
+        dashboard = Dashboard("tiny", cells, {}, mirror)
+        dashboard.start(cells[2])
         mirror.settle()
         (running,) = shown(tmp_path)
         assert running.state is TrialState.RUNNING
-        sweep.finish(finished(cells[2]))
+        dashboard.finish(finished(cells[2]))
     (done,) = shown(tmp_path)
     assert (done.state, done.value, done.intermediate_values) == (TrialState.COMPLETE, 0.75, {1: 0.75})
     # lora_alpha is the same wherever there is one, and so is everything else: constants have no importance.
@@ -107,9 +108,9 @@ def test_settings_of_every_kind_are_shown(
 ) -> None:
     cells = trials(tiny(override, "seeds=1", "analysis={}"))
     with quiet_mirror(tmp_path) as mirror:
-        sweep = Sweep("tiny", cells, {}, mirror)
+        dashboard = Dashboard("tiny", cells, {}, mirror)
         for cell in cells:
-            sweep.finish(finished(cell))
+            dashboard.finish(finished(cell))
     assert len(shown(tmp_path)) == len(cells)
     assert {trial.distributions.get(name, expected) for trial in shown(tmp_path)} == {expected}
 
@@ -121,10 +122,10 @@ def test_seeds_join_the_same_study_and_other_arms_are_another(tmp_path: Path, ti
     for overrides in (["seeds=1"], ["seeds=[0,9]"], ["seeds=[0,9]", arms], ["seeds=[0,9,5]"]):
         cells = trials(tiny(*overrides))
         with quiet_mirror(tmp_path) as mirror:
-            sweep = Sweep("tiny", cells, records, mirror)
+            dashboard = Dashboard("tiny", cells, records, mirror)
             for cell in cells:
                 if cell.key not in records:
-                    sweep.finish(finished(cell))
+                    dashboard.finish(finished(cell))
                     records[cell.key] = known(cell, accuracy=0.75)
     keys = [trial.user_attrs["key"] for trial in shown(tmp_path)]
     assert sorted(keys) == sorted(cell.key for cell in trials(tiny("seeds=[0,9,5]")))
@@ -141,16 +142,16 @@ def test_what_did_not_finish_is_shown_once_and_an_interruption_is_no_failure(
 ) -> None:
     cells = trials(tiny())
     with quiet_mirror(tmp_path) as mirror:
-        sweep = Sweep("tiny", cells, {}, mirror)
-        sweep.start(cells[0])
+        dashboard = Dashboard("tiny", cells, {}, mirror)
+        dashboard.start(cells[0])
         mirror.settle()
-        sweep.finish(ended(cells[0], status))
+        dashboard.finish(ended(cells[0], status))
     assert [(t.state, t.user_attrs["status"]) for t in shown(tmp_path)] == [(state, status)]
     with quiet_mirror(tmp_path) as mirror:
-        sweep = Sweep("tiny", cells, {}, mirror)
-        sweep.start(cells[0])
+        dashboard = Dashboard("tiny", cells, {}, mirror)
+        dashboard.start(cells[0])
         mirror.settle()
-        sweep.finish(finished(cells[0]))
+        dashboard.finish(finished(cells[0]))
     assert [t.state for t in shown(tmp_path)] == [state, TrialState.COMPLETE]
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.errors import KeyPath, StudyError
 from harness.study import document
 from harness.study.grid import expand_arms
-from harness.study.settings import ArmFile
+from harness.study.settings import ArmBlock
 from harness.study.study import Study
 from harness.study.validation import validate
 
@@ -21,7 +21,7 @@ Check = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[KeyPath, str
 
 
 class _StudyFile(Study):
-    arms: Mapping[str, ArmFile] = Field(min_length=1)  # type: ignore[assignment]
+    arms: Mapping[str, ArmBlock] = Field(min_length=1)  # type: ignore[assignment]
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Sequence[Check] = ()) -> Study:

@@ -1,7 +1,7 @@
-"""What Optuna is for: it shows the cells and the candidates of a search, and proposes the candidates.
+"""Dashboard: the trials of a study as Optuna's database shows them.
 
-The sampler needs no database: it proposes from the records alone. Cells are no grid of Optuna's: its grid sampler would
-repeat points in parallel runs, count a failed point as done, and start over when the grid grows.
+They are no grid of Optuna's: its grid sampler would repeat points in parallel runs, count a failed point as done, and
+start over when the grid grows.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from harness.engines.result import TrialResult
-from harness.errors import ResultsError
 from harness.records.record import TrialRecord, digest
-from harness.search.database import Board
+from harness.search.database import DashboardStudy
 from harness.search.mirror import Mirror
-from harness.study.settings import Range, Search, is_whole
 from harness.study.trials import Trial
 
 # A trial that was cut short is none that failed: the dashboard counts failures.
@@ -35,7 +32,7 @@ _STATES = {
 _WIDE = 10
 
 
-class Sweep:
+class Dashboard:
     """The study as Optuna shows it: one trial for each cell, with what differs between the arms as its parameters.
 
     A categorical distribution may never change, and the arm is one. So other arms, or arms with other settings, are
@@ -55,7 +52,7 @@ class Sweep:
 
     def __init__(self, name: str, trials: Sequence[Trial], records: Mapping[str, TrialRecord], mirror: Mirror) -> None:
         contents = {trial.arm: {k: v for k, v in trial.content.items() if k != "seed"} for trial in trials}
-        self._board = Board(name=name, content=digest(contents), metric="accuracy")
+        self._board = DashboardStudy(name=name, content=digest(contents), metric="accuracy")
         self._distributions = _distributions({arm: {"arm": arm, **_flat(content)} for arm, content in contents.items()})
         self._mirror = mirror
         self._started: set[str] = set()
@@ -82,7 +79,7 @@ class Sweep:
     ) -> FrozenTrial:
         settings = {"arm": trial.arm, **_flat(trial.content)}
         distributions = {name: d for name, d in self._distributions.items() if name in settings}
-        return _shown(
+        return optuna_trial(
             {"arm": trial.arm, "seed": trial.seed, "key": trial.key, "status": status},
             {name: _value(settings[name], distribution) for name, distribution in distributions.items()},
             distributions,
@@ -97,7 +94,7 @@ def _accuracies(epochs: Iterable[Any]) -> dict[int, float]:
     return {epoch: accuracy for epoch, accuracy in scores if accuracy is not None and math.isfinite(accuracy)}
 
 
-def _shown(
+def optuna_trial(
     attributes: Mapping[str, Any],
     parameters: Mapping[str, Any],
     distributions: Mapping[str, BaseDistribution],
@@ -105,6 +102,7 @@ def _shown(
     value: float | None,
     epochs: Mapping[int, float],
 ) -> FrozenTrial:
+    """Return one of Optuna's trials, with the accuracy on test after each epoch."""
     state = _STATES[attributes["status"]]
     return create_trial(
         # One that finished without a number has nothing to show for it.
@@ -152,87 +150,3 @@ def _value(value: Any, distribution: BaseDistribution) -> Any:
 
 def _category(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json.dumps(value)
-
-
-class Tuner:
-    """The search for one arm's settings: its own sampler, its own budget.
-
-    Parameters
-    ----------
-    name : str
-        Name of Optuna's study.
-    content : str
-        A digest of all that the search depends on.
-    search : Search
-        The `search:` block of the arm.
-    entropy : int
-        Seeds the sampler, together with the candidate's number, so that a search that was interrupted proposes the
-        same candidates as one that was not.
-    mirror : Mirror
-        Shows the candidates.
-    """
-
-    def __init__(self, name: str, content: str, search: Search, entropy: int, mirror: Mirror) -> None:
-        self._entropy = entropy
-        self._distributions = {key: _dimension(dimension, key) for key, dimension in search.space.items()}
-        metric = "accuracy on the hold-out" if search.best == "accuracy" else "minus the loss on the hold-out"
-        self._board = Board(name=name, content=content, metric=metric)
-        self._mirror = mirror
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._study = optuna.create_study(direction="maximize")
-
-    def propose(self, number: int) -> dict[str, Any]:
-        """Return candidate `number`, chosen after all those before it, as dotted settings."""
-        self._study.sampler = optuna.samplers.TPESampler(seed=(self._entropy + number) % 2**32)
-        candidate = self._study.ask(self._distributions)
-        self._study.tell(candidate, state=TrialState.FAIL)  # `tell` adds it with what came of it
-        return dict(candidate.params)
-
-    def fits(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether the search could have proposed these settings."""
-        try:
-            create_trial(value=0.0, params=dict(parameters), distributions=self._distributions)
-        except (ValueError, TypeError):
-            return False
-        return True
-
-    def start(self, parameters: Mapping[str, Any], key: str) -> None:
-        """Show a candidate as running."""
-        self._show(parameters, None, "running", key)
-
-    def tell(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
-        """Tell what came of a candidate, now or in an earlier run: the larger the better; None for a failure.
-
-        For the sampler a failure is a trial that was given up: worse than all that finished, and one of those that it
-        learns from. Were it told as failed, a search that mostly diverges would go on at random.
-        """
-        told = create_trial(
-            state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
-            value=value,
-            params=dict(parameters),
-            distributions=self._distributions,
-            user_attrs={"key": key},
-        )
-        self._study.add_trial(told)
-        self._show(parameters, value, status, key)
-
-    def best(self) -> FrozenTrial | None:
-        """Return the best candidate, the earliest of equals; None where none finished."""
-        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return max(done, key=lambda trial: (trial.value, -trial.number), default=None)
-
-    def _show(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
-        shown = {"key": key, "status": status}
-        self._mirror.show(self._board, [_shown(shown, parameters, self._distributions, value=value, epochs={})])
-        self._mirror.tell()
-
-
-def _dimension(dimension: Range, key: str) -> BaseDistribution:
-    if dimension.choices is not None:
-        return CategoricalDistribution(dimension.choices)
-    low, high = dimension.low, dimension.high
-    if low is None or high is None:
-        raise ResultsError(f"search.space.{key}: neither a range nor choices")
-    if low.is_integer() and high.is_integer() and is_whole(key):
-        return IntDistribution(int(low), int(high), log=dimension.log)
-    return FloatDistribution(low, high, log=dimension.log)

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from analysis.words import counted
 from harness.engines.engine import Progress
 from harness.engines.result import TrialResult
 from harness.records.record import TrialRecord
@@ -24,7 +25,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(slots=True)
-class ArmTally:
+class ArmProgress:
     """What is known of one arm."""
 
     seeds: int = 0
@@ -41,7 +42,7 @@ class ArmTally:
         return text + "".join(f"  {trouble}" for trouble in self.troubles)
 
 
-class Tally:
+class ProgressTracker:
     """Counts what a display is told.
 
     Parameters
@@ -51,7 +52,7 @@ class Tally:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.arms: dict[str, ArmTally] = defaultdict(ArmTally)
+        self.arms: dict[str, ArmProgress] = defaultdict(ArmProgress)
         self.todo: dict[str, str] = {}
         self.running: dict[str, Progress] = {}
         self.total = 0
@@ -142,7 +143,7 @@ class Tally:
     def left_in_words(self, form: str) -> str:
         """Return the time that is left, if it is known."""
         left = self.left()
-        return "time not known yet" if math.isnan(left) else form.format(duration(left))
+        return "time not known yet" if math.isnan(left) else form.format(duration_in_words(left))
 
     def elapsed(self) -> float:
         """Return the seconds since the run began."""
@@ -186,7 +187,7 @@ class Tally:
         since, step = self._first[first.trial.key]
         about = ""
         if first.step > step:
-            about = f", about {duration((last - first.step) * (self._clock() - since) / (first.step - step))}"
+            about = f", about {duration_in_words((last - first.step) * (self._clock() - since) / (first.step - step))}"
         return f"{name}: finishing {what} ({self.doing()}){about}; {name} again stops now, and {cost}"
 
     def _share(self, key: str) -> float:
@@ -194,11 +195,11 @@ class Tally:
         return one.step / max(one.steps, 1) if one is not None else 0.0
 
 
-def duration(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
     """Return seconds as a person would say them.
 
-    >>> duration(0.4), duration(75), duration(7260), duration(200000)
-    ('1 s', '1 min 15 s', '2 h 1 min', '2 d 7 h')
+    >>> [duration_in_words(seconds) for seconds in (0.4, 75, 7260, 200000)]
+    ['1 s', '1 min 15 s', '2 h 1 min', '2 d 7 h']
     """
     whole = max(1, round(seconds))
     if whole < 60:
@@ -211,8 +212,3 @@ def duration(seconds: float) -> str:
         return f"{hours} h {m} min" if m else f"{hours} h"
     days, h = divmod(hours, 24)
     return f"{days} d {h} h" if h else f"{days} d"
-
-
-def counted(n: int, noun: str) -> str:
-    """Return a count with its noun: ``1 seed``, ``8 seeds``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

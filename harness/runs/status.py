@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
-from harness.records.lock import Holder, holder
+from harness.records.lock import LockOwner, lock_owner
 from harness.records.store import FINAL, Manifest, Store, StoredTrial, TrialEntry
 from harness.search.candidates import tuned_arm
 from harness.study.settings import Data
@@ -68,7 +68,7 @@ class StudyStatus:
         before the first.
     others : int
         Trials in the folder that do not belong to the study as it is now.
-    holder : Holder or None
+    holder : LockOwner or None
         The process that runs the study, or that a signal or a kill ended.
     """
 
@@ -77,7 +77,7 @@ class StudyStatus:
     troubles: tuple[str, ...]
     seconds_left: float
     others: int
-    holder: Holder | None = None
+    holder: LockOwner | None = None
 
     @property
     def to_run(self) -> int:
@@ -94,32 +94,32 @@ class StudyStatus:
                     "cells": a.cells,
                     "statuses": dict(a.statuses),
                     "seeds_to_run": list(a.seeds_to_run),
-                    "mean_seconds": known(a.mean_seconds),
+                    "mean_seconds": none_if_nan(a.mean_seconds),
                     "in_packs": a.in_packs,
                 }
                 for a in self.arms
             ],
             "to_run": self.to_run,
             "troubles": list(self.troubles),
-            "seconds_left": known(self.seconds_left),
+            "seconds_left": none_if_nan(self.seconds_left),
             "others": self.others,
             "holder": None if self.holder is None else asdict(self.holder),
         }
 
 
-def known(value: float) -> float | None:
+def none_if_nan(value: float) -> float | None:
     """Return None for NaN."""
     return None if value != value else value
 
 
-def find(root: Path) -> list[Path]:
+def find_studies(root: Path) -> list[Path]:
     """Return the folder itself if it holds a study, else every folder in it that does."""
     if (root / "study.json").exists():
         return [root]
     return sorted(path.parent for path in root.glob("*/study.json"))
 
 
-def status(folder: Path) -> StudyStatus:
+def read_status(folder: Path) -> StudyStatus:
     """Read how far the study in `folder` is.
 
     Raises
@@ -133,14 +133,14 @@ def status(folder: Path) -> StudyStatus:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
     others = store.others({cell.key for cell in manifest.cells})
     found = _counted(manifest.name, list(manifest.arms), store.stored(manifest), others)
-    running = holder(folder)
+    running = lock_owner(folder)
     if running is not None and running.alive and running.seconds_left is not None:
         found = replace(found, seconds_left=running.seconds_left)
     return replace(found, holder=running)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class TrialInputs:
     """What a study's trials start from and are trained on.
 
     Parameters
@@ -158,8 +158,8 @@ class Inputs:
     n_classes: int
 
 
-def foresee(
-    study: Study, folder: Path, *, arms: Sequence[str] | None = None, inputs: Inputs | None = None
+def preview(
+    study: Study, folder: Path, *, arms: Sequence[str] | None = None, inputs: TrialInputs | None = None
 ) -> StudyStatus:
     """Say what a run of a study would find done and what it would train, from its results so far.
 
@@ -173,7 +173,7 @@ def foresee(
         Its results, where there are some.
     arms : sequence of str, optional
         Those to train; default all.
-    inputs : Inputs, optional
+    inputs : TrialInputs, optional
         Model and data as they are now; default those of the last run, as long as the study names them in the same way.
 
     Raises
@@ -197,7 +197,7 @@ def foresee(
     return _counted(study.name, chosen, [one for one in stored if one.cell.arm in chosen], others)
 
 
-def _last_inputs(study: Study, store: Store) -> Inputs | None:
+def _last_inputs(study: Study, store: Store) -> TrialInputs | None:
     """Return the model and the data of the last run; None where there was none, or the study names others."""
     manifest = store.manifest()
     if manifest is None or not _same_input(study.model_dump(mode="json"), manifest):
@@ -207,7 +207,7 @@ def _last_inputs(study: Study, store: Store) -> Inputs | None:
     model = next((m for m in started if isinstance(m, str)), manifest.model.identity if study.head == "drawn" else None)
     if model is None or manifest.data.fingerprint is None:
         return None
-    return Inputs(model=model, data=manifest.data.fingerprint, n_classes=len(manifest.data.classes))
+    return TrialInputs(model=model, data=manifest.data.fingerprint, n_classes=len(manifest.data.classes))
 
 
 def _same_input(now: Mapping[str, Any], manifest: Manifest) -> bool:
