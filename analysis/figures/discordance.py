@@ -1,4 +1,4 @@
-"""Plots: a small named result is computed first, then drawn. matplotlib is imported where it draws."""
+"""Discordance plots: McNemar's p over every overlap of errors, computed first, then drawn by matplotlib."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class DiscordanceCurve:
 
     Parameters
     ----------
-    name
+    name : str
         The pair.
-    n
+    n : int
         Test examples.
-    gap
+    gap : int
         Difference in right answers; where the figures allow several, the largest.
-    discordance
+    discordance : array of int, shape (k,)
         Numbers of examples on which exactly one model is right, ascending.
-    p_exact, p_mid
+    p_exact, p_mid : array of float, shape (k,)
         The p-value at each.
-    alpha
-        The level.
-    significant_up_to
+    alpha : float
+        The error rate.
+    significant_up_to : int or None
         The greatest discordance with an exact p-value of at most alpha; None where there is none.
-    measured
-        The least and the greatest discordance of a study's own runs, carried over to `n`; None without a study.
+    measured : (float, float) or None
+        The least and the greatest discordance of a study's own trials, carried over to `n`; None without a study.
     """
 
     name: str
@@ -67,7 +67,7 @@ def discordance_curves(audit: Audit) -> tuple[DiscordanceCurve, ...]:
 
     Parameters
     ----------
-    audit
+    audit : Audit
         What `analysis.published.audit.audit` returns.
     """
     several = len(audit.reports) > 1
@@ -80,25 +80,25 @@ def discordance_curves(audit: Audit) -> tuple[DiscordanceCurve, ...]:
 
 
 def _curve(pair: PairAudit, name: str) -> DiscordanceCurve:
-    found = pair.overlaps
-    if found is None:
+    overlaps = pair.overlaps
+    if overlaps is None:
         raise ValueError(f"{name}: {pair.reason}")
-    gap = max(found.gap, key=abs)
-    least, most = max(found.discordance[0], abs(gap)), found.discordance[1]
+    gap = max(overlaps.gap, key=abs)
+    least, most = max(overlaps.discordance[0], abs(gap)), overlaps.discordance[1]
     steps = np.unique(np.linspace(0, (most - least) // 2, _MOST_POINTS).astype(np.int64))
     discordance = least + 2 * steps
     p_exact, p_mid = p_over_discordance(gap, discordance)
     measured = pair.rerun.discordance[1:] if pair.rerun is not None else None
     return DiscordanceCurve(
         name=name,
-        n=found.n,
+        n=overlaps.n,
         gap=gap,
         discordance=discordance,
         p_exact=p_exact,
         p_mid=p_mid,
-        alpha=found.alpha,
-        significant_up_to=found.significant_up_to,
-        measured=(measured[0] * found.n, measured[1] * found.n) if measured is not None else None,
+        alpha=overlaps.alpha,
+        significant_up_to=overlaps.significant_up_to,
+        measured=(measured[0] * overlaps.n, measured[1] * overlaps.n) if measured is not None else None,
     )
 
 
@@ -107,14 +107,16 @@ def draw_discordance(curves: Sequence[DiscordanceCurve], *paths: Path) -> None:
 
     Parameters
     ----------
-    curves
+    curves : sequence of DiscordanceCurve
         At least one. Of many, twelve are drawn: those first whose test depends on the discordance.
-    paths
+    *paths : Path
         Files to write; their endings say in which format.
     """
     from matplotlib.figure import Figure
 
-    curves = sorted(curves, key=lambda one: not one.p_exact.min() <= one.alpha < one.p_exact.max())[:_MOST_PANELS]
+    curves = sorted(curves, key=lambda curve: not curve.p_exact.min() <= curve.alpha < curve.p_exact.max())[
+        :_MOST_PANELS
+    ]
     columns = min(2, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(5.2 * columns, 3.6 * rows), layout="constrained")
@@ -123,15 +125,15 @@ def draw_discordance(curves: Sequence[DiscordanceCurve], *paths: Path) -> None:
         _draw(place, curve)
     for place in axes[len(curves) :]:
         place.set_axis_off()
-    named: dict[str, Artist] = {}
+    legend: dict[str, Artist] = {}
     for place in axes:
         handles, labels = place.get_legend_handles_labels()
-        named |= dict(zip(labels, handles, strict=True))
+        legend |= dict(zip(labels, handles, strict=True))
     figure.legend(
-        list(named.values()), list(named), loc="outside lower center", ncols=len(named), frameon=False, fontsize=8
+        list(legend.values()), list(legend), loc="outside lower center", ncols=len(legend), frameon=False, fontsize=8
     )
     with warnings.catch_warnings():
-        # A name in letters that the font lacks is drawn as boxes; that is seen, and no matter for the terminal.
+        # A name in letters that the font lacks is drawn as boxes: the picture shows it, the terminal need not warn.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         for path in paths:
             figure.savefig(path, dpi=150)

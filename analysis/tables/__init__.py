@@ -1,4 +1,4 @@
-"""A report as tables, and tables as Markdown, LaTeX or terminal output: the only place that rounds."""
+"""Report tables: a study's report laid out as tables, and printed as Markdown, LaTeX or terminal output."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def build(report: StudyReport) -> tuple[Table, ...]:
 
     Parameters
     ----------
-    report
+    report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
     footer = footer_line(report)
@@ -62,7 +62,7 @@ def markdown(report: StudyReport) -> str:
 
     Parameters
     ----------
-    report
+    report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
     return as_markdown.render(*_heading(report), build(report))
@@ -73,7 +73,7 @@ def latex(report: StudyReport) -> str:
 
     Parameters
     ----------
-    report
+    report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
     return as_latex.render(*_heading(report), build(report))
@@ -84,9 +84,9 @@ def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableTyp
 
     Parameters
     ----------
-    report
+    report : StudyReport
         What `analysis.study.report.analyze` returns.
-    details
+    details : bool
         Whether to add the tables that are for checking an answer: the tests one by one, all intervals, the
         variance components, the provenance.
     """

@@ -1,4 +1,4 @@
-"""The table of how far the seeds of an arm agree, and how often two arms differ."""
+"""Agreement table: how far the seeds of an arm agree, and how often two arms differ."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def agreement_table(report: StudyReport, footer: str) -> Table | None:
         columns=(
             Column("Arm", [name for name, _ in report.consistencies]),
             Column("All seeds right", [percent(arm.always_right, places=1) for arm in arms], numeric=True),
-            Column(
-                "All give the same wrong answer", [percent(arm.always_wrong, places=1) for arm in arms], numeric=True
-            ),
+            Column("Same wrong answer", [percent(arm.always_wrong, places=1) for arm in arms], numeric=True),
             Column("Seeds disagree", [percent(arm.disputed, places=1) for arm in arms], numeric=True),
             Column("Churn between seeds", [percent(arm.churn, places=1) for arm in arms], numeric=True),
             *described([seeds_by_examples(arm.n_seeds, arm.n_examples) for arm in arms]),

@@ -1,4 +1,4 @@
-"""The table of all tests: every p-value of every comparison, with what it speaks about."""
+"""Table of all tests: every p-value of every comparison, with what it speaks about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of arms: the study's metric, its spread over seeds, calibration and trials."""
+"""Arm table: the study's metric by arm, its spread over seeds, calibration and trials."""
 
 from __future__ import annotations
 

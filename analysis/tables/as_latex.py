@@ -1,4 +1,4 @@
-"""Tables as a LaTeX document that pdflatex compiles as it stands, with booktabs."""
+"""LaTeX output: tables as a document that pdflatex compiles as it stands, with booktabs."""
 
 from __future__ import annotations
 
@@ -128,11 +128,11 @@ def render(title: str, question: str, tables: Sequence[Table], *, picture: str =
 
     Parameters
     ----------
-    title, question
+    title, question : str
         The heading and the line under it.
-    tables
+    tables : sequence of Table
         In the order of the document.
-    picture
+    picture : str
         The name of a file beside the document, shown below the tables; empty for none.
     """
     head = f"\\section*{{{escaped(title)}}}\n{escaped(question)}\n"

@@ -1,4 +1,4 @@
-"""Tables as Markdown: aligned as text, escaped so that a name stays a name."""
+"""Markdown output: tables aligned as text, escaped so that a name stays a name."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def render(title: str, question: str, tables: Sequence[Table], *, picture: str =
 
     Parameters
     ----------
-    title, question
+    title, question : str
         The heading and the line under it.
-    tables
+    tables : sequence of Table
         In the order of the document.
-    picture
+    picture : str
         The name of a file beside the document, shown below the tables; empty for none.
     """
     parts = [f"# {escaped(title)}", escaped(question)] + [_table(table) for table in tables]

@@ -1,4 +1,4 @@
-"""Tables for the terminal: every text is a `Text`, so that no name is read as markup."""
+"""Terminal output: tables for a rich console; every text is a `Text`, so that no name is read as markup."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def render(title: str, question: str, tables: Sequence[Table]) -> list[Renderabl
 
     Parameters
     ----------
-    title, question
+    title, question : str
         The heading and the line under it.
-    tables
+    tables : sequence of Table
         In the order of the page.
     """
     heading = Text(title, style="bold")
@@ -38,7 +38,7 @@ def laid_out(tables: Sequence[Table]) -> list[RenderableType]:
 
     Parameters
     ----------
-    tables
+    tables : sequence of Table
         In the order of the page.
     """
     out: list[RenderableType] = []

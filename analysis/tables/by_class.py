@@ -1,4 +1,4 @@
-"""Tables by class: precision, recall and F1 of every arm, and their gaps compared."""
+"""Class tables: precision, recall and F1 of every arm by class, and their gaps compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of published claims beside the study's own gaps."""
+"""Claim table: published gaps beside the study's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of cost: time, parameters and memory of each arm, beside the quality that it keeps."""
+"""Cost table: time, parameters and memory of each arm, beside the quality that it keeps."""
 
 from __future__ import annotations
 

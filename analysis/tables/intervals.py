@@ -1,4 +1,4 @@
-"""The table of intervals for one comparison and for all, and of posterior probabilities."""
+"""Interval table: intervals for one comparison and for all, and posterior probabilities."""
 
 from __future__ import annotations
 

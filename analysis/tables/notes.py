@@ -1,4 +1,4 @@
-"""Notes that stand under several tables: reasons by what they hold for, and times over unlike conditions."""
+"""Notes under several tables: reasons with what they hold for, and times over different conditions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of what a study can find, for `harness plan`: gaps, seeds, test examples and time."""
+"""Power tables for `harness plan`: the gaps that a study can find, and the seeds, test examples and time it takes."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
 
     Parameters
     ----------
-    power
+    power : StudyPower
         From `analysis.study.power.study_power`.
-    plan
+    plan : AnalysisPlan
         The study's plan.
     """
-    scale, plans = Scale(METRICS[plan.metric].share), [one for _, one in power.plans]
+    scale, rows = Scale(METRICS[plan.metric].share), [row for _, row in power.plans]
     names = Column("Comparison", [name for name, _ in power.plans])
     margin, k = scale.margin(plan.margin), power.n_comparisons
     return (
@@ -50,11 +50,11 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
             title="What the study can find",
             columns=(
                 names,
-                Column("Detectable gap", [_gaps(scale, one.detectable_gap) for one in plans], numeric=True),
-                Column("Floor", [_gaps(scale, one.floor_gap) for one in plans], numeric=True),
-                Column(f"Chance to find {margin}", [_span(one.chance, probability) for one in plans], numeric=True),
-                Column("Time", [time_taken(3600 * one.hours) for one in plans], numeric=True),
-                Column("Seeds × examples", [seeds_by_examples(one.n_seeds, one.n_examples) for one in plans]),
+                Column("Detectable gap", [_gaps(scale, row.detectable_gap) for row in rows], numeric=True),
+                Column("Floor", [_gaps(scale, row.floor_gap) for row in rows], numeric=True),
+                Column(f"Chance to find {margin}", [_span(row.chance, probability) for row in rows], numeric=True),
+                Column("Time", [time_taken(3600 * row.hours) for row in rows], numeric=True),
+                Column("Seeds × examples", [seeds_by_examples(row.n_seeds, row.n_examples) for row in rows]),
             ),
             notes=(
                 _source(power),
@@ -71,18 +71,18 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
             title=f"To find a gap of {margin}, the margin",
             columns=(
                 names,
-                Column("Seeds per arm", [_span(one.seeds_needed, _seeds) for one in plans], numeric=True),
-                Column("or test examples", [_span(one.examples_needed, _examples) for one in plans], numeric=True),
-                Column("Overstated by", [_span(one.type_m, factor) for one in plans], numeric=True),
-                Column("Wrong sign", [_span(one.type_s, small_percent) for one in plans], numeric=True),
-                Column("Time", [time_taken(3600 * one.hours_needed.value) for one in plans], numeric=True),
+                Column("Seeds per arm", [_span(row.seeds_needed, _seeds) for row in rows], numeric=True),
+                Column("or test examples", [_span(row.examples_needed, _examples) for row in rows], numeric=True),
+                Column("Overstated by", [_span(row.type_m, factor) for row in rows], numeric=True),
+                Column("Wrong sign", [_span(row.type_s, small_percent) for row in rows], numeric=True),
+                Column("Time", [time_taken(3600 * row.hours_needed.value) for row in rows], numeric=True),
             ),
             notes=(
                 "Seeds per arm on this test set, or test examples with the study's seeds. Overstated by, wrong sign: "
                 "if the true gap is that large and the study of the table above finds it, how many times too large the "
                 "observed gap is on average, and how often it has the wrong sign.",
                 *(["Test examples are counted in clusters."] if power.clustered else []),
-                *(f"{name}: {one.reason}." for name, one in power.plans if one.reason),
+                *(f"{name}: {row.reason}." for name, row in power.plans if row.reason),
             ),
             footer="",
         ),
@@ -103,24 +103,24 @@ def _source(power: StudyPower) -> str:
     sd, discordance, rerun_discordance = map(stated_percent, figures)
     return (
         f"Assumed, because nothing has run: accuracy varies over seeds with an SD of {sd} (in brackets: half and twice "
-        f"that); exactly one of two trials is right on {discordance} of the test examples for one trial of each arm, "
-        f"and on {rerun_discordance} for two seeds of one arm. State your own figures with --seed-sd, --discordance "
-        "and --rerun-discordance; after two seeds the study's own are used."
+        f"that); exactly one of two trials is right on {discordance} of the test examples if they are of two arms, and "
+        f"on {rerun_discordance} if they are two seeds of one arm. State your own figures with --seed-sd, "
+        "--discordance and --rerun-discordance; after two seeds the study's own are used."
     )
 
 
 def _too_small(power: StudyPower, plan: AnalysisPlan, margin: str) -> list[str]:
-    one = power.plans[0][1]
+    row = power.plans[0][1]
     notes = []
-    if one.n_seeds < SEEDS_FOR_A_VERDICT:
+    if row.n_seeds < SEEDS_FOR_A_VERDICT:
         notes.append(
-            f"{counted(one.n_seeds, 'seed')} per arm give an interval, but every verdict stays undecided: a verdict "
+            f"{counted(row.n_seeds, 'seed')} per arm give an interval, but every verdict stays undecided: a verdict "
             f"needs {SEEDS_FOR_A_VERDICT} seeds."
         )
-    if plan.metric == "accuracy" and not power.clustered and plan.margin < 1 / one.n_examples:
+    if plan.metric == "accuracy" and not power.clustered and plan.margin < 1 / row.n_examples:
         notes.append(
-            f"The margin of {margin} is smaller than one test example of {exact_count(one.n_examples)} "
-            f"({Scale(share=True).planned_gap(1 / one.n_examples)})."
+            f"The margin of {margin} is smaller than one test example of {exact_count(row.n_examples)} "
+            f"({Scale(share=True).planned_gap(1 / row.n_examples)})."
         )
     return notes
 

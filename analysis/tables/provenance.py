@@ -1,4 +1,4 @@
-"""Provenance and caveats: the table, and the line under every other table."""
+"""Provenance and caveats: their table, and the line under every other table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of what choosing the epoch does to accuracy: last epoch, hold-out's choice, best on the test split."""
+"""Selection table: accuracy at the last epoch, at the one chosen on the hold-out, and at the best on test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as they are printed: columns of texts, already rounded, with the notes that belong to them."""
+"""Table and Column: texts in columns, already rounded, with the notes that belong to them."""
 
 from __future__ import annotations
 

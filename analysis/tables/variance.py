@@ -1,4 +1,4 @@
-"""The table of variance components: where the uncertainty of each gap comes from."""
+"""Variance table: where the uncertainty of each gap comes from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of verdicts: which gaps are real."""
+"""Verdict table: which gaps are real."""
 
 from __future__ import annotations
 

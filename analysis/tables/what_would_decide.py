@@ -1,4 +1,4 @@
-"""The table of what would decide the undecided comparisons: seeds, test examples and more training."""
+"""Table of what would decide the undecided comparisons: seeds, test examples and more training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An audit of published numbers as tables."""
+"""Audit tables: an audit of published figures laid out as tables, and printed like a report."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ def build(audit: Audit) -> tuple[Table, ...]:
 
     Parameters
     ----------
-    audit
+    audit : Audit
         What `analysis.published.audit.audit` returns.
     """
     sources = "; ".join(
-        f"{f'{one.name}: ' if one.name else ''}{one.source}, n = {one.n}" for one in (r.report for r in audit.reports)
+        f"{f'{report.name}: ' if report.name else ''}{report.source}, n = {report.n}"
+        for report in (audited.report for audited in audit.reports)
     )
     tables = (
         review_table(audit),
@@ -61,9 +62,9 @@ def markdown(audit: Audit, *, picture: str = "") -> str:
 
     Parameters
     ----------
-    audit
+    audit : Audit
         What `analysis.published.audit.audit` returns.
-    picture
+    picture : str
         The name of a plot beside the document; empty for none.
     """
     return as_markdown.render(*_heading(audit), build(audit), picture=picture)
@@ -74,9 +75,9 @@ def latex(audit: Audit, *, picture: str = "") -> str:
 
     Parameters
     ----------
-    audit
+    audit : Audit
         What `analysis.published.audit.audit` returns.
-    picture
+    picture : str
         The name of a plot beside the document; empty for none.
     """
     return as_latex.render(*_heading(audit), build(audit), picture=picture)
@@ -87,9 +88,9 @@ def terminal(audit: Audit, *, details: bool = True) -> list[RenderableType]:
 
     Parameters
     ----------
-    audit
+    audit : Audit
         What `analysis.published.audit.audit` returns.
-    details
+    details : bool
         Whether to add the tables that are for checking an answer.
     """
     tables = [table for table in build(audit) if details or not table.detail]
@@ -101,7 +102,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
 
     Parameters
     ----------
-    audit
+    audit : Audit
         What `analysis.published.audit.audit` returns.
     """
     plain = audit.to_json()

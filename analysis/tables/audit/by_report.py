@@ -1,4 +1,4 @@
-"""What the tables of an audit share: a column of reports where there are several, and texts of figures."""
+"""Report column: what the tables of an audit share, from rows headed by their report to texts of figures."""
 
 from __future__ import annotations
 

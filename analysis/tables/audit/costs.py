@@ -1,4 +1,4 @@
-"""Tables of published costs: times and shares as they follow from the figures, and numbers of parameters."""
+"""Published costs: times and shares as they follow from the figures, and numbers of parameters."""
 
 from __future__ import annotations
 

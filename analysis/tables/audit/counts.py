@@ -1,4 +1,4 @@
-"""The table of what published figures stand for: right answers and confusion matrices."""
+"""Right answers and confusion matrices that published figures stand for."""
 
 from __future__ import annotations
 

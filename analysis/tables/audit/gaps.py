@@ -1,4 +1,4 @@
-"""Tables of published gaps: in words, against every overlap of errors, and their intervals."""
+"""Published gaps: review sentences, McNemar's test over every overlap of errors, and intervals."""
 
 from __future__ import annotations
 
@@ -92,10 +92,12 @@ def interval_table(audit: Audit) -> Table | None:
         (
             Column("Pair", [name for _, name, *_ in rows]),
             Column("Discordant", [str(discordance) for _, _, discordance, *_ in rows], numeric=True),
-            Column("Gap", [points(one.estimate, standard_error=error) for one, error in newcombes], numeric=True),
+            Column(
+                "Gap", [points(newcombe.estimate, standard_error=error) for newcombe, error in newcombes], numeric=True
+            ),
             Column(
                 "Newcombe",
-                [points_interval((one.low, one.high), standard_error=error) for one, error in newcombes],
+                [points_interval((newcombe.low, newcombe.high), standard_error=error) for newcombe, error in newcombes],
                 numeric=True,
             ),
             Column(
@@ -103,7 +105,7 @@ def interval_table(audit: Audit) -> Table | None:
                 [points_interval((tango.low, tango.high), standard_error=error) for *_, tango, error in rows],
                 numeric=True,
             ),
-            Column("Speaks about", [one.generalizes_to for one, _ in newcombes]),
+            Column("Speaks about", [newcombe.generalizes_to for newcombe, _ in newcombes]),
         ),
         notes=(
             f"{confidence_level(1 - newcombes[0][0].confidence)} intervals, in percentage points; where a figure "

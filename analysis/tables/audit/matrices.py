@@ -1,4 +1,4 @@
-"""Tables of the confusion matrices that published figures allow: precision, recall and F1 by class."""
+"""Confusion matrices that published figures allow: precision, recall and F1 by class."""
 
 from __future__ import annotations
 
@@ -27,24 +27,26 @@ class _Fitting:
 def single_matrix_table(audit: Audit) -> Table | None:
     """Lay out precision and recall by class where one confusion matrix is left."""
     rows = [
-        (one, at, name, size, round(one.fit.matrices.recall[at][0] * size))
-        for one in _fits(audit)
-        if one.fit.matrices.count == 1 and len(one.reading.fits) == 1
-        for at, (name, size) in enumerate(one.report.report.classes.items())
+        (fitting, at, name, size, round(fitting.fit.matrices.recall[at][0] * size))
+        for fitting in _fits(audit)
+        if fitting.fit.matrices.count == 1 and len(fitting.reading.fits) == 1
+        for at, (name, size) in enumerate(fitting.report.report.classes.items())
     ]
     return audit_table(
         audit,
         "By class, where only one confusion matrix fits",
-        [one.report for one, *_ in rows],
+        [fitting.report for fitting, *_ in rows],
         (
-            Column("System", [one.system.name for one, *_ in rows]),
-            Column("Where", [where(one.system, one.reading) for one, *_ in rows]),
+            Column("System", [fitting.system.name for fitting, *_ in rows]),
+            Column("Where", [where(fitting.system, fitting.reading) for fitting, *_ in rows]),
             Column("Class", [name for _, _, name, _, _ in rows]),
             Column("Right", [str(right) for *_, right in rows], numeric=True),
             Column("Wrong", [str(size - right) for *_, size, right in rows], numeric=True),
-            Column("Precision", [_shares(one.fit.matrices.precision[at]) for one, at, *_ in rows], numeric=True),
-            Column("Recall", [_shares(one.fit.matrices.recall[at]) for one, at, *_ in rows], numeric=True),
-            Column("F1", [_shares(one.fit.matrices.f1[at]) for one, at, *_ in rows], numeric=True),
+            Column(
+                "Precision", [_shares(fitting.fit.matrices.precision[at]) for fitting, at, *_ in rows], numeric=True
+            ),
+            Column("Recall", [_shares(fitting.fit.matrices.recall[at]) for fitting, at, *_ in rows], numeric=True),
+            Column("F1", [_shares(fitting.fit.matrices.f1[at]) for fitting, at, *_ in rows], numeric=True),
         ),
         notes=("This describes these runs on this test set.",),
     )
@@ -53,21 +55,21 @@ def single_matrix_table(audit: Audit) -> Table | None:
 def all_matrices_table(audit: Audit) -> Table | None:
     """Lay out the ranges of precision, recall and F1 over all confusion matrices that fit."""
     rows: list[tuple[_Fitting, str, str, str, str]] = []
-    for one in _fits(audit):
-        fitting = one.fit.matrices
-        for at, name in enumerate(one.report.report.classes):
-            precision, recall, f1 = (shares[at] for shares in (fitting.precision, fitting.recall, fitting.f1))
-            rows.append((one, name, _shares(precision), _shares(recall), _shares(f1)))
-        rows.append((one, "macro", UNKNOWN, UNKNOWN, _shares(fitting.macro_f1)))
+    for fitting in _fits(audit):
+        matrices = fitting.fit.matrices
+        for at, name in enumerate(fitting.report.report.classes):
+            precision, recall, f1 = (shares[at] for shares in (matrices.precision, matrices.recall, matrices.f1))
+            rows.append((fitting, name, _shares(precision), _shares(recall), _shares(f1)))
+        rows.append((fitting, "macro", UNKNOWN, UNKNOWN, _shares(matrices.macro_f1)))
     return audit_table(
         audit,
         "By class, over all confusion matrices that fit",
-        [one.report for one, *_ in rows],
+        [fitting.report for fitting, *_ in rows],
         (
-            Column("System", [one.system.name for one, *_ in rows]),
-            Column("Where", [where(one.system, one.reading) for one, *_ in rows]),
-            Column("Read as", [one.fit.read_as or UNKNOWN for one, *_ in rows]),
-            Column("Matrices", [exact_count(one.fit.matrices.count) for one, *_ in rows], numeric=True),
+            Column("System", [fitting.system.name for fitting, *_ in rows]),
+            Column("Where", [where(fitting.system, fitting.reading) for fitting, *_ in rows]),
+            Column("Read as", [fitting.fit.read_as or UNKNOWN for fitting, *_ in rows]),
+            Column("Matrices", [exact_count(fitting.fit.matrices.count) for fitting, *_ in rows], numeric=True),
             Column("Class", [name for _, name, _, _, _ in rows]),
             Column("Precision", [precision for _, _, precision, _, _ in rows], numeric=True),
             Column("Recall", [recall for _, _, _, recall, _ in rows], numeric=True),

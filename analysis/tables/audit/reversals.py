@@ -1,4 +1,4 @@
-"""The table of a pair that two published reports order in opposite ways."""
+"""Reversals: a pair that two published reports order in opposite ways."""
 
 from __future__ import annotations
 

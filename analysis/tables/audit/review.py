@@ -1,4 +1,4 @@
-"""Review examples: one pair of published figures in words that could stand in a review, correct and fair."""
+"""Review sentences: one pair of published figures in words that could stand in a review, correct and fair."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def review(audit: Audit, report: ReportAudit, pair: PairAudit) -> str:
 
     Parameters
     ----------
-    audit
-        For the reports that turn the pair round.
-    report
+    audit : Audit
+        For the reports that reverse the pair.
+    report : ReportAudit
         The report of the pair.
-    pair
+    pair : PairAudit
     """
     systems = [system for name in (pair.treatment, pair.baseline) for system in report.systems if system.name == name]
     return " ".join(
@@ -56,34 +56,35 @@ def review(audit: Audit, report: ReportAudit, pair: PairAudit) -> str:
 
 
 def _gap(audit: Audit, report: PublishedReport, pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
-    found = pair.overlaps
+    overlaps = pair.overlaps
     if pair.welch is not None:
         return [_over_runs(pair.gap, pair.welch, audit.alpha)]
-    if found is None:
+    if overlaps is None:
         impossible = [_impossible(one.name, one.readings[0].counts) for one in systems]
         return [text for text in impossible if text] or [f"No test can be made: {pair.reason}."]
-    apart = _apart(found, report.n)
-    if found.outcome == "cannot be significant":
-        if found.gap == (0, 0):
+    apart = _apart(overlaps, report.n)
+    if overlaps.outcome == "cannot be significant":
+        if overlaps.gap == (0, 0):
             return ["The two figures stand for the same number of right answers: there is no gap to test."]
-        best = f" (exact McNemar p at least {precise_p_value(found.p_exact[0])})" if found.p_exact[0] < 1 else ""
+        best = f" (exact McNemar p at least {precise_p_value(overlaps.p_exact[0])})" if overlaps.p_exact[0] < 1 else ""
         return [f"The two figures are {apart} apart; no overlap of errors makes that significant{best}."]
-    if found.outcome == "significant whatever the overlap":
-        most = precise_p_value(found.p_exact[1])
+    if overlaps.outcome == "significant whatever the overlap":
+        most = precise_p_value(overlaps.p_exact[1])
         return [
             f"The two figures are {apart} apart; whatever the overlap of errors, that is significant for these two "
             f"trained models on new examples (exact McNemar p at most {most}).",
             _NO_PROCEDURE,
         ]
-    if found.gap[0] != found.gap[1]:
+    if overlaps.gap[0] != overlaps.gap[1]:
         return [
             f"The two figures are {apart} apart, as far as their digits tell; that is not significant if exactly one "
-            f"of the two models is right on more than {exact_count(found.significant_up_to)} examples, and "
+            f"of the two models is right on more than {exact_count(overlaps.significant_up_to)} examples, and "
             "otherwise only the predictions can tell.",
             _NO_PROCEDURE,
         ]
     return [
-        f"The two figures are {apart} apart; that is significant {_only_if(found)}, and only the predictions can tell.",
+        f"The two figures are {apart} apart; that is significant {_only_if(overlaps)}, and only the predictions can "
+        "tell.",
         _NO_PROCEDURE,
     ]
 
@@ -108,32 +109,32 @@ def _impossible(name: str, counts: Counts | None) -> str:
 
 
 def _contradictions(systems: list[SystemAudit]) -> list[str]:
-    out = []
+    sentences = []
     for system in systems:
         printed = system.readings[0]
         if not printed.contradicts_itself or printed.counts is None or not printed.counts.possible:
             continue
         read = ", whichever class or mean they are of" if len(printed.fits) > 1 else ""
-        out.append(
+        sentences.append(
             f"No confusion matrix has accuracy {printed.accuracy} and {printed.others}, as printed for "
             f"{system.name}{read}."
         )
-    return out
+    return sentences
 
 
-def _apart(found: Overlaps, n: int) -> str:
-    low, high = sorted(map(abs, found.gap))
-    if found.gap[0] < 0 < found.gap[1]:
+def _apart(overlaps: Overlaps, n: int) -> str:
+    low, high = sorted(map(abs, overlaps.gap))
+    if overlaps.gap[0] < 0 < overlaps.gap[1]:
         low = 0
     if low != high:
         return f"{exact_count(low)} to {exact_count(high)} of {exact_count(n)} examples"
     return "one example" if low == 1 else f"{exact_count(low)} of {exact_count(n)} examples"
 
 
-def _only_if(found: Overlaps) -> str:
-    least, most = map(exact_count, found.discordance)
+def _only_if(overlaps: Overlaps) -> str:
+    least, most = map(exact_count, overlaps.discordance)
     return (
-        f"only if exactly one of the two models is right on at most {exact_count(found.significant_up_to)} examples "
+        f"only if exactly one of the two models is right on at most {exact_count(overlaps.significant_up_to)} examples "
         f"({least} to {most} are possible)"
     )
 
@@ -207,8 +208,8 @@ def _costs(pair: PairAudit, systems: list[SystemAudit]) -> list[str]:
     return [f"{text[0].upper()}{text[1:]}." for text in wrong]
 
 
-def _recomputed(one: Recomputed) -> str:
-    return f"{one.what}: {one.claimed} is printed, but {recomputed(one)} follows from the printed figures"
+def _recomputed(figure: Recomputed) -> str:
+    return f"{figure.what}: {figure.claimed} is printed, but {recomputed(figure)} follows from the printed figures"
 
 
 def _own_study(report: PublishedReport, pair: PairAudit) -> list[str]:

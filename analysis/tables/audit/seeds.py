@@ -1,4 +1,4 @@
-"""Tables of published gaps against seeds: means over runs, and the scatter of one run."""
+"""Published gaps and seeds: means over runs, and the variation of one run over seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of figures that were picked among epochs on the reported test set."""
+"""Published selection: figures that were picked among epochs on the reported test set."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import html
 import io
 import math
@@ -493,7 +494,19 @@ def test_rounding(made: str, text: str) -> None:
     assert made == text
 
 
-def test_the_terminal_breaks_heads_before_figures() -> None:
+def test_figures_are_rounded_in_one_file() -> None:
+    folder = Path(tables.__file__).parent
+    rounding = [
+        f"{path.relative_to(folder)}: {ast.unparse(value)}"
+        for path in folder.rglob("*.py")
+        for value in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(value, ast.FormattedValue) and value.format_spec is not None
+        if re.search(r"[efg%]'$", ast.unparse(value.format_spec)) and path.name not in ("digits.py", "as_latex.py")
+    ]
+    assert rounding == []
+
+
+def test_the_terminal_breaks_headers_before_figures() -> None:
     table = Table(
         title="t",
         columns=(
