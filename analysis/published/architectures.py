@@ -1,4 +1,4 @@
-"""How many parameters a known encoder has and trains: what a published count is judged against.
+"""Parameter counts of known encoders: how many each has and trains, to check published counts against.
 
 The sizes are those of the published checkpoints: GPT-2 (Radford et al. 2019), DistilBERT and DistilRoBERTa (Sanh et al.
 2019), BERT (Devlin et al. 2019), RoBERTa (Liu et al. 2019). LoRA is Hu et al. (2022), counted as peft builds it.
@@ -16,10 +16,10 @@ class ParameterCounts:
 
     Parameters
     ----------
-    total
+    total : int
         All of them, as peft's ``print_trainable_parameters`` counts: for an adapter, the checkpoint with its head, the
         adapter, and the copy of the head that peft trains.
-    trainable
+    trainable : int
         Those that are trained.
     """
 
@@ -97,7 +97,7 @@ def known_model(model: str) -> str | None:
 
     Parameters
     ----------
-    model
+    model : str
         A name on the Hub, with or without its owner.
 
     Examples
@@ -135,15 +135,15 @@ def sequence_classifier_parameters(
 
     Parameters
     ----------
-    model
+    model : str
         A name on the Hub, with or without its owner.
-    classes
+    classes : int
         Number of labels; 2 or more.
-    lora_rank
+    lora_rank : int or None
         Rank of a LoRA adapter without biases (peft, task ``SEQ_CLS``); None for none.
-    target_modules
+    target_modules : sequence of str
         The modules that LoRA adapts in every layer, by the last part of their names; with a rank only.
-    frozen_layers
+    frozen_layers : int or None
         How many layers are frozen after the embeddings, which then are frozen too; None for nothing frozen.
 
     Raises

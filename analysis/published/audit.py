@@ -1,4 +1,4 @@
-"""Judge published numbers without a single run: what follows from them, and what does not."""
+"""Audits of published numbers: what follows from the figures alone, and what does not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analysis.published.systems import SystemAudit, judge_system
 from analysis.records.outcomes import Outcomes
 
 MOST_MATRIX_ROWS = 20_000_000
-"""Confusion matrices are gone through row by row, for all systems of a file together so many rows: some seconds."""
+"""Confusion matrices are searched row by row; this many rows, for all systems of a file together, take some seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +28,13 @@ class ReportAudit:
 
     Parameters
     ----------
-    report
+    report : PublishedReport
         The table.
-    scatter
-        How far equally good epochs of a run are supposed to scatter.
-    systems, pairs
-        In the order of the table.
+    scatter : EpochScatter
+        How far equally good epochs of a run are assumed to scatter.
+    systems : tuple of SystemAudit
+    pairs : tuple of PairAudit
+        Both in the order of the table.
     """
 
     report: PublishedReport
@@ -48,13 +49,13 @@ class Audit:
 
     Parameters
     ----------
-    title
-    alpha
+    title : str
+    alpha : float
         The two-sided level.
-    reports
+    reports : tuple of ReportAudit
         In the order of the file.
-    reversals
-        Pairs whose order turns round between reports.
+    reversals : tuple of Reversal
+        Pairs whose order is reversed between reports.
     """
 
     title: str
@@ -75,25 +76,29 @@ def audit(claims: ClaimsFile, *, own: Outcomes | None = None, alpha: float = 0.0
 
     Parameters
     ----------
-    claims
-        What `parse_claims_file` returns.
-    own
+    claims : ClaimsFile
+        What `read_claims` or `parse_claims_file` returns.
+    own : Outcomes or None
         A study that retrains some of the systems: its arms have their names, or those that the file gives as `arm`.
-    alpha
+    alpha : float
         Two-sided level, above 0 and at most 0.5.
 
     Raises
     ------
     AnalysisError
-        If the study has both arms of no pair, or fewer than two finished seeds in common.
+        If the study retrains no pair of the claims, or has fewer than two finished seeds in common for one.
+
+    See Also
+    --------
+    read_claims, parse_claims_file : The claims.
 
     Examples
     --------
     >>> from analysis.published.claims_file import parse_claims_file
-    >>> found = audit(parse_claims_file({
+    >>> result = audit(parse_claims_file({
     ...     "source": "table 2", "n": "872", "systems": {"full": {"accuracy": "0.883"}, "lora": {"accuracy": "0.862"}},
     ... }))
-    >>> pair = found.reports[0].pairs[0]
+    >>> pair = result.reports[0].pairs[0]
     >>> pair.overlaps.gap, pair.overlaps.discordance, pair.overlaps.outcome
     ((-18, -18), (18, 222), 'undetermined without predictions')
     """
@@ -123,7 +128,7 @@ def _require_a_pair(claims: ClaimsFile, own: Outcomes) -> None:
 
 
 def _without_matrices(claims: ClaimsFile) -> dict[tuple[str, str], str]:
-    """Say for which systems, by report and name, no confusion matrix is looked for: it would take too long."""
+    """Return the systems whose confusion matrices would take too long to search, and why; by report and name."""
     without, left = {}, MOST_MATRIX_ROWS
     for report in claims.reports:
         for name, system in report.systems.items():

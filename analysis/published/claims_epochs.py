@@ -24,11 +24,11 @@ class EpochSelection(Block):
 
     Parameters
     ----------
-    best
+    best : Criterion or None
         The figure by which the best epoch was picked; None for the last epoch.
-    on
-        Where: on the sentences that are reported, or on others.
-    epochs
+    on : {"test", "holdout"} or None
+        Where: on the test examples that are reported, or on a hold-out.
+    epochs : int or None
         From how many epochs; by default as many as the log has.
     """
 
@@ -47,7 +47,7 @@ class EpochSelection(Block):
 
     @property
     def on_test(self) -> bool:
-        """Whether the best epoch was picked on the very sentences that are reported."""
+        """Whether the best epoch was picked on the test examples that are reported."""
         return self.best is not None and self.on == "test"
 
 
@@ -64,8 +64,8 @@ class Log(Block):
     def _as_many_of_each(self) -> Log:
         lengths = {len(figures) for _, figures in self.columns()}
         if len(lengths) != 1:
-            said = ", ".join(f"{len(figures)} of {name}" for name, figures in self.columns())
-            raise ValueError(f"expected one figure per epoch in every column, got {said or 'no figure'}")
+            lengths_by_name = ", ".join(f"{len(figures)} of {name}" for name, figures in self.columns())
+            raise ValueError(f"expected one figure per epoch in every column, got {lengths_by_name or 'no figure'}")
         return self
 
     def columns(self) -> list[tuple[str, tuple[PrintedFigure, ...]]]:

@@ -21,9 +21,9 @@ class ClaimsFile:
 
     Parameters
     ----------
-    title
+    title : str
         Of the audit.
-    reports
+    reports : tuple of PublishedReport
         One or several; the same pair may stand in more than one.
     """
 
@@ -107,8 +107,8 @@ def parse_claims_file(content: Mapping[str, Any]) -> ClaimsFile:
     if title is not None and not isinstance(title, str):
         problems.append(Problem(path=("title",), message=f"expected a text, got {shown(title)}"))
     if not isinstance(shared.get("settings", {}), Mapping):
-        said = f"expected {claims_messages.TOP.values['settings',]}, got {shown(shared.pop('settings'))}"
-        problems.append(Problem(path=("settings",), message=said))
+        message = f"expected {claims_messages.TOP.values['settings',]}, got {shown(shared.pop('settings'))}"
+        problems.append(Problem(path=("settings",), message=message))
     if "arms" in content and not {"systems", "reports"} & content.keys():
         raise PlanError([Problem(path=("arms",), message="this is a study file; use harness run")])
     bodies = content.get("reports", {"": {}})
@@ -128,10 +128,11 @@ def parse_claims_file(content: Mapping[str, Any]) -> ClaimsFile:
             sd = body.get("seed_sd", shared.get("seed_sd"))
             problems.append(block_problem(() if at_top else prefix, fault, sd))
         reports.append(report)
-    unique = list(dict.fromkeys(problems)) or too_many_pairs(sum(len(one.pairs) for one in reports if one is not None))
+    read = [report for report in reports if report is not None]
+    unique = list(dict.fromkeys(problems)) or too_many_pairs(sum(len(report.pairs) for report in read))
     if unique:
         raise PlanError(unique)
-    return ClaimsFile(title=title or "", reports=tuple(one for one in reports if one is not None))
+    return ClaimsFile(title=title or "", reports=tuple(read))
 
 
 def _merged(shared: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,9 @@ class RunsSd(Block):
 
     Parameters
     ----------
-    value
+    value : PrintedFigure
         As it is printed.
-    ddof
+    ddof : int or None
         What it was divided by: 1 for one less than the runs, as of a sample; 0 for the runs, as numpy does unless it
         is told otherwise; None where nobody says.
     """
@@ -55,30 +55,30 @@ class System(Block):
 
     Parameters
     ----------
-    accuracy, error_rate
+    accuracy, error_rate : PrintedFigure or None
         One of the two; over several runs their mean.
-    sd
+    sd : RunsSd or None
         SD of the accuracy over runs.
-    f1, precision, recall
+    f1, precision, recall : mapping of str to PrintedFigure
         By class, by ``macro`` or ``weighted``, or under the empty name where the report names no class.
-    loss
+    loss : PrintedFigure or None
         On the test set.
-    time
+    time : PrintedFigure or None
         Of the training.
-    parameters, trainable, trainable_share
-        All parameters, those that are trained, and their share, as printed.
-    tuning
+    parameters, trainable, trainable_share : PrintedFigure or None
+        All parameters, those that are trained, and their share.
+    tuning : Tuning or None
         What is trained, so that the numbers of parameters can be judged.
-    runs
+    runs : int
         How many runs the figures are means of.
-    selection
+    selection : EpochSelection or None
         How the reported epoch was chosen; None where that is not known.
-    log
+    log : Log or None
         The figures by epoch.
-    settings
+    settings : mapping of str to object
         What differs between systems or reports, in any words.
-    arm
-        The arm of a study that retrains this system; by default the one of its name.
+    arm : str or None
+        The arm of a study that retrains this system; by default the arm with its name.
     """
 
     accuracy: Share | None = None
@@ -112,23 +112,23 @@ class System(Block):
 
     @property
     def picked_from(self) -> int:
-        """From how many epochs the figures were picked on the reported sentences; 1 where they were not."""
+        """From how many epochs the figures were picked on the reported test examples; 1 where they were not."""
         on_test = self.selection is not None and self.selection.on_test
         return (self.epochs or 1) if on_test and self.runs == 1 else 1
 
 
 class Pair(Block):
-    """Two systems that are held against each other; the gap is the treatment's accuracy minus the baseline's.
+    """Two systems that are compared; the gap is the treatment's accuracy minus the baseline's.
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : str
         Two systems of the report.
-    said
+    said : {"differ", "equal"} or None
         Whether the report says that they differ, or that they are equal.
-    words
+    words : str or None
         In which words.
-    time_saved, speedup
+    time_saved, speedup : PrintedFigure or None
         What it says about their times.
     """
 
@@ -153,11 +153,11 @@ class SeedSd(Block):
 
     Parameters
     ----------
-    value
+    value : PrintedFigure
         The SD.
-    runs
-        The runs that it was estimated from; None where it is simply supposed.
-    ddof
+    runs : int or None
+        The runs that it was estimated from; None where it is simply assumed.
+    ddof : int or None
         What it was then divided by, as in `RunsSd`.
     """
 

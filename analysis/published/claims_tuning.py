@@ -17,9 +17,9 @@ class Lora(Block):
 
     Parameters
     ----------
-    r
+    r : int
         Its rank.
-    target_modules
+    target_modules : tuple of str
         The modules that it adapts, by the last part of their names.
     """
 
@@ -32,7 +32,7 @@ class Freeze(Block):
 
     Parameters
     ----------
-    layers
+    layers : int
         How many layers are frozen after the embeddings.
     """
 

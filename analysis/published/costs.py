@@ -1,4 +1,4 @@
-"""Published times and parameters: what follows from them, and whether the words agree."""
+"""Cost claims: times and numbers of parameters recomputed from printed figures, and whether the claims agree."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Recomputed:
 
     Parameters
     ----------
-    what
+    what : str
         Which figure, in words.
-    value
+    value : float
         As it follows from the printed figures; NaN where nothing does.
-    low, high
+    low, high : float
         What their rounding leaves open.
-    claimed
+    claimed : str
         As printed; empty where nothing was claimed.
-    agrees
+    agrees : bool or None
         Whether both may stand for the same number; None where nothing was claimed or follows.
     """
 
@@ -43,13 +43,13 @@ class ParameterCheck:
 
     Parameters
     ----------
-    what
+    what : str
         ``"trainable"`` or ``"total"``.
-    printed
+    printed : str
         As printed.
-    expected
+    expected : int
         What the architecture has.
-    agrees
+    agrees : bool
         Whether the printed figure stands for it.
     """
 
@@ -65,8 +65,8 @@ def time_saved(treatment: PrintedFigure, baseline: PrintedFigure, claimed: Print
     Examples
     --------
     >>> from analysis.published.printed_figures import read_share, read_time
-    >>> found = time_saved(read_time("14 min 48 s"), read_time("22 min 51 s"), read_share("35%"))
-    >>> f"{found.value:.3f}", found.agrees
+    >>> result = time_saved(read_time("14 min 48 s"), read_time("22 min 51 s"), read_share("35%"))
+    >>> f"{result.value:.3f}", result.agrees
     ('0.352', True)
     """
     return _recomputed(
@@ -108,7 +108,7 @@ def trainable_share(trainable: PrintedFigure, total: PrintedFigure, claimed: Pri
 
 
 def not_recomputed(what: str, claimed: PrintedFigure) -> Recomputed:
-    """Return a claim that the printed figures do not let anybody check."""
+    """Return a claim that cannot be checked from the printed figures."""
     return Recomputed(what=what, value=math.nan, low=math.nan, high=math.nan, claimed=claimed.printed, agrees=None)
 
 
@@ -120,17 +120,17 @@ def check_parameters(
     trainable: PrintedFigure | None,
     total: PrintedFigure | None,
 ) -> tuple[ParameterCheck, ...]:
-    """Hold printed numbers of parameters against the architecture's, where it is known.
+    """Compare printed numbers of parameters with the architecture's, where it is known.
 
     Parameters
     ----------
-    model
+    model : str or None
         As the report names it.
-    classes
+    classes : int or None
         Of the classification head.
-    tuning
+    tuning : Tuning or None
         What is trained; None where it is not known.
-    trainable, total
+    trainable, total : PrintedFigure or None
         As printed.
 
     Returns
@@ -158,9 +158,9 @@ def check_parameters(
         return ()
     pairs = (("trainable", trainable, expected.trainable), ("total", total, expected.total))
     return tuple(
-        ParameterCheck(what=what, printed=one.printed, expected=count, agrees=one.low <= count <= one.high)
-        for what, one, count in pairs
-        if one is not None
+        ParameterCheck(what=what, printed=figure.printed, expected=count, agrees=figure.low <= count <= figure.high)
+        for what, figure, count in pairs
+        if figure is not None
     )
 
 

@@ -1,4 +1,4 @@
-"""From a printed accuracy back to whole numbers of right answers, and whether there are any."""
+"""Right answers behind a printed accuracy: the whole numbers that round to it, if any (the GRIM check)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class Counts:
 
     Parameters
     ----------
-    printed
+    printed : str
         The figure.
-    n
+    n : int
         Test examples.
-    runs
+    runs : int
         Runs that the figure is the mean of; right answers are then those of all runs together.
-    low, high
+    low, high : int
         The least and the greatest number of right answers, of ``n * runs``; `low` is above `high` where no number
         rounds to the figure.
-    strength
+    strength : float
         The share of all figures of this precision that no number of right answers gives: how likely the check is to
-        find an arbitrary figure out, from 0 (it never could) to nearly 1.
+        detect an arbitrary figure, from 0 (it never could) to nearly 1.
     """
 
     printed: str
@@ -49,17 +49,17 @@ class Counts:
 def right_answers(figure: PrintedFigure, *, n: int, runs: int = 1) -> Counts:
     """Find the numbers of right answers behind a printed accuracy (the GRIM check).
 
-    A number that lies exactly between two figures may have been rounded to either: half up, half to even, and
-    binary fractions each have their own mind. So both are allowed.
+    A number that lies exactly between two figures may have been rounded to either, since half up, half to even and
+    binary fractions differ. So both are allowed.
 
     Parameters
     ----------
-    figure
+    figure : PrintedFigure
         A printed share of right answers.
-    n
+    n : int
         Test examples, at least 1.
-    runs
-        Runs that the figure is the mean of, at least 1. It is then supposed that unrounded accuracies were averaged.
+    runs : int
+        Runs that the figure is the mean of, at least 1. Unrounded accuracies are then assumed to have been averaged.
 
     Raises
     ------

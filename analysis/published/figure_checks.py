@@ -27,9 +27,9 @@ class MatrixFit:
 
     Parameters
     ----------
-    read_as
+    read_as : str
         The class, ``macro`` or ``weighted``; empty where every figure names its class.
-    matrices
+    matrices : Matrices
     """
 
     read_as: str
@@ -42,15 +42,15 @@ class FigureCheck:
 
     Parameters
     ----------
-    epoch
+    epoch : int or None
         The epoch of the log; None for the printed figures.
-    accuracy
-        The accuracy or error rate as it stands there; empty where there is none.
-    others
-        F1, precision and recall as they stand there, in words.
-    counts
+    accuracy : str
+        The accuracy or error rate as printed; empty where there is none.
+    others : str
+        F1, precision and recall as printed, in words.
+    counts : Counts or None
         The right answers; None without an accuracy.
-    fits
+    fits : tuple of MatrixFit
         The confusion matrices, for two classes of known size and one run; else empty.
     """
 
@@ -72,9 +72,9 @@ def check_figures(system: System, report: PublishedReport) -> tuple[FigureCheck,
 
     Parameters
     ----------
-    system
-    report
-        The report that it stands in.
+    system : System
+    report : PublishedReport
+        The report of the system.
     """
     log = system.log
     if log is None:
@@ -83,15 +83,15 @@ def check_figures(system: System, report: PublishedReport) -> tuple[FigureCheck,
 
 
 def matrix_rows(system: System, report: PublishedReport) -> int:
-    """Count the rows that going through the confusion matrices of a system takes.
+    """Count the rows that a search for the confusion matrices of a system takes.
 
     A row is one number of right answers of the first class, for one set of figures and one reading of them.
 
     Parameters
     ----------
-    system
-    report
-        The report that it stands in.
+    system : System
+    report : PublishedReport
+        The report of the system.
     """
     if len(report.classes) != 2 or (system.runs > 1 and system.log is None):
         return 0
@@ -143,18 +143,18 @@ def _column(log: Log, criterion: Criterion) -> tuple[PrintedFigure, ...]:
 
 def joint_matrix(system: System, report: PublishedReport) -> Matrix | None:
     """Return the only confusion matrix that fits the printed and the logged figures together, where there is one."""
-    found = [fit.matrices for fit in _joint(system, report) if fit.matrices.count]
-    return found[0].listed[0] if len(found) == 1 and found[0].count == 1 else None
+    matrices = [fit.matrices for fit in _joint(system, report) if fit.matrices.count]
+    return matrices[0].listed[0] if len(matrices) == 1 and matrices[0].count == 1 else None
 
 
 def departures(system: System, report: PublishedReport) -> tuple[str, ...]:
-    """Say where the printed figures depart from the log of the same run."""
+    """Return where the printed figures differ from the log of the same run, in words."""
     log, epoch = system.log, kept_epoch(system)
     if log is None:
         return ()
     if epoch is None:
-        both = {"accuracy": system.score and log.accuracy, "loss": system.loss and log.loss}
-        printed = " and ".join(name for name, known in both.items() if known)
+        comparable = {"accuracy": system.score and log.accuracy, "loss": system.loss and log.loss}
+        printed = " and ".join(name for name, known in comparable.items() if known)
         return (f"no epoch of the log has the printed {printed}",) if printed else ()
     notes: list[str] = []
     for measure, logged in _by_class_at(log, epoch).items():
@@ -167,24 +167,24 @@ def departures(system: System, report: PublishedReport) -> tuple[str, ...]:
                 notes.append(f"{what} is printed as {figure.printed}, but epoch {epoch} of the log has {values}")
     joint = _joint(system, report)
     alone = (_printed(system, report), _logged(log, report, epoch))
-    fits = any(fit.matrices.count for fit in joint) or any(one.contradicts_itself for one in alone)
+    fits = any(fit.matrices.count for fit in joint) or any(check.contradicts_itself for check in alone)
     if not notes and joint and not fits:
         notes.append("no confusion matrix fits the printed figures and the log together")
     return (*_other_than_said(system, log, epoch), *notes)
 
 
 def _other_than_said(system: System, log: Log, epoch: int) -> list[str]:
-    """Say where the figures are not those of the epoch that is said to have been chosen."""
+    """Return where the figures are not from the epoch that the report says was chosen, in words."""
     selection = system.selection
     if selection is None or selection.on == "holdout":
         return []
     if selection.best is None:
-        said = f"the figures are said to be from the last epoch, but they are from epoch {epoch} of {log.epochs}"
-        return [said] if epoch != log.epochs else []
+        note = f"the figures are said to be from the last epoch, but they are from epoch {epoch} of {log.epochs}"
+        return [note] if epoch != log.epochs else []
     order, column = _order(log, selection.best), _column(log, selection.best)
     best = order.index(min(order)) + 1
-    said = f"epoch {best} of the log has the best {selection.best}, but the figures are from epoch {epoch}"
-    return [] if best == epoch or not column or column[best - 1].agrees_with(column[epoch - 1]) else [said]
+    note = f"epoch {best} of the log has the best {selection.best}, but the figures are from epoch {epoch}"
+    return [] if best == epoch or not column or column[best - 1].agrees_with(column[epoch - 1]) else [note]
 
 
 def _named(measure: Measure, name: str) -> str:

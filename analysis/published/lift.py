@@ -1,4 +1,4 @@
-"""How much of a published figure is the choice of its epoch, where that was made on the very test set."""
+"""Selection lift: how much the choice of an epoch on the test set adds to a published figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 EPOCH_DISCORDANCE = 0.05
-"""The share of test sentences on which exactly one of two epochs of a run is right, where no log says better."""
+"""The share of test examples on which exactly one of two epochs of a run is right, where no log is known."""
 
 DRAWS = 100_000
 
@@ -21,15 +21,15 @@ _NO_SCATTER = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochScatter:
-    """How far the accuracy of equally good epochs of a run is supposed to scatter on the test set.
+    """How far the accuracy of equally good epochs of a run is assumed to scatter on the test set.
 
     Parameters
     ----------
-    sd
+    sd : float
         The SD over epochs.
-    df
-        Its degrees of freedom where logs say it; infinite where it is supposed.
-    source
+    df : float
+        Its degrees of freedom where it comes from logs; infinite where it is assumed.
+    source : str
         What it rests on, in words that continue "scatter ...".
     """
 
@@ -39,20 +39,20 @@ class EpochScatter:
 
 
 def epoch_scatter(logs: Sequence[Sequence[float]], *, n: int) -> EpochScatter:
-    """Return the scatter of the accuracy over epochs that is to be supposed.
+    """Estimate the scatter of the accuracy over epochs.
 
     Parameters
     ----------
-    logs
+    logs : sequence of sequence of float
         The accuracies of each run by epoch, as far as they are known.
-    n
+    n : int
         Test examples.
 
     Returns
     -------
     EpochScatter
-        Pooled over the logs. Where these scatter by far more than two epochs could that differ in being right on
-        `EPOCH_DISCORDANCE` of the sentences, their epochs are not equally good (a model was still learning), and the
+        Pooled over the logs. Where these scatter far more than epochs of which exactly one is right on
+        `EPOCH_DISCORDANCE` of the examples, the epochs are not equally good (a model was still learning), and the
         scatter is that of such epochs; if they are equally good all the same, it is too small.
 
     Examples
@@ -62,15 +62,15 @@ def epoch_scatter(logs: Sequence[Sequence[float]], *, n: int) -> EpochScatter:
     (0.0043, 4, 'as the epochs of the log do')
     """
     known = [np.asarray(log, dtype=np.float64) for log in logs if len(log) > 1]
-    supposed = math.sqrt(EPOCH_DISCORDANCE / (2 * n))
+    assumed = math.sqrt(EPOCH_DISCORDANCE / (2 * n))
     source = f"as if exactly one of two epochs of a run were right on {EPOCH_DISCORDANCE:.0%} of the examples"
     if any(log.min() < log.max() for log in known):
         df = sum(len(log) - 1 for log in known)
         squares = sum(float(((log - log.mean()) ** 2).sum()) for log in known)
-        if special.chdtrc(df, squares / supposed**2) >= _NO_SCATTER:
+        if special.chdtrc(df, squares / assumed**2) >= _NO_SCATTER:
             return EpochScatter(sd=math.sqrt(squares / df), df=df, source="as the epochs of the log do")
         source += " (the log moves by more: its epochs are not equally good)"
-    return EpochScatter(sd=supposed, df=math.inf, source=source)
+    return EpochScatter(sd=assumed, df=math.inf, source=source)
 
 
 def expected_lift(epochs: int, scatter: EpochScatter, *, rng: np.random.Generator) -> float:
@@ -78,11 +78,11 @@ def expected_lift(epochs: int, scatter: EpochScatter, *, rng: np.random.Generato
 
     Parameters
     ----------
-    epochs
+    epochs : int
         How many epochs are picked from, at least 1.
-    scatter
+    scatter : EpochScatter
         How far they scatter; normally and independently of each other.
-    rng
+    rng : numpy.random.Generator
         For the draws.
 
     Returns
@@ -99,22 +99,22 @@ def expected_lift(epochs: int, scatter: EpochScatter, *, rng: np.random.Generato
 
 
 def chance_of_selected_gap(
-    sentences: int, epochs: tuple[int, int], scatter: EpochScatter, *, n: int, rng: np.random.Generator
+    gap: int, epochs: tuple[int, int], scatter: EpochScatter, *, n: int, rng: np.random.Generator
 ) -> float:
     """Simulate how often two equal arms, each reported at its best epoch, come out at least this far apart.
 
     Parameters
     ----------
-    sentences
+    gap : int
         The gap in right answers; its sign does not matter.
-    epochs
+    epochs : tuple of int
         From how many epochs each arm's figure was picked; 1 where none was.
-    scatter
-        How far equally good epochs scatter. An SD that comes from logs is drawn anew each time, as far as its degrees
-        of freedom leave it open.
-    n
+    scatter : EpochScatter
+        How far equally good epochs scatter. An SD that comes from logs is drawn anew each time, by its
+        degrees of freedom.
+    n : int
         Test examples.
-    rng
+    rng : numpy.random.Generator
         For the draws.
 
     Returns
@@ -130,7 +130,7 @@ def chance_of_selected_gap(
     """
     best = _best(epochs[0], rng) - _best(epochs[1], rng)
     unknown = 1.0 if math.isinf(scatter.df) else np.sqrt(scatter.df / rng.chisquare(scatter.df, size=DRAWS))
-    return float(np.mean(np.abs(best * unknown) * scatter.sd * n >= abs(sentences) - 0.5))
+    return float(np.mean(np.abs(best * unknown) * scatter.sd * n >= abs(gap) - 0.5))
 
 
 def _best(epochs: int, rng: np.random.Generator) -> NDArray[np.float64]:

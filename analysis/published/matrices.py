@@ -1,4 +1,4 @@
-"""All confusion matrices of two classes that a set of printed figures allows."""
+"""Confusion matrices of two classes: all that a set of printed figures allows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MACRO, WEIGHTED = 2, 3
 """As the class of a `Bound`: the mean of both classes, plain or weighted by their test examples."""
 
 LISTED = 12
-"""As many matrices are named one by one."""
+"""Up to this many matrices are listed one by one."""
 
 # Floating point is surer than this by far.
 _DOUBTFUL = 1e-12
@@ -48,10 +48,10 @@ class Bound:
 
     Parameters
     ----------
-    measure
-    of
+    measure : Measure
+    of : int
         The class that the figure is about, 0 or 1, or `MACRO` or `WEIGHTED`; without meaning for accuracy.
-    low, high
+    low, high : Fraction
         The least and the greatest share that round to the figure.
     """
 
@@ -67,14 +67,14 @@ class Matrices:
 
     Parameters
     ----------
-    count
+    count : int
         How many there are; 0 where the figures contradict each other.
-    listed
+    listed : tuple of Matrix
         Each of them; empty where there are more than `LISTED`.
-    precision, recall, f1
+    precision, recall, f1 : tuple of tuple of float
         By class the least and the greatest value over all of them; NaN where there are none, or where a class that is
         never predicted has no precision.
-    macro_f1
+    macro_f1 : tuple of float
         The same for the mean of both F1.
     """
 
@@ -91,9 +91,9 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
 
     Parameters
     ----------
-    class_counts
+    class_counts : tuple of int
         The test examples of class 0 and of class 1, at least 1 each.
-    bounds
+    bounds : sequence of Bound
         What the figures say. A precision that is undefined, of a class that is never predicted, counts as 0.
 
     Raises
@@ -111,11 +111,11 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
     --------
     >>> from analysis.published.printed_figures import read_share
     >>> accuracy, f1 = read_share("0.883"), read_share("0.8866666666666667")
-    >>> found = fitting_matrices((444, 428), [
+    >>> matrices = fitting_matrices((444, 428), [
     ...     Bound(measure="accuracy", of=0, low=accuracy.low, high=accuracy.high),
     ...     Bound(measure="f1", of=0, low=f1.low, high=f1.high),
     ... ])
-    >>> found.listed
+    >>> matrices.listed
     (Matrix(right_0=399, wrong_0=45, wrong_1=57, right_1=371),)
     """
     if min(class_counts) < 1:

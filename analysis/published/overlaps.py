@@ -1,7 +1,7 @@
-"""What two accuracies on one test set say about the models, over every overlap of right answers that they allow.
+"""Overlaps of two models' right answers: McNemar's test over all that two accuracies on one test set allow.
 
-Two accuracies do not say on how many sentences exactly one of the models is right. That number, the discordance, can
-only lie in a range, and over that range McNemar's test can be made.
+Two accuracies do not say on how many examples exactly one of the models is right. But that number, the discordance,
+must lie in a range, and McNemar's test can be made over that range.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ OverlapOutcome = Literal[
 class Overlaps:
     """McNemar's test over all overlaps; it generalises to new examples, for these two trained models.
 
-    Where a printed figure allows several numbers of right answers, all pairs of them are gone through.
+    Where a printed figure allows several numbers of right answers, all pairs of them are tested.
 
     Parameters
     ----------
-    n
+    n : int
         Test examples.
-    alpha
+    alpha : float
         The two-sided level.
-    gap
+    gap : tuple of int
         The least and the greatest difference in right answers, treatment minus baseline.
-    discordance
+    discordance : tuple of int
         The least and the greatest number of examples on which exactly one of the two can be right.
-    p_exact, p_mid
+    p_exact, p_mid : tuple of float
         The least and the greatest p-value.
-    significant_up_to, significant_up_to_mid
+    significant_up_to, significant_up_to_mid : int or None
         The greatest discordance at which the p-value is at most alpha, for the pair of counts that allows most; None
         where it never is.
-    outcome
+    outcome : OverlapOutcome
         By the exact p-value.
-    at_least, at_most
+    at_least, at_most : tuple of GapInterval
         The interval of the gap in accuracy by Newcombe and by Tango, at the least and at the greatest discordance of
         the numbers of right answers in the middle of what the figures allow.
-    generalizes_to
-        The population that all this speaks about.
+    generalizes_to : str
+        The population that the results speak about.
     """
 
     n: int
@@ -74,20 +74,20 @@ def overlaps(
     alpha: float = 0.05,
     confidence: float = 0.95,
 ) -> Overlaps:
-    """Go through every overlap that two numbers of right answers allow.
+    """Make McNemar's test over every overlap that two numbers of right answers allow.
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : tuple of int
         The least and the greatest number of right answers of each model, from 0 to `n`.
-    n
+    n : int
         Test examples, at least 1.
-    by_class
+    by_class : sequence of tuple of int
         Where the right answers of each class are known: those of the treatment, those of the baseline, and the
         examples of the class. They narrow the discordance.
-    alpha
+    alpha : float
         Two-sided level, above 0 and at most 0.5.
-    confidence
+    confidence : float
         Of the intervals, between 0 and 1.
 
     Returns
@@ -109,10 +109,10 @@ def overlaps(
 
     Examples
     --------
-    >>> found = overlaps((770, 770), (752, 752), n=872)
-    >>> found.discordance, found.significant_up_to, found.significant_up_to_mid, found.outcome
+    >>> result = overlaps((770, 770), (752, 752), n=872)
+    >>> result.discordance, result.significant_up_to, result.significant_up_to_mid, result.outcome
     ((18, 222), 74, 82, 'undetermined without predictions')
-    >>> [f"{p:.2g}" for p in found.p_exact]
+    >>> [f"{p:.2g}" for p in result.p_exact]
     ['7.6e-06', '0.25']
     """
     for low, high in (treatment, baseline):
@@ -151,9 +151,9 @@ def p_over_discordance(gap: int, discordance: NDArray[np.int64]) -> tuple[NDArra
 
     Parameters
     ----------
-    gap
+    gap : int
         Difference in right answers.
-    discordance
+    discordance : ndarray of int
         Numbers of examples on which exactly one model is right, each at least `gap` and of its parity.
     """
     return _p(np.full_like(discordance, gap), discordance)
@@ -197,17 +197,17 @@ def _significant_up_to(
     gaps: NDArray[np.int64],
     least: NDArray[np.int64],
     most: NDArray[np.int64],
-    found: NDArray[np.bool_],
+    somewhere: NDArray[np.bool_],
     throughout: NDArray[np.bool_],
     alpha: float,
     *,
     kind: Literal[0, 1],
 ) -> int | None:
     """Find the greatest discordance with a p-value of at most alpha, given for which gaps both ends have one."""
-    if not found.any():
+    if not somewhere.any():
         return None
     answers = [int(most[throughout].max())] if throughout.any() else []
-    part = found & ~throughout
+    part = somewhere & ~throughout
     if part.any():
         # At one discordance a larger difference has the smaller p-value, so the largest reaches furthest.
         at = int(np.argmax(np.where(part, np.abs(gaps), -1)))

@@ -1,4 +1,4 @@
-"""What follows from the figures of two systems."""
+"""Pair audits: what follows from the figures of two systems."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from analysis.records.outcomes import Outcomes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectedGap:
-    """A gap between figures of which at least one is the best of several epochs on the reported sentences.
+    """A gap between figures of which at least one is the best of several epochs on the reported test examples.
 
     Parameters
     ----------
-    epochs
+    epochs : tuple of int
         From how many epochs the treatment's and the baseline's figure was picked; 1 where none was.
-    last
+    last : float
         The gap in accuracy at the last epochs; NaN without the logs.
-    expected
+    expected : tuple of float
         The expected lift of the treatment's and of the baseline's figure. Where both were picked alike they cancel on
         average, and make the gap no more than noisier.
-    exceeds
+    exceeds : bool
         Whether the gap is larger than the larger of them.
-    chance
+    chance : float
         How often two equally good arms, reported so, come out at least as far apart by the scatter of their epochs.
     """
 
@@ -52,29 +52,29 @@ class PairAudit:
 
     Parameters
     ----------
-    treatment, baseline
-    said, words
+    treatment, baseline : str
+    said, words : str or None
         What the report says of the pair: ``"differ"``, ``"equal"`` or nothing, and in which words.
-    printed
+    printed : tuple of str
         The two accuracies or error rates as printed, the treatment's first.
-    gap
+    gap : float
         Treatment minus baseline, in accuracy: from the right answers where they are known, else from the printed
         figures; NaN where one is missing.
-    overlaps
+    overlaps : Overlaps or None
         McNemar's test over every overlap; None where it cannot be made.
-    reason
+    reason : str
         Why it cannot be made; else empty.
-    seeds
+    seeds : tuple of SeedScatterCheck
         The gap against the scatter of seeds.
-    welch
+    welch : WelchResult or None
         The test over printed means and SDs; None where there are none.
-    selected
-        What choosing epochs on the reported sentences does to the gap; None where none was chosen so.
-    costs
+    selected : SelectedGap or None
+        What choosing epochs on the reported test examples does to the gap; None where none was chosen so.
+    costs : tuple of Recomputed
         Times recomputed.
-    mismatches
-        Figures that are compared although they are of different epochs.
-    rerun
+    mismatches : tuple of str
+        Figures that are compared although they are from different epochs, in words.
+    rerun : Rerun or None
         What a study's own runs say; None without one.
     """
 
@@ -111,25 +111,25 @@ def judge_pair(
 
     Parameters
     ----------
-    pair
-    report
-        The report that it stands in.
-    systems
+    pair : Pair
+    report : PublishedReport
+        The report of the pair.
+    systems : mapping of str to SystemAudit
         What follows from the figures of each.
-    scatter
-        How far equally good epochs of a run are supposed to scatter.
-    own
+    scatter : EpochScatter
+        How far equally good epochs of a run are assumed to scatter.
+    own : Outcomes or None
         A study that retrains some of the systems.
-    alpha
+    alpha : float
         Two-sided level.
     """
     treatment, baseline = (report.systems[name] for name in pair.sides)
     scores = treatment.score, baseline.score
     gap = float(scores[0].value - scores[1].value) if scores[0] and scores[1] else math.nan
-    found, reason = _overlaps(pair, report, systems, alpha)
-    if found is not None and found.gap[0] == found.gap[1]:
-        gap = found.gap[0] / report.n
-    measured = _rerun(pair, report, own, found, alpha)
+    all_overlaps, reason = _overlaps(pair, report, systems, alpha)
+    if all_overlaps is not None and all_overlaps.gap[0] == all_overlaps.gap[1]:
+        gap = all_overlaps.gap[0] / report.n
+    measured = _rerun(pair, report, own, all_overlaps, alpha)
     counts = [systems[name].readings[0].counts for name in pair.sides]
     possible = all(one is None or one.possible for one in counts)
     tested = None
@@ -148,9 +148,9 @@ def judge_pair(
         words=pair.words,
         printed=(scores[0].printed if scores[0] else "", scores[1].printed if scores[1] else ""),
         gap=gap,
-        overlaps=found,
+        overlaps=all_overlaps,
         reason=reason,
-        seeds=check_seed_scatter(pair, report, gap, found, measured, alpha) if possible else (),
+        seeds=check_seed_scatter(pair, report, gap, all_overlaps, measured, alpha) if possible else (),
         welch=tested,
         selected=selected,
         costs=_costs(pair, treatment, baseline),
@@ -164,18 +164,21 @@ def _overlaps(
 ) -> tuple[Overlaps | None, str]:
     """Return McNemar's test over every overlap, or why it cannot be made."""
     audited = [systems[name] for name in pair.sides]
-    for one in audited:
-        counts = one.readings[0].counts
-        if one.runs > 1:
-            return None, f"{one.name} is a mean over {one.runs} runs, and McNemar's test compares two trained models"
-        if counts is None and one.matrix is None:
-            others = ", and its other figures allow more than one" if one.readings[0].others else ""
-            return None, f"no accuracy of {one.name} is printed{others}"
+    for system in audited:
+        counts = system.readings[0].counts
+        if system.runs > 1:
+            return (
+                None,
+                f"{system.name} is a mean over {system.runs} runs, and McNemar's test compares two trained models",
+            )
+        if counts is None and system.matrix is None:
+            others = ", and its other figures allow more than one" if system.readings[0].others else ""
+            return None, f"no accuracy of {system.name} is printed{others}"
         if counts is not None and not counts.possible:
-            said = f"{counts.printed}, the figure of {one.name}"
-            return None, f"no number of right answers out of {report.n} rounds to {said}"
+            figure = f"{counts.printed}, the figure of {system.name}"
+            return None, f"no number of right answers out of {report.n} rounds to {figure}"
     treatment, baseline = map(_right, audited)
-    matrices = [one.matrix for one in audited if one.matrix is not None]
+    matrices = [system.matrix for system in audited if system.matrix is not None]
     by_class = []
     if len(matrices) == 2:
         right = zip(*([matrix.right_0, matrix.right_1] for matrix in matrices), strict=True)
@@ -190,8 +193,8 @@ def _right(audited: SystemAudit) -> tuple[int, int]:
     known = [audited.readings[0].counts]
     if audited.kept_epoch is not None:
         known.append(audited.readings[audited.kept_epoch].counts)
-    counts = [one for one in known if one is not None]
-    low, high = max(one.low for one in counts), min(one.high for one in counts)
+    counts = [allowed for allowed in known if allowed is not None]
+    low, high = max(allowed.low for allowed in counts), min(allowed.high for allowed in counts)
     return (low, high) if low <= high else (counts[0].low, counts[0].high)
 
 
@@ -232,7 +235,7 @@ def _costs(pair: Pair, treatment: System, baseline: System) -> tuple[Recomputed,
 
 
 def _mismatches(pair: Pair, report: PublishedReport, systems: Mapping[str, SystemAudit]) -> tuple[str, ...]:
-    """Say which printed figures are of different epochs, and how they compare at the same one."""
+    """Return which printed figures are from different epochs, and how they compare at the same one, in words."""
     treatment, baseline = (report.systems[name] for name in pair.sides)
     kept = [systems[name].kept_epoch for name in pair.sides]
     notes = []
@@ -254,7 +257,9 @@ def _at_the_same_epochs(treatment: System, baseline: System) -> str:
     pairs = list(zip(*columns, strict=False))
     if not pairs:
         return ""
-    named = ", ".join(f"{one.printed} and {other.printed} at {at}" for at, (one, other) in enumerate(pairs, start=1))
+    named = ", ".join(
+        f"{left.printed} and {right.printed} at {epoch}" for epoch, (left, right) in enumerate(pairs, start=1)
+    )
     return f"; at the same epochs they are {named}"
 
 

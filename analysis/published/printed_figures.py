@@ -1,4 +1,4 @@
-"""Figures as somebody printed them: the digits say what rounding may have hidden. Exact, in fractions."""
+"""Printed figures: numbers as somebody printed them, whose digits say how they were rounded. Exact, in fractions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class PrintedFigure:
 
     Parameters
     ----------
-    printed
+    printed : str
         The text, such as ``"0.883"``, ``"88.3%"`` or ``"22 min 51 s"``.
-    value
+    value : Fraction
         The number that it stands for: a share between 0 and 1, seconds, or a plain number.
-    half_width
+    half_width : Fraction
         What rounding may have hidden to each side: half a unit of the last printed digit.
     """
 
@@ -67,7 +67,7 @@ def read_share(printed: object) -> PrintedFigure:
 
     Parameters
     ----------
-    printed
+    printed : object
         A text: a share between 0 and 1, or a percentage with its sign.
 
     Raises

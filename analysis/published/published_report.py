@@ -27,21 +27,21 @@ class PublishedReport:
 
     Parameters
     ----------
-    name
+    name : str
         Its name in the file; empty in a file with one report.
-    source
-        Where it stands.
-    n
+    source : str
+        Where it was published.
+    n : int
         Test examples behind every figure.
-    model, data
+    model, data : str or None
         What was trained, and on what; None where the file does not say.
-    classes
+    classes : mapping of str to int
         The test examples of each class, in the order of the file; empty where they are not known.
-    seed_sd
+    seed_sd : SeedSd or None
         How far accuracy scatters over seeds, where the file says.
-    systems
+    systems : mapping of str to System
         The rows, by name.
-    pairs
+    pairs : tuple of Pair
         The pairs to be judged: those that the file names, else all.
     """
 
@@ -87,10 +87,10 @@ def parse_report(name: str, body: Mapping[str, Any]) -> tuple[PublishedReport | 
             problems += _pairs(pairs, list(map(str, systems)))[1] if isinstance(pairs, list) else []
         return None, problems
     problems = _wrong_classes(head)
-    systems, found = _systems(head.systems, head.classes, head.selection)
-    problems += found
-    pairs, found = _pairs(head.pairs, list(head.systems))
-    problems += found
+    systems, faults = _systems(head.systems, head.classes, head.selection)
+    problems += faults
+    pairs, faults = _pairs(head.pairs, list(head.systems))
+    problems += faults
     if problems:
         return None, problems
     settled = {
@@ -123,8 +123,8 @@ def _systems(
         try:
             read[name] = System.model_validate(dict(figures))
         except ValidationError as error:
-            found = described(error, allowed=claims_messages.SYSTEM, prefix=())
-            problems += [block_problem(path, one, figures.get("sd")) for one in found]
+            faults = described(error, allowed=claims_messages.SYSTEM, prefix=())
+            problems += [block_problem(path, fault, figures.get("sd")) for fault in faults]
             continue
         wrong = _wrong_system(read[name], classes, selection)
         problems += [Problem(path=(*path, *where), message=message) for where, message in wrong]
@@ -163,8 +163,8 @@ def _wrong_system(
     if system.log is not None and system.runs > 1:
         wrong.append((("log",), f"a log belongs to one run, but this system has runs: {system.runs}"))
     if system.trainable and system.parameters and system.trainable.low > system.parameters.high:
-        said = f"{system.trainable.printed} of {system.parameters.printed}"
-        wrong.append((("trainable",), f"expected no more than all parameters, got {said}"))
+        counts = f"{system.trainable.printed} of {system.parameters.printed}"
+        wrong.append((("trainable",), f"expected no more than all parameters, got {counts}"))
     selection = system.selection or selection
     stated = selection.epochs if selection is not None else None
     if stated is not None and system.log is not None and stated != system.log.epochs:
@@ -202,8 +202,8 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
         for side in ("treatment", "baseline"):
             name = getattr(pair, side)
             if name not in systems:
-                said = f"expected a system of this report ({', '.join(systems)}), got {name!r}{near(name, systems)}"
-                problems.append(Problem(path=(*path, side), message=said))
+                message = f"expected a system of this report ({', '.join(systems)}), got {name!r}{near(name, systems)}"
+                problems.append(Problem(path=(*path, side), message=message))
         if pair.treatment == pair.baseline:
             problems.append(
                 Problem(path=path, message=f"expected two different systems, got {pair.treatment!r} as both")

@@ -1,4 +1,4 @@
-"""A published pair beside a study that retrains it: what one more run of each arm is expected to show."""
+"""Reruns of a published pair: what the runs of a study that retrains it say, and what one more is expected to show."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy import special
 
 from analysis.errors import AnalysisError
 from analysis.methods.crossed import crossed_test
+from analysis.methods.interval import Interval
 from analysis.methods.mcnemar import mcnemar_by_seed
 from analysis.methods.variance import VarianceComponents
 from analysis.published.overlaps import Overlaps, p_over_discordance
@@ -24,27 +25,30 @@ class Rerun:
 
     Parameters
     ----------
-    study, model
+    study, model : str
         The name of the study, and what it trained.
-    treatment, baseline
+    treatment, baseline : str
         Its arms.
-    n_seeds, n_examples
+    n_seeds, n_examples : int
         Paired seeds that finished, and test examples.
-    gap, interval, p_value
+    gap : float
+    interval : Interval
+    p_value : float
         Of the crossed test, for new seeds and new examples; the interval at 1 - alpha.
-    components
+    components : VarianceComponents
         Its variance components, from which to plan.
-    seed_sd, seed_df
+    seed_sd : float
+    seed_df : int
         SD over seeds of one run's accuracy on this test set, pooled over both arms; and its degrees of freedom, one
         less than the seeds, since the arms share them.
-    discordance
+    discordance : tuple of float
         Share of examples on which exactly one run of a pair is right: mean, least and greatest over the seeds.
-    p_exact
+    p_exact : tuple of float
         McNemar's exact p-value of the published gap at the least and at the greatest of these shares; NaN where no
         single number of right answers is known.
-    expected_gap
-        Within which the gap of one more pair of runs, of one new seed, falls with a chance of 95% on this test set.
-    significant
+    expected_gap : Interval
+        The gap of one more pair of runs, of one new seed, falls within it with a chance of 95% on this test set.
+    significant : float
         The share of seeds whose pair of runs has an exact p-value of at most alpha.
     """
 
@@ -55,31 +59,31 @@ class Rerun:
     n_seeds: int
     n_examples: int
     gap: float
-    interval: tuple[float, float]
+    interval: Interval
     p_value: float
     components: VarianceComponents
     seed_sd: float
     seed_df: int
     discordance: tuple[float, float, float]
     p_exact: tuple[float, float]
-    expected_gap: tuple[float, float]
+    expected_gap: Interval
     significant: float
 
 
 def rerun(
     outcomes: Outcomes, treatment: str, baseline: str, *, published: Overlaps | None, alpha: float = 0.05
 ) -> Rerun:
-    """Read what a study says about a published pair.
+    """Compare a published pair with a study that retrains it.
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    treatment, baseline
+    treatment, baseline : str
         Two of its arms.
-    published
+    published : Overlaps or None
         What the published figures allow; None where they allow no test.
-    alpha
+    alpha : float
         Two-sided level.
 
     Raises
@@ -120,8 +124,8 @@ def rerun(
         seed_df=m - 1,
         discordance=(float(shares.mean()), float(shares.min()), float(shares.max())),
         p_exact=_p_at(published, float(shares.min()), float(shares.max())),
-        expected_gap=(centre - reach, centre + reach),
-        significant=float(np.mean([one.p_exact <= alpha for one in by_seed])),
+        expected_gap=Interval(centre - reach, centre + reach),
+        significant=float(np.mean([test.p_exact <= alpha for test in by_seed])),
     )
 
 

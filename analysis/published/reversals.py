@@ -1,4 +1,4 @@
-"""One pair of systems, reported more than once with opposite signs."""
+"""Reversals: pairs of systems that are reported more than once, with opposite signs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Occurrence:
 
     Parameters
     ----------
-    report, source
-        The report's name in the file, and where it stands.
-    treatment, baseline
+    report, source : str
+        The report's name in the file, and where it was published.
+    treatment, baseline : str
         The two accuracies or error rates as printed.
-    gap
+    gap : float
         Treatment minus baseline, in accuracy: from the right answers where they are known.
-    sign
+    sign : int
         1 or -1; 0, where rounding hides the direction, in no reversal.
-    n
+    n : int
         Test examples.
     """
 
@@ -46,10 +46,10 @@ class SettingThatDiffers:
 
     Parameters
     ----------
-    system
-    setting
+    system : str
+    setting : str
         Its name, dotted.
-    values
+    values : tuple of str
         In the order of the occurrences; empty where a report does not say.
     """
 
@@ -60,15 +60,15 @@ class SettingThatDiffers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversal:
-    """A pair whose order turns round between reports. A description of these runs.
+    """A pair whose order is reversed between reports. A description of these runs.
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : str
         The two systems.
-    occurrences
+    occurrences : tuple of Occurrence
         All reports that have both apart, in the order of the file.
-    settings
+    settings : tuple of SettingThatDiffers
         What differs between them, as far as the file says.
     """
 
@@ -83,7 +83,7 @@ def reversals(reports: Sequence[PublishedReport]) -> tuple[Reversal, ...]:
 
     Parameters
     ----------
-    reports
+    reports : sequence of PublishedReport
         The reports of one claims file. Those about one model, one data set and as many test examples are held against
         each other.
     """
@@ -95,34 +95,34 @@ def reversals(reports: Sequence[PublishedReport]) -> tuple[Reversal, ...]:
 
 def _among(reports: Sequence[PublishedReport]) -> list[Reversal]:
     names = dict.fromkeys(name for report in reports for name in report.systems)
-    found = []
+    reversed_pairs = []
     for baseline, treatment in combinations(names, 2):
         both = {report.name: report for report in reports if {treatment, baseline} <= report.systems.keys()}
-        made = [_occurrence(report, treatment, baseline) for report in both.values()]
-        occurrences = tuple(one for one in made if one is not None and one.sign)
-        if {-1, 1} <= {one.sign for one in occurrences}:
+        gaps = [_occurrence(report, treatment, baseline) for report in both.values()]
+        occurrences = tuple(gap for gap in gaps if gap is not None and gap.sign)
+        if {-1, 1} <= {occurrence.sign for occurrence in occurrences}:
             settings = [
-                one
+                setting
                 for name in (treatment, baseline)
-                for one in _differing(name, [both[occurrence.report].systems[name] for occurrence in occurrences])
+                for setting in _differing(name, [both[occurrence.report].systems[name] for occurrence in occurrences])
             ]
-            found.append(
+            reversed_pairs.append(
                 Reversal(treatment=treatment, baseline=baseline, occurrences=occurrences, settings=tuple(settings))
             )
-    return found
+    return reversed_pairs
 
 
 def _occurrence(report: PublishedReport, treatment: str, baseline: str) -> Occurrence | None:
-    one, other = report.systems[treatment].score, report.systems[baseline].score
-    if one is None or other is None:
+    first, second = report.systems[treatment].score, report.systems[baseline].score
+    if first is None or second is None:
         return None
     return Occurrence(
         report=report.name,
         source=report.source,
-        treatment=one.printed,
-        baseline=other.printed,
-        gap=_share(one, report, treatment) - _share(other, report, baseline),
-        sign=0 if one.agrees_with(other) else 1 if one.value > other.value else -1,
+        treatment=first.printed,
+        baseline=second.printed,
+        gap=_share(first, report, treatment) - _share(second, report, baseline),
+        sign=0 if first.agrees_with(second) else 1 if first.value > second.value else -1,
         n=report.n,
     )
 
@@ -135,8 +135,8 @@ def _share(figure: PrintedFigure, report: PublishedReport, name: str) -> float:
 
 def _differing(name: str, systems: Sequence[System]) -> list[SettingThatDiffers]:
     flat = [_flat(system.settings) for system in systems]
-    keys = dict.fromkeys(key for one in flat for key in one)
-    rows = [(key, tuple(one.get(key, "") for one in flat)) for key in keys]
+    keys = dict.fromkeys(key for settings in flat for key in settings)
+    rows = [(key, tuple(settings.get(key, "") for settings in flat)) for key in keys]
     return [SettingThatDiffers(system=name, setting=key, values=values) for key, values in rows if len(set(values)) > 1]
 
 

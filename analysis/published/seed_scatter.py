@@ -19,7 +19,7 @@ from analysis.published.seeds import (
 )
 
 ASSUMED_SEED_SDS = (0.005, 0.01, 0.02)
-"""SDs over seeds of one run's accuracy that are gone through where none is known."""
+"""SDs over seeds of one run's accuracy that are tried where none is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +28,15 @@ class SeedScatterCheck:
 
     Parameters
     ----------
-    seed_sd
+    seed_sd : float
         SD over seeds of one run's accuracy; the larger where what a printed one was divided by is not known.
-    source
+    source : str
         Where it comes from.
-    chance
+    chance : tuple of float
         The chance that two identical procedures show a gap at least as large: the least and the greatest over the
         right answers that the figures allow, and over both divisors where that of the SD is not known; for means over
         runs, that of the printed gap.
-    confirmation
+    confirmation : Confirmation
         What it would take to confirm a gap of the printed size.
     """
 
@@ -47,42 +47,43 @@ class SeedScatterCheck:
 
 
 def check_seed_scatter(
-    pair: Pair, report: PublishedReport, gap: float, found: Overlaps | None, measured: Rerun | None, alpha: float
+    pair: Pair, report: PublishedReport, gap: float, overlaps: Overlaps | None, measured: Rerun | None, alpha: float
 ) -> tuple[SeedScatterCheck, ...]:
-    """Hold a gap against every SD over seeds that is to be reckoned with.
+    """Compare a gap with every SD over seeds that may apply.
 
     Parameters
     ----------
-    pair, report
-    gap
+    pair : Pair
+    report : PublishedReport
+    gap : float
         In accuracy.
-    found
+    overlaps : Overlaps or None
         McNemar's test over every overlap; None where it cannot be made.
-    measured
+    measured : Rerun or None
         What a study's own runs say; None without one.
-    alpha
+    alpha : float
         Two-sided level.
     """
     if math.isnan(gap) or report.n < 2:
         return ()
     runs = report.systems[pair.treatment].runs, report.systems[pair.baseline].runs
-    sentences = [gap * report.n]
+    right_answers = [gap * report.n]
     scores = [report.systems[name].score for name in pair.sides]
-    errors = sum(float(1 - one.value) for one in scores if one is not None) / 2
+    errors = sum(float(1 - score.value) for score in scores if score is not None) / 2
     discordance = DISCORDANT_OF_ERRORS * errors
-    if found is not None:
-        low, high = found.gap
-        sentences = [0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))]
-        discordance = min(max(discordance, found.discordance[0] / report.n), found.discordance[1] / report.n)
-    out = []
+    if overlaps is not None:
+        low, high = overlaps.gap
+        right_answers = [0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))]
+        discordance = min(max(discordance, overlaps.discordance[0] / report.n), overlaps.discordance[1] / report.n)
+    checks = []
     for (least, sd), source, df in _seed_sds(pair, report, measured):
         chances = [
-            chance_of_gap(k, n=report.n, seed_sd=one, runs=runs, df=df) for k in sentences for one in {least, sd}
+            chance_of_gap(k, n=report.n, seed_sd=s, runs=runs, df=df) for k in right_answers for s in {least, sd}
         ]
         components = assumed_components(sd, n=report.n, discordance=discordance, gap=gap)
         if measured is not None and measured.seed_sd > 0:
             components = measured.components
-        out.append(
+        checks.append(
             SeedScatterCheck(
                 seed_sd=sd,
                 source=source,
@@ -90,18 +91,18 @@ def check_seed_scatter(
                 confirmation=confirmation(gap, components, n=report.n, alpha=alpha),
             )
         )
-    return tuple(out)
+    return tuple(checks)
 
 
 def _seed_sds(
     pair: Pair, report: PublishedReport, measured: Rerun | None
 ) -> list[tuple[tuple[float, float], str, float]]:
-    """Return the SDs over seeds to reckon with, where each comes from, and its degrees of freedom.
+    """Return the SDs over seeds that may apply, where each comes from, and its degrees of freedom.
 
-    Each SD as the least and the greatest that it may be: they differ where nobody says what it was divided by.
+    Each SD is a pair, the least and the greatest that it may be; they differ where its divisor is not given.
     """
-    stated, both = report.seed_sd, [report.systems[name] for name in pair.sides]
-    printed = [(one.sd, one.runs) for one in both if one.sd is not None and one.sd.value.value > 0]
+    stated, systems = report.seed_sd, [report.systems[name] for name in pair.sides]
+    printed = [(system.sd, system.runs) for system in systems if system.sd is not None and system.sd.value.value > 0]
     if measured is not None and measured.seed_sd > 0:
         runs = f"{measured.n_seeds} seeds of {measured.study}"
         return [((measured.seed_sd,) * 2, runs, float(measured.seed_df))]

@@ -1,4 +1,4 @@
-"""What a published gap says about the training procedures, which one run of each arm never shows."""
+"""Tests over seeds from printed figures: the chance of a gap by seeds alone, Welch's test, what would confirm it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from analysis.methods.interval import Interval
 from analysis.methods.variance import VarianceComponents
 from analysis.power.planning import stated_components
 from analysis.power.settling import examples_needed, seeds_needed, shortfall
@@ -17,14 +18,14 @@ from analysis.published.printed_figures import PrintedFigure
 POWER = 0.8
 
 DISCORDANT_OF_ERRORS, RERUN_OF_DISCORDANT = 0.8, 5 / 8
-"""What is supposed where nothing is known: on how many sentences exactly one run of two arms is right, for each that an
-arm gets wrong; and how much less often two seeds of one arm differ. At an accuracy of 90% these are the shares that
-`harness plan` supposes, 8% and 5%."""
+"""Assumptions where nothing is known. For each example that an arm gets wrong, exactly one run of two arms is right on
+0.8 examples; and two seeds of one arm differ on 5/8 as many examples as two arms. At an accuracy of 90% these are the
+shares that `harness plan` assumes, 8% and 5%."""
 
 SEEDS_FOR_SENTENCES = 10
-"""The seeds an arm with which test sentences are counted."""
+"""Seeds per arm for which the number of test examples is computed."""
 
-# The rounding of a printed SD is gone through in so many steps.
+# The rounding of a printed SD is searched in this many steps.
 _STEPS = 33
 
 
@@ -34,13 +35,13 @@ class Confirmation:
 
     Parameters
     ----------
-    seeds
+    seeds : int or None
         Seeds in each arm on a test set of this size; None where no number of seeds is enough.
-    examples
+    examples : int or None
         Test examples with `SEEDS_FOR_SENTENCES` seeds in each arm; None where no number of examples is enough.
-    reason
-        Why there are no seeds, and what would do; else empty.
-    generalizes_to
+    reason : str
+        Why no number of seeds is enough, and what would be; else empty.
+    generalizes_to : str
         The population that the study would speak about.
     """
 
@@ -59,53 +60,51 @@ class WelchResult:
 
     Parameters
     ----------
-    estimate
+    estimate : float
         The difference of the printed means.
-    p_value, df
+    p_value, df : tuple of float
         The least and the greatest two-sided p-value and degrees of freedom.
-    interval
+    interval : Interval
         The 95% interval of the difference, at its widest.
-    runs
+    runs : tuple of int
         Of the treatment and of the baseline.
-    ddof
+    ddof : tuple of int or None
         What their SDs were divided by: 1 for one less than the runs, 0 for the runs, None where that is not known.
-    generalizes_to
+    generalizes_to : str
         The population that the result speaks about.
     """
 
     estimate: float
     p_value: tuple[float, float]
     df: tuple[float, float]
-    interval: tuple[float, float]
+    interval: Interval
     runs: tuple[int, int]
     ddof: tuple[int | None, int | None]
     generalizes_to: str = "seeds"
 
 
-def chance_of_gap(
-    sentences: float, *, n: int, seed_sd: float, runs: tuple[int, int] = (1, 1), df: float = math.inf
-) -> float:
+def chance_of_gap(gap: float, *, n: int, seed_sd: float, runs: tuple[int, int] = (1, 1), df: float = math.inf) -> float:
     """Chance that two identical procedures come out at least this far apart on a test set, by their seeds alone.
 
     Parameters
     ----------
-    sentences
+    gap : float
         The gap in right answers; its sign does not matter.
-    n
+    n : int
         Test examples, at least 1.
-    seed_sd
+    seed_sd : float
         SD over seeds of one run's accuracy on this very test set, above 0.
-    runs
+    runs : tuple of int
         Runs of each arm that were averaged, at least 1 each.
-    df
-        Degrees of freedom of `seed_sd` where it was estimated from few runs; infinite where it is supposed.
+    df : float
+        Degrees of freedom of `seed_sd` where it was estimated from few runs; infinite where it is assumed.
 
     Returns
     -------
     float
-        From 0 to 1, for new and independent seeds on this test set; 1 for a gap of 0. Accuracies are supposed to
-        scatter normally and in both arms alike, which a procedure that collapses now and then does not. With an
-        estimated SD it is a p-value: it allows for what the estimate does not know.
+        From 0 to 1, for new and independent seeds on this test set; 1 for a gap of 0. Accuracies are assumed to
+        scatter normally and in both arms alike, which those of a procedure that occasionally collapses do not. With an
+        estimated SD it is a p-value: it allows for the error of the estimate.
 
     Raises
     ------
@@ -125,7 +124,7 @@ def chance_of_gap(
     if n < 1 or min(runs) < 1 or not seed_sd > 0 or not df > 0:
         given = f"n={n!r}, runs={runs!r}, seed_sd={seed_sd!r} and df={df!r}"
         raise ValueError(f"need n >= 1, runs >= 1, seed_sd > 0 and df > 0, got {given}")
-    beyond = abs(sentences) - 0.5 / math.lcm(*runs)
+    beyond = abs(gap) - 0.5 / math.lcm(*runs)
     if beyond <= 0:
         return 1.0
     z = beyond / (n * seed_sd * math.sqrt(1 / runs[0] + 1 / runs[1]))
@@ -133,17 +132,17 @@ def chance_of_gap(
 
 
 def assumed_components(seed_sd: float, *, n: int, discordance: float, gap: float = 0.0) -> VarianceComponents:
-    """Suppose variance components of a difference in accuracy where no study has measured them.
+    """Assume variance components of a difference in accuracy where no study has measured them.
 
     Parameters
     ----------
-    seed_sd
+    seed_sd : float
         SD over seeds of one run's accuracy, above 0 and at most 0.5.
-    n
+    n : int
         Test examples, at least 2.
-    discordance
+    discordance : float
         Share of examples on which exactly one of two runs is right, one run of each arm.
-    gap
+    gap : float
         The gap that they go with; two runs differ at least that often.
 
     Raises
@@ -161,17 +160,17 @@ def assumed_components(seed_sd: float, *, n: int, discordance: float, gap: float
 
 
 def confirmation(gap: float, components: VarianceComponents, *, n: int, alpha: float = 0.05) -> Confirmation:
-    """Say how many seeds or test sentences confirm a gap of this size with 80% power.
+    """Compute how many seeds or test examples would confirm a gap of this size with 80% power.
 
     Parameters
     ----------
-    gap
+    gap : float
         The true gap to be found, as a share; its sign does not matter.
-    components
-        Supposed, or those of a study.
-    n
+    components : VarianceComponents
+        Assumed, or those of a study.
+    n : int
         Test examples, at least 2.
-    alpha
+    alpha : float
         Two-sided level.
 
     Raises
@@ -194,14 +193,14 @@ def confirmation(gap: float, components: VarianceComponents, *, n: int, alpha: f
 
 
 def of_sample(runs: int, ddof: int | None) -> tuple[float, float]:
-    """Return by what an SD over runs is multiplied to be that of a sample, with one less than the runs below.
+    """Return the factor that turns an SD over runs into that of a sample, which is divided by one less than the runs.
 
     Parameters
     ----------
-    runs
+    runs : int
         At least 2.
-    ddof
-        1 where it is one already, 0 where the runs themselves stand below, None where that is not known.
+    ddof : int or None
+        1 where it is one already, 0 where it was divided by the runs themselves, None where that is not known.
 
     Returns
     -------
@@ -226,18 +225,18 @@ def welch(
 ) -> WelchResult:
     """Welch's test from the printed mean and SD of each arm.
 
-    It knows nothing of the sentences: where the seeds change little it calls almost any gap real, since the test set
-    stays what it is.
+    It ignores the uncertainty from the test examples: where the seeds change little it calls almost any gap real, since
+    the test set stays the same.
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : tuple of PrintedFigure
         Printed mean and printed SD over runs.
-    runs
+    runs : tuple of int
         Runs of each arm, at least 2.
-    ddof
+    ddof : tuple of int or None
         What each SD was divided by: 1 for one less than the runs, 0 for the runs (numpy's default, and HELM's), None
-        where nobody says; the result is then the range over both.
+        where it is not given; the result is then the range over both.
 
     Returns
     -------
@@ -269,7 +268,7 @@ def welch(
         estimate=estimate,
         p_value=(0.0 if exact else float(least.min()), float(most.max())),
         df=(float(df.min()), float(df.max())),
-        interval=(estimate - reach, estimate + reach),
+        interval=Interval(estimate - reach, estimate + reach),
         runs=runs,
         ddof=ddof,
     )
@@ -280,7 +279,7 @@ def _squared_errors(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return squared standard errors of both means over all that their SDs leave open: their rounding, and `ddof`.
 
-    Neither the p-value nor the degrees of freedom need have their extremes at a corner: a grid is gone through, and the
+    Neither the p-value nor the degrees of freedom need have their extremes at a corner: so a grid is searched, and the
     line on which the degrees of freedom are greatest.
     """
     sd_t, sd_b = (

@@ -1,4 +1,4 @@
-"""What follows from the figures of one system."""
+"""System audits: what follows from the figures of one system."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ class SystemAudit:
 
     Parameters
     ----------
-    name
-    runs
+    name : str
+    runs : int
         How many runs the figures are means of.
-    readings
+    readings : tuple of FigureCheck
         The printed figures, then every epoch of the log.
-    kept_epoch
+    kept_epoch : int or None
         The epoch of the log that the printed figures are of; None where that is not known.
-    matrix
+    matrix : Matrix or None
         The only confusion matrix that fits the printed and the logged figures together; None where there are others.
-    departures
-        Where the printed figures depart from the log.
-    lift
-        What choosing the epoch on the reported sentences is expected to add; None where it was not chosen so.
-    matrices_reason
-        Why no confusion matrix was looked for; else empty.
-    share
+    departures : tuple of str
+        Where the printed figures differ from the log, in words.
+    lift : float or None
+        What choosing the epoch on the reported test examples is expected to add; None where it was not chosen so.
+    matrices_reason : str
+        Why no confusion matrix was searched; else empty.
+    share : Recomputed or None
         The share of trained parameters; None where it does not follow from the printed figures.
-    parameters
+    parameters : tuple of ParameterCheck
         Printed numbers of parameters against the architecture's, where it is known.
-    parameters_reason
-        Why they could not be held against a known architecture; else empty.
+    parameters_reason : str
+        Why they could not be compared with a known architecture; else empty.
     """
 
     name: str
@@ -68,13 +68,14 @@ def judge_system(
 
     Parameters
     ----------
-    name, system
-    report
-        The report that it stands in.
-    scatter
-        How far equally good epochs of a run are supposed to scatter.
-    matrices_reason
-        Why no confusion matrix shall be looked for; empty to look for them.
+    name : str
+    system : System
+    report : PublishedReport
+        The report of the system.
+    scatter : EpochScatter
+        How far equally good epochs of a run are assumed to scatter.
+    matrices_reason : str
+        Why no confusion matrix is searched; empty to search for them.
     """
     parameters: tuple[ParameterCheck, ...] = ()
     reason = ""
@@ -94,7 +95,7 @@ def judge_system(
     lift = None
     if system.picked_from > 1:
         lift = expected_lift(system.picked_from, scatter, rng=np.random.default_rng(SIMULATION_SEED))
-    # Without the sizes of the classes the figures stand for right answers alone.
+    # Without the sizes of the classes only right answers follow from the figures.
     read = dataclasses.replace(report, classes={}) if matrices_reason else report
     return SystemAudit(
         name=name,

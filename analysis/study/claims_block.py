@@ -17,15 +17,15 @@ class Claim(BaseModel):
 
     Parameters
     ----------
-    source
-        Where the figures stand.
-    model
+    source : str
+        Where the figures come from.
+    model : str
         The model that they are about, written as in a study file.
-    data
+    data : str or None
         The data set, written as in a study file; None where it is the study's.
-    n
+    n : int
         The number of test examples that each figure is computed on.
-    accuracy
+    accuracy : mapping of ArmName to InstanceOf
         The printed figure of each arm, in quotes.
     """
 
@@ -75,9 +75,9 @@ def claim_problems(claims: object, *, arms: Sequence[str]) -> list[Problem]:
 
     Parameters
     ----------
-    claims
+    claims : object
         The block as the study file gives it; None where absent.
-    arms
+    arms : sequence of str
         The arms, in the order of the study file.
     """
     return _validated(claims, arms=arms)[1]
@@ -88,9 +88,9 @@ def parse_claims(claims: Sequence[Mapping[str, Any]] | None, *, arms: Sequence[s
 
     Parameters
     ----------
-    claims
+    claims : sequence of mapping of str to object or None
         The block as the study file gives it; None where absent.
-    arms
+    arms : sequence of str
         The arms, in the order of the study file.
 
     Raises

@@ -18,26 +18,28 @@ class PublishedGap:
 
     Parameters
     ----------
-    source
-        Where the figures stand.
-    kind
+    source : str
+        Where the figures come from.
+    kind : {"check", "context"}
         ``"check"`` where the claim is about this model, data and number of examples; else ``"context"``.
-    treatment, baseline
+    treatment, baseline : str
         The arms of the pair; empty where no comparison of the study has both arms of the claim.
-    n
+    n : int
         The number of test examples that the published figures are computed on.
-    printed
+    printed : tuple of str
         The two figures as printed, the treatment's first.
-    published_gap
+    published_gap : float
         Treatment minus baseline; NaN without a pair.
-    half_width
+    half_width : float
         How far rounding may have moved that gap, to each side.
-    measured_gap, interval, verdict
+    measured_gap : float
+    interval : tuple of float
+    verdict : str
         The study's gap with its interval and verdict, for new seeds and new examples; NaN and empty for
         context and without a pair.
-    inside
+    inside : bool or None
         Whether the published gap, with its rounding, reaches into the interval; None where not checked.
-    reading
+    reading : str
         What both gaps say together, or why this is context.
     """
 
@@ -63,13 +65,13 @@ def compare_published_gaps(
 
     Parameters
     ----------
-    claims
+    claims : sequence of Claim
         The claims of the study.
-    manifest
+    manifest : Manifest
         The study, for its model, data and number of test examples.
-    comparisons
+    comparisons : sequence of ComparisonResult
         The decided comparisons.
-    metric
+    metric : str
         What they compare; the claims are about accuracy.
     """
     gaps = []
