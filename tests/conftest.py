@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -68,24 +67,3 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     return not_skipped((yield))
-
-
-def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave out what needs torch where torch is not installed: the analysis is tested without it."""
-    trains = {
-        "engines",
-        "models",
-        "dashboard.py",
-        "database.py",
-        "manifest.py",
-        "mirror.py",
-        "planning.py",
-        "pretrain.py",
-        "rehearsal.py",
-        "run.py",
-        "runner.py",
-        "tuner.py",
-        "tuning.py",
-    }
-    missing = importlib.util.find_spec("torch") is None
-    return True if missing and collection_path.name in trains and "harness" in collection_path.parts else None

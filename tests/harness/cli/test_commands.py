@@ -413,3 +413,19 @@ def test_the_version_is_told(command: Callable[..., Any]) -> None:
     code, out, _ = command("--version")
     assert code == 0
     assert re.fullmatch(r"ablation-harness \d+\.\d+\.\d+\S*\n", out)
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    def completed(line: str) -> list[str]:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys; sys.argv = ['harness']; from harness.cli import main; main()"],
+            env={**os.environ, "_HARNESS_COMPLETE": "complete_bash", **words},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    assert completed("harness a") == ["analyze", "audit"]
+    assert completed("harness run --s") == ["--same", "--storage"]
