@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def audit(
-    what: Annotated[
+    inputs: Annotated[
         list[str],
         typer.Argument(
             metavar="CLAIMS | FIGURE...",
@@ -37,7 +37,7 @@ def audit(
             show_default=False,
         ),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="The format to print.")] = Format.terminal,
+    output_format: Annotated[Format, typer.Option("--format", help="The format to print.")] = Format.terminal,
     as_json: AsJson = False,
     details: Annotated[
         bool, typer.Option("--details", help="Also print every interval and confusion matrix (on the terminal).")
@@ -64,24 +64,24 @@ def audit(
     from analysis.published.audit import audit as audit_claims
     from analysis.tables import audit as tables
 
-    claims = _claims(what) if n is None else _figures(what, n)
+    claims = _claims(inputs) if n is None else _figures(inputs, n)
     if n is not None and results is not None:
         raise typer.BadParameter(
             "needs a claims file: figures alone do not say which arms they belong to", param_hint="--results"
         )
-    own = None
+    outcomes = None
     if results is not None:
         # Reading records takes pyarrow, which figures alone need not wait for.
         from analysis import load
 
-        own = load(results)
-    found = audit_claims(claims, own=own)
-    written = _write(found, report) if report is not None else ()
-    if as_json or form is Format.json:
-        print_json("audit", [tables.as_json(found)])
-    elif form is Format.terminal:
+        outcomes = load(results)
+    audited = audit_claims(claims, own=outcomes)
+    written = _write(audited, report) if report is not None else ()
+    if as_json or output_format is Format.json:
+        print_json("audit", [tables.as_json(audited)])
+    elif output_format is Format.terminal:
         console = console_for()
-        for part in tables.terminal(found, details=details):
+        for part in tables.terminal(audited, details=details):
             console.print(part)
         if written:
             console.print(f"Written: {', '.join(map(str, written))}", markup=False, highlight=False, soft_wrap=True)
@@ -90,21 +90,21 @@ def audit(
                 "--details prints every interval and matrix; --report DIR writes files with the plot", style="dim"
             )
     else:
-        sys.stdout.write(tables.markdown(found) if form is Format.markdown else tables.latex(found))
+        sys.stdout.write(tables.markdown(audited) if output_format is Format.markdown else tables.latex(audited))
 
 
-def _claims(what: Sequence[str]) -> ClaimsFile:
+def _claims(inputs: Sequence[str]) -> ClaimsFile:
     """Read a claims file, with every problem at its line."""
     from analysis.published.claims_file import read_claims
 
-    if any(Path(one).is_file() for one in what[1:]):
+    if any(Path(text).is_file() for text in inputs[1:]):
         raise typer.BadParameter("give one claims file at a time; one file can hold several reports, under reports:")
-    if len(what) > 1 or (not Path(what[0]).exists() and what[0].strip("%").replace(".", "", 1).isdigit()):
+    if len(inputs) > 1 or (not Path(inputs[0]).exists() and inputs[0].strip("%").replace(".", "", 1).isdigit()):
         raise typer.BadParameter(
             "figures need the number of test examples behind them, such as: harness audit --n 872 0.883 0.862",
             param_hint="--n",
         )
-    return read_claims(what[0])
+    return read_claims(inputs[0])
 
 
 def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
@@ -133,20 +133,20 @@ def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
         ) from None
 
 
-def _write(found: Audit, folder: Path) -> tuple[Path, ...]:
+def _write(audited: Audit, folder: Path) -> tuple[Path, ...]:
     from analysis.figures.discordance import discordance_curves, draw_discordance
     from analysis.tables import audit as tables
     from harness.errors import ResultsError
 
     markdown, latex = folder / "audit.md", folder / "audit.tex"
     pictures = (folder / "discordance.png", folder / "discordance.pdf")
-    curves = discordance_curves(found)
+    curves = discordance_curves(audited)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if curves:
             draw_discordance(curves, *pictures)
-        markdown.write_text(tables.markdown(found, picture=pictures[0].name if curves else ""), "utf-8")
-        latex.write_text(tables.latex(found, picture=pictures[1].name if curves else ""), "utf-8")
+        markdown.write_text(tables.markdown(audited, picture=pictures[0].name if curves else ""), "utf-8")
+        latex.write_text(tables.latex(audited, picture=pictures[1].name if curves else ""), "utf-8")
     except OSError as error:
         raise ResultsError(f"{folder} cannot be written: {error.strerror}") from None
     return (markdown, latex, *(pictures if curves else ()))

@@ -90,15 +90,15 @@ def run(
     asked = None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()]
     chosen = asked_arms(loaded, asked)
 
-    where = results_option(results)
+    root_option = results_option(results)
     # A password is not shown; whoever pastes the command fills it in.
-    there = [] if storage is None else ["--storage", shown_url(storage)]
-    only = [] if asked is None else ["--arms", ",".join(asked)]
+    storage_option = [] if storage is None else ["--storage", shown_url(storage)]
+    arms_option = [] if asked is None else ["--arms", ",".join(asked)]
 
     def command(*options: str) -> str:
-        return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *where, *there])
+        return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *root_option, *storage_option])
 
-    for line in _differences(loaded, results / loaded.name, asked, where):
+    for line in _differences(loaded, results / loaded.name, asked, root_option):
         display.say(line)
     if dry_run:
         ahead = _ahead(loaded, results / loaded.name, chosen, display)
@@ -120,7 +120,7 @@ def run(
         }
         print_json("run", [content])
     else:
-        for line in _ending(summary, command(*only), command()):
+        for line in _ending(summary, command(*arms_option), command()):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
 
@@ -162,7 +162,7 @@ def _last_of_each(overrides: Sequence[str]) -> list[str]:
     return list(by_key.values())
 
 
-def _differences(study: Study, folder: Path, arms: Sequence[str] | None, where: Sequence[str]) -> list[str]:
+def _differences(study: Study, folder: Path, arms: Sequence[str] | None, root_option: Sequence[str]) -> list[str]:
     """Say what the results in the folder were last run with, where that differs."""
     from harness.cli.differences import differences
     from harness.records.store import Store
@@ -184,8 +184,8 @@ def _differences(study: Study, folder: Path, arms: Sequence[str] | None, where: 
         if manifest.overrides and manifest.overrides != study.overrides:
             hint = [f"the last run's overrides were: {shlex.join(manifest.overrides)}"]
     elif before != (study.file, study.overrides, None if arms is None else tuple(arms)):
-        only = [] if manifest.asked_arms is None else ["--arms", ",".join(manifest.asked_arms)]
-        command = ["harness", "run", manifest.study_file, *manifest.overrides, *only, *where]
+        arms_option = [] if manifest.asked_arms is None else ["--arms", ",".join(manifest.asked_arms)]
+        command = ["harness", "run", manifest.study_file, *manifest.overrides, *arms_option, *root_option]
         hint = [f"the last run was: {shlex.join(command)}"]
     return [f"changed since the last run in {folder}:", *(f"  {line}" for line in lines), *hint]
 

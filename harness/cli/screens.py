@@ -25,11 +25,11 @@ _NAMES = {"adapter.peft_type", "freeze.layers"}
 def show_status(console: Console, status: StudyStatus) -> None:
     """Print how far a study is."""
     table = Table(title=Text(status.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    share = ", or its share of a pack" if any(arm.in_packs for arm in status.arms) else ""
+    share = ", or share of a pack" if any(arm.in_packs for arm in status.arms) else ""
     # Rare, so it gets a column only where it occurs.
     unreadable = ["unreadable"] if any(arm.statuses.get("unreadable") for arm in status.arms) else []
     statuses = ["finished", "diverged", "failed", "interrupted", *unreadable, "missing"]
-    for column in ("arm", *statuses[:-1], "to run", f"time per trial{share}"):
+    for column in ("arm", *statuses[:-1], "to run", f"per trial{share}"):
         table.add_column(column, justify="left" if column == "arm" else "right")
     for arm in status.arms:
         counts = [str(arm.statuses.get(ending, 0)) for ending in statuses]
@@ -78,23 +78,24 @@ def _holder(holder: LockOwner) -> str:
 
 def _differences(arms: Iterable[Arm]) -> list[list[str]]:
     """Return of each arm the dotted settings in which arms differ, besides those that every arm shows."""
-    flat = []
+    by_arm = []
     for arm in arms:
         # Of an adapter what the study file says of it, for the rest are peft's own defaults.
         written = arm.adapter.model_dump(exclude_unset=True) if arm.adapter else {}
         freeze = arm.freeze.model_dump() if arm.freeze else {}
         selection = arm.selection if isinstance(arm.selection, str) else arm.selection.model_dump()
         parts = {"training": arm.training.model_dump(), "adapter": written, "freeze": freeze, "selection": selection}
-        flat.append({key: value for key, value in _dotted(parts) if key not in _SHOWN})
+        by_arm.append({key: value for key, value in _dotted(parts) if key not in _SHOWN})
     telling = set()
-    for key in {key for one in flat for key in one}:
+    for key in {key for settings in by_arm for key in settings}:
         part = key.partition(".")[0]
-        having = [one for one in flat if any(other.partition(".")[0] == part for other in one)]
+        having = [settings for settings in by_arm if any(other.partition(".")[0] == part for other in settings)]
         # What some arms lack altogether is named by what it is, and further by what differs between those that have it.
-        if len({one.get(key) for one in having}) > 1 or (key in _NAMES and len(having) < len(flat)):
+        if len({settings.get(key) for settings in having}) > 1 or (key in _NAMES and len(having) < len(by_arm)):
             telling.add(key)
     return [
-        [f"{key.removeprefix('training.')}={value}" for key, value in one.items() if key in telling] for one in flat
+        [f"{key.removeprefix('training.')}={value}" for key, value in settings.items() if key in telling]
+        for settings in by_arm
     ]
 
 
@@ -123,7 +124,7 @@ def show_plan(
         table.add_column(column, justify="right")
     table.add_column("settings")
     differences = _differences(study.arms.values())
-    for size, arm, own in zip(sizes, study.arms.values(), differences, strict=True):
+    for size, arm, differing in zip(sizes, study.arms.values(), differences, strict=True):
         total, trainable = size.total, size.trainable
         numbers = (
             ["", "", ""]
@@ -132,7 +133,7 @@ def show_plan(
         )
         training = arm.training
         epochs = counted(training.num_train_epochs, "epoch")
-        settings = [f"lr {training.learning_rate:g} {training.lr_scheduler_type}", epochs, *own]
+        settings = [f"lr {training.learning_rate:g} {training.lr_scheduler_type}", epochs, *differing]
         table.add_row(Text(size.arm), *numbers, Text(", ".join(settings + ["tuned"] * (arm.search is not None))))
     if study.question:
         console.print(Text(study.question))
