@@ -21,6 +21,7 @@ from harness import cli
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = sorted((ROOT / "studies" / "claims").glob("*.yaml"))
 PAGE = (ROOT / "docs" / "audit.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 
 SMALL = """\
 source: table 2
@@ -299,6 +300,12 @@ def test_the_page_shows_what_the_command_prints() -> None:
     assert len(excerpts) >= 9
     for excerpt in excerpts:
         assert excerpt in f"{printed}\n", excerpt
+
+
+def test_the_readme_shows_what_the_command_prints(command: Any) -> None:
+    (excerpt,) = re.findall(r"^```text\n(In words\n.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    assert "harness audit --n 872 90.71% 90.60% " in README
+    assert excerpt in command("--n", "872", "90.71%", "90.60%")[1]
 
 
 def test_the_claims_files_of_the_page_can_be_used(tmp_path: Path) -> None:
