@@ -29,3 +29,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_page_can_be_reached_from_the_readme() -> None:
     linked = set(re.findall(r"\]\(docs/([^)#]+\.md)", (ROOT / "README.md").read_text("utf-8")))
     assert {page.name for page in (ROOT / "docs").glob("*.md")} <= linked
+
+
+def test_the_glossary_names_columns_and_tables_that_exist() -> None:
+    named = set(re.findall(r"(?:column|table) \*([^*]+)\*", (ROOT / "docs" / "glossary.md").read_text("utf-8")))
+    tables = "".join(path.read_text("utf-8") for path in (ROOT / "analysis" / "tables").rglob("*.py"))
+    assert len(named) >= 10
+    assert {name for name in named if f'"{name}"' not in tables} == set()

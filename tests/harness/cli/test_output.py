@@ -155,7 +155,7 @@ def test_a_folder_that_loses_its_permission_tells_its_own_reason(
     run = ("run", tiny_file, "seeds=1", "arms={full: {}}", "analysis={}", "--results", tmp_path / "results")
     with monkeypatch.context() as patch:
         patch.setattr("harness.records.store.atomic_write", refuse)
-        patch.setattr("harness.records.record.Store.write_manifest", lambda *_: patch.setattr(Path, "unlink", refuse))
+        patch.setattr("harness.records.store.Store.write_manifest", lambda *_: patch.setattr(Path, "unlink", refuse))
         code, said = command(io.StringIO(), *run)
     assert code == 2
     assert said.startswith(f"error: {tmp_path}")
