@@ -3,11 +3,11 @@
     HARNESS_SST2=FOLDER HARNESS_ENCODER=FOLDER python benchmarks/engines.py [lora] [freezing] [full] [embedded]
 
 `lora`, `freezing` and `full` train a BERT of real size on real SST-2, one epoch at batch 16, and score every trial on
-all 872 sentences of validation. The packed engine trains a whole pack. Its opponents know nothing of the harness beyond
+all 872 examples of validation. The packed engine trains a whole pack. Its opponents know nothing of the harness beyond
 the model that it builds; as their trials are independent of each other, each trains one of the pack's trials a turn:
 
-- published: `transformers.Trainer` as it comes, every sentence padded to 128 tokens, for training and evaluation;
-- careful: the same with batches padded to their longest sentence, evaluation at batch 64, and nothing logged; once as
+- published: `transformers.Trainer` as it comes, every example padded to 128 tokens, for training and evaluation;
+- careful: the same with batches padded to their longest example, evaluation at batch 64, and nothing logged; once as
   one process with all cores, once as two processes side by side with a thread each. The better of the two counts.
 
 All sides take turns, and each trains a few steps beforehand. Training and evaluation are timed; imports, tokenising and
@@ -38,7 +38,9 @@ from harness import load_study
 from harness.engines.device import threads
 from harness.engines.engine import Engine
 from harness.engines.packed.engine import PackedEngine
-from harness.engines.packed.state import State
+from harness.engines.packed.saved_pack import SavedPack
+from harness.engines.packed.training import PackTraining
+from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import TrialResult
 from harness.models import checkpoints
 from harness.runs.runner import prepare
@@ -55,26 +57,27 @@ def train_pack(engine: PackedEngine, pack: Sequence[Trial]) -> Timed:
     """Train a pack whose models are built beforehand."""
     engine.estimate(pack[0])  # trains a few steps
     with threads(engine._threads):
-        run = engine._run(pack, State(None, pack, print))
+        built = engine._pack(pack)
+        training = PackTraining(built, SavedPack(None, pack, print), PeakMemory(built.device))
         began = time.perf_counter()
-        found = tuple(run.outcomes(report=lambda _: None, stop=lambda: False))
-        return _timed(found, time.perf_counter() - began)
+        results = tuple(training.results(report=lambda _: None, stop=lambda: False))
+        return _timed(results, time.perf_counter() - began)
 
 
 def train_all(engine: Engine, trials: Sequence[Trial], _turn: int) -> Timed:
     """Train trials as `harness run` does, building included; the same in every turn."""
     engine.estimate(trials[0])
     began = time.perf_counter()
-    found = tuple(engine.train(trials, report=lambda _: None))
-    return _timed(found, time.perf_counter() - began)
+    results = tuple(engine.train(trials, report=lambda _: None))
+    return _timed(results, time.perf_counter() - began)
 
 
-def _timed(outcomes: tuple[TrialResult, ...], seconds: float) -> Timed:
-    scores = [one.selected.test.accuracy for one in outcomes if one.selected and one.selected.test]
-    if len(scores) < len(outcomes):
-        raise RuntimeError(f"not every trial finished: {[one.error for one in outcomes]}")
-    rate = 3600 * len(outcomes) / seconds
-    return Timed(trials_per_hour=rate, accuracy=statistics.mean(scores), outcomes=outcomes)
+def _timed(results: tuple[TrialResult, ...], seconds: float) -> Timed:
+    scores = [one.selected.test.accuracy for one in results if one.selected and one.selected.test]
+    if len(scores) < len(results):
+        raise RuntimeError(f"not every trial finished: {[one.error for one in results]}")
+    rate = 3600 * len(results) / seconds
+    return Timed(trials_per_hour=rate, accuracy=statistics.mean(scores), results=results)
 
 
 def in_turns(sides: Mapping[str, Callable[[int], Timed]], turns: int) -> dict[str, list[Timed]]:
@@ -103,7 +106,7 @@ def ratios(ours: Sequence[Timed], theirs: Sequence[Timed]) -> str:
 
 
 def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: int) -> list[str]:
-    """Compare on real sentences; return the table's lines."""
+    """Compare on real examples; return the table's lines."""
     overrides = [
         f"model={os.environ['HARNESS_ENCODER']}",
         f"data.path={os.environ['HARNESS_SST2']}",
@@ -128,7 +131,7 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
     )
     everything = expand(study, arms=study.arms, model=checkpoint.identity, data=data.fingerprint)
     lines = [
-        f"{train_size} sentences of train, one epoch, {len(data.test)} scored; trials an hour, medians of the turns; "
+        f"{train_size} examples of train, one epoch, {len(data.test)} scored; trials an hour, medians of the turns; "
         "ratios as median (each turn).",
         "",
         f"| arm | trials in a pack | {PACKED} | {PUBLISHED} | {ALONE} | {BESIDE} | packed / published | "
@@ -147,7 +150,7 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
                 f"{ratios(found[PACKED], found[PUBLISHED])} | {ratios(found[PACKED], found[better])} |"
             )
             if name == "lora":
-                first = found[PACKED][0].outcomes[0]
+                first = found[PACKED][0].results[0]
                 peak = f"LoRA, {first.memory_method}: {first.peak_memory / 2**30:.2f} GiB."
     return [*lines, "", peak] if "lora" in arms else lines
 

@@ -3,9 +3,9 @@
     python benchmarks/engines_gpu.py [gpt2] [distilbert] [--steps 60]
     python benchmarks/engines_gpu.py --tiny
 
-One command that needs neither data nor the Hub: weights are drawn at random, and so are the tokens of the sentences,
+One command that needs neither data nor the Hub: weights are drawn at random, and so are the tokens of the examples,
 whose lengths follow those of SST-2. Every trial is trained for `--steps` steps at batch 16 and scored on as many
-sentences as SST-2's validation split has. LoRA and full fine-tuning, in bf16 and in fp32, on all sides alike; the
+examples as SST-2's validation split has. LoRA and full fine-tuning, in bf16 and in fp32, on all sides alike; the
 opponents are those of `engines.py`, each measured before the packs and after them, and the faster time counts.
 
 For every pack are printed: trials an hour, evaluation included; what the training alone comes to, in tokens a second
@@ -15,7 +15,7 @@ once for the output, once for the gradient of the input, and once more where the
 and the products within attention are left out, and so is what the packed engine does not compute in the last layer.
 
 All models of an arm start from the same weights, as drawing 64 of them would take longer than to train them; their
-order of sentences and their dropout differ. A pack that does not fit the memory is said to, and larger ones are not
+order of examples and their dropout differ. A pack that does not fit the memory is said to, and larger ones are not
 tried.
 
 Figures come from a GPU. `--tiny` takes models of two layers and a few steps, to prove on any machine that this runs.
@@ -47,10 +47,12 @@ from harness.data.tokenization import TokenizedSplit
 from harness.engines.device import device_name, usual_device
 from harness.engines.packed.architectures import ARCHITECTURES
 from harness.engines.packed.engine import _ELEMENTS_AT_ONCE, _out_of_memory
-from harness.engines.packed.layout import Ragged, Splits
 from harness.engines.packed.model import base_of
-from harness.engines.packed.run import PackRun
-from harness.engines.packed.state import State
+from harness.engines.packed.pack import Pack
+from harness.engines.packed.ragged import PackData, RaggedSplit
+from harness.engines.packed.saved_pack import SavedPack
+from harness.engines.packed.training import PackTraining
+from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import TrialResult
 from harness.models import checkpoints
 from harness.models.freezing import embeddings_and_layers
@@ -58,7 +60,7 @@ from harness.quiet import quiet
 from harness.study.settings import Arm
 from harness.study.trials import Trial
 
-# How many sentences of SST-2 have 0, 1, 2 ... tokens by BERT's WordPiece, the two special ones included: train and
+# How many examples of SST-2 have 0, 1, 2 ... tokens by BERT's WordPiece, the two special ones included: train and
 # validation. GPT-2 is given the same lengths.
 # fmt: off
 _TRAIN_LENGTHS = (
@@ -100,8 +102,8 @@ def checkpoint(name: str, folder: Path, *, tiny: bool) -> checkpoints.Checkpoint
     return checkpoints.find_checkpoint(str(folder))
 
 
-def sentences(counts: tuple[int, ...], n: int, vocabulary: int, rng: np.random.Generator) -> TokenizedSplit:
-    """Draw sentences of random tokens, their lengths with the given frequencies; no token is padding, which is 0."""
+def random_split(counts: tuple[int, ...], n: int, vocabulary: int, rng: np.random.Generator) -> TokenizedSplit:
+    """Draw examples of random tokens, their lengths with the given frequencies; no token is padding, which is 0."""
     drawn = rng.choice(len(counts), size=n, p=np.array(counts) / sum(counts))
     return TokenizedSplit(
         ids=tuple(map(str, range(n))),
@@ -137,10 +139,10 @@ def arm(kind: str, name: str, *, bf16: bool) -> Arm:
 
 
 def operations(model: nn.Module, tokens: int, n: int) -> int:
-    """Return what training on `n` sentences, of `tokens` tokens in all, computes in the layers' weights."""
+    """Return what training on `n` examples, of `tokens` tokens in all, computes in the layers' weights."""
     inner: Any = base_of(model)
-    anatomy = ARCHITECTURES[inner.config.model_type](inner)
-    reading = {id(module) for part in anatomy.reading for module in part.modules()}
+    architecture = ARCHITECTURES[inner.config.model_type](inner)
+    reading = {id(module) for part in architecture.reading for module in part.modules()}
     found = 0
     for module in embeddings_and_layers(inner)[1].modules():
         # What stands in a layer and is no linear layer itself, such as an adapted one, has linear layers inside.
@@ -194,10 +196,10 @@ class Comparison:
         self._arm = arm
         self._device = device
         self._model = task.build(arm, 0)
-        held = Ragged(test, device)
+        held = RaggedSplit(test, device)
         few = train.take(np.arange(min(len(train), _BATCH * _STEPS_BEFOREHAND)))
-        self._beforehand = Splits(train=Ragged(few, device), test=held, holdout=None)
-        self._splits = Splits(train=Ragged(train, device), test=held, holdout=None)
+        self._beforehand = PackData(train=RaggedSplit(few, device), test=held, holdout=None)
+        self._splits = PackData(train=RaggedSplit(train, device), test=held, holdout=None)
         self.tokens = int(self._splits.train.lengths.sum())
         self.operations = operations(self._model, self.tokens, len(train))
 
@@ -207,7 +209,7 @@ class Comparison:
         return train_and_score(self._task, copy.deepcopy(self._model), self._arm, careful=careful)
 
     def pack(self, size: int) -> tuple[float, list[TrialResult]] | None:
-        """Train a pack; return its seconds and outcomes, or None where the memory does not suffice."""
+        """Train a pack; return its seconds and results, or None where the memory does not suffice."""
         trials = tuple(
             Trial(arm="arm", seed=seed, settings=self._arm, holdout=None, tuning=False, content={}, key=f"{seed}")
             for seed in range(size)
@@ -221,24 +223,19 @@ class Comparison:
                 raise
             return None
 
-    def _train(self, trials: tuple[Trial, ...], splits: Splits) -> tuple[float, list[TrialResult]]:
+    def _train(self, trials: tuple[Trial, ...], splits: PackData) -> tuple[float, list[TrialResult]]:
         _forget()
         model = copy.deepcopy(self._model)
-        run = PackRun(
-            trials,
-            lambda _: model,
-            splits,
-            self._device,
-            elements_at_once=_ELEMENTS_AT_ONCE[self._device.type],
-            state=State(None, trials, print),
-        )
+        memory, at_once = PeakMemory(self._device), _ELEMENTS_AT_ONCE[self._device.type]
+        pack = Pack(trials, lambda _: model, splits, self._device, elements_at_once=at_once)
+        training = PackTraining(pack, SavedPack(None, trials, print), memory)
         _wait(self._device)
         began = time.perf_counter()
-        outcomes = list(run.outcomes(report=lambda _: None, stop=lambda: False))
+        results = list(training.results(report=lambda _: None, stop=lambda: False))
         seconds = time.perf_counter() - began
-        if wrong := [one.error for one in outcomes if one.status != "finished"]:
+        if wrong := [one.error for one in results if one.status != "finished"]:
             raise ArithmeticError(f"not every trial finished: {wrong}")
-        return seconds, outcomes
+        return seconds, results
 
 
 def compare(comparison: Comparison, packs: tuple[int, ...], peak: float) -> Iterator[str]:
@@ -250,11 +247,11 @@ def compare(comparison: Comparison, packs: tuple[int, ...], peak: float) -> Iter
         if found is None:
             yield f"a pack of {size} needs more memory than there is"
             break
-        seconds, outcomes = found
-        training = sum(one.training_seconds for one in outcomes)
+        seconds, results = found
+        training = sum(one.training_seconds for one in results)
         rate = 3600 * size / seconds
         tokens, share = size * comparison.tokens / training, size * comparison.operations / training / peak
-        memory = outcomes[0].peak_memory / 2**30
+        memory = results[0].peak_memory / 2**30
         rows.append((size, rate, f"| {size} | {rate:.0f} | {tokens:,.0f} | {share:.1%} | {memory:.2f} GiB |"))
         yield f"a pack of {size}: {rate:.0f} trials an hour"
     after = {careful: comparison.opponent(careful=careful).trials_per_hour for careful in (False, True)}
@@ -283,7 +280,7 @@ def main() -> None:
         scale = Scale(steps=3, test=48, packs=(1, 2, 4), matrix=256)
     device = usual_device()
     print(surroundings(device_name(device)))
-    print(f"{scale.steps} steps at batch {_BATCH}, {scale.test} sentences scored")
+    print(f"{scale.steps} steps at batch {_BATCH}, {scale.test} examples scored")
     peaks = {}
     for precision, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
         peaks[precision] = matmul_peak(device, scale.matrix, dtype)
@@ -295,8 +292,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             found = checkpoint(name, Path(folder), tiny=options.tiny)
             vocabulary = found.config.vocab_size
-            train = sentences(_TRAIN_LENGTHS, scale.steps * _BATCH, vocabulary, rng)
-            test = sentences(_TEST_LENGTHS, scale.test, vocabulary, rng)
+            train = random_split(_TRAIN_LENGTHS, scale.steps * _BATCH, vocabulary, rng)
+            test = random_split(_TEST_LENGTHS, scale.test, vocabulary, rng)
             task = Task(checkpoint=found, tokenizer=padder(), train=examples(train), test=examples(test))
             for kind in ("lora", "full"):
                 for precision, peak in peaks.items():

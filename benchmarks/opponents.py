@@ -32,11 +32,11 @@ _STEPS_BEFOREHAND = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """What one side did in its turn; an engine tells the outcomes too."""
+    """What one side did in its turn; an engine gives its results too."""
 
     trials_per_hour: float
     accuracy: float
-    outcomes: tuple[TrialResult, ...] = ()
+    results: tuple[TrialResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,16 +145,16 @@ def test_a_format_of_tomorrow_is_refused_by_name(written: Path, tmp_path: Path, 
 def test_a_diverged_cell_is_known_on_both_sides(
     tmp_path: Path, tiny: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.engines.packed.weights import Weights
+    from harness.engines.packed.parameters import PackParameters
 
-    original = Weights.step
+    original = PackParameters.step
 
-    def planted(self: Weights, slots: Sequence[int], rates: Mapping[int, float]) -> None:
+    def planted(self: PackParameters, slots: Sequence[int], rates: Mapping[int, float]) -> None:
         original(self, slots, rates)
         if len(self.values) == 2:  # the two seeds of full fine-tuning
             self.values[1] = float("nan")
 
-    monkeypatch.setattr(Weights, "step", planted)
+    monkeypatch.setattr(PackParameters, "step", planted)
     summary = run_study(tiny(), tmp_path)
     assert summary.statuses == {"finished": 5, "diverged": 1}
     refused = analysis.analyze(summary.folder)

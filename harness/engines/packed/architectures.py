@@ -1,7 +1,7 @@
-"""The parts of the models that can be packed: embeddings, layers, and the head, which reads one token of a sentence.
+"""Architectures that can be packed: how the embeddings, the last layer and the head of each are called.
 
-The last layer is computed for the token that the head reads: the others' outputs would be thrown away, and no gradient
-comes from them. Its keys and values are those of all tokens.
+The head reads one token of each example, the pooled token. So the last layer is computed for that token alone: the
+other tokens' outputs would be thrown away, and no gradient comes from them. Its keys and values are of all tokens.
 """
 
 from __future__ import annotations
@@ -13,156 +13,167 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import nn
 
-# Ids, positions within the sentence, and token types, where the tokenizer gives them.
+# Ids, positions within the example, and token types, where the tokenizer gives them.
 Embed = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
-class Reading(Protocol):
-    """How the last layer goes over from all tokens to those that are read."""
+class Pooling(Protocol):
+    """What the last layer calls to go over from all tokens to the pooled ones."""
 
     def take(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Return of (1, N, d) the tokens that are read, (1, S, d); from here on a row is a sentence."""
+        """Return of (1, N, d) the pooled tokens, (1, E, d); from here on a row is an example."""
         ...
 
     def attend(self, module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        """Attend from one token of each sentence, (1, S, d), to all of its tokens, (1, N, d)."""
+        """Attend from the pooled token of each example, (1, E, d), to all of its tokens, (1, N, d)."""
         ...
 
 
-LastLayer = Callable[[Any, torch.Tensor, Reading], torch.Tensor]
+LastLayer = Callable[[Any, torch.Tensor, Pooling], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anatomy:
-    """A classifier taken apart; its modules are looked up anew at every call, so they may be exchanged.
+class Architecture:
+    """How to call the parts of a classifier; modules are looked up at every call, so they may be replaced.
 
     Parameters
     ----------
     embed : callable
         Takes ids, positions and token types, (1, N) each, and returns (1, N, d). Types are None where the tokenizer
-        gives none: to some architectures that is something else than types of zero.
-    last : callable
-        Takes the last layer, its input, (1, N, d), and the way to the tokens that are read; returns the layer's output
-        for these, (1, S, d).
+        gives none: to some architectures that means something else than types of zero.
+    last_layer : callable
+        Takes the last layer, its input, (1, N, d), and the pooling; returns the layer's output for the pooled tokens,
+        (1, E, d).
     classify : callable
-        Takes that, and returns the logits, (S, C).
-    reading : tuple of modules
-        What runs on sentences' rows: a part of the last layer, and what `classify` runs through.
-    reads : str
-        Which token of a sentence the head reads.
+        Takes that, and returns the logits, (E, C).
+    pooled_modules : tuple of modules
+        The modules whose input has one row per example: a part of the last layer, and those of the head.
+    pooled_token : str
+        Whether the head reads the first or the last token of an example.
     causal : bool
         Whether a token sees only those before it.
     """
 
     embed: Embed
-    last: LastLayer
+    last_layer: LastLayer
     classify: Callable[[torch.Tensor], torch.Tensor]
-    reading: tuple[nn.Module, ...]
-    reads: Literal["first", "last"]
+    pooled_modules: tuple[nn.Module, ...]
+    pooled_token: Literal["first", "last"]
     causal: bool
 
 
-def _bert_last(layer: Any, hidden: torch.Tensor, reading: Reading) -> torch.Tensor:
+def _bert_last(layer: Any, hidden: torch.Tensor, pooling: Pooling) -> torch.Tensor:
     attention = layer.attention.self
     key, value = attention.key(hidden), attention.value(hidden)
-    read = reading.take(hidden)
-    attended = reading.attend(attention, attention.query(read), key, value)
-    return layer.feed_forward_chunk(layer.attention.output(attended, read))  # type: ignore[no-any-return]
+    pooled = pooling.take(hidden)
+    attended = pooling.attend(attention, attention.query(pooled), key, value)
+    return layer.feed_forward_chunk(layer.attention.output(attended, pooled))  # type: ignore[no-any-return]
 
 
-def _bert_reading(layer: Any) -> tuple[nn.Module, ...]:
+def _bert_pooled_modules(layer: Any) -> tuple[nn.Module, ...]:
     return layer.attention.self.query, layer.attention.output, layer.intermediate, layer.output
 
 
-def _bert(model: Any) -> Anatomy:
+def _bert(model: Any) -> Architecture:
     backbone = model.bert
-    return Anatomy(
+    return Architecture(
         embed=lambda ids, positions, types: backbone.embeddings(ids, types, positions),
-        last=_bert_last,
-        classify=lambda read: model.classifier(model.dropout(backbone.pooler(read.transpose(0, 1)))),
-        reading=(*_bert_reading(backbone.encoder.layer[-1]), backbone.pooler, model.dropout, model.classifier),
-        reads="first",
+        last_layer=_bert_last,
+        classify=lambda pooled: model.classifier(model.dropout(backbone.pooler(pooled.transpose(0, 1)))),
+        pooled_modules=(
+            *_bert_pooled_modules(backbone.encoder.layer[-1]),
+            backbone.pooler,
+            model.dropout,
+            model.classifier,
+        ),
+        pooled_token="first",
         causal=False,
     )
 
 
-def _roberta(model: Any) -> Anatomy:
+def _roberta(model: Any) -> Architecture:
     backbone = model.roberta
-    return Anatomy(
+    return Architecture(
         embed=lambda ids, positions, types: backbone.embeddings(
             ids, types, _roberta_positions(ids, positions, backbone.embeddings.padding_idx)
         ),
-        last=_bert_last,
-        classify=lambda read: model.classifier(read.transpose(0, 1)),
-        reading=(*_bert_reading(backbone.encoder.layer[-1]), model.classifier),
-        reads="first",
+        last_layer=_bert_last,
+        classify=lambda pooled: model.classifier(pooled.transpose(0, 1)),
+        pooled_modules=(*_bert_pooled_modules(backbone.encoder.layer[-1]), model.classifier),
+        pooled_token="first",
         causal=False,
     )
 
 
 def _roberta_positions(ids: torch.Tensor, positions: torch.Tensor, padding: int) -> torch.Tensor:
-    """Return what it counts positions as: from the one after the padding token's, over a padding token in a text."""
-    passed = (ids == padding).long()
-    before = passed.cumsum(1)
-    # What the sentences before it hold does not count.
+    """Return RoBERTa's positions: from the one after the padding token's; padding tokens in a text are not counted."""
+    is_padding = (ids == padding).long()
+    padding_so_far = is_padding.cumsum(1)
+    # Padding tokens of the examples before this one do not count.
     first = torch.arange(ids.shape[1], device=ids.device) - positions
-    own = before - (before - passed).gather(1, first)
-    return torch.where(passed.bool(), padding, positions + padding + 1 - own)
+    within_example = padding_so_far - (padding_so_far - is_padding).gather(1, first)
+    return torch.where(is_padding.bool(), padding, positions + padding + 1 - within_example)
 
 
-def _distilbert_last(layer: Any, hidden: torch.Tensor, reading: Reading) -> torch.Tensor:
+def _distilbert_last(layer: Any, hidden: torch.Tensor, pooling: Pooling) -> torch.Tensor:
     attention = layer.attention
     key, value = attention.k_lin(hidden), attention.v_lin(hidden)
-    read = reading.take(hidden)
-    attended = attention.out_lin(reading.attend(attention, attention.q_lin(read), key, value))
-    normal = layer.sa_layer_norm(attended + read)
+    pooled = pooling.take(hidden)
+    attended = attention.out_lin(pooling.attend(attention, attention.q_lin(pooled), key, value))
+    normal = layer.sa_layer_norm(attended + pooled)
     return layer.output_layer_norm(layer.ffn(normal) + normal)  # type: ignore[no-any-return]
 
 
-def _distilbert(model: Any) -> Anatomy:
+def _distilbert(model: Any) -> Architecture:
     backbone = model.distilbert
     layer: Any = backbone.transformer.layer[-1]
-    part = (layer.attention.q_lin, layer.attention.out_lin, layer.sa_layer_norm, layer.ffn, layer.output_layer_norm)
-    return Anatomy(
+    pooled_part = (
+        layer.attention.q_lin,
+        layer.attention.out_lin,
+        layer.sa_layer_norm,
+        layer.ffn,
+        layer.output_layer_norm,
+    )
+    return Architecture(
         embed=lambda ids, positions, _: backbone.embeddings(ids, None, positions),
-        last=_distilbert_last,
-        classify=lambda read: model.classifier(model.dropout(torch.relu(model.pre_classifier(read[0])))),
-        reading=(*part, model.pre_classifier, model.dropout, model.classifier),
-        reads="first",
+        last_layer=_distilbert_last,
+        classify=lambda pooled: model.classifier(model.dropout(torch.relu(model.pre_classifier(pooled[0])))),
+        pooled_modules=(*pooled_part, model.pre_classifier, model.dropout, model.classifier),
+        pooled_token="first",
         causal=False,
     )
 
 
-def _gpt2_last(layer: Any, hidden: torch.Tensor, reading: Reading) -> torch.Tensor:
+def _gpt2_last(layer: Any, hidden: torch.Tensor, pooling: Pooling) -> torch.Tensor:
     attention = layer.attn
     # One layer makes queries, keys and values, so it makes them for all tokens.
     query, key, value = attention.c_attn(layer.ln_1(hidden)).split(attention.split_size, dim=-1)
-    attended = reading.attend(attention, reading.take(query), key, value)
-    between = attention.resid_dropout(attention.c_proj(attended)) + reading.take(hidden)
-    return between + layer.mlp(layer.ln_2(between))  # type: ignore[no-any-return]
+    attended = pooling.attend(attention, pooling.take(query), key, value)
+    residual = attention.resid_dropout(attention.c_proj(attended)) + pooling.take(hidden)
+    return residual + layer.mlp(layer.ln_2(residual))  # type: ignore[no-any-return]
 
 
-def _gpt2(model: Any) -> Anatomy:
+def _gpt2(model: Any) -> Architecture:
     backbone = model.transformer
 
     def embed(ids: torch.Tensor, positions: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
-        # It has no table of types: it adds the word whose number the type is, and learns both in one table.
+        # GPT-2 has no table of types. It looks a type up in the table of words, and adds that vector.
         words = backbone.wte(ids) if types is None else backbone.wte(torch.stack((ids, types), -1)).sum(-2)
         return backbone.drop(words + backbone.wpe(positions))  # type: ignore[no-any-return]
 
     layer: Any = backbone.h[-1]
-    part = (layer.attn.c_proj, layer.attn.resid_dropout, layer.ln_2, layer.mlp)
-    return Anatomy(
+    pooled_part = (layer.attn.c_proj, layer.attn.resid_dropout, layer.ln_2, layer.mlp)
+    return Architecture(
         embed=embed,
-        last=_gpt2_last,
-        classify=lambda read: model.score(backbone.ln_f(read))[0],
-        reading=(*part, backbone.ln_f, model.score),
-        reads="last",
+        last_layer=_gpt2_last,
+        classify=lambda pooled: model.score(backbone.ln_f(pooled))[0],
+        pooled_modules=(*pooled_part, backbone.ln_f, model.score),
+        pooled_token="last",
         causal=True,
     )
 
 
-ARCHITECTURES: Mapping[str, Callable[[Any], Anatomy]] = {
+ARCHITECTURES: Mapping[str, Callable[[Any], Architecture]] = {
     "bert": _bert,
     "distilbert": _distilbert,
     "gpt2": _gpt2,

@@ -1,8 +1,8 @@
-"""Dropout whose masks depend on a trial's own stream, the step and the place, and on nothing else.
+"""Dropout masks of a pack: they depend on a trial's own stream, the step and the site in the model, and nothing else.
 
-Each trial draws the bits of all its places in one go, from a generator seeded by its stream and the step. Sixteen bits
-decide an element, so a probability is rounded to the next multiple of 1 / 65536 and the elements that are kept are
-scaled by what was really dropped.
+Each trial draws the bits of all its sites at once, from a generator seeded by its stream and the step. Sixteen bits
+decide an element, so a probability is rounded to the nearest multiple of 1 / 65536, and the elements that are kept are
+scaled by the rounded one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from harness import seeding
-from harness.engines.packed.layout import Layout
-from harness.engines.packed.rows import Rows
+from harness.engines.packed.batch import PackedBatch
+from harness.engines.packed.trial_rows import TrialRows
 
 _LEVELS = 1 << 16
 _LOWEST = -(1 << 15)
@@ -24,21 +24,21 @@ _LOWEST_WORD = -(1 << 63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class DropoutSite:
     """One dropout of the model.
 
     Parameters
     ----------
     kind : str
-        What it is applied to: the rows of tokens, those of sentences, or the weights of attention, where every token of
-        a sentence asks (`attention`) or one of them (`reading`).
+        What it is applied to: rows of tokens, rows of examples, or the weights of attention, from every token of an
+        example (``attention``) or from the pooled token alone (``pooled_attention``).
     width : int
-        Elements a row; heads for the attention.
+        Elements per row; heads for the attention.
     levels : tuple of int
         For each trial of the pack how many of 65536 elements it drops.
     """
 
-    kind: Literal["tokens", "sentences", "attention", "reading"]
+    kind: Literal["tokens", "examples", "attention", "pooled_attention"]
     width: int
     levels: tuple[int, ...]
 
@@ -48,35 +48,35 @@ def levels_of(p: float) -> int:
     return min(round(p * _LEVELS), _LEVELS - 1)
 
 
-class Masks:
-    """The masks of one step for the trials of one layout.
+class DropoutMasks:
+    """The dropout masks of one step for the trials of one batch.
 
     Parameters
     ----------
-    places : sequence of Place
+    sites : sequence of DropoutSite
         Of the whole model.
-    layout : Layout
-        The sentences at hand.
+    batch : PackedBatch
+        The examples that are computed.
     seeds : sequence of int
         For each slot of the pack its dropout stream.
     step : int
         The optimizer step, counted from 0.
     """
 
-    def __init__(self, places: Sequence[Place], layout: Layout, seeds: Sequence[int], step: int) -> None:
-        self._places = places
-        self._layout = layout
-        self._slots = layout.tokens.slots
-        device = layout.positions.device
+    def __init__(self, sites: Sequence[DropoutSite], batch: PackedBatch, seeds: Sequence[int], step: int) -> None:
+        self._sites = sites
+        self._batch = batch
+        self._slots = batch.tokens.slots
+        device = batch.positions.device
         self._pieces = [
             _draw(
-                [_elements(place, own) if place.levels[slot] else 0 for place in places],
+                [_elements(site, lengths) if site.levels[slot] else 0 for site in sites],
                 seeding.dropout_mask_seed(seeds[slot], step),
                 device,
             )
-            for slot, own in zip(self._slots, layout.by_trial, strict=True)
+            for slot, lengths in zip(self._slots, batch.lengths_by_trial, strict=True)
         ]
-        self._runs = [np.unique(own, return_counts=True) for own in layout.by_trial]
+        self._runs = [np.unique(lengths, return_counts=True) for lengths in batch.lengths_by_trial]
         self._turns = sorted(
             (int(length), trial, run)
             for trial, (lengths, _) in enumerate(self._runs)
@@ -84,46 +84,46 @@ class Masks:
         )
 
     def keep(self, number: int) -> tuple[torch.Tensor, torch.Tensor | float] | None:
-        """Return which elements place `number` keeps, and the factor that makes up for the others; None if all."""
-        place = self._places[number]
-        levels = [place.levels[slot] for slot in self._slots]
+        """Return which elements site `number` keeps, and the factor that makes up for the others; None if all."""
+        site = self._sites[number]
+        levels = [site.levels[slot] for slot in self._slots]
         if not any(levels):
             return None
-        rows = self._layout.by_sentence if place.kind == "sentences" else self._layout.tokens
+        rows = self._batch.by_example if site.kind == "examples" else self._batch.tokens
         pieces = [
-            own[number] if level else _all_kept(_elements(place, lengths), own[number])
-            for own, level, lengths in zip(self._pieces, levels, self._layout.by_trial, strict=True)
+            bits[number] if level else _all_kept(_elements(site, lengths), bits[number])
+            for bits, level, lengths in zip(self._pieces, levels, self._batch.lengths_by_trial, strict=True)
         ]
-        if place.kind in {"attention", "reading"}:
-            bits = self._by_length(pieces, place)
+        if site.kind in {"attention", "pooled_attention"}:
+            drawn = self._by_length(pieces, site)
         else:
-            bits = torch.cat(pieces).view(-1, place.width)
+            drawn = torch.cat(pieces).view(-1, site.width)
         if len(set(levels)) == 1:
-            return bits >= levels[0] + _LOWEST, _LEVELS / (_LEVELS - levels[0])
-        return bits >= _column(levels, rows, torch.int32) + _LOWEST, _LEVELS / (
+            return drawn >= levels[0] + _LOWEST, _LEVELS / (_LEVELS - levels[0])
+        return drawn >= _column(levels, rows, torch.int32) + _LOWEST, _LEVELS / (
             _LEVELS - _column(levels, rows, torch.float32)
         )
 
-    def _by_length(self, pieces: list[torch.Tensor], place: Place) -> torch.Tensor:
-        """Lay the attention's bits in the order of its groups: by length, then by trial."""
+    def _by_length(self, pieces: list[torch.Tensor], site: DropoutSite) -> torch.Tensor:
+        """Put the attention's bits in the order of its groups: by length, then by trial."""
         split = [
-            torch.split(piece, (counts * place.width * _pairs(place, lengths)).tolist())
+            torch.split(piece, (counts * site.width * _pairs(site, lengths)).tolist())
             for piece, (lengths, counts) in zip(pieces, self._runs, strict=True)
         ]
         return torch.cat([split[trial][run] for _, trial, run in self._turns])
 
 
-def _elements(place: Place, lengths: np.ndarray) -> int:
-    if place.kind == "tokens":
-        return int(lengths.sum()) * place.width
-    if place.kind == "sentences":
-        return len(lengths) * place.width
-    return int(_pairs(place, lengths).sum()) * place.width
+def _elements(site: DropoutSite, lengths: np.ndarray) -> int:
+    if site.kind == "tokens":
+        return int(lengths.sum()) * site.width
+    if site.kind == "examples":
+        return len(lengths) * site.width
+    return int(_pairs(site, lengths).sum()) * site.width
 
 
-def _pairs(place: Place, lengths: np.ndarray) -> np.ndarray:
-    """Return how many pairs of tokens attend in sentences of these lengths."""
-    return lengths**2 if place.kind == "attention" else lengths
+def _pairs(site: DropoutSite, lengths: np.ndarray) -> np.ndarray:
+    """Return how many pairs of tokens attend in examples of these lengths."""
+    return lengths**2 if site.kind == "attention" else lengths
 
 
 def _draw(sizes: list[int], seed: int, device: torch.device) -> tuple[torch.Tensor, ...]:
@@ -138,5 +138,5 @@ def _all_kept(size: int, like: torch.Tensor) -> torch.Tensor:
     return torch.full((size,), -_LOWEST - 1, dtype=like.dtype, device=like.device)
 
 
-def _column(values: list[int], rows: Rows, dtype: torch.dtype) -> torch.Tensor:
+def _column(values: list[int], rows: TrialRows, dtype: torch.dtype) -> torch.Tensor:
     return torch.tensor(values, dtype=dtype).to(rows.owner.device).index_select(0, rows.owner).unsqueeze(1)

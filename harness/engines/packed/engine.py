@@ -1,8 +1,9 @@
-"""The packed engine: makes packs of a study's trials, and steps aside where it must."""
+"""Packed engine: trains a study's trials in packs, and hands those that cannot be packed to the reference engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,12 +11,15 @@ import torch
 from harness.data.tokenization import TokenizedDataset
 from harness.engines.device import memory, precision, threads, usual_device
 from harness.engines.engine import Engine, ReportProgress
-from harness.engines.packed import plan
-from harness.engines.packed.layout import Ragged, Splits
-from harness.engines.packed.likeness import DiffersError
-from harness.engines.packed.probe import bytes_of_pack, bytes_of_trial, seconds_of_trial
-from harness.engines.packed.run import PackRun
-from harness.engines.packed.state import State, forget_recorded
+from harness.engines.packed.cost import bytes_of_pack, bytes_of_trial, seconds_of_trial
+from harness.engines.packed.logit_check import LogitsDifferError
+from harness.engines.packed.pack import Pack
+from harness.engines.packed.packability import obstacle
+from harness.engines.packed.packs import PackKey, divide_into_packs, halves
+from harness.engines.packed.ragged import PackData, RaggedSplit
+from harness.engines.packed.saved_pack import SavedPack, discard_recorded
+from harness.engines.packed.training import PackTraining
+from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import Failure, TrialResult
 from harness.engines.trainer import TrainerEngine
 from harness.models import checkpoints
@@ -31,6 +35,15 @@ _LARGEST_TRAINED = {"cpu": 1536 << 20, "cuda": 64 << 30}
 _SHARE_OF_MEMORY = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What one call of `train` asks for: where to report, what is done already, and when to stop."""
+
+    report: ReportProgress
+    done: Container[str]
+    stop: Callable[[], bool]
+
+
 class PackedEngine(Engine):
     """Trains trials in packs, and hands those that cannot be packed to the reference engine.
 
@@ -39,7 +52,7 @@ class PackedEngine(Engine):
     checkpoint, data, data_settings, pad_token_id
         See `TrainerEngine`.
     folder : Path, optional
-        Where a pack is kept between two processes; default nowhere.
+        Where a pack is saved between two processes; default nowhere.
     say : callable, optional
         Tells what a user should know, such as a pack that became smaller.
     """
@@ -66,10 +79,10 @@ class PackedEngine(Engine):
         # A pack gives every thread trials of its own, so even tiny models use two. A trial alone is computed with as
         # many as by the reference.
         self._threads = max(self._reference.threads, min(2, torch.get_num_threads()))
-        self._test = Ragged(data.test, self._device)
-        self._splits: dict[float | None, Splits] = {}
-        self._obstacles: dict[str, str | None] = {}
-        self._sizes: dict[str, int] = {}
+        self._test = RaggedSplit(data.test, self._device)
+        self._splits: dict[float | None, PackData] = {}
+        self._obstacles: dict[PackKey, str | None] = {}
+        self._sizes: dict[PackKey, int] = {}
 
     def train(
         self,
@@ -81,93 +94,85 @@ class PackedEngine(Engine):
     ) -> Iterator[TrialResult]:
         """Train the trials that are not done, pack by pack."""
         if self._folder is not None:
-            forget_recorded(self._folder, done)
-        # To size a pack takes a model, so only forms that still have something to train are packed.
-        wanted = {plan.form(trial) for trial in trials if trial.key not in done}
-        for pack in plan.chunks([trial for trial in trials if plan.form(trial) in wanted], self._size):
+            discard_recorded(self._folder, done)
+        # To size a pack takes a model, so only keys that still have something to train are divided into packs.
+        wanted = {PackKey.of(trial) for trial in trials if trial.key not in done}
+        for pack in divide_into_packs([trial for trial in trials if PackKey.of(trial) in wanted], self._size):
             if stop():
                 return
-            yield from self._train(pack, report, done, stop)
+            yield from self._train(pack, _Call(report, done, stop))
 
-    def _train(
-        self, pack: tuple[Trial, ...], report: ReportProgress, done: Container[str], stop: Callable[[], bool]
-    ) -> Iterator[TrialResult]:
+    def _train(self, pack: tuple[Trial, ...], call: _Call) -> Iterator[TrialResult]:
         """Train one pack, or what is left of it in smaller ones."""
-        wanted = [trial for trial in pack if trial.key not in done]
+        wanted = [trial for trial in pack if trial.key not in call.done]
         if not wanted:
             return
         if self._obstacle(pack[0]) is not None:
-            yield from self._reference.train(wanted, report=report, stop=stop)
+            yield from self._reference.train(wanted, report=call.report, stop=call.stop)
             return
         if len(pack) > 1 and len(pack) > self._size(pack[0]):
-            for half in plan.halves(pack):
-                yield from self._train(half, report, done, stop)
+            for half in halves(pack):
+                yield from self._train(half, call)
             return
-        state = State(self._folder, pack, self._say)
-        members = state.members(pack, done)
+        saved = SavedPack(self._folder, pack, self._say)
+        members = saved.members(pack, call.done)
         left = {trial.key: trial for trial in wanted}
         if len(members) > 1:
             arms = ", ".join(dict.fromkeys(trial.arm for trial in members))
             self._say(f"training {len(members)} trials at once: {arms}")
         try:
-            for outcome in self._outcomes(members, state, report, stop):
-                if left.pop(outcome.trial.key, None) is not None:
-                    yield outcome
+            for result in self._results(members, saved, call):
+                if left.pop(result.trial.key, None) is not None:
+                    yield result
         except KeyboardInterrupt as reason:
             error = Failure.interrupted(reason)
             for trial in left.values():
                 yield TrialResult(trial=trial, status="interrupted", error=error, engine=self.name)
             return
-        except DiffersError as reason:
-            self._step_aside(pack[0], reason)
-            yield from self._reference.train(tuple(left.values()), report=report, stop=stop)
+        except LogitsDifferError as reason:
+            self._leave_to_reference(pack[0], reason)
+            yield from self._reference.train(tuple(left.values()), report=call.report, stop=call.stop)
             return
         except Exception as reason:  # whatever breaks a pack, its trials get another chance in smaller ones
             broken = reason.with_traceback(None)  # a traceback would hold on to the pack
         else:
             if not any(trial.key in left for trial in members):
-                state.discard()
-                # A trial may be wanted again after its mates were kept without it: its record was taken away.
-                yield from self._train(tuple(left.values()), report, done, stop)
+                saved.discard()
+                # A trial may be wanted again after its pack was saved without it: its record was taken away.
+                yield from self._train(tuple(left.values()), call)
             return
-        state.discard()
-        yield from self._smaller(tuple(left.values()), broken, report, done, stop)
+        saved.discard()
+        yield from self._train_smaller(tuple(left.values()), broken, call)
 
-    def _outcomes(
-        self, members: Sequence[Trial], state: State, report: ReportProgress, stop: Callable[[], bool]
-    ) -> Iterator[TrialResult]:
+    def _results(self, members: Sequence[Trial], saved: SavedPack, call: _Call) -> Iterator[TrialResult]:
         """Train one pack with its number of threads, and leave torch's alone in between."""
-        own = self._reference.threads if len(members) == 1 else self._threads
-        with threads(own):
-            outcomes = self._run(members, state).outcomes(report=report, stop=stop)
+        number = self._reference.threads if len(members) == 1 else self._threads
+        with threads(number):
+            memory_of_pack = PeakMemory(self._device)
+            training = PackTraining(self._pack(members), saved, memory_of_pack)
+            results = training.results(report=call.report, stop=call.stop)
         while True:
-            with threads(own), precision(members[0].settings.training):
-                outcome = next(outcomes, None)
-            if outcome is None:
+            with threads(number), precision(members[0].settings.training):
+                result = next(results, None)
+            if result is None:
                 return
-            yield outcome
+            yield result
 
-    def _smaller(
-        self,
-        pack: tuple[Trial, ...],
-        reason: Exception,
-        report: ReportProgress,
-        done: Container[str],
-        stop: Callable[[], bool],
-    ) -> Iterator[TrialResult]:
+    def _train_smaller(self, pack: tuple[Trial, ...], reason: Exception, call: _Call) -> Iterator[TrialResult]:
         """Train what a broken pack left in two halves; a single trial by the reference engine."""
-        what = f"{type(reason).__name__}: {str(reason).splitlines()[0] if str(reason) else ''}"
+        error = f"{type(reason).__name__}: {str(reason).splitlines()[0] if str(reason) else ''}"
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if len(pack) == 1:
-            self._say(f"{pack[0].arm}, seed {pack[0].seed}: cannot be packed ({what}); trained by the reference engine")
-            yield from self._reference.train(pack, report=report, stop=stop)
+            trial = pack[0]
+            self._say(f"{trial.arm}, seed {trial.seed}: cannot be packed ({error}); trained by the reference engine")
+            yield from self._reference.train(pack, report=call.report, stop=call.stop)
             return
         if _out_of_memory(reason):
-            self._sizes[plan.form(pack[0])] = len(pack) // 2
-        self._say(f"a pack of {len(pack)} trials broke ({what}); going on with smaller packs")
-        for half in plan.halves(pack):
-            yield from self._train(half, report, done, stop)
+            self._sizes[PackKey.of(pack[0])] = len(pack) // 2
+        self._say(f"a pack of {len(pack)} trials broke ({error}); going on with smaller packs")
+        for half in halves(pack):
+            yield from self._train(half, call)
 
     def estimate(self, trial: Trial) -> float:
         """Return the seconds that the trial would take, from a few training steps and one block of scoring."""
@@ -175,63 +180,62 @@ class PackedEngine(Engine):
             return self._reference.estimate(trial)
         try:
             with threads(self._threads):
-                return seconds_of_trial(self._run((trial, trial), State(None, (trial,), self._say)))
-        except DiffersError as reason:
-            self._step_aside(trial, reason)
+                return seconds_of_trial(self._pack((trial, trial)))
+        except LogitsDifferError as reason:
+            self._leave_to_reference(trial, reason)
             return self._reference.estimate(trial)
 
-    def _run(self, members: Sequence[Trial], state: State) -> PackRun:
-        return PackRun(
+    def _pack(self, members: Sequence[Trial]) -> Pack:
+        return Pack(
             members,
             self._reference.build,
-            self._splits_of(members[0]),
+            self._data_of(members[0]),
             self._device,
             elements_at_once=_ELEMENTS_AT_ONCE[self._device.type],
-            state=state,
         )
 
-    def _splits_of(self, trial: Trial) -> Splits:
+    def _data_of(self, trial: Trial) -> PackData:
         """Return what the trial is trained and scored on, on the device."""
         fraction = trial.holdout.fraction if trial.holdout is not None else None
         if fraction not in self._splits:
             kept, held = (self._data.train, None) if fraction is None else self._data.with_holdout(fraction)
-            self._splits[fraction] = Splits(
-                train=Ragged(kept, self._device),
+            self._splits[fraction] = PackData(
+                train=RaggedSplit(kept, self._device),
                 test=self._test,
-                holdout=None if held is None else Ragged(held, self._device),
+                holdout=None if held is None else RaggedSplit(held, self._device),
             )
         return self._splits[fraction]
 
     def _obstacle(self, trial: Trial) -> str | None:
         """Return why the trial cannot be packed, or None."""
-        form = plan.form(trial)
-        if form not in self._obstacles:
+        key = PackKey.of(trial)
+        if key not in self._obstacles:
             model = build_outline(self._checkpoint, trial.settings, n_classes=len(self._data.classes))
-            self._obstacles[form] = plan.obstacle(model, trial, self._data_settings)
-        return self._obstacles[form]
+            self._obstacles[key] = obstacle(model, trial, self._data_settings)
+        return self._obstacles[key]
 
-    def _step_aside(self, trial: Trial, reason: DiffersError) -> None:
-        """Leave all trials of this one's form to the reference engine."""
-        self._obstacles[plan.form(trial)] = str(reason)
+    def _leave_to_reference(self, trial: Trial, reason: LogitsDifferError) -> None:
+        """Leave all trials of this one's key to the reference engine."""
+        self._obstacles[PackKey.of(trial)] = str(reason)
         self._say(f"{trial.arm}: cannot be packed ({reason}); trained by the reference engine")
 
     def _size(self, trial: Trial) -> int:
-        """Return how many trials of this one's form make a pack: by memory, the same on every run on this machine."""
-        form = plan.form(trial)
-        if form not in self._sizes:
-            self._sizes[form] = 1 if self._obstacle(trial) is not None else self._fitting(trial)
-        return self._sizes[form]
+        """Return how many trials of this one's key make a pack: by memory, the same on every run on this machine."""
+        key = PackKey.of(trial)
+        if key not in self._sizes:
+            self._sizes[key] = 1 if self._obstacle(trial) is not None else self._fitting(trial)
+        return self._sizes[key]
 
     def _fitting(self, trial: Trial) -> int:
         kind = self._device.type
         try:
             with threads(self._threads):
-                probe = self._run((trial,), State(None, (trial,), self._say))
-                each, common = bytes_of_trial(probe), bytes_of_pack(probe)
-        except DiffersError as reason:
-            self._step_aside(trial, reason)
+                pack_of_one = self._pack((trial,))
+                each, common = bytes_of_trial(pack_of_one), bytes_of_pack(pack_of_one)
+        except LogitsDifferError as reason:
+            self._leave_to_reference(trial, reason)
             return 1
-        except Exception:  # what breaks here breaks the trial, whose outcome will tell
+        except Exception:  # what breaks here breaks the trial too, and its result will tell
             return 1
         fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
         return max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // each, fitting))

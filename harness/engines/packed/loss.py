@@ -1,4 +1,4 @@
-"""What each sentence counts in its trial's loss, and its loss."""
+"""Loss of a pack: each example's cross-entropy, and its weight in its trial's loss."""
 
 from __future__ import annotations
 
@@ -9,31 +9,39 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.engines.packed.layout import Layout
+from harness.engines.packed.batch import PackedBatch
 
 
-def shares(sentences: int, size: int) -> tuple[np.ndarray, int]:
-    """Return what each sentence counts in its micro-batch's mean, and how many micro-batches there are."""
-    count = math.ceil(sentences / size)
-    sizes = [min(size, sentences - i * size) for i in range(count)]
-    return np.repeat([1 / each for each in sizes], sizes), count
-
-
-def sentence_losses(logits: torch.Tensor, layout: Layout, smoothing: Sequence[float]) -> torch.Tensor:
-    """Return each sentence's cross-entropy, smoothed by as much as its own trial says.
+def loss_weights(examples: int, size: int) -> tuple[np.ndarray, int]:
+    """Return each example's weight in its micro-batch's mean, (examples,), and how many micro-batches there are.
 
     Parameters
     ----------
-    logits : Tensor, shape (sentences, classes)
-        In the order of the layout.
-    layout : Layout
-        The sentences.
-    smoothing : sequence of float
-        The label smoothing of each trial of the layout.
+    examples : int
+        Examples of a step.
+    size : int
+        Examples of a micro-batch; the last one may have fewer.
     """
-    sharp = nn.functional.cross_entropy(logits, layout.labels, reduction="none")
+    count = math.ceil(examples / size)
+    sizes = [min(size, examples - i * size) for i in range(count)]
+    return np.repeat([1 / each for each in sizes], sizes), count
+
+
+def example_losses(logits: torch.Tensor, batch: PackedBatch, smoothing: Sequence[float]) -> torch.Tensor:
+    """Return each example's cross-entropy, (E,), with its own trial's label smoothing.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (E, C)
+        In the order of the batch.
+    batch : PackedBatch
+        The examples.
+    smoothing : sequence of float
+        The label smoothing of each trial of the batch.
+    """
+    sharp = nn.functional.cross_entropy(logits, batch.labels, reduction="none")
     if not any(smoothing):
         return sharp
-    share = torch.tensor(smoothing, dtype=logits.dtype, device=logits.device)[layout.by_sentence.owner]
+    share = torch.tensor(smoothing, dtype=logits.dtype, device=logits.device)[batch.by_example.owner]
     even = -torch.log_softmax(logits, -1).mean(-1)
     return (1 - share) * sharp + share * even

@@ -1,4 +1,4 @@
-"""A model of one trial becomes the model of a pack: what is trained is exchanged for modules that know all trials."""
+"""Packed model: a trial's model whose trained modules are replaced by ones that know every trial of the pack."""
 
 from __future__ import annotations
 
@@ -10,20 +10,13 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from harness.engines.packed.architectures import ARCHITECTURES
-from harness.engines.packed.dropout import Place, levels_of
-from harness.engines.packed.layout import Ragged
-from harness.engines.packed.modules import (
-    ATTENTION,
-    Attending,
-    Grouped,
-    Now,
-    PackedDropout,
-    PackedEmbedding,
-    PackedLayerNorm,
-    PackedLinear,
-    PackedLora,
-)
-from harness.engines.packed.rows import Stack
+from harness.engines.packed.attention import ATTENTION, PackedAttention
+from harness.engines.packed.context import PackContext
+from harness.engines.packed.dropout import DropoutSite, levels_of
+from harness.engines.packed.lora import PackedLora, is_lora
+from harness.engines.packed.modules import Grouped, PackedDropout, PackedEmbedding, PackedLayerNorm, PackedLinear
+from harness.engines.packed.ragged import RaggedSplit
+from harness.engines.packed.trial_rows import StackedParameter
 from harness.models.freezing import embeddings_and_layers
 
 
@@ -33,52 +26,54 @@ class PackedModel:
     Parameters
     ----------
     model : Module
-        A trial's own, as `harness.models.build_model` made it; it is taken over.
-    stacks : mapping of str to Stack
+        A trial's own, as `harness.models.build.build_model` made it; it is taken over.
+    stacks : mapping of str to StackedParameter
         For each trained parameter of it the stack of all trials.
     scales : sequence of mapping of str to float
-        For each trial the scale of each adapted layer, by its name.
+        For each trial the LoRA scale of each adapted layer, by its name.
     adapter_dropout : sequence of float
         For each trial.
-    still : int
-        How many layers run without dropout, embeddings included; -1 for none.
+    layers_without_dropout : int
+        How many of the first layers run without dropout, embeddings included; -1 for none.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        stacks: Mapping[str, Stack],
+        *,
+        stacks: Mapping[str, StackedParameter],
         scales: Sequence[Mapping[str, float]],
         adapter_dropout: Sequence[float],
-        still: int,
+        layers_without_dropout: int,
     ) -> None:
-        self.places: list[Place] = []
+        self.dropout_sites: list[DropoutSite] = []
         inner: Any = base_of(model)
-        self._anatomy = anatomy = ARCHITECTURES[inner.config.model_type](inner)
+        self._architecture = architecture = ARCHITECTURES[inner.config.model_type](inner)
         embeddings, self._layers = embeddings_and_layers(inner)
-        self.now = Now(anatomy.reads)
+        self.context = PackContext(architecture.pooled_token)
         self.heads: int = inner.config.num_attention_heads
-        # The last layer is not computed for all tokens, so it never belongs to what is kept of them.
-        self.prefix = min(_frozen_layers(embeddings, self._layers), len(self._layers) - 1)
+        # The last layer is not computed for all tokens, so it is never among the layers whose output is kept.
+        self.frozen_layers = min(_frozen_layers(embeddings, self._layers), len(self._layers) - 1)
         self.width: int = inner.config.hidden_size
         self._scales = scales
         self._adapter_dropout = adapter_dropout
         self._stacks = stacks
         self._names = {id(parameter): name for name, parameter in model.named_parameters()}
-        self._reading = {id(module) for part in anatomy.reading for module in part.modules()}
-        silent = (*embeddings, *self._layers[:still]) if still >= 0 else ()
-        self._silent = {id(module) for part in silent for module in part.modules()}
+        self._pooled = {id(module) for part in architecture.pooled_modules for module in part.modules()}
+        n = layers_without_dropout
+        without_dropout = (*embeddings, *self._layers[:n]) if n >= 0 else ()
+        self._without_dropout = {id(module) for part in without_dropout for module in part.modules()}
         self._last = {id(module) for module in self._layers[-1].modules()}
-        self._exchange(inner)
+        self._replace_children(inner)
         inner.config._attn_implementation = ATTENTION
         self._model = inner
 
-    def start(self, split: Ragged) -> torch.Tensor:
-        """Return the embeddings of the tokens at hand, which are a split's."""
-        layout = self.now.layout
-        ids = split.ids[layout.source].unsqueeze(0)
-        types = None if split.types is None else split.types[layout.source].unsqueeze(0)
-        return self._anatomy.embed(ids, layout.positions.unsqueeze(0), types)
+    def embed(self, split: RaggedSplit) -> torch.Tensor:
+        """Return the embeddings of the batch's tokens, (1, N, d); the batch is of this split."""
+        batch = self.context.batch
+        ids = split.ids[batch.source].unsqueeze(0)
+        types = None if split.types is None else split.types[batch.source].unsqueeze(0)
+        return self._architecture.embed(ids, batch.positions.unsqueeze(0), types)
 
     def layers(self, hidden: torch.Tensor, first: int, last: int) -> torch.Tensor:
         """Return what layers `first` to before `last` make of (1, N, d)."""
@@ -87,77 +82,86 @@ class PackedModel:
         return hidden
 
     def logits(self, hidden: torch.Tensor, first: int) -> torch.Tensor:
-        """Return each sentence's logits from what enters layer `first`."""
+        """Return each example's logits, (E, C), from what enters layer `first`."""
         hidden = self.layers(hidden, first, len(self._layers) - 1)
-        read = self._anatomy.last(self._layers[-1], hidden, self.now)
-        return self._anatomy.classify(read)
+        pooled = self._architecture.last_layer(self._layers[-1], hidden, self.context)
+        return self._architecture.classify(pooled)
 
     def to(self, device: torch.device) -> None:
         """Move what is not trained."""
         self._model.to(device)
 
-    def _exchange(self, module: Any) -> None:
+    def _replace_children(self, module: Any) -> None:
         for name, child in list(module.named_children()):
-            new = self._packed(child)
-            if new is not child:
-                setattr(module, name, new)
-                if isinstance(new, Grouped):
+            packed = self._packed(child)
+            if packed is not child:
+                setattr(module, name, packed)
+                if isinstance(packed, Grouped):
                     continue
-            self._exchange(new)
+            self._replace_children(packed)
 
     def _packed(self, module: Any) -> nn.Module:
-        """Return what stands for a module in the pack; itself where it is the same for all trials."""
+        """Return the packed form of a module; the module itself where it is the same for all trials."""
         if hasattr(module, "modules_to_save"):
             # The head that is trained; its untrained original is not computed.
             module = module.modules_to_save[module.active_adapters[0]]
         if isinstance(module, nn.Dropout):
-            if id(module) in self._silent:
+            if id(module) in self._without_dropout:
                 return nn.Identity()
-            kind = "sentences" if id(module) in self._reading else "tokens"
-            return PackedDropout(self.now, self._place(kind, self.width, [module.p] * len(self._scales)))
+            kind = "examples" if id(module) in self._pooled else "tokens"
+            return PackedDropout(self.context, self._add_dropout_site(kind, self.width, [module.p] * len(self._scales)))
         if is_lora(module):
-            return self._lora(module)
+            return self._packed_lora(module)
         weight = self._stack(getattr(module, "weight", None))
         bias = self._stack(getattr(module, "bias", None))
-        carried = next((name for name in ("attn_dropout", "dropout") if hasattr(module, name)), None)
-        if hasattr(module, "is_causal") and carried is not None:
-            self._attend(module, carried)
+        attribute = next((name for name in ("attn_dropout", "dropout") if hasattr(module, name)), None)
+        if hasattr(module, "is_causal") and attribute is not None:
+            self._pack_attention(module, attribute)
         if weight is None:
             return module  # type: ignore[no-any-return]
         if isinstance(module, nn.Embedding):
-            return PackedEmbedding(self.now, weight, module.padding_idx)
+            return PackedEmbedding(self.context, weight, module.padding_idx)
         if isinstance(module, nn.LayerNorm) and bias is not None:
-            return PackedLayerNorm(self.now, weight, bias, module.eps)
-        return PackedLinear(self.now, weight, bias, stored_in_out=isinstance(module, Conv1D))
+            return PackedLayerNorm(self.context, weight, bias, module.eps)
+        return PackedLinear(self.context, weight, bias, stored_in_out=isinstance(module, Conv1D))
 
-    def _attend(self, module: Any, carried: str) -> None:
-        """Let an attention module attend within sentences; its dropout is that of the weights."""
-        p = 0.0 if id(module) in self._silent else getattr(module, carried).p
-        reading = id(module) in self._last
-        place = self._place("reading" if reading else "attention", self.heads, [p] * len(self._scales))
-        module.packed = Attending(self.now, place, self.heads, self._anatomy.causal, reading)
-        setattr(module, carried, _Carried(p))
+    def _pack_attention(self, module: Any, dropout: str) -> None:
+        """Let an attention module attend within examples; its attribute `dropout` is that of the weights."""
+        p = 0.0 if id(module) in self._without_dropout else getattr(module, dropout).p
+        pooled = id(module) in self._last
+        site = self._add_dropout_site(
+            "pooled_attention" if pooled else "attention", self.heads, [p] * len(self._scales)
+        )
+        module.packed = PackedAttention(self.context, site, self.heads, self._architecture.causal, pooled)
+        setattr(module, dropout, _DropoutProbability(p))
 
-    def _lora(self, module: Any) -> nn.Module:
+    def _packed_lora(self, module: Any) -> nn.Module:
         adapter = module.active_adapters[0]
         down, up = (self._stack(part[adapter].weight) for part in (module.lora_A, module.lora_B))
         if down is None or up is None:
             raise TypeError("an adapter that is not trained")
-        kind = "sentences" if id(module) in self._reading else "tokens"
-        place = self._place(kind, module.in_features, self._adapter_dropout)
+        kind = "examples" if id(module) in self._pooled else "tokens"
         name = self._names[id(module.lora_A[adapter].weight)]
-        return PackedLora(self.now, module.base_layer, down, up, [scale[name] for scale in self._scales], place)
+        return PackedLora(
+            self.context,
+            module.base_layer,
+            down=down,
+            up=up,
+            scales=[scales[name] for scales in self._scales],
+            dropout_site=self._add_dropout_site(kind, module.in_features, self._adapter_dropout),
+        )
 
-    def _stack(self, parameter: nn.Parameter | None) -> Stack | None:
+    def _stack(self, parameter: nn.Parameter | None) -> StackedParameter | None:
         return self._stacks.get(self._names.get(id(parameter), "")) if parameter is not None else None
 
-    def _place(self, kind: Any, width: int, ps: Sequence[float]) -> int:
-        self.places.append(Place(kind=kind, width=width, levels=tuple(levels_of(p) for p in ps)))
-        return len(self.places) - 1
+    def _add_dropout_site(self, kind: Any, width: int, probabilities: Sequence[float]) -> int:
+        levels = tuple(levels_of(p) for p in probabilities)
+        self.dropout_sites.append(DropoutSite(kind=kind, width=width, levels=levels))
+        return len(self.dropout_sites) - 1
 
 
-class _Carried(nn.Module):
-    """Holds an attention's dropout where the model asks for it."""
+class _DropoutProbability(nn.Module):
+    """Holds an attention's dropout probability where the model reads it."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -167,25 +171,6 @@ class _Carried(nn.Module):
 def base_of(model: Any) -> nn.Module:
     """Return the classifier inside a model that may have an adapter."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[no-any-return]
-
-
-def is_lora(module: nn.Module) -> bool:
-    """Whether a module is a linear layer with a LoRA adapter."""
-    if not hasattr(module, "lora_A"):
-        return False
-    import peft
-
-    return type(module) is peft.tuners.lora.Linear
-
-
-def scales_of(model: nn.Module) -> dict[str, float]:
-    """Return the scale of each adapted layer, by the name of its first matrix."""
-    found = {}
-    for name, module in model.named_modules():
-        if is_lora(module):
-            adapter = module.active_adapters[0]
-            found[f"{name}.lora_A.{adapter}.weight"] = float(module.scaling[adapter])
-    return found
 
 
 def _frozen_layers(embeddings: Sequence[nn.Module], layers: nn.ModuleList) -> int:

@@ -63,7 +63,7 @@ def test_a_live_run_says_who_trains_what_and_how_long_it_takes(
     tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "_SECONDS_BETWEEN_BEATS", 0.0)
-    monkeypatch.setattr("harness.engines.packed.run.SECONDS_BETWEEN_REPORTS", 0.0)
+    monkeypatch.setattr("harness.engines.packed.training.SECONDS_BETWEEN_REPORTS", 0.0)
     looks = Looks(tmp_path / "tiny")
     run_study(tiny(*PACK), tmp_path, display=looks)
     one = looks.seen[-1]

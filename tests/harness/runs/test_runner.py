@@ -20,7 +20,7 @@ import pytest
 
 from harness import run_study
 from harness.engines.packed import engine as packed_engine
-from harness.engines.packed.state import State
+from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.result import TrialResult
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, LockedError, ModelError, ResultsError
@@ -286,7 +286,7 @@ def test_a_pack_that_a_kill_left_behind_is_forgotten_with_its_search(
 ) -> None:
     """Between the last record and the pack's end comes a kill."""
     with monkeypatch.context() as patch:
-        patch.setattr(State, "discard", lambda _: None)
+        patch.setattr(SavedPack, "discard", lambda _: None)
         patch.setattr(packed_engine, "forget_recorded", lambda *_: None)
         folder = run_study(tiny(*SEARCHED), tmp_path).folder
     assert len(list((folder / "packs").glob("*.pt"))) >= 3

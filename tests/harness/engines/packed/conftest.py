@@ -16,8 +16,10 @@ from torch import nn
 
 from harness.embedded import checkpoint
 from harness.engines.packed.engine import PackedEngine
-from harness.engines.packed.run import PackRun
-from harness.engines.packed.state import State
+from harness.engines.packed.pack import Pack
+from harness.engines.packed.saved_pack import SavedPack
+from harness.engines.packed.training import PackTraining
+from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import TrialResult
 from harness.engines.study_trainer import StudyTrainer
 from harness.engines.trainer import TrainerEngine
@@ -122,11 +124,11 @@ def study(tmp_path: Path, checkpoints: Callable[..., Path]) -> Callable[..., Stu
 
 @dataclass
 class Trained:
-    """What a trial was trained to: the loss of every optimizer step, its weights, its outcome."""
+    """What a trial was trained to: the loss of every optimizer step, its weights, its result."""
 
     losses: list[float] = field(default_factory=list)
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    outcome: TrialResult | None = None
+    result: TrialResult | None = None
 
 
 def expanded(study: Study) -> tuple[PackedEngine, tuple[Trial, ...]]:
@@ -166,7 +168,7 @@ def by_trainer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Study], dict[str, T
         monkeypatch.setattr(TrainerRun, "close_epoch", watched_close)
         for trial in expand(study, arms=study.arms, model=located.identity, data=data.fingerprint):
             current = Trained()
-            (current.outcome,) = engine.train([trial], report=lambda _: None)
+            (current.result,) = engine.train([trial], report=lambda _: None)
             found[f"{trial.arm} {trial.seed}"] = current
         return found
 
@@ -181,23 +183,24 @@ def by_pack(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Trained]
         engine, trials = expanded(study)
         members = choose(trials)
         found = {f"{trial.arm} {trial.seed}": Trained() for trial in members}
-        learn = PackRun.learn
+        compute = Pack.compute_gradients
 
-        def watched(self: PackRun, part: list[int], *rest: Any) -> torch.Tensor:
-            losses = learn(self, part, *rest)
+        def watched(self: Pack, part: list[int], *rest: Any) -> torch.Tensor:
+            losses = compute(self, part, *rest)
             for slot, loss in zip(part, losses.tolist(), strict=True):
-                trial = self.slots[slot].trial
+                trial = self.trials[slot].trial
                 found[f"{trial.arm} {trial.seed}"].losses.append(loss)
             return losses
 
-        monkeypatch.setattr(PackRun, "learn", watched)
-        run = engine._run(members, State(None, members, print))
-        for outcome in run.outcomes(report=lambda _: None, stop=lambda: False):
-            found[f"{outcome.trial.arm} {outcome.trial.seed}"].outcome = outcome
-        for slot, one in enumerate(run.slots):
-            weights = {name: stack.weights[slot].clone() for name, stack in run.weights.stacks.items()}
-            found[f"{one.trial.arm} {one.trial.seed}"].weights = weights
-        monkeypatch.setattr(PackRun, "learn", learn)
+        monkeypatch.setattr(Pack, "compute_gradients", watched)
+        pack = engine._pack(members)
+        training = PackTraining(pack, SavedPack(None, members, print), PeakMemory(pack.device))
+        for result in training.results(report=lambda _: None, stop=lambda: False):
+            found[f"{result.trial.arm} {result.trial.seed}"].result = result
+        for slot, packed in enumerate(pack.trials):
+            weights = {name: stack.weights[slot].clone() for name, stack in pack.parameters.stacks.items()}
+            found[f"{packed.trial.arm} {packed.trial.seed}"].weights = weights
+        monkeypatch.setattr(Pack, "compute_gradients", compute)
         return found
 
     return train

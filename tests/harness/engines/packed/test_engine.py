@@ -18,10 +18,10 @@ from harness import run_study
 from harness.engines.device import threads
 from harness.engines.engine import Progress
 from harness.engines.packed import engine as engine_module
-from harness.engines.packed import plan
 from harness.engines.packed.engine import PackedEngine
-from harness.engines.packed.run import PackRun
-from harness.engines.packed.state import State
+from harness.engines.packed.pack import Pack
+from harness.engines.packed.packs import PackKey, divide_into_packs
+from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.result import TrialResult
 from harness.models.build import build_model
 from harness.progress.displays import Display
@@ -124,13 +124,13 @@ def test_a_pack_of_one_computes_with_as_many_threads_as_the_reference(
 ) -> None:
     """Two threads of one tiny computation spend their time waiting for each other, most of all on a busy machine."""
     used: list[int] = []
-    learn = PackRun.learn
+    compute = Pack.compute_gradients
 
-    def watched(self: PackRun, *args: Any) -> torch.Tensor:
+    def watched(self: Pack, *args: Any) -> torch.Tensor:
         used.append(torch.get_num_threads())
-        return learn(self, *args)
+        return compute(self, *args)
 
-    monkeypatch.setattr(PackRun, "learn", watched)
+    monkeypatch.setattr(Pack, "compute_gradients", watched)
     with threads(2):
         engine, trials = expanded(tiny("seeds=1"))
         (outcome,) = engine.train(trials[:1], report=lambda _: None)
@@ -139,19 +139,19 @@ def test_a_pack_of_one_computes_with_as_many_threads_as_the_reference(
     assert set(used) == {1} == {engine._reference.threads}
 
 
-def planted_failure(monkeypatch: pytest.MonkeyPatch, fails: Callable[[PackRun], Exception | None]) -> None:
-    learn = PackRun.learn
+def planted_failure(monkeypatch: pytest.MonkeyPatch, fails: Callable[[Pack], Exception | None]) -> None:
+    compute = Pack.compute_gradients
 
-    def planted(self: PackRun, *args: Any) -> torch.Tensor:
+    def planted(self: Pack, *args: Any) -> torch.Tensor:
         if (reason := fails(self)) is not None:
             raise reason
-        return learn(self, *args)
+        return compute(self, *args)
 
-    monkeypatch.setattr(PackRun, "learn", planted)
+    monkeypatch.setattr(Pack, "compute_gradients", planted)
 
 
 def test_a_broken_pack_goes_on_in_halves(tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    planted_failure(monkeypatch, lambda run: ValueError("no luck") if len(run.slots) > 2 else None)
+    planted_failure(monkeypatch, lambda pack: ValueError("no luck") if len(pack.trials) > 2 else None)
     watcher = Watcher()
     summary = run_study(tiny(), tmp_path, display=watcher)
     assert summary.complete
@@ -168,8 +168,10 @@ def test_a_broken_pack_goes_on_in_halves(tmp_path: Path, tiny: Tiny, monkeypatch
 def test_one_trial_that_cannot_be_packed_is_found_and_its_mates_stay_packed(
     tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(run: PackRun) -> Exception | None:
-        return ValueError("no luck") if any(s.trial.arm == "lora-r4" and s.trial.seed == 1 for s in run.slots) else None
+    def fails(pack: Pack) -> Exception | None:
+        return (
+            ValueError("no luck") if any((p.trial.arm, p.trial.seed) == ("lora-r4", 1) for p in pack.trials) else None
+        )
 
     planted_failure(monkeypatch, fails)
     watcher = Watcher()
@@ -189,7 +191,7 @@ def test_out_of_memory_halves_the_pack_and_never_the_batch(
     reason: Exception, tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "_LARGEST_PACK", {"cpu": 4})
-    planted_failure(monkeypatch, lambda run: reason if len(run.slots) > 2 else None)
+    planted_failure(monkeypatch, lambda pack: reason if len(pack.trials) > 2 else None)
     watcher = Watcher()
     summary = run_study(tiny("seeds=4"), tmp_path, display=watcher)
     assert summary.complete
@@ -220,7 +222,7 @@ def test_a_trial_that_breaks_everywhere_is_a_record(
 
 def test_packs_are_a_fixed_function_of_the_study(tiny: Tiny) -> None:
     _, trials = expanded(tiny("seeds=5"))
-    packs = plan.chunks(trials, lambda _: 4)
+    packs = divide_into_packs(trials, lambda _: 4)
     assert [[f"{t.arm} {t.seed}" for t in pack] for pack in packs] == [
         ["full 0", "full 1", "full 2", "full 3"],
         ["lora-r2 0", "lora-r4 0", "lora-r2 1", "lora-r4 1"],
@@ -231,7 +233,7 @@ def test_packs_are_a_fixed_function_of_the_study(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "forms"),
+    ("override", "keys"),
     [
         ("arms.lora.grid={adapter.r: [2, 4], adapter.lora_alpha: [4, 8], training.learning_rate: [1e-3, 1e-4]}", 2),
         ("arms.lora.grid={training.per_device_train_batch_size: [8, 16]}", 3),
@@ -244,20 +246,20 @@ def test_packs_are_a_fixed_function_of_the_study(tiny: Tiny) -> None:
         ),
     ],
 )
-def test_what_trials_of_a_pack_share(override: str, forms: int, tiny: Tiny) -> None:
+def test_what_trials_of_a_pack_share(override: str, keys: int, tiny: Tiny) -> None:
     _, trials = expanded(tiny(override))
-    assert len({plan.form(trial) for trial in trials}) == forms
+    assert len({PackKey.of(trial) for trial in trials}) == keys
 
 
 def interrupted_after(epochs: int, folder: Path, of_study: Study) -> list[str]:
     """Run a study and break off, as a kill would, when so many epochs of packs are kept; return what it told."""
-    save = State.save
+    save = SavedPack.save
     count = 0
 
     class Killed(BaseException):
         pass
 
-    def counted(self: State, content: dict[str, Any]) -> None:
+    def counted(self: SavedPack, content: dict[str, Any]) -> None:
         nonlocal count
         save(self, content)
         count += 1
@@ -266,7 +268,7 @@ def interrupted_after(epochs: int, folder: Path, of_study: Study) -> list[str]:
 
     watcher = Watcher()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(State, "save", counted)
+        patch.setattr(SavedPack, "save", counted)
         with pytest.raises(Killed):
             run_study(of_study, folder, display=watcher)
     return watcher.trained
@@ -342,7 +344,7 @@ def test_a_finished_study_and_a_single_trial_take_no_probe(
 def test_what_is_left_of_a_pack_that_was_recorded_in_whole_goes(tmp_path: Path, tiny: Tiny) -> None:
     of_study = tiny("arms={full: {}}", "analysis={}")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(State, "discard", lambda self: None)
+        patch.setattr(SavedPack, "discard", lambda self: None)
         folder = run_study(of_study, tmp_path).folder
     assert len(kept(folder)) == 1
     assert run_study(of_study, tmp_path).ran == 0

@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 
-from harness.engines.packed import plan
+from harness.engines.packed.packs import PackKey
 from harness.study.study import Study
 from harness.study.training import SCHEDULES
 from tests.harness.engines.packed.conftest import CONFIGS, TARGETS, Trained
@@ -36,14 +36,14 @@ def assert_equal(packed: dict[str, Trained], reference: dict[str, Trained], tole
             own = padded[tuple(slice(extent) for extent in expected.shape)]
             assert torch.allclose(own, expected, rtol=tolerance, atol=tolerance), f"{name}: {parameter}"
             assert padded.count_nonzero() == own.count_nonzero(), "the padding of a smaller rank has learnt"
-        assert one.outcome is not None
-        assert other.outcome is not None
-        assert [one.outcome.status, one.outcome.steps, one.outcome.tokens] == [
-            other.outcome.status,
-            other.outcome.steps,
-            other.outcome.tokens,
+        assert one.result is not None
+        assert other.result is not None
+        assert [one.result.status, one.result.steps, one.result.tokens] == [
+            other.result.status,
+            other.result.steps,
+            other.result.tokens,
         ]
-        for mine, theirs in zip(one.outcome.epochs, other.outcome.epochs, strict=True):
+        for mine, theirs in zip(one.result.epochs, other.result.epochs, strict=True):
             assert mine.learning_rate == theirs.learning_rate
             # The reference adds up its losses, and both score, in single precision.
             assert mine.train_loss == pytest.approx(theirs.train_loss, rel=max(tolerance, 1e-6))
@@ -55,7 +55,7 @@ def assert_equal(packed: dict[str, Trained], reference: dict[str, Trained], tole
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_lora_of_several_ranks_and_rates(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
-    """51 steps with a short last batch: 133 sentences by 8."""
+    """51 steps with a short last batch: 133 examples by 8."""
     arms = {"r2": lora(kind, 2, "5e-3"), "r8": lora(kind, 8, "2e-3", 16), "r3": lora(kind, 3, "1e-2")}
     of_study = study(kind, arms, "seeds=1")
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
@@ -126,7 +126,7 @@ def test_every_schedule_in_one_pack(study: Load, by_pack: Train, by_trainer: Tra
 
 @pytest.mark.usefixtures("in_float64")
 def test_accumulated_micro_batches(study: Load, by_pack: Train, by_trainer: Train) -> None:
-    """133 sentences by 8, three micro-batches a step: 17 micro-batches, the last of 5, the last step of two."""
+    """133 examples by 8, three micro-batches a step: 17 micro-batches, the last of 5, the last step of two."""
     of_study = study("gpt2", {"full": "{}"}, "seeds=1", "training.gradient_accumulation_steps=3")
     packed, reference = by_pack(of_study), by_trainer(of_study)
     for one in reference.values():  # the pack tells a step's micro-batches together
@@ -156,14 +156,13 @@ def test_a_pair_of_sentences_with_token_types(study: Load, by_pack: Train, by_tr
 
 
 def test_initial_weights_are_bit_for_bit_the_solo_trials(study: Load) -> None:
-    from harness.engines.packed.state import State
     from tests.harness.engines.packed.conftest import expanded
 
     engine, trials = expanded(study("gpt2", {"r2": lora("gpt2", 2, "1e-3"), "r5": lora("gpt2", 5, "1e-3")}))
-    assert len({plan.form(trial) for trial in trials}) == 1
-    run = engine._run(trials, State(None, trials, print))
+    assert len({PackKey.of(trial) for trial in trials}) == 1
+    pack = engine._pack(trials)
     for slot, trial in enumerate(trials):
         alone = dict(engine._reference.build(trial).named_parameters())
-        for name, stack in run.weights.stacks.items():
+        for name, stack in pack.parameters.stacks.items():
             drawn = alone[name]
             assert torch.equal(stack.weights[slot][tuple(slice(extent) for extent in drawn.shape)], drawn)

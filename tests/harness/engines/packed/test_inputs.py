@@ -55,13 +55,13 @@ def gives_types(folder: Path) -> None:
     ],
 )
 def test_token_types_of_a_pair(kind: str, arm: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
-    """GPT-2 adds the word whose number the type is: 0 for every token of the first sentence, 1 for the second."""
+    """GPT-2 adds the word whose number the type is: 0 for every token of the first example, 1 for the second."""
     of_study = study(kind, {"arm": arm}, *SHORT, "data.text=[sentence,sentence]", train=40, change=gives_types)
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=5)
 
 
 def texts_with(token: str, folder: Path) -> Path:
-    """Write sentences with a special token amid their words."""
+    """Write examples with a special token amid their words."""
     words = ["good", "bad", "dull", "fine", "film", "plot", "actor", "scene"]
     draw = np.random.default_rng(3)
     for split, n in (("train", 40), ("validation", 16)):
@@ -107,7 +107,7 @@ def test_a_checkpoint_whose_padding_token_is_not_its_tokenizers(study: Load, by_
     ],
 )
 def test_switches_of_a_configuration(kind: str, switches: dict[str, Any], study: Load) -> None:
-    """What a pack says of every test sentence before it is trained is what the model itself says."""
+    """What a pack says of every test example before it is trained is what the model itself says."""
     engine, (trial,) = expanded(
         study(
             kind,
@@ -128,7 +128,7 @@ def test_a_model_that_has_no_equal_packed_form_is_left_to_the_reference(
 ) -> None:
     """Whatever a pack did not know of a model, it sees in the logits, before anything is trained."""
     of_study = study("gpt2", {"full": "{}"}, "seeds=2", "training.num_train_epochs=1", train=40)
-    monkeypatch.setattr(PackedModel, "start", lambda self, split: START(self, split).roll(1, -1))
+    monkeypatch.setattr(PackedModel, "embed", lambda self, split: EMBED(self, split).roll(1, -1))
     said: list[str] = []
     located, data, _ = prepare(of_study)
     engine = PackedEngine(located, data, of_study.data, 0, say=said.append)
@@ -140,4 +140,4 @@ def test_a_model_that_has_no_equal_packed_form_is_left_to_the_reference(
     assert engine.estimate(trials[0]) > 0
 
 
-START = PackedModel.start
+EMBED = PackedModel.embed

@@ -38,10 +38,10 @@ def assert_alike(one: Trained, other: Trained, tolerance: float) -> None:
         own, theirs = weight, other.weights[name]
         extents = tuple(slice(min(a, b)) for a, b in zip(own.shape, theirs.shape, strict=True))  # padding may differ
         assert torch.allclose(own[extents], theirs[extents], rtol=tolerance, atol=tolerance), name
-    assert one.outcome is not None
-    assert other.outcome is not None
-    assert one.outcome.status == other.outcome.status == "finished"
-    for mine, theirs_ in zip(one.outcome.epochs, other.outcome.epochs, strict=True):
+    assert one.result is not None
+    assert other.result is not None
+    assert one.result.status == other.result.status == "finished"
+    for mine, theirs_ in zip(one.result.epochs, other.result.epochs, strict=True):
         assert mine.probabilities is not None
         assert theirs_.probabilities is not None
         assert np.abs(mine.probabilities - theirs_.probabilities).max() < 1e-6
@@ -84,18 +84,18 @@ def test_a_diverging_mate_leaves_a_trial_alone(study: Load, by_pack: Pack) -> No
         return only("bad 0", "good 0", "bad 1")(trials)
 
     with pytest.MonkeyPatch.context() as patch:
-        from harness.engines.packed.weights import Weights
+        from harness.engines.packed.parameters import PackParameters
 
-        step = Weights.step
+        step = PackParameters.step
 
-        def explode(self: Weights, slots: Sequence[int], rates: dict[int, float]) -> None:
+        def explode(self: PackParameters, slots: Sequence[int], rates: dict[int, float]) -> None:
             step(self, slots, rates)
             self.values[2] = float("inf")  # the second bad one, at its first step
 
-        patch.setattr(Weights, "step", explode)
+        patch.setattr(PackParameters, "step", explode)
         together = by_pack(of_study, planted)
     assert_alike(together["good 0"], alone, 1e-8)
-    ended = together["bad 1"].outcome
+    ended = together["bad 1"].result
     assert ended is not None
     assert (ended.status, ended.epochs) == ("diverged", ())
     assert ended.error is not None
@@ -129,7 +129,7 @@ def test_in_parts_of_any_size(study: Load, by_pack: Pack, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_batched_products_as_on_a_gpu(kind: str, study: Load, by_pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other way to multiply rows by their own trial's weights, on the CPU."""
-    from harness.engines.packed import scoring
+    from harness.engines.packed import forward
 
     arms = (
         {"full": "{}", "rate": "{training: {learning_rate: 1e-3}}"}
@@ -138,11 +138,11 @@ def test_batched_products_as_on_a_gpu(kind: str, study: Load, by_pack: Pack, mon
     )
     of_study = study(kind, arms, "seeds=1", dropout=True)
     one_by_one = by_pack(of_study)
-    layout = scoring.Layout
+    whole = forward.PackedBatch
 
-    def batched(*args: object, **kwargs: object) -> scoring.Layout:
-        return layout(*args, **{**kwargs, "batched": True})  # type: ignore[arg-type]
+    def batched(*args: object, **kwargs: object) -> forward.PackedBatch:
+        return whole(*args, **{**kwargs, "batched": True})  # type: ignore[arg-type]
 
-    monkeypatch.setattr(scoring, "Layout", batched)
+    monkeypatch.setattr(forward, "PackedBatch", batched)
     for name, one in by_pack(of_study).items():
         assert_alike(one, one_by_one[name], 1e-8)

@@ -1,4 +1,4 @@
-"""The small pieces: rows by trial, sentences by length, parts for threads, learning rates, what a display shows."""
+"""The small pieces: rows by trial, examples by length, parts for threads, learning rates, what a display shows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from rich.console import Console
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.device import threads
 from harness.engines.engine import Progress
-from harness.engines.packed.layout import Layout, Ragged
-from harness.engines.packed.rows import Rows, Stack
+from harness.engines.packed.batch import PackedBatch
+from harness.engines.packed.ragged import RaggedSplit
+from harness.engines.packed.trial_rows import StackedParameter, TrialRows
 from harness.engines.packed.workers import Workers, threads_of_part, workers
 from harness.engines.result import TrialResult
 from harness.progress.displays import TerminalDisplay
@@ -56,9 +57,11 @@ def test_a_part_gets_no_more_threads_than_are_worthwhile(trials: int, worthwhile
 def test_products_sums_and_spreads_are_those_of_each_trial(batched: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     weight, grad = (torch.randn(4, 3, 5, generator=generator, dtype=torch.float64) for _ in range(2))
-    stack = Stack(weight.clone(), grad.clone())
-    bias = Stack(torch.randn(4, 3, generator=generator, dtype=torch.float64), torch.zeros(4, 3, dtype=torch.float64))
-    rows = Rows([2, 0], [3, 1], CPU, batched=batched)
+    stack = StackedParameter(weight.clone(), grad.clone())
+    bias = StackedParameter(
+        torch.randn(4, 3, generator=generator, dtype=torch.float64), torch.zeros(4, 3, dtype=torch.float64)
+    )
+    rows = TrialRows([2, 0], [3, 1], CPU, batched=batched)
     x = torch.randn(4, 5, generator=generator, dtype=torch.float64)
     g = torch.randn(4, 3, generator=generator, dtype=torch.float64)
     own = torch.tensor([2, 2, 2, 0])
@@ -77,32 +80,32 @@ def test_products_sums_and_spreads_are_those_of_each_trial(batched: bool) -> Non
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.booleans())
-def test_a_layout_holds_every_token_once_and_finds_it_again(lengths: list[int], reading: bool) -> None:
+def test_a_batch_holds_every_token_once_and_finds_it_again(lengths: list[int], pooled: bool) -> None:
     split = TokenizedSplit(
         ids=tuple(map(str, range(len(lengths)))),
         labels=np.arange(len(lengths)) % 2,
         features=tuple({"input_ids": [100 * i + j for j in range(n)]} for i, n in enumerate(lengths)),
     )
-    ragged = Ragged(split, CPU)
+    ragged = RaggedSplit(split, CPU)
     half = len(lengths) // 2
     chosen = [np.arange(half), np.arange(half, len(lengths))]
     chosen = [own for own in chosen if len(own)]
-    layout = Layout(ragged, list(range(len(chosen))), chosen, heads=3, batched=False)
-    ids = ragged.ids[layout.source]
+    batch = PackedBatch(ragged, list(range(len(chosen))), chosen, heads=3, batched=False)
+    ids = ragged.ids[batch.source]
     assert sorted(ids.tolist()) == sorted(ragged.ids.tolist())
-    assert (ids % 100).tolist() == layout.positions.tolist()
-    assert (ids[layout.firsts] % 100).tolist() == [0] * len(lengths)
-    assert (ids[layout.lasts] % 100 + 1).tolist() == layout.lengths.tolist()
-    groups = layout.reading if reading else layout.groups
+    assert (ids % 100).tolist() == batch.positions.tolist()
+    assert (ids[batch.firsts] % 100).tolist() == [0] * len(lengths)
+    assert (ids[batch.lasts] % 100 + 1).tolist() == batch.lengths.tolist()
+    groups = batch.pooled_groups if pooled else batch.groups
     rows = torch.arange(len(ids) * 3)
     assert torch.equal(rows[groups.keys][groups.keys_back], rows)
-    sentence_of = torch.div(ids, 100, rounding_mode="floor")
-    in_order = sentence_of[groups.keys // 3]
+    example_of = torch.div(ids, 100, rounding_mode="floor")
+    in_order = example_of[groups.keys // 3]
     for group in groups:
-        by_sentence = group.keys(in_order)[:, :, 0]
-        assert (by_sentence == by_sentence[:, :1]).all(), "a group's row mixes sentences"
-        assert by_sentence.shape[1] == group.length
-        assert group.asking == (1 if reading else group.length)
+        by_example = group.keys(in_order)[:, :, 0]
+        assert (by_example == by_example[:, :1]).all(), "a group's row mixes examples"
+        assert by_example.shape[1] == group.length
+        assert group.n_queries == (1 if pooled else group.length)
 
 
 def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others(tiny: object) -> None:

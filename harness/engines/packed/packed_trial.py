@@ -1,4 +1,4 @@
-"""One trial in a pack: what has become of it, and how that is kept on disk."""
+"""Trial in a pack: what has become of it so far, and how that is saved."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.study.trials import Trial
 
 
 @dataclass(slots=True)
-class Slot:
-    """One trial in the pack, and what has become of it."""
+class PackedTrial:
+    """One trial of a pack, and what has become of it. Its slot is its position in the pack."""
 
     trial: Trial
-    parameters: ParameterCounts
+    parameter_counts: ParameterCounts
     streams: seeding.Streams
     status: Status | None = None
     error: Failure | None = None
@@ -33,12 +33,12 @@ class Slot:
         return self.trial.settings.training.num_train_epochs
 
     def diverge(self, message: str) -> None:
-        """End the trial; its mates go on."""
+        """End the trial; the others of its pack go on."""
         self.status = "diverged"
         self.error = Failure(type="DivergedError", message=message)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `restore` needs, in types that a state may hold."""
+        """Return what `restore` needs, in types that a saved pack can hold."""
         return {
             "status": self.status,
             "error": None if self.error is None else [self.error.type, self.error.message],
@@ -57,12 +57,12 @@ class Slot:
             ],
         }
 
-    def restore(self, kept: dict[str, Any]) -> None:
-        """Become what `to_dict` told."""
-        self.status = kept["status"]
-        self.error = None if kept["error"] is None else Failure(type=kept["error"][0], message=kept["error"][1])
-        self.steps = kept["steps"]
-        self.training_seconds, self.evaluation_seconds = kept["seconds"]
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over what `to_dict` returned."""
+        self.status = saved["status"]
+        self.error = None if saved["error"] is None else Failure(type=saved["error"][0], message=saved["error"][1])
+        self.steps = saved["steps"]
+        self.training_seconds, self.evaluation_seconds = saved["seconds"]
         self.epochs = [
             Epoch(
                 epoch=epoch["epoch"],
@@ -72,7 +72,7 @@ class Slot:
                 holdout=_score(epoch["holdout"]),
                 probabilities=None if epoch["probabilities"] is None else epoch["probabilities"].numpy(),
             )
-            for epoch in kept["epochs"]
+            for epoch in saved["epochs"]
         ]
 
 

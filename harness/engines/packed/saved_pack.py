@@ -1,4 +1,4 @@
-"""A pack between two processes: kept at the end of every epoch, so that a kill costs at most one."""
+"""Saved pack: a pack on disk, written at the end of every epoch, so that a kill costs at most one epoch."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ import torch
 from harness.atomic_file import atomic_write
 from harness.study.trials import Trial
 
-# A change of what is kept, or of how a pack is trained, is a new version: an older state is not gone on from.
+# Raise it when what is saved changes, or how a pack is trained: saved packs of an older version are ignored.
 _VERSION = 2
 
 
-class State:
-    """Where a pack is kept.
+class SavedPack:
+    """The file of one pack.
 
     Parameters
     ----------
     folder : Path or None
-        The folder of all packs of a study; None keeps nothing.
+        The folder of all saved packs of a study; None saves nothing.
     pack : sequence of Trial
         The whole pack, finished trials included.
     say : callable
-        Tells that a state could not be kept.
+        Tells the user that a pack could not be saved.
     """
 
     def __init__(self, folder: Path | None, pack: Sequence[Trial], say: Callable[[str], None]) -> None:
         name = hashlib.sha256(json.dumps([_VERSION, *(trial.key for trial in pack)]).encode()).hexdigest()[:20]
         self._path = folder / f"{name}.pt" if folder is not None else None
         self._say = say
-        self._told = False
+        self._warned = False
 
     def members(self, pack: Sequence[Trial], done: Container[str]) -> tuple[Trial, ...]:
-        """Return the trials that are trained together: those of the state, else those that are not done."""
-        if self.kept is not None:
-            return tuple(trial for trial in pack if trial.key in self.kept["keys"])
+        """Return the trials to train together: those of the saved pack, else those that are not done."""
+        if self.content is not None:
+            return tuple(trial for trial in pack if trial.key in self.content["keys"])
         return tuple(trial for trial in pack if trial.key not in done)
 
     @cached_property
-    def kept(self) -> dict[str, Any] | None:
-        """What an earlier process kept; None if nothing, or if it cannot be read."""
+    def content(self) -> dict[str, Any] | None:
+        """What an earlier process saved; None if nothing, or if it cannot be read."""
         return _read(self._path) if self._path is not None and self._path.exists() else None
 
     def save(self, content: dict[str, Any]) -> None:
-        """Keep the pack as it is: a reader sees the old state or the whole new one."""
+        """Save the pack as it is: a reader sees the old file or the whole new one."""
         if self._path is None:
             return
         try:
@@ -58,30 +58,30 @@ class State:
                 torch.save({"version": _VERSION, **content}, stream)
         except (OSError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            if not self._told:
-                self._say(f"{self._path} cannot be written: {reason}; a run that is cut short starts this pack anew")
-            self._told = True
+            if not self._warned:
+                self._say(f"{self._path} cannot be written: {reason}; if this run is stopped, this pack starts anew")
+            self._warned = True
 
     def discard(self) -> None:
-        """Forget the pack: all of its trials are recorded."""
+        """Delete the file: all trials of the pack are recorded."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
 
-def forget_recorded(folder: Path, done: Container[str]) -> None:
-    """Delete the packs of a folder whose trials are all done: a kill came between the last record and this."""
+def discard_recorded(folder: Path, done: Container[str]) -> None:
+    """Delete the saved packs of a folder whose trials are all done: a kill came between the last record and this."""
     for path in folder.glob("*.pt"):
-        found = _read(path, mmap=True)
-        if found is not None and all(key in done for key in found["keys"]):
+        content = _read(path, mmap=True)
+        if content is not None and all(key in done for key in content["keys"]):
             with suppress(OSError):
                 path.unlink()
 
 
 def _read(path: Path, *, mmap: bool = False) -> dict[str, Any] | None:
-    """Return what a file keeps, None if it cannot be read; with `mmap` weights are left on disk until they are used."""
+    """Return what a file holds, None if it cannot be read; with `mmap` weights stay on disk until they are used."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception:  # a torn or foreign file raises whatever its bytes suggest
         return None
-    return found if isinstance(found, dict) and found.get("version") == _VERSION else None
+    return content if isinstance(content, dict) and content.get("version") == _VERSION else None

@@ -1,8 +1,8 @@
-"""The few operations whose weights differ from trial to trial, and attention over sentences of any length.
+"""Autograd functions: linear, layer norm, embedding, attention and dropout for the trials of a pack.
 
 Each writes its weights' gradients where the optimizer reads them, so a pack of large models holds one gradient of a
-weight, not two. `anchor`, an empty tensor that asks for a gradient, keeps an operation in the graph where its input
-asks for none.
+weight, not two. `anchor`, an empty tensor that requires a gradient, keeps an operation in the graph where its input
+requires none.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.engines.packed.layout import Groups
-from harness.engines.packed.rows import Rows, Stack
+from harness.engines.packed.length_groups import LengthGroups
+from harness.engines.packed.trial_rows import StackedParameter, TrialRows
 
 
 class GroupedLinear(torch.autograd.Function):
@@ -24,9 +24,9 @@ class GroupedLinear(torch.autograd.Function):
         ctx: Any,
         x: torch.Tensor,
         anchor: torch.Tensor,  # noqa: ARG004
-        rows: Rows,
-        weight: Stack,
-        bias: Stack | None,
+        rows: TrialRows,
+        weight: StackedParameter,
+        bias: StackedParameter | None,
         stored_in_out: bool,
     ) -> torch.Tensor:
         """Multiply."""
@@ -58,9 +58,9 @@ class GroupedLayerNorm(torch.autograd.Function):
         ctx: Any,
         x: torch.Tensor,
         anchor: torch.Tensor,  # noqa: ARG004
-        rows: Rows,
-        weight: Stack,
-        bias: Stack,
+        rows: TrialRows,
+        weight: StackedParameter,
+        bias: StackedParameter,
         eps: float,
     ) -> torch.Tensor:
         """Normalise."""
@@ -92,8 +92,8 @@ class GroupedEmbedding(torch.autograd.Function):
     def forward(
         ctx: Any,
         anchor: torch.Tensor,  # noqa: ARG004
-        rows: Rows,
-        weight: Stack,
+        rows: TrialRows,
+        weight: StackedParameter,
         ids: torch.Tensor,
         padding_idx: int | None,
     ) -> torch.Tensor:
@@ -101,23 +101,25 @@ class GroupedEmbedding(torch.autograd.Function):
         sizes = [size * (len(ids) // rows.total) for size in rows.sizes]
         ctx.rest = rows, sizes, weight, ids, padding_idx
         pieces = zip(rows.slots, torch.split(ids, sizes), strict=True)
-        return torch.cat([weight.weights[slot].index_select(0, own) for slot, own in pieces])
+        return torch.cat([weight.weights[slot].index_select(0, ids_of_slot) for slot, ids_of_slot in pieces])
 
     @staticmethod
     def backward(ctx: Any, g: torch.Tensor) -> Any:
         """Store the tables' gradients."""
         rows, sizes, weight, ids, padding_idx = ctx.rest
-        for slot, own, rows_of_slot in zip(rows.slots, torch.split(ids, sizes), torch.split(g, sizes), strict=True):
-            gradient = weight.grads[slot].zero_().index_add_(0, own, rows_of_slot)
+        pieces = zip(rows.slots, torch.split(ids, sizes), torch.split(g, sizes), strict=True)
+        for slot, ids_of_slot, rows_of_slot in pieces:
+            gradient = weight.grads[slot].zero_().index_add_(0, ids_of_slot, rows_of_slot)
             if padding_idx is not None:
                 gradient[padding_idx] = 0
         return None, None, None, None, None
 
 
 class Attention(torch.autograd.Function):
-    """Softmax attention within each sentence, in groups of sentences of one length: no token is padding.
+    """Softmax attention within each example, in groups of examples of one length: no token is padding.
 
-    Inputs and output have a row for each token (or sentence, where one token asks) and head, in the layout's order.
+    Inputs and output have a row for each token and head, in the batch's order; queries of the last layer have one for
+    each example and head.
     """
 
     @staticmethod
@@ -126,7 +128,7 @@ class Attention(torch.autograd.Function):
         q: torch.Tensor,
         k: torch.Tensor,
         v: torch.Tensor,
-        groups: Groups,
+        groups: LengthGroups,
         scale: float,
         causal: bool,
         keep: torch.Tensor | None,
@@ -165,8 +167,8 @@ class Attention(torch.autograd.Function):
         # and the others are 0 this way leaves exactly 0, and that way what rounding leaves of large numbers.
         down *= weights
         for group in groups:
-            own = group.pairs(down)
-            torch.addcmul(own, group.pairs(weights), own.sum(-1, keepdim=True), value=-1, out=own)
+            pairs = group.pairs(down)
+            torch.addcmul(pairs, group.pairs(weights), pairs.sum(-1, keepdim=True), value=-1, out=pairs)
         down = down.to(q.dtype)
         for group in groups:
             torch.bmm(group.pairs(down), group.keys(k), out=group.queries(down_q))
@@ -176,24 +178,25 @@ class Attention(torch.autograd.Function):
         return down_q, down_k, down_v, None, None, None, None, None
 
 
-def _softmax_(scores: torch.Tensor, groups: Groups, causal: bool) -> torch.Tensor:
+def _softmax_(scores: torch.Tensor, groups: LengthGroups, causal: bool) -> torch.Tensor:
     """Turn scores into weights in place."""
     # On a CPU torch's own softmax takes ten times as long for rows shorter than a vector register. Groups are sorted
-    # by length, so what is exponentiated by hand lies in front.
+    # by length, so what is exponentiated by hand comes first.
     shortest = _VECTOR if scores.device.type == "cpu" else 0
     by_hand = [group for group in groups if group.length < shortest]
     for group in groups:
-        own = group.pairs(scores)
-        if causal and group.asking > 1:
-            own += torch.full((group.length, group.length), float("-inf"), dtype=own.dtype, device=own.device).triu(1)
+        pairs = group.pairs(scores)
+        if causal and group.n_queries > 1:
+            shape = group.length, group.length
+            pairs += torch.full(shape, float("-inf"), dtype=pairs.dtype, device=pairs.device).triu(1)
         if group.length < shortest:
-            own -= own.amax(-1, keepdim=True)
+            pairs -= pairs.amax(-1, keepdim=True)
         else:
-            own.copy_(torch.softmax(own, -1))
+            pairs.copy_(torch.softmax(pairs, -1))
     scores[: by_hand[-1].last_pair if by_hand else 0].exp_()
     for group in by_hand:
-        own = group.pairs(scores)
-        own /= own.sum(-1, keepdim=True)
+        pairs = group.pairs(scores)
+        pairs /= pairs.sum(-1, keepdim=True)
     return scores
 
 
@@ -203,12 +206,12 @@ _VECTOR = 16
 
 def dropped(x: torch.Tensor, keep: torch.Tensor, boost: torch.Tensor | float) -> torch.Tensor:
     """Return `x` where `keep` is true and 0 elsewhere, times `boost`."""
-    found: torch.Tensor = _Dropout.apply(x, keep, boost)  # type: ignore[no-untyped-call]
-    return found
+    result: torch.Tensor = _Dropout.apply(x, keep, boost)  # type: ignore[no-untyped-call]
+    return result
 
 
 class _Dropout(torch.autograd.Function):
-    """Saves the mask as one byte an element, where a product would save it as a float."""
+    """Dropout that saves its mask as one byte per element; a product would save a float."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, keep: torch.Tensor, boost: torch.Tensor | float) -> torch.Tensor:
@@ -223,5 +226,5 @@ class _Dropout(torch.autograd.Function):
 
 
 def anchor() -> torch.Tensor:
-    """Return an empty tensor that asks for a gradient."""
+    """Return an empty tensor that requires a gradient."""
     return nn.Parameter(torch.empty(0))

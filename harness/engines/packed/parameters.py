@@ -1,4 +1,4 @@
-"""What a pack trains: every trial's trained parameters in one flat row, with one AdamW for each trial."""
+"""Parameters of a pack: every trial's trained weights in one flat row, its gradient clipping and its AdamW."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from harness.engines.packed.rows import Stack
+from harness.engines.packed.trial_rows import StackedParameter
 from harness.study.training import Training
 from harness.study.trials import Trial
 
 
-def trained(model: nn.Module) -> dict[str, nn.Parameter]:
+def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return a model's trained parameters by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def shape_in(trial: Trial, name: str, shape: torch.Size) -> torch.Size:
-    """Return the shape that a trained parameter has in a trial, from its shape in another one of the pack."""
+def shape_in_trial(trial: Trial, name: str, shape: torch.Size) -> torch.Size:
+    """Return the shape of a trained parameter in a trial, from its shape in another trial of the pack."""
     rank = int(getattr(trial.settings.adapter, "r", 0))
     if ".lora_A." in name:
         return torch.Size((rank, shape[1]))
@@ -29,12 +29,12 @@ def shape_in(trial: Trial, name: str, shape: torch.Size) -> torch.Size:
     return shape
 
 
-class Weights:
+class PackParameters:
     """The trained parameters, gradients and optimizers of K trials.
 
     A row holds first what weight decay applies to, then the rest, so an optimizer has two parameters whatever the
-    model. Where shapes differ, as an adapter's do with its rank, each has the largest's place and is filled with zeros:
-    their gradients are zero as well, so they stay zero.
+    model. Where shapes differ, as those of an adapter with its rank, each is padded with zeros to the largest: the
+    gradients of the padding are zero as well, so it stays zero.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Weights:
     Attributes
     ----------
     norms : Tensor
-        For each trial the sum of its gradients' norms: no number as soon as one of them is none.
+        For each trial the sum of its gradients' norms, (K,); not finite as soon as one of them is not.
     """
 
     def __init__(
@@ -76,10 +76,12 @@ class Weights:
         self.values = torch.zeros(len(settings), size, dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.values)
         self.norms = torch.zeros(len(settings), dtype=dtype, device=device)
-        self.stacks = {name: Stack(self._view(self.values, name), self._view(self.gradients, name)) for name in places}
+        self.stacks = {
+            name: StackedParameter(self._view(self.values, name), self._view(self.gradients, name)) for name in places
+        }
         # Without a limit the Trainer still measures the norm, by clipping at infinity.
-        self._limits = [one.max_grad_norm or math.inf for one in settings]
-        self._optimizers = [self._optimizer(slot, one) for slot, one in enumerate(settings)]
+        self._limits = [training.max_grad_norm or math.inf for training in settings]
+        self._optimizers = [self._optimizer(slot, training) for slot, training in enumerate(settings)]
 
     def _view(self, flat: torch.Tensor, name: str) -> torch.Tensor:
         start, shape = self._places[name]
@@ -102,7 +104,7 @@ class Weights:
         )
 
     def fill(self, slot: int, parameters: Mapping[str, torch.Tensor]) -> None:
-        """Take a trial's parameters as they were drawn."""
+        """Copy in a trial's parameters as they were drawn."""
         for name, stack in self.stacks.items():
             drawn = parameters[name].detach()
             stack.weights[slot][tuple(slice(extent) for extent in drawn.shape)] = drawn.to(self.values.device)
@@ -114,8 +116,8 @@ class Weights:
             norm = torch.linalg.vector_norm(gradient)
             self.norms[slot] += norm
             factor = (self._limits[slot] / (norm + 1e-6)).clamp(max=1.0)
-            # On a CPU a look is cheap, and a pass over a large model's gradient is not. A factor that is no number is
-            # not 1 either, and goes to the whole gradient, as in `clip_grad_norm_`.
+            # On a CPU comparing is cheap, and a pass over a large model's gradient is not. A factor of NaN is not 1
+            # either, and multiplies the whole gradient, as in `clip_grad_norm_`.
             if gradient.is_cuda or factor != 1:
                 gradient.mul_(factor)
             optimizer = self._optimizers[slot]
@@ -124,17 +126,17 @@ class Weights:
             optimizer.step()
 
     def not_finite(self, slot: int) -> str | None:
-        """Return the name of a parameter that is not finite, or None."""
+        """Return the name of a parameter of a trial that is not finite, or None."""
         if torch.isfinite(self.values[slot]).all():
             return None
         return next(name for name in self._names if not torch.isfinite(self.stacks[name].weights[slot]).all())
 
     def state(self) -> dict[str, Any]:
-        """Return all that a later process needs to go on."""
+        """Return all that a later process needs to resume."""
         return {"values": self.values, "optimizers": [optimizer.state_dict() for optimizer in self._optimizers]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Resume from what `state` returned."""
         self.values.copy_(state["values"])
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)

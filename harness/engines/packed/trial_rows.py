@@ -1,4 +1,4 @@
-"""Which rows of a tensor belong to which trial, and products of rows with their own trial's weights."""
+"""Trial rows: which rows of a tensor belong to which trial, and products of rows with their own trial's weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 
-class Stack:
+class StackedParameter:
     """One trained parameter of every trial of a pack.
 
     Parameters
@@ -20,26 +20,26 @@ class Stack:
     def __init__(self, weight: torch.Tensor, grad: torch.Tensor) -> None:
         self.weight = weight
         self.grad = grad
-        # Taken apart once: a slice of a slice for every trial and layer would cost more than a small product.
+        # Unbound once: a slice of a slice for every trial and layer would cost more than a small product.
         self.weights = weight.unbind(0)
         self.grads = grad.unbind(0)
         self.transposed = tuple(w.t() for w in self.weights) if weight.dim() == 3 else ()
 
 
-class Rows:
-    """Rows that lie trial by trial.
+class TrialRows:
+    """Rows of a tensor, trial by trial.
 
     Parameters
     ----------
     slots : sequence of int
-        The trials, as places in the pack's stacks.
+        The trials, as positions in the pack.
     sizes : sequence of int
         How many rows each of them has, none of them 0.
     device : torch.device
         Where the rows are.
     batched : bool
-        One batched product over rows padded to the longest trial, for a GPU, where a launch costs more than padding;
-        otherwise one exact product for each trial, for a CPU, where it is the other way round.
+        Whether products are one batched product over rows padded to the longest trial, for a GPU, where a launch costs
+        more than padding; otherwise one exact product for each trial, for a CPU, where padding costs more.
     """
 
     def __init__(self, slots: Sequence[int], sizes: Sequence[int], device: torch.device, *, batched: bool) -> None:
@@ -56,7 +56,9 @@ class Rows:
             self._place = self.owner * self.longest + within.to(device)
             self._slots = torch.tensor(self.slots).to(device)
 
-    def product(self, x: torch.Tensor, stack: Stack, *, transposed: bool, bias: Stack | None = None) -> torch.Tensor:
+    def product(
+        self, x: torch.Tensor, stack: StackedParameter, *, transposed: bool, bias: StackedParameter | None = None
+    ) -> torch.Tensor:
         """Return each row of `x` times its trial's matrix, which is stored as (out, in) if `transposed`."""
         if self.batched:
             weight = self._of_slots(stack.weight).to(x.dtype)
@@ -76,11 +78,11 @@ class Rows:
                 torch.addmm(bias.weights[slot].to(x.dtype), rows, matrices[slot].to(x.dtype), out=out)
         return result
 
-    def outer(self, left: torch.Tensor, right: torch.Tensor, stack: Stack) -> None:
+    def outer(self, left: torch.Tensor, right: torch.Tensor, stack: StackedParameter) -> None:
         """Store left^T right of each trial's rows as its gradient."""
         if self.batched:
-            found = self._spread(left).transpose(1, 2) @ self._spread(right)
-            stack.grad.index_copy_(0, self._slots, found.to(stack.grad.dtype))
+            gradients = self._spread(left).transpose(1, 2) @ self._spread(right)
+            stack.grad.index_copy_(0, self._slots, gradients.to(stack.grad.dtype))
             return
         pieces = zip(self.slots, torch.split(left, self.sizes), torch.split(right, self.sizes), strict=True)
         same = left.dtype == stack.grad.dtype
@@ -90,7 +92,7 @@ class Rows:
             else:
                 stack.grads[slot].copy_(a.t() @ b)
 
-    def sums(self, x: torch.Tensor, stack: Stack) -> None:
+    def sums(self, x: torch.Tensor, stack: StackedParameter) -> None:
         """Store the sum of each trial's rows as its gradient."""
         if self.batched:
             stack.grad.index_copy_(0, self._slots, self._spread(x).sum(1).to(stack.grad.dtype))
@@ -98,7 +100,7 @@ class Rows:
         for slot, rows in zip(self.slots, torch.split(x, self.sizes), strict=True):
             torch.sum(rows, 0, out=stack.grads[slot])
 
-    def spread(self, stack: Stack) -> torch.Tensor:
+    def spread(self, stack: StackedParameter) -> torch.Tensor:
         """Return for each row its trial's vector."""
         if self.batched:
             return self._of_slots(stack.weight).index_select(0, self.owner)

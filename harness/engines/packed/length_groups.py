@@ -1,0 +1,121 @@
+"""Length groups: examples of one length, so that attention needs no padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+# For each row of one order its row in another, and the other way round.
+Permutation = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class LengthGroup:
+    """Examples of one length: where their keys, queries and pairs of tokens are."""
+
+    length: int
+    n_queries: int
+    count: int
+    first_key: int
+    first_query: int
+    first_pair: int
+
+    @property
+    def last_pair(self) -> int:
+        """Where the group's pairs end."""
+        return self.first_pair + self.count * self.n_queries * self.length
+
+    def keys(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the group's part of a tensor with a row for each key, as (examples x heads, L, D)."""
+        return x[self.first_key : self.first_key + self.count * self.length].view(self.count, self.length, -1)
+
+    def queries(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the group's part of a tensor with a row for each query, as (examples x heads, Q, D)."""
+        return x[self.first_query : self.first_query + self.count * self.n_queries].view(self.count, self.n_queries, -1)
+
+    def pairs(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the group's part of a tensor with an element for each pair, as (examples x heads, Q, L)."""
+        return x[self.first_pair : self.last_pair].view(self.count, self.n_queries, self.length)
+
+
+class LengthGroups:
+    """The examples of a batch grouped by length, for attention: rows there and back.
+
+    A row stands for a token and a head, and those of a group for its examples, heads and tokens in this order.
+
+    Parameters
+    ----------
+    sizes : sequence of pair of int
+        Each length, ascending, and how many examples times heads have it.
+    keys : Permutation
+        Of tokens.
+    queries : Permutation
+        Of tokens; in the last layer, where only the pooled token attends, of examples.
+    pooled : bool
+        Whether only the pooled token attends.
+
+    Attributes
+    ----------
+    keys, queries : Tensor of int64
+        For each row of the groups the row of the batch, (token or example) x heads + head.
+    keys_back, queries_back : Tensor of int64
+        The other way round.
+    n_pairs : int
+        Pairs of tokens, times heads.
+    """
+
+    def __init__(
+        self, sizes: Sequence[tuple[int, int]], keys: Permutation, queries: Permutation, *, pooled: bool
+    ) -> None:
+        self.keys, self.keys_back = keys
+        self.queries, self.queries_back = queries
+        self._groups: list[LengthGroup] = []
+        key, query, pair = 0, 0, 0
+        for length, count in sizes:
+            n_queries = 1 if pooled else length
+            self._groups.append(LengthGroup(length, n_queries, count, key, query, pair))
+            key, query, pair = key + count * length, query + count * n_queries, pair + count * length * n_queries
+        self.n_pairs = pair
+
+    def __iter__(self) -> Iterator[LengthGroup]:
+        return iter(self._groups)
+
+
+def groups_by_length(
+    lengths: np.ndarray, starts: np.ndarray, heads: int, device: torch.device
+) -> tuple[LengthGroups, LengthGroups]:
+    """Return a batch's examples grouped by length: for layers where every token attends, and for the last one.
+
+    Parameters
+    ----------
+    lengths, starts : ndarray of int
+        Of the examples, in the batch's order.
+    heads : int
+        Attention heads.
+    device : torch.device
+        Where the rows are.
+    """
+    order = np.argsort(lengths, kind="stable")
+    distinct, counts = np.unique(lengths, return_counts=True)
+    of_length = np.split(order, np.cumsum(counts)[:-1])
+    token_rows = [
+        _by_head(starts[examples, None] + np.arange(length), heads)
+        for examples, length in zip(of_length, distinct, strict=True)
+    ]
+    tokens = _both_ways(np.concatenate(token_rows), device)
+    pooled = _both_ways(_by_head(order[:, None], heads), device)
+    sizes = list(zip(distinct.tolist(), (counts * heads).tolist(), strict=True))
+    return LengthGroups(sizes, tokens, tokens, pooled=False), LengthGroups(sizes, tokens, pooled, pooled=True)
+
+
+def _by_head(rows: np.ndarray, heads: int) -> np.ndarray:
+    return (rows[:, None, :] * heads + np.arange(heads)[None, :, None]).ravel()
+
+
+def _both_ways(there: np.ndarray, device: torch.device) -> Permutation:
+    back = np.empty_like(there)
+    back[there] = np.arange(len(there))
+    return torch.from_numpy(there).to(device), torch.from_numpy(back).to(device)

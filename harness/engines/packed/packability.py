@@ -1,0 +1,66 @@
+"""Packability: why a trial cannot be packed, so that the reference engine trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from harness.engines.packed.architectures import ARCHITECTURES
+from harness.engines.packed.lora import is_lora
+from harness.engines.packed.model import base_of
+from harness.study.settings import Data
+from harness.study.trials import Trial
+
+# The other ways of drawing an adapter change the weights of the layer that it is added to.
+_PLAIN_INITIALISATIONS = (True, False, "gaussian")
+
+
+def obstacle(model: nn.Module, trial: Trial, data_settings: Data) -> str | None:
+    """Return why a trial cannot be packed, or None where it can.
+
+    Parameters
+    ----------
+    model : Module
+        The trial's model; its weights may be on the meta device.
+    trial : Trial
+        The trial.
+    data_settings : Data
+        How its examples are padded.
+    """
+    return next(_obstacles(model, trial, data_settings), None)
+
+
+def _obstacles(model: nn.Module, trial: Trial, data_settings: Data) -> Iterator[str]:
+    config: Any = base_of(model).config
+    if config.model_type not in ARCHITECTURES:
+        yield f"it does not know models of type {config.model_type!r}"
+        return
+    if data_settings.padding_side == "left":
+        yield "padding on the left shifts the positions by what else is in the batch"
+    if getattr(config, "chunk_size_feed_forward", 0):
+        yield "chunk_size_feed_forward cuts examples"
+    if getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False):
+        yield "a decoder attends otherwise"
+    adapter = trial.settings.adapter
+    if adapter is not None and adapter.peft_type != "LORA":
+        yield f"it does not know adapters of type {adapter.peft_type}"
+        return
+    if adapter is not None:
+        fields = adapter.model_dump()
+        if fields["use_dora"] or fields["bias"] != "none":
+            yield "it does not know DoRA, nor trained biases beside an adapter"
+        if fields["init_lora_weights"] not in _PLAIN_INITIALISATIONS:
+            yield f"init_lora_weights: {fields['init_lora_weights']} changes the frozen weights"
+    for module in model.modules():
+        if hasattr(module, "lora_A") and not is_lora(module):
+            yield f"it does not know an adapter on {type(module).__name__}"
+            return
+    for module in model.modules():
+        parameters = dict(module.named_parameters(recurse=False))
+        trained = [parameter.requires_grad for parameter in parameters.values()]
+        if any(trained) and not (all(trained) and isinstance(module, nn.Linear | Conv1D | nn.LayerNorm | nn.Embedding)):
+            yield f"{type(module).__name__} is trained, and it knows no packed form of it"
+            return
