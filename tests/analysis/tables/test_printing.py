@@ -1,0 +1,254 @@
+"""Tables as Markdown, LaTeX and terminal output: no name breaks them, and no figure is lost."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from analysis import tables
+from analysis.study.report import analyze
+from analysis.tables import as_latex, as_markdown, as_terminal
+from analysis.tables.table import Column, Table
+
+if TYPE_CHECKING:
+    from conftest import StudyFolder
+
+NASTY = ("full", "q_proj[v]", "[/red]", "a|b & 5%", r"\macro{#1}", "$x^2$ ~ 'y'", "ação ł ß × ±", "*-- ,, <b>`")
+
+
+def printed(report: Any, width: int = 120, *, details: bool = True) -> str:
+    out = io.StringIO()
+    console = Console(file=out, width=width, color_system=None)
+    for part in tables.terminal(report, details=details):
+        console.print(part)
+    return out.getvalue()
+
+
+@pytest.fixture
+def nasty(tmp_path: Path, simulated: Any, write_study: Any, rng: np.random.Generator) -> StudyFolder:
+    scores = simulated(rng, dict.fromkeys(NASTY, 0.9), seeds=4, examples=120)
+    return write_study(tmp_path / "s", scores, name="[bold]x[/] | y")
+
+
+def test_the_same_folder_gives_the_same_documents(study: StudyFolder) -> None:
+    first = analyze(study.root)
+    study.change_manifest(lambda content: content["cells"].reverse())
+    second = analyze(study.root)
+    assert tables.markdown(first) == tables.markdown(second)
+    assert tables.latex(first) == tables.latex(second)
+    assert printed(first) == printed(second)
+
+
+def test_markdown_tables_keep_their_columns_whatever_the_names(nasty: StudyFolder) -> None:
+    text = tables.markdown(analyze(nasty.root))
+    assert text.startswith("# \\[bold\\]x\\[/\\] \\| y\n\nIs the gap real?\n\n## Verdicts\n")
+    blocks = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
+    assert len(blocks) == len(tables.build(analyze(nasty.root)))
+    for block in blocks:
+        lines = block.splitlines()
+        assert len({len(line) for line in lines}) == 1
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+    assert r"q\_proj\[v\] against full" in text
+    assert r"\[/red\] against full" in text
+
+
+@pytest.mark.parametrize("width", [120, 80])
+def test_the_terminal_prints_every_name_and_loses_no_figure(nasty: StudyFolder, width: int) -> None:
+    text = printed(analyze(nasty.root), width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text
+    assert "[bold]x[/] | y" in text
+    for name in ("q_proj[v]", "[/red]", "$x^2$"):
+        assert name in text
+
+
+def test_a_page_of_ordinary_names_breaks_no_figure_at_120_columns(study: StudyFolder) -> None:
+    report = analyze(study.root)
+    text = printed(report)
+    for table in tables.build(report):
+        for column in table.columns:
+            if column.numeric:
+                assert [cell for cell in column.cells if cell not in text] == [], (table.title, column.header)
+
+
+SPECIAL = re.compile(r"(?<!\\)[&%$#_^~]")
+
+
+def test_latex_escapes_every_special_character_of_a_name(nasty: StudyFolder) -> None:
+    text = tables.latex(analyze(nasty.root))
+    body = text[text.index(r"\begin{document}") :]
+    for line in body.splitlines():
+        if line.endswith(r"\\") and "&" in line:
+            cells = re.split(r"(?<!\\)&", line[:-2])
+            assert len(cells) >= 2
+            for cell in cells:
+                # Accents are commands; what is left must hold no special character of its own.
+                assert not SPECIAL.search(re.sub(r"\\[`'^~=.\"]\{", "{", cell)), cell
+                assert depth(cell) == 0
+    assert text.isascii()
+    assert r"q\_proj{[}v{]}" in body
+    assert r"\textbackslash{}macro\{\#1\}" in body
+    assert r"\$x\textasciicircum{}2\$ \textasciitilde{} 'y'" in body
+    assert r"a{\c{c}}{\~{a}}o \l{} \ss{} \ensuremath{\times} \ensuremath{\pm}" in body
+    assert r"{*}-{}- ,{}, \textless{}b\textgreater{}\textasciigrave{}" in body
+
+
+def depth(text: str) -> int:
+    plain = re.sub(r"\\[{}]", "", text)
+    return plain.count("{") - plain.count("}")
+
+
+def test_latex_tables_are_closed_and_every_row_has_its_columns(nasty: StudyFolder) -> None:
+    report = analyze(nasty.root)
+    text = tables.latex(report)
+    assert text.startswith(r"\documentclass")
+    assert text.endswith("\\end{document}\n")
+    blocks = re.findall(r"\\begin\{(tabular|longtable)\}(.*?)\\end\{\1\}", text, re.DOTALL)
+    for table, (kind, block) in zip(tables.build(report), blocks, strict=True):
+        rows = [line for line in block.splitlines() if line.endswith(r"\\") and line != r"\\"]
+        assert len(rows) == len(table.rows) + 1
+        assert (kind == "longtable") == (len(table.rows) > 40)
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(table.columns)}
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_compiles_as_it_stands(nasty: StudyFolder, tmp_path: Path) -> None:
+    (tmp_path / "tables.tex").write_text(tables.latex(analyze(nasty.root)))
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("-2.06 pp [-3.10, -1.02]", r"\ensuremath{-}2.06 pp {[}\ensuremath{-}3.10, \ensuremath{-}1.02{]}"),
+        ("lora-r4", "lora-r4"),
+        ("a---b", "a-{}-{}-b"),
+        ("don''t", "don'{}'t"),
+        ("日", "(U+65E5)"),
+        ("\x07x", "(U+0007)x"),
+        ("í ñ Ş ő", r"{\'{\i}} {\~{n}} {\c{S}} {\H{o}}"),
+        ("two\nlines", "two lines"),
+        ("–", r"\textendash{}"),
+    ],
+)
+def test_latex_text(text: str, latex: str) -> None:
+    assert as_latex.escaped(text) == latex
+
+
+def test_markdown_text_stays_in_its_cell() -> None:
+    assert as_markdown.escaped("a|b\nc") == r"a\|b c"
+    assert as_markdown.escaped("\\|") == r"\\\|"
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("from https://example.org/nyu_mll", ["https://example.org/nyu_mll"]),
+        ("https://example.org/a?b=1&c_d=2#e~f, and x_y", ["https://example.org/a?b=1&c_d=2#e~f"]),
+        ("(see http://example.org/a_b).", ["http://example.org/a_b"]),
+        ("https://example.org/LoRA_(method)", ["https://example.org/LoRA_(method)"]),
+        (
+            "https://example.org/a|b or https://example.org/*c*;",
+            ["https://example.org/a%7Cb", "https://example.org/*c*"],
+        ),
+        ("q_proj <https://example.org/x>", ["https://example.org/x"]),
+        ("ftp_x://example.org and https:// alone", []),
+    ],
+)
+def test_an_address_stays_a_link_in_markdown(text: str, links: list[str]) -> None:
+    shown = as_markdown.render(
+        text,
+        text,
+        [Table(title=text, columns=(Column("a", [text]),), notes=(text,), footer=text)],
+    )
+    page = MarkdownIt("commonmark").enable("table").render(shown)
+    shown_links = [html.unescape(link) for link in re.findall(r'href="([^"]*)"', page)]
+    assert shown_links == links * 6
+    # Beside the links the text is there, as it is.
+    page_text = " ".join(html.unescape(re.sub("<[^>]*>", "", page)).split())
+    assert page_text.count(text.split()[0]) >= 6
+
+
+def test_what_is_for_checking_can_be_left_out_on_screen(study: StudyFolder) -> None:
+    report = analyze(study.root)
+    shown = "\n".join(str(part) for part in tables.terminal(report, details=False))
+    titles = {table.title for table in tables.build(report) if table.detail}
+    assert titles == {
+        "Precision, recall and F1 by class",
+        "Precision and recall by class, compared",
+        "All tests",
+        "Intervals and probabilities",
+        "Where the uncertainty comes from",
+        "Agreement of the seeds",
+        "Provenance and caveats",
+    }
+    assert len(tables.terminal(report, details=False)) < len(tables.terminal(report))
+    footer = tables.build(report)[0].footer
+    assert shown.count(footer) == 1
+
+
+def test_a_narrow_screen_has_the_verdicts_first_and_says_once_what_every_row_says(study: StudyFolder) -> None:
+    text = printed(analyze(study.root), 80, details=False)
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 95
+    title, shared = (
+        lines.index("Verdicts"),
+        "Every row: seeds × examples: 6 × 400; test: crossed t, paired; speaks about:",
+    )
+    assert any(shared in line for line in lines[title : title + 14])
+    # Where there is room, every row says its own.
+    assert "Every row:" not in printed(analyze(study.root), 120, details=False)
+
+
+def test_a_table_longer_than_a_page_may_break() -> None:
+    def document(rows: int) -> str:
+        table = Table(title="t", columns=(Column("a", ["x"] * rows),), notes=(), footer="")
+        return as_latex.render("title", "", [table])
+
+    assert r"\begin{longtable}" not in document(40)
+    assert r"\begin{tabular}" not in document(41)
+    assert r"\endhead" in document(41)
+
+
+def test_a_study_that_never_ran_prints_dashes_and_no_nan(study: StudyFolder) -> None:
+    for arm, seed in study.keys:
+        study.forget(arm, seed)
+    report = analyze(study.root)
+    for text in (tables.markdown(report), tables.latex(report), printed(report)):
+        assert not re.search(r"\bnan\b", text)
+        assert "no verdict" in text
+
+
+def test_the_terminal_breaks_headers_before_figures() -> None:
+    table = Table(
+        title="t",
+        columns=(
+            Column("A long header of a column", ["[-1.00, +1.00]"], numeric=True),
+            Column("b", ["some words that may break"]),
+        ),
+        notes=(),
+        footer="",
+    )
+    out = io.StringIO()
+    console = Console(file=out, width=30, color_system=None)
+    for part in as_terminal.render("x", "", [table]):
+        console.print(part)
+    assert "[-1.00, +1.00]" in out.getvalue()
+    assert max(len(line) for line in out.getvalue().splitlines()) <= 30
