@@ -15,7 +15,7 @@ def jsonable(value: object) -> object:
 
     Parameters
     ----------
-    value
+    value : object
         A result, a model, or a container of them. A dataclass gives its fields, or what its `json_keys` name.
 
     Examples

@@ -18,12 +18,12 @@ class Allowed:
 
     Parameters
     ----------
-    keys
+    keys : mapping of tuple of str to sequence of str
         The keys that a mapping at this path takes.
-    values
+    values : mapping of tuple of str to str
         What stands at this path, in words that continue "expected ..."; a path that ends in ``"[]"`` speaks
         of the list's items.
-    choices
+    choices : mapping of tuple of str to sequence of str
         The texts that are allowed at this path, where there is a fixed set.
     """
 
@@ -82,11 +82,11 @@ def described(error: ValidationError, *, allowed: Allowed, prefix: tuple[str | i
 
     Parameters
     ----------
-    error
+    error : ValidationError
         What pydantic raised.
-    allowed
+    allowed : Allowed
         Keys, values and choices of the block that was validated.
-    prefix
+    prefix : tuple of str or int
         The path of the block in the study file.
     """
     problems = []

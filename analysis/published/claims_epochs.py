@@ -19,7 +19,7 @@ Criterion = Literal["accuracy", "f1", "loss"]
 _SELECTIONS = "last, or {best: accuracy, on: test, epochs: 3}"
 
 
-class EpochSelection(Block):
+class PublishedSelection(Block):
     """How the reported epoch was chosen.
 
     Parameters

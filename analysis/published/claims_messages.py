@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from analysis.problems import Allowed, either
-from analysis.published.claims_epochs import Criterion, EpochSelection, Log
+from analysis.published.claims_epochs import Criterion, Log, PublishedSelection
 from analysis.published.claims_fields import MOST_EXAMPLES
 from analysis.published.claims_schema import ClaimedRelation, Pair, ReportBlock, RunsSd, SeedSd, System
 from analysis.published.claims_tuning import Freeze, Lora, Tuning
@@ -17,7 +17,7 @@ _DDOF = "0 (divided by the number of runs) or 1 (divided by one less)"
 A_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
 
 # A selection and settings may stand in a report and in a system.
-_SHARED_KEYS: Mapping[tuple[str, ...], Sequence[str]] = {("selection",): tuple(EpochSelection.model_fields)}
+_SHARED_KEYS: Mapping[tuple[str, ...], Sequence[str]] = {("selection",): tuple(PublishedSelection.model_fields)}
 _SHARED_CHOICES: Mapping[tuple[str, ...], Sequence[str]] = {
     ("selection", "best"): get_args(Criterion),
     ("selection", "on"): ("test", "holdout"),

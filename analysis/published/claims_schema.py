@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from analysis.published.claims_epochs import EpochSelection, Log
+from analysis.published.claims_epochs import Log, PublishedSelection
 from analysis.published.claims_fields import (
     AboveZero,
     BelowMostSd,
@@ -94,7 +94,7 @@ class System(Block):
     trainable_share: Share | None = None
     tuning: Tuning | None = None
     runs: Count = 1
-    selection: EpochSelection | None = None
+    selection: PublishedSelection | None = None
     log: Log | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     arm: str | None = None
@@ -180,7 +180,7 @@ class ReportBlock(Block):
     data: str | None = None
     classes: ClassCounts = Field(default_factory=dict)
     seed_sd: SeedSd | None = None
-    selection: EpochSelection | None = None
+    selection: PublishedSelection | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     systems: dict[str, Any] = Field(min_length=1)
     pairs: list[Any] | None = None

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from analysis.errors import KeyPath, Problem
 from analysis.problems import described, either, near, shown
 from analysis.published import claims_messages
-from analysis.published.claims_epochs import BY_CLASS, EpochSelection
+from analysis.published.claims_epochs import BY_CLASS, PublishedSelection
 from analysis.published.claims_fields import MACRO, WEIGHTED
 from analysis.published.claims_schema import Pair, ReportBlock, SeedSd, System
 
@@ -104,7 +104,7 @@ def parse_report(name: str, body: Mapping[str, Any]) -> tuple[PublishedReport | 
 
 
 def _systems(
-    systems: Mapping[str, Any], classes: Mapping[str, int], selection: EpochSelection | None
+    systems: Mapping[str, Any], classes: Mapping[str, int], selection: PublishedSelection | None
 ) -> tuple[dict[str, System], list[Problem]]:
     read: dict[str, System] = {}
     problems: list[Problem] = []
@@ -144,7 +144,7 @@ def _wrong_classes(head: ReportBlock) -> list[Problem]:
 
 
 def _wrong_system(
-    system: System, classes: Mapping[str, int], selection: EpochSelection | None
+    system: System, classes: Mapping[str, int], selection: PublishedSelection | None
 ) -> list[tuple[KeyPath, str]]:
     """List what cannot be true of one system at once."""
     wrong: list[tuple[KeyPath, str]] = []

@@ -95,7 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
 
     Parameters
     ----------
-    folder
+    folder : Path
         The folder that holds `study.json`.
 
     Raises
@@ -147,7 +147,7 @@ def read_looks(folder: Path) -> tuple[TakenLook, ...]:
 
     Parameters
     ----------
-    folder
+    folder : Path
         The folder that holds `study.json`.
 
     Raises
@@ -169,9 +169,9 @@ def read_record(folder: Path, cell: TrialEntry) -> TrialRecord:
 
     Parameters
     ----------
-    folder
+    folder : Path
         The trial's folder.
-    cell
+    cell : TrialEntry
         The trial that the record must belong to.
 
     Raises
@@ -202,9 +202,9 @@ def read_candidate(folder: Path, *, search: str, number: int) -> TrialRecord:
 
     Parameters
     ----------
-    folder
+    folder : Path
         The trial's folder.
-    search, number
+    search, number : str, int
         The search that it must belong to, and its number there.
 
     Raises

@@ -22,7 +22,7 @@ def load(folder: Path) -> Outcomes:
 
     Parameters
     ----------
-    folder
+    folder : Path
         The folder that holds `study.json`.
 
     Raises

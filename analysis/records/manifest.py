@@ -20,11 +20,11 @@ class EpochSelection(Stored):
 
     Parameters
     ----------
-    rule
+    rule : {"last", "best"}
         ``"last"``, or ``"best"`` by a metric on a split.
-    metric, on
+    metric, on : {"accuracy", "loss"}, {"holdout", "test"} or None
         The metric and the split where the rule is ``"best"``.
-    fraction, patience
+    fraction, patience : float or None, int or None
         The share of the training examples that is held out, and the epochs without a better one after which training
         stops.
     """
@@ -98,11 +98,11 @@ class TakenLook(Stored):
 
     Parameters
     ----------
-    seeds
+    seeds : tuple of int
         The seeds that the verdicts took up.
-    plan
+    plan : str
         The digest of the plan that they were made by.
-    at
+    at : str
         When, as an ISO 8601 time; empty in a report, which knows no clock.
     """
 

@@ -32,19 +32,19 @@ class Trial:
 
     Parameters
     ----------
-    arm, seed
+    arm, seed : str, int
         What makes it this trial.
-    status
+    status : Status
         The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be
         used.
-    message
+    message : str
         Why the trial has no usable predictions, in one line; empty where it has.
-    record
+    record : TrialRecord or None
         The record, where one could be read.
-    epochs
+    epochs : tuple of int
         The epochs with stored predictions, ascending; empty unless the trial finished.
-    probabilities
-        Class probabilities after each of these epochs, shape (epochs, N, classes).
+    probabilities : ndarray of float32 or None, shape (epochs, N, classes)
+        Class probabilities after each of these epochs.
     """
 
     arm: str
@@ -79,27 +79,27 @@ class Outcomes:
 
     Parameters
     ----------
-    folder
+    folder : Path
         The results folder.
-    manifest
+    manifest : Manifest
         The study as its manifest describes it.
-    arms
+    arms : tuple of str
         The arms, in the order of the study file.
-    seeds
+    seeds : tuple of int
         The seeds, in the order in which the study took them up; the same for every arm.
-    trials
+    trials : mapping of (str, int) to Trial
         One entry for every arm and seed.
-    example_ids
+    example_ids : tuple of str
         The test examples, shape (N,); empty when no trial finished.
-    labels
-        Their true classes, shape (N,).
-    clusters
+    labels : ndarray of int64, shape (N,)
+        Their true classes.
+    clusters : tuple of str or None
         The group that each of them belongs to, shape (N,), where the study has a column for it; else None.
-    other_records
+    other_records : int
         How many records in the folder belong to earlier versions of the study; they are not read.
-    set_aside
+    set_aside : tuple of str
         Names of the records that were set aside because they could not be read.
-    looks_taken
+    looks_taken : tuple of TakenLook
         With which seeds, and by which plan, somebody has looked at the verdicts.
     """
 
@@ -160,9 +160,9 @@ class Outcomes:
 
         Parameters
         ----------
-        trial
+        trial : Trial
             A finished trial.
-        epoch_choice
+        epoch_choice : EpochChoice
             ``"verdict"``: the last epoch, or the hold-out's choice; never one picked on the test split.
             ``"published"``: the same, except that a study which selects on its test split gets its best
             epoch there. ``"last"`` and ``"best on test"``: these two, whatever the study selects. Of several equal
@@ -206,14 +206,14 @@ class Outcomes:
 
         Parameters
         ----------
-        arm
+        arm : str
             The name of the arm.
-        seeds
+        seeds : sequence of int or None
             The seeds of the rows; all where None. Their trials must have finished.
-        metric
+        metric : str
             A key of `analysis.METRICS`. For accuracy a score is 1 where the trial is right and 0 where it is wrong; a
             trial whose metric is undefined is NaN throughout.
-        epoch_choice
+        epoch_choice : EpochChoice
             Which epoch counts; see `epoch`.
 
         Raises
@@ -233,8 +233,8 @@ class Outcomes:
 
         Parameters
         ----------
-        scores
-            By example, shape (S, N).
+        scores : ndarray of float64, shape (S, N)
+            By example.
         """
         return scores if self.clusters is None else cluster_scores(scores, self.clusters)
 

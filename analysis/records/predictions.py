@@ -25,14 +25,14 @@ class Predictions:
 
     Parameters
     ----------
-    epochs
+    epochs : tuple of int
         The epochs, ascending.
-    example_ids
+    example_ids : pa.StringArray
         One text per example, in the order of the test split, shape (N,).
-    labels
-        The true classes, shape (N,).
-    probabilities
-        Class probabilities, shape (epochs, N, classes).
+    labels : ndarray of int64, shape (N,)
+        The true classes.
+    probabilities : ndarray of float32, shape (epochs, N, classes)
+        Class probabilities.
     """
 
     epochs: tuple[int, ...]
@@ -50,11 +50,11 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
 
     Parameters
     ----------
-    folder
+    folder : Path
         The trial's folder.
-    n_classes
+    n_classes : int
         The number of classes of the study.
-    sha256
+    sha256 : str or None
         The hash of the file that the trial's record names; where None the file is taken as it is.
 
     Raises
@@ -108,7 +108,7 @@ def read_clusters(folder: Path) -> dict[str, str]:
 
     Parameters
     ----------
-    folder
+    folder : Path
         The results folder.
 
     Raises

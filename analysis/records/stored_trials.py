@@ -30,15 +30,15 @@ class StoredTrial:
 
     Parameters
     ----------
-    cell
+    cell : TrialEntry
         The arm, the seed and the key.
-    status
+    status : Status
         The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be used.
-    message
+    message : str
         Why there are no usable predictions, in one line; empty where there are.
-    record
+    record : TrialRecord or None
         The record, where one could be read.
-    predictions
+    predictions : Predictions or None
         The predictions of a finished trial.
     """
 
@@ -54,11 +54,11 @@ def read_trial(folder: Path, cell: TrialEntry, *, n_classes: int) -> StoredTrial
 
     Parameters
     ----------
-    folder
+    folder : Path
         The results folder.
-    cell
+    cell : TrialEntry
         Which trial.
-    n_classes
+    n_classes : int
         The number of classes of the study.
 
     Raises
@@ -92,13 +92,13 @@ def read_trials(
 
     Parameters
     ----------
-    folder
+    folder : Path
         The results folder.
-    cells
+    cells : iterable of TrialEntry
         Which trials.
-    n_classes
+    n_classes : int
         The number of classes of the study.
-    examples
+    examples : Predictions or None
         The examples and labels that every finished trial must have, where they are known. Where not, those that more
         than half of the finished trials share; where no such majority exists, no trial is refused.
 

@@ -18,15 +18,15 @@ class BestArms:
 
     Parameters
     ----------
-    highest
+    highest : str or None
         The arm with the highest mean, the first of several that share it; None when no arm finished.
-    tied
+    tied : tuple of str
         The other arms that share it.
-    in_play
+    in_play : tuple of str
         The arms that no comparison puts below another.
-    below
+    below : tuple of str
         The arms that a comparison puts below another.
-    not_compared
+    not_compared : tuple of str
         Arms in play, other than the highest and those tied with it, whose comparison with one of these is not in the
         plan or has no verdict.
     """
@@ -45,11 +45,11 @@ def best_arms(
 
     Parameters
     ----------
-    means
+    means : mapping of str to float
         The mean score of each arm, NaN where no trial finished.
-    comparisons
+    comparisons : sequence of ComparisonResult
         All comparisons of the plan.
-    higher_is_better
+    higher_is_better : bool
         Whether a higher score is a better one.
     """
     below = {

@@ -11,9 +11,9 @@ class Caveat:
 
     Parameters
     ----------
-    short
+    short : str
         A few words, fit for a line under every table.
-    text
+    text : str
         The whole sentence.
     """
 

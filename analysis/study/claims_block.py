@@ -25,7 +25,7 @@ class Claim(BaseModel):
         The data set, written as in a study file; None where it is the study's.
     n : int
         The number of test examples that each figure is computed on.
-    accuracy : mapping of ArmName to InstanceOf
+    accuracy : mapping of str to PrintedFigure
         The printed figure of each arm, in quotes.
     """
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.interval import Interval
 from analysis.methods.multiplicity import joint_step_down
 from analysis.metrics.influence import confusion_metric, confusion_scores
 from analysis.records.outcomes import Outcomes
@@ -38,25 +39,25 @@ class ClassComparison:
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : str
         The two arms; the gap is treatment minus baseline.
-    label
+    label : str
         The name of the class.
-    measure
+    measure : Measure
         Precision: right answers among the predictions of the class. Recall: among its examples.
-    seeds
+    seeds : tuple of int
         The paired seeds.
-    n_examples, n_clusters
+    n_examples, n_clusters : int, int or None
         The number of examples, for recall those of the class, and of their clusters (None where the study has none).
-    result
+    result : CrossedResult or None
         The crossed test; None where it could not be made.
-    confidence, interval
+    confidence, interval : float, Interval
         The interval of the gap for this comparison alone.
-    difference_p, equivalence_p
+    difference_p, equivalence_p : float
         Corrected over all classes, both measures and all comparisons together.
-    verdict
+    verdict : Verdict
         The answer.
-    reason
+    reason : str
         Why there is no test; else empty.
     """
 
@@ -69,7 +70,7 @@ class ClassComparison:
     n_clusters: int | None
     result: CrossedResult | None
     confidence: float
-    interval: tuple[float, float]
+    interval: Interval
     difference_p: float
     equivalence_p: float
     verdict: Verdict
@@ -101,15 +102,15 @@ def compare_classes(
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    comparisons
+    comparisons : sequence of ComparisonResult
         The comparisons of the plan, as they were made.
-    seeds
+    seeds : SeedsInUse
         The seeds in use. Declared looks bind this table as they bind the verdicts.
-    margin
+    margin : float
         The largest difference in precision or recall that does not matter, above 0.
-    alpha
+    alpha : float
         Error rate over the whole table.
 
     Returns
@@ -127,7 +128,7 @@ def compare_classes(
     for pair in tested:
         for label, measure in product(range(len(outcomes.manifest.data.classes)), MEASURES):
             treatment, baseline = (scores[arm][label, measure] for arm in (pair.treatment, pair.baseline))
-            row = _tested(outcomes, pair, label, measure, treatment, baseline, confidence=confidence)
+            row = _tested(outcomes, pair, label, measure, treatment=treatment, baseline=baseline, confidence=confidence)
             rows.append(row)
             raw.append(_p_values(row.result, treatment, baseline, margin=margin, seeds=seeds))
     # Comparisons that could not be made still count, as they do among the verdicts.
@@ -180,9 +181,9 @@ def _tested(
     pair: ComparisonResult,
     label: int,
     measure: Measure,
+    *,
     treatment: NDArray[np.float64],
     baseline: NDArray[np.float64],
-    *,
     confidence: float,
 ) -> ClassComparison:
     reason = ""

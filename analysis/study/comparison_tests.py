@@ -42,17 +42,17 @@ class ComparisonTests:
 
     Parameters
     ----------
-    comparison
+    comparison : Comparison
         The two arms.
-    refusal
+    refusal : str
         Why there is no test; else empty.
-    result, equivalence
+    result, equivalence : CrossedResult or None, EquivalenceResult or None
         The primary test, and equivalence at the plan's margin: about new seeds and new examples.
-    sequential
+    sequential : PValues
         Their p-values, valid at any of the declared looks; the raw ones in a study without looks.
-    sign_flip, outperforming
+    sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
         About new seeds, on this very test set.
-    mcnemar
+    mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
         One result per seed: about new examples, for two trained models.
     """
 
@@ -86,9 +86,9 @@ def undefined_trials(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
 
     Parameters
     ----------
-    scores
+    scores : mapping of str to ndarray of float64
         By arm, one row per seed; a trial whose metric is undefined is NaN throughout.
-    seeds
+    seeds : sequence of int
         Of the rows.
     """
     return ", ".join(
@@ -125,9 +125,9 @@ def run_tests(
     outcomes: Outcomes,
     plan: AnalysisPlan,
     pair: Comparison,
+    *,
     scores: Mapping[str, Scores],
     right: Mapping[str, NDArray[np.bool_]],
-    *,
     seeds: SeedsInUse,
     rng: np.random.Generator,
 ) -> ComparisonTests:
@@ -135,17 +135,17 @@ def run_tests(
 
     Parameters
     ----------
-    outcomes, plan
+    outcomes, plan : Outcomes, AnalysisPlan
         The study and its frozen plan.
-    pair
+    pair : Comparison
         The two arms.
-    scores
-        By arm, of those that finished with all seeds, shape (S, examples or clusters).
-    right
-        Whether these arms are right, shape (S, examples).
-    seeds
+    scores : mapping of str to ndarray of float64, shape (S, examples or clusters)
+        By arm, of those that finished with all seeds.
+    right : mapping of str to ndarray of bool, shape (S, examples)
+        Whether these arms are right.
+    seeds : SeedsInUse
         The seeds in use.
-    rng
+    rng : numpy.random.Generator
         For a permutation test that cannot count every rearrangement.
     """
     if seeds.look is not None and not seeds.look.number:
@@ -189,13 +189,13 @@ def sequential_p_values(
 
     Parameters
     ----------
-    treatment, baseline
-        Scores with the seeds in use, shape (S, examples or clusters).
-    raw
+    treatment, baseline : ndarray of float64, shape (S, examples or clusters)
+        Scores with the seeds in use.
+    raw : PValues
         The p-values of these scores, which are valid in a study without looks.
-    margin
+    margin : float
         Of the equivalence test.
-    seeds
+    seeds : SeedsInUse
         The seeds in use, in the order of the rows.
     """
     if seeds.look is None:

@@ -34,43 +34,43 @@ class ComparisonResult:
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : str
         The two arms; every gap is treatment minus baseline, in units of the score.
-    seeds
+    seeds : tuple of int
         The paired seeds.
-    n_examples, n_clusters
+    n_examples, n_clusters : int, int or None
         The number of test examples, and of their clusters (None where the study has none).
-    verdict
+    verdict : Verdict
         The answer, from the primary test and the correction over all comparisons.
-    result
+    result : CrossedResult or None
         The primary test, with variance components and the p-value of the other design; None where it could
         not be made. It generalises to new seeds and new examples, as do equivalence and intervals.
-    confidence, interval
+    confidence, interval : float, Interval
         The interval of the gap for this comparison alone, at 1 - alpha. At a declared look alpha is what the look may
         spend, and the interval has no limits where that is nothing.
-    family_confidence, family_interval
+    family_confidence, family_interval : float, Interval
         The Bonferroni interval, the same at alpha / K for K comparisons.
-    sequential_p
+    sequential_p : float
         The p-value for a difference, valid at any of the declared looks; the raw one in a study without looks.
-    difference_p, equivalence_p
+    difference_p, equivalence_p : float
         The p-values for a difference and for equivalence after the joint step-down.
-    equivalence
+    equivalence : EquivalenceResult or None
         The two one-sided tests at the plan's margin, before correction; None where `result` is.
-    posterior
+    posterior : Posterior
         With a flat prior: the probability that the gap is below -margin, within the margin, above it.
-    settling_gap, settling_margin
+    settling_gap, settling_margin : Settling or None
         The sample sizes that would find a gap as large as the one seen, and one as large as the margin, at alpha / K
         and 80% power; None where there is nothing to plan from.
-    bootstrap
+    bootstrap : MultiBootstrapResult or None
         The multi-bootstrap over seeds and examples, with intervals at 1 - alpha or the nearest level that its resamples
         allow; None where `result` is.
-    sign_flip, outperforming
+    sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
         Over seeds, for this very test set; None where `result` is.
-    mcnemar
+    mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
         One result per seed, in the order of `seeds`; each is about the accuracy of two trained models on new examples.
-    reason
+    reason : str
         What is unusual about the tests; else empty.
-    unlike
+    unlike : str
         How the paired trials differ apart from their arm, such as ``threads (1 against 2, in 6 of 6 pairs)``; else
         empty. Where they do, the machines may have caused the gap.
     """
@@ -124,19 +124,19 @@ def compare(
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    plan
+    plan : AnalysisPlan
         The frozen plan.
-    scores
+    scores : mapping of str to ndarray of float64
         The plan's metric by arm and example, one row for each seed in use with which the arm finished. An arm that did
         not finish with all of them gets no verdict, and its comparisons still count in the correction.
-    seeds
+    seeds : SeedsInUse
         The seeds in use.
-    resamples
+    resamples : int
         How often the multi-bootstrap resamples, at least 2. Its confidence is 1 - alpha, or the highest that so few
         resamples can give.
-    rng
+    rng : numpy.random.Generator
         For the resampling.
 
     Returns
@@ -148,7 +148,7 @@ def compare(
     complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.used)]
     drawn = {arm: outcomes.drawn(scores[arm]) for arm in complete}
     right = {arm: outcomes.answers(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
-    tests = [run_tests(outcomes, plan, pair, drawn, right, seeds=seeds, rng=rng) for pair in pairs]
+    tests = [run_tests(outcomes, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng) for pair in pairs]
     tested = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tests, strict=True) if one.result is not None]
     # A few resamples say nothing about far tails: the interval is then the widest that they can give, and says so.
     confidence = min(1 - plan.alpha, 1 - 2 / (resamples + 1))
@@ -242,9 +242,9 @@ def interval_at(result: CrossedResult | None, confidence: float) -> Interval:
 
     Parameters
     ----------
-    result
+    result : CrossedResult or None
         The primary test; None where it could not be made.
-    confidence
+    confidence : float
         Above 0 and at most 1.
     """
     if result is None:

@@ -19,9 +19,9 @@ class ConditionCounts:
 
     Parameters
     ----------
-    name
+    name : str
         Such as ``"device"`` or ``"torch"``.
-    values
+    values : tuple of (str, int)
         Each value with its number of trials, the most frequent first.
     """
 
@@ -50,7 +50,7 @@ def conditions(records: Sequence[TrialRecord]) -> dict[str, list[str]]:
 
     Parameters
     ----------
-    records
+    records : sequence of TrialRecord
         The records of the trials to compare.
 
     Returns
@@ -78,7 +78,7 @@ def mixed(records: Sequence[TrialRecord]) -> str:
 
     Parameters
     ----------
-    records
+    records : sequence of TrialRecord
         The records of the trials whose figures are put together.
     """
     counts = [count_values(name, values) for name, values in conditions(records).items()]
@@ -92,7 +92,7 @@ def unlike(treatment: Sequence[TrialRecord], baseline: Sequence[TrialRecord]) ->
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : sequence of TrialRecord
         The records of two arms, in the order of their seeds.
     """
     both = conditions([*treatment, *baseline])

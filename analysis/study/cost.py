@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.records.outcomes import Outcomes, Trial
 from analysis.records.trial_record import TrialRecord
 from analysis.study.conditions import mixed
@@ -21,33 +22,33 @@ class ArmCost:
 
     Parameters
     ----------
-    arm
+    arm : str
         The name of the arm.
-    n_seeds
+    n_seeds : int
         The number of finished trials.
-    n_solo
+    n_solo : int
         How many of them had their device to themselves. Times and memory are measured on these alone: a trial that was
         trained in a pack has no times or memory of its own.
-    pack_sizes
+    pack_sizes : tuple of int
         The pack sizes of the others, ascending.
-    seconds
+    seconds : float
         Mean training time of a solo trial, in seconds; NaN without one.
-    seconds_range
+    seconds_range : tuple of (float, float)
         Shortest and longest training time.
-    evaluation_seconds
+    evaluation_seconds : float
         Mean time of scoring the test split, in seconds.
-    trainable, total
+    trainable, total : int or None
         Parameter counts; None where they were not recorded or differ between seeds.
-    peak_bytes
+    peak_bytes : int or None
         Largest memory over the solo trials, in bytes; None where it was not recorded.
-    memory_method
+    memory_method : str
         How the memory was measured.
-    timings
+    timings : tuple of str
         What the records of the trials outside packs say about their seconds: ``"solo"``, or why they are not.
-    further_seconds, further_evaluation_seconds
+    further_seconds, further_evaluation_seconds : float
         Mean times as recorded, a packed trial with its share of its pack's time. They predict what one more trial
         takes that is trained in the same way; they do not measure the time of one trial.
-    mixed
+    mixed : str
         The conditions that differ between its trials, such as ``threads 1 (4 trials) and 2 (2 trials)``; else empty.
         Where they differ, the mean describes no single machine.
     """
@@ -80,26 +81,26 @@ class TimeRatio:
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : str
         The two arms.
-    ratio
+    ratio : float
         Geometric mean of treatment / baseline over the seeds; NaN where the times cannot be compared.
-    interval
+    interval : Interval
         Its interval, from the t distribution of the mean difference of log seconds over seeds.
-    confidence
+    confidence : float
         The confidence of that interval.
-    n_seeds
+    n_seeds : int
         The number of paired seeds.
-    generalizes_to
+    generalizes_to : str
         ``"seeds"``: new seeds on the same machine. Another machine may have another ratio.
-    reason
+    reason : str
         Why the ratio or its interval is NaN; else empty.
     """
 
     treatment: str
     baseline: str
     ratio: float
-    interval: tuple[float, float]
+    interval: Interval
     confidence: float
     n_seeds: int
     generalizes_to: str
@@ -111,9 +112,9 @@ def arm_cost(arm: str, trials: Sequence[Trial]) -> ArmCost:
 
     Parameters
     ----------
-    arm
+    arm : str
         The name of the arm.
-    trials
+    trials : sequence of Trial
         Trials of the arm; those that did not finish are left out.
     """
     records = [trial.record for trial in trials if trial.status == "finished" and trial.record is not None]
@@ -160,13 +161,13 @@ def time_ratio(
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    treatment, baseline
+    treatment, baseline : str
         The two arms.
-    seeds
+    seeds : sequence of int
         The seeds to pair; both arms must have finished with them.
-    confidence
+    confidence : float
         The confidence of the interval, between 0 and 1.
 
     Returns
@@ -178,7 +179,7 @@ def time_ratio(
     """
     trials = [outcomes.trials[arm, seed] for arm in (treatment, baseline) for seed in seeds]
     reason = _not_comparable(trials)
-    ratio, interval = math.nan, (math.nan, math.nan)
+    ratio, interval = math.nan, NO_INTERVAL
     if not reason:
         logs = np.log([_training_seconds(trial) for trial in trials]).reshape(2, len(seeds))
         gaps = logs[0] - logs[1]
@@ -188,7 +189,7 @@ def time_ratio(
         else:
             half = special.stdtrit(len(seeds) - 1, (1 + confidence) / 2) * gaps.std(ddof=1) / len(seeds) ** 0.5
             with np.errstate(over="ignore"):
-                interval = (float(np.exp(gaps.mean() - half)), float(np.exp(gaps.mean() + half)))
+                interval = Interval(float(np.exp(gaps.mean() - half)), float(np.exp(gaps.mean() + half)))
     return TimeRatio(
         treatment=treatment,
         baseline=baseline,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.methods.interval import Interval
 from analysis.methods.over_seeds import paired_t
 from analysis.records.outcomes import EpochChoice, Outcomes
 from analysis.study.comparisons import ComparisonResult
@@ -22,29 +23,29 @@ class SelectionLift:
 
     Parameters
     ----------
-    arm
+    arm : str
         The name of the arm.
-    n_seeds, n_examples
+    n_seeds, n_examples : int
         The number of seeds and of test examples.
-    n_epochs
+    n_epochs : int
         The most epochs that a trial chooses from.
-    published
+    published : bool
         Whether the study itself picks its epoch on the test split, and so would report `best`.
-    metric
+    metric : str
         The metric by which the best epoch on test is picked.
-    last
+    last : float
         Mean accuracy at the last epoch.
-    holdout
+    holdout : float
         Mean accuracy at the hold-out's choice; NaN for an arm without a hold-out.
-    best
+    best : float
         Mean accuracy at each trial's best epoch on the test split.
-    lift
+    lift : float
         `best` less `last`, paired by seed.
-    interval
+    interval : Interval
         Its interval, by the paired t over seeds; NaN for one seed or where no seed gains anything.
-    confidence
+    confidence : float
         The confidence of that interval.
-    generalizes_to
+    generalizes_to : str
         ``"seeds"``: new seeds, on this very test set.
     """
 
@@ -58,7 +59,7 @@ class SelectionLift:
     holdout: float
     best: float
     lift: float
-    interval: tuple[float, float]
+    interval: Interval
     confidence: float
     generalizes_to: str = "seeds"
 
@@ -69,11 +70,11 @@ class GapBySelection:
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : str
         The two arms.
-    n_seeds, n_examples
+    n_seeds, n_examples : int
         The number of seeds and of test examples.
-    last, holdout, best
+    last, holdout, best : float
         Treatment minus baseline at the last epoch, at the hold-out's choice (NaN where an arm has none), and at the
         best epoch on the test split.
     """
@@ -94,13 +95,13 @@ def selection_lift(
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    arm
+    arm : str
         The name of the arm.
-    seeds
+    seeds : sequence of int
         The seeds to use; the arm must have finished with them.
-    confidence
+    confidence : float
         Of the lift's interval, between 0 and 1.
     """
     n_epochs = max((len(outcomes.trials[arm, seed].epochs) for seed in seeds), default=0)
@@ -130,9 +131,9 @@ def gap_by_selection(outcomes: Outcomes, comparison: ComparisonResult) -> GapByS
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    comparison
+    comparison : ComparisonResult
         A comparison of the plan.
     """
     arms, seeds = (comparison.treatment, comparison.baseline), comparison.seeds

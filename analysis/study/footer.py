@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from analysis.records.outcomes import Outcomes, Trial, named_trials
 from analysis.records.trial_record import TrialRecord
@@ -19,22 +20,40 @@ from analysis.study.verdict import collapse_rate_limit
 from analysis.words import counted, waiting_in_words
 
 
+class DivergedArm(NamedTuple):
+    """An arm with trials that diverged.
+
+    Parameters
+    ----------
+    arm : str
+        The name of the arm.
+    n_diverged, n_ended : int
+        How many of its trials diverged, and how many finished or diverged.
+    rate_limit : float
+        The largest share of diverging trials that this leaves possible (95% limit).
+    """
+
+    arm: str
+    n_diverged: int
+    n_ended: int
+    rate_limit: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footer:
     """Provenance and caveats of a study; they belong to every table made from it.
 
     Parameters
     ----------
-    origins
+    origins : tuple of ConditionCounts
         What the trials behind the tables were run with.
-    caveats
+    caveats : tuple of Caveat
         What is unusual.
-    n_seeds
+    n_seeds : int
         The number of seeds that the tables use.
-    diverged
-        Arms with trials that diverged among the seeds that were taken up: how many, of how many, and the largest share
-        of diverging trials that this leaves possible (95% limit).
-    collapse_rate
+    diverged : tuple of DivergedArm
+        Arms with trials that diverged among the seeds that were taken up.
+    collapse_rate : float
         The largest share of collapsing trials that is possible when so many seeds show none (95% limit); NaN without a
         seed. No verdict accounts for a collapse that no seed showed.
     """
@@ -42,7 +61,7 @@ class Footer:
     origins: tuple[ConditionCounts, ...]
     caveats: tuple[Caveat, ...]
     n_seeds: int
-    diverged: tuple[tuple[str, int, int, float], ...]
+    diverged: tuple[DivergedArm, ...]
     collapse_rate: float
 
 
@@ -51,11 +70,11 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse) -> Footer:
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    plan
+    plan : AnalysisPlan
         The frozen plan.
-    seeds
+    seeds : SeedsInUse
         The seeds in use.
     """
     known = (*seeds.taken_up, *seeds.waiting)
@@ -81,14 +100,14 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse) -> Footer:
     )
 
 
-def _diverged(outcomes: Outcomes, seeds: Sequence[int]) -> tuple[tuple[str, int, int, float], ...]:
+def _diverged(outcomes: Outcomes, seeds: Sequence[int]) -> tuple[DivergedArm, ...]:
     arms = []
     for arm in outcomes.arms:
         ended = [trial for trial in outcomes.of_arm(arm) if trial.seed in seeds]
         ended = [trial for trial in ended if trial.status in ("finished", "diverged")]
         count = sum(trial.status == "diverged" for trial in ended)
         if count:
-            arms.append((arm, count, len(ended), collapse_rate_limit(len(ended), seen=count)))
+            arms.append(DivergedArm(arm, count, len(ended), collapse_rate_limit(len(ended), seen=count)))
     return tuple(arms)
 
 

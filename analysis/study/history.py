@@ -18,11 +18,11 @@ def history_caveats(outcomes: Outcomes, plan: AnalysisPlan, *, taken_up: Sequenc
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    plan
+    plan : AnalysisPlan
         The plan as it is now.
-    taken_up
+    taken_up : sequence of int
         The seeds that the tables use, or that left every arm under the plan's policy.
     """
     return [

@@ -17,15 +17,15 @@ class Look:
 
     Parameters
     ----------
-    looks
+    looks : tuple of int
         The declared numbers of seeds.
-    number
+    number : int
         Which of them has been reached, from 1; 0 before the first.
-    seeds
+    seeds : tuple of int
         The seeds that this look uses: the first ones of the study. Later ones wait for the next look.
-    waiting
+    waiting : str
         What the next look waits for; empty at the last look.
-    threshold
+    threshold : float
         The largest two-sided p-value of a single comparison that counts at this look; NaN before the first.
     """
 
@@ -49,7 +49,7 @@ class Look:
 
         Parameters
         ----------
-        seeds
+        seeds : sequence of int
             The seeds in use; a seed that the plan drops is in no look.
         """
         used = set(seeds)
@@ -64,9 +64,9 @@ def current_look(outcomes: Outcomes, plan: AnalysisPlan) -> Look | None:
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    plan
+    plan : AnalysisPlan
         The frozen plan.
     """
     if not plan.looks:

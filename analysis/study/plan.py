@@ -30,7 +30,7 @@ class Comparison(BaseModel):
 
     Parameters
     ----------
-    treatment, baseline
+    treatment, baseline : str
         Names of two different arms.
     """
 
@@ -66,25 +66,25 @@ class AnalysisPlan(BaseModel):
 
     Parameters
     ----------
-    metric
+    metric : Metric
         The score that is compared; for ``log_loss`` and ``brier`` lower is better.
-    baseline
+    baseline : str
         The arm that every other arm is compared with.
-    comparisons
+    comparisons : tuple of Comparison
         Further comparisons, besides each arm against the baseline.
-    margin
+    margin : float
         Largest gap that still counts as no difference that matters, between 0 and 1, in units of the metric (for
         accuracy 0.01 is one percentage point).
-    alpha
+    alpha : float
         Error rate over all comparisons and both questions (difference, equivalence) together,
         above 0 and at most 0.5.
-    correction
+    correction : Correction
         ``"holm"``: the joint step-down over both questions of every comparison. ``"benjamini_hochberg"``: the
         expected share of false claims among the claims, for exploration.
-    failed_trials
+    failed_trials : {"refuse", "drop_seed"}
         ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed
         leaves every arm, and the tables say so.
-    looks
+    looks : tuple of int
         The numbers of seeds at which a growing study may be analysed, ascending, from 4; empty for a study that is
         analysed once.
     """
@@ -109,7 +109,7 @@ class AnalysisPlan(BaseModel):
 
         Parameters
         ----------
-        arms
+        arms : sequence of str
             The arms, in the order of the study file.
 
         Returns
@@ -170,10 +170,10 @@ def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str]) -> Analy
 
     Parameters
     ----------
-    block
+    block : mapping of str to Any or None
         The block as the study file gives it; what it leaves out takes its default, and the baseline is then
         the first arm.
-    arms
+    arms : sequence of str
         The arms, in the order of the study file.
 
     Raises
@@ -198,9 +198,9 @@ def check_plan(block: object, claims: object, *, arms: Sequence[str]) -> list[Pr
 
     Parameters
     ----------
-    block, claims
+    block, claims : object
         The two blocks as the study file gives them, of whatever type stands there; None where absent.
-    arms
+    arms : sequence of str
         The arms, in the order of the study file.
 
     Returns

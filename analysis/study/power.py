@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from analysis.errors import AnalysisError, PlanError, Problem
 from analysis.methods.crossed import crossed_test
@@ -26,11 +27,11 @@ class StatedFigures:
 
     Parameters
     ----------
-    seed_sd
+    seed_sd : float
         SD of a trial's accuracy over seeds. Plans cover the range from half of it to twice as much.
-    discordance
+    discordance : float
         Share of examples on which exactly one of two trials is right, one trial of each arm.
-    rerun_discordance
+    rerun_discordance : float
         The same for two seeds of one arm.
     """
 
@@ -39,42 +40,56 @@ class StatedFigures:
     rerun_discordance: float = 0.05
 
 
+class PlannedComparison(NamedTuple):
+    """A comparison by its name, with the sample sizes that it needs."""
+
+    name: str
+    plan: Plan
+
+
+class LookThreshold(NamedTuple):
+    """A declared look: its number of seeds, and the largest p-value of a single comparison that counts there."""
+
+    n_seeds: int
+    p: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPower:
     """The gaps that the comparisons of a study can find, over new seeds and new examples.
 
     Parameters
     ----------
-    stated
+    stated : StatedFigures or None
         The figures that were assumed; None after a pilot, whose own variance components are used.
-    pilot_seeds
+    pilot_seeds : int
         The number of seeds of the pilot; 0 before one.
-    plans
+    plans : tuple of PlannedComparison
         After a pilot, one plan for each comparison; before, one plan for any comparison.
-    n_comparisons
+    n_comparisons : int
         How many comparisons share alpha.
-    one_run_gap, one_run_power
+    one_run_gap, one_run_power : float
         With one trial of each arm, for two trained models on new examples: the smallest gap that the exact McNemar test
         finds, and its power for a gap as large as the margin. NaN after a pilot and for other metrics than accuracy.
-    clustered
+    clustered : bool
         Whether the counts of examples are counts of clusters.
-    looks
+    looks : tuple of LookThreshold
         The declared looks, with the largest p-value that counts at each for a comparison alone.
-    pack_sizes
+    pack_sizes : tuple of int
         The pack sizes of the pilot's trials: the planned hours hold for trials in such packs.
-    mixed
+    mixed : tuple of (str, str)
         The arms whose trials in the pilot ran under different conditions, each with these conditions: their planned
         hours describe no single machine.
     """
 
     stated: StatedFigures | None
     pilot_seeds: int
-    plans: tuple[tuple[str, Plan], ...]
+    plans: tuple[PlannedComparison, ...]
     n_comparisons: int
     one_run_gap: float
     one_run_power: float
     clustered: bool
-    looks: tuple[tuple[int, float], ...]
+    looks: tuple[LookThreshold, ...]
     pack_sizes: tuple[int, ...]
     mixed: tuple[tuple[str, str], ...]
 
@@ -93,19 +108,19 @@ def study_power(
 
     Parameters
     ----------
-    plan
+    plan : AnalysisPlan
         Its analysis plan.
-    arms
+    arms : sequence of str
         Its arms.
-    n_seeds
+    n_seeds : int
         Its seeds.
-    n_examples
+    n_examples : int or None
         Its test examples, where they are known.
-    stated
+    stated : StatedFigures
         The figures to assume before there is a pilot.
-    folder
+    folder : Path or None
         Its results folder, where there is one of the same settings: with two finished seeds or more it is the pilot.
-    pilot_examples
+    pilot_examples : int or None
         The number of test examples to plan for after a pilot; the pilot's own where None.
 
     Returns
@@ -123,7 +138,9 @@ def study_power(
     if not pairs or n_seeds < 2:
         return None
     alone = plan.alpha / len(pairs)
-    looks = tuple(zip(plan.looks, thresholds(plan.looks, alpha=plan.alpha), strict=True)) if plan.looks else ()
+    looks: tuple[LookThreshold, ...] = ()
+    if plan.looks:
+        looks = tuple(map(LookThreshold, plan.looks, thresholds(plan.looks, alpha=plan.alpha)))
     pilot = _pilot(folder)
     if pilot is not None:
         costs = {arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in pilot.complete_seeds()]) for arm in pilot.arms}
@@ -147,7 +164,7 @@ def study_power(
     return StudyPower(
         stated=stated,
         pilot_seeds=0,
-        plans=(("any comparison", planned),),
+        plans=(PlannedComparison("any comparison", planned),),
         n_comparisons=len(pairs),
         one_run_gap=single_run_detectable_gap(stated.discordance, n_examples, alpha=plan.alpha, power=POWER),
         one_run_power=_one_run_power(stated, plan, n_examples),
@@ -211,7 +228,7 @@ def _from_pilot(
     n_seeds: int,
     n_examples: int | None,
     alpha: float,
-) -> tuple[tuple[str, Plan], ...]:
+) -> tuple[PlannedComparison, ...]:
     seeds = pilot.complete_seeds()
     scores = {arm: pilot.drawn(pilot.scores(arm, seeds=seeds, metric=plan.metric)) for arm in pilot.arms}
     plans = []
@@ -234,5 +251,5 @@ def _from_pilot(
                 power=POWER,
                 seconds_per_pair=seconds if math.isfinite(seconds) else None,
             )
-            plans.append((str(pair), planned))
+            plans.append(PlannedComparison(str(pair), planned))
     return tuple(plans)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.records.manifest import Manifest
 from analysis.study.claims_block import Claim
 from analysis.study.comparisons import ComparisonResult
@@ -26,14 +27,14 @@ class PublishedGap:
         The arms of the pair; empty where no comparison of the study has both arms of the claim.
     n : int
         The number of test examples that the published figures are computed on.
-    printed : tuple of str
+    printed : tuple of (str, str)
         The two figures as printed, the treatment's first.
     published_gap : float
         Treatment minus baseline; NaN without a pair.
     half_width : float
         How far rounding may have moved that gap, to each side.
     measured_gap : float
-    interval : tuple of float
+    interval : Interval
     verdict : str
         The study's gap with its interval and verdict, for new seeds and new examples; NaN and empty for
         context and without a pair.
@@ -52,7 +53,7 @@ class PublishedGap:
     published_gap: float
     half_width: float
     measured_gap: float
-    interval: tuple[float, float]
+    interval: Interval
     verdict: str
     inside: bool | None
     reading: str
@@ -109,8 +110,10 @@ def _gap(claim: Claim, pair: ComparisonResult, mismatch: str) -> PublishedGap:
         float(part) for part in (treatment.value - baseline.value, treatment.half_width + baseline.half_width)
     )
     checked = not mismatch and pair.result is not None
-    low, high = pair.interval if checked else (math.nan, math.nan)
-    inside = gap + half_width >= low and gap - half_width <= high if checked and not math.isnan(low) else None
+    interval = pair.interval if checked else NO_INTERVAL
+    inside = None
+    if not math.isnan(interval.low):
+        inside = gap + half_width >= interval.low and gap - half_width <= interval.high
     return PublishedGap(
         source=claim.source,
         kind="context" if mismatch else "check",
@@ -121,7 +124,7 @@ def _gap(claim: Claim, pair: ComparisonResult, mismatch: str) -> PublishedGap:
         published_gap=gap,
         half_width=half_width,
         measured_gap=pair.estimate if checked else math.nan,
-        interval=(low, high),
+        interval=interval,
         verdict="" if mismatch else pair.verdict.label,
         inside=inside,
         reading=mismatch or _interpretation(pair, gap=gap, half_width=half_width, inside=inside),
@@ -155,7 +158,7 @@ def _without_a_pair(claim: Claim) -> PublishedGap:
         published_gap=math.nan,
         half_width=math.nan,
         measured_gap=math.nan,
-        interval=(math.nan, math.nan),
+        interval=NO_INTERVAL,
         verdict="",
         inside=None,
         reading="this study compares no two of its arms",

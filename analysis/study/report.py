@@ -41,44 +41,44 @@ class StudyReport:
 
     Parameters
     ----------
-    name, question
+    name, question : str
         From the study file.
-    model, data
+    model, data : str
         What was trained, and on what.
-    plan
+    plan : AnalysisPlan
         The frozen analysis plan.
-    seeds, dropped_seeds
+    seeds, dropped_seeds : tuple of int
         The seeds that the comparisons use, and those that left every arm under the plan's policy.
-    waiting_seeds
+    waiting_seeds : tuple of int
         Seeds that are set aside until they have run in every arm.
-    taken_look
+    taken_look : TakenLook or None
         What `looks.json` notes of this look at the verdicts, without its time; None where no comparison could get a
         verdict, so that looking decided nothing.
-    n_examples, n_clusters
+    n_examples, n_clusters : int, int or None
         The number of test examples, and of their clusters (None where the study has none).
-    look, decision
+    look, decision : Look or None, str
         The declared look that has been reached, and what follows: ``"stop"`` or ``"go on"``; None and empty in a study
         without looks.
-    comparisons
+    comparisons : tuple of ComparisonResult
         Every comparison with its verdict, in the order of the plan.
-    best
+    best : BestArms
         Which arms may still be the best one.
-    arms, classes
+    arms, classes : tuple of ArmSummary, tuple of ClassSummary
         The metric by arm; precision, recall and F1 by arm and class.
-    class_comparisons, class_margin
+    class_comparisons, class_margin : tuple of ClassComparison, float
         Every comparison for every class, in precision and recall, and the margin that they use.
-    costs, time_ratios
+    costs, time_ratios : tuple of ArmCost, tuple of TimeRatio
         What an arm costs; how long each treatment trains compared with its baseline.
-    selection_lifts, selected_gaps
+    selection_lifts, selected_gaps : tuple of SelectionLift, tuple of GapBySelection
         Accuracy, and gaps in it, at the last epoch, the hold-out's choice and the best epoch on the test split; empty
         where trials have one epoch.
-    consistencies, churns
+    consistencies, churns : tuple of (str, Consistency), tuple of Churn or None
         How far the seeds of an arm agree, by arm; how often two arms differ, by comparison (None without a test).
-    claims
+    claims : tuple of PublishedGap
         Published gaps beside the measured ones.
-    unreadable
+    unreadable : tuple of str
         The trials whose files cannot be used, each with its reason.
-    footer
+    footer : Footer
         Provenance and caveats.
     """
 
@@ -124,9 +124,9 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
 
     Parameters
     ----------
-    folder
+    folder : Path
         The folder that holds `study.json`.
-    resamples
+    resamples : int
         How often the multi-bootstrap resamples seeds and examples, at least 2.
 
     Raises

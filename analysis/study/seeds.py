@@ -15,14 +15,14 @@ class SeedsInUse:
 
     Parameters
     ----------
-    used
+    used : tuple of int
         The seeds that the tables use, the same for every arm.
-    taken_up
+    taken_up : tuple of int
         The seeds that they would use if every trial with them had finished: all of the study except those that wait, or
         those of the look.
-    waiting
+    waiting : tuple of int
         The seeds that are set aside until every arm has run them.
-    look
+    look : Look or None
         The look that has been reached; None in a study that declares no looks.
     """
 
@@ -42,9 +42,9 @@ def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    plan
+    plan : AnalysisPlan
         The frozen plan.
     """
     look = current_look(outcomes, plan)

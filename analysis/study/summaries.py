@@ -21,21 +21,21 @@ class ArmSummary:
 
     Parameters
     ----------
-    arm
+    arm : str
         The name of the arm.
-    seeds
+    seeds : tuple of int
         The seeds that the figures are computed from.
-    n_examples
+    n_examples : int
         The number of test examples.
-    values
+    values : tuple of float
         The metric with each of these seeds; NaN where it is undefined.
-    mean, sd, minimum, maximum
+    mean, sd, minimum, maximum : float
         Over the seeds; the SD divides by S - 1 and is NaN for one seed.
-    calibration_error
+    calibration_error : float
         Mean over the seeds of the expected calibration error; a description without a test.
-    statuses
+    statuses : mapping of str to int
         The number of trials of the arm by status.
-    reason
+    reason : str
         Why a figure is NaN; else empty.
     """
 
@@ -58,17 +58,17 @@ class ClassSummary:
 
     Parameters
     ----------
-    arm, label
+    arm, label : str
         The arm and the name of the class.
-    n_class_examples
+    n_class_examples : int
         How many test examples belong to the class.
-    precision, recall, f1
+    precision, recall, f1 : float
         Means over seeds; NaN where no seed defines them.
-    n_seeds
+    n_seeds : int
         The number of seeds.
-    n_defined
+    n_defined : tuple of (int, int, int)
         In how many seeds precision, recall and F1 are defined.
-    reason
+    reason : str
         Why some are not; else empty.
     """
 
@@ -90,15 +90,15 @@ def summarize_arm(
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    arm
+    arm : str
         The name of the arm.
-    scores
-        Its scores by example, shape (S, N).
-    seeds
+    scores : ndarray of float64, shape (S, N)
+        Its scores by example.
+    seeds : sequence of int
         The seeds of the rows.
-    metric
+    metric : str
         A key of `analysis.metrics.METRICS`.
     """
     values = scores.mean(axis=1) if seeds else np.empty(0)
@@ -132,11 +132,11 @@ def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> 
 
     Parameters
     ----------
-    outcomes
+    outcomes : Outcomes
         The study.
-    arm
+    arm : str
         The name of the arm.
-    seeds
+    seeds : sequence of int
         The seeds to use; the arm must have finished with them.
     """
     names = outcomes.manifest.data.classes

@@ -18,13 +18,13 @@ class Verdict:
 
     Parameters
     ----------
-    direction
+    direction : Direction or None
         Where a difference was shown: whether the treatment is better or worse than the baseline; else None.
-    within_margin
+    within_margin : bool
         Whether the gap was shown to lie within the margin.
-    asked
+    asked : bool
         Whether the question could be asked at all.
-    reason
+    reason : str
         Why it could not be asked, or why the verdict cannot be more than undecided; else empty.
     """
 
@@ -77,15 +77,15 @@ def decide(
 
     Parameters
     ----------
-    result
+    result : CrossedResult or None
         The primary test; None where it could not be made.
-    difference_p, equivalence_p
+    difference_p, equivalence_p : float
         The corrected p-values of "there is no difference" and of "the difference is the margin or more".
-    alpha
+    alpha : float
         The error rate that the corrected p-values are compared with.
-    higher_is_better
+    higher_is_better : bool
         Whether a positive gap is an improvement.
-    refusal
+    refusal : str
         Why the comparison may not be decided, such as a diverged trial; it takes precedence over everything else.
 
     Returns
@@ -113,11 +113,11 @@ def collapse_rate_limit(n_runs: int, *, seen: int = 0, confidence: float = 0.95)
 
     Parameters
     ----------
-    n_runs
+    n_runs : int
         The number of trials of the arm; at least 1.
-    seen
+    seen : int
         How many of them collapsed.
-    confidence
+    confidence : float
         The confidence of the one-sided limit, between 0 and 1.
 
     Raises

@@ -110,7 +110,7 @@ def _source(power: StudyPower) -> str:
 
 
 def _too_small(power: StudyPower, plan: AnalysisPlan, margin: str) -> list[str]:
-    row = power.plans[0][1]
+    row = power.plans[0].plan
     notes = []
     if row.n_seeds < SEEDS_FOR_A_VERDICT:
         notes.append(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from analysis.errors import AnalysisError, PlanError, Problem
-from analysis.published.claims_epochs import EpochSelection
+from analysis.published.claims_epochs import PublishedSelection
 from analysis.published.claims_file import ClaimsFile, parse_claims_file, read_claims
 from analysis.published.claims_schema import RunsSd, SeedSd, System
 from analysis.published.claims_tuning import Tuning
@@ -139,7 +139,7 @@ def said(whole: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def chosen(selection: EpochSelection | None) -> tuple[str | None, str | None, int | None] | None:
+def chosen(selection: PublishedSelection | None) -> tuple[str | None, str | None, int | None] | None:
     return (selection.best, selection.on, selection.epochs) if selection is not None else None
 
 

@@ -15,7 +15,7 @@ from analysis.methods.looks import thresholds
 from analysis.power.planning import Span, plan_comparison, stated_components
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.study.plan import AnalysisPlan, parse_plan
-from analysis.study.power import StatedFigures, StudyPower, study_power
+from analysis.study.power import PlannedComparison, StatedFigures, StudyPower, study_power
 from analysis.tables.power import power_tables
 
 ARMS = ["full", "lora-r2", "lora-r8"]
@@ -42,10 +42,10 @@ def test_before_a_run_the_stated_figures_speak() -> None:
     )
     assert [name for name, _ in found.plans] == ["any comparison"]
     # Hours are NaN before anything has been timed, and NaN equals nothing.
-    assert replace(found.plans[0][1], hours=0, hours_needed=None) == replace(expected, hours=0, hours_needed=None)  # type: ignore[arg-type]
+    assert replace(found.plans[0].plan, hours=0, hours_needed=None) == replace(expected, hours=0, hours_needed=None)  # type: ignore[arg-type]
     assert found.one_run_gap == single_run_detectable_gap(0.08, 872)
     assert found.one_run_power == mcnemar_power(0.01, 0.08, 872)
-    one = found.plans[0][1]
+    one = found.plans[0].plan
     assert one.detectable_gap.low < one.detectable_gap.value < one.detectable_gap.high
     assert one.floor_gap.value < one.detectable_gap.value
 
@@ -82,7 +82,7 @@ def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
 
     outcomes = load(study.root)
     result = crossed_test(outcomes.scores("lora-r8"), outcomes.scores("full"), paired=True)
-    one = found.plans[1][1]
+    one = found.plans[1].plan
     assert (
         one.detectable_gap
         == plan_comparison(result.components, n_seeds=20, n_examples=400, margin=0.01, alpha=0.025).detectable_gap
@@ -99,7 +99,7 @@ def test_a_pilot_in_packs_prices_seeds_by_their_shares_and_says_so(study: Any) -
     found = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
     assert found is not None
     assert found.pack_sizes == (4, 12)
-    assert found.plans[1][1].hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
+    assert found.plans[1].plan.hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
     source = power_tables(found, planned())[0].notes[0]
     time = "Time: all seeds of both arms, trials in packs of 4 to 12 counted with their share of the pack."
     assert source.endswith(time)
@@ -169,13 +169,13 @@ def test_the_range_of_the_seed_sd_ends_where_no_accuracy_varies_more() -> None:
     assert found is not None
     most = stated_components(seed_sd=(0.05 / 2) ** 0.5, discordance=0.08, rerun_discordance=0.05, n_examples=872)
     high = plan_comparison(most, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025).detectable_gap.value
-    assert found.plans[0][1].detectable_gap.high == pytest.approx(high)
+    assert found.plans[0].plan.detectable_gap.high == pytest.approx(high)
 
 
 def test_two_seeds_find_nothing_as_they_never_get_a_verdict() -> None:
     found = before(n_seeds=2, plan=planned(margin=0.3))
     assert found is not None
-    one = found.plans[0][1]
+    one = found.plans[0].plan
     assert (one.chance.value, one.chance.high) == (0, 0)
     assert math.isnan(one.detectable_gap.value)
     assert one.seeds_needed.value == 3
@@ -185,7 +185,7 @@ def test_two_seeds_find_nothing_as_they_never_get_a_verdict() -> None:
 def test_a_tiny_alpha_breaks_no_plan() -> None:
     found = before(n_seeds=3, plan=planned(alpha=1e-12))
     assert found is not None
-    assert math.isnan(found.plans[0][1].type_m.high)
+    assert math.isnan(found.plans[0].plan.type_m.high)
 
 
 def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
@@ -199,7 +199,7 @@ def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
         pilot_examples=20_000,
     )
     assert found is not None
-    assert found.plans[0][1].n_examples == 20_000
+    assert found.plans[0].plan.n_examples == 20_000
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_no_gap_is_larger_than_all_of_it() -> None:
     plan = planned()
     found = before(n_seeds=3, n_examples=12)
     assert found is not None
-    one = replace(found.plans[0][1], detectable_gap=Span(value=0.66, low=0.34, high=4.0))
+    one = replace(found.plans[0].plan, detectable_gap=Span(value=0.66, low=0.34, high=4.0))
     one = replace(one, floor_gap=Span(value=0.998, low=0.1, high=1.2))
-    row = power_tables(replace(found, plans=(("a", one),)), plan)[0].rows[0]
+    row = power_tables(replace(found, plans=(PlannedComparison("a", one),)), plan)[0].rows[0]
     assert row[1:3] == ("66 pp (34 to more than 100)", "100 pp (10 to more than 100)")
