@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from analysis.methods.crossed_seeds import CrossedSeedsResult, crossed_seeds_test
     from analysis.methods.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
     from analysis.methods.interval import Interval
+    from analysis.methods.label_permutation import LabelPermutationResult, label_permutation
     from analysis.methods.looks import one_sided_thresholds, sequential_p, spent, thresholds
-    from analysis.methods.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar_clustered, mcnemar_from_counts
+    from analysis.methods.mcnemar import McNemarResult, mcnemar_from_counts
+    from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult, mcnemar_clustered
     from analysis.methods.multiplicity import JointCorrection, benjamini_hochberg, holm, joint_step_down
     from analysis.methods.outperforming import OutperformingResult, probability_of_outperforming
     from analysis.methods.over_seeds import PairedTResult, WilcoxonResult, paired_t, wilcoxon
-    from analysis.methods.permutation import LabelPermutationResult, SignFlipResult, label_permutation, sign_flip
     from analysis.methods.predictive_values import (
         PredictiveValueResult,
         PredictiveValueTest,
@@ -42,14 +43,16 @@ if TYPE_CHECKING:
         newcombe_interval,
         tango_interval,
     )
+    from analysis.methods.sign_flip import SignFlipResult, sign_flip
     from analysis.metrics.calibration_error import (
         CalibrationError,
         brier_scores,
         expected_calibration_error,
         log_loss_scores,
     )
+    from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
     from analysis.metrics.consistency import Churn, Consistency, churn
-    from analysis.metrics.influence import ConfusionMetric, confusion_metric, confusion_scores, metric_scores
+    from analysis.metrics.influence import confusion_scores, metric_scores
     from analysis.metrics.scores import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
     from analysis.power.error_types import ErrorTypes
     from analysis.power.planning import Plan, Span, plan_comparison, stated_components
@@ -179,17 +182,20 @@ _HOMES = {
     "methods.equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
     "power.error_types": ("ErrorTypes",),
     "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError"),
-    "metrics.influence": ("ConfusionMetric", "confusion_metric", "confusion_scores", "metric_scores"),
+    "metrics.confusion_metrics": ("ConfusionMetric", "confusion_metric"),
+    "metrics.influence": ("confusion_scores", "metric_scores"),
     "methods.interval": ("Interval",),
     "methods.looks": ("one_sided_thresholds", "sequential_p", "spent", "thresholds"),
-    "methods.mcnemar": ("ClusteredMcNemarResult", "McNemarResult", "mcnemar_clustered", "mcnemar_from_counts"),
+    "methods.mcnemar": ("McNemarResult", "mcnemar_from_counts"),
+    "methods.mcnemar_clustered": ("ClusteredMcNemarResult", "mcnemar_clustered"),
     "metrics.scores": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),
     "methods.multiplicity": ("JointCorrection", "benjamini_hochberg", "holm", "joint_step_down"),
     "records.loading": ("load",),
     "records.outcomes": ("Outcomes",),
     "methods.outperforming": ("OutperformingResult", "probability_of_outperforming"),
     "methods.over_seeds": ("PairedTResult", "WilcoxonResult", "paired_t", "wilcoxon"),
-    "methods.permutation": ("LabelPermutationResult", "SignFlipResult", "label_permutation", "sign_flip"),
+    "methods.label_permutation": ("LabelPermutationResult", "label_permutation"),
+    "methods.sign_flip": ("SignFlipResult", "sign_flip"),
     "study.plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),
     "power.planning": ("Plan", "Span", "plan_comparison", "stated_components"),
     "power.settling": ("Settling", "settle"),

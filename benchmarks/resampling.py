@@ -25,7 +25,7 @@ from scipy import stats
 
 from analysis.methods.bootstrap import bootstrap_study, multi_bootstrap
 from analysis.methods.crossed import crossed_test
-from analysis.methods.permutation import sign_flip
+from analysis.methods.sign_flip import sign_flip
 
 
 @dataclass(frozen=True, slots=True)

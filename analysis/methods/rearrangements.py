@@ -232,6 +232,22 @@ def drawn_deals(
     return (count + 1) / (resamples + 1)
 
 
+def check_resamples(resamples: int) -> None:
+    """Refuse a number of draws below 1."""
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
+
+
+def needed_generator(rng: np.random.Generator | None, too_many: str, most: int) -> np.random.Generator:
+    """Return the generator, or say that rearrangements must be drawn and why."""
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"{too_many}, too many to count every rearrangement (at most {most}): pass rng, a "
+            f"numpy.random.Generator, to draw some, or n_examples with numbers of right answers; got rng={rng!r}"
+        )
+    return rng
+
+
 def _least_sum(values: NDArray[np.float64], n_first: int, tolerance: float) -> float:
     """Smallest absolute sum of the first arm that counts: of runs around 0 it fixes the difference of means."""
     return abs(float(values[:n_first].sum())) - tolerance * n_first * (len(values) - n_first) / len(values)

@@ -34,6 +34,38 @@ def seed_scores(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return scores
 
 
+def right_answers(name: str, values: ArrayLike, n_examples: int) -> NDArray[np.float64]:
+    """One number of right answers a seed, or an error that names the arm.
+
+    Parameters
+    ----------
+    name : str
+        What to call the arm.
+    values : array_like, shape (S,)
+    n_examples : int
+        Size of the test set, at least 1.
+
+    Returns
+    -------
+    ndarray, shape (S,)
+
+    Raises
+    ------
+    ValueError
+        If a value is no whole number from 0 to `n_examples`, or if there is no test set.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if n_examples < 1:
+        raise ValueError(f"n_examples must be at least 1, got {n_examples}")
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} must be one count a seed, got shape {array.shape}")
+    if not (np.isfinite(array).all() and (array == np.floor(array)).all()):
+        raise ValueError(f"{name} must hold numbers of right answers (whole numbers), got {array.tolist()}")
+    if array.min() < 0 or array.max() > n_examples:
+        raise ValueError(f"{name} must lie between 0 and {n_examples} right answers, got {array.tolist()}")
+    return array
+
+
 def paired_differences(treatment: ArrayLike, baseline: ArrayLike) -> tuple[NDArray[np.float64], float]:
     """Score of the treatment minus score of the baseline, seed by seed, and what counts as rounding.
 

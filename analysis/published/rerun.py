@@ -11,7 +11,7 @@ from scipy import special
 from analysis.errors import AnalysisError
 from analysis.methods.crossed import crossed_test
 from analysis.methods.interval import Interval
-from analysis.methods.mcnemar import mcnemar_by_seed
+from analysis.methods.mcnemar_clustered import mcnemar_by_seed
 from analysis.methods.variance import VarianceComponents
 from analysis.published.overlaps import Overlaps, p_over_discordance
 from analysis.records.outcomes import Outcomes

@@ -14,7 +14,8 @@ from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.interval import Interval
 from analysis.methods.multiplicity import joint_step_down
-from analysis.metrics.influence import confusion_metric, confusion_scores
+from analysis.metrics.confusion_metrics import confusion_metric
+from analysis.metrics.influence import confusion_scores
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_tests import (
     NO_P_VALUES,

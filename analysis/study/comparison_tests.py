@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.equivalence import EquivalenceResult, tost
 from analysis.methods.looks import sequential_p
-from analysis.methods.mcnemar import ClusteredMcNemarResult, McNemarResult, mcnemar_by_seed
+from analysis.methods.mcnemar import McNemarResult
+from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult, mcnemar_by_seed
 from analysis.methods.outperforming import OutperformingResult, probability_of_outperforming
-from analysis.methods.permutation import SignFlipResult, sign_flip
+from analysis.methods.sign_flip import SignFlipResult, sign_flip
 from analysis.metrics.scores import METRICS
 from analysis.records.outcomes import Outcomes, Trial, named_trials
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison

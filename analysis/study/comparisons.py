@@ -12,10 +12,11 @@ from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study
 from analysis.methods.crossed import CrossedResult, Posterior
 from analysis.methods.equivalence import EquivalenceResult
 from analysis.methods.interval import NO_INTERVAL, Interval
-from analysis.methods.mcnemar import ClusteredMcNemarResult, McNemarResult
+from analysis.methods.mcnemar import McNemarResult
+from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult
 from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
 from analysis.methods.outperforming import OutperformingResult
-from analysis.methods.permutation import SignFlipResult
+from analysis.methods.sign_flip import SignFlipResult
 from analysis.metrics.scores import METRICS
 from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes

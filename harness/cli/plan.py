@@ -97,7 +97,8 @@ def plan(
     Exit codes: 0 done; 2 the input is wrong.
     """
     from analysis.jsonable import jsonable
-    from analysis.methods.permutation import label_permutation_floor, sign_flip_floor
+    from analysis.methods.label_permutation import label_permutation_floor
+    from analysis.methods.sign_flip import sign_flip_floor
     from analysis.study.plan import parse_plan
     from analysis.study.power import StatedFigures, study_power
     from analysis.tables import as_terminal

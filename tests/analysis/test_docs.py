@@ -15,10 +15,11 @@ from scipy import special
 
 from analysis.methods import mcnemar as mcnemar_module
 from analysis.methods.crossed import crossed_test
+from analysis.methods.label_permutation import label_permutation_floor
 from analysis.methods.looks import thresholds
 from analysis.methods.multiplicity import joint_step_down
 from analysis.methods.over_seeds import paired_t
-from analysis.methods.permutation import label_permutation_floor, sign_flip_floor
+from analysis.methods.sign_flip import sign_flip_floor
 from analysis.metrics.calibration_error import log_loss_scores
 from analysis.power.error_types import error_types
 from analysis.power.planning import plan_comparison, stated_components

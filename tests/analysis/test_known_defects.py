@@ -11,10 +11,11 @@ from analysis.methods.bca import bca_interval
 from analysis.methods.bootstrap import bootstrap_study, multi_bootstrap
 from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import non_inferiority, tost
+from analysis.methods.label_permutation import label_permutation
 from analysis.methods.mcnemar import mcnemar_from_counts
 from analysis.methods.multiplicity import benjamini_hochberg, holm
-from analysis.methods.permutation import label_permutation, sign_flip
 from analysis.methods.proportions import newcombe_interval
+from analysis.methods.sign_flip import sign_flip
 
 Scores = NDArray[np.float64]
 

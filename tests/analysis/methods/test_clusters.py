@@ -14,7 +14,8 @@ from analysis import tables
 from analysis.errors import AlignmentError, RecordError
 from analysis.methods.clusters import cluster_numbers, cluster_scores
 from analysis.methods.crossed import crossed_test
-from analysis.methods.mcnemar import mcnemar, mcnemar_clustered
+from analysis.methods.mcnemar import mcnemar
+from analysis.methods.mcnemar_clustered import mcnemar_clustered
 from analysis.records.loading import load
 from analysis.study.report import analyze
 

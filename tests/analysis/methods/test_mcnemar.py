@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from analysis.methods.mcnemar import mcnemar, mcnemar_clustered, mcnemar_from_counts
+from analysis.methods.mcnemar import mcnemar, mcnemar_from_counts
+from analysis.methods.mcnemar_clustered import mcnemar_clustered
 
 
 @pytest.mark.parametrize(

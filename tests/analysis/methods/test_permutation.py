@@ -9,12 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.methods.permutation import (
-    label_permutation,
-    label_permutation_floor,
-    sign_flip,
-    sign_flip_floor,
-)
+from analysis.methods.label_permutation import label_permutation, label_permutation_floor
+from analysis.methods.sign_flip import sign_flip, sign_flip_floor
 
 # Fisher (1935), The Design of Experiments, section 21: Darwin's 15 pairs of plants in eighths of an inch.
 MAIZE = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]

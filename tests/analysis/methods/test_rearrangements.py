@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.methods.permutation import label_permutation, sign_flip
+from analysis.methods.label_permutation import label_permutation
 from analysis.methods.rearrangements import deals, drawn_deals, drawn_flips, flips
+from analysis.methods.sign_flip import sign_flip
 
 # Fisher (1935), The Design of Experiments, chapter III: Darwin's pairs of plants, in eighths of an inch.
 MAIZE = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from analysis.methods.crossed import crossed_test
 from analysis.metrics.calibration_error import brier_scores, log_loss_scores
-from analysis.metrics.influence import ConfusionMetric, confusion_metric, confusion_scores, metric_scores
+from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
+from analysis.metrics.influence import confusion_scores, metric_scores
 from analysis.metrics.scores import METRICS, auroc_scores, class_scores, confusion
 
 OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "mcc")

@@ -14,7 +14,7 @@ from scipy import special, stats
 from analysis.errors import AnalysisError
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed import crossed_test
-from analysis.methods.mcnemar import mcnemar_clustered
+from analysis.methods.mcnemar_clustered import mcnemar_clustered
 from analysis.published.overlaps import Overlaps, overlaps
 from analysis.published.rerun import Rerun, rerun
 from analysis.records.loading import load
