@@ -167,10 +167,8 @@ def _overlaps(
     for system in audited:
         counts = system.readings[0].counts
         if system.runs > 1:
-            return (
-                None,
-                f"{system.name} is a mean over {system.runs} runs, and McNemar's test compares two trained models",
-            )
+            mean = f"{system.name} is a mean over {system.runs} runs"
+            return None, f"{mean}, and McNemar's test compares two trained models"
         if counts is None and system.matrix is None:
             others = ", and its other figures allow more than one" if system.readings[0].others else ""
             return None, f"no accuracy of {system.name} is printed{others}"

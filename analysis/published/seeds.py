@@ -22,7 +22,7 @@ DISCORDANT_OF_ERRORS, RERUN_OF_DISCORDANT = 0.8, 5 / 8
 0.8 examples; and two seeds of one arm differ on 5/8 as many examples as two arms. At an accuracy of 90% these are the
 shares that `harness plan` assumes, 8% and 5%."""
 
-SEEDS_FOR_SENTENCES = 10
+SEEDS_FOR_EXAMPLES = 10
 """Seeds per arm for which the number of test examples is computed."""
 
 # The rounding of a printed SD is searched in this many steps.
@@ -38,7 +38,7 @@ class Confirmation:
     seeds : int or None
         Seeds in each arm on a test set of this size; None where no number of seeds is enough.
     examples : int or None
-        Test examples with `SEEDS_FOR_SENTENCES` seeds in each arm; None where no number of examples is enough.
+        Test examples with `SEEDS_FOR_EXAMPLES` seeds in each arm; None where no number of examples is enough.
     reason : str
         Why no number of seeds is enough, and what would be; else empty.
     generalizes_to : str
@@ -184,7 +184,7 @@ def confirmation(gap: float, components: VarianceComponents, *, n: int, alpha: f
     11
     """
     seeds = seeds_needed(components, gap, n_examples=n, alpha=alpha, power=POWER)
-    examples = examples_needed(components, gap, n_seeds=SEEDS_FOR_SENTENCES, alpha=alpha, power=POWER)
+    examples = examples_needed(components, gap, n_seeds=SEEDS_FOR_EXAMPLES, alpha=alpha, power=POWER)
     return Confirmation(
         seeds=seeds,
         examples=examples,

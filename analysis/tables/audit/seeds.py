@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from analysis.published.audit import Audit
 from analysis.published.seed_scatter import SeedScatterCheck
-from analysis.published.seeds import DISCORDANT_OF_ERRORS, POWER, SEEDS_FOR_SENTENCES
+from analysis.published.seeds import DISCORDANT_OF_ERRORS, POWER, SEEDS_FOR_EXAMPLES
 from analysis.tables.audit.by_report import audit_table, from_to, full_name, pairs_of
 from analysis.tables.digits import (
     declared,
@@ -80,13 +80,13 @@ def scatter_table(audit: Audit) -> Table | None:
                 each(lambda reading: planned_seeds(reading.confirmation.seeds, never=_NEVER)),
                 numeric=True,
             ),
-            Column(f"or examples at {SEEDS_FOR_SENTENCES} seeds", each(_examples), numeric=True),
+            Column(f"or examples at {SEEDS_FOR_EXAMPLES} seeds", each(_examples), numeric=True),
         ),
         notes=(
             "By seeds alone: the chance that two identical procedures come out at least this far apart on this test "
             "set, at this SD of one run's accuracy over seeds.",
             f"To confirm a gap of the printed size with {percent(POWER, places=0)} power over new seeds and new "
-            f"examples: this many seeds per arm on a test set of this size or, with {SEEDS_FOR_SENTENCES} seeds per "
+            f"examples: this many seeds per arm on a test set of this size or, with {SEEDS_FOR_EXAMPLES} seeds per "
             f"arm, this many test examples. Never: not by this alone. {_assumed(audit)}",
             *_beyond_either(audit),
         ),

@@ -20,7 +20,7 @@ from analysis.published.printed_figures import PrintedFigure, read_share
 from analysis.published.seeds import (
     DISCORDANT_OF_ERRORS,
     RERUN_OF_DISCORDANT,
-    SEEDS_FOR_SENTENCES,
+    SEEDS_FOR_EXAMPLES,
     WelchResult,
     assumed_components,
     chance_of_gap,
@@ -218,7 +218,7 @@ def test_what_is_supposed_by_hand(
 
 
 def test_what_is_supposed_where_nothing_is_known() -> None:
-    assert (DISCORDANT_OF_ERRORS, RERUN_OF_DISCORDANT, SEEDS_FOR_SENTENCES) == (0.8, 0.625, 10)
+    assert (DISCORDANT_OF_ERRORS, RERUN_OF_DISCORDANT, SEEDS_FOR_EXAMPLES) == (0.8, 0.625, 10)
     # Two arms that get a tenth of the sentences wrong: the shares that `harness plan` supposes.
     discordance = DISCORDANT_OF_ERRORS * 0.1
     assert (discordance, RERUN_OF_DISCORDANT * discordance) == pytest.approx((0.08, 0.05))
