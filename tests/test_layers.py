@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import harness
@@ -59,6 +61,17 @@ def test_the_help_loads_neither_training_libraries_nor_tables() -> None:
     )
     found = loaded(code)
     assert not found & {*TRAINING, "pandas", "scipy", "statsmodels", "matplotlib"}
+
+
+def test_the_analysis_and_its_reader_load_no_pandas(tmp_path: Path) -> None:
+    rows = {"epoch": [1, 1], "example_id": ["a", "b"], "label": [0, 1], "p_0": [0.9, 0.2], "p_1": [0.1, 0.8]}
+    pq.write_table(pa.table(rows), tmp_path / "predictions.parquet")
+    code = (
+        "import sys; from pathlib import Path; from analysis.study.report import analyze\n"
+        "from analysis.records.predictions import read_predictions\n"
+        "assert read_predictions(Path(sys.argv[1]), n_classes=2).labels.tolist() == [0, 1]"
+    )
+    assert not loaded(code, str(tmp_path)) & {"pandas", "statsmodels", "matplotlib"}
 
 
 def test_a_faulty_study_is_refused_before_anything_heavy_is_loaded(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -71,8 +72,8 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
         raise RecordError(f"{path} is not the file that the trial's record names: it was changed or replaced")
     expected = {"epoch": kinds.is_integer, "example_id": _is_text, "label": kinds.is_integer}
     table = _table(path, content, expected | dict.fromkeys(columns, kinds.is_floating))
-    epoch = table["epoch"].to_numpy()
-    labels = table["label"].to_numpy().astype(np.int64)
+    epoch = _numbers(table["epoch"])
+    labels = _numbers(table["label"]).astype(np.int64)
     ids = table["example_id"].cast(pa.string()).combine_chunks()
     epochs, counts = np.unique(epoch, return_counts=True)
     if not len(epochs):
@@ -88,7 +89,7 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
         raise RecordError(f"{path} cannot be used: an example id occurs twice in one epoch")
     if labels.min() < 0 or labels.max() >= n_classes:
         raise RecordError(f"{path} cannot be used: a label is outside 0 to {n_classes - 1}")
-    probabilities = np.stack([table[column].to_numpy() for column in columns], axis=-1).astype(np.float32)
+    probabilities = np.stack([_numbers(table[column]) for column in columns], axis=-1).astype(np.float32)
     if not np.isfinite(probabilities).all():
         raise RecordError(f"{path} cannot be used: a probability is not finite")
     if probabilities.min() < 0 or probabilities.max() > 1 + _SUM:
@@ -150,6 +151,11 @@ def _table(path: Path, content: bytes, expected: Mapping[str, Callable[[pa.DataT
     if any(column.null_count for column in table.columns):
         raise RecordError(f"{path} cannot be used: a value is missing")
     return table
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Return a column as an array; pyarrow's own `to_numpy` would load pandas, which nothing here needs."""
+    return np.from_dlpack(column.combine_chunks())
 
 
 def _is_text(kind: pa.DataType) -> bool:
