@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.tables.digits import percent, points
-from analysis.tables.table import Column, Table, described, seeds_by_examples
+from analysis.tables.table import Column, Table, seeds_by_examples, without_test
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -30,7 +30,7 @@ def agreement_table(report: StudyReport, footer: str) -> Table | None:
             Column("Same wrong answer", [percent(arm.always_wrong, places=1) for arm in arms], numeric=True),
             Column("Seeds disagree", [percent(arm.disputed, places=1) for arm in arms], numeric=True),
             Column("Churn between seeds", [percent(arm.churn, places=1) for arm in arms], numeric=True),
-            *described([seeds_by_examples(arm.n_seeds, arm.n_examples) for arm in arms]),
+            *without_test([seeds_by_examples(arm.n_seeds, arm.n_examples) for arm in arms]),
         ),
         notes=(
             "Shares of the test examples. Churn: the share on which two trials give different answers, averaged over "

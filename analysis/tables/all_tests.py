@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from analysis.study.comparisons import ComparisonResult
 from analysis.tables.comparison_cells import primary_test_name, scale_of, size_cell
 from analysis.tables.digits import declared, fixed, p_value, percent
-from analysis.tables.table import UNKNOWN, Column, Table, basis
+from analysis.tables.table import UNKNOWN, Column, Table, n_test_population
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -38,7 +38,7 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
             Column("p", [test.p for test in tests], numeric=True),
             Column("Corrected p", [test.corrected for test in tests], numeric=True),
             Column("Remark", [test.remark for test in tests]),
-            *basis(
+            *n_test_population(
                 [size_cell(test.pair) for test in tests],
                 [test.name for test in tests],
                 [test.population for test in tests],

@@ -9,7 +9,7 @@ from analysis.metrics.scores import METRICS
 from analysis.study.summaries import ArmSummary
 from analysis.tables.comparison_cells import scale_of
 from analysis.tables.digits import percent
-from analysis.tables.table import UNKNOWN, Column, Table, described, seeds_by_examples
+from analysis.tables.table import UNKNOWN, Column, Table, seeds_by_examples, without_test
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -47,7 +47,7 @@ def arm_table(report: StudyReport, footer: str) -> Table:
                     for arm in report.arms
                 ],
             ),
-            *described([seeds_by_examples(len(arm.seeds), arm.n_examples) for arm in report.arms]),
+            *without_test([seeds_by_examples(len(arm.seeds), arm.n_examples) for arm in report.arms]),
         ),
         notes=(
             "This describes these trials; the table of verdicts judges the gaps between arms. ECE: expected "

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from analysis.tables.table import BASIS, Table
+from analysis.tables.table import N_TEST_POPULATION, Table
 
 _GAP = 2
 # Narrower, and columns that say the same in every row cost more lines than they tell.
@@ -72,7 +72,7 @@ class _Grid:
 
 def _without_shared(table: Table) -> tuple[Table, str]:
     """Take out what every row says alike of its n, its test and its population, and say it once."""
-    shared = [column for column in table.columns if column.header in BASIS and len(set(column.cells)) == 1]
+    shared = [column for column in table.columns if column.header in N_TEST_POPULATION and len(set(column.cells)) == 1]
     if not shared:
         return table, ""
     texts = "; ".join(f"{column.header.lower()}: {column.cells[0]}" for column in shared)

@@ -10,7 +10,7 @@ from analysis.tables.arms import sampling_error
 from analysis.tables.comparison_cells import primary_test_name
 from analysis.tables.digits import confidence_level, declared_points, p_value, percent, points, points_interval
 from analysis.tables.notes import grouped_by_reason
-from analysis.tables.table import UNKNOWN, Column, Table, basis, described, seeds_by_examples
+from analysis.tables.table import UNKNOWN, Column, Table, n_test_population, seeds_by_examples, without_test
 from analysis.words import counted
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def class_table(report: StudyReport, footer: str) -> Table:
             Column("Precision", [percent(row.precision, standard_error=error) for row, error in rows], numeric=True),
             Column("Recall", [percent(row.recall, standard_error=error) for row, error in rows], numeric=True),
             Column("F1", [percent(row.f1, standard_error=error) for row, error in rows], numeric=True),
-            *described([seeds_by_examples(row.n_seeds, row.n_class_examples) for row in report.classes]),
+            *without_test([seeds_by_examples(row.n_seeds, row.n_class_examples) for row in report.classes]),
         ),
         notes=(
             "Means over seeds. The examples counted are those of the class.",
@@ -66,7 +66,7 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             ),
             Column("Corrected p", [p_value(row.difference_p) for row in rows], numeric=True),
             Column("Verdict", [row.verdict.label for row in rows]),
-            *basis(
+            *n_test_population(
                 [seeds_by_examples(len(row.seeds), row.n_examples, row.n_clusters) for row in rows],
                 [primary_test_name(row.result) for row in rows],
                 [row.result.generalizes_to if row.result else UNKNOWN for row in rows],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.tables.comparison_cells import primary_test_name, size_cell, standard_error
 from analysis.tables.digits import confidence_level, points, points_interval
-from analysis.tables.table import UNKNOWN, Column, Table, basis
+from analysis.tables.table import UNKNOWN, Column, Table, n_test_population
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -52,7 +52,7 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
                 "Reading",
                 [claim.reading if claim.kind == "check" else f"context: {claim.reading}" for claim in report.claims],
             ),
-            *basis(
+            *n_test_population(
                 [size_cell(pair) if pair is not None else UNKNOWN for pair in tested],
                 [primary_test_name(pair.result) if pair is not None else "none" for pair in tested],
                 [pair.result.generalizes_to if pair is not None and pair.result else UNKNOWN for pair in tested],

@@ -11,7 +11,7 @@ from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.verdict import Verdict
 from analysis.tables.digits import Scale
-from analysis.tables.table import UNKNOWN, Column, basis, seeds_by_examples
+from analysis.tables.table import UNKNOWN, Column, n_test_population, seeds_by_examples
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -52,9 +52,9 @@ def primary_test_name(result: CrossedResult | None) -> str:
     return "crossed t, paired" if result.design == "A" else "crossed t, unpaired"
 
 
-def comparison_basis(comparisons: Sequence[ComparisonResult]) -> tuple[Column, ...]:
+def comparison_n_test_population(comparisons: Sequence[ComparisonResult]) -> tuple[Column, ...]:
     """Return the last three columns of a table with one row for each comparison."""
-    return basis(
+    return n_test_population(
         [size_cell(comparison) for comparison in comparisons],
         [primary_test_name(comparison.result) for comparison in comparisons],
         [comparison.result.generalizes_to if comparison.result else UNKNOWN for comparison in comparisons],

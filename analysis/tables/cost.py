@@ -11,7 +11,7 @@ from analysis.tables.arms import metric_title
 from analysis.tables.comparison_cells import gap_cell, scale_of, verdict_cell
 from analysis.tables.digits import confidence_level, exact_count, memory, percent, ratio_interval, time_taken
 from analysis.tables.notes import mixed_times
-from analysis.tables.table import UNKNOWN, Column, Table, basis, seeds_by_examples
+from analysis.tables.table import UNKNOWN, Column, Table, n_test_population, seeds_by_examples
 from analysis.words import in_packs
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def cost_table(report: StudyReport, footer: str) -> Table:
             Column(
                 f"{metric_title(report)} against {baseline}", [_quality(report, gaps.get(arm.arm)) for arm in costs]
             ),
-            *basis(
+            *n_test_population(
                 [seeds_by_examples(arm.n_seeds, report.n_examples) for arm in costs],
                 ["paired t on log seconds" if ratio is not None else "none" for ratio in compared],
                 [ratio.generalizes_to if ratio is not None else "these trials" for ratio in compared],

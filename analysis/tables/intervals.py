@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.tables.comparison_cells import comparison_basis, gap_cell, interval_cell, scale_of
+from analysis.tables.comparison_cells import comparison_n_test_population, gap_cell, interval_cell, scale_of
 from analysis.tables.digits import confidence_level, probability
 from analysis.tables.table import Column, Table
 
@@ -31,7 +31,7 @@ def interval_table(report: StudyReport, footer: str) -> Table:
             Column(f"P below -{margin}", [probability(pair.posterior[0]) for pair in pairs], numeric=True),
             Column(f"P within {margin}", [probability(pair.posterior[1]) for pair in pairs], numeric=True),
             Column(f"P above {margin}", [probability(pair.posterior[2]) for pair in pairs], numeric=True),
-            *comparison_basis(pairs),
+            *comparison_n_test_population(pairs),
         ),
         notes=(
             f"The wider interval is corrected by Bonferroni: alpha / {k} for each of the {k} comparisons.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.study.epoch_selection import SelectionLift
 from analysis.tables.digits import confidence_level, percent, points, points_interval
-from analysis.tables.table import Column, Table, basis, seeds_by_examples
+from analysis.tables.table import Column, Table, n_test_population, seeds_by_examples
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -41,7 +41,7 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
                 [points_interval(lift.interval, standard_error=error) for lift, error in rows],
                 numeric=True,
             ),
-            *basis(
+            *n_test_population(
                 [seeds_by_examples(lift.n_seeds, lift.n_examples) for lift in lifts],
                 ["paired t"] * len(lifts),
                 [lift.generalizes_to for lift in lifts],

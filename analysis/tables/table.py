@@ -11,7 +11,7 @@ from analysis.words import counted
 UNKNOWN = "–"
 """What stands where a figure is undefined; a note or a remark says why."""
 
-BASIS = ("Seeds × examples", "Test", "Speaks about")
+N_TEST_POPULATION = ("Seeds × examples", "Test", "Speaks about")
 """The headers of the last three columns of every table of results: its n, its test and its population."""
 
 
@@ -81,7 +81,7 @@ class Table:
         return tuple(zip(*(column.cells for column in self.columns), strict=True))
 
 
-def basis(sizes: Sequence[str], tests: Sequence[str], populations: Sequence[str]) -> tuple[Column, ...]:
+def n_test_population(sizes: Sequence[str], tests: Sequence[str], populations: Sequence[str]) -> tuple[Column, ...]:
     """Return the last three columns of a table of results.
 
     Parameters
@@ -89,12 +89,14 @@ def basis(sizes: Sequence[str], tests: Sequence[str], populations: Sequence[str]
     sizes, tests, populations : sequence of str
         One text for each row: its n, its test and its population.
     """
-    return tuple(Column(header, cells) for header, cells in zip(BASIS, (sizes, tests, populations), strict=True))
+    return tuple(
+        Column(header, cells) for header, cells in zip(N_TEST_POPULATION, (sizes, tests, populations), strict=True)
+    )
 
 
-def described(sizes: Sequence[str]) -> tuple[Column, ...]:
+def without_test(sizes: Sequence[str]) -> tuple[Column, ...]:
     """Return the last three columns of a table that describes trials and tests nothing."""
-    return basis(sizes, ["none"] * len(sizes), ["these trials"] * len(sizes))
+    return n_test_population(sizes, ["none"] * len(sizes), ["these trials"] * len(sizes))
 
 
 def seeds_by_examples(n_seeds: int, n_examples: int, n_clusters: int | None = None) -> str:

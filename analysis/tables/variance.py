@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.methods.crossed import CrossedResult
 from analysis.power.settling import Settling
-from analysis.tables.comparison_cells import comparison_basis, scale_of
+from analysis.tables.comparison_cells import comparison_n_test_population, scale_of
 from analysis.tables.digits import Scale, decimals, fixed, percent
 from analysis.tables.table import UNKNOWN, Column, Table
 
@@ -39,7 +39,7 @@ def variance_table(report: StudyReport, footer: str) -> Table:
             figures("Seed correlation", lambda result, _: fixed(result.seed_correlation, places=2)),
             figures("Detectable now", lambda result, settling: gap(settling.detectable_gap, result)),
             figures("Floor", lambda result, settling: gap(settling.floor_gap, result)),
-            *comparison_basis(pairs),
+            *comparison_n_test_population(pairs),
         ),
         notes=(
             "Seed SD: how much the gap of one seed varies from seed to seed, apart from the choice of examples. "

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
-from analysis.tables.comparison_cells import comparison_basis, gap_cell, interval_cell, scale_of, verdict_cell
+from analysis.tables.comparison_cells import (
+    comparison_n_test_population,
+    gap_cell,
+    interval_cell,
+    scale_of,
+    verdict_cell,
+)
 from analysis.tables.digits import confidence_level, declared, p_value, percent, significant_digits
 from analysis.tables.notes import grouped_by_reason
 from analysis.tables.table import Column, Table
@@ -38,7 +44,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
                 numeric=True,
             ),
             Column("Verdict", [f"{verdict_cell(pair.verdict, margin)}{_undefined(report, pair)}" for pair in pairs]),
-            *comparison_basis(pairs),
+            *comparison_n_test_population(pairs),
         ),
         notes=(
             f"Gap: {kind.title} of the first arm minus that of the second{unit}.",

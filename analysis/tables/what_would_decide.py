@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analysis.power.settling import Settling
 from analysis.study.comparisons import ComparisonResult
-from analysis.tables.comparison_cells import comparison_basis, scale_of, standard_error
+from analysis.tables.comparison_cells import comparison_n_test_population, scale_of, standard_error
 from analysis.tables.digits import (
     SEEDS_WORTH_PLANNING,
     estimated_count,
@@ -52,7 +52,7 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             Column("Seeds per arm", [_seeds(goal.settling) for goal in goals], numeric=True),
             Column("or test examples", [_examples(goal) for goal in goals], numeric=True),
             Column("More training", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True),
-            *comparison_basis([goal.pair for goal in goals]),
+            *comparison_n_test_population([goal.pair for goal in goals]),
         ),
         notes=(
             f"For 80% power at alpha / {k} = {significant_digits(report.plan.alpha / k, 3)}, from this study's "

@@ -20,7 +20,7 @@ def counts_table(audit: Audit) -> Table | None:
     counts = [reading.counts for reading in readings]
     columns = [
         Column("System", [system.name for _, system, _ in rows]),
-        Column("Where", [where(system, reading) for _, system, reading in rows]),
+        Column("Where", [figure_place(system, reading) for _, system, reading in rows]),
         Column("Figure", [reading.accuracy or UNKNOWN for reading in readings], numeric=True),
         Column("Right answers", [_right_answers(count) for count in counts], numeric=True),
         Column(
@@ -54,7 +54,7 @@ def counts_table(audit: Audit) -> Table | None:
     )
 
 
-def where(system: SystemAudit, reading: FigureCheck) -> str:
+def figure_place(system: SystemAudit, reading: FigureCheck) -> str:
     """Say where a figure stands: printed, or at an epoch of the log."""
     if reading.epoch is None:
         return "printed" if system.runs == 1 else f"mean of {system.runs} runs"
@@ -83,16 +83,12 @@ def _notes(audit: Audit) -> list[str]:
     for report, system in systems_of(audit):
         name = full_name(report, system.name)
         for reading in system.readings:
+            figure = f"{name}, {figure_place(system, reading)}"
             if reading.counts is not None and not reading.counts.possible:
-                notes.append(
-                    f"{name}, {where(system, reading)}: no number of right answers rounds to {reading.counts.printed}."
-                )
+                notes.append(f"{figure}: no number of right answers rounds to {reading.counts.printed}.")
             elif reading.contradicts_itself:
                 how = " or are averaged in another way" if len(reading.fits) > 1 else ""
-                notes.append(
-                    f"{name}, {where(system, reading)}: no confusion matrix has these figures; they contradict each "
-                    f"other{how}."
-                )
+                notes.append(f"{figure}: no confusion matrix has these figures; they contradict each other{how}.")
         notes += [f"{name}: {departure}." for departure in system.departures]
         if system.matrices_reason:
             notes.append(f"{name}: confusion matrices were not searched; {system.matrices_reason}.")

@@ -9,7 +9,7 @@ from analysis.published.audit import Audit, ReportAudit
 from analysis.published.figure_checks import FigureCheck, MatrixFit
 from analysis.published.systems import SystemAudit
 from analysis.tables.audit.by_report import audit_table, from_to, systems_of
-from analysis.tables.audit.counts import where
+from analysis.tables.audit.counts import figure_place
 from analysis.tables.digits import exact_count, percent
 from analysis.tables.table import UNKNOWN, Column, Table
 
@@ -38,7 +38,7 @@ def single_matrix_table(audit: Audit) -> Table | None:
         [fitting.report for fitting, *_ in rows],
         (
             Column("System", [fitting.system.name for fitting, *_ in rows]),
-            Column("Where", [where(fitting.system, fitting.reading) for fitting, *_ in rows]),
+            Column("Where", [figure_place(fitting.system, fitting.reading) for fitting, *_ in rows]),
             Column("Class", [name for _, _, name, _, _ in rows]),
             Column("Right", [str(right) for *_, right in rows], numeric=True),
             Column("Wrong", [str(size - right) for *_, size, right in rows], numeric=True),
@@ -67,7 +67,7 @@ def all_matrices_table(audit: Audit) -> Table | None:
         [fitting.report for fitting, *_ in rows],
         (
             Column("System", [fitting.system.name for fitting, *_ in rows]),
-            Column("Where", [where(fitting.system, fitting.reading) for fitting, *_ in rows]),
+            Column("Where", [figure_place(fitting.system, fitting.reading) for fitting, *_ in rows]),
             Column("Read as", [fitting.fit.read_as or UNKNOWN for fitting, *_ in rows]),
             Column("Matrices", [exact_count(fitting.fit.matrices.count) for fitting, *_ in rows], numeric=True),
             Column("Class", [name for _, name, _, _, _ in rows]),

@@ -12,7 +12,7 @@ import pytest
 from analysis import tables
 from analysis.study.report import analyze
 from analysis.tables import digits
-from analysis.tables.table import BASIS, Column, Table
+from analysis.tables.table import N_TEST_POPULATION, Column, Table
 
 if TYPE_CHECKING:
     from conftest import StudyFolder
@@ -26,7 +26,7 @@ def titled(report: Any, title: str) -> Table:
 def test_the_verdict_table_comes_first_and_reads_as_an_answer(study: StudyFolder) -> None:
     first = tables.build(analyze(study.root))[0]
     assert first.title == "Verdicts"
-    assert first.headers == ("Comparison", "Gap", "95% interval", "Verdict", *BASIS)
+    assert first.headers == ("Comparison", "Gap", "95% interval", "Verdict", *N_TEST_POPULATION)
     rows = {row[0]: row for row in first.rows}
     worse = rows["lora-r2 against full"]
     assert re.fullmatch(r"-1\d\.\d pp", worse[1])
@@ -61,7 +61,7 @@ def test_every_table_of_results_names_n_test_and_population_in_every_row(study: 
         "Provenance and caveats",
     ]
     for table in built[:-1]:
-        assert table.headers[-3:] == BASIS
+        assert table.headers[-3:] == N_TEST_POPULATION
         assert table.rows
         for row in table.rows:
             assert re.fullmatch(r"\d+ × \d+", row[-3]), row
