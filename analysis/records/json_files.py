@@ -131,15 +131,15 @@ def _advising(path: Path, advice: str) -> Iterator[None]:
 def _contradictions(manifest: Manifest) -> Iterator[str]:
     places: set[tuple[str, int]] = set()
     keys: dict[str, TrialEntry] = {}
-    for cell in manifest.cells:
-        if cell.arm not in manifest.arms:
-            yield f"a trial names the arm {cell.arm!r}, which is not among the arms"
-        elif (cell.arm, cell.seed) in places:
-            yield f"{cell.name} is listed twice"
-        elif cell.key in keys:
-            yield f"{cell.name} and {keys[cell.key].name} have the same key, {cell.key}"
-        places.add((cell.arm, cell.seed))
-        keys.setdefault(cell.key, cell)
+    for entry in manifest.cells:
+        if entry.arm not in manifest.arms:
+            yield f"a trial names the arm {entry.arm!r}, which is not among the arms"
+        elif (entry.arm, entry.seed) in places:
+            yield f"{entry.name} is listed twice"
+        elif entry.key in keys:
+            yield f"{entry.name} and {keys[entry.key].name} have the same key, {entry.key}"
+        places.add((entry.arm, entry.seed))
+        keys.setdefault(entry.key, entry)
 
 
 def read_looks(folder: Path) -> tuple[TakenLook, ...]:
@@ -164,14 +164,14 @@ def read_looks(folder: Path) -> tuple[TakenLook, ...]:
         return _read_json(path, Looks).looks
 
 
-def read_record(folder: Path, cell: TrialEntry) -> TrialRecord:
+def read_record(folder: Path, entry: TrialEntry) -> TrialRecord:
     """Read the record of one trial.
 
     Parameters
     ----------
     folder : Path
         The trial's folder.
-    cell : TrialEntry
+    entry : TrialEntry
         The trial that the record must belong to.
 
     Raises
@@ -183,10 +183,10 @@ def read_record(folder: Path, cell: TrialEntry) -> TrialRecord:
     """
     path = folder / "record.json"
     record = _read_json(path, TrialRecord)
-    if (record.key, record.seed) != (cell.key, cell.seed):
+    if (record.key, record.seed) != (entry.key, entry.seed):
         raise RecordError(
             f"{path} belongs to key {_shortened(record.key)}, seed {record.seed}, "
-            f"not to key {cell.key}, seed {cell.seed}"
+            f"not to key {entry.key}, seed {entry.seed}"
         )
     if record.status != "finished":
         return record

@@ -40,7 +40,7 @@ def load(folder: Path) -> Outcomes:
     seeds = _in_order(manifest)
     _require_all_seeds(manifest, seeds)
     stored = read_trials(folder, manifest.cells, n_classes=len(manifest.data.classes))
-    by_place = {(trial.cell.arm, trial.cell.seed): trial for trial in stored}
+    by_place = {(trial.entry.arm, trial.entry.seed): trial for trial in stored}
     in_order = [
         (_trial(by_place[arm, seed]), by_place[arm, seed].predictions) for arm in manifest.arms for seed in seeds
     ]
@@ -57,7 +57,7 @@ def load(folder: Path) -> Outcomes:
         example_ids=example_ids,
         labels=reference.labels if reference else np.empty(0, dtype=np.int64),
         clusters=_clusters(folder, example_ids) if manifest.data.cluster else None,
-        other_records=count_others(folder, {cell.key for cell in manifest.cells}),
+        other_records=count_others(folder, {entry.key for entry in manifest.cells}),
         set_aside=_names_in(folder / "set_aside"),
         looks_taken=read_looks(folder),
     )
@@ -65,7 +65,7 @@ def load(folder: Path) -> Outcomes:
 
 def _in_order(manifest: Manifest) -> tuple[int, ...]:
     """Return the seeds in the order in which the study took them up, so that a look always sees the same seeds."""
-    present = {cell.seed for cell in manifest.cells}
+    present = {entry.seed for entry in manifest.cells}
     taken_up = [seed for entry in manifest.seed_history for seed in sorted(entry.seeds) if seed in present]
     return tuple(dict.fromkeys([*taken_up, *sorted(present)]))
 
@@ -73,8 +73,8 @@ def _in_order(manifest: Manifest) -> tuple[int, ...]:
 def _trial(stored: StoredTrial) -> Trial:
     predictions = stored.predictions
     return Trial(
-        arm=stored.cell.arm,
-        seed=stored.cell.seed,
+        arm=stored.entry.arm,
+        seed=stored.entry.seed,
         status=stored.status,
         message=stored.message,
         record=stored.record,
@@ -95,7 +95,7 @@ def _clusters(folder: Path, example_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def _require_all_seeds(manifest: Manifest, seeds: Sequence[int]) -> None:
-    present = {(cell.arm, cell.seed) for cell in manifest.cells}
+    present = {(entry.arm, entry.seed) for entry in manifest.cells}
     lacking = []
     for arm in manifest.arms:
         missing = [str(seed) for seed in seeds if (arm, seed) not in present]

@@ -30,7 +30,7 @@ class StoredTrial:
 
     Parameters
     ----------
-    cell : TrialEntry
+    entry : TrialEntry
         The arm, the seed and the key.
     status : Status
         The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be used.
@@ -42,21 +42,21 @@ class StoredTrial:
         The predictions of a finished trial.
     """
 
-    cell: TrialEntry
+    entry: TrialEntry
     status: Status
     message: str = ""
     record: TrialRecord | None = None
     predictions: Predictions | None = None
 
 
-def read_trial(folder: Path, cell: TrialEntry, *, n_classes: int) -> StoredTrial:
+def read_trial(folder: Path, entry: TrialEntry, *, n_classes: int) -> StoredTrial:
     """Read one trial and check that its record and its predictions can be used.
 
     Parameters
     ----------
     folder : Path
         The results folder.
-    cell : TrialEntry
+    entry : TrialEntry
         Which trial.
     n_classes : int
         The number of classes of the study.
@@ -66,14 +66,14 @@ def read_trial(folder: Path, cell: TrialEntry, *, n_classes: int) -> StoredTrial
     FormatError
         If its record has a format that this version does not read.
     """
-    place = folder / "trials" / cell.key
+    place = folder / "trials" / entry.key
     if not os.path.lexists(place / "record.json"):
-        return StoredTrial(cell=cell, status="not run", message="there is no record yet")
+        return StoredTrial(entry=entry, status="not run", message="there is no record yet")
     record = None
     try:
-        record = read_record(place, cell)
+        record = read_record(place, entry)
         if record.status != "finished":
-            return StoredTrial(cell=cell, status=record.status, message=record.reason, record=record)
+            return StoredTrial(entry=entry, status=record.status, message=record.reason, record=record)
         stored = read_predictions(place, n_classes=n_classes, sha256=record.predictions_sha256)
         _require_epochs(place, record, stored)
     except FormatError:
@@ -81,12 +81,12 @@ def read_trial(folder: Path, cell: TrialEntry, *, n_classes: int) -> StoredTrial
     except RecordError as error:
         # Files are named from the results folder on: a report may be read on another machine.
         message = str(error).replace(f"{folder}{os.sep}", "")
-        return StoredTrial(cell=cell, status="unreadable", message=message, record=record)
-    return StoredTrial(cell=cell, status="finished", record=record, predictions=stored)
+        return StoredTrial(entry=entry, status="unreadable", message=message, record=record)
+    return StoredTrial(entry=entry, status="finished", record=record, predictions=stored)
 
 
 def read_trials(
-    folder: Path, cells: Iterable[TrialEntry], *, n_classes: int, examples: Predictions | None = None
+    folder: Path, entries: Iterable[TrialEntry], *, n_classes: int, examples: Predictions | None = None
 ) -> tuple[StoredTrial, ...]:
     """Read the trials of a study; one with other examples or labels than it should have is unreadable.
 
@@ -94,7 +94,7 @@ def read_trials(
     ----------
     folder : Path
         The results folder.
-    cells : iterable of TrialEntry
+    entries : iterable of TrialEntry
         Which trials.
     n_classes : int
         The number of classes of the study.
@@ -105,20 +105,20 @@ def read_trials(
     Returns
     -------
     tuple of StoredTrial
-        In the order of `cells`.
+        In the order of `entries`.
 
     Raises
     ------
     FormatError
         If a record has a format that this version does not read.
     """
-    trials = [read_trial(folder, cell, n_classes=n_classes) for cell in cells]
+    trials = [read_trial(folder, entry, n_classes=n_classes) for entry in entries]
     whose = "the test split of the study"
     if examples is None:
         usual = _usual([trial for trial in trials if trial.predictions is not None])
         if usual is None:
             return tuple(trials)
-        whose, examples = f"{usual.cell.name} and most others", usual.predictions
+        whose, examples = f"{usual.entry.name} and most others", usual.predictions
     return tuple(_against(trial, examples, whose) for trial in trials)
 
 

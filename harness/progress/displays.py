@@ -1,4 +1,4 @@
-"""What a run shows: bars in a terminal, plain lines elsewhere, nothing for a program."""
+"""Displays: bars on a terminal, plain lines in a log, nothing for a program."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _SECONDS_OF_SILENCE = 60.0
 
 
 class Display:
-    """What the runner tells while it runs; this one shows nothing, for a program."""
+    """What the runner reports to while it runs; this base class shows nothing."""
 
     def say(self, text: str) -> None:
-        """Tell one thing."""
+        """Show one message."""
 
     def tuning(self, arm: str, done: int, total: int) -> None:
-        """Tell how far the search of an arm is."""
+        """Show how far the search of an arm is."""
 
     def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> None:
-        """Tell what is done, what is to do, and the estimated seconds of one trial."""
+        """Show what is done and what is to do; `estimate` is the seconds of one trial."""
 
     def step(self, progress: Progress) -> None:
-        """Tell where the running trial stands."""
+        """Show how far a running trial is."""
 
     def outcome(self, outcome: TrialResult) -> None:
-        """Tell what became of a trial."""
+        """Show the outcome of a trial."""
 
     def stopping(self, signal: str) -> None:
-        """Tell that a signal came, and what is finished first."""
+        """Show that a signal came, and what will be finished first."""
 
     def close(self) -> None:
         """Stop showing."""
@@ -68,7 +68,7 @@ class LogDisplay(Display):
         self._console.print(Text(text), soft_wrap=True)
 
     def tuning(self, arm: str, done: int, total: int) -> None:
-        """Print one line a candidate."""
+        """Print one line per candidate."""
         self._tracker.running.clear()
         self.say(f"search {arm}: {done} of {total} candidates")
 
@@ -77,7 +77,7 @@ class LogDisplay(Display):
         self.say(self._tracker.open(trials, records, estimate))
 
     def step(self, progress: Progress) -> None:
-        """Print where the running trials stand, now and then."""
+        """Print how far the running trials are, at every epoch or minute."""
         if not self._tracker.step(progress):
             return
         before, self._epoch = self._epoch, self._tracker.epochs_done
@@ -88,13 +88,13 @@ class LogDisplay(Display):
             self.say(f"{self._tracker.doing()}{self._left()}")
 
     def outcome(self, outcome: TrialResult) -> None:
-        """Print one line a trial."""
+        """Print one line per trial."""
         self._tracker.add(outcome)
         done = self._tracker.total - len(self._tracker.todo)
         self.say(f"[{done}/{self._tracker.total}] {_outcome_line(outcome)}{self._left()}")
 
     def stopping(self, signal: str) -> None:
-        """Print what is finished first."""
+        """Print what will be finished first."""
         self.say(self._tracker.ending(signal))
 
     def _left(self) -> str:
@@ -125,7 +125,7 @@ class TerminalDisplay(Display):
         self._console.print(Text(text))
 
     def tuning(self, arm: str, done: int, total: int) -> None:
-        """Move the bar of the search; the candidate before, of which no outcome is told, is done."""
+        """Move the bar of the search; the bar of the last candidate goes, as it reports no outcome."""
         self._start()
         self._remove_all()
         self._tracker.running.clear()
@@ -172,7 +172,7 @@ class TerminalDisplay(Display):
         self._refresh()
 
     def stopping(self, signal: str) -> None:
-        """Print above the bars what is finished first."""
+        """Print above the bars what will be finished first."""
         self.say(self._tracker.ending(signal))
 
     def _remove(self, key: str) -> None:
@@ -187,7 +187,7 @@ class TerminalDisplay(Display):
             self._remove(key)
 
     def close(self) -> None:
-        """Leave the last state on the screen."""
+        """Stop the bars; their last state stays on the screen."""
         self._remove_all()
         if self._live is not None:
             self._refresh()
@@ -209,12 +209,12 @@ class TerminalDisplay(Display):
             if self._tracker.todo
             else f"in {duration_in_words(self._tracker.elapsed())}"
         )
-        self._bars.update(self._study, completed=done, note=f"cells, {left}")
+        self._bars.update(self._study, completed=done, note=f"trials, {left}")
         table = Table.grid(padding=(0, 2))
         for name, arm in self._tracker.arms.items():
             table.add_row(Text(name), Text(arm.line()))
         hidden = len(self._trials) - _BARS
-        more = [Text(f"and {hidden} more in step with them")] if hidden > 0 else []
+        more = [Text(f"and {hidden} more trials")] if hidden > 0 else []
         self._live.update(Group(table, self._bars, *more))
 
 

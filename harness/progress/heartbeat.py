@@ -1,4 +1,4 @@
-"""What a run tells beside its results while it runs, for `harness status`."""
+"""Heartbeat: writes where a run is to .holder.json, for `harness status`."""
 
 from __future__ import annotations
 
@@ -19,82 +19,82 @@ _SECONDS_BETWEEN_BEATS = 5.0
 
 
 class Heartbeat(Display):
-    """Hands on to another display, and writes down where the run stands, every few seconds.
+    """Passes everything on to another display, and writes where the run is every few seconds.
 
-    A display that cannot show what it is told is let be: its error, in the middle of a step, would end a trial.
+    An error of the other display is ignored: in the middle of a step it would end a trial.
 
     Parameters
     ----------
     display : Display
         What the run shows.
-    hold : StudyLock
-        The study's folder.
+    lock : StudyLock
+        The lock on the study, which writes the file.
     clock : callable
-        Seconds that pass.
+        Returns the time in seconds.
     """
 
-    def __init__(self, display: Display, hold: StudyLock, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, display: Display, lock: StudyLock, clock: Callable[[], float] = time.monotonic) -> None:
         self._display = display
-        self._hold = hold
+        self._lock = lock
         self._clock = clock
         self._tracker = ProgressTracker(clock)
         self._search = ""
         self._beaten = -math.inf
 
     def say(self, text: str) -> None:
-        """Hand on."""
-        with _unharmed():
+        """Pass on."""
+        with _ignoring_errors():
             self._display.say(text)
 
     def tuning(self, arm: str, done: int, total: int) -> None:
-        """Hand on, and note how far the search is."""
-        with _unharmed():
+        """Pass on, and note how far the search is."""
+        with _ignoring_errors():
             self._display.tuning(arm, done, total)
         self._tracker.running.clear()
         self._search = f"search {arm}, {done} of {total} candidates: "
         self._beat()
 
     def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> None:
-        """Hand on, and note what is to do."""
-        with _unharmed():
+        """Pass on, and note what is to do."""
+        with _ignoring_errors():
             self._display.open(trials, records, estimate)
         self._search = ""
         self._tracker.open(trials, records, estimate)
         self._beat()
 
     def step(self, progress: Progress) -> None:
-        """Hand on, and note where the trial stands."""
-        with _unharmed():
+        """Pass on, and note where the trial is."""
+        with _ignoring_errors():
             self._display.step(progress)
         if self._tracker.step(progress):
-            self._beat_now_and_then()
+            self._beat_if_due()
 
     def outcome(self, outcome: TrialResult) -> None:
-        """Hand on, and note what became of the trial."""
-        with _unharmed():
+        """Pass on, and note the outcome of the trial."""
+        with _ignoring_errors():
             self._display.outcome(outcome)
         self._tracker.add(outcome)
-        self._beat_now_and_then()
+        self._beat_if_due()
 
     def stopping(self, signal: str) -> None:
-        """Hand on, and note the signal."""
-        with _unharmed():
+        """Pass on, and note the signal."""
+        with _ignoring_errors():
             self._display.stopping(signal)
-        self._hold.tell(signal=signal)
+        self._lock.tell(signal=signal)
 
     def close(self) -> None:
-        """Hand on."""
-        with _unharmed():
+        """Pass on."""
+        with _ignoring_errors():
             self._display.close()
 
-    def _beat_now_and_then(self) -> None:
+    def _beat_if_due(self) -> None:
         if self._clock() - self._beaten >= _SECONDS_BETWEEN_BEATS:
             self._beat()
 
     def _beat(self) -> None:
         self._beaten = self._clock()
         left = self._tracker.left() if self._tracker.total else math.nan
-        self._hold.tell(
+        self._lock.tell(
             doing=f"{self._search}{self._tracker.doing()}",
             trials=[
                 {
@@ -111,5 +111,5 @@ class Heartbeat(Display):
         )
 
 
-def _unharmed() -> suppress:
+def _ignoring_errors() -> suppress:
     return suppress(OSError, UnicodeError)

@@ -1,4 +1,4 @@
-"""What a run counts while it runs: seeds by arm, where the running trials stand, and the time that is left."""
+"""Progress tracker: counts finished trials by arm, follows running ones, and estimates the time left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.engines.result import TrialResult
 from harness.records.record import TrialRecord
 from harness.study.trials import Trial
 
-# The share of a run's work after which its own pace is believed, whatever was estimated before.
+# The share of a run's work after which its own pace counts fully.
 _BELIEVED = 0.02
 # The seconds of training that it is watched for before that; a run that is over sooner, by its share that is done.
 _WATCHED = 30.0
@@ -26,7 +26,7 @@ _ROUNDING = 1e-6
 
 @dataclass(slots=True)
 class ArmProgress:
-    """What is known of one arm."""
+    """The finished trials of one arm."""
 
     seeds: int = 0
     accuracies: list[float] = field(default_factory=list)
@@ -34,7 +34,7 @@ class ArmProgress:
     seconds: list[float] = field(default_factory=list)
 
     def line(self) -> str:
-        """Return it in words."""
+        """Return the line of the arm."""
         text = f"{len(self.accuracies)}/{self.seeds} seeds"
         if self.accuracies:
             low, high = min(self.accuracies), max(self.accuracies)
@@ -43,12 +43,12 @@ class ArmProgress:
 
 
 class ProgressTracker:
-    """Counts what a display is told.
+    """Keeps count of a run from what a display receives.
 
     Parameters
     ----------
     clock : callable
-        Seconds that pass.
+        Returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,7 +68,7 @@ class ProgressTracker:
         self._first: dict[str, tuple[float, int]] = {}
 
     def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> str:
-        """Take in what is done and what is to do; return it in words."""
+        """Start counting; return what is done and what is to do, in words."""
         self.running.clear()
         self.total, self._estimate = len(trials), estimate
         for trial in trials:
@@ -84,14 +84,14 @@ class ProgressTracker:
             else:
                 arm.troubles.append(f"seed {trial.seed} {record.status}")
         arms = len(self.arms)
-        shape = f"{counted(self.total, 'cell')} ({counted(arms, 'arm')} x {counted(self.total // arms, 'seed')})"
+        shape = f"{counted(self.total, 'trial')} ({counted(arms, 'arm')} x {counted(self.total // arms, 'seed')})"
         done = self.total - len(self.todo)
         if not self.todo:
             return f"{shape}: all done, nothing to run"
         return f"{shape}: {done} done, {len(self.todo)} to run, {self.left_in_words('about {}')}"
 
     def step(self, progress: Progress) -> bool:
-        """Take in where a trial stands; return whether all that run have told, for a pack's do one after the other."""
+        """Note where a trial is; return whether all running trials have reported, as those of a pack report in turn."""
         trial = progress.trial
         known = trial.key in self.running
         if not known:
@@ -106,7 +106,7 @@ class ProgressTracker:
         return known and trial.key == next(reversed(self.running))
 
     def add(self, outcome: TrialResult) -> None:
-        """Take in what became of a trial; one that was interrupted is still to do."""
+        """Note the outcome of a trial; an interrupted one is still to do."""
         trial = outcome.trial
         arm = self.arms[trial.arm]
         self.running.pop(trial.key, None)
@@ -121,11 +121,11 @@ class ProgressTracker:
             arm.troubles.append(f"seed {trial.seed} {outcome.status}")
 
     def left(self) -> float:
-        """Return the seconds that are left to do.
+        """Return the estimated seconds left.
 
-        By the arms' measured means, or the estimate where there are none; and both by the pace of this very run, which
-        the machine's other load, packs and wrong estimates slow down, as far as it has been watched: a few steps say
-        little.
+        The start is each arm's measured mean, or the estimate where there is none. It is corrected by the pace of this
+        run, which other load, packs and wrong estimates change. The correction counts more the longer the pace has
+        been watched.
         """
         everything = [s for arm in self.arms.values() for s in arm.seconds]
         usual = statistics.fmean(everything) if everything else self._estimate
@@ -141,7 +141,7 @@ class ProgressTracker:
         return float(remaining * pace**belief)
 
     def left_in_words(self, form: str) -> str:
-        """Return the time that is left, if it is known."""
+        """Return the time left, if it is known."""
         left = self.left()
         return "time not known yet" if math.isnan(left) else form.format(duration_in_words(left))
 
@@ -151,14 +151,14 @@ class ProgressTracker:
 
     @property
     def epochs_done(self) -> int:
-        """Epochs that all running trials have behind them."""
+        """Epochs that all running trials have finished."""
         return min((int(one.epoch + _ROUNDING) for one in list(self.running.values())), default=0)
 
     def doing(self) -> str:
-        """Return which trials run and where they stand, in words."""
+        """Return which trials are running and how far they are, in words."""
         running = list(self.running.values())
         if not running:
-            return "nothing runs yet"
+            return "nothing is running yet"
         first, last = running[0], max(running, key=lambda one: one.steps)
         arms = list(dict.fromkeys(one.trial.arm for one in running))
         named = ", ".join(arms[:_NAMED_ARMS]) + (
@@ -173,22 +173,22 @@ class ProgressTracker:
         return f"{who}: epoch {epoch} of {epochs}, step {last.step} of {last.steps}"
 
     def ending(self, signal: str) -> str:
-        """Return what is finished before the run ends at a signal, in words."""
+        """Return what will be finished before the run ends at a signal, in words."""
         running = list(self.running.values())
         first = running[0] if running else None
         name = "Ctrl-C" if signal == "SIGINT" else signal
         if first is None:
-            return f"{name}: finishing the running trial, or the epoch of a pack; {name} again stops now"
-        what, cost, last = "the running trial", "it starts anew then", first.steps
+            return f"{name}: finishing the current trial or epoch; a second {name} stops now"
+        current, cost, last = "trial", "it will start from the beginning", first.steps
         if first.by_epoch:
-            what, cost = "the epoch of the running pack", "that epoch is trained again then"
+            current, cost = "epoch", "it will be trained again"
             per_epoch = first.steps // first.trial.settings.training.num_train_epochs
             last = math.ceil(first.step / per_epoch) * per_epoch
         since, step = self._first[first.trial.key]
         about = ""
         if first.step > step:
             about = f", about {duration_in_words((last - first.step) * (self._clock() - since) / (first.step - step))}"
-        return f"{name}: finishing {what} ({self.doing()}){about}; {name} again stops now, and {cost}"
+        return f"{name}: finishing the current {current} ({self.doing()}){about}; a second {name} stops now, and {cost}"
 
     def _share(self, key: str) -> float:
         one = self.running.get(key)

@@ -1,1 +1,1 @@
-"""A results folder: trials, manifest, lock."""
+"""Results folder of a study: manifest, trial records, lock."""

@@ -1,4 +1,4 @@
-"""A study is run by one process at a time, which says beside the results who it is and what it does."""
+"""Study lock: one process at a time runs a study; .holder.json names the process and what it is doing."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from harness import provenance
 from harness.errors import LockedError, ResultsError
 
 _LOCK, _HOLDER = ".lock", ".holder.json"
-# Who only looks whether a folder is held does so for an instant; a run waits longer than that.
+# `harness status` holds the lock for an instant to see whether it is free; a run waits longer than that.
 _PATIENCE = 0.5
-# On some shared file systems a lock is seen on its own machine only: there a run is believed while it gives signs.
+# Some shared file systems show a lock only on its own machine. Elsewhere a run counts as alive if it wrote recently.
 _BELIEVED_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockOwner:
-    """The process that runs a study, or that ran it last and did not end in order.
+    """The process that runs a study, or whose run ended early.
 
     Parameters
     ----------
     host, pid, since : str, int, str
-        Which process, and when it began.
+        The process, and when it started.
     seen : str
-        When it last gave a sign.
+        When it last wrote to the file.
     alive : bool
         Whether it still runs.
     doing : str
-        What it did then, in words.
+        What it was doing then, in words.
     trials : list of mapping
-        Each trial that it trained then: `arm`, `seed`, `epoch`, `epochs`, `step`, `steps`.
+        The trials that it was training then: `arm`, `seed`, `epoch`, `epochs`, `step`, `steps`.
     seconds_left : float or None
-        What it expected then.
+        Its estimate then.
     signal : str or None
         The signal that asked it to end.
     ended : str or None
-        When it ended at that signal.
+        When it ended after that signal.
     """
 
     host: str
@@ -62,12 +62,12 @@ class LockOwner:
 
     @property
     def process(self) -> str:
-        """Which process, in words."""
+        """The process in words."""
         return f"process {self.pid} on {self.host} since {self.since}"
 
 
 class StudyLock:
-    """A folder that this process holds.
+    """The lock that this process holds on a study, and what it writes beside the results.
 
     Parameters
     ----------
@@ -82,16 +82,16 @@ class StudyLock:
         self.tell()
 
     def tell(self, **more: Any) -> None:
-        """Tell beside the results what goes on, where that can be: it must neither stop a run nor hide an error."""
+        """Write what this process is doing; a failure to write neither stops a run nor hides an error."""
         partial = self._path.with_suffix(".partial")
-        # A signal is told by a thread of its own.
+        # A signal is reported from its own thread.
         with self._writing, suppress(OSError):
             self._content |= {"seen": provenance.now(), **more}
             partial.write_text(json.dumps(self._content), "utf-8")
             partial.replace(self._path)
 
-    def let_go(self) -> None:
-        """Leave nothing behind, unless a signal ended the run: who comes back later wants to know."""
+    def release(self) -> None:
+        """Delete the file, unless a signal ended the run: `harness status` will say so."""
         if self._content.get("signal"):
             self.tell(ended=provenance.now())
             return
@@ -101,60 +101,60 @@ class StudyLock:
 
 @contextmanager
 def lock_study(folder: Path) -> Iterator[StudyLock]:
-    """Hold the study's folder; the system lets go of it when the process ends, however it ends.
+    """Lock a study's folder; the operating system releases the lock when the process ends, however it ends.
 
     Raises
     ------
     LockedError
-        If another process holds it; names its host and process.
+        If another process holds the lock; names its host and process.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / _LOCK)
-        lock.acquire(timeout=_PATIENCE)
+        file_lock = filelock.FileLock(folder / _LOCK)
+        file_lock.acquire(timeout=_PATIENCE)
     except filelock.Timeout:
-        found = lock_owner(folder)
-        who = "another process" if found is None else found.process
+        owner = lock_owner(folder)
+        who = "another process" if owner is None else owner.process
         raise LockedError(f"{folder} is being run by {who}; wait for it or stop it") from None
     except OSError as error:
         raise ResultsError(f"{folder} cannot be used for results: {error.strerror}") from None
     try:
-        hold = StudyLock(folder)
+        lock = StudyLock(folder)
         try:
-            yield hold
+            yield lock
         finally:
-            hold.let_go()
+            lock.release()
     finally:
-        lock.release()
+        file_lock.release()
 
 
 def lock_owner(folder: Path) -> LockOwner | None:
-    """Return who runs the study in a folder, or whom a signal or a kill ended; None where nobody is known."""
+    """Return the process that runs the study in a folder, or whose run ended early; None if none is known."""
     try:
-        found = json.loads((folder / _HOLDER).read_text("utf-8"))
-        seen = found.get("seen", found["since"])
+        content = json.loads((folder / _HOLDER).read_text("utf-8"))
+        seen = content.get("seen", content["since"])
         age = (datetime.now(UTC) - datetime.fromisoformat(seen)).total_seconds()
-        held = _held(folder / _LOCK)
-        unsure = held is None or (not held and found["host"] != platform.node())
-        trials, left = found.get("trials", []), found.get("seconds_left")
+        locked = _is_locked(folder / _LOCK)
+        unsure = locked is None or (not locked and content["host"] != platform.node())
+        trials, left = content.get("trials", []), content.get("seconds_left")
         return LockOwner(
-            host=str(found["host"]),
-            pid=int(found["pid"]),
-            since=str(found["since"]),
+            host=str(content["host"]),
+            pid=int(content["pid"]),
+            since=str(content["since"]),
             seen=str(seen),
-            alive=age < _BELIEVED_SECONDS and not found.get("ended") if unsure else bool(held),
-            doing=str(found.get("doing", "")),
+            alive=age < _BELIEVED_SECONDS and not content.get("ended") if unsure else bool(locked),
+            doing=str(content.get("doing", "")),
             trials=[dict(trial) for trial in trials],
             seconds_left=None if left is None else float(left),
-            signal=found.get("signal"),
-            ended=found.get("ended"),
+            signal=content.get("signal"),
+            ended=content.get("ended"),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def _held(lock: Path) -> bool | None:
-    """Whether somebody holds the lock, None where that cannot be seen; looks for an instant."""
+def _is_locked(lock: Path) -> bool | None:
+    """Whether a process holds the lock, None where that cannot be seen."""
     try:
         import fcntl
 

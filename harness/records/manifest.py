@@ -165,24 +165,24 @@ def _seeds(seeds: Sequence[int], finished: int) -> SeedEntry:
 
 
 def data_messages(study: Study, data: TokenizedDataset, before: Manifest | None) -> tuple[str, ...]:
-    """Say what data was read, what is to be known of it, and whether it is other data than that of the last run."""
+    """Return what data was read, remarks on it, and whether it has changed since the last run, as lines to print."""
     return data.dataset.in_words(), *data.dataset.remarks, *_replaced(study, data, before)
 
 
 def _replaced(study: Study, data: TokenizedDataset, before: Manifest | None) -> tuple[str, ...]:
-    """Say that the data are others than those of the last run, where the study names the same ones."""
+    """Say that the data have changed, if they have although the study names the same ones."""
     if before is None or before.data.fingerprint in (None, data.fingerprint):
         return ()
     now = study.model_dump(mode="json", include={"model", "revision", "data"})
     then = {key: before.study.get(key) for key in now}
-    # What an older manifest does not know of is no difference.
+    # A setting that an older manifest lacks is no difference.
     if isinstance(then["data"], dict):
         then["data"] = {**now["data"], **then["data"]}
     if then != now:
         return ()
     return (
-        "the examples are not those of the last run here, though the study names the same data: what was trained on "
-        "them is kept and not read, and every cell runs again",
+        "the examples have changed since the last run, though the study names the same data: earlier trials are kept "
+        "but not read, and every trial runs again",
     )
 
 

@@ -107,7 +107,7 @@ class Store:
             probabilities=np.empty((0, len(test), n_classes), dtype=np.float32),
         )
         entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
-        return {stored.cell.key: stored for stored in self._read(entries, n_classes, examples)}
+        return {stored.entry.key: stored for stored in self._read(entries, n_classes, examples)}
 
     def candidate(
         self, search: str, number: int, *, fits: Callable[[TrialRecord], bool], say: Callable[[str], None]
@@ -121,9 +121,9 @@ class Store:
         number : int
             Its number there.
         fits : callable
-            Whether the settings that the record names are those that its key stands for.
+            Whether the settings in the record are those that its key stands for.
         say : callable
-            Is told what is set aside.
+            Receives a message about a record that is set aside.
 
         Raises
         ------
@@ -136,12 +136,12 @@ class Store:
         try:
             record = read_candidate(folder, search=search, number=number)
             if not fits(record):
-                raise RecordError(f"{folder / 'record.json'} names other settings than those that were tried")
+                raise RecordError(f"{folder / 'record.json'} names settings that this search did not try")
             return record
         except FormatError as error:
             raise ResultsError(str(error)) from None
         except RecordError as error:
-            say(f"{error}; set aside as {self._aside(folder)}, and it runs again")
+            say(f"{error}; set aside as {self._aside(folder)}; it will be trained again")
             return None
 
     def known_candidate(self, search: str, number: int) -> TrialRecord | None:
@@ -160,13 +160,13 @@ class Store:
             return None
 
     def set_aside(self, trials: Sequence[StoredTrial]) -> list[str]:
-        """Move the trials that cannot be read out of the way, and say so."""
+        """Move trials that cannot be read to set_aside/; return a message for each."""
         messages = []
         for trial in trials:
-            folder = self._trial(trial.cell.key)
+            folder = self._trial(trial.entry.key)
             if trial.status == "unreadable":
                 target = self._aside(folder)
-                messages.append(f"{trial.cell.name}: {trial.message}; set aside as {target}, and it runs again")
+                messages.append(f"{trial.entry.name}: {trial.message}; set aside as {target}; it will be trained again")
             elif trial.status == "not run" and folder.is_dir():
                 # Predictions without a record are a trial that was cut short while it was written.
                 shutil.rmtree(folder)

@@ -86,7 +86,9 @@ def study_size(study: Study) -> StudySize:
         checkpoint = checkpoints.Checkpoint(
             name=study.model, source=study.model, revision=None, identity="", config=config()
         )
-        remarks.append(f"{study.model} is not here; counted from the default {config.__name__}, its architecture")
+        remarks.append(
+            f"{study.model} is not on this machine; its parameters are counted from the default {config.__name__}"
+        )
 
     counted = []
     trained: dict[tuple[str, ...], list[str]] = {}
@@ -103,9 +105,7 @@ def study_size(study: Study) -> StudySize:
         if arm.adapter is not None or arm.freeze is not None:
             trained.setdefault(modules_trained_beside(model), []).append(name)
     for parts, names in trained.items():
-        remarks.append(
-            f"trained beside adapters and layers that are not frozen: {', '.join(parts)} ({', '.join(names)})"
-        )
+        remarks.append(f"trained besides adapters and unfrozen layers: {', '.join(parts)} ({', '.join(names)})")
     return StudySize(arms=tuple(counted), remarks=tuple(remarks), n_test=n_test, inputs=known)
 
 

@@ -1,7 +1,7 @@
-"""An adapter is tried on the checkpoint before anything trains: what does not hold there would hold in no trial.
+"""Rehearsal: an adapter is tried on the checkpoint before anything trains, since what fails there fails in every trial.
 
-Plain LoRA is what the tests try on every architecture; whatever else peft brings, in this version or the next, is tried
-here on two sentences of the data.
+The tests try plain LoRA on every architecture. Every other adapter of peft, of this version or the next, is tried here
+on two examples of the data.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Rehearsal:
         Raises
         ------
         ModelError
-            If the model with the adapter cannot be used as it is meant: it does not run on the data's shortest and
-            longest sentence, scores one sentence by the others in its batch, starts from another model than the
-            checkpoint, draws from a seed of its own, or makes nothing of its rank.
+            If the model with the adapter cannot be used as intended: it does not run on the data's shortest and
+            longest example, its scores for an example depend on the others in the batch, it does not start from the
+            checkpoint, it draws from a fixed seed of its own, or its rank has no effect.
         """
         if arm.adapter is None or _is_plain(arm.adapter):
             return
@@ -72,27 +72,28 @@ class Rehearsal:
         (model, seeds), (_, others) = (self._drawn(arm, seed) for seed in _SEEDS)
         if seeds & others:
             raise ModelError(
-                f"adapter: {kind} draws from a seed of its own ({min(seeds & others)}), which no trial's seed reaches"
+                f"adapter: {kind} draws from a fixed seed of its own ({min(seeds & others)}), so all trials would draw "
+                "the same"
             )
         try:
             together, apart = self._logits(model)
         except Exception as error:
             n_tokens, n_virtual = len(self._rows[-1]["input_ids"]), getattr(adapter, "num_virtual_tokens", 0)
-            more = f" (its longest sentence has {n_tokens} tokens, and {n_virtual} virtual ones are added)"
+            more = f" (its longest example has {n_tokens} tokens, and {n_virtual} virtual ones are added)"
             more = more if n_virtual else ""
             raise ModelError(
                 f"adapter: this model cannot run with {kind} on the data{more}: {first_line(error)}"
             ) from None
         if _differ(together, apart) and not _differ(*self._plain):
             raise ModelError(
-                f"adapter: with {kind} this model's scores depend on how far a batch is padded, so on which sentences "
-                f"meet in it: by {(together - apart).abs().max():.2g} in a logit"
+                f"adapter: with {kind} this model's scores for an example depend on the padding of its batch: by "
+                f"{(together - apart).abs().max():.2g} in a logit"
             )
         unchanged = self._plain[1]
         if _differ(apart, unchanged) and not _may_start_elsewhere(adapter):
             raise ModelError(
-                f"adapter: with {kind} this model starts from another one than the checkpoint, by "
-                f"{(apart - unchanged).abs().max():.2g} in a logit: what peft draws does not fit these layers"
+                f"adapter: with {kind} this model does not start from the checkpoint (a logit differs by "
+                f"{(apart - unchanged).abs().max():.2g}): what peft initialises does not fit these layers"
             )
         rank = getattr(adapter, "r", None)
         # AdaLoRA's is the rank that its budget comes to, whatever it starts with.
@@ -100,7 +101,7 @@ class Rehearsal:
             double = arm.model_copy(update={"adapter": adapter.model_copy(update={"r": 2 * rank})})
             if self._shapes(arm) == self._shapes(double):
                 raise ModelError(
-                    f"adapter.r: changes nothing in {kind} on this model: {rank} is the same as {2 * rank}"
+                    f"adapter.r: has no effect in {kind} on this model: {rank} gives the same model as {2 * rank}"
                 )
 
     @cached_property
@@ -131,7 +132,7 @@ class Rehearsal:
         return n_train - holdout_size(n_train, chosen.fraction) if held else n_train  # type: ignore[union-attr]
 
     def _logits(self, model: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the two sentences' logits: together in one batch as the study pads it, and each alone, not padded."""
+        """Return the logits of both examples: in one batch as the study pads it, and each alone, not padded."""
         batches = [self._batch(self._rows), *(self._alone([row]) for row in self._rows)]
         with torch.inference_mode(), quiet():
             together, *apart = (model(**{k: v for k, v in batch.items() if k != "labels"}).logits for batch in batches)

@@ -43,18 +43,18 @@ from harness.study.trials import Trial, expand
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """What a run came to.
+    """The outcome of a run.
 
     Parameters
     ----------
     folder : Path
         The study's results.
     statuses : mapping of str to int
-        How many cells of the arms that were asked for have which status now; `missing` counts those that have not run.
+        The number of trials of the requested arms by status; `missing` counts those that have not run.
     waiting : int
-        How many cells of other arms have yet to run.
+        The number of trials of other arms that have yet to run.
     ran : int
-        How many cells this run trained.
+        The number of trials that this run trained.
     stopped_by : str or None
         The signal that ended it early, such as ``SIGTERM``.
     """
@@ -72,7 +72,7 @@ class RunSummary:
 
     @property
     def complete(self) -> bool:
-        """Whether every cell that was asked for finished."""
+        """Whether every requested trial finished."""
         return set(self.statuses) == {"finished"}
 
 
@@ -85,7 +85,7 @@ def run_study(
     arms: Sequence[str] | None = None,
     display: Display | None = None,
 ) -> RunSummary:
-    """Train every cell of a study that has not been trained yet.
+    """Train every trial of a study that has not been trained yet.
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def run_study(
     storage : str, optional
         URL of a relational storage for Optuna; default the study's own ``optuna.db``.
     arms : sequence of str, optional
-        Train the cells of these arms only; the study stays whole, and the others are missing. An arm that is tuned is
-        tuned in any case: its cells are known by its winner.
+        Train only these arms; the trials of the others stay missing. Every arm with a search is tuned, whether it is
+        among them or not, because its trials are known only by its winner.
     display : Display, optional
         Shows the progress; default none.
 

@@ -1,7 +1,8 @@
-"""How far a study is: read from its manifest and records, without torch."""
+"""Status of a study: how far it is, read from its manifest and records without torch."""
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from harness.study.study import Study
 from harness.study.trials import expand
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
-"""Cells with these statuses are trained by a run."""
+"""A run trains the trials with these statuses."""
 
 _UNKNOWN = "unknown"
 
@@ -31,20 +32,20 @@ class ArmStatus:
     ----------
     arm : str
         Name of the arm.
-    cells : int
-        Its cells in the study.
+    trials : int
+        Its trials in the study.
     statuses : mapping of str to int
         How many of them have which status; `missing` have not run.
     seeds_to_run : tuple of int
-        Seeds of the cells that a run would train.
+        Seeds of the trials that a run would train.
     mean_seconds : float
-        Training and evaluation of one trial; of a packed trial its share of the pack; NaN before the first.
+        Training and evaluation of one trial; for a packed trial its share of the pack; NaN before the first one.
     in_packs : bool
-        Whether such shares are in that mean.
+        Whether shares of packs are in that mean.
     """
 
     arm: str
-    cells: int
+    trials: int
     statuses: Mapping[str, int]
     seeds_to_run: tuple[int, ...]
     mean_seconds: float
@@ -62,14 +63,14 @@ class StudyStatus:
     arms : tuple of ArmStatus
         In the order of the study file.
     troubles : tuple of str
-        Each cell that failed, diverged, was interrupted or cannot be read, with its reason.
+        Each trial that failed, diverged, was interrupted or cannot be read, with its reason.
     seconds_left : float
-        For the cells to run: what the process that runs them expects, else from the trials already measured; NaN
-        before the first.
+        For the trials to run: what the process that runs them expects, or an estimate from measured trials; NaN
+        before the first one.
     others : int
         Trials in the folder that do not belong to the study as it is now.
     holder : LockOwner or None
-        The process that runs the study, or that a signal or a kill ended.
+        The process that runs the study, or whose run ended early.
     """
 
     name: str
@@ -81,7 +82,7 @@ class StudyStatus:
 
     @property
     def to_run(self) -> int:
-        """Cells that a run would train: those that are missing, failed, interrupted or unreadable."""
+        """The number of trials that a run would train: those that are missing, failed, interrupted or unreadable."""
         return sum(len(arm.seeds_to_run) for arm in self.arms)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class StudyStatus:
             "arms": [
                 {
                     "arm": a.arm,
-                    "cells": a.cells,
+                    "cells": a.trials,
                     "statuses": dict(a.statuses),
                     "seeds_to_run": list(a.seeds_to_run),
                     "mean_seconds": none_if_nan(a.mean_seconds),
@@ -131,12 +132,12 @@ def read_status(folder: Path) -> StudyStatus:
     manifest = store.manifest()
     if manifest is None:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
-    others = store.others({cell.key for cell in manifest.cells})
-    found = _counted(manifest.name, list(manifest.arms), store.stored(manifest), others)
-    running = lock_owner(folder)
-    if running is not None and running.alive and running.seconds_left is not None:
-        found = replace(found, seconds_left=running.seconds_left)
-    return replace(found, holder=running)
+    others = store.others({entry.key for entry in manifest.cells})
+    status = _summarise(manifest.name, list(manifest.arms), store.stored(manifest), others)
+    owner = lock_owner(folder)
+    if owner is not None and owner.alive and owner.seconds_left is not None:
+        status = replace(status, seconds_left=owner.seconds_left)
+    return replace(status, holder=owner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ class TrialInputs:
     Parameters
     ----------
     model : str
-        What decides, besides the seed, the model that a trial starts from.
+        What identifies the model that a trial starts from, apart from its seed.
     data : str
         Fingerprint of the processed data.
     n_classes : int
@@ -161,20 +162,20 @@ class TrialInputs:
 def preview(
     study: Study, folder: Path, *, arms: Sequence[str] | None = None, inputs: TrialInputs | None = None
 ) -> StudyStatus:
-    """Say what a run of a study would find done and what it would train, from its results so far.
+    """Return what a run of a study would find done, and what it would train.
 
-    Trials are known by their keys, as a run knows them, whatever the study was when it last ran.
+    A trial is found by its key, as in a run, whatever the study was when it last ran.
 
     Parameters
     ----------
     study : Study
-        As it is asked for: its seeds and settings may be others than those that have run.
+        The study to run; its seeds and settings may differ from those of the last run.
     folder : Path
-        Its results, where there are some.
+        The folder of its results; it need not exist.
     arms : sequence of str, optional
-        Those to train; default all.
+        The arms to train; default all.
     inputs : TrialInputs, optional
-        Model and data as they are now; default those of the last run, as long as the study names them in the same way.
+        Model and data as they are now; default those of the last run, if the study still names the same ones.
 
     Raises
     ------
@@ -184,35 +185,38 @@ def preview(
     store = Store(folder)
     chosen = list(study.arms if arms is None else arms)
     inputs = inputs or _last_inputs(study, store)
-    cells = {(arm, seed): TrialEntry(arm=arm, seed=seed, key=_UNKNOWN) for arm in study.arms for seed in study.seeds}
-    found: tuple[StoredTrial, ...] = ()
+    pairs = [(arm, seed) for arm in study.arms for seed in study.seeds]
+    stored: dict[tuple[str, int], StoredTrial] = {
+        (arm, seed): StoredTrial(entry=TrialEntry(arm=arm, seed=seed, key=_UNKNOWN), status="not run")
+        for arm, seed in pairs
+    }
     if inputs is not None:
         source = {"model": inputs.model, "data": inputs.data}
         tuned = {name: tuned_arm(study, name, arm, store=store, **source) for name, arm in study.arms.items()}
         trials = expand(study, arms={name: arm for name, arm in tuned.items() if arm is not None}, **source)
-        found = store.entries([TrialEntry(arm=t.arm, seed=t.seed, key=t.key) for t in trials], inputs.n_classes)
-    by_place = {(one.cell.arm, one.cell.seed): one for one in found}
-    stored = [by_place.get(place, StoredTrial(cell=cell, status="not run")) for place, cell in cells.items()]
-    others = store.others({one.cell.key for one in stored})
-    return _counted(study.name, chosen, [one for one in stored if one.cell.arm in chosen], others)
+        entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
+        stored |= {(trial.entry.arm, trial.entry.seed): trial for trial in store.entries(entries, inputs.n_classes)}
+    others = store.others({trial.entry.key for trial in stored.values()})
+    return _summarise(study.name, chosen, [trial for trial in stored.values() if trial.entry.arm in chosen], others)
 
 
 def _last_inputs(study: Study, store: Store) -> TrialInputs | None:
-    """Return the model and the data of the last run; None where there was none, or the study names others."""
+    """Return the model and the data of the last run; None if there was none, or if the study names others."""
     manifest = store.manifest()
     if manifest is None or not _same_input(study.model_dump(mode="json"), manifest):
         return None
-    started = (one.record.settings.get("model") for one in store.stored(manifest) if one.record is not None)
-    # Where no trial tells it: a head that every seed draws adds nothing to what identifies the checkpoint.
-    model = next((m for m in started if isinstance(m, str)), manifest.model.identity if study.head == "drawn" else None)
+    models = [trial.record.settings.get("model") for trial in store.stored(manifest) if trial.record is not None]
+    # Before the first record: a head that is drawn anew for every seed is no part of what identifies the checkpoint.
+    of_checkpoint = manifest.model.identity if study.head == "drawn" else None
+    model = next((model for model in models if isinstance(model, str)), of_checkpoint)
     if model is None or manifest.data.fingerprint is None:
         return None
     return TrialInputs(model=model, data=manifest.data.fingerprint, n_classes=len(manifest.data.classes))
 
 
 def _same_input(now: Mapping[str, Any], manifest: Manifest) -> bool:
-    """Whether a resolved study names the model and the data that the results were made with."""
-    # A setting that an older manifest does not know of had its default.
+    """Whether a resolved study names the model and the data of the last run."""
+    # A setting that an older manifest lacks had its default.
     then = {"head": "drawn", **manifest.study}
     if isinstance(then.get("data"), Mapping):
         then["data"] = {**Data(path=".").model_dump(mode="json"), **then["data"]}
@@ -220,50 +224,53 @@ def _same_input(now: Mapping[str, Any], manifest: Manifest) -> bool:
 
 
 def _agrees(then: Any, now: Any) -> bool:
-    """Whether settings are the same; one that an older version did not know of is no difference."""
+    """Whether settings are the same, apart from those that an older version did not have."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         return all(_agrees(then[key], value) for key, value in now.items() if key in then)
     return bool(then == now)
 
 
-def _counted(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], others: int) -> StudyStatus:
-    states: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
+def _summarise(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], others: int) -> StudyStatus:
+    counts_by_arm: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
     to_run: dict[str, list[int]] = {arm: [] for arm in arms}
     seconds: dict[str, list[float]] = {arm: [] for arm in arms}
     packed: set[str] = set()
     troubles = []
     for trial in trials:
-        cell, record = trial.cell, trial.record
+        entry, record = trial.entry, trial.record
         status = "missing" if trial.status == "not run" else trial.status
-        states[cell.arm][status] += 1
+        counts_by_arm[entry.arm][status] += 1
         if status in TO_RUN:
-            to_run[cell.arm].append(cell.seed)
+            to_run[entry.arm].append(entry.seed)
         if record is not None and trial.status in FINAL:
             if record.all_seconds is not None:
-                seconds[cell.arm].append(record.all_seconds)
+                seconds[entry.arm].append(record.all_seconds)
             if record.pack_size > 1:
-                packed.add(cell.arm)
+                packed.add(entry.arm)
         if trial.status not in ("finished", "not run"):
-            troubles.append(f"{cell.arm}, seed {cell.seed}: {trial.status}: {trial.message}")
-    everything = [s for values in seconds.values() for s in values]
-    usual = statistics.fmean(everything) if everything else float("nan")
-    counted = tuple(
+            troubles.append(f"{entry.arm}, seed {entry.seed}: {trial.status}: {trial.message}")
+    all_seconds = [s for values in seconds.values() for s in values]
+    overall_mean = statistics.fmean(all_seconds) if all_seconds else float("nan")
+    arm_statuses = tuple(
         ArmStatus(
             arm=arm,
-            cells=sum(counts.values()),
+            trials=sum(counts.values()),
             statuses=dict(counts),
             seeds_to_run=tuple(to_run[arm]),
             mean_seconds=statistics.fmean(seconds[arm]) if seconds[arm] else float("nan"),
             in_packs=arm in packed,
         )
-        for arm, counts in states.items()
+        for arm, counts in counts_by_arm.items()
     )
-    left = sum(len(a.seeds_to_run) * (usual if a.mean_seconds != a.mean_seconds else a.mean_seconds) for a in counted)
+    seconds_left = sum(
+        len(arm.seeds_to_run) * (overall_mean if math.isnan(arm.mean_seconds) else arm.mean_seconds)
+        for arm in arm_statuses
+    )
     return StudyStatus(
         name=name,
-        arms=counted,
+        arms=arm_statuses,
         troubles=tuple(troubles),
-        seconds_left=left,
+        seconds_left=seconds_left,
         others=others,
     )
 

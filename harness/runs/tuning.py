@@ -79,7 +79,7 @@ def _tune(run: Run, name: str, arm: Arm, search: Search) -> Winner | None:
         try:
             trial = candidate(with_settings(arm, parameters))
         except ValidationError as error:
-            raise ResultsError(f"arm {name}: candidate {parameters} is no valid arm: {error}") from None
+            raise ResultsError(f"arm {name}: candidate {parameters} is not a valid arm: {error}") from None
         tuner.start(parameters, key)
         started = provenance.now()
         # To its end: what an engine keeps of a trial goes when the trial is recorded and the engine asked for more.

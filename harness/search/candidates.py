@@ -1,4 +1,4 @@
-"""The candidates of a search as they are stored: which search they belong to, and which of them won."""
+"""Candidates of a search as they are stored: which search they belong to, and which of them won."""
 
 from __future__ import annotations
 

@@ -33,19 +33,19 @@ _WIDE = 10
 
 
 class Dashboard:
-    """The study as Optuna shows it: one trial for each cell, with what differs between the arms as its parameters.
+    """Shows each trial of a study as a trial of Optuna's; its parameters are the settings that differ between arms.
 
-    A categorical distribution may never change, and the arm is one. So other arms, or arms with other settings, are
-    another of Optuna's studies; further seeds are not.
+    The arm is a categorical parameter, and Optuna does not let its choices change. So a study with other arms, or with
+    other settings of them, becomes another of Optuna's studies. More seeds do not.
 
     Parameters
     ----------
     name : str
         Name of Optuna's study.
     trials : sequence of Trial
-        All cells.
+        All trials of the study.
     records : mapping of str to TrialRecord
-        The records of the cells that are done, by key.
+        The records of the trials that are done, by key.
     mirror : Mirror
         Shows them.
     """
@@ -59,22 +59,22 @@ class Dashboard:
         done = [(trial, records[trial.key]) for trial in trials if trial.key in records]
         mirror.show(
             self._board,
-            [self._cell(trial, one.status, _accuracies(one.epochs), one.selected_epoch) for trial, one in done],
+            [self._trial(trial, one.status, _accuracies(one.epochs), one.selected_epoch) for trial, one in done],
         )
 
     def start(self, trial: Trial) -> None:
-        """Show a cell as running."""
+        """Show a trial as running."""
         if trial.key not in self._started:
             self._started.add(trial.key)
-            self._mirror.show(self._board, [self._cell(trial, "running", {}, None)])
+            self._mirror.show(self._board, [self._trial(trial, "running", {}, None)])
 
     def finish(self, outcome: TrialResult) -> None:
-        """Show what became of a cell."""
+        """Show the outcome of a trial."""
         accuracies = {epoch.epoch: epoch.test.accuracy for epoch in outcome.epochs if epoch.test is not None}
-        self._mirror.show(self._board, [self._cell(outcome.trial, outcome.status, accuracies, outcome.selected_epoch)])
+        self._mirror.show(self._board, [self._trial(outcome.trial, outcome.status, accuracies, outcome.selected_epoch)])
         self._mirror.tell()
 
-    def _cell(
+    def _trial(
         self, trial: Trial, status: str, accuracies: Mapping[int, float], selected_epoch: int | None
     ) -> FrozenTrial:
         settings = {"arm": trial.arm, **_flat(trial.content)}

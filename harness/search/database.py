@@ -1,8 +1,8 @@
-"""Optuna's database: what of it is ours, and what is written there.
+"""Optuna's database: which of its studies and trials belong to a results folder, and writing them.
 
-A database may be shared, with other folders of results and with other people. Those of Optuna's studies that were made
-for a folder carry its mark; another study of the same name is left alone, and a number is put behind ours. In ours,
-only trials that carry a key of ours are touched: what a dashboard adds is not.
+A database may be shared with other results folders and other people. Studies that were made for a folder carry its
+mark. Another study of the same name is left alone, and ours gets a number after its name. In our studies only trials
+that carry a key of ours are changed, not what somebody adds in the dashboard.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class Database:
         found, needed = self._storage.get_current_version(), self._storage.get_head_version()
         if found != needed:
             raise _OutdatedError(
-                f"its tables are those of another version of Optuna ({found}; this one has {needed}); "
-                "`optuna storage upgrade --storage URL` brings them up to date"
+                f"its tables belong to another version of Optuna ({found}; this one needs {needed}); "
+                "`optuna storage upgrade --storage URL` updates them"
             )
 
     def close(self) -> None:
@@ -191,15 +191,15 @@ def check_url(url: str) -> None:
             "another driver, such as postgresql+psycopg2://..."
         ) from None
     except (sqlalchemy.exc.ArgumentError, ValueError, TypeError) as error:
-        what = "unknown kind" if isinstance(error, sqlalchemy.exc.NoSuchModuleError) else "no URL"
+        fault = "unknown kind of database" if isinstance(error, sqlalchemy.exc.NoSuchModuleError) else "no database URL"
         raise ResultsError(
-            f"--storage {shown_url(url)}: {what} of a database; expected a URL of SQLAlchemy, such as "
+            f"--storage {shown_url(url)}: {fault}; expected a URL that SQLAlchemy takes, such as "
             "sqlite:///optuna.db or postgresql://user:password@host/database (':', '/' and '@' in a password are "
             "written %3A, %2F and %40)"
         ) from None
     file = parsed.database if parsed.get_backend_name() == "sqlite" else None
     if file and file != ":memory:" and not file.startswith("file:") and not Path(file).absolute().parent.is_dir():
-        raise ResultsError(f"--storage {shown_url(url)}: there is no folder {Path(file).parent}; make it first")
+        raise ResultsError(f"--storage {shown_url(url)}: there is no folder {Path(file).parent}; create it first")
 
 
 def _parsed(url: str) -> sqlalchemy.URL | None:

@@ -1,9 +1,8 @@
-"""Optuna's database as a mirror of the records, for optuna-dashboard.
+"""Mirror: copies the records to Optuna's database, for optuna-dashboard.
 
-The records on disk are the truth. What is in the database, or whether it answers, neither stops a run nor fails a
-trial: whoever trains only says what is to be shown, and a thread of its own tells the database. After any trouble the
-thread opens the database anew and adds what it finds missing there; what it could not tell by the end of a run, the
-next run adds from the records.
+The records on disk are the truth. Nothing in the database, not even its absence, stops a run or fails a trial: a
+background thread writes to it. After an error the thread reopens the database and adds what is missing there. What it
+could not write by the end of a run is added by the next run, from the records.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class Mirror:
     url : str, optional
         Any URL that Optuna's relational storage takes and `check_url` lets pass.
     say : callable
-        Is told of trouble, in the thread that calls.
+        Receives messages about errors, in the calling thread.
     """
 
     def __init__(self, folder: Path, url: str | None, say: Callable[[str], None]) -> None:
@@ -61,7 +60,7 @@ class Mirror:
         self.close()
 
     def show(self, board: DashboardStudy, trials: Iterable[FrozenTrial]) -> None:
-        """Say what is to be shown; the attribute `key` tells which trial it is. Neither waits nor fails."""
+        """Queue trials to be shown; the attribute `key` identifies each. Neither waits nor fails."""
         with self._changed:
             for trial in trials:
                 name = board, trial.user_attrs["key"]
@@ -77,20 +76,20 @@ class Mirror:
             self._changed.notify_all()
 
     def settle(self) -> None:
-        """Wait, but not for long, until the database has been told; say what troubles it."""
+        """Wait a short time until everything queued is written; report errors."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._notes) or not (self._pending or self._busy), _LONGEST_WAIT)
         self.tell()
 
     def tell(self) -> None:
-        """Say what troubled the database, once."""
+        """Report errors of the database, once."""
         with self._changed:
             notes, self._notes = self._notes, []
         for note in notes:
             self._say(note)
 
     def close(self) -> None:
-        """Give the database a last chance, and say what troubles it."""
+        """Try a last time to write what is queued, and report errors."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -105,7 +104,7 @@ class Mirror:
         self.tell()
 
     def _serve(self) -> None:
-        """Tell the database, until closed; whatever goes wrong, start over."""
+        """Write what is queued until closed; after an error start over."""
         database: Database | None = None
         failures = 0
         while True:
@@ -164,8 +163,8 @@ class Mirror:
             if not self._told:
                 said = without_secrets(reason, self._url)
                 self._notes.append(
-                    f"Optuna's database {name}: {said}. The records do not depend on it; what it lacks is added when "
-                    "it answers, else by the next run"
+                    f"Optuna's database {name}: {said}. The records do not depend on it; what is missing there is "
+                    "added when it answers again, or by the next run"
                 )
             self._told = True
             self._changed.notify_all()
@@ -194,9 +193,7 @@ class Mirror:
         except OSError:
             return False
         with self._changed:
-            self._notes.append(
-                f"{self._own}: {reason_of(error)}; set aside as {target}, and made anew from the records"
-            )
+            self._notes.append(f"{self._own}: {reason_of(error)}; set aside as {target} and rebuilt from the records")
             self._changed.notify_all()
         return True
 

@@ -43,7 +43,9 @@ def expand_arms(source: StudyDocument) -> tuple[dict[str, Arm], list[Problem]]:
             continue
         grid = base.pop("grid", {})
         wrong = [
-            source.problem((*here, "grid", key), "expected a list of numbers or texts, none twice, at least one")
+            source.problem(
+                (*here, "grid", key), "expected a list of numbers or texts, at least one, none of them twice"
+            )
             for key, values in grid.items()
             if not isinstance(values, list)
             or not values
@@ -77,19 +79,19 @@ def expand_arms(source: StudyDocument) -> tuple[dict[str, Arm], list[Problem]]:
             origin[arm_name] = here
             problems += _check_space(source, here, filled)
     if not problems:
-        problems += _take_away(source, arms)
+        problems += _remove_arms(source, arms)
     if not problems:
         problems += _same_arms(source, arms, origin) or _overrides_without_effect(source, in_file or {})
     return arms, problems
 
 
-def _take_away(source: StudyDocument, arms: dict[str, Arm]) -> list[Problem]:
-    """Take the arms of a grid away that an override names."""
+def _remove_arms(source: StudyDocument, arms: dict[str, Arm]) -> list[Problem]:
+    """Remove the arms of a grid that an override names."""
     known, problems = list(arms), []
     for name, override in source.removed.items():
         wrong = ""
         if arms.pop(name, None) is None:
-            wrong = f"no arm {name!r} to take away{did_you_mean(name, known)}; the study has {', '.join(known)}"
+            wrong = f"no arm {name!r} to remove{did_you_mean(name, known)}; the study has {', '.join(known)}"
         elif not arms:
             wrong = "expected at least one arm to be left, got none"
         if wrong:
@@ -98,7 +100,7 @@ def _take_away(source: StudyDocument, arms: dict[str, Arm]) -> list[Problem]:
 
 
 def _merged(raw: Mapping[str, Any], written: Any) -> dict[str, Any] | None:
-    """Lay an arm over the study's own settings; None where either is no mapping, which is reported elsewhere."""
+    """Return the study's settings with the arm's on top; None where either is no mapping."""
     shared, own = (
         raw.get("training") or {},
         written.get("training") or {} if isinstance(written, dict) else None,
@@ -205,7 +207,7 @@ def _overrides_without_effect(source: StudyDocument, arms: Mapping[str, Any]) ->
             if path[1] in ((arm or {}).get("training") or {}) or key in ((arm or {}).get("grid") or {})
         ]
         if len(hiding) == len(arms):
-            message = f"changes nothing: every arm sets its own; override arms.{hiding[0]}.{key} and its like instead"
+            message = f"changes nothing: every arm sets its own; override arms.{hiding[0]}.{key} and so on instead"
             problems.append(source.problem(path, message))
     return problems
 
@@ -222,5 +224,10 @@ def _same_arms(source: StudyDocument, arms: Mapping[str, Arm], origin: Mapping[s
     for name, settings in trained.items():
         first = alike.setdefault(json.dumps(settings, sort_keys=True, default=str), name)
         if first != name:
-            problems.append(source.problem(origin[name], f"{name!r} has the same settings as {first!r}: a fake arm"))
+            problems.append(
+                source.problem(
+                    origin[name],
+                    f"{name!r} has the same settings as {first!r}; arms must differ in more than their names",
+                )
+            )
     return problems

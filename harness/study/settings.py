@@ -28,7 +28,7 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
 class Data(Strict):
-    """Where the sentences come from, and how they become tokens."""
+    """Where the examples come from, and how they become tokens."""
 
     path: str = Field(min_length=1)
     name: str | None = None
@@ -49,11 +49,11 @@ class Data(Strict):
     @model_validator(mode="after")
     def _scored_on_other_data(self) -> Data:
         if self.test_fraction is None and self.split_seed:
-            raise invalid("split_seed: draws the rows to test on, and goes with test_fraction; set test_fraction: 0.2")
+            raise invalid("split_seed: has an effect only with test_fraction; set test_fraction: 0.2")
         if self.test_fraction is not None and self.test != type(self).model_fields["test"].default:
             raise invalid(
-                f"test_fraction: draws the rows to test on, and test names the split {self.test!r}; "
-                "leave one of the two out (data.test=validation is as good as leaving it out)"
+                f"test_fraction: draws the test rows from train, but test names the split {self.test!r}; "
+                "leave one of the two out (data.test=validation counts as left out)"
             )
         if self.train == self.test:
             raise invalid(f"test: {self.test!r} is what the models are trained on; score them on another split")
@@ -92,11 +92,11 @@ class LoraAdapter(Strict):
         source = next((source for name, source in _DRAWN_FROM_DATA.items() if kind.startswith(name)), None)
         if source is not None:
             raise invalid(
-                f"init_lora_weights: {self.init_lora_weights!r} starts from {source}, which no study computes; "
+                f"init_lora_weights: {self.init_lora_weights!r} starts from {source}, which no run computes; "
                 "use true, gaussian, pissa, olora or orthogonal"
             )
         if kind == "loftq":
-            raise invalid("init_lora_weights: 'loftq' makes up for a quantised model, and no study quantises its model")
+            raise invalid("init_lora_weights: 'loftq' corrects for quantisation, and the harness quantises no model")
         return self
 
 
@@ -138,7 +138,7 @@ class BestEpoch(Strict):
     def _patience_needs_a_holdout(self) -> BestEpoch:
         given = self.model_fields_set & {"fraction", "patience"}
         if self.on == "test" and given:
-            raise invalid(f"{' and '.join(sorted(given))}: only with on: holdout; the test split never stops a run")
+            raise invalid(f"{' and '.join(sorted(given))}: only with on: holdout; the test split never stops training")
         return self
 
 
@@ -179,7 +179,7 @@ class Search(Strict):
 
 
 class Arm(Strict):
-    """One arm, all settings filled in: what a cell of the study is trained with."""
+    """One arm with all settings filled in: what its trials are trained with."""
 
     training: Training = Field(default_factory=Training)
     adapter: Adapter | None = None
@@ -200,9 +200,9 @@ class Arm(Strict):
             return self
         # The Trainer computes a smoothed loss itself, from the logits, and leaves out what AdaLoRA adds to the model's.
         if self.training.label_smoothing_factor:
-            raise invalid("adapter: ADALORA adds its regularisation to a loss without label smoothing; leave one out")
+            raise invalid("adapter: ADALORA needs a loss without label smoothing; leave one of the two out")
         if isinstance(self.selection, BestEpoch) and self.selection.on == "holdout":
-            raise invalid("adapter: ADALORA comes to its rank at the end of the training only; use selection: last")
+            raise invalid("adapter: ADALORA reaches its final rank only at the end of training; use selection: last")
         return self
 
 

@@ -89,5 +89,5 @@ class Study(Strict):
     def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         twice = sorted(seed for seed, count in Counter(seeds).items() if count > 1)
         if twice:
-            raise invalid(f"given twice: {', '.join(map(str, twice))}; each seed is one run of each arm")
+            raise invalid(f"given twice: {', '.join(map(str, twice))}; each seed trains each arm once")
         return seeds

@@ -1,4 +1,4 @@
-"""A study becomes trials: one arm, one seed, one content key."""
+"""Trials: one arm with one seed, and the content key that identifies it."""
 
 from __future__ import annotations
 

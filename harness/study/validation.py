@@ -108,7 +108,7 @@ def message_of(detail: ErrorDetails, where: KeyPath, model: type[BaseModel]) -> 
             model = MODELS.get(str(where[-2]), Strict)
         names = list(model.model_fields)
         hint = did_you_mean(where[-1], names)
-        return f"unknown key{hint}" if hint else f"unknown key; there are {', '.join(names)}"
+        return f"unknown key{hint}" if hint else f"unknown key; expected one of {', '.join(names)}"
     if kind == "missing":
         return "missing"
     if kind == "harness":

@@ -354,7 +354,7 @@ def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: 
     code, out, _ = command("plan", tiny_file, *added, "arms.frozen={freeze: {layers: 4}}", "--json")
     assert code == 0
     told = json.loads(out)["studies"][0]
-    words = "trained beside adapters and layers that are not frozen: score (lora-r2, lora-r4, ia3, frozen)"
+    words = "trained besides adapters and unfrozen layers: score (lora-r2, lora-r4, ia3, frozen)"
     assert words in told["remarks"]
     reasons = {arm["arm"]: arm["reason"] for arm in told["arms"]}
     assert "layers_to_transform: expected 0 to 3, the layers of this model, got 99" in reasons["high"]

@@ -106,7 +106,7 @@ def test_the_one_split_of_a_folder_is_divided(tmp_path: Path) -> None:
     ("block", "words"),
     [
         ({"test_fraction": 0.2, "test": "dev"}, "test names the split 'dev'; leave one of the two out"),
-        ({"split_seed": 1}, "goes with test_fraction"),
+        ({"split_seed": 1}, "has an effect only with test_fraction"),
         ({"test_fraction": 1.0}, "less than 1"),
         ({"test_fraction": 0.0}, "greater than 0"),
     ],

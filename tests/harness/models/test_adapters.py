@@ -67,7 +67,7 @@ REFUSED = {
     "ADAPTION_PROMPT": "takes no modules_to_save",
     "CPT": "only supports task_type = CAUSAL_LM",
     # At this size its factors are smaller than any rank.
-    "LOKR": "changes nothing in LOKR",
+    "LOKR": "has no effect in LOKR",
     "MULTITASK_PROMPT_TUNING": "task_ids cannot be None",
     "POLY": "task_ids should not be None",
     "SHADOW": "cannot run with SHADOW",
@@ -231,7 +231,10 @@ def test_ways_of_drawing_lora(small: Callable[..., Checkpoint], kind: str, drawn
     if (kind, drawn) == ("gpt2", "olora"):
         # peft takes a Conv1D's weight for a Linear's: where it is square, the model starts damaged.
         square = arm("LORA", kind, init_lora_weights=drawn, target_modules=["attn.c_proj"])
-        for wrong, words in ((one, "cannot run with LORA .init_lora_weights: olora"), (square, "starts from another")):
+        for wrong, words in (
+            (one, "cannot run with LORA .init_lora_weights: olora"),
+            (square, "does not start from the checkpoint"),
+        ):
             with pytest.raises(ModelError, match=words):
                 rehearsal(small(kind))(wrong)
         return
@@ -243,7 +246,7 @@ def test_ways_of_drawing_lora(small: Callable[..., Checkpoint], kind: str, drawn
 @pytest.mark.parametrize(("kind", "family"), [("gpt2", "PREFIX_TUNING"), ("bert", "PROMPT_TUNING")])
 def test_virtual_tokens_need_positions_too(small: Callable[..., Checkpoint], kind: str, family: str) -> None:
     rehearsal(small(kind), long=range(2, 42))(arm(family, kind, num_virtual_tokens=24))
-    with pytest.raises(ModelError, match="its longest sentence has 41 tokens, and 24 virtual ones are added"):
+    with pytest.raises(ModelError, match="its longest example has 41 tokens, and 24 virtual ones are added"):
         rehearsal(small(kind), long=range(2, 43))(arm(family, kind, num_virtual_tokens=24))
 
 
@@ -252,7 +255,7 @@ def test_a_seed_that_no_trial_reaches_is_found(
 ) -> None:
     """Planted: a version of peft that calls it otherwise."""
     monkeypatch.setattr(adapters, "_KEYS", ())
-    with pytest.raises(ModelError, match=r"VERA draws from a seed of its own \(0\), which no trial's seed reaches"):
+    with pytest.raises(ModelError, match=r"VERA draws from a fixed seed of its own \(0\), so all trials would"):
         rehearsal(small("bert"))(arm("VERA", "bert"))
 
 

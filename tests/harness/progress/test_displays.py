@@ -41,7 +41,7 @@ def finished(arm: str, accuracy: float, seed: int = 0) -> TrialResult:
 
 @pytest.mark.parametrize("kind", [LogDisplay, TerminalDisplay])
 def test_names_are_taken_as_they_are(kind: Callable[[Console], LogDisplay | TerminalDisplay]) -> None:
-    """Trap 20: rich would eat [v], and stop at [/red]."""
+    """Rich would swallow `[v]`, and raise an error at `[/red]`."""
     out = io.StringIO()
     display = kind(Console(file=out, width=100, force_terminal=kind is TerminalDisplay, color_system=None))
     display.open([trial(arm) for arm in NASTY], {}, 10.0)
@@ -68,7 +68,7 @@ def test_lines_count_and_estimate() -> None:
     display.open(cells, {cells[0].key: known}, 10.0)
     display.outcome(finished("b", 0.9))
     first, second = out.getvalue().splitlines()
-    assert first == "4 cells (2 arms x 2 seeds): 1 done, 3 to run, about 6 min"  # by the one that is measured
+    assert first == "4 trials (2 arms x 2 seeds): 1 done, 3 to run, about 6 min"  # by the one that is measured
     assert second == "[2/4] b, seed 0: accuracy 90.0% in 30 s, 2 min 30 s left"  # a: 2 min, b: 30 s
 
 
@@ -77,7 +77,7 @@ def test_a_finished_study_has_nothing_to_run() -> None:
     cells = [trial("a")]
     record = TrialRecord(key=cells[0].key, seed=0, status="diverged")
     LogDisplay(Console(file=out, width=100)).open(cells, {cells[0].key: record}, 0.0)
-    assert out.getvalue().strip() == "1 cell (1 arm x 1 seed): all done, nothing to run"
+    assert out.getvalue().strip() == "1 trial (1 arm x 1 seed): all done, nothing to run"
 
 
 def test_what_did_not_finish_is_shown_with_its_reason() -> None:
@@ -133,7 +133,7 @@ def test_a_log_gets_a_line_an_epoch_and_one_a_minute() -> None:
         clock.now = float(second)
         display.step(at(long, second / 100))
     assert out.getvalue().splitlines() == [
-        "1 cell (1 arm x 1 seed): 0 done, 1 to run, about 5 min",
+        "1 trial (1 arm x 1 seed): 0 done, 1 to run, about 5 min",
         "a, seed 0: epoch 1 of 3, step 60 of 300, 4 min left",
         "a, seed 0: epoch 1 of 3, step 100 of 300, 3 min 20 s left",
         "a, seed 0: epoch 2 of 3, step 160 of 300, 2 min 20 s left",
@@ -216,8 +216,8 @@ def test_an_interrupted_trial_is_still_to_do() -> None:
 @pytest.mark.parametrize(
     ("by_epoch", "words"),
     [
-        (False, "finishing the running trial (a, seed 0: epoch 2 of 3, step 140 of 300), about 1 min 20 s; "),
-        (True, "finishing the epoch of the running pack (a, seed 0: epoch 2 of 3, step 140 of 300), about 30 s; "),
+        (False, "finishing the current trial (a, seed 0: epoch 2 of 3, step 140 of 300), about 1 min 20 s; "),
+        (True, "finishing the current epoch (a, seed 0: epoch 2 of 3, step 140 of 300), about 30 s; "),
     ],
 )
 def test_a_signal_is_told_what_is_finished_first_and_how_long_it_takes(by_epoch: bool, words: str) -> None:
@@ -228,4 +228,4 @@ def test_a_signal_is_told_what_is_finished_first_and_how_long_it_takes(by_epoch:
         display.step(at(one, step / 10, by_epoch=by_epoch))
     display.stopping("SIGTERM")
     line = out.getvalue().splitlines()[-1]
-    assert line.startswith(f"SIGTERM: {words}SIGTERM again stops now")
+    assert line.startswith(f"SIGTERM: {words}a second SIGTERM stops now")

@@ -86,7 +86,7 @@ def test_a_run_says_what_differs_and_every_command_that_it_prints_can_be_pasted(
     code, out, _ = command(*shlex.split(whole)[1:])
     assert code == 0
     assert "changed since the last run" not in out
-    assert "3 cells (3 arms x 1 seed): 1 done, 2 to run" in out
+    assert "3 trials (3 arms x 1 seed): 1 done, 2 to run" in out
     assert out.splitlines()[-1] == "Next: harness analyze 'my results/tiny'"
     assert manifest(Path("my results/tiny"))["overrides"] == list(given)
 

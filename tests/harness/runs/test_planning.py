@@ -130,7 +130,7 @@ def test_a_run_says_and_records_what_it_read(study: Callable[..., Study], tmp_pa
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     said.clear()
     assert run_study(loaded, tmp_path / "results", display=Watcher()).ran == 1
-    assert said[2].startswith("the examples are not those of the last run here, though the study names the same data")
+    assert said[2].startswith("the examples have changed since the last run, though the study names the same data")
     said.clear()
     assert run_study(loaded, tmp_path / "results", display=Watcher()).ran == 0
     assert not any("not those of the last run" in one for one in said)

@@ -146,8 +146,8 @@ def test_what_failed_is_recorded_and_runs_again(tmp_path: Path, tiny: Tiny, monk
     assert watcher.trained == ["full 0"]
 
 
-def test_a_damaged_record_is_set_aside_and_its_cell_runs_again(tmp_path: Path, tiny: Tiny) -> None:
-    """Trap 22."""
+def test_a_damaged_record_is_set_aside_and_its_trial_runs_again(tmp_path: Path, tiny: Tiny) -> None:
+    """Predictions are written first and the record last, so a record that can be read is complete."""
     folder = run_study(tiny("seeds=1"), tmp_path).folder
     before = probabilities(folder)
     path = next(folder.glob("trials/*/record.json"))
@@ -206,7 +206,7 @@ def test_a_broken_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
 
 
 def test_a_storage_that_cannot_be_is_refused_before_anything_is_written(tmp_path: Path, tiny: Tiny) -> None:
-    with pytest.raises(ResultsError, match="unknown kind of a database"):
+    with pytest.raises(ResultsError, match="unknown kind of database"):
         run_study(tiny(), tmp_path / "results", storage="nonsense://me:hunter2@host/runs")
     assert not (tmp_path / "results").exists()
 
@@ -313,7 +313,7 @@ def test_candidates_that_name_other_settings_are_set_aside_and_run_again(tmp_pat
         path.write_text(json.dumps(content))
     watcher = Watcher()
     run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path, display=watcher)
-    assert sum("names other settings than those that were tried; set aside" in said for said in watcher.said) == 2
+    assert sum("names settings that this search did not try; set aside" in said for said in watcher.said) == 2
     assert manifest(folder)["arms"]["tuned"]["tuned"] == before
     assert len(list((folder / "set_aside").iterdir())) == 2
 
@@ -392,7 +392,7 @@ def test_ctrl_c_once_finishes_the_running_trial(tmp_path: Path, tiny_file: Path)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate()
     assert process.returncode == 1, output
-    assert "finishing the running trial" in output
+    assert "finishing the current trial" in output
     assert "Traceback" not in output
     assert {record["status"] for record in records(folder).values()} == {"finished"}
     assert len(records(folder)) == 2

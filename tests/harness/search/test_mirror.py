@@ -326,14 +326,14 @@ QUOTED = "hunter%7B2%7D%25"
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (f"nonsense://me:{QUOTED}@host/runs", "unknown kind of a database"),
+        (f"nonsense://me:{QUOTED}@host/runs", "unknown kind of database"),
         (f"postgresql+pg8000://me:{QUOTED}@host/runs", "pg8000 is not installed"),
-        (f"me:{SECRET}@host", "no URL of a database"),
-        (f"postgresql://me:{SECRET}:more@host:port/runs", "no URL of a database"),
+        (f"me:{SECRET}@host", "no database URL"),
+        (f"postgresql://me:{SECRET}:more@host:port/runs", "no database URL"),
         (f"postgresql+pg8000://me:{SECRET}/more@host/runs", "pg8000 is not installed"),
         (f"postgresql://me:more@{SECRET}@host/runs", "%40"),
-        ("redis://host/0", "unknown kind of a database"),
-        ("", "no URL of a database"),
+        ("redis://host/0", "unknown kind of database"),
+        ("", "no database URL"),
         ("sqlite:////no/such/folder/optuna.db", "there is no folder /no/such/folder"),
     ],
 )

@@ -64,7 +64,7 @@ def test_schedule_settings_are_those_of_transformers() -> None:
 
 
 def test_warm_up_is_a_share_below_one_as_in_transformers() -> None:
-    # Trap 12: there is no warmup_ratio any more; warmup_steps takes both meanings.
+    # transformers 5 has no warmup_ratio: a warmup_steps below 1 is a share of all steps.
     assert "warmup_ratio" not in defaults(transformers.TrainingArguments)
     share = transformers.TrainingArguments(warmup_steps=0.1, use_cpu=True)
     steps = transformers.TrainingArguments(warmup_steps=7, use_cpu=True)
@@ -121,10 +121,10 @@ def test_an_adapter_and_a_freezing_exclude_each_other() -> None:
 @pytest.mark.parametrize(
     ("drawn", "words"),
     [
-        ("eva", "starts from the layers' inputs on some of the data, which no study computes"),
+        ("eva", "starts from the layers' inputs on some of the data, which no run computes"),
         ("lora_ga", "starts from the gradient on some of the data"),
         ("corda", "starts from the covariance"),
-        ("loftq", "no study quantises its model"),
+        ("loftq", "the harness quantises no model"),
     ],
 )
 def test_an_adapter_that_is_drawn_from_data_is_refused(drawn: str, words: str) -> None:
@@ -133,13 +133,13 @@ def test_an_adapter_that_is_drawn_from_data_is_refused(drawn: str, words: str) -
 
 
 def test_adalora_and_smoothed_labels_exclude_each_other() -> None:
-    with pytest.raises(ValidationError, match="ADALORA adds its regularisation to a loss without label smoothing"):
+    with pytest.raises(ValidationError, match="ADALORA needs a loss without label smoothing"):
         Arm.model_validate({"adapter": {"peft_type": "ADALORA"}, "training": {"label_smoothing_factor": 0.1}})
 
 
 def test_adalora_is_scored_at_its_own_rank() -> None:
     best = {"best": "loss", "on": "holdout", "fraction": 0.1}
-    with pytest.raises(ValidationError, match="comes to its rank at the end of the training only; use selection: last"):
+    with pytest.raises(ValidationError, match="final rank only at the end of training; use selection: last"):
         Arm.model_validate({"adapter": {"peft_type": "ADALORA"}, "selection": best})
     # On the test split the epoch is only shown as published; the verdict is that of the last one.
     for other in ("last", {"best": "accuracy", "on": "test"}):
@@ -160,7 +160,7 @@ def test_an_adapter_is_taken_for_what_it_says() -> None:
 
 @pytest.mark.parametrize("given", [{"patience": 2}, {"fraction": 0.1}, {"patience": 2, "fraction": 0.1}])
 def test_the_test_split_never_stops_a_run(given: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="the test split never stops a run"):
+    with pytest.raises(ValidationError, match="the test split never stops training"):
         BestEpoch(best="accuracy", on="test", **given)
     assert BestEpoch(best="accuracy", on="holdout", **given).on == "holdout"
 

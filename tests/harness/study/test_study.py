@@ -191,7 +191,7 @@ WRONG: list[tuple[str, str, int, str, Sequence[str]]] = [
     ("layers: 1", "layer: 1, layers: 1", 14, "arms.frozen.freeze.layer", ["did you mean 'layers'?"]),
     ("LORA,", "LORA, lora_alfa: 3,", 11, "arms.lora.adapter.lora_alfa", ["did you mean 'lora_alpha'?"]),
     ("selection: last", "selection: {best: loss, of: holdout}", 16, "selection.of", ["unknown key", "patience"]),
-    ("name: base", "name: base\nzzz: 1", 2, "zzz", ["unknown key; there are name,", "claims"]),
+    ("name: base", "name: base\nzzz: 1", 2, "zzz", ["unknown key; expected one of name,", "claims"]),
     ("num_train_epochs: 2", 'num_train_epochs: "1"', 7, "training.num_train_epochs", ["whole number", "'1' (text)"]),
     ("num_train_epochs: 2", "num_train_epochs: 2.0", 7, "training.num_train_epochs", ["whole number", "got 2.0"]),
     ("num_train_epochs: 2", "num_train_epochs: true", 7, "training.num_train_epochs", ["whole number", "true/false"]),
@@ -239,8 +239,14 @@ WRONG: list[tuple[str, str, int, str, Sequence[str]]] = [
     ("seeds: 3", "seeds: [4294967296]", 15, "seeds.0", ["less than 4294967296"]),
     ("seeds: 3", 'seeds: [1, "2"]', 15, "seeds.1", ["whole number", "'2' (text)"]),
     ("  full: {}", "  lora-r8: {}", 10, "arms.lora", ["two arms have one name", "'lora-r8'", "arms.lora-r8"]),
-    ("  full: {}", "  full: {training: {learning_rate: 1e-3}}\n  same: {}", 10, "arms.same", ["fake arm", "'full'"]),
-    ("[2, 8]", "[2, 2]", 12, "arms.lora.grid.adapter.r", ["none twice"]),
+    (
+        "  full: {}",
+        "  full: {training: {learning_rate: 1e-3}}\n  same: {}",
+        10,
+        "arms.same",
+        ["same settings as", "'full'"],
+    ),
+    ("[2, 8]", "[2, 2]", 12, "arms.lora.grid.adapter.r", ["none of them twice"]),
     ("[2, 8]", "[]", 12, "arms.lora.grid.adapter.r", ["at least one"]),
     ("[2, 8]", "[[2]]", 12, "arms.lora.grid.adapter.r", ["numbers or texts"]),
     ("[2, 8]", "[2, 0]", 12, "arms.lora.grid.adapter.r", ["at least 1", "got 0"]),
@@ -479,7 +485,7 @@ def test_two_readings_of_one_training_are_a_fake_arm(written: Any, refused: Any)
         "arms: {a: {}, b: {selection: {best: accuracy, on: test}}}\n"
     )
     (problem,) = refused(path)
-    assert "fake arm" in problem.message
+    assert "has the same settings as" in problem.message
 
 
 def test_a_split_is_not_scored_after_it_was_trained_on(written: Any, refused: Any) -> None:
@@ -503,7 +509,7 @@ def test_an_arm_is_taken_away_by_name(written: Any, overrides: list[str], arms: 
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["arms.lora-r9=null"], "no arm 'lora-r9' to take away; did you mean 'lora-r"),
+        (["arms.lora-r9=null"], "no arm 'lora-r9' to remove; did you mean 'lora-r"),
         (["arms.lora-r2=null", "arms.lora-r8=null", "arms.frozen=null", "arms.full=null"], "at least one arm"),
         (["arms.lora=null", "arms.frozen=null", "arms.full=null"], "at least 1"),
     ],

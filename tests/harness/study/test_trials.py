@@ -46,7 +46,8 @@ def test_no_two_cells_share_a_key(written: Written) -> None:
 
 
 def test_the_key_of_a_known_content_is_pinned() -> None:
-    # Trap 21. Should this fail, keys have changed: give them a new version, or every stored trial runs again.
+    # A key that hashes anything incidental would train every trial again after an upgrade. Should this fail, keys have
+    # changed: give them a new version, or every stored trial runs again.
     content = {"model": "m", "training": {"learning_rate": 5e-05, "bf16": False}, "adapter": None, "seed": 3}
     assert key_of(content) == "v2-1463aaceac60576fc485"
     assert key_of(dict(reversed(content.items()))) == key_of(content)

@@ -378,7 +378,7 @@ def test_ctrl_c_once_ends_with_the_epoch_and_nothing_is_lost(tmp_path: Path, tin
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate()
     assert process.returncode == 1, output
-    assert "Ctrl-C: finishing the epoch of the running pack" in output
+    assert "Ctrl-C: finishing the current epoch" in output
     assert "2 missing" in output
     assert "To continue: harness run" in output
     assert "Traceback" not in output

@@ -120,7 +120,7 @@ def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others
     display._live.refresh()  # type: ignore[union-attr]
     shown = output.getvalue()
     assert "full, seed 0" in shown
-    assert "and 2 more in step with them" in shown
+    assert "and 2 more trials" in shown
     for trial in trials[:8]:
         display.outcome(TrialResult(trial=trial, status="finished"))
     left = [task.fields["label"] for task in display._bars.tasks if task.visible]
