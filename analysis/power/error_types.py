@@ -12,6 +12,8 @@ from scipy import special
 from analysis.power.noncentral import chances
 
 _NAN = float("nan")
+# The cells below do not reach further into the tails: what is rarer has no mean size.
+_LEAST_POWER = 1e-6
 # Upper tail probabilities of a chi-square variable, in the middle of cells that narrow towards both ends.
 _STEPS = np.arange(2001) / 2000
 _TAILS = (_STEPS**2 * (3 - 2 * _STEPS))[1::2]
@@ -103,7 +105,7 @@ def error_types(gap: float, standard_error: float, df: float, *, alpha: float) -
     power = right + wrong
     if gap == 0:
         return ErrorTypes(power=power, type_s=_NAN, type_m=_NAN, reason="a gap of 0 has no sign and no size")
-    if power == 0:
+    if power < _LEAST_POWER:
         return ErrorTypes(power=power, type_s=_NAN, type_m=_NAN, reason="no study would find anything")
     # The mean of |x| beyond both limits, for x normal about the noncentrality with SD 1.
     reach, share = _limits(df, alpha)

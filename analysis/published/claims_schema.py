@@ -71,7 +71,7 @@ class System(Block):
         What is trained, so that the numbers of parameters can be judged.
     runs : int
         How many runs the figures are means of.
-    selection : EpochSelection or None
+    selection : PublishedSelection or None
         How the reported epoch was chosen; None where that is not known.
     log : Log or None
         The figures by epoch.
