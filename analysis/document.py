@@ -106,7 +106,7 @@ def _text(path: Path, kind: Kind) -> str:
     try:
         path.stat()
     except FileNotFoundError:
-        pass  # said below, with the files that there are
+        pass  # reported below, with the files that there are
     except OSError as error:
         raise wrong(f"cannot be read: {error.strerror}") from None
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""The fields of a claims file: texts that become figures, and what each refuses."""
+"""Fields of a claims file: the types that texts become, and what each refuses."""
 
 from __future__ import annotations
 

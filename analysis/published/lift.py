@@ -127,6 +127,10 @@ def chance_of_selected_gap(
     ------
     ValueError
         If a number of epochs is below 1.
+
+    See Also
+    --------
+    analysis.published.seeds.chance_of_gap : The chance by seeds alone.
     """
     best = _best(epochs[0], rng) - _best(epochs[1], rng)
     unknown = 1.0 if math.isinf(scatter.df) else np.sqrt(scatter.df / rng.chisquare(scatter.df, size=DRAWS))

@@ -101,6 +101,10 @@ def overlaps(
         If a number of right answers does not lie between 0 and `n`, if the classes do not add up to them, or if
         `alpha` is out of range.
 
+    See Also
+    --------
+    p_over_discordance : The p-values of one difference at each discordance.
+
     Notes
     -----
     For a fixed difference the exact p-value grows with the discordance, and so does the mid-p value unless the

@@ -111,6 +111,11 @@ def chance_of_gap(gap: float, *, n: int, seed_sd: float, runs: tuple[int, int] =
     ValueError
         If a number is out of range.
 
+    See Also
+    --------
+    analysis.published.lift.chance_of_selected_gap : The chance by the choice of an epoch alone.
+    welch : From the means and SDs over several runs.
+
     Notes
     -----
     ``2 * Phi(-(k - 1/2) / (n * s * sqrt(2)))`` for a gap of k right answers between two single runs; half a step of the
@@ -247,6 +252,10 @@ def welch(
     ------
     ValueError
         If an arm has fewer than two runs.
+
+    See Also
+    --------
+    chance_of_gap : For single runs and an SD that comes from elsewhere.
 
     References
     ----------
