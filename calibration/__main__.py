@@ -1,4 +1,4 @@
-"""``python -m calibration``: simulate, write docs/calibration.md, and fail where a promise is broken."""
+"""Calibration from the command line: simulate, write docs/calibration.md, and fail where a promise is broken."""
 
 from __future__ import annotations
 

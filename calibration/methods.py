@@ -1,4 +1,4 @@
-"""Every method as one function of a simulated study, so that all of them can be counted alike."""
+"""Methods under test: each as one function of a simulated study, so that all of them can be counted alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/calibration.md and its table of all counts, from simulated studies."""
+"""Page docs/calibration.md and its table of all counts, from simulated studies."""
 
 from __future__ import annotations
 

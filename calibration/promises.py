@@ -1,4 +1,4 @@
-"""What is promised of the methods, and which counts break it."""
+"""Promises of the methods, and the counts that break them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Statistical methods: arrays go in, a frozen result comes out; one method a file."""
+"""Statistical methods: arrays go in, a frozen result comes out; one method per file."""

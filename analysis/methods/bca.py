@@ -66,7 +66,7 @@ def bca_interval(
     Parameters
     ----------
     scores : array_like, shape (N,)
-        One finite number an example, or one a seed.
+        One finite number per example, or one per seed.
     rng : numpy.random.Generator
         Source of the draws. The same state gives the same result.
     over : {"examples", "seeds"}
@@ -88,6 +88,10 @@ def bca_interval(
     ValueError
         If `scores` is not one row of finite numbers, or if `over`, `resamples` or `confidence` are outside their
         range.
+
+    See Also
+    --------
+    multi_bootstrap : Over seeds and examples at once, by percentiles and studentised.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The multi-bootstrap: resample seeds and examples together, and look at how the gap between two arms moves."""
+"""Multi-bootstrap: seeds and examples are resampled together, to see how the gap between two arms moves."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def multi_bootstrap(
     Parameters
     ----------
     treatment : array_like, shape (S_t, N)
-        Scores of the treatment, one row a seed and one column an example (or a cluster of examples).
+        Scores of the treatment, one row per seed and one column per example (or a cluster of examples).
     baseline : array_like, shape (S_b, N)
         Scores of the baseline on the same examples in the same order. If `paired`, with the same seeds in the
         same order.
@@ -127,6 +127,12 @@ def multi_bootstrap(
     ValueError
         If an array is not two-dimensional and finite, if the shapes do not match, or if `resamples` or
         `confidence` are outside their range.
+
+    See Also
+    --------
+    bootstrap_study : Several comparisons with the same draws.
+    multi_bootstrap_metric : For metrics of the confusion matrix.
+    crossed_test : Without resampling.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""The multi-bootstrap for metrics of the confusion matrix: precision, F1, balanced accuracy and their kind."""
+"""Multi-bootstrap for metrics of the confusion matrix: precision, F1, balanced accuracy and their kind."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def multi_bootstrap_metric(
     Parameters
     ----------
     metric : CellMetric
-        Its `value` takes cell shares of any leading shape and gives one number a matrix.
+        Its `value` takes cell shares of any leading shape and gives one number per matrix.
     labels : array_like of int, shape (N,)
         True classes, from 0 to ``metric.n_classes - 1``.
     treatment, baseline : array_like of int, shapes (S_t, N) and (S_b, N)
-        Predicted classes, one row a seed, on the same examples in the same order. If `paired`, with the same
+        Predicted classes, one row per seed, on the same examples in the same order. If `paired`, with the same
         seeds in the same order.
     paired : bool
         Whether row ``s`` of both arms comes from the same seed.
@@ -79,6 +79,11 @@ def multi_bootstrap_metric(
     ValueError
         If an array holds anything but classes, if the shapes do not match, or if `resamples` or `confidence` are
         outside their range.
+
+    See Also
+    --------
+    multi_bootstrap : For scores by example.
+    confusion_scores : Such a metric as scores by example, for `crossed_test`.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Test examples that come in groups: the groups, not the examples, are then what would be drawn anew."""
+"""Clusters of test examples: the clusters, not the examples, are what would be drawn anew."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def cluster_numbers(clusters: Iterable[Hashable], n: int) -> NDArray[np.int64]:
 def cluster_scores(scores: ArrayLike, clusters: Iterable[Hashable]) -> NDArray[np.float64]:
     """Turn scores by example into scores by cluster, for `crossed_test` and its neighbours.
 
-    Examples of one document, or near duplicates of a sentence, are right or wrong together. Treated as if they were
+    Examples of one document, or near duplicates, are right or wrong together. Treated as if they were
     independent they make every gap look surer than it is.
 
     Parameters
@@ -63,9 +63,9 @@ def cluster_scores(scores: ArrayLike, clusters: Iterable[Hashable]) -> NDArray[n
     Returns
     -------
     ndarray of float, shape (S, G) or (G,)
-        One column a cluster, in the order of their first examples. The mean of a row is that of the examples, whatever
-        the sizes of the clusters; with one example in each nothing changes. A test of these scores generalises to new
-        clusters.
+        One column per cluster, in the order of their first examples. The mean of a row is that of the examples,
+        whatever the sizes of the clusters; with one example in each nothing changes. A test of these scores
+        generalises to new clusters.
 
     Raises
     ------

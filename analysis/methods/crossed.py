@@ -1,4 +1,4 @@
-"""The primary test: whether two training procedures differ, over new seeds and new test examples at once.
+"""Crossed test, the primary one: do two training procedures differ, over new seeds and new test examples at once.
 
 Seeds and examples are two crossed random factors: every seed meets every example. Each of them alone makes a
 gap look surer than it is. The test follows the analysis of readers and cases in diagnostic radiology, with
@@ -152,7 +152,7 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
     Parameters
     ----------
     treatment : array_like, shape (S_t, N)
-        Scores of the treatment, one row a seed and one column an example: 0 or 1 for accuracy, any finite
+        Scores of the treatment, one row per seed and one column per example: 0 or 1 for accuracy, any finite
         number for other metrics.
     baseline : array_like, shape (S_b, N)
         Scores of the baseline on the same examples in the same order. If `paired`, with the same seeds in the
@@ -171,6 +171,12 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
     ------
     ValueError
         If an array is not two-dimensional and finite, or if the shapes do not match.
+
+    See Also
+    --------
+    crossed_seeds_test : For seeds of two kinds that cross.
+    multi_bootstrap : By resampling.
+    cluster_scores : For examples that come in clusters.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Seeds of two kinds that cross: every initialisation with every order of the data.
+"""Crossed test for seeds of two kinds that cross: every initialisation with every order of the data.
 
 Three initialisations with three orders are nine runs, and not nine independent seeds: runs that share an
 initialisation are alike, and so are runs that share an order.
@@ -83,6 +83,10 @@ def crossed_seeds_test(treatment: ArrayLike, baseline: ArrayLike) -> CrossedSeed
     ------
     ValueError
         If an array is not three-dimensional and finite, or if the shapes differ.
+
+    See Also
+    --------
+    crossed_test : For seeds of one kind.
 
     Notes
     -----

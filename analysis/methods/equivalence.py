@@ -1,4 +1,4 @@
-"""Tests against a margin fixed beforehand: whether a gap is smaller than it, or at least no worse than it."""
+"""Equivalence (TOST) and non-inferiority: is a gap smaller than a margin fixed beforehand, or no worse than it."""
 
 from __future__ import annotations
 
@@ -87,6 +87,10 @@ def tost(estimate: float, standard_error: float, df: float, *, margin: float) ->
     ValueError
         If the margin is not positive and finite, or if the standard error is negative.
 
+    See Also
+    --------
+    non_inferiority : One side only: no worse by the margin.
+
     References
     ----------
     Schuirmann (1987), Journal of Pharmacokinetics and Biopharmaceutics 15, 657-680.
@@ -133,6 +137,10 @@ def non_inferiority(estimate: float, standard_error: float, df: float, *, margin
     ------
     ValueError
         If the margin is not positive and finite, or if the standard error is negative.
+
+    See Also
+    --------
+    tost : Both sides: within the margin.
 
     References
     ----------

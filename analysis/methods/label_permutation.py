@@ -69,7 +69,7 @@ def label_permutation(
     Parameters
     ----------
     treatment, baseline : array_like, shapes (S_t,) and (S_b,)
-        One score a run. With `n_examples` the numbers of right answers, from 0 to `n_examples`; without it any
+        One score per run. With `n_examples` the numbers of right answers, from 0 to `n_examples`; without it any
         finite scores.
     n_examples : int, optional
         Size of the test set, if the scores are numbers of right answers. The p-value is then exact for any
@@ -89,6 +89,10 @@ def label_permutation(
     ValueError
         If the scores are not finite or the counts not whole numbers in their range, or if random draws are
         needed and there is no `rng`.
+
+    See Also
+    --------
+    sign_flip : For paired seeds.
 
     Notes
     -----

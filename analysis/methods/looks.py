@@ -52,6 +52,11 @@ def thresholds(looks: Sequence[int], *, alpha: float) -> tuple[float, ...]:
     ValueError
         If `alpha` is out of range or if the looks are not as said above.
 
+    See Also
+    --------
+    one_sided_thresholds : For one-sided p-values.
+    sequential_p : One p-value for all looks so far.
+
     References
     ----------
     Lan and DeMets (1983), Biometrika 70, 659-663. Jennison and Turnbull (2000), Group Sequential Methods with

@@ -59,6 +59,12 @@ def mcnemar(treatment: ArrayLike, baseline: ArrayLike) -> McNemarResult:
     ValueError
         If the arrays are not one-dimensional, of equal length, and made of zeros and ones.
 
+    See Also
+    --------
+    mcnemar_from_counts : From the two counts.
+    mcnemar_clustered : For examples that come in clusters.
+    newcombe_interval : How large the gap is.
+
     Examples
     --------
     >>> mcnemar([1, 1, 1, 0, 1], [0, 0, 1, 1, 0]).estimate
@@ -91,6 +97,10 @@ def mcnemar_from_counts(b: int, c: int, *, n: int) -> McNemarResult:
     ------
     ValueError
         If a count is negative, or if there are more disagreements than examples.
+
+    See Also
+    --------
+    mcnemar : From right and wrong by example.
 
     References
     ----------

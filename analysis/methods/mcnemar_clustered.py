@@ -76,7 +76,7 @@ def mcnemar_clustered(
     Returns
     -------
     ClusteredMcNemarResult
-        Generalises to new examples, in new clusters, for these two models. With one example a cluster it is
+        Generalises to new examples, in new clusters, for these two models. With one example per cluster it is
         `mcnemar`.
 
     Raises
@@ -84,6 +84,11 @@ def mcnemar_clustered(
     ValueError
         If the arrays are not one-dimensional, of equal length, and made of zeros and ones, or if an example
         has no cluster.
+
+    See Also
+    --------
+    mcnemar : For independent examples.
+    cluster_scores : Clusters for the tests over seeds and examples.
 
     Notes
     -----
@@ -136,12 +141,12 @@ def mcnemar_by_seed(
 
     Returns
     -------
-    tuple
-        One result a seed; each generalises to new examples for its two models.
+    tuple of McNemarResult or ClusteredMcNemarResult
+        One result per seed; each generalises to new examples for its two models.
     """
     return tuple(
-        mcnemar(one, other) if clusters is None else mcnemar_clustered(one, other, clusters)
-        for one, other in zip(np.asarray(treatment), np.asarray(baseline), strict=True)
+        mcnemar(right_t, right_b) if clusters is None else mcnemar_clustered(right_t, right_b, clusters)
+        for right_t, right_b in zip(np.asarray(treatment), np.asarray(baseline), strict=True)
     )
 
 

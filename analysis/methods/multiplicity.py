@@ -54,6 +54,10 @@ def joint_step_down(difference: Sequence[float], equivalence: Sequence[float]) -
     ValueError
         If the lengths differ, or if a p-value lies outside 0 to 1.
 
+    See Also
+    --------
+    holm : One question per comparison.
+
     References
     ----------
     Holm (1979), Scandinavian Journal of Statistics 6, 65-70. Shaffer (1986), JASA 81, 826-831, section 2
@@ -102,6 +106,11 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     ValueError
         If the input is not one-dimensional, or if a p-value lies outside 0 to 1.
 
+    See Also
+    --------
+    joint_step_down : Two questions per comparison.
+    benjamini_hochberg : For exploration.
+
     References
     ----------
     Holm (1979), Scandinavian Journal of Statistics 6, 65-70.
@@ -138,6 +147,10 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     ------
     ValueError
         If the input is not one-dimensional, or if a p-value lies outside 0 to 1.
+
+    See Also
+    --------
+    holm : Bounds the chance of a single false claim.
 
     References
     ----------

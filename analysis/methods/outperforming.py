@@ -1,4 +1,4 @@
-"""How often one arm beats another when both are trained with one new seed."""
+"""Probability of outperforming: how often one arm beats another when both are trained with one new seed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def probability_of_outperforming(
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One score a run, in any unit; position ``s`` of both arms is the same seed.
+        One score per run, in any unit; position ``s`` of both arms is the same seed.
     confidence : float
         Of the interval, between 0 and 1, both excluded.
 

@@ -1,7 +1,7 @@
-"""Tests of the seeds' mean scores: whether new seeds would differ on this very test set.
+"""Paired t and Wilcoxon over the seeds' mean scores: would new seeds differ on this very test set.
 
-Each takes one score a run, paired by seed. None of them knows how sure the test set itself is: for that, and for
-the headline, there is `analysis.crossed`.
+Each takes one score per run, paired by seed. Neither knows how sure the test set itself is: for that, and for the
+headline, there is `analysis.crossed_test`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def paired_t(treatment: ArrayLike, baseline: ArrayLike) -> PairedTResult:
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One score a run, in any unit; position ``s`` of both arms is the same seed.
+        One score per run, in any unit; position ``s`` of both arms is the same seed.
 
     Returns
     -------
@@ -129,6 +129,12 @@ def paired_t(treatment: ArrayLike, baseline: ArrayLike) -> PairedTResult:
     ------
     ValueError
         If an arm is not one row of finite scores, or if the arms differ in length.
+
+    See Also
+    --------
+    wilcoxon : By signed ranks, for seeds with outliers.
+    sign_flip : Supposes no distribution.
+    crossed_test : Also over new examples.
 
     References
     ----------
@@ -170,7 +176,7 @@ def wilcoxon(treatment: ArrayLike, baseline: ArrayLike) -> WilcoxonResult:
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One score a run, in any unit; position ``s`` of both arms is the same seed.
+        One score per run, in any unit; position ``s`` of both arms is the same seed.
 
     Returns
     -------
@@ -181,6 +187,11 @@ def wilcoxon(treatment: ArrayLike, baseline: ArrayLike) -> WilcoxonResult:
     ------
     ValueError
         If an arm is not one row of finite scores, or if the arms differ in length.
+
+    See Also
+    --------
+    paired_t : By the mean difference.
+    sign_flip : Of the differences themselves.
 
     Notes
     -----

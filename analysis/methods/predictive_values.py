@@ -1,4 +1,4 @@
-"""Whether two trained models differ in precision on new examples: the weighted generalised score test."""
+"""Weighted generalised score test: do two trained models differ in precision on new examples."""
 
 from __future__ import annotations
 
@@ -116,34 +116,34 @@ def weighted_generalized_score(
             "both models must be scored on the same examples, "
             f"got {len(truth)} labels, {len(answer_t)} for the treatment and {len(answer_b)} for the baseline"
         )
-    of_class, said_t, said_b = truth == positive, answer_t == positive, answer_b == positive
+    of_class, predicts_t, predicts_b = truth == positive, answer_t == positive, answer_b == positive
     return PredictiveValueResult(
         positive=int(positive),
-        precision=_compare(of_class, said_t, said_b, f"class {positive}"),
-        negative_predictive_value=_compare(~of_class, ~said_t, ~said_b, f"any class but {positive}"),
+        precision=_compare(of_class, predicts_t, predicts_b, f"class {positive}"),
+        negative_predictive_value=_compare(~of_class, ~predicts_t, ~predicts_b, f"any class but {positive}"),
         n=len(truth),
     )
 
 
 def _compare(
-    right: NDArray[np.bool_], said_t: NDArray[np.bool_], said_b: NDArray[np.bool_], what: str
+    right: NDArray[np.bool_], predicts_t: NDArray[np.bool_], predicts_b: NDArray[np.bool_], kind: str
 ) -> PredictiveValueTest:
-    n_t, n_b = int(np.count_nonzero(said_t)), int(np.count_nonzero(said_b))
-    right_t, right_b = int(np.count_nonzero(right & said_t)), int(np.count_nonzero(right & said_b))
+    n_t, n_b = int(np.count_nonzero(predicts_t)), int(np.count_nonzero(predicts_b))
+    right_t, right_b = int(np.count_nonzero(right & predicts_t)), int(np.count_nonzero(right & predicts_b))
     value_t = right_t / n_t if n_t else _NAN
     value_b = right_b / n_b if n_b else _NAN
     if not (n_t and n_b):
-        silent = [name for name, number in (("treatment", n_t), ("baseline", n_b)) if number == 0]
+        without = [name for name, number in (("treatment", n_t), ("baseline", n_b)) if number == 0]
         return PredictiveValueTest(
             value_treatment=value_t,
             value_baseline=value_b,
             difference=_NAN,
             statistic=_NAN,
             p_value=_NAN,
-            reason="; ".join(f"the {name} never predicts {what}" for name in silent),
+            reason="; ".join(f"the {name} never predicts {kind}" for name in without),
         )
     pooled = (right_t + right_b) / (n_t + n_b)
-    alone = said_t != said_b
+    alone = predicts_t != predicts_b
     right_alone = int(np.count_nonzero(right & alone))
     wrong_alone = int(np.count_nonzero(alone)) - right_alone
     # p (1 - p) - 2 C: the predictions that both models make cancel exactly.
@@ -154,9 +154,9 @@ def _compare(
         statistic = difference**2 / (spread * (1 / n_t + 1 / n_b))
         p_value = float(special.chdtrc(1, statistic))
     elif alone.any():
-        reason = f"every prediction of {what} is {'right' if pooled == 1 else 'wrong'}"
+        reason = f"every prediction of {kind} is {'right' if pooled == 1 else 'wrong'}"
     else:
-        reason = f"both models predict {what} for the same examples"
+        reason = f"both models predict {kind} for the same examples"
     return PredictiveValueTest(
         value_treatment=value_t,
         value_baseline=value_b,
@@ -170,7 +170,7 @@ def _compare(
 def _classes(name: str, values: ArrayLike) -> NDArray[np.int64]:
     array = np.asarray(values)
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} must be one class an example, got shape {array.shape}")
+        raise ValueError(f"{name} must be one class per example, got shape {array.shape}")
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name} must hold class numbers (whole numbers), got {array.dtype}")
     return array.astype(np.int64)

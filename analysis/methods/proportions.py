@@ -1,4 +1,4 @@
-"""How large the gap in accuracy between two trained models is: intervals for new examples."""
+"""Newcombe's and Tango's intervals of the gap in accuracy between two trained models, and their odds ratio."""
 
 from __future__ import annotations
 
@@ -101,6 +101,11 @@ def newcombe_interval(
     ValueError
         If a count is not a whole number from 0, if all are 0, or if `confidence` is out of range.
 
+    See Also
+    --------
+    tango_interval : By the score test.
+    mcnemar : Whether there is a gap.
+
     Notes
     -----
     The distances of the Wilson limits from their accuracies are added as two correlated errors are; their
@@ -160,6 +165,10 @@ def tango_interval(only_treatment: int, only_baseline: int, *, n: int, confidenc
     ValueError
         If a count is not a whole number from 0, if there are more disagreements than examples, or if
         `confidence` is out of range.
+
+    See Also
+    --------
+    newcombe_interval : From the Wilson limits; takes all four counts.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How many rearrangements of the runs are at least as far from "no difference" as the one observed.
+"""Rearrangements of the runs: how many are at least as far from "no difference" as the one observed.
 
 Two kinds: flips exchange the arms within a seed, deals hand the runs to the arms anew. Both are counted
 exactly: through a table of reachable sums where the scores are whole numbers, and by meeting in the middle
@@ -30,7 +30,7 @@ def flips_on_lattice(d: NDArray[np.int64]) -> float:
     Parameters
     ----------
     d : ndarray of int, shape (S,)
-        One difference a seed.
+        One difference per seed.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def flips(d: NDArray[np.float64], *, tolerance: float) -> float:
     Parameters
     ----------
     d : ndarray, shape (S,)
-        One difference a seed, at most `MOST_FLIPS` of them.
+        One difference per seed, at most `MOST_FLIPS` of them.
     tolerance : float
         Sums that are this close tie.
 
@@ -124,9 +124,9 @@ def flips(d: NDArray[np.float64], *, tolerance: float) -> float:
     if least <= 0:
         return 1.0
     half = len(d) // 2
-    one, other = (np.sort(_signed_sums(part)) for part in (d[:half], d[half:]))
+    first, second = (np.sort(_signed_sums(part)) for part in (d[:half], d[half:]))
     # Every assignment has a mirror image on the other side of 0.
-    return _pairs_from(one, other, least) * 2.0 ** (1 - len(d))
+    return _pairs_from(first, second, least) * 2.0 ** (1 - len(d))
 
 
 def deals(runs: NDArray[np.float64], n_first: int, *, tolerance: float) -> float:
@@ -159,11 +159,11 @@ def deals(runs: NDArray[np.float64], n_first: int, *, tolerance: float) -> float
     least = _least_sum(values, n_first, tolerance)
     if least <= 0:
         return 1.0
-    one, other = _sums_by_number(values[: n // 2]), _sums_by_number(values[n // 2 :])
+    first, second = _sums_by_number(values[: n // 2]), _sums_by_number(values[n // 2 :])
     count = 0
-    for number, sums in enumerate(one):
-        if 0 <= n_first - number < len(other):
-            rest = other[n_first - number]
+    for number, sums in enumerate(first):
+        if 0 <= n_first - number < len(second):
+            rest = second[n_first - number]
             count += _pairs_from(sums, rest, least) + _pairs_from(-sums[::-1], -rest[::-1], least)
     return count / math.comb(n, n_first)
 
@@ -174,7 +174,7 @@ def drawn_flips(d: NDArray[np.float64], *, tolerance: float, rng: np.random.Gene
     Parameters
     ----------
     d : ndarray, shape (S,)
-        One difference a seed.
+        One difference per seed.
     tolerance : float
         Sums that are this close tie.
     rng : numpy.random.Generator
@@ -264,11 +264,11 @@ def _sums_by_number(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """Sorted sums over all subsets; entry ``k`` holds those of ``k`` values."""
     sums = [np.zeros(1)]
     for value in values:
-        added = [one + value for one in sums]
+        added = [part + value for part in sums]
         sums = [sums[0], *(np.concatenate(pair) for pair in zip(sums[1:], added[:-1], strict=True)), added[-1]]
-    return [np.sort(one) for one in sums]
+    return [np.sort(part) for part in sums]
 
 
-def _pairs_from(one: NDArray[np.float64], other: NDArray[np.float64], least: float) -> int:
+def _pairs_from(first: NDArray[np.float64], second: NDArray[np.float64], least: float) -> int:
     """Pairs, one sum of each sorted array, that add up to at least `least`."""
-    return len(one) * len(other) - int(np.searchsorted(other, least - one, side="left").sum())
+    return len(first) * len(second) - int(np.searchsorted(second, least - first, side="left").sum())

@@ -110,7 +110,7 @@ def paired_replicates(
     Returns
     -------
     tuple of ndarray, shape (B,)
-        Means, and the variances that `analysis.variance.paired_variance` would give of the resampled matrix.
+        Means, and the variances that `analysis.methods.variance.paired_variance` would give of the resampled matrix.
     """
     S, N = W.shape[1], V.shape[1]
     arm = _arm(W, V, d, size)
@@ -142,8 +142,8 @@ def independent_replicates(
     Returns
     -------
     tuple of ndarray, shape (B,)
-        Differences, and the variances that `analysis.variance.independent_variance` would give of the
-        resampled matrices.
+        Differences, and the variances that `analysis.methods.variance.independent_variance` would give
+        of the resampled matrices.
     """
     N = V.shape[1]
     arms = [(_arm(W, V, y, size), W.shape[1]) for W, y in ((W_t, y_t), (W_b, y_b))]

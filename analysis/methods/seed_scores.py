@@ -1,4 +1,4 @@
-"""Scores that hold one number a seed, as the tests over seeds take them."""
+"""Scores with one number per seed, checked: the input of the tests over seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analysis.methods.variance import ROUNDING
 
 
 def seed_scores(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """One finite score a seed, or an error that names the arm.
+    """One finite score per seed, or an error that names the arm.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def seed_scores(name: str, values: ArrayLike) -> NDArray[np.float64]:
     """
     scores = np.asarray(values, dtype=np.float64)
     if scores.ndim != 1 or scores.size == 0:
-        raise ValueError(f"{name} must be one score a seed, got shape {scores.shape}")
+        raise ValueError(f"{name} must be one score per seed, got shape {scores.shape}")
     if not np.isfinite(scores).all():
         raise ValueError(f"{name} must hold finite scores, got {scores.tolist()}")
     return scores
 
 
 def right_answers(name: str, values: ArrayLike, n_examples: int) -> NDArray[np.float64]:
-    """One number of right answers a seed, or an error that names the arm.
+    """One number of right answers per seed, or an error that names the arm.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def right_answers(name: str, values: ArrayLike, n_examples: int) -> NDArray[np.f
     if n_examples < 1:
         raise ValueError(f"n_examples must be at least 1, got {n_examples}")
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name} must be one count a seed, got shape {array.shape}")
+        raise ValueError(f"{name} must be one count per seed, got shape {array.shape}")
     if not (np.isfinite(array).all() and (array == np.floor(array)).all()):
         raise ValueError(f"{name} must hold numbers of right answers (whole numbers), got {array.tolist()}")
     if array.min() < 0 or array.max() > n_examples:
@@ -72,7 +72,7 @@ def paired_differences(treatment: ArrayLike, baseline: ArrayLike) -> tuple[NDArr
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One finite score a run; position ``s`` of both arms is the same seed.
+        One finite score per run; position ``s`` of both arms is the same seed.
 
     Returns
     -------

@@ -67,7 +67,7 @@ def sign_flip(
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One score a run; position ``s`` of both arms is the same seed. With `n_examples` the numbers of right
+        One score per run; position ``s`` of both arms is the same seed. With `n_examples` the numbers of right
         answers, from 0 to `n_examples`; without it any finite scores.
     n_examples : int, optional
         Size of the test set, if the scores are numbers of right answers. The p-value is then exact for any
@@ -87,6 +87,12 @@ def sign_flip(
     ValueError
         If the scores are not finite or the counts not whole numbers in their range, if the arms differ in
         length, or if random draws are needed and there is no `rng`.
+
+    See Also
+    --------
+    label_permutation : For seeds that are not paired.
+    paired_t : By Student's t, without a floor.
+    wilcoxon : By signed ranks.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Student's t interval, of which every mean with a standard error makes the same use."""
+"""Student's t interval of an estimate with a standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the variation of a gap comes from: variance components over seeds and examples.
+"""Variance components of a gap, over seeds and examples, and the standard error that they make.
 
 Seeds and examples are crossed: every seed meets every example. Both ways to estimate the variance of a mean
 difference stand here, for seeds in pairs and for independent seeds.

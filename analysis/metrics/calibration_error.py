@@ -1,4 +1,4 @@
-"""How good probabilities are: log loss and Brier score by example, and calibration error as a description."""
+"""Calibration of probabilities: log loss and Brier score by example, and calibration error as a description."""
 
 from __future__ import annotations
 

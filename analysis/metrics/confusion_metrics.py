@@ -61,9 +61,9 @@ class _ByClass:
 
     def gradient(self, p: ArrayLike) -> Floats:
         value, size = self._value_and_size(_cells(p, self.n_classes))
-        own = np.eye(self.n_classes)[self.label]
-        weight = self.true * own[:, None] + self.predicted * own[None, :]
-        hit = (self.true + self.predicted) * np.outer(own, own)
+        indicator = np.eye(self.n_classes)[self.label]
+        weight = self.true * indicator[:, None] + self.predicted * indicator[None, :]
+        hit = (self.true + self.predicted) * np.outer(indicator, indicator)
         slope: Floats = (hit - value[..., None, None] * weight) / size[..., None, None]
         return slope
 

@@ -1,4 +1,4 @@
-"""Whether the runs of an arm say the same, sentence by sentence, and whether another arm says something else."""
+"""Consistency and churn: do the runs of an arm agree, example by example, and does another arm say something else."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Consistency:
 
     Parameters
     ----------
-    always_right
+    always_right : float
         Share of the examples on which every seed is right.
-    always_wrong
-        Share on which every seed says the same wrong class.
-    disputed
-        Share on which the seeds say different things.
-    churn
+    always_wrong : float
+        Share on which every seed predicts the same wrong class.
+    disputed : float
+        Share on which the seeds predict different classes.
+    churn : float
         Share of the examples on which two seeds differ, mean over all pairs of seeds. Unlike the three shares it does
         not grow with the number of seeds. NaN for one seed.
-    n_seeds, n_examples
+    n_seeds, n_examples : int
         What the figures rest on.
-    reason
+    reason : str
         Why a figure is NaN; else empty.
     """
 
@@ -43,19 +43,19 @@ class Consistency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Churn:
-    """How often two arms say different things, against two seeds of one arm; a description of these runs.
+    """How often two arms predict different classes, against two seeds of one arm; a description of these runs.
 
     Parameters
     ----------
-    between
+    between : float
         Share of the examples on which a run of the one arm and a run of the other, of different seeds, differ: mean
         over all such pairs.
-    within
+    within : float
         The same for two seeds of one arm: mean of the two arms.
-    excess
+    excess : float
         `between` less `within`: what the change of the arm adds to the change of the seed. About 0 where the arms
         differ no more than two seeds do.
-    reason
+    reason : str
         Why a figure is NaN; else empty.
     """
 
@@ -73,7 +73,7 @@ def consistency(labels: ArrayLike, predictions: ArrayLike) -> Consistency:
     labels : array_like of int, shape (N,)
         True classes.
     predictions : array_like of int, shape (S, N)
-        Predicted classes, one row a seed.
+        Predicted classes, one row per seed.
 
     Returns
     -------
@@ -85,25 +85,29 @@ def consistency(labels: ArrayLike, predictions: ArrayLike) -> Consistency:
     ValueError
         If the shapes do not match.
 
+    See Also
+    --------
+    churn : One arm against another.
+
     Examples
     --------
-    >>> one = consistency([0, 1, 1, 0], [[0, 1, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0]])
-    >>> one.always_right, one.always_wrong, one.disputed, round(one.churn, 3)
+    >>> agreement = consistency([0, 1, 1, 0], [[0, 1, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0]])
+    >>> agreement.always_right, agreement.always_wrong, agreement.disputed, round(agreement.churn, 3)
     (0.25, 0.25, 0.5, 0.333)
     """
-    said, truth = _runs("predictions", predictions), np.asarray(labels)
-    if truth.shape != said.shape[1:]:
-        raise ValueError(f"every example needs its label, got shapes {truth.shape} and {said.shape}")
-    agreed = (said == said[0]).all(axis=0)
-    right = agreed & (said[0] == truth)
+    predicted, truth = _runs("predictions", predictions), np.asarray(labels)
+    if truth.shape != predicted.shape[1:]:
+        raise ValueError(f"every example needs its label, got shapes {truth.shape} and {predicted.shape}")
+    agreed = (predicted == predicted[0]).all(axis=0)
+    right = agreed & (predicted[0] == truth)
     return Consistency(
         always_right=float(right.mean()),
         always_wrong=float((agreed & ~right).mean()),
         disputed=float(1 - agreed.mean()),
-        churn=_within(said),
-        n_seeds=len(said),
-        n_examples=said.shape[1],
-        reason="" if len(said) > 1 else "one seed has no other to agree with",
+        churn=_within(predicted),
+        n_seeds=len(predicted),
+        n_examples=predicted.shape[1],
+        reason="" if len(predicted) > 1 else "one seed has no other to agree with",
     )
 
 
@@ -113,7 +117,7 @@ def churn(treatment: ArrayLike, baseline: ArrayLike) -> Churn:
     Parameters
     ----------
     treatment, baseline : array_like of int, shape (S, N)
-        Predicted classes on the same examples, one row a seed; the same seeds in the same order.
+        Predicted classes on the same examples, one row per seed; the same seeds in the same order.
 
     Returns
     -------
@@ -125,6 +129,10 @@ def churn(treatment: ArrayLike, baseline: ArrayLike) -> Churn:
     ValueError
         If the shapes do not match.
 
+    See Also
+    --------
+    consistency : The runs of one arm.
+
     References
     ----------
     Milani Fard, Cormier, Canini and Gupta (2016), "Launch and iterate: reducing prediction churn", NeurIPS 29.
@@ -134,30 +142,32 @@ def churn(treatment: ArrayLike, baseline: ArrayLike) -> Churn:
     >>> churn([[0, 1, 1, 1], [0, 1, 1, 1]], [[0, 1, 0, 0], [0, 1, 0, 1]])
     Churn(between=0.375, within=0.125, excess=0.25, reason='')
     """
-    said_t, said_b = _runs("treatment", treatment), _runs("baseline", baseline)
-    if said_t.shape != said_b.shape:
-        raise ValueError(f"both arms need the same seeds and examples, got {said_t.shape} and {said_b.shape}")
-    S = len(said_t)
+    predicted_t, predicted_b = _runs("treatment", treatment), _runs("baseline", baseline)
+    if predicted_t.shape != predicted_b.shape:
+        raise ValueError(f"both arms need the same seeds and examples, got {predicted_t.shape} and {predicted_b.shape}")
+    S = len(predicted_t)
     if S == 1:
         return Churn(between=_NAN, within=_NAN, excess=_NAN, reason="one seed: no pair of different seeds")
-    differ = 1 - _agreements(said_t, said_b)
+    differ = 1 - _agreements(predicted_t, predicted_b)
     between = float((differ.sum() - np.trace(differ)) / (S * (S - 1)))
-    within = (_within(said_t) + _within(said_b)) / 2
+    within = (_within(predicted_t) + _within(predicted_b)) / 2
     return Churn(between=between, within=within, excess=between - within, reason="")
 
 
 def _runs(name: str, predictions: ArrayLike) -> NDArray[np.int64]:
-    said = np.asarray(predictions)
-    if said.ndim != 2 or said.size == 0 or said.dtype.kind not in "iub":
-        raise ValueError(f"{name} must be class numbers, runs x examples, got shape {said.shape} of {said.dtype}")
-    return said.astype(np.int64)
+    predicted = np.asarray(predictions)
+    if predicted.ndim != 2 or predicted.size == 0 or predicted.dtype.kind not in "iub":
+        raise ValueError(
+            f"{name} must be class numbers, runs x examples, got shape {predicted.shape} of {predicted.dtype}"
+        )
+    return predicted.astype(np.int64)
 
 
-def _within(said: NDArray[np.int64]) -> float:
-    S = len(said)
+def _within(predicted: NDArray[np.int64]) -> float:
+    S = len(predicted)
     if S == 1:
         return _NAN
-    return float((S * S - _agreements(said, said).sum()) / (S * (S - 1)))
+    return float((S * S - _agreements(predicted, predicted).sum()) / (S * (S - 1)))
 
 
 def _agreements(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -58,11 +58,11 @@ def confusion_scores(metric: ConfusionMetric, labels: ArrayLike, predictions: Ar
             "labels must be one row of examples and predictions a matrix of runs x the same examples, "
             f"got shapes {truth.shape} and {answers.shape}"
         )
-    for what, values in (("labels", truth), ("predictions", answers)):
+    for name, values in (("labels", truth), ("predictions", answers)):
         if values.dtype.kind not in "iub":
-            raise ValueError(f"{what} must be class numbers, got {values.dtype}")
+            raise ValueError(f"{name} must be class numbers, got {values.dtype}")
         if values.min() < 0 or values.max() >= C:
-            raise ValueError(f"{what} must lie between 0 and {C - 1}, got {values.min()} to {values.max()}")
+            raise ValueError(f"{name} must lie between 0 and {C - 1}, got {values.min()} to {values.max()}")
     S, N = answers.shape
     rows = truth.astype(np.int64) * C
     shares = np.stack([np.bincount(rows + answer, minlength=C * C) for answer in answers]) / N

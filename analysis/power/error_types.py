@@ -1,4 +1,4 @@
-"""How far a significant gap can be trusted: the chance of a wrong sign, and by how much it exaggerates."""
+"""Type S and Type M errors: the chance that a significant gap has the wrong sign, and how much it exaggerates."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def error_types(gap: float, standard_error: float, df: float, *, alpha: float) -
     A true gap of 0.5 points, with a standard error of 1 point: significant results are rare, one in eleven
     points the wrong way, and they are nearly five times too large.
 
-    >>> found = error_types(0.005, 0.01, math.inf, alpha=0.05)
-    >>> round(found.power, 3), round(found.type_s, 3), round(found.type_m, 2)
+    >>> errors = error_types(0.005, 0.01, math.inf, alpha=0.05)
+    >>> round(errors.power, 3), round(errors.type_s, 3), round(errors.type_m, 2)
     (0.079, 0.088, 4.79)
     """
     if not math.isfinite(gap):

@@ -1,4 +1,4 @@
-"""What a study can find, said before it runs: from stated figures, or from a pilot's own components."""
+"""Sample-size planning: what a study can find before it runs, from stated figures or a pilot's own components."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Span(Generic[T]):
 
     Parameters
     ----------
-    value
+    value : T
         At the best guess.
-    low, high
+    low, high : T
         At the smallest and at the largest seed SD; NaN or None where there is no range.
     """
 
@@ -241,10 +241,10 @@ def plan_comparison(
         value, at_low, at_high = (answer(c) if _varies(c) else missing for c in (components, low, high))
         return Span(value=value, low=at_low, high=at_high)
 
-    def errors(c: VarianceComponents) -> tuple[float, float]:
+    def sign_and_magnitude(c: VarianceComponents) -> tuple[float, float]:
         size = standard_error_at(c, n_seeds=n_seeds, n_examples=n_examples)
-        found = error_types(margin, size, df_at(c, n_seeds=n_seeds, n_examples=n_examples), alpha=alpha)
-        return found.type_s, found.type_m
+        errors = error_types(margin, size, df_at(c, n_seeds=n_seeds, n_examples=n_examples), alpha=alpha)
+        return errors.type_s, errors.type_m
 
     detectable = span(
         lambda c: detectable_gap_at(c, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power), _NAN
@@ -267,8 +267,8 @@ def plan_comparison(
         seeds_needed=seeds,
         examples_needed=examples,
         chance=chance,
-        type_s=span(lambda c: errors(c)[0], _NAN),
-        type_m=span(lambda c: errors(c)[1], _NAN),
+        type_s=span(lambda c: sign_and_magnitude(c)[0], _NAN),
+        type_m=span(lambda c: sign_and_magnitude(c)[1], _NAN),
         hours=n_seeds * hours_per_seed,
         hours_needed=Span(
             value=_cost(seeds.value, hours_per_seed),

@@ -1,4 +1,4 @@
-"""What would settle an open question: what gap can be found, and with how many seeds or examples."""
+"""Sample sizes that settle an open question: the gap that can be found, and the seeds or examples that it takes."""
 
 from __future__ import annotations
 
@@ -143,11 +143,11 @@ def seeds_needed(
         return None
 
     def enough(n_seeds: int) -> bool:
-        found = detectable_gap_at(components, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power)
-        return found <= abs(gap)
+        smallest = detectable_gap_at(components, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power)
+        return smallest <= abs(gap)
 
-    found = _smallest(enough)
-    return None if found is None else max(found, SEEDS_FOR_A_VERDICT)
+    fewest = _smallest(enough)
+    return None if fewest is None else max(fewest, SEEDS_FOR_A_VERDICT)
 
 
 def examples_needed(
@@ -184,8 +184,8 @@ def examples_needed(
         return None
 
     def enough(n_examples: int) -> bool:
-        found = detectable_gap_at(components, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power)
-        return found <= abs(gap)
+        smallest = detectable_gap_at(components, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha, power=power)
+        return smallest <= abs(gap)
 
     return _smallest(enough)
 

@@ -42,6 +42,11 @@ def mcnemar_power(
     ValueError
         If an argument is out of range.
 
+    See Also
+    --------
+    single_run_detectable_gap : The gap that is found with a wanted power.
+    power_at : For several seeds.
+
     References
     ----------
     Duffy (1984), Biometrics 40, 1005-1015 (unconditional power of the conditional test). Fagerland, Lydersen
@@ -108,8 +113,8 @@ def single_run_detectable_gap(discordance: float, n: int, *, alpha: float = 0.05
 
 def _power(lean: float, m: NDArray[np.int_], weight: NDArray[np.float64], most: NDArray[np.float64]) -> float:
     share = 0.5 + abs(lean) / 2
-    found = special.bdtr(most, m, 1 - share) + special.bdtr(most, m, share)
-    return float(weight @ np.minimum(found, 1.0))
+    rejected = special.bdtr(most, m, 1 - share) + special.bdtr(most, m, share)
+    return float(weight @ np.minimum(rejected, 1.0))
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""What a study of a given size can find with the crossed test."""
+"""Power and detectable gap of the crossed test, for a study of a given size."""
 
 from __future__ import annotations
 
@@ -110,6 +110,11 @@ def power_at(components: VarianceComponents, gap: float, *, n_seeds: int, n_exam
     ValueError
         If an argument is out of range.
 
+    See Also
+    --------
+    detectable_gap_at : The gap that is found with a wanted power.
+    mcnemar_power : For one run of each arm.
+
     References
     ----------
     Hillis, Obuchowski and Berbaum (2011), Academic Radiology 18, 129-142 (power for readers and cases).
@@ -157,6 +162,11 @@ def detectable_gap_at(
     ------
     ValueError
         If an argument is out of range.
+
+    See Also
+    --------
+    power_at : The power for a given gap.
+    single_run_detectable_gap : For one run of each arm.
 
     References
     ----------

@@ -297,8 +297,8 @@ def test_populations(test: Callable[..., object]) -> None:
     [
         ([0.9, math.nan], "treatment must hold finite scores"),
         ([0.9, math.inf], "treatment must hold finite scores"),
-        ([[0.9, 0.8]], r"treatment must be one score a seed, got shape \(1, 2\)"),
-        ([], "treatment must be one score a seed"),
+        ([[0.9, 0.8]], r"treatment must be one score per seed, got shape \(1, 2\)"),
+        ([], "treatment must be one score per seed"),
         ([0.9, 0.8, 0.7], "same seeds, got 3 for the treatment and 2 for the baseline"),
     ],
 )

@@ -173,8 +173,8 @@ def test_populations() -> None:
         ([1, math.nan], "treatment must hold numbers of right answers"),
         ([-1, 3], "treatment must lie between 0 and 10"),
         ([3, 11], "treatment must lie between 0 and 10"),
-        ([[1, 2]], r"treatment must be one count a seed, got shape \(1, 2\)"),
-        ([], "treatment must be one count a seed"),
+        ([[1, 2]], r"treatment must be one count per seed, got shape \(1, 2\)"),
+        ([], "treatment must be one count per seed"),
     ],
 )
 def test_bad_counts_are_refused(test: object, treatment: list[float], message: str) -> None:

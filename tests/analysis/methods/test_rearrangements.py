@@ -245,7 +245,7 @@ def test_too_many_runs_need_a_generator() -> None:
 def test_bad_scores_are_refused(test: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="baseline must hold finite scores"):
         test([0.1, 0.2], [0.3, math.nan])
-    with pytest.raises(ValueError, match=r"treatment must be one score a seed, got shape \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"treatment must be one score per seed, got shape \(1, 2\)"):
         test([[0.1, 0.2]], [0.3, 0.4])
     with pytest.raises(ValueError, match="resamples must be at least 1, got 0"):
         test([0.1, 0.2], [0.3, 0.4], resamples=0)
