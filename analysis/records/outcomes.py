@@ -225,8 +225,10 @@ class Outcomes:
         if metric == "accuracy" or not chosen:
             right = self.answers(arm, seeds=chosen, epoch_choice=epoch_choice) == self.labels
             return np.asarray(right, dtype=np.float64)
-        runs = np.stack([self.probabilities(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen])
-        return metric_scores(metric, self.labels, runs)
+        probabilities = np.stack(
+            [self.probabilities(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen]
+        )
+        return metric_scores(metric, self.labels, probabilities)
 
     def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return scores by sampling unit: by cluster where the study has clusters, else by example.

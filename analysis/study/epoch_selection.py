@@ -66,7 +66,7 @@ class SelectionLift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapBySelection:
-    """One comparison's gap in accuracy at each choice of the epoch; a description of these runs.
+    """One comparison's gap in accuracy at each choice of the epoch; a description of these trials.
 
     Parameters
     ----------

@@ -123,8 +123,8 @@ def summarize_arm(
 def _calibration_error(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:
     if not seeds:
         return math.nan
-    runs = (outcomes.probabilities(outcomes.trials[arm, seed]) for seed in seeds)
-    return float(np.mean([expected_calibration_error(outcomes.labels, run).value for run in runs]))
+    probabilities = (outcomes.probabilities(outcomes.trials[arm, seed]) for seed in seeds)
+    return float(np.mean([expected_calibration_error(outcomes.labels, p).value for p in probabilities]))
 
 
 def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> tuple[ClassSummary, ...]:
@@ -149,7 +149,7 @@ def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> 
     supports = np.bincount(outcomes.labels, minlength=len(names))
     summaries = []
     for index, name in enumerate(names):
-        values = np.array([(run.precision[index], run.recall[index], run.f1[index]) for run in by_seed])
+        values = np.array([(scores.precision[index], scores.recall[index], scores.f1[index]) for scores in by_seed])
         defined = np.isfinite(values).sum(axis=0)
         means = [
             float(np.nanmean(column)) if count else math.nan for column, count in zip(values.T, defined, strict=True)

@@ -108,12 +108,12 @@ def decide(
     )
 
 
-def collapse_rate_limit(n_runs: int, *, seen: int = 0, confidence: float = 0.95) -> float:
+def collapse_rate_limit(n_trials: int, *, seen: int = 0, confidence: float = 0.95) -> float:
     """Return the upper confidence limit of the share of trials that collapse, after so many trials of an arm.
 
     Parameters
     ----------
-    n_runs : int
+    n_trials : int
         The number of trials of the arm; at least 1.
     seen : int
         How many of them collapsed.
@@ -134,6 +134,6 @@ def collapse_rate_limit(n_runs: int, *, seen: int = 0, confidence: float = 0.95)
     >>> [round(collapse_rate_limit(s), 2) for s in (3, 5, 20)], round(collapse_rate_limit(8, seen=1), 2)
     ([0.63, 0.45, 0.14], 0.47)
     """
-    if n_runs < 1 or not 0 <= seen <= n_runs:
-        raise ValueError(f"expected at least one run and at most as many that collapsed, got {n_runs} and {seen}")
-    return clopper_pearson(seen, n_runs, tail=1 - confidence).high
+    if n_trials < 1 or not 0 <= seen <= n_trials:
+        raise ValueError(f"expected at least one trial and at most as many that collapsed, got {n_trials} and {seen}")
+    return clopper_pearson(seen, n_trials, tail=1 - confidence).high

@@ -85,5 +85,5 @@ def test_the_rate_of_collapse_that_no_collapse_leaves_possible() -> None:
     assert [round(collapse_rate_limit(s), 2) for s in (3, 5, 20)] == [0.63, 0.45, 0.14]
     for s in (1, 3, 20):
         assert (1 - collapse_rate_limit(s)) ** s == pytest.approx(0.05)
-    with pytest.raises(ValueError, match="at least one run"):
+    with pytest.raises(ValueError, match="at least one trial"):
         collapse_rate_limit(0)
