@@ -32,7 +32,7 @@ app = typer.Typer(
     "A study file names a model, a data set, the arms to compare and the seeds. plan shows what a study would train "
     "and could find, run trains it, status shows its progress, analyze gives the verdicts. audit judges published "
     "numbers and trains nothing.\n\n"
-    "Exit codes: 0 done; 1 some trials did not finish or cannot be read; 2 the input is wrong.",
+    "Exit codes: 0 done; 1 a trial did not finish or cannot be read; 2 the input is wrong, or nothing can be written.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -59,7 +59,7 @@ def audit(
     the two models' errors, how far other seeds alone would move it, what choosing an epoch on the test set adds, and
     what would decide the rest.
 
-    Exit codes: 0 done; 2 the input is wrong.
+    Exit codes: 0 done; 2 the input is wrong, or --report DIR cannot be written.
     """
     from analysis.published.audit import audit as audit_claims
     from analysis.tables import audit as tables
