@@ -1,4 +1,4 @@
-"""What can go wrong, by whose hand it can be put right.
+"""Errors that a user can put right.
 
 HarnessError
 ├── StudyError      a study file or an override is wrong; holds every problem found

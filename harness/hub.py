@@ -1,4 +1,4 @@
-"""What a name stands for, a file of this machine or a name on the Hub, and whether the Hub can be reached."""
+"""Hub names: whether a name means a path on this machine or the Hugging Face Hub, and whether the Hub is reachable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def find_local(name: str, beside: Path | None = None) -> Path | None:
     try:
         path = Path(name).expanduser()
         tried = [path] if beside is None else [path, beside / path]
-        return next((one for one in tried if one.exists()), None)
+        return next((candidate for candidate in tried if candidate.exists()), None)
     except (OSError, RuntimeError, ValueError):
         # Too long a name, an unknown user's home, a zero byte: what can be no path.
         return None
@@ -55,11 +55,11 @@ def is_on_hub(name: str, beside: Path | None = None) -> bool:
 
 def not_found(name: str, beside: Path | None = None) -> str:
     """Say where a name was looked for on this machine."""
-    there = ""
+    beside_study = ""
     if beside is not None and not Path(name).is_absolute() and beside.resolve() != Path.cwd().resolve():
-        there = f", nor beside the study file, in {beside.resolve()}"
-    here = "" if Path(name).is_absolute() else f" in the working folder, {Path.cwd()}"
-    return f"no file or folder {name}{here}{there}"
+        beside_study = f", nor beside the study file, in {beside.resolve()}"
+    in_working_folder = "" if Path(name).is_absolute() else f" in the working folder, {Path.cwd()}"
+    return f"no file or folder {name}{in_working_folder}{beside_study}"
 
 
 def did_you_mean_path(name: str, beside: Path | None = None) -> str:
@@ -67,7 +67,7 @@ def did_you_mean_path(name: str, beside: Path | None = None) -> str:
     for base in (Path(), beside or Path()):
         try:
             folder = (base / Path(name).expanduser()).parent
-            names = sorted(one.name for one in folder.iterdir() if not one.name.startswith("."))
+            names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         except (OSError, RuntimeError, ValueError):
             continue
         near = nearest(Path(name).name, names)
@@ -78,8 +78,8 @@ def did_you_mean_path(name: str, beside: Path | None = None) -> str:
 
 def is_offline() -> bool:
     """Whether the Hub's libraries are told to use only what they have stored."""
-    told = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
-    return told.upper() in {"1", "ON", "YES", "TRUE"}
+    setting = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return setting.upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def offline_if_unreachable(study: Study) -> None:

@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit, hardware."""
+"""Provenance: versions, commit and hardware, as a record holds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the libraries' own bars, advice and retries off the terminal: the harness says what matters itself."""
+"""Quiet libraries: their progress bars, advice and retries stay off the terminal."""
 
 from __future__ import annotations
 

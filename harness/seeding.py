@@ -1,4 +1,4 @@
-"""One seed becomes three named streams, so that arms stay paired.
+"""Random streams: one seed becomes three, for initialisation, data order and dropout, so that arms stay paired.
 
 With one global generator, drawing an adapter of another rank would shift the data order and every dropout mask after
 it; with consecutive integers, neighbouring seeds share whole epochs of data order. Each stream here is derived by

@@ -1,4 +1,4 @@
-"""Signals: the first ends a run where nothing is lost by it, the second at once."""
+"""Signals: the first ends a run where nothing is lost, the second ends it at once."""
 
 from __future__ import annotations
 

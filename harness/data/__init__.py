@@ -1,1 +1,1 @@
-"""A study's data: read, divided into splits, tokenised."""
+"""Data of a study: read, divided into splits, tokenised."""

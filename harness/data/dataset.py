@@ -109,42 +109,42 @@ def read(data: Data, *, beside: Path | None = None) -> Dataset:
         )
         names = {data.train: data.train, "drawn test rows": data.train}
         # A cluster may take the only rows of a class with it.
-        lost = sorted(set(labels[data.train]) - set(labels[data.train][rows[0]]))
-        if lost:
-            listed = ", ".join(classes[number] for number in lost)
+        untrained = sorted(set(labels[data.train]) - set(labels[data.train][rows[0]]))
+        if untrained:
+            listed = ", ".join(classes[number] for number in untrained)
             raise DataError(
-                f"data.test_fraction: the draw leaves no example of {listed} to train on, for the rows of a cluster "
-                "stay together; try another data.split_seed or a smaller fraction"
+                f"data.test_fraction: the draw leaves no example of {listed} to train on, because the rows of a "
+                "cluster stay together; try another data.split_seed or a smaller fraction"
             )
     else:
         rows = np.arange(train.n_rows), np.arange(test.n_rows)
         names = {data.train: data.train, data.test: data.test}
-    parts, chosen = [], np.arange(0)
-    for (split, source), mine, size in zip(names.items(), rows, (data.train_size, data.test_size), strict=True):
-        chosen = mine[_subset(split, len(mine), size)]
-        part = TextSplit(
+    splits, chosen = [], np.arange(0)
+    for (split, source), own_rows, size in zip(names.items(), rows, (data.train_size, data.test_size), strict=True):
+        chosen = own_rows[_subset(split, len(own_rows), size)]
+        split_texts = TextSplit(
             split=split,
             ids=_ids(tables[source], chosen, texts[source]),
             labels=labels[source][chosen],
             texts=tuple(texts[source][i] for i in chosen),
         )
-        _check_classes(part, classes)
-        parts.append(part)
+        _check_classes(split_texts, classes)
+        splits.append(split_texts)
     clusters = None
     if data.cluster:
         # The split read last is the one that is tested on.
         clusters = tuple(str((test or train).columns[data.cluster][i]) for i in chosen)
         if len(set(clusters)) < 2:
             raise DataError(
-                f"column {data.cluster!r} of split {parts[1].split!r} holds one cluster only; two or more are needed"
+                f"column {data.cluster!r} of split {splits[1].split!r} holds one cluster only; two or more are needed"
             )
     return Dataset(
-        train=parts[0],
-        test=parts[1],
+        train=splits[0],
+        test=splits[1],
         classes=classes,
         clusters=clusters,
         origin=origin,
-        remarks=_repeated(parts[0], parts[1]),
+        remarks=_repeated(splits[0], splits[1]),
     )
 
 
@@ -158,8 +158,8 @@ def _check_columns(data: Data, tables: Mapping[str, DataTable]) -> None:
         grouped = data.cluster is not None and split == list(tables)[-1]
         for column in (*data.text, data.label, *([data.cluster] if data.cluster and grouped else ())):
             if column not in table.columns:
-                there = f"there are {', '.join(table.names)}{did_you_mean(column, table.names)}"
-                problems.append(f"split {split!r} of {data.path} has no column {column!r}; {there}")
+                existing = f"there are {', '.join(table.names)}{did_you_mean(column, table.names)}"
+                problems.append(f"split {split!r} of {data.path} has no column {column!r}; {existing}")
                 continue
             empty = sum(value is None for value in table.columns[column])
             if empty:
@@ -170,10 +170,10 @@ def _check_columns(data: Data, tables: Mapping[str, DataTable]) -> None:
 
 def _texts(data: Data, split: str, table: DataTable) -> list[tuple[str, ...]]:
     for column in data.text:
-        odd = next((value for value in table.columns[column] if not isinstance(value, str)), None)
-        if odd is not None:
+        other = next((value for value in table.columns[column] if not isinstance(value, str)), None)
+        if other is not None:
             raise DataError(
-                f"column {column!r} of split {split!r} holds no text: {shown(odd)}; name a column of texts, "
+                f"column {column!r} of split {split!r} holds no text: {shown(other)}; name a column of texts, "
                 "or write the values as texts"
             )
     texts = list(zip(*(table.columns[column] for column in data.text), strict=True))
@@ -182,7 +182,7 @@ def _texts(data: Data, split: str, table: DataTable) -> list[tuple[str, ...]]:
             "".join(parts).encode()
         except UnicodeEncodeError:
             raise DataError(
-                f"row {number} of split {split!r} holds half a character (a lone surrogate); mend its text"
+                f"row {number} of split {split!r} holds half a character (a lone surrogate); correct its text"
             ) from None
     return texts
 
@@ -200,7 +200,7 @@ def _subset(split: str, n: int, size: int | None) -> np.ndarray:
     if size is None:
         return np.arange(n)
     if size > n:
-        raise DataError(f"{size} examples asked for, split {split!r} holds {n}")
+        raise DataError(f"{size} examples asked for, but split {split!r} holds {n}; ask for at most {n}")
     return np.sort(seeding.study_permutation(f"subset of {split}", n)[:size])
 
 
@@ -214,7 +214,7 @@ def _ids(table: DataTable, chosen: np.ndarray, texts: Sequence[tuple[str, ...]])
                 twice, count = Counter(ids).most_common(1)[0]
                 wrong = "is empty in some rows" if None in values else f"holds {twice!r} {_times(count)}"
                 raise DataError(
-                    f"column {column!r} {wrong}; example ids must be distinct: mend them, or rename the column, and "
+                    f"column {column!r} {wrong}; example ids must be distinct: correct them, or rename the column, and "
                     "ids are made from the texts"
                 )
             return ids
@@ -238,12 +238,12 @@ def _repeated(train: TextSplit, test: TextSplit) -> tuple[str, ...]:
     shared = sum(text in known for text in test.texts)
     if shared:
         remarks.append(
-            f"{shared:,} of {len(test):,} test texts stand in the training split too: a model may know them by heart"
+            f"{shared:,} of {len(test):,} test texts are in the training split too: a model may have memorised them"
         )
     repeated = len(test) - len(set(test.texts))
     if repeated:
         remarks.append(
-            f"{repeated:,} of {len(test):,} test texts repeat another one: answers to them are not independent, and "
-            "the tests count each"
+            f"{repeated:,} of {len(test):,} test texts repeat another one: predictions on them are not independent, "
+            "but the statistical tests count each"
         )
     return tuple(remarks)

@@ -1,4 +1,4 @@
-"""One data file, read exactly as it stands: its bytes, without a cache, without a guess at what a value means."""
+"""Data files: CSV, JSON, Parquet or Arrow, read as they are: no cache, and no guess at what a value means."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def join_tables(tables: Sequence[DataTable], place: str) -> DataTable:
             )
     return DataTable(
         names=first.names,
-        columns={name: [value for one in tables for value in one.columns[name]] for name in first.columns},
-        n_rows=sum(one.n_rows for one in tables),
+        columns={name: [value for table in tables for value in table.columns[name]] for name in first.columns},
+        n_rows=sum(table.n_rows for table in tables),
         classes=first.classes,
         untyped=first.untyped,
     )
@@ -165,7 +165,7 @@ def _json(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> Dat
 
 
 def _objects(text: str, needed: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of a JSON file: one object a line, a list of objects, or such a list beside other keys."""
+    """Return the rows of a JSON file: one object per line, a list of objects, or such a list beside other keys."""
 
     def parsed(part: str) -> Any:
         # JSON has no NaN; pandas and Python write it where a value is missing.
@@ -180,7 +180,7 @@ def _objects(text: str, needed: Sequence[str]) -> list[dict[str, Any]]:
                 try:
                     whole.append(parsed(line))
                 except json.JSONDecodeError as error:
-                    raise ValueError(f"line {number} is no JSON: {error.msg} at character {error.pos}") from None
+                    raise ValueError(f"line {number} is not JSON: {error.msg} at character {error.pos}") from None
     if isinstance(whole, dict) and not set(needed) <= set(whole):
         lists = [value for value in whole.values() if isinstance(value, list) and _are_objects(value)]
         whole = lists[0] if len(lists) == 1 else whole
@@ -188,7 +188,7 @@ def _objects(text: str, needed: Sequence[str]) -> list[dict[str, Any]]:
         whole = _by_columns(whole) or [whole]
     if not isinstance(whole, list) or not _are_objects(whole):
         raise ValueError(
-            "expected rows: an object a line, a list of objects, one such list beside other keys "
+            "expected rows: one object per line, a list of objects, one such list beside other keys "
             '({"version": 1, "data": [{...}, ...]}), or a list for each column'
         )
     return whole
@@ -229,8 +229,8 @@ def _from_arrow(chosen: pa.Table, names: Sequence[str], n_rows: int, schema: pa.
     # Arrow trusts what a file says of its own layout; a damaged one would be read beyond its end.
     chosen.validate(full=True)
     # Where datasets wrote the file, it keeps the names of the classes here.
-    told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = told.get("info", {}).get("features", {})
+    metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = metadata.get("info", {}).get("features", {})
     return DataTable(
         names=tuple(names),
         columns={

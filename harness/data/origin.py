@@ -1,4 +1,4 @@
-"""What was read of a study's data, and from where: printed before a run, and kept in its manifest."""
+"""Data origin: which files or splits were read and from where; printed before a run, and kept in its manifest."""
 
 from __future__ import annotations
 

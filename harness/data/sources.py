@@ -1,4 +1,4 @@
-"""Where a study's data come from: which files, or which data set on the Hub."""
+"""Data sources: a study's files on this machine, the embedded data set, or a data set on the Hub."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.hub import did_you_mean_path, find_local, is_on_hub, not_found
 from harness.quiet import quiet
 from harness.study.settings import Data
 
-# Names of one and the same split.
+# Names of the same split.
 _SYNONYMS = ({"train", "training"}, {"validation", "valid", "val", "dev"})
 # What datasets writes about a data set beside its files.
 _ABOUT = {"dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json"}
@@ -81,18 +81,18 @@ def _embedded(data: Data) -> tuple[DataTable, DataTable | None, DataOrigin]:
 def _local(
     data: Data, path: Path, needed: Sequence[str], wanted: Collection[str]
 ) -> tuple[DataTable, DataTable | None, DataOrigin]:
-    place, found = (path.parent, {path.name: [path]}) if path.is_file() else _splits_of(data, path)
+    place, files_by_split = (path.parent, {path.name: [path]}) if path.is_file() else _splits_of(data, path)
     if path.is_file():
         _check_single(data, path)
         names = [path.name]
-    elif data.test_fraction and len(found) == 1:
-        names = list(found)
+    elif data.test_fraction and len(files_by_split) == 1:
+        names = list(files_by_split)
     else:
-        names = _named(data, found, str(place))
+        names = _named(data, files_by_split, str(place))
     tables, parts = [], []
     for name in names:
-        _check_files(name, found[name], place)
-        read = [files.read(file, needed, wanted) for file in found[name]]
+        _check_files(name, files_by_split[name], place)
+        read = [files.read(file, needed, wanted) for file in files_by_split[name]]
         tables.append(files.join_tables([table for table, _ in read], f"split {name!r} in {place}"))
         parts.append(SplitOrigin(name=name, rows=tables[-1].n_rows, files=tuple(file for _, file in read)))
     drawn = len(tables) == 1
@@ -107,13 +107,13 @@ def _asked(data: Data) -> tuple[str, ...]:
 def _check_single(data: Data, path: Path) -> None:
     kinds = ", ".join(KINDS)
     if path.suffix.lower() not in KINDS:
-        raise DataError(f"data.path: {path} is no data file; expected one that ends in {kinds}, or a folder of them")
+        raise DataError(f"data.path: {path} is not a data file; expected one that ends in {kinds}, or a folder of them")
     if data.name is not None:
         raise DataError(f"data.name: {data.name!r} names a part of a data set, and {path} is one file; data.name=null")
     if not data.test_fraction:
         raise DataError(
-            f"data.path: {path} is one file, and a study needs rows to train on and rows to test on. Have a part of "
-            "it drawn to test on, the same for every seed and arm: data.test_fraction=0.2. Or give a folder with a "
+            f"data.path: {path} is one file, and a study needs rows to train on and rows to test on. To draw rows to "
+            "test on, the same for every seed and arm, set data.test_fraction=0.2; or give a folder with a "
             f"file for each split, such as {data.train}{path.suffix} and {data.test}{path.suffix}"
         )
 
@@ -127,46 +127,46 @@ def _splits_of(data: Data, folder: Path) -> tuple[Path, dict[str, list[Path]]]:
             )
         folder = folder / data.name
     try:
-        found = _files_by_split(folder)
-        if _hold(data, found):
-            return folder, found
-        folders = [one for one in sorted(folder.iterdir()) if one.is_dir() and not one.name.startswith(".")]
-        inside = {one: _files_by_split(one) for one in folders}
+        files_by_split = _files_by_split(folder)
+        if _hold(data, files_by_split):
+            return folder, files_by_split
+        folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+        by_folder = {path: _files_by_split(path) for path in folders}
     except OSError as error:
         raise DataError(f"data.path: {folder} cannot be read: {error.strerror}") from None
-    fitting = [(one, splits) for one, splits in inside.items() if _hold(data, splits)]
+    fitting = [(path, splits) for path, splits in by_folder.items() if _hold(data, splits)]
     if len(fitting) > 1:
         raise DataError(
-            f"data.path: {', '.join(str(one) for one, _ in fitting)} each hold the splits; name one of these folders"
+            f"data.path: {', '.join(str(path) for path, _ in fitting)} each hold the splits; name one of these folders"
         )
     if fitting:
         return fitting[0]
-    if not found:
-        there = ", ".join(sorted(one.name for one in folder.iterdir())[:10]) or "nothing"
+    if not files_by_split:
+        existing = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         raise DataError(
             f"data.path: {folder} holds no data that can be read; expected a file for each split that ends in "
-            f"{', '.join(KINDS)}, or a folder that datasets' save_to_disk wrote; there is {there}"
+            f"{', '.join(KINDS)}, or a folder that datasets' save_to_disk wrote; there is {existing}"
         )
-    return folder, found
+    return folder, files_by_split
 
 
-def _hold(data: Data, found: Mapping[str, Any]) -> bool:
-    return all(_alike(split, found) for split in _asked(data))
+def _hold(data: Data, names: Mapping[str, Any]) -> bool:
+    return all(_alike(split, names) for split in _asked(data))
 
 
 def _files_by_split(folder: Path) -> dict[str, list[Path]]:
     """Return the files of a folder by split: train.csv, train-00000-of-00002.parquet and its like, or train/*.csv."""
-    found: dict[str, list[Path]] = {}
+    files_by_split: dict[str, list[Path]] = {}
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            inside = [file for file in sorted(entry.iterdir()) if _is_data(file)]
-            if inside:
-                found.setdefault(entry.name, []).extend(inside)
+            data_files = [file for file in sorted(entry.iterdir()) if _is_data(file)]
+            if data_files:
+                files_by_split.setdefault(entry.name, []).extend(data_files)
         elif _is_data(entry):
-            found.setdefault(_SHARD.sub("", entry.stem), []).append(entry)
-    return found
+            files_by_split.setdefault(_SHARD.sub("", entry.stem), []).append(entry)
+    return files_by_split
 
 
 def _is_data(file: Path) -> bool:
@@ -188,34 +188,33 @@ def _check_files(split: str, paths: Sequence[Path], place: Path) -> None:
         raise DataError(f"split {split!r} in {place} is not complete, or is there more than once: {shown}")
 
 
-def _alike(split: str, there: Iterable[str]) -> str | None:
+def _alike(split: str, names: Iterable[str]) -> str | None:
     """Return what a split is called there: the same but for capitals, or by another usual name."""
-    there = list(there)
-    if split in there:
+    names = list(names)
+    if split in names:
         return split
     asked = split.casefold()
-    same = [name for name in there if name.casefold() == asked]
+    same_but_for_case = [name for name in names if name.casefold() == asked]
     usual = next((names for names in _SYNONYMS if asked in names), set())
-    found = same or [name for name in there if name.casefold() in usual]
-    return found[0] if len(found) == 1 else None
+    matches = same_but_for_case or [name for name in names if name.casefold() in usual]
+    return matches[0] if len(matches) == 1 else None
 
 
-def _named(data: Data, there: Iterable[str], place: str) -> list[str]:
+def _named(data: Data, existing: Iterable[str], place: str) -> list[str]:
     """Return the names of the splits that the study asks for, as they are called there."""
-    there = list(there)
+    existing = list(existing)
     names = []
     for split in _asked(data):
-        found = _alike(split, there)
-        if found is None:
-            more = "; data.train and data.test say which to take"
-            if len(there) == 1:
-                more = "; data.test_fraction=0.2 has the rows to test on drawn from the one that is there"
-            raise DataError(
-                f"{place} has no split {split!r}; there are {', '.join(there)}{did_you_mean(split, there) or more}"
-            )
-        names.append(found)
+        name = _alike(split, existing)
+        if name is None:
+            advice = "; data.train and data.test say which to take"
+            if len(existing) == 1:
+                advice = "; data.test_fraction=0.2 draws the rows to test on from the one that is there"
+            advice = did_you_mean(split, existing) or advice
+            raise DataError(f"{place} has no split {split!r}; there are {', '.join(existing)}{advice}")
+        names.append(name)
     if len(set(names)) < len(names):
-        raise DataError(f"data.train and data.test are one and the same split of {place}, {names[0]!r}; name another")
+        raise DataError(f"data.train and data.test are the same split of {place}, {names[0]!r}; name another")
     return names
 
 

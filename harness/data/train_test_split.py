@@ -1,4 +1,4 @@
-"""Draws a test split from rows that have none, once for a study."""
+"""Train-test split: drawn once for a study from rows that have none."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def train_test_split(
         classes[first.setdefault(unit, label)][unit] = None
     chosen: set[Hashable] = set()
     for number, label in enumerate(classes):
-        mine = list(classes[label])
-        count = min(max(round(fraction * len(mine)), 1), len(mine) - 1)
-        order = seeding.study_permutation(f"test rows of class {number}, seed {seed}", len(mine))
-        chosen.update(mine[i] for i in order[:count])
+        units_of_class = list(classes[label])
+        count = min(max(round(fraction * len(units_of_class)), 1), len(units_of_class) - 1)
+        order = seeding.study_permutation(f"test rows of class {number}, seed {seed}", len(units_of_class))
+        chosen.update(units_of_class[i] for i in order[:count])
     drawn = np.array([unit in chosen for unit in units], dtype=bool)
     return np.flatnonzero(~drawn), np.flatnonzero(drawn)

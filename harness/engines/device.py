@@ -1,4 +1,4 @@
-"""What a trial computes on."""
+"""Device of a trial: GPU or CPU, its memory, threads and precision."""
 
 from __future__ import annotations
 

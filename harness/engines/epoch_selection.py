@@ -1,4 +1,4 @@
-"""Which epoch a trial arrives at, and whether it goes on: by its hold-out, the same for every engine."""
+"""Epoch selection: the epoch whose scores a trial reports, and early stopping, by its hold-out; for every engine."""
 
 from __future__ import annotations
 

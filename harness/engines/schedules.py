@@ -1,4 +1,4 @@
-"""The learning rate of every step, computed before anything is trained: a schedule that cannot be is refused then."""
+"""Learning-rate schedules: the rate of every step, computed and checked before anything is trained."""
 
 from __future__ import annotations
 
@@ -127,12 +127,12 @@ def _examples(arm: Arm, n_train: int) -> Sequence[int]:
 
 
 def _computed(training: Training, steps: int) -> list[float]:
-    nothing = torch.optim.AdamW([nn.Parameter(torch.empty(0))], lr=training.learning_rate)
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.empty(0))], lr=training.learning_rate)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that one of two settings goes before the other
         schedule = transformers.get_scheduler(
             training.lr_scheduler_type,
-            nothing,
+            optimizer,
             num_warmup_steps=warmup_steps(training, steps),
             num_training_steps=steps,
             scheduler_specific_kwargs=dict(training.lr_scheduler_kwargs),
@@ -141,12 +141,12 @@ def _computed(training: Training, steps: int) -> list[float]:
     return [training.learning_rate * formula(step) for step in range(steps + 1)]
 
 
-def _refusal(training: Training, steps: int, what: str) -> ScheduleError:
+def _refusal(training: Training, steps: int, problem: str) -> ScheduleError:
     """Name the setting that is at fault, and the numbers that do not fit each other."""
     warmup, decay = warmup_steps(training, steps), training.lr_scheduler_kwargs.get("num_decay_steps")
-    parts = f"{warmup} steps of warm-up"
+    phases = f"{warmup} steps of warm-up"
     if isinstance(decay, int):
-        parts += f" and {decay} of decay"
+        phases += f" and {decay} of decay"
     if warmup >= steps:
         key, advice = "warmup_steps", "let the warm-up end before the training does"
     elif isinstance(decay, int) and warmup + decay > steps:
@@ -154,5 +154,5 @@ def _refusal(training: Training, steps: int, what: str) -> ScheduleError:
     else:
         key = "lr_scheduler_kwargs" if training.lr_scheduler_kwargs else "lr_scheduler_type"
         advice = f"change {key}"
-    message = f"{training.lr_scheduler_type!r} over {steps} steps, with {parts}, {what}; {advice}"
+    message = f"{training.lr_scheduler_type!r} over {steps} steps, with {phases}, {problem}; {advice}"
     return ScheduleError(f"training.{key}", message)

@@ -1,4 +1,4 @@
-"""The Trainer as studies use it: their order of examples, their streams, and a look at the loss that hides nothing."""
+"""Study trainer: transformers' Trainer with the study's order of examples, its streams, and a check of every loss."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ class StudyTrainer(transformers.Trainer):  # type: ignore[misc]
 
     def check(self) -> None:
         """Stop a trial whose loss or gradient is no longer a number."""
-        what = divergence_of_step(bool(torch.isfinite(self.epoch_loss)), math.isfinite(self._norms))
-        if what is not None:
-            raise DivergedError(f"{what}, by step {self.state.global_step}")
+        reason = divergence_of_step(bool(torch.isfinite(self.epoch_loss)), math.isfinite(self._norms))
+        if reason is not None:
+            raise DivergedError(f"{reason}, by step {self.state.global_step}")
 
 
 class _Callbacks(transformers.TrainerCallback):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""`transformers.Trainer`, one trial at a time: the reference that every faster engine must equal."""
+"""Reference engine: transformers' Trainer, one trial at a time; every faster engine must equal it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An adapter of peft is put on a model."""
+"""Adapters: a peft adapter is checked against a model and added to it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def add_adapter(model: Any, adapter: Adapter, *, new: Collection[str], key: int,
     if config_type is None:
         known = sorted(str(getattr(k, "value", k)) for k in peft.PEFT_TYPE_TO_CONFIG_MAPPING)
         raise ModelError(f"adapter.peft_type: {kind!r} is unknown to peft{did_you_mean(kind, known)}")
-    takes = set(config_type.__dataclass_fields__)
-    if "modules_to_save" not in takes:
+    known_fields = set(config_type.__dataclass_fields__)
+    if "modules_to_save" not in known_fields:
         raise ModelError(f"adapter.peft_type: {kind} takes no modules_to_save, so nothing would train the new head")
     _check_keys(fields)
     fields["modules_to_save"] = _beside(model, new, fields.get("modules_to_save"))
@@ -57,7 +57,7 @@ def add_adapter(model: Any, adapter: Adapter, *, new: Collection[str], key: int,
     _check_layers(model, fields)
     if kind == "ADALORA":
         fields |= _budget(fields, steps)
-    fields |= {name: key for name in _KEYS if name in takes}
+    fields |= {name: key for name in _KEYS if name in known_fields}
     fields = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
     # GPT-2's c_attn is a Conv1D, which stores its weight the other way round; peft would notice and warn.
     if kind == "LORA" and "fan_in_fan_out" not in fields:
@@ -71,8 +71,10 @@ def add_adapter(model: Any, adapter: Adapter, *, new: Collection[str], key: int,
         if outline and isinstance(error, RuntimeError):
             raise  # it may want values, which an outline has none of
         raise ModelError(f"adapter: peft refuses it: {first_line(error)}") from None
-    own = (name for name, p in with_adapter.named_parameters() if p.requires_grad and ".modules_to_save." not in name)
-    if next(own, None) is None:
+    trained_of_adapter = (
+        name for name, p in with_adapter.named_parameters() if p.requires_grad and ".modules_to_save." not in name
+    )
+    if next(trained_of_adapter, None) is None:
         raise ModelError(
             f"adapter: peft puts no {kind} on these modules of this model, so only the head would be trained"
         )
@@ -91,7 +93,7 @@ def _budget(fields: Mapping[str, Any], steps: int | None) -> dict[str, Any]:
     if "total_step" in fields:
         raise ModelError("adapter.total_step: leave it out; it is the number of the trial's own steps")
     if "r" in fields and "target_r" in fields:
-        raise ModelError("adapter: for ADALORA r and target_r are the same, the rank in the end; give one of them")
+        raise ModelError("adapter: for ADALORA r and target_r both mean the final rank; give one of them")
     ranks = {name: fields[name] for name in ("r", "target_r", "init_r", "tinit", "tfinal") if name in fields}
     for name, value in ranks.items():
         if not isinstance(value, int) or value < 0:
@@ -99,10 +101,10 @@ def _budget(fields: Mapping[str, Any], steps: int | None) -> dict[str, Any]:
     target = ranks.get("r", ranks.get("target_r", 8))
     start = ranks.get("init_r", math.ceil(_ADALORA_START * target))
     if not 0 < target < start:
-        raise ModelError(f"adapter: ADALORA needs a rank in the end below that at the start, got {target} and {start}")
+        raise ModelError(f"adapter: ADALORA needs a final rank below its initial rank, got {target} and {start}")
     apart = ranks.get("tinit", 0) + ranks.get("tfinal", 0)
     if steps is not None and steps <= apart:
-        raise ModelError(f"adapter: tinit and tfinal leave ADALORA no step to take ranks away in: {apart} of {steps}")
+        raise ModelError(f"adapter: tinit and tfinal leave ADALORA no step to reduce the rank: {apart} of {steps}")
     # peft warns of any r but its default, and ignores it.
     return {"r": 8, "target_r": target, "init_r": start, "total_step": steps or apart + 1}
 
@@ -121,12 +123,15 @@ def _beside(model: Any, new: Collection[str], asked: Any) -> list[str]:
         return [*heads, *fresh]
     if not set(heads) <= set(asked):
         # A head that is neither trained nor saved stays as it was drawn, and a reload draws another.
-        raise ModelError(f"adapter.modules_to_save: must hold the new head ({', '.join(heads)}), got {list(asked)}")
+        raise ModelError(f"adapter.modules_to_save: must include the new head ({', '.join(heads)}), got {list(asked)}")
     names = [name for name, _ in model.named_modules()]
     _check_named("modules_to_save", asked, names)
-    named = [name for name in names if any(_is_named(name, one) for one in asked)]
+    named = [name for name in names if any(_is_named(name, module) for module in asked)]
     # What stands within a module that the study names is trained with it.
-    return [*asked, *(one for one in fresh if not any(one == name or one.startswith(f"{name}.") for name in named))]
+    return [
+        *asked,
+        *(module for module in fresh if not any(module == name or module.startswith(f"{name}.") for name in named)),
+    ]
 
 
 def new_modules(model: Any, new: Collection[str]) -> list[str]:
@@ -185,7 +190,7 @@ def _check_put(model: nn.Module, kind: str, fields: Mapping[str, Any]) -> None:
     for field in ("rank_pattern", "alpha_pattern"):
         for pattern in fields.get(field) or ():
             if not any(re.match(rf"(.*\.)?({pattern})$", name) for name in put):
-                raise ModelError(f"adapter.{field}: {pattern!r} is none of the modules that have an adapter")
+                raise ModelError(f"adapter.{field}: {pattern!r} matches no module that has an adapter")
 
 
 def _check_layers(model: Any, fields: Mapping[str, Any]) -> None:

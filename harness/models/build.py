@@ -48,9 +48,9 @@ def build_model(
         If the checkpoint has no such architecture, or the adapter or the freezing does not fit it.
     """
     with _forked(streams.initialisation), quiet():
-        found = pretrained.load(checkpoint, n_classes=n_classes)
-        found.model.config.pad_token_id = pad_token_id
-        return _fit(found, arm, key=projection_key(streams.initialisation), steps=steps)
+        classifier = pretrained.load(checkpoint, n_classes=n_classes)
+        classifier.model.config.pad_token_id = pad_token_id
+        return _fit(classifier, arm, key=projection_key(streams.initialisation), steps=steps)
 
 
 def parameter_counts(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> ParameterCounts:
@@ -78,11 +78,11 @@ def build_outline(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> nn.Mod
     except RuntimeError:
         # Some adapters compute with the weights as they are put on; these get values, whichever.
         with _forked(0), quiet():
-            found = pretrained.load(checkpoint, n_classes=n_classes, outline=True)
-            found.model.to_empty(device="cpu")
-            for parameter in found.model.parameters():
+            classifier = pretrained.load(checkpoint, n_classes=n_classes, outline=True)
+            classifier.model.to_empty(device="cpu")
+            for parameter in classifier.model.parameters():
                 nn.init.normal_(parameter, std=0.02)
-            return _fit(found, arm)
+            return _fit(classifier, arm)
 
 
 def count_parameters(model: nn.Module) -> ParameterCounts:
@@ -108,11 +108,11 @@ def _module(parameter: str, model: Any) -> str:
     return top if top != model.base_model_prefix else parameter.rsplit(".", 1)[0]
 
 
-def _fit(found: PretrainedClassifier, arm: Arm, *, key: int = 0, steps: int | None = None) -> nn.Module:
-    model = found.model
+def _fit(classifier: PretrainedClassifier, arm: Arm, *, key: int = 0, steps: int | None = None) -> nn.Module:
+    model = classifier.model
     if arm.freeze is not None:
-        freeze_layers(model, arm.freeze, new=found.new)
-    return model if arm.adapter is None else add_adapter(model, arm.adapter, new=found.new, key=key, steps=steps)
+        freeze_layers(model, arm.freeze, new=classifier.new)
+    return model if arm.adapter is None else add_adapter(model, arm.adapter, new=classifier.new, key=key, steps=steps)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A pretrained checkpoint: where it is, what identifies its content, and its tokenizer."""
+"""Checkpoints: where pretrained weights are, what identifies their content, and their tokenizer."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def find_checkpoint(
 def _local(name: str, folder: Path, keep_head: bool, allow_pickle: bool) -> Checkpoint:
     file = folder / "config.json"
     if not file.is_file():
-        raise ModelError(f"model {name}: no config.json in this folder, so it is no checkpoint")
+        raise ModelError(f"model {name}: no config.json in this folder, so it is not a checkpoint")
     content = sorted({file for pattern in _CONTENT for file in folder.glob(pattern) if file.is_file()})
     digest = hashlib.sha256()
     try:

@@ -54,17 +54,21 @@ def reorder_classes(model: Any, head: dict[str, tuple[int, ...]], order: tuple[i
             parameter.copy_(parameter[list(order)].clone())
 
 
-def check_kept_head(checkpoint: Checkpoint, own: dict[str, tuple[int, ...]], head: dict[str, tuple[int, ...]]) -> None:
+def check_kept_head(
+    checkpoint: Checkpoint, own_head: dict[str, tuple[int, ...]], head: dict[str, tuple[int, ...]]
+) -> None:
     """Refuse to keep a head that is not there, or has another shape or number of classes than the data ask for."""
-    wrong = [name for name in head if own.get(name) != head[name]]
+    wrong = [name for name in head if own_head.get(name) != head[name]]
     names = checkpoint.config.architectures or []
     if not wrong and (not names or any("SequenceClassification" in name for name in names)):
         return
-    has = f"{', '.join(names)} with " if names else ""
-    has += ", ".join(f"{name} {list(shape)}" for name, shape in own.items()) or "no head for classification"
+    description = f"{', '.join(names)} with " if names else ""
+    description += (
+        ", ".join(f"{name} {list(shape)}" for name, shape in own_head.items()) or "no head for classification"
+    )
     raise ModelError(
         f"head: kept needs a classification head of {_classes(head)} classes, as the data have; {checkpoint.name} has "
-        f"{has}. With head: drawn every seed draws its own"
+        f"{description}. With head: drawn every seed draws its own"
     )
 
 

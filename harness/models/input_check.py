@@ -1,4 +1,4 @@
-"""Whether a model can read the examples: how long they may be, and which tokens it knows."""
+"""Input check: whether a model can read the examples, by their length and their token ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a classification model takes from a checkpoint, and what of it is new."""
+"""Pretrained classifier: which weights a model takes from its checkpoint, and which are new."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> Pr
         if checkpoint.weights is None:
             return PretrainedClassifier(model=skeleton, new=frozenset(head), own_head="", unused=())
         with weight_files.open_weights(checkpoint.name, checkpoint.weights, outline=outline) as tensors:
-            own = {name: weight_files.shape(tensors[name]) for name in head if name in tensors}
-            whole = bool(head) and own.keys() == head.keys()
+            own_head = {name: weight_files.shape(tensors[name]) for name in head if name in tensors}
+            has_own_head = bool(head) and own_head.keys() == head.keys()
             if checkpoint.keep_head:
-                check_kept_head(checkpoint, own, head)
-            elif whole:
+                check_kept_head(checkpoint, own_head, head)
+            elif has_own_head:
                 # A part of a head, such as ModernBERT's dense layer, is pretrained; a whole one is somebody's answer
                 # to another question.
                 tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
@@ -97,7 +97,7 @@ def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> Pr
         return PretrainedClassifier(
             model=model,
             new=frozenset(missing & parameters),
-            own_head=describe_head(own) if whole else "",
+            own_head=describe_head(own_head) if has_own_head else "",
             unused=tuple(sorted(name for name in report["unexpected_keys"] if _in_backbone(model, name))),
         )
 
@@ -135,26 +135,27 @@ def checkpoint_remarks(checkpoint: Checkpoint, *, classes: Sequence[str]) -> tup
     ModelError
         See `load`.
     """
-    found = load(checkpoint, n_classes=len(classes), outline=True)
-    said = []
+    classifier = load(checkpoint, n_classes=len(classes), outline=True)
+    remarks = []
     if checkpoint.keep_head:
         labels = checkpoint.config.id2label
         rows = checkpoint.head_order or range(len(classes))
         pairs = ", ".join(f"{labels[row]} is {name}" for row, name in zip(rows, classes, strict=True))
-        said.append(f"every seed starts from the head of {checkpoint.name}: {pairs}")
-    elif found.own_head:
-        said.append(
-            f"{checkpoint.name} brings a head of its own, {found.own_head}; every seed draws another, unless head: kept"
+        remarks.append(f"every seed starts from the head of {checkpoint.name}: {pairs}")
+    elif classifier.own_head:
+        remarks.append(
+            f"{checkpoint.name} has a classification head of its own, {classifier.own_head}; every seed draws a new "
+            "one. head: kept keeps it"
         )
-    pooler = sorted({name.rpartition(".")[0] for name in found.new if _LEFT_OUT in name.split(".")[1:]})
+    pooler = sorted({name.rpartition(".")[0] for name in classifier.new if _LEFT_OUT in name.split(".")[1:]})
     if pooler:
-        said.append(f"{checkpoint.name} has no weights for {', '.join(pooler)}; every seed draws them")
-    if found.unused:
-        said.append(
-            f"the configuration of {checkpoint.name} has no place for {len(found.unused)} of its weights, which are "
-            f"not used: {_some(found.unused)}"
+        remarks.append(f"{checkpoint.name} has no weights for {', '.join(pooler)}; every seed draws them")
+    if classifier.unused:
+        remarks.append(
+            f"{checkpoint.name} has {len(classifier.unused)} weights that its configuration has no place for; they are "
+            f"not used: {_some(classifier.unused)}"
         )
-    return tuple(said)
+    return tuple(remarks)
 
 
 def _check_backbone(

@@ -1,4 +1,4 @@
-"""A tokenizer that says what its file says: transformers rebuilds it from its class, and drops parts of the file."""
+"""Tokenizer files: transformers rebuilds a tokenizer from its class and drops parts of its file; they are put back."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def apply_tokenizer_file(loaded: Any, file: Path | None, stated: Mapping[str, An
     if file is None:
         _check_capitals(loaded, backend, stated, name)
         return
-    own = Tokenizer.from_file(str(file))
-    if _pieces(own) != _pieces(backend):
-        _check_contradictions(json.loads(file.read_text("utf-8")), stated, name, _pieces(backend), _pieces(own))
-    backend.normalizer = own.normalizer
-    backend.pre_tokenizer = own.pre_tokenizer
-    backend.model = own.model
+    from_file = Tokenizer.from_file(str(file))
+    if _pieces(from_file) != _pieces(backend):
+        _check_contradictions(json.loads(file.read_text("utf-8")), stated, name, _pieces(backend), _pieces(from_file))
+    backend.normalizer = from_file.normalizer
+    backend.pre_tokenizer = from_file.pre_tokenizer
+    backend.model = from_file.model
     # A file without one leaves the class's own, which puts [CLS] first.
-    if own.post_processor is not None:
-        backend.post_processor = own.post_processor
+    if from_file.post_processor is not None:
+        backend.post_processor = from_file.post_processor
 
 
 def _pieces(backend: Tokenizer) -> list[str]:
@@ -61,26 +61,30 @@ def _pieces(backend: Tokenizer) -> list[str]:
 
 
 def _check_contradictions(
-    content: Mapping[str, Any], stated: Mapping[str, Any], name: str, one: list[str], other: list[str]
+    content: Mapping[str, Any],
+    stated: Mapping[str, Any],
+    name: str,
+    pieces_of_class: list[str],
+    pieces_of_file: list[str],
 ) -> None:
     """Refuse options of tokenizer_config.json that tokenizer.json has otherwise: either may be the mistake."""
-    said: dict[str, bool] = {"do_lower_case": False}
+    in_file: dict[str, bool] = {"do_lower_case": False}
     for part in (*_parts(content.get("normalizer")), *_parts(content.get("pre_tokenizer"))):
         match part.get("type"):
             case "BertNormalizer":
-                said |= {"do_lower_case": part["lowercase"], "tokenize_chinese_chars": part["handle_chinese_chars"]}
+                in_file |= {"do_lower_case": part["lowercase"], "tokenize_chinese_chars": part["handle_chinese_chars"]}
                 if part["strip_accents"] is not None:
-                    said["strip_accents"] = part["strip_accents"]
+                    in_file["strip_accents"] = part["strip_accents"]
             case "Lowercase":
-                said["do_lower_case"] = True
+                in_file["do_lower_case"] = True
             case "ByteLevel":
-                said["add_prefix_space"] = part["add_prefix_space"]
-    wrong = [key for key, value in said.items() if stated.get(key) is not None and bool(stated[key]) != value]
+                in_file["add_prefix_space"] = part["add_prefix_space"]
+    wrong = [key for key, value in in_file.items() if stated.get(key) is not None and bool(stated[key]) != value]
     if wrong:
-        options = ", ".join(f"{key} is {said[key]} in the first and {stated[key]} in the second" for key in wrong)
+        options = ", ".join(f"{key} is {in_file[key]} in the first and {stated[key]} in the second" for key in wrong)
         raise ModelError(
             f"model {name}: tokenizer.json and tokenizer_config.json contradict each other: {options}. One makes "
-            f"{' '.join(other)!r} of a text, the other {' '.join(one)!r}; correct the wrong one"
+            f"{' '.join(pieces_of_file)!r} of a text, the other {' '.join(pieces_of_class)!r}; correct the wrong one"
         )
 
 
@@ -101,5 +105,5 @@ def _check_capitals(loaded: Any, backend: Tokenizer, stated: Mapping[str, Any], 
     if len(capitals) > _SHARE_OF_CAPITALS * len(words):
         raise ModelError(
             f"model {name}: its vocabulary has {len(capitals)} tokens with capitals ({', '.join(capitals[:3])}), and "
-            "texts would be lower-cased, as nothing says otherwise; write do_lower_case into tokenizer_config.json"
+            "texts would be lower-cased, because nothing says otherwise; set do_lower_case in tokenizer_config.json"
         )

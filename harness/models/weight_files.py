@@ -1,4 +1,4 @@
-"""A checkpoint's weights: the files that hold them, and their tensors by name."""
+"""Weight files: which files hold a checkpoint's weights, and their tensors by name."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ def find_weight_files(name: str, find: FindFile, *, allow_pickle: bool) -> tuple
     ModelError
         If there are none, or only pickles and they are not allowed.
     """
-    found = _whole_or_in_pieces(name, find, _SAFE)
-    pickled = () if found else _whole_or_in_pieces(name, find, _PICKLED)
+    safe = _whole_or_in_pieces(name, find, _SAFE)
+    pickled = () if safe else _whole_or_in_pieces(name, find, _PICKLED)
     if pickled and not allow_pickle:
         raise ModelError(
             f"model {name}: its weights are a pickle ({pickled[0].name}), and a pickle can run code when it is read. "
             f"Save the model as {_SAFE} (save_pretrained does); or, where you trust it, set allow_pickle: true"
         )
-    if not found and not pickled:
+    if not safe and not pickled:
         raise ModelError(
             f"model {name}: it has no weights, or they cannot be fetched; expected {_SAFE}, or pieces of it with "
             f"{_SAFE}.index.json"
         )
-    return found or pickled
+    return safe or pickled
 
 
 def _whole_or_in_pieces(name: str, find: FindFile, file: str) -> tuple[Path, ...]:
@@ -87,16 +87,16 @@ def _whole_or_in_pieces(name: str, find: FindFile, file: str) -> tuple[Path, ...
     try:
         pieces = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
         # A piece lies beside its index; a path would lead out of the checkpoint.
-        odd = next((piece for piece in pieces if Path(piece).name != piece), None)
+        elsewhere = next((piece for piece in pieces if Path(piece).name != piece), None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"model {name}: {index.name} cannot be read: {one_line(error)}") from None
-    if odd is not None or not pieces:
-        raise ModelError(f"model {name}: {index.name} must name files beside it, got {odd!r}")
-    found = {piece: find(piece) for piece in pieces}
-    missing = [piece for piece, path in found.items() if path is None]
+    if elsewhere is not None or not pieces:
+        raise ModelError(f"model {name}: {index.name} must name files beside it, got {elsewhere!r}")
+    paths = {piece: find(piece) for piece in pieces}
+    missing = [piece for piece, path in paths.items() if path is None]
     if missing:
         raise ModelError(f"model {name}: {index.name} names files that are not there: {', '.join(missing)}")
-    return tuple(path for path in found.values() if path is not None)
+    return tuple(path for path in paths.values() if path is not None)
 
 
 def is_lfs_pointer(file: Path) -> bool:

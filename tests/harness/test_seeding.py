@@ -24,7 +24,7 @@ def test_five_seeds_by_three_epochs_are_fifteen_orders() -> None:
 
 
 def test_the_sampler_of_accelerate_gives_seven() -> None:
-    # Trap 1, planted: its generator is seeded with epoch + seed. If this ever changes, the trap is gone.
+    # accelerate seeds its generator with epoch + seed, so neighbouring seeds share orders.
     from accelerate.data_loader import SeedableRandomSampler
 
     orders = set()

@@ -1,4 +1,4 @@
-"""Many trials as one computation: each gets exactly what it would get alone. docs/engines.md explains how."""
+"""Packed training: many trials as one computation, each as if it were alone. docs/engines.md explains how."""
 
 from harness.engines.packed.engine import PackedEngine
 

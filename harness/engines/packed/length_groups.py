@@ -115,7 +115,7 @@ def _by_head(rows: np.ndarray, heads: int) -> np.ndarray:
     return (rows[:, None, :] * heads + np.arange(heads)[None, :, None]).ravel()
 
 
-def _both_ways(there: np.ndarray, device: torch.device) -> Permutation:
-    back = np.empty_like(there)
-    back[there] = np.arange(len(there))
-    return torch.from_numpy(there).to(device), torch.from_numpy(back).to(device)
+def _both_ways(forward: np.ndarray, device: torch.device) -> Permutation:
+    back = np.empty_like(forward)
+    back[forward] = np.arange(len(forward))
+    return torch.from_numpy(forward).to(device), torch.from_numpy(back).to(device)

@@ -1,4 +1,4 @@
-"""Parts of a pack side by side: on a CPU one thread for each part computes more than all threads in turn on each."""
+"""Worker threads: parts of a pack side by side, which on a CPU is faster than all threads on one part at a time."""
 
 from __future__ import annotations
 

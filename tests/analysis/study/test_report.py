@@ -330,7 +330,7 @@ def test_deviations_other_records_and_what_was_set_aside_are_told(study: StudyFo
 
 
 def test_what_was_said_of_the_data_is_told(study: StudyFolder) -> None:
-    said = "3 of 40 test texts stand in the training split too: a model may know them by heart"
+    said = "3 of 40 test texts are in the training split too: a model may have memorised them"
     study.change_manifest(lambda c: c["data"].update(remarks=[said]))
     assert f"About the data: {said}." in caveats(analyze(study.root))
 

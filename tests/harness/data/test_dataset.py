@@ -152,7 +152,7 @@ def test_idx_comes_before_id(folder: Folder, tokenizer: Any) -> None:
 
 
 def test_ids_given_twice_are_refused(folder: Folder, tokenizer: Any) -> None:
-    assert "holds '7' twice; example ids must be distinct: mend them, or rename the column" in refused(
+    assert "holds '7' twice; example ids must be distinct: correct them, or rename the column" in refused(
         settings(folder({**TRAIN, "idx": range(8)}, {**TEST, "idx": [7, 8, 7]})), tokenizer
     )
 
@@ -188,7 +188,7 @@ def test_a_smaller_subset_is_part_of_a_larger_one(tokenizer: Any) -> None:
 
 def test_a_subset_larger_than_the_split_is_refused(folder: Folder, tokenizer: Any) -> None:
     said = refused(settings(folder(), train_size=9), tokenizer)
-    assert said == "9 examples asked for, split 'train' holds 8"
+    assert said == "9 examples asked for, but split 'train' holds 8; ask for at most 8"
 
 
 def test_a_hold_out_is_drawn_once_and_shares_nothing(tokenizer: Any) -> None:
@@ -287,7 +287,7 @@ def test_data_that_do_not_fit_are_refused(
 
 
 def test_a_text_that_ends_in_the_padding_token_is_refused(folder: Folder, tokenizer: Any) -> None:
-    # Trap 8: where padding is the end token, the model would pool one token early. First, that it would.
+    # Where padding is the end token, the model would pool one token early. First, that it would.
     ended = f"a good film{tokenizer.pad_token}"
     assert tokenizer(ended)["input_ids"][-1] == tokenizer.pad_token_id
     said = refused(settings(folder(test={**TEST, "sentence": ["good", ended, "bad"]})), tokenizer)
@@ -347,7 +347,7 @@ def test_a_fingerprint_follows_a_changed_file_past_the_cache(folder: Folder, tok
 
 
 def test_a_fingerprint_is_of_the_content_not_of_a_cache_entry(tmp_path: Path, folder: Folder, tokenizer: Any) -> None:
-    # Trap 14, planted: a transform that closes over what cannot be hashed gets another name each time.
+    # datasets gives a transform that closes over what cannot be hashed another name each time.
     seen = (number for number in range(100))
 
     def transform(row: dict[str, Any]) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def test_a_single_data_set_from_save_to_disk_is_one_split(here: Path) -> None:
     rows = {"sentence": list("abcdefgh"), "label": [0, 1] * 4}
     datasets.Dataset.from_dict(rows).save_to_disk("saved")
     said = refused("saved")
-    assert "has no split 'train'; there are data; data.test_fraction=0.2 has the rows to test on drawn" in said
+    assert "has no split 'train'; there are data; data.test_fraction=0.2 draws the rows to test on" in said
     read = dataset.read(Data(path="saved", test_fraction=0.25))
     assert (len(read.train), len(read.test)) == (6, 2)
 
@@ -237,7 +237,7 @@ def test_a_single_data_set_from_save_to_disk_is_one_split(here: Path) -> None:
         (["train.csv", "train/a.csv", "dev.csv"], {}, ["more than once: train/a.csv, train.csv"]),
         (["Train.csv", "TRAIN.csv", "dev.csv"], {}, ["no split 'train'; there are TRAIN, Train, dev"]),
         (["dev.csv", "val.csv", "train.csv"], {}, ["no split 'validation'; there are dev, train, val"]),
-        (["train.csv", "dev.csv"], {"test": "training"}, ["one and the same split", "'train'"]),
+        (["train.csv", "dev.csv"], {"test": "training"}, ["are the same split of", "'train'"]),
         (["a/train.csv", "a/dev.csv", "b/train.csv", "b/dev.csv"], {}, ["each hold the splits; name one of these"]),
         (["train.csv", "dev.csv"], {"name": "sst2"}, ["has no folder 'sst2'; data.name=null"]),
         (["train.tsv"], {}, ["holds no data that can be read", "ends in .parquet, .csv, .json"]),
@@ -259,7 +259,7 @@ def test_what_only_the_hub_knows_is_not_ignored(here: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read_or_is_none_is_one_message(here: Path) -> None:
-    assert "is no data file; expected one that ends in" in refused(write("notes.txt", "a", "b"))
+    assert "is not a data file; expected one that ends in" in refused(write("notes.txt", "a", "b"))
     assert "data.name=null" in refused(write("one.csv", "a", "b"), name="sst2", test_fraction=0.5)
     folder = both("d", "a", "b")
     (folder / "train.csv").unlink()

@@ -60,7 +60,8 @@ def test_a_text_is_never_on_both_sides(tmp_path: Path) -> None:
     assert not set(read.train.texts) & set(read.test.texts)
     assert len(read.train) + len(read.test) == 100
     assert read.remarks == (
-        "24 of 32 test texts repeat another one: answers to them are not independent, and the tests count each",
+        "24 of 32 test texts repeat another one: predictions on them are not independent, "
+        "but the statistical tests count each",
     )
 
 
@@ -127,6 +128,7 @@ def test_texts_that_stand_on_both_sides_are_counted(tmp_path: Path) -> None:
     file_of(tmp_path / "validation.csv", [("x", "a"), ("y", "a"), ("new", "b"), ("new", "b"), ("x", "a")])
     remarks = dataset.read(Data(path=str(tmp_path))).remarks
     assert remarks == (
-        "3 of 5 test texts stand in the training split too: a model may know them by heart",
-        "2 of 5 test texts repeat another one: answers to them are not independent, and the tests count each",
+        "3 of 5 test texts are in the training split too: a model may have memorised them",
+        "2 of 5 test texts repeat another one: predictions on them are not independent, "
+        "but the statistical tests count each",
     )

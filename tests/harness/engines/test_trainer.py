@@ -1,4 +1,4 @@
-"""The reference engine: pairing, honesty about numbers that are not finite, and the Trainer's own traps."""
+"""The reference engine: pairing, honesty about numbers that are not finite, and what the Trainer would do by itself."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_outcome_tells_all_that_a_record_needs(tiny: Tiny) -> None:
 
 
 def test_the_same_trial_twice_is_bitwise_the_same_whatever_was_drawn_before(tiny: Tiny) -> None:
-    """Trap 2: a head that is drawn outside the seeded region differs from run to run."""
+    """A head that is drawn outside the seeded region differs from run to run."""
     first = trained(tiny(), "full", "lora-r2")
     torch.manual_seed(999)
     np.random.seed(999)  # noqa: NPY002
@@ -130,7 +130,7 @@ def test_training_leaves_the_global_generators_alone(tiny: Tiny) -> None:
 
 
 def test_every_arm_of_a_seed_sees_the_same_batches(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap 3: an adapter's draws must not shift the order of the examples. Trap 1: nor must an epoch repeat one."""
+    """An adapter's draws must not shift the order of the examples, and no epoch may repeat the order of another."""
     seen: list[list[tuple[int, ...]]] = []
     collate = Padding.__call__
 
@@ -197,7 +197,7 @@ def broken_forward(monkeypatch: pytest.MonkeyPatch, *, after: int, training: boo
 
 
 def test_a_loss_that_is_not_finite_is_diverged(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap 7: the Trainer's own filter would log 0.0, and argmax of NaN is class 0."""
+    """The Trainer's own filter of NaN losses would log 0.0, and argmax of NaN logits is class 0."""
     broken_forward(monkeypatch, after=4, training=True)
     outcome = trained(tiny("training.num_train_epochs=3"), "full")[0]
     assert outcome.status == "diverged"
@@ -262,7 +262,7 @@ def arguments_of(training: Training, folder: Path) -> transformers.TrainingArgum
 def test_more_gpus_in_sight_do_not_enlarge_the_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Tiny
 ) -> None:
-    """Trap 10."""
+    """With more than one visible GPU the Trainer would use DataParallel, and so enlarge the batch."""
 
     class FourGpus(transformers.TrainingArguments):  # type: ignore[misc]
         def __post_init__(self) -> None:
@@ -278,14 +278,14 @@ def test_more_gpus_in_sight_do_not_enlarge_the_batch(
 
 @pytest.mark.parametrize(("warmup", "steps"), [(0.1, 20), (7.0, 7), (0.0, 0)])
 def test_warm_up_below_one_is_a_share_of_the_steps(tmp_path: Path, tiny: Tiny, warmup: float, steps: int) -> None:
-    """Trap 12: there is no warmup_ratio any more."""
+    """transformers 5 has no warmup_ratio: warmup_steps takes a share below 1."""
     made = arguments_of(Training(warmup_steps=warmup), tmp_path)
     assert made.get_warmup_steps(200) == steps
     assert "warmup_ratio" not in made.to_dict()
 
 
 def test_right_padding_does_not_change_a_score(tiny: Tiny) -> None:
-    """Trap 8: the model must know the padding token, or it pools at padding."""
+    """The model must know the padding token, or it pools at padding."""
     engine, trials = ready(tiny())
     model = engine.build(trials[0])
     assert model.config.pad_token_id == engine._padding.pad_token_id
@@ -332,7 +332,7 @@ def test_a_score_is_in_the_order_of_the_split(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize("dropout", ["on", "off"])
 def test_a_frozen_part_keeps_its_dropout_unless_the_study_says_off(tiny: Tiny, dropout: str) -> None:
-    """Trap 5."""
+    """A frozen module still applies dropout under .train(), unless it is put in evaluation mode."""
     frozen = f"arms={{full: {{freeze: {{layers: 2, dropout: {dropout}}}}}}}"
     study = tiny("model=embedded/tiny-distilbert", frozen)
     engine, trials = ready(study)
@@ -391,7 +391,7 @@ def test_a_tuning_trial_never_sees_the_test_split(tiny: Tiny, monkeypatch: pytes
 
 
 def test_bf16_trains_in_bf16_and_scores_in_fp32(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap 9: under autocast the composition of a batch moves the scores."""
+    """Under autocast the composition of a batch changes the scores."""
     forward = transformers.GPT2ForSequenceClassification.forward
     autocast: dict[bool, set[bool]] = {True: set(), False: set()}
 

@@ -161,7 +161,7 @@ def test_no_freezing_freezes_nothing(small: Callable[[str], Checkpoint], kind: s
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_heads_are_always_trained(small: Callable[[str], Checkpoint], kind: str) -> None:
-    # Trap 13: DistilBERT's pre_classifier is new too; without it in modules_to_save it would stay as it was drawn.
+    # DistilBERT's pre_classifier is new too; without it in modules_to_save it would stay as it was drawn.
     for arm in (frozen(3), lora(TARGETS[kind], r=2)):
         names = trained(build(small(kind), arm))
         for head in HEADS[kind]:
@@ -207,7 +207,7 @@ def test_a_saved_adapter_comes_back_with_its_head(small: Callable[[str], Checkpo
 
 def test_modules_to_save_without_the_head_are_refused(small: Callable[[str], Checkpoint]) -> None:
     with pytest.raises(
-        ModelError, match=r"must hold the new head \(pre_classifier, classifier\), got \['classifier'\]"
+        ModelError, match=r"must include the new head \(pre_classifier, classifier\), got \['classifier'\]"
     ):
         build(small("distilbert"), lora(["q_lin"], modules_to_save=["classifier"]))
     kept = build(small("distilbert"), lora(["q_lin"], modules_to_save=["classifier", "pre_classifier"]))
@@ -236,7 +236,7 @@ def test_the_same_streams_give_the_same_weights(small: Callable[[str], Checkpoin
 
 
 def test_outside_its_stream_a_head_is_whatever_was_drawn_before(small: Callable[[str], Checkpoint]) -> None:
-    # Trap 2, planted: from_pretrained draws the new head from the global generator.
+    # from_pretrained by itself draws the new head from the global generator.
     def unseeded() -> dict[str, torch.Tensor]:
         with quiet():
             auto = transformers.AutoModelForSequenceClassification
@@ -250,7 +250,7 @@ def test_outside_its_stream_a_head_is_whatever_was_drawn_before(small: Callable[
 
 @pytest.mark.parametrize("kind", ["gpt2", "distilbert"])
 def test_arms_of_one_seed_share_the_head_whatever_their_rank(small: Callable[[str], Checkpoint], kind: str) -> None:
-    # Trap 3: an adapter of another rank draws another number of values.
+    # An adapter of another rank draws another number of values.
     head = "score" if kind == "gpt2" else "classifier"
     plain = list(weights(build(small(kind), Arm()), head).values())
     for rank in (2, 8):
@@ -283,7 +283,7 @@ def test_building_leaves_the_global_generator_alone_when_it_fails(small: Callabl
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_padding_on_the_right_changes_no_logit(small: Callable[[str], Checkpoint], kind: str) -> None:
-    # Trap 8: with no pad id, GPT-2 refuses a batch of two; with the wrong one it pools at the wrong token.
+    # With no pad id, GPT-2 refuses a batch of two; with the wrong one it pools at the wrong token.
     model = build(small(kind), Arm())
     assert model.config.pad_token_id == PAD
     together = logits(model, [3, 4], [5, 6, 7, 8, 9])
@@ -296,7 +296,7 @@ def test_padding_on_the_right_changes_no_logit(small: Callable[[str], Checkpoint
 def test_a_frozen_part_keeps_its_dropout_unless_told_otherwise(
     small: Callable[[str], Checkpoint], kind: str, dropout: str
 ) -> None:
-    # Trap 5: the activations of a frozen prefix repeat only where its dropout is off.
+    # The activations of a frozen prefix repeat only where its dropout is off.
     model = build(small(kind), frozen(2, dropout=dropout))
     rows = torch.arange(2, 14).reshape(2, 6)
     with torch.random.fork_rng():

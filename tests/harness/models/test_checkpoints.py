@@ -26,18 +26,7 @@ from harness.seeding import streams
 from harness.study.loading import load_study
 from harness.study.settings import Arm
 from harness.study.study import Study
-
-BERT = transformers.BertConfig(
-    vocab_size=30,
-    max_position_embeddings=16,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=8,
-)
-GPT2 = transformers.GPT2Config(
-    vocab_size=30, n_positions=16, n_embd=8, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
-)
+from tests.harness.models.tiny_configs import BERT, GPT2
 
 
 def rename(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:

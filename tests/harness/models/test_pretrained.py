@@ -26,15 +26,8 @@ from harness.runs.runner import prepare, run_study
 from harness.seeding import streams
 from harness.study.loading import load_study
 from harness.study.settings import Arm
+from tests.harness.models.tiny_configs import BERT, GPT2
 
-BERT = transformers.BertConfig(
-    vocab_size=30,
-    max_position_embeddings=16,
-    hidden_size=8,
-    num_hidden_layers=2,
-    num_attention_heads=2,
-    intermediate_size=8,
-)
 ALBERT = transformers.AlbertConfig(
     vocab_size=30,
     embedding_size=8,
@@ -43,9 +36,6 @@ ALBERT = transformers.AlbertConfig(
     num_attention_heads=2,
     intermediate_size=8,
     max_position_embeddings=16,
-)
-GPT2 = transformers.GPT2Config(
-    vocab_size=30, n_positions=16, n_embd=8, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
 )
 MODERN = transformers.ModernBertConfig(
     vocab_size=30,
@@ -108,7 +98,8 @@ def test_a_head_that_the_checkpoint_brings_is_drawn_anew_by_every_seed(saved: Ca
     assert build(owned, n_classes=5).classifier.weight.shape == (5, 8)
     said = checkpoint_remarks(owned, classes=["no", "yes"])
     assert said == (
-        f"{owned.name} brings a head of its own, classifier (2 classes); every seed draws another, unless head: kept",
+        f"{owned.name} has a classification head of its own, classifier (2 classes); every seed draws a new one. "
+        "head: kept keeps it",
     )
     assert checkpoint_remarks(bare, classes=["no", "yes"]) == ()
 
@@ -199,7 +190,7 @@ def test_layers_that_the_configuration_leaves_out_are_told(saved: Callable[..., 
     assert len(found.unused) == 16
     assert all("encoder.layer.1." in name for name in found.unused)
     (said,) = checkpoint_remarks(checkpoints.find_checkpoint(str(folder)), classes=["no", "yes"])
-    assert "no place for 16 of its weights, which are not used: encoder.layer.1." in said
+    assert "has 16 weights that its configuration has no place for; they are not used: encoder.layer.1." in said
 
 
 def test_a_pooler_that_is_new_is_told(saved: Callable[..., Path]) -> None:

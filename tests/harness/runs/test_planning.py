@@ -118,7 +118,7 @@ def test_a_run_says_and_records_what_it_read(study: Callable[..., Study], tmp_pa
     loaded = study(["a,x", "b,y"], ["a,x", "c,y"])
     folder = run_study(loaded, tmp_path / "results", display=Watcher()).folder
     assert said[0].startswith(f"data: {tmp_path / 'data'}: train.csv (2 rows, sha256 ")
-    assert said[1] == "1 of 2 test texts stand in the training split too: a model may know them by heart"
+    assert said[1] == "1 of 2 test texts are in the training split too: a model may have memorised them"
     recorded = json.loads((folder / "study.json").read_text())["data"]
     assert recorded["origin"]["place"] == str(tmp_path / "data")
     assert [file["rows"] for file in recorded["origin"]["test"]["files"]] == [2]

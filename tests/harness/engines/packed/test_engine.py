@@ -1,12 +1,8 @@
-"""The engine as a run uses it: packs, what is kept between two processes, and when it steps aside."""
+"""The packed engine as a run uses it: which packs it makes, what breaks them, and what it leaves to the reference."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,47 +12,20 @@ import torch
 
 from harness import run_study
 from harness.engines.device import threads
-from harness.engines.engine import Progress
 from harness.engines.packed import engine as engine_module
 from harness.engines.packed.engine import PackedEngine
 from harness.engines.packed.pack import Pack
 from harness.engines.packed.packs import PackKey, divide_into_packs
-from harness.engines.packed.saved_pack import SavedPack
-from harness.engines.result import TrialResult
 from harness.models.build import build_model
-from harness.progress.displays import Display
 from harness.runs.runner import prepare
 from harness.study.study import Study
 from tests.harness.engines.packed.conftest import expanded
-from tests.harness.runs.test_runner import predictions, records, start, wait_for
+from tests.harness.engines.packed.watching import Watcher, engines, kept
+from tests.harness.runs.test_runner import records
 
 Tiny = Callable[..., Study]
 Load = Callable[..., Study]
 TWO_EPOCHS = ("training.num_train_epochs=2",)
-
-
-class Watcher(Display):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.trained: list[str] = []
-        self.steps: dict[str, int] = {}
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def step(self, progress: Progress) -> None:
-        self.steps[f"{progress.trial.arm} {progress.trial.seed}"] = progress.step
-
-    def outcome(self, outcome: TrialResult) -> None:
-        self.trained.append(f"{outcome.trial.arm} {outcome.trial.seed}")
-
-
-def engines(folder: Path) -> dict[tuple[str, int], tuple[str, int]]:
-    return {cell: (record["engine"], record["pack_size"]) for cell, record in records(folder).items()}
-
-
-def kept(folder: Path) -> list[Path]:
-    return list((folder / "packs").glob("*.pt"))
 
 
 def test_trials_of_one_form_are_one_pack_whatever_their_rank(tmp_path: Path, tiny: Tiny) -> None:
@@ -251,83 +220,6 @@ def test_what_trials_of_a_pack_share(override: str, keys: int, tiny: Tiny) -> No
     assert len({PackKey.of(trial) for trial in trials}) == keys
 
 
-def interrupted_after(epochs: int, folder: Path, of_study: Study) -> list[str]:
-    """Run a study and break off, as a kill would, when so many epochs of packs are kept; return what it told."""
-    save = SavedPack.save
-    count = 0
-
-    class Killed(BaseException):
-        pass
-
-    def counted(self: SavedPack, content: dict[str, Any]) -> None:
-        nonlocal count
-        save(self, content)
-        count += 1
-        if count == epochs:
-            raise Killed
-
-    watcher = Watcher()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SavedPack, "save", counted)
-        with pytest.raises(Killed):
-            run_study(of_study, folder, display=watcher)
-    return watcher.trained
-
-
-@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
-def test_a_run_cut_short_after_any_epoch_ends_with_the_same_bytes(epochs: int, tmp_path: Path, tiny: Tiny) -> None:
-    """Two packs: full for one and two epochs, LoRA for three."""
-    of_study = tiny(
-        "arms={full: {}, more: {training: {num_train_epochs: 2}}, "
-        "lora: {training: {num_train_epochs: 3}, adapter: {peft_type: LORA, target_modules: [c_attn]}}}",
-    )
-    told = interrupted_after(epochs, tmp_path / "cut", of_study)
-    assert len(kept(tmp_path / "cut" / "tiny")) == 1
-    watcher = Watcher()
-    summary = run_study(of_study, tmp_path / "cut", display=watcher)
-    assert summary.complete
-    assert sorted(told + watcher.trained) == sorted(f"{arm} {seed}" for arm in of_study.arms for seed in (0, 1))
-    assert kept(summary.folder) == []
-    whole = run_study(of_study, tmp_path / "whole").folder
-    assert predictions(summary.folder) == predictions(whole)
-    assert [record["epochs"] for record in records(summary.folder).values()] == [
-        records(whole)[cell]["epochs"] for cell in records(summary.folder)
-    ]
-
-
-def test_a_pack_some_of_whose_records_are_written_goes_on_with_the_same_shapes(tmp_path: Path, tiny: Tiny) -> None:
-    of_study = tiny(*TWO_EPOCHS, "arms={full: {}, longer: {training: {num_train_epochs: 4}}}")
-    whole = run_study(of_study, tmp_path / "whole").folder
-
-    class Dies(Watcher):
-        def outcome(self, outcome: TrialResult) -> None:
-            super().outcome(outcome)
-            if len(self.trained) == 1:
-                raise SystemExit
-
-    watcher = Dies()
-    with pytest.raises(SystemExit):
-        run_study(of_study, tmp_path / "cut", display=watcher)
-    assert watcher.trained == ["full 0"]
-    summary = run_study(of_study, tmp_path / "cut")
-    assert summary.complete
-    assert predictions(summary.folder) == predictions(whole)
-    assert {size for _, size in engines(summary.folder).values()} == {4}
-
-
-def test_a_record_that_was_taken_away_from_a_kept_pack_is_trained_again(tmp_path: Path, tiny: Tiny) -> None:
-    arms = "arms={full: {}, longer: {training: {num_train_epochs: 3}}}"
-    folder = run_study(tiny(arms, "seeds=1"), tmp_path).folder
-    interrupted_after(1, tmp_path, tiny(arms, "seeds=2"))  # seed 1 of both is kept after its first epoch
-    (content,) = (torch.load(path, weights_only=True) for path in kept(folder))
-    assert len(content["keys"]) == 2
-    (lost,) = (path for path in folder.glob("trials/*/record.json") if json.loads(path.read_text())["arm"] == "full")
-    shutil.rmtree(lost.parent)
-    assert run_study(tiny(arms, "seeds=2"), tmp_path).complete
-    assert kept(folder) == []
-    assert engines(folder)["full", 0] == ("packed", 1)
-
-
 def test_a_finished_study_and_a_single_trial_take_no_probe(
     tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,79 +231,6 @@ def test_a_finished_study_and_a_single_trial_take_no_probe(
     engine, trials = expanded(tiny("seeds=1"))
     assert [outcome.status for outcome in engine.train(trials[:1], report=lambda _: None)] == ["finished"]
     assert len(built) == 1
-
-
-def test_what_is_left_of_a_pack_that_was_recorded_in_whole_goes(tmp_path: Path, tiny: Tiny) -> None:
-    of_study = tiny("arms={full: {}}", "analysis={}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SavedPack, "discard", lambda self: None)
-        folder = run_study(of_study, tmp_path).folder
-    assert len(kept(folder)) == 1
-    assert run_study(of_study, tmp_path).ran == 0
-    assert kept(folder) == []
-
-
-def test_kill_9_in_the_middle_of_a_pack(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
-    folder = tmp_path / "killed" / "tiny"
-    long = ("seeds=2", "training.num_train_epochs=30", "arms={full: {}}", "analysis={}")
-    process = start(tiny_file, tmp_path / "killed", *long)
-    while process.poll() is None and not kept(folder):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert records(folder) == {}
-    content = torch.load(kept(folder)[0], weights_only=True)
-    assert 0 < content["epochs"] < 30
-    watcher = Watcher()
-    assert run_study(tiny(*long), tmp_path / "killed", display=watcher).complete
-    whole = start(tiny_file, tmp_path / "whole", *long)
-    output, _ = whole.communicate()
-    assert whole.returncode == 0, output
-    assert predictions(folder) == predictions(tmp_path / "whole" / "tiny")
-
-
-def test_ctrl_c_once_ends_with_the_epoch_and_nothing_is_lost(tmp_path: Path, tiny_file: Path, tiny: Tiny) -> None:
-    folder = tmp_path / "tiny"
-    long = ("seeds=2", "training.num_train_epochs=200", "arms={full: {}}", "analysis={}")
-    process = start(tiny_file, tmp_path, *long)
-    wait_for(lambda: bool(kept(folder)), process)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate()
-    assert process.returncode == 1, output
-    assert "Ctrl-C: finishing the current epoch" in output
-    assert "2 missing" in output
-    assert "To continue: harness run" in output
-    assert "Traceback" not in output
-    assert records(folder) == {}
-    assert torch.load(kept(folder)[0], weights_only=True)["epochs"] >= 1
-
-
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 torn", None])
-def test_a_state_that_cannot_be_read_starts_the_pack_anew(damage: bytes | None, tmp_path: Path, tiny: Tiny) -> None:
-    of_study = tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}")
-    interrupted_after(1, tmp_path, of_study)
-    (path,) = kept(tmp_path / "tiny")
-    if damage is None:
-        torch.save({"version": -1, "keys": []}, path)
-    else:
-        path.write_bytes(damage)
-    summary = run_study(of_study, tmp_path)
-    assert summary.complete
-    assert predictions(summary.folder) == predictions(run_study(of_study, tmp_path / "whole").folder)
-
-
-def test_a_full_disk_keeps_no_state_and_loses_no_trial(
-    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full)
-    watcher = Watcher()
-    summary = run_study(tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}"), tmp_path, display=watcher)
-    assert summary.complete
-    assert sum("No space left" in said for said in watcher.said) == 1
-    assert kept(summary.folder) == []
 
 
 def test_the_untrained_and_the_trained_in_one_pack(tmp_path: Path, tiny: Tiny) -> None:

@@ -1,0 +1,34 @@
+"""What a run of packs says, trains and leaves on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.engines.engine import Progress
+from harness.engines.result import TrialResult
+from harness.progress.displays import Display
+from tests.harness.runs.test_runner import records
+
+
+class Watcher(Display):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.trained: list[str] = []
+        self.steps: dict[str, int] = {}
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def step(self, progress: Progress) -> None:
+        self.steps[f"{progress.trial.arm} {progress.trial.seed}"] = progress.step
+
+    def outcome(self, outcome: TrialResult) -> None:
+        self.trained.append(f"{outcome.trial.arm} {outcome.trial.seed}")
+
+
+def engines(folder: Path) -> dict[tuple[str, int], tuple[str, int]]:
+    return {cell: (record["engine"], record["pack_size"]) for cell, record in records(folder).items()}
+
+
+def kept(folder: Path) -> list[Path]:
+    return list((folder / "packs").glob("*.pt"))
