@@ -155,7 +155,7 @@ def test_a_vocabulary_with_capitals_is_lower_cased_only_where_that_is_said(saved
     folder = Path(checkpoint.source)
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.txt").write_text("\n".join(WORDS))
-    with pytest.raises(ModelError, match=r"3 tokens with capitals \(Bad, Good, École\).*write do_lower_case"):
+    with pytest.raises(ModelError, match=r"3 tokens with capitals \(Bad, Good, École\).*set do_lower_case"):
         checkpoints.load_tokenizer(checkpoint)
     for said, tokens in ((True, [2, 6, 9, 3]), (False, [2, 5, 9, 3])):
         (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": said}))
