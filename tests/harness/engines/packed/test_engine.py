@@ -299,7 +299,8 @@ def test_training_leaves_the_global_generators_and_threads_alone(tiny: Tiny) -> 
     for _ in engine.train(trials, report=lambda _: None):
         assert torch.get_num_threads() == before
     assert torch.equal(torch.rand(3), expected)
-    assert threading.enumerate() == running
+    # One of an earlier test may end meanwhile.
+    assert set(threading.enumerate()) <= set(running)
 
 
 def test_an_estimate_is_a_time_and_a_probe_is_the_same_every_time(tiny: Tiny) -> None:
