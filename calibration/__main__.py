@@ -17,7 +17,7 @@ from calibration.rates import Size, simulate
 
 
 def main(
-    studies: Annotated[int, typer.Option(min=1, help="Simulated studies in a cell.")] = 2000,
+    studies: Annotated[int, typer.Option(min=1, help="Simulated studies for each regime and number of seeds.")] = 2000,
     resampled: Annotated[int, typer.Option(min=1, help="Of these, studies for methods that resample.")] = 400,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     folder: Annotated[Path, typer.Option(help="Where calibration.md and calibration.csv are written.")] = Path("docs"),
@@ -25,7 +25,7 @@ def main(
     """Count how often every method errs, over simulated studies whose truth is known."""
     started = time.monotonic()
     with Progress() as bar:
-        task = bar.add_task("cells")
+        task = bar.add_task("simulating")
         result = simulate(
             Size(studies=studies, resampled=min(resampled, studies)),
             workers=workers,

@@ -78,13 +78,13 @@ def page(result: Calibration, *, command: str, minutes: float) -> str:
     ]
     for title, text, methods in _GROUPS:
         parts += [f"## {title}", text]
-        parts.append(_table(("Regime", "S", *methods), _rejections(result.cells, methods)))
+        parts.append(_table(("Regime", "S", *methods), _rejections(result.rates, methods)))
     parts += [
         "## The crossed t in full",
         f"Rejections at .05 and at {LEVELS[1]}, the strictest level of Holm's correction over eight comparisons; the "
         f"share of its 95% intervals that hold a true gap of {100 * GAP:g} points; and the share of studies with that "
         "gap in which it is found (power).",
-        _table(("Regime", "S", "at .05", f"at {LEVELS[1]}", "coverage", "power"), _in_full(result.cells)),
+        _table(("Regime", "S", "at .05", f"at {LEVELS[1]}", "coverage", "power"), _in_full(result.rates)),
         "## Several comparisons",
         "Any false claim, of a gap or of equivalence, among several comparisons with one baseline (mild seed effect, "
         f"margin {100 * MARGIN:g} points): after the joint step-down, and without a correction.",
@@ -132,9 +132,9 @@ def counts(result: Calibration) -> str:
     head = ["regime", "method", "speaks_about", "seeds"]
     head += [f"{what}_{part}" for what in ("at_05", "at_00625", "covered", "found") for part in ("hits", "studies")]
     writer.writerow(head)
-    for row in result.cells:
-        told = (*(row.rejected[level] for level in LEVELS), row.covered, row.found)
-        numbers = [number for count in told for number in (count.hits, count.studies)]
+    for row in result.rates:
+        row_counts = (*(row.rejected[level] for level in LEVELS), row.covered, row.found)
+        numbers = [number for count in row_counts for number in (count.hits, count.studies)]
         writer.writerow([row.regime, row.method, row.population, row.n_seeds, *numbers])
     return out.getvalue()
 
@@ -150,23 +150,23 @@ def _verdict(result: Calibration) -> str:
     return "**Broken promises:**\n\n" + "\n".join(f"- {fault}" for fault in faults)
 
 
-def _rejections(cells: Sequence[Rates], methods: Sequence[str]) -> list[tuple[str, ...]]:
-    by_place = {(row.regime, row.n_seeds, row.method): row for row in cells}
+def _rejections(rates: Sequence[Rates], methods: Sequence[str]) -> list[tuple[str, ...]]:
+    by_place = {(row.regime, row.n_seeds, row.method): row for row in rates}
     rows = []
     for regime in REGIMES:
         for seeds in SEEDS:
-            found = [by_place.get((regime.name, seeds, method)) for method in methods]
+            row = [by_place.get((regime.name, seeds, method)) for method in methods]
             rows.append(
                 (
                     regime.name,
                     str(seeds),
-                    *(_rate(one.rejected[LEVELS[0]].rate) if one is not None else _rate(math.nan) for one in found),
+                    *(_rate(rates.rejected[LEVELS[0]].rate if rates is not None else math.nan) for rates in row),
                 )
             )
     return rows
 
 
-def _in_full(cells: Sequence[Rates]) -> list[tuple[str, ...]]:
+def _in_full(rates: Sequence[Rates]) -> list[tuple[str, ...]]:
     return [
         (
             row.regime,
@@ -175,7 +175,7 @@ def _in_full(cells: Sequence[Rates]) -> list[tuple[str, ...]]:
             _rate(row.covered.rate),
             _rate(row.found.rate),
         )
-        for row in cells
+        for row in rates
         if row.method == "crossed t"
     ]
 

@@ -43,13 +43,13 @@ def broken(result: Calibration) -> list[str]:
     """
     promised = {regime.name for regime in REGIMES if regime.promised}
     faults = []
-    for row in result.cells:
-        what = f"{row.method}, {row.regime}, {row.n_seeds} seeds"
+    for row in result.rates:
+        where = f"{row.method}, {row.regime}, {row.n_seeds} seeds"
         crossed = row.method == "crossed t" or row.method in OF_METRICS
         if crossed and row.n_seeds >= FEWEST_SEEDS and row.regime in promised:
-            faults += [_fault(what, row.rejected[level], most) for level, most in CROSSED.items()]
+            faults += [_fault(where, row.rejected[level], most) for level, most in CROSSED.items()]
         elif OWN_QUESTION.get(row.method) == row.regime:
-            faults.append(_fault(what, row.rejected[LEVELS[0]], CROSSED[0.05]))
+            faults.append(_fault(where, row.rejected[LEVELS[0]], CROSSED[0.05]))
     for family in result.families:
         faults.append(_fault(f"joint step-down, {family.gaps}, {family.n_seeds} seeds", family.joint, JOINT))
     for looks in result.looks:
@@ -57,7 +57,7 @@ def broken(result: Calibration) -> list[str]:
     return [fault for fault in faults if fault]
 
 
-def _fault(what: str, count: Count, most: float) -> str:
+def _fault(where: str, count: Count, most: float) -> str:
     if count.lower <= most:
         return ""
-    return f"{what}: {count.hits} of {count.studies} ({count.rate:.3f}), promised at most {most:g}"
+    return f"{where}: {count.hits} of {count.studies} ({count.rate:.3f}), promised at most {most:g}"

@@ -87,19 +87,19 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is simulated: studies in a cell, and studies for methods that resample."""
+    """How much is simulated: studies of a regime and number of seeds, and studies for methods that resample."""
 
     studies: int = 2000
     resampled: int = 400
 
 
 def streams(*key: int) -> tuple[np.random.Generator, np.random.Generator]:
-    """Return the generators of a cell: one draws studies, the other what is resampled from them."""
+    """Return two generators that follow from a key: one draws studies, the other what is resampled from them."""
     studies, resamples = np.random.SeedSequence(SEED, spawn_key=key).spawn(2)
     return np.random.default_rng(studies), np.random.default_rng(resamples)
 
 
-def count_cell(regime: Regime, n_seeds: int, size: Size, methods: Sequence[Method] = METHODS) -> list[Rates]:
+def count_regime(regime: Regime, n_seeds: int, size: Size, methods: Sequence[Method] = METHODS) -> list[Rates]:
     """Count every method in one regime at one number of seeds.
 
     Parameters
@@ -260,7 +260,7 @@ class Calibration:
     ----------
     size
         How much was simulated.
-    cells
+    rates
         Every method in every regime at every number of seeds.
     families
         Studies of several comparisons.
@@ -269,7 +269,7 @@ class Calibration:
     """
 
     size: Size
-    cells: tuple[Rates, ...]
+    rates: tuple[Rates, ...]
     families: tuple[FamilyRates, ...]
     looks: tuple[LookRates, ...]
 
@@ -283,23 +283,23 @@ def simulate(size: Size, *, workers: int, done: Callable[[int, int], None]) -> C
     workers : int
         Processes; the counts do not depend on it.
     done : callable
-        Told after each cell how many are done, and how many there are.
+        Called after each job with how many are done, and how many there are.
     """
     with ProcessPoolExecutor(workers) as pool:
         # The largest first, so that no worker is left alone with one at the end.
-        cells = [pool.submit(count_cell, regime, seeds, size) for seeds in reversed(SEEDS) for regime in REGIMES]
+        regimes = [pool.submit(count_regime, regime, seeds, size) for seeds in reversed(SEEDS) for regime in REGIMES]
         families = [pool.submit(count_family, name, seeds, size) for name in FAMILIES for seeds in SEEDS[1:]]
         looks = [pool.submit(count_looks, regime, size) for regime in REGIMES[:4]]
-        jobs: list[Future[Any]] = [*cells, *families, *looks]
+        jobs: list[Future[Any]] = [*regimes, *families, *looks]
         for number, _ in enumerate(as_completed(jobs), start=1):
             done(number, len(jobs))
     by_order = sorted(
-        (row for cell in cells for row in cell.result()),
+        (row for job in regimes for row in job.result()),
         key=lambda row: ([regime.name for regime in REGIMES].index(row.regime), row.n_seeds),
     )
     return Calibration(
         size=size,
-        cells=tuple(by_order),
+        rates=tuple(by_order),
         families=tuple(one.result() for one in families),
         looks=tuple(one.result() for one in looks),
     )

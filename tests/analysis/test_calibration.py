@@ -1,4 +1,4 @@
-"""A cut of `nox -s calibration`: fewer studies in fewer cells, held against the same promises."""
+"""A cut of `nox -s calibration`: fewer studies of fewer regimes, held against the same promises."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from calibration.rates import (
     Count,
     Rates,
     Size,
-    count_cell,
     count_family,
     count_looks,
+    count_regime,
 )
 from calibration.regimes import REGIMES, Regime, draw, draw_arms
 
@@ -28,11 +28,11 @@ BY_NAME = {regime.name: regime for regime in REGIMES}
 
 
 def gathered(
-    cells: list[Rates] | None = None, families: list[object] | None = None, looks: list[object] | None = None
+    rates: list[Rates] | None = None, families: list[object] | None = None, looks: list[object] | None = None
 ) -> Calibration:
     return Calibration(
         size=SIZE,
-        cells=tuple(cells or ()),
+        rates=tuple(rates or ()),
         families=tuple(families or ()),  # type: ignore[arg-type]
         looks=tuple(looks or ()),  # type: ignore[arg-type]
     )
@@ -44,7 +44,7 @@ def gathered(
     ["no seed effect", "strong seed effect", "arms alike on every example", "accuracy .97", "four classes"],
 )
 def test_every_method_keeps_its_promise(name: str, seeds: int) -> None:
-    rows = count_cell(BY_NAME[name], seeds, SIZE)
+    rows = count_regime(BY_NAME[name], seeds, SIZE)
     assert broken(gathered(rows)) == []
     by_method = {row.method: row for row in rows}
     assert by_method["crossed t"].rejected[0.05].studies == SIZE.studies
@@ -79,7 +79,7 @@ def test_declared_looks_cost_nothing_and_undeclared_ones_do() -> None:
 
 def test_a_fragile_arm_is_a_known_failure() -> None:
     crossed = [method for method in METHODS if method.name == "crossed t"]
-    rows = count_cell(REGIMES[-1], 5, SIZE, crossed)
+    rows = count_regime(REGIMES[-1], 5, SIZE, crossed)
     assert rows[0].rejected[0.05].rate > 0.1
     assert broken(gathered(rows)) == []
 
@@ -134,8 +134,8 @@ def test_arms_of_a_family_have_their_gaps() -> None:
     assert gaps == pytest.approx([0.0, 0.05], abs=0.01)
 
 
-def test_the_page_and_the_counts_hold_every_cell() -> None:
-    rows = count_cell(REGIMES[0], 3, Size(studies=3, resampled=1))
+def test_the_page_and_the_counts_hold_every_count() -> None:
+    rows = count_regime(REGIMES[0], 3, Size(studies=3, resampled=1))
     result = gathered(rows, [count_family("four of 0", 3, Size(studies=3))], [count_looks(REGIMES[0], Size(studies=3))])
     text = page(result, command="nox -s calibration", minutes=1.0)
     assert "All promises hold" in text
@@ -147,5 +147,5 @@ def test_the_page_and_the_counts_hold_every_cell() -> None:
 
 
 def test_the_same_seed_gives_the_same_counts() -> None:
-    first, again = (count_cell(REGIMES[1], 3, Size(studies=20, resampled=3)) for _ in range(2))
+    first, again = (count_regime(REGIMES[1], 3, Size(studies=20, resampled=3)) for _ in range(2))
     assert first == again
