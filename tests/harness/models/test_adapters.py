@@ -283,7 +283,7 @@ def test_a_seed_that_no_trial_reaches_is_found(
         ("LORA", {"target_modules": "("}, "peft refuses it: "),
         ("BOFT", {"boft_block_size": "4"}, "peft refuses it: "),
         ("ADALORA", {"total_step": 9}, "it is the number of the trial's own steps"),
-        ("ADALORA", {"target_r": 2}, "r and target_r are the same"),
+        ("ADALORA", {"target_r": 2}, "r and target_r both mean the final rank"),
         ("ADALORA", {"init_r": 4}, "a final rank below its initial rank, got 4 and 4"),
         ("ADALORA", {"tinit": "1"}, "adapter.tinit: expected a whole number, got '1'"),
     ],
