@@ -287,7 +287,7 @@ def test_a_pack_that_a_kill_left_behind_is_forgotten_with_its_search(
     """Between the last record and the pack's end comes a kill."""
     with monkeypatch.context() as patch:
         patch.setattr(SavedPack, "discard", lambda _: None)
-        patch.setattr(packed_engine, "forget_recorded", lambda *_: None)
+        patch.setattr(packed_engine, "discard_recorded", lambda *_: None)
         folder = run_study(tiny(*SEARCHED), tmp_path).folder
     assert len(list((folder / "packs").glob("*.pt"))) >= 3
     assert run_study(tiny(*SEARCHED), tmp_path).ran == 0
