@@ -358,7 +358,7 @@ def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: 
     assert words in told["remarks"]
     reasons = {arm["arm"]: arm["reason"] for arm in told["arms"]}
     assert "layers_to_transform: expected 0 to 3, the layers of this model, got 99" in reasons["high"]
-    assert "this model's scores depend on how far a batch is padded" in reasons["prompt"]
+    assert "this model's scores for an example depend on the padding of its batch" in reasons["prompt"]
     assert not reasons["ia3"]
 
 

@@ -140,7 +140,7 @@ def test_an_error_of_the_disk_is_one_message(command: Command, results: Path, mo
     def refuse(*_: Any) -> None:
         raise PermissionError(13, "Permission denied", str(results / "trials"))
 
-    monkeypatch.setattr("harness.runs.status.status", refuse)
+    monkeypatch.setattr("harness.runs.status.read_status", refuse)
     assert command(io.StringIO(), "status", results) == (2, f"error: {results / 'trials'}: Permission denied\n")
 
 

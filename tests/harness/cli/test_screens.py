@@ -32,7 +32,7 @@ def shown(arms: Mapping[str, Any]) -> list[str]:
         }
     )
     waiting = tuple(
-        ArmStatus(arm=name, cells=1, statuses={"missing": 1}, seeds_to_run=(0,), mean_seconds=math.nan, in_packs=False)
+        ArmStatus(arm=name, trials=1, statuses={"missing": 1}, seeds_to_run=(0,), mean_seconds=math.nan, in_packs=False)
         for name in arms
     )
     ahead = StudyStatus(name="s", arms=waiting, troubles=(), seconds_left=math.nan, others=0)

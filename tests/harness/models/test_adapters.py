@@ -80,7 +80,7 @@ REFUSED_GPT2 = REFUSED | dict.fromkeys(
     "peft refuses it: .*Conv1D",
 )
 REFUSED_GPT2 |= dict.fromkeys(["ROAD", "SHIRA", "SUPERTUNING"], "peft refuses it: .*Conv1D")
-REFUSED_GPT2 |= dict.fromkeys(["PROMPT_TUNING", "P_TUNING"], "depend on how far a batch is padded")
+REFUSED_GPT2 |= dict.fromkeys(["PROMPT_TUNING", "P_TUNING"], "depend on the padding of its batch")
 REFUSED_GPT2["OSF"] = "peft puts no OSF on these modules"
 # These have no past keys and values.
 REFUSED_DISTILBERT = REFUSED | dict.fromkeys(["CARTRIDGE", "PREFIX_TUNING"], "does not support past key values")
