@@ -12,7 +12,7 @@ from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, either, shown
 from analysis.study.claims_block import claim_problems
 
-# As in analysis.metrics.METRICS, without waiting for NumPy where only a study file is checked.
+# As in analysis.metrics.scores.METRICS, without waiting for NumPy where only a study file is checked.
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
 Correction = Literal["holm", "benjamini_hochberg"]
 

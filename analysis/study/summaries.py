@@ -99,7 +99,7 @@ def summarize_arm(
     seeds : sequence of int
         The seeds of the rows.
     metric : str
-        A key of `analysis.metrics.METRICS`.
+        A key of `analysis.metrics.scores.METRICS`.
     """
     values = scores.mean(axis=1) if seeds else np.empty(0)
     reason = "" if len(seeds) > 1 else "no trial finished" if not seeds else "one seed has no SD"

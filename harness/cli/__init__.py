@@ -1,6 +1,6 @@
 """The command line: `harness plan`, `run`, `status`, `analyze`, `audit`.
 
-Only here do `harness` and `analysis` meet. Each command imports what it needs when it runs, so that help is quick.
+Here `harness`, which trains, and `analysis`, which decides, meet. Each command imports what it needs when it runs, so that help is quick.
 """
 
 from __future__ import annotations
