@@ -1,6 +1,7 @@
 """The command line: `harness plan`, `run`, `status`, `analyze`, `audit`.
 
-Here `harness`, which trains, and `analysis`, which decides, meet. Each command imports what it needs when it runs, so that help is quick.
+Here `harness`, which trains, and `analysis`, which decides, meet. Each command imports what it needs when it runs, so
+that help is quick.
 """
 
 from __future__ import annotations
