@@ -1,4 +1,4 @@
-"""How long the commands take to answer, the interpreter included.
+"""Response time of the commands, with the start of the interpreter.
 
     harness run studies/quickstart.yaml && python benchmarks/commands.py
 

@@ -1,4 +1,4 @@
-"""What the packed engine gains on a CPU over the ways in which such trials are trained today.
+"""Speed of the packed engine on a CPU, against the ways in which such trials are trained today.
 
     HARNESS_SST2=FOLDER HARNESS_ENCODER=FOLDER python benchmarks/engines.py [lora] [freezing] [full] [embedded]
 

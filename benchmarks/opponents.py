@@ -1,4 +1,4 @@
-"""What the packed engine is compared with: plain Trainers that know nothing of the harness beyond its model."""
+"""Opponents of the packed engine: plain Trainers that know nothing of the harness beyond its model."""
 
 from __future__ import annotations
 

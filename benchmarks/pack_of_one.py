@@ -1,4 +1,4 @@
-"""How long a pack of one trial takes against the reference engine, while other processes want the same cores.
+"""Time of a pack of one trial, against the reference engine, while other processes compete for the same cores.
 
     python benchmarks/pack_of_one.py [--busy N] [--turns T]
 

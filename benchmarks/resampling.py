@@ -1,4 +1,4 @@
-"""What the bootstrap and the sign-flip test cost, beside other ways to the same numbers.
+"""Time of the bootstrap and the sign-flip test, beside other ways to the same numbers.
 
     python benchmarks/resampling.py [--turns 5] [--large]
 

@@ -1,4 +1,4 @@
-"""What the runner costs over a bare `Trainer` loop that trains and scores the same models.
+"""Overhead of the runner over a bare `Trainer` loop that trains and scores the same models.
 
     HARNESS_SST2=FOLDER HARNESS_ENCODER=FOLDER python benchmarks/runner.py
 

@@ -1,10 +1,10 @@
-"""Whether the packed engine trains to the same accuracy as the reference, dropout and all.
+"""Accuracy of the packed engine against the reference engine: an equivalence test, with dropout.
 
     python benchmarks/same_results.py [--seeds 20] [--margin 0.01]
 
 Trains studies/quickstart.yaml through both engines. With dropout on the two draw different masks, so their trials
 differ as two runs do; the question is whether the procedures do. Each arm is put to the project's own equivalence test:
-the crossed test over seeds and sentences, and TOST within the margin.
+the crossed test over seeds and examples, and TOST within the margin.
 """
 
 from __future__ import annotations

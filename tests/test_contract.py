@@ -54,8 +54,8 @@ def test_what_harness_wrote_analysis_reads(written: Path) -> None:
     assert report.n_examples == 40
     assert [arm.arm for arm in report.arms] == ["full", "early", "lora[v] & 50%_\\t\\[/red]"]
     for arm in report.arms:
-        cells = [c for c in json.loads((written / "study.json").read_text())["cells"] if c["arm"] == arm.arm]
-        records = [json.loads((written / "trials" / c["key"] / "record.json").read_text()) for c in cells]
+        trials = [t for t in json.loads((written / "study.json").read_text())["cells"] if t["arm"] == arm.arm]
+        records = [json.loads((written / "trials" / t["key"] / "record.json").read_text()) for t in trials]
         at = [r["selected_epoch"] if arm.arm == "early" else len(r["epochs"]) for r in records]
         told = [r["epochs"][e - 1]["test"]["accuracy"] for r, e in zip(records, at, strict=True)]
         assert arm.mean == pytest.approx(sum(told) / 2)
@@ -104,9 +104,9 @@ def test_a_key_that_no_model_knows_is_noticed() -> None:
 
 
 def test_the_sizes_of_packs_are_those_of_the_records(written: Path) -> None:
-    cells = json.loads((written / "study.json").read_text())["cells"]
+    trials = json.loads((written / "study.json").read_text())["cells"]
     for cost in analysis.analyze(written).costs:
-        keys = [cell["key"] for cell in cells if cell["arm"] == cost.arm]
+        keys = [trial["key"] for trial in trials if trial["arm"] == cost.arm]
         records = [json.loads((written / "trials" / key / "record.json").read_text()) for key in keys]
         sizes = [record["pack_size"] for record in records]
         assert cost.pack_sizes == tuple(sorted({size for size in sizes if size > 1}))
@@ -142,7 +142,7 @@ def test_a_format_of_tomorrow_is_refused_by_name(written: Path, tmp_path: Path, 
         analysis.analyze(folder)
 
 
-def test_a_diverged_cell_is_known_on_both_sides(
+def test_a_diverged_trial_is_known_on_both_sides(
     tmp_path: Path, tiny: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from harness.engines.packed.parameters import PackParameters

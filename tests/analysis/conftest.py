@@ -156,13 +156,13 @@ def write_study(
     first = next(iter(scores.values()))
     n = first.shape[-1]
     labels = np.arange(n) % len(classes)
-    cells = []
+    trials = []
     for position, (arm, right) in enumerate(scores.items()):
         by_epoch = right[:, None, :] if right.ndim == 2 else right
         epochs = list(range(1, by_epoch.shape[1] + 1))
         for seed in range(by_epoch.shape[0]):
             key = folder.keys[arm, seed] = f"{position:02d}{seed:02d}abc"
-            cells.append({"arm": arm, "seed": seed, "key": key})
+            trials.append({"arm": arm, "seed": seed, "key": key})
             place = folder.trial(arm, seed)
             place.mkdir(parents=True)
             predicted = np.where(by_epoch[seed] == 1, labels, (labels + 1) % len(classes)).ravel()
@@ -177,7 +177,7 @@ def write_study(
             pq.write_table(pa.table(columns), place / "predictions.parquet")
             content = record(arm, seed, key, epochs, by_epoch[seed].mean(axis=1).tolist())
             (place / "record.json").write_text(json.dumps(content))
-    seeds = sorted({cell["seed"] for cell in cells})
+    seeds = sorted({trial["seed"] for trial in trials})
     manifest = {
         "format": 1,
         "name": name,
@@ -211,7 +211,7 @@ def write_study(
             }
             for arm in scores
         },
-        "cells": cells,
+        "cells": trials,
     }
     (root / "study.json").write_text(json.dumps(manifest))
     return folder

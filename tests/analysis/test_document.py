@@ -37,16 +37,16 @@ def of_claims(path: Path) -> list[str]:
 
 def test_a_directive_cannot_bring_yaml_1_1_back(written: Written) -> None:
     # With it, 010 would be 8 and no would be False.
-    (said,) = broken(written("# a study\n%YAML 1.1\n---\nseeds: 010\nbf16: no\n"))
-    assert "study.yaml:2: expected YAML 1.2, got %YAML 1.1" in said
+    (message,) = broken(written("# a study\n%YAML 1.1\n---\nseeds: 010\nbf16: no\n"))
+    assert "study.yaml:2: expected YAML 1.2, got %YAML 1.1" in message
     assert read_document(written("%YAML 1.2\n---\nseeds: 010\n"), kind="study").data == {"seeds": 10}
 
 
 def test_a_key_given_twice_is_refused_with_both_lines(written: Written) -> None:
-    said = broken(written("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 2\n"))
-    assert len(said) == 2
-    assert "study.yaml:5: b.c: given twice: first in line 3" in said[0]
-    assert "study.yaml:6: a: given twice: first in line 1" in said[1]
+    messages = broken(written("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 2\n"))
+    assert len(messages) == 2
+    assert "study.yaml:5: b.c: given twice: first in line 3" in messages[0]
+    assert "study.yaml:6: a: given twice: first in line 1" in messages[1]
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_tag_that_names_code_is_refused_unread(
     written: Written, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (said,) = broken(written(text))
-    assert "the tag" in said
-    assert ":2: " in said or ":1: expected texts as keys" in said
+    (message,) = broken(written(text))
+    assert "the tag" in message
+    assert ":2: " in message or ":1: expected texts as keys" in message
     assert not Path("HERE").exists()
 
 
@@ -79,15 +79,17 @@ def test_a_tag_that_names_code_is_refused_unread(
     ],
 )
 def test_an_anchor_that_holds_itself_is_refused(written: Written, text: str, line: int) -> None:
-    said = broken(written(text))
-    assert said
-    assert all(f"study.yaml:{line}: " in one and "alias of the value that contains it" in one for one in said)
+    messages = broken(written(text))
+    assert messages
+    for message in messages:
+        assert f"study.yaml:{line}: " in message
+        assert "alias of the value that contains it" in message
 
 
 def test_aliases_that_unfold_without_end_are_refused(written: Written) -> None:
     levels = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]\n" for i in range(1, 12))
-    (said,) = broken(written(f"l0: &l0 1\n{levels}"))
-    assert "aliases of aliases" in said
+    (message,) = broken(written(f"l0: &l0 1\n{levels}"))
+    assert "aliases of aliases" in message
 
 
 def test_an_alias_stands_for_what_it_names(written: Written) -> None:
@@ -97,8 +99,8 @@ def test_an_alias_stands_for_what_it_names(written: Written) -> None:
 
 @pytest.mark.parametrize("number", [".nan", ".inf", "-.inf", "1e999"])
 def test_a_number_must_be_finite(written: Written, number: str) -> None:
-    (said,) = broken(written(f"a:\n  b: {number}\n"))
-    assert said.endswith(f"study.yaml:2: a.b: expected a finite number, got {number}")
+    (message,) = broken(written(f"a:\n  b: {number}\n"))
+    assert message.endswith(f"study.yaml:2: a.b: expected a finite number, got {number}")
 
 
 @pytest.mark.parametrize(
@@ -123,21 +125,21 @@ def test_a_number_must_be_finite(written: Written, number: str) -> None:
     ],
 )
 def test_what_is_no_mapping_of_plain_values_is_refused(written: Written, text: str, words: str) -> None:
-    (said,) = broken(written(text))
-    assert words in said
+    (message,) = broken(written(text))
+    assert words in message
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lora_rank.yaml").write_text("a: 1\n")
-    (said,) = broken(tmp_path)
-    assert "got a folder; it holds lora_rank.yaml" in said
-    (said,) = broken(tmp_path / "lora_rnak.yaml")
-    assert f"no such file; did you mean '{tmp_path / 'lora_rank.yaml'}'?" in said
-    (said,) = broken(tmp_path / "nowhere" / "x.yaml")
-    assert "no such file" in said
+    (message,) = broken(tmp_path)
+    assert "got a folder; it holds lora_rank.yaml" in message
+    (message,) = broken(tmp_path / "lora_rnak.yaml")
+    assert f"no such file; did you mean '{tmp_path / 'lora_rank.yaml'}'?" in message
+    (message,) = broken(tmp_path / "nowhere" / "x.yaml")
+    assert "no such file" in message
     (tmp_path / "latin.yaml").write_bytes("a: café\n".encode("latin-1"))
-    (said,) = broken(tmp_path / "latin.yaml")
-    assert "expected UTF-8" in said
+    (message,) = broken(tmp_path / "latin.yaml")
+    assert "expected UTF-8" in message
 
 
 @pytest.mark.parametrize(
@@ -267,13 +269,13 @@ def test_claims_name_no_code_either(
     written: Written, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (said,) = of_claims(written(text))
-    assert "study.yaml:2: b" in said
-    assert "expected plain YAML, got the tag" in said
-    assert said.endswith("; a claims file cannot contain code")
+    (message,) = of_claims(written(text))
+    assert "study.yaml:2: b" in message
+    assert "expected plain YAML, got the tag" in message
+    assert message.endswith("; a claims file cannot contain code")
     assert not Path("HERE").exists()
-    (said,) = broken(written(text))
-    assert said.endswith("; a study file cannot contain code")
+    (message,) = broken(written(text))
+    assert message.endswith("; a study file cannot contain code")
 
 
 @pytest.mark.parametrize(
@@ -294,8 +296,8 @@ def test_claims_name_no_code_either(
     ],
 )
 def test_what_holds_no_claims_is_refused(written: Written, text: str, words: str) -> None:
-    (said,) = of_claims(written(text))
-    assert words in said
+    (message,) = of_claims(written(text))
+    assert words in message
 
 
 def test_an_empty_study_is_still_called_one(written: Written) -> None:
@@ -332,14 +334,14 @@ def test_claims_that_are_not_there_are_sought_among_those_that_are(
         "mine/tabel.yaml: no such file; did you mean 'mine/table.yaml'?; there are mine/table.yaml"
     ]
     # A study is sought among the studies.
-    (said,) = broken(Path("nowhere/x"))
-    assert said == "nowhere/x: no such file; there are studies/study.yaml"
+    (message,) = broken(Path("nowhere/x"))
+    assert message == "nowhere/x: no such file; there are studies/study.yaml"
 
 
 def test_claims_in_another_encoding_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("source: execução\n".encode("latin-1"))
-    (said,) = of_claims(tmp_path / "latin.yaml")
-    assert "expected UTF-8 text" in said
+    (message,) = of_claims(tmp_path / "latin.yaml")
+    assert "expected UTF-8 text" in message
 
 
 @pytest.mark.parametrize("name", ["distilbert.yaml", "gpt2_lora.yaml"])

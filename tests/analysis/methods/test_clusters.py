@@ -103,7 +103,7 @@ def test_copies_of_the_examples_add_nothing(seed: int, seeds: int, n: int, copie
 
 
 def test_examples_alike_within_clusters_fool_the_plain_test_and_not_the_clustered_one() -> None:
-    # Equal arms without a seed effect; documents of 1 to 9 sentences, right or wrong as a whole but for some noise.
+    # Equal arms without a seed effect; documents of 1 to 9 examples, right or wrong as a whole but for some noise.
     rng, studies, plain, clustered = np.random.default_rng(5), 300, 0, 0
     for _ in range(studies):
         clusters = np.repeat(np.arange(50), rng.integers(1, 10, size=50))

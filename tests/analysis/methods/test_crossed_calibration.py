@@ -1,4 +1,4 @@
-"""How often the tests reject when nothing is different: counts over simulated studies, with binomial bounds.
+"""Rejection rates when nothing is different: counts over simulated studies, with binomial bounds.
 
 A run is right on an example when a normal score passes a threshold. The score is made of the example, of what
 the arm makes of the example, of the run's seed, and of what is left; the seed's share is set so that a run's

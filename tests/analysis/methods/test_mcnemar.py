@@ -244,7 +244,7 @@ def test_many_clusters_approach_the_asymptotic_tests() -> None:
 
 
 def test_clusters_matter_and_the_level_holds() -> None:
-    # 150 documents of 8 sentences, in each of which one model tends to win: McNemar's test rejects far too often.
+    # 150 documents of 8 examples, in each of which one model tends to win: McNemar's test rejects far too often.
     rng = np.random.default_rng(2003)
     clusters = np.repeat(np.arange(150), 8)
     rejected = np.zeros(2)

@@ -112,7 +112,7 @@ def test_bad_mcnemar_plans_are_refused(arguments: tuple[float, float, int, float
 
 
 def test_one_run_of_each_arm() -> None:
-    # 872 sentences, 8% discordant: a gap of 2.8 points. 0.11 points take about half a million sentences.
+    # 872 examples, 8% discordant: a gap of 2.8 points. 0.11 points take about half a million examples.
     assert round(100 * single_run_detectable_gap(0.08, 872), 1) == 2.8
     assert single_run_detectable_gap(0.08, 520_000) == pytest.approx(0.0011, rel=0.01)
     normal = (1.95996 + 0.84162) * math.sqrt(0.08 / 872)

@@ -51,28 +51,28 @@ def exact_chance(k: float, sd: float, runs: tuple[int, int], steps: int) -> tupl
     """
     reach = math.ceil(8 * sd)
     edges = np.arange(-reach, reach + 2) - 0.5
-    one = np.diff(special.ndtr((edges - 0.3) / sd))
-    one /= one.sum()
+    chances = np.diff(special.ndtr((edges - 0.3) / sd))
+    chances /= chances.sum()
     sums, shares = [], []
     for m in runs:
         share = np.ones(1)
         for _ in range(m):
-            share = np.convolve(share, one)
+            share = np.convolve(share, chances)
         sums.append((np.arange(len(share)) - m * reach) * (steps // m))
         shares.append(share)
     gaps = np.abs(sums[0][:, None] - sums[1])
-    values = np.arange(len(one))
-    spread = math.sqrt(float(one @ values**2 - (one @ values) ** 2))
+    values = np.arange(len(chances))
+    spread = math.sqrt(float(chances @ values**2 - (chances @ values) ** 2))
     return float(np.outer(*shares)[gaps >= round(k * steps)].sum()), spread
 
 
-@pytest.mark.parametrize("sentences", [1, 18, -18, 200])
+@pytest.mark.parametrize("examples", [1, 18, -18, 200])
 @pytest.mark.parametrize("seed_sd", [0.005, 0.05])
 @pytest.mark.parametrize("df", [math.inf, 1, 4, 30.5, 1e9])
-def test_the_chance_of_a_gap_is_the_formula(sentences: int, seed_sd: float, df: float) -> None:
-    beyond = (abs(sentences) - 0.5) / (872 * seed_sd * math.sqrt(2))
+def test_the_chance_of_a_gap_is_the_formula(examples: int, seed_sd: float, df: float) -> None:
+    beyond = (abs(examples) - 0.5) / (872 * seed_sd * math.sqrt(2))
     expected = 2 * (stats.norm.sf(beyond) if math.isinf(df) else stats.t.sf(beyond, df))
-    assert chance_of_gap(sentences, n=872, seed_sd=seed_sd, df=df) == pytest.approx(expected, rel=1e-9)
+    assert chance_of_gap(examples, n=872, seed_sd=seed_sd, df=df) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("sd", [4.0, 9.0])
@@ -110,16 +110,16 @@ def test_no_gap_is_certain(runs: tuple[int, int], df: float) -> None:
 
 @settings(deadline=None, derandomize=True, max_examples=100)
 @given(
-    sentences=st.integers(0, 872), seed_sd=st.floats(1e-4, 0.2), m=st.integers(1, 10), df=st.sampled_from([math.inf, 4])
+    examples=st.integers(0, 872), seed_sd=st.floats(1e-4, 0.2), m=st.integers(1, 10), df=st.sampled_from([math.inf, 4])
 )
-def test_a_larger_gap_has_a_smaller_chance_and_no_sign(sentences: int, seed_sd: float, m: int, df: float) -> None:
-    found = chance_of_gap(sentences, n=872, seed_sd=seed_sd, runs=(m, m), df=df)
-    assert 0 <= found <= 1
-    assert found == chance_of_gap(-sentences, n=872, seed_sd=seed_sd, runs=(m, m), df=df)
-    assert found >= chance_of_gap(sentences + 1, n=872, seed_sd=seed_sd, runs=(m, m), df=df)
-    assert found <= chance_of_gap(sentences, n=872, seed_sd=2 * seed_sd, runs=(m, m), df=df)
-    assert chance_of_gap(sentences, n=872, seed_sd=seed_sd, runs=(m, 1)) == chance_of_gap(
-        sentences, n=872, seed_sd=seed_sd, runs=(1, m)
+def test_a_larger_gap_has_a_smaller_chance_and_no_sign(examples: int, seed_sd: float, m: int, df: float) -> None:
+    chance = chance_of_gap(examples, n=872, seed_sd=seed_sd, runs=(m, m), df=df)
+    assert 0 <= chance <= 1
+    assert chance == chance_of_gap(-examples, n=872, seed_sd=seed_sd, runs=(m, m), df=df)
+    assert chance >= chance_of_gap(examples + 1, n=872, seed_sd=seed_sd, runs=(m, m), df=df)
+    assert chance <= chance_of_gap(examples, n=872, seed_sd=2 * seed_sd, runs=(m, m), df=df)
+    assert chance_of_gap(examples, n=872, seed_sd=seed_sd, runs=(m, 1)) == chance_of_gap(
+        examples, n=872, seed_sd=seed_sd, runs=(1, m)
     )
 
 
@@ -132,7 +132,7 @@ def test_a_larger_gap_has_a_smaller_chance_and_no_sign(sentences: int, seed_sd: 
         ("df", (0, -1, math.nan)),
     ],
 )
-def test_a_chance_needs_sentences_runs_and_a_scatter(name: str, values: tuple[Any, ...]) -> None:
+def test_a_chance_needs_examples_runs_and_a_scatter(name: str, values: tuple[Any, ...]) -> None:
     for value in values:
         with pytest.raises(ValueError, match=r"need n >= 1, runs >= 1, seed_sd > 0 and df > 0, got n=") as info:
             chance_of_gap(18, **{"n": 872, "seed_sd": 0.01, name: value})
@@ -159,24 +159,24 @@ def of_a_study() -> VarianceComponents:
     ],
 )
 def test_a_confirmation_is_what_the_plan_says(gap: float, alpha: float, components: VarianceComponents) -> None:
-    found = confirmation(gap, components, n=872, alpha=alpha)
+    result = confirmation(gap, components, n=872, alpha=alpha)
     seeds = seeds_needed(components, gap, n_examples=872, alpha=alpha, power=0.8)
     examples = examples_needed(components, gap, n_seeds=10, alpha=alpha, power=0.8)
     reason = shortfall(components, gap, seeds=seeds, examples=examples, alpha=alpha, power=0.8)
-    assert (found.seeds, found.examples, found.reason) == (seeds, examples, reason)
-    assert found.generalizes_to == "seeds and examples"
-    assert (found.seeds is None) == bool(found.reason)
-    assert found == confirmation(-gap, components, n=872, alpha=alpha)
+    assert (result.seeds, result.examples, result.reason) == (seeds, examples, reason)
+    assert result.generalizes_to == "seeds and examples"
+    assert (result.seeds is None) == bool(result.reason)
+    assert result == confirmation(-gap, components, n=872, alpha=alpha)
 
 
 def test_a_confirmation_has_four_chances_in_five_and_not_one_seed_too_many() -> None:
     components = assumed_components(0.01, n=872, discordance=0.08)
-    found = confirmation(0.02, components, n=872)
-    assert found.seeds is not None
-    assert found.examples is not None
+    result = confirmation(0.02, components, n=872)
+    assert result.seeds is not None
+    assert result.examples is not None
     for size, one_less in (
-        ((found.seeds, 872), (found.seeds - 1, 872)),
-        ((10, found.examples), (10, found.examples - 1)),
+        ((result.seeds, 872), (result.seeds - 1, 872)),
+        ((10, result.examples), (10, result.examples - 1)),
     ):
         enough, too_few = (power_at(components, 0.02, n_seeds=S, n_examples=N, alpha=0.05) for S, N in (size, one_less))
         assert too_few < 0.8 <= enough + 1e-6
@@ -185,11 +185,11 @@ def test_a_confirmation_has_four_chances_in_five_and_not_one_seed_too_many() -> 
 @pytest.mark.parametrize(
     ("seed_sd", "given", "discordance", "rerun"),
     [
-        # Two seeds of an arm differ on 5/8 as many sentences as two arms do.
+        # Two seeds of an arm differ on 5/8 as many examples as two arms do.
         (0.01, {"discordance": 0.08}, 0.08, 0.05),
         (0.01, {"discordance": 0.16}, 0.16, 0.1),
         (0.01, {"discordance": 0.032}, 0.032, 0.02),
-        # On half of the sentences they differ when both guess.
+        # On half of the examples they differ when both guess.
         (0.01, {"discordance": 0.8}, 0.8, 0.5),
         (0.01, {"discordance": 0.9}, 0.9, 0.5),
         (0.5, {"discordance": 1.0}, 1.0, 0.5),
@@ -210,16 +210,16 @@ def test_a_confirmation_has_four_chances_in_five_and_not_one_seed_too_many() -> 
 def test_what_is_supposed_by_hand(
     seed_sd: float, given: dict[str, float], discordance: float, rerun: float, n: int
 ) -> None:
-    found = assumed_components(seed_sd, n=n, **given)
-    assert found.example == pytest.approx(discordance - rerun, abs=1e-12)
-    assert found.seed + found.residual == pytest.approx(rerun, rel=1e-12)
+    result = assumed_components(seed_sd, n=n, **given)
+    assert result.example == pytest.approx(discordance - rerun, abs=1e-12)
+    assert result.seed + result.residual == pytest.approx(rerun, rel=1e-12)
     # Runs scatter at least as independent flips make them.
-    assert found.seed + found.residual / n == pytest.approx(max(2 * seed_sd**2, rerun / n), rel=1e-9)
+    assert result.seed + result.residual / n == pytest.approx(max(2 * seed_sd**2, rerun / n), rel=1e-9)
 
 
 def test_what_is_supposed_where_nothing_is_known() -> None:
     assert (DISCORDANT_OF_ERRORS, RERUN_OF_DISCORDANT, SEEDS_FOR_EXAMPLES) == (0.8, 0.625, 10)
-    # Two arms that get a tenth of the sentences wrong: the shares that `harness plan` supposes.
+    # Two arms that get a tenth of the examples wrong: the shares that `harness plan` supposes.
     discordance = DISCORDANT_OF_ERRORS * 0.1
     assert (discordance, RERUN_OF_DISCORDANT * discordance) == pytest.approx((0.08, 0.05))
     assert confirmation(18 / 872, assumed_components(0.01, n=872, discordance=discordance), n=872).seeds == 11
@@ -271,11 +271,11 @@ def by_hand(
     return float(result.pvalue), df, float(gap - reach), float(gap + reach)
 
 
-def numbers(found: WelchResult) -> tuple[float, float, float, float]:
+def numbers(test: WelchResult) -> tuple[float, float, float, float]:
     """The p-value, the degrees of freedom and the interval of a result without rounding."""
-    assert found.p_value[0] == pytest.approx(found.p_value[1], rel=1e-9)
-    assert found.df[0] == pytest.approx(found.df[1], rel=1e-9)
-    return (found.p_value[0], found.df[0], *found.interval)
+    assert test.p_value[0] == pytest.approx(test.p_value[1], rel=1e-9)
+    assert test.df[0] == pytest.approx(test.df[1], rel=1e-9)
+    return (test.p_value[0], test.df[0], *test.interval)
 
 
 @pytest.mark.parametrize(
@@ -292,10 +292,10 @@ def numbers(found: WelchResult) -> tuple[float, float, float, float]:
 def test_welch_is_scipys_where_nothing_is_rounded(
     means: tuple[float, float], sds: tuple[float, float], runs: tuple[int, int]
 ) -> None:
-    found = welch((exact(means[0]), exact(sds[0])), (exact(means[1]), exact(sds[1])), runs=runs, ddof=SAMPLE)
-    assert numbers(found) == pytest.approx(by_hand(means, sds, runs), rel=1e-9)
-    assert found.estimate == pytest.approx(means[0] - means[1], abs=1e-15)
-    assert (found.runs, found.generalizes_to) == (runs, "seeds")
+    result = welch((exact(means[0]), exact(sds[0])), (exact(means[1]), exact(sds[1])), runs=runs, ddof=SAMPLE)
+    assert numbers(result) == pytest.approx(by_hand(means, sds, runs), rel=1e-9)
+    assert result.estimate == pytest.approx(means[0] - means[1], abs=1e-15)
+    assert (result.runs, result.generalizes_to) == (runs, "seeds")
 
 
 def test_welch_equals_r() -> None:
@@ -315,36 +315,36 @@ def test_rounding_leaves_open_what_stands_behind_the_figures(seed: int) -> None:
         digits = rng.integers(2, 5, size=4).tolist()
         means = [printed(value, d) for value, d in zip(rng.uniform(0.85, 0.95, 2), digits[:2], strict=True)]
         sds = [printed(value, d) for value, d in zip(rng.uniform(0.006, 0.03, 2), digits[2:], strict=True)]
-        found = welch((means[0], sds[0]), (means[1], sds[1]), runs=runs, ddof=SAMPLE)
+        result = welch((means[0], sds[0]), (means[1], sds[1]), runs=runs, ddof=SAMPLE)
         for _ in range(10):
             true = [float(f.low) + rng.random() * float(2 * f.half_width) for f in (*means, *sds)]
             p_value, df, low, high = by_hand((true[0], true[1]), (true[2], true[3]), runs)
             # The least p-value is that of a grid: it may be missed by 1%, and by more where it is tiny.
-            assert found.p_value[0] <= p_value * (1.01 if p_value > 1e-4 else 2)
-            assert p_value <= found.p_value[1] * (1 + 1e-9)
-            assert found.df[0] - 1e-9 <= df <= found.df[1] + 1e-9
-            assert found.interval[0] - 1e-9 <= low < high <= found.interval[1] + 1e-9
+            assert result.p_value[0] <= p_value * (1.01 if p_value > 1e-4 else 2)
+            assert p_value <= result.p_value[1] * (1 + 1e-9)
+            assert result.df[0] - 1e-9 <= df <= result.df[1] + 1e-9
+            assert result.interval[0] - 1e-9 <= low < high <= result.interval[1] + 1e-9
 
 
 def test_the_ends_of_the_rounding_are_reached() -> None:
     # Equal runs and SDs far apart: everything moves one way over the rounding, and its ends are corners.
     arms = (read_share("0.90"), read_share("0.020")), (read_share("0.87"), read_share("0.003"))
-    found = welch(*arms, runs=(4, 4), ddof=SAMPLE)
+    result = welch(*arms, runs=(4, 4), ddof=SAMPLE)
     ends = ((float(f.low), float(f.high)) for f in (arms[0][0], arms[1][0], arms[0][1], arms[1][1]))
     corners = [by_hand((t, b), (sd_t, sd_b), (4, 4)) for t, b, sd_t, sd_b in itertools.product(*ends)]
     p_values, dfs, lows, highs = zip(*corners, strict=True)
-    assert found.p_value == pytest.approx((min(p_values), max(p_values)), rel=1e-9)
-    assert found.df == pytest.approx((min(dfs), max(dfs)), rel=1e-9)
-    assert found.interval == pytest.approx((min(lows), max(highs)), rel=1e-9)
+    assert result.p_value == pytest.approx((min(p_values), max(p_values)), rel=1e-9)
+    assert result.df == pytest.approx((min(dfs), max(dfs)), rel=1e-9)
+    assert result.interval == pytest.approx((min(lows), max(highs)), rel=1e-9)
 
 
 @pytest.mark.parametrize(("runs", "sds"), [((5, 5), ("0.01", "0.0104")), ((3, 7), ("0.0040", "0.01"))])
 def test_degrees_of_freedom_are_most_inside_the_rounding(runs: tuple[int, int], sds: tuple[str, str]) -> None:
     # Where s^2 / (m * (m - 1)) is the same in both arms, they are those of both arms together.
     one, other = ((read_share("0.90"), read_share(sd)) for sd in sds)
-    for found in (welch(one, other, runs=runs, ddof=SAMPLE), welch(other, one, runs=(runs[1], runs[0]), ddof=SAMPLE)):
-        assert found.df[1] == pytest.approx(8, rel=1e-9)
-        assert found.df[0] < 7
+    for result in (welch(one, other, runs=runs, ddof=SAMPLE), welch(other, one, runs=(runs[1], runs[0]), ddof=SAMPLE)):
+        assert result.df[1] == pytest.approx(8, rel=1e-9)
+        assert result.df[0] < 7
 
 
 @pytest.mark.parametrize(
@@ -377,15 +377,15 @@ def test_means_that_round_to_one_another_may_be_equal() -> None:
 
 
 def test_a_printed_sd_of_0_leaves_open_how_little_the_runs_vary() -> None:
-    found = welch(
+    result = welch(
         (read_share("0.90"), read_share("0.00")), (read_share("0.88"), read_share("0.00")), runs=(5, 5), ddof=SAMPLE
     )
     # The smaller the SDs behind it, the smaller the p-value, without end.
     least, most = (by_hand(means, (0.005, 0.005), (5, 5)) for means in ((0.895, 0.885), (0.905, 0.875)))
-    assert found.p_value[0] == 0
-    assert found.p_value[1] == pytest.approx(least[0])
-    assert found.df == pytest.approx((4, 8))
-    assert found.interval == pytest.approx((least[2], most[3]))
+    assert result.p_value[0] == 0
+    assert result.p_value[1] == pytest.approx(least[0])
+    assert result.df == pytest.approx((4, 8))
+    assert result.interval == pytest.approx((least[2], most[3]))
     arm = read_share("0.90"), read_share("0.00")
     assert welch(arm, arm, runs=(5, 5), ddof=SAMPLE).p_value == (0, 1)
     # Not so where one arm does vary.
@@ -404,7 +404,7 @@ def test_one_run_of_an_arm_is_no_test(runs: tuple[int, int]) -> None:
 @pytest.mark.parametrize("runs", [(3, 3), (2, 30)])
 def test_an_sd_of_which_nobody_says_what_it_was_divided_by_is_taken_both_ways(runs: tuple[int, int]) -> None:
     arms = (exact(0.95), exact(0.01)), (exact(0.925), exact(0.008))
-    by_less, by_runs, unsaid = (welch(*arms, runs=runs, ddof=(one, one)) for one in (1, 0, None))
+    by_less, by_runs, unsaid = (welch(*arms, runs=runs, ddof=(ddof, ddof)) for ddof in (1, 0, None))
     of_sample = [sd * math.sqrt(n / (n - 1)) for sd, n in zip((0.01, 0.008), runs, strict=True)]
     expected = by_hand((0.95, 0.925), (of_sample[0], of_sample[1]), runs)
     assert numbers(by_runs) == pytest.approx(expected, rel=1e-9)

@@ -32,7 +32,7 @@ DISTILBERT = shipped("distilbert.yaml")[""]
 
 
 def only(classes: Mapping[str, str] = SST2, **figures: Any) -> tuple[System, PublishedReport]:
-    """A report of one system; its classes say how many sentences there are."""
+    """A report of one system; its classes say how many examples there are."""
     n = str(sum(map(int, classes.values())))
     content = {"source": "table 2", "n": n, "classes": classes, "systems": {"full": figures}}
     (report,) = parse_claims_file(content).reports
@@ -330,7 +330,7 @@ def test_departures_are_held_against_the_kept_epoch() -> None:
         assert departures(*only(accuracy="0.90", f1={"positive": f1}, log=log)) == notes
 
 
-# Of 60 and 40 sentences 90 are right: (60, 30) has an F1 of a of 0.923, (50, 40) one of b of 0.889.
+# Of 60 and 40 examples 90 are right: (60, 30) has an F1 of a of 0.923, (50, 40) one of b of 0.889.
 SIXTY = {"a": "60", "b": "40"}
 
 

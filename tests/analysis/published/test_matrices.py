@@ -64,34 +64,34 @@ def _bounds(measures: Mapping[Kind, Fraction], kinds: Sequence[Kind], decimals: 
     return [_bound(kind, _printed(measures[kind], decimals)) for kind in kinds]
 
 
-def _near(found: tuple[float, float], values: Sequence[Fraction]) -> bool:
+def _near(extremes: tuple[float, float], values: Sequence[Fraction]) -> bool:
     if not values:
-        return all(map(math.isnan, found))
+        return all(map(math.isnan, extremes))
     return all(
         math.isclose(one, float(other), rel_tol=1e-13)
-        for one, other in zip(found, (min(values), max(values)), strict=True)
+        for one, other in zip(extremes, (min(values), max(values)), strict=True)
     )
 
 
 def _same_as_the_list(sizes: Sizes, bounds: Sequence[Bound]) -> Matrices:
     """Hold the matrices that were found against the list of all; return them."""
-    found = fitting_matrices(sizes, bounds)
+    matrices = fitting_matrices(sizes, bounds)
     fitting = [
         (a, b, measures, precisions)
         for a, b, measures, precisions in _all(sizes)
         if all(bound.low <= measures[bound.measure, bound.of] <= bound.high for bound in bounds)
     ]
     case = sizes, bounds
-    assert found.count == len(fitting), case
+    assert matrices.count == len(fitting), case
     expected = sorted((a, sizes[0] - a, sizes[1] - b, b) for a, b, _, _ in fitting)
-    assert sorted(found.listed) == (expected if len(expected) <= LISTED else []), case
+    assert sorted(matrices.listed) == (expected if len(expected) <= LISTED else []), case
     for of in CLASSES:
         defined = [both[of] for *_, both in fitting]
-        assert _near(found.precision[of], [value for value in defined if value is not None]), case
-        assert _near(found.recall[of], [measures["recall", of] for _, _, measures, _ in fitting]), case
-        assert _near(found.f1[of], [measures["f1", of] for _, _, measures, _ in fitting]), case
-    assert _near(found.macro_f1, [measures["f1", MACRO] for _, _, measures, _ in fitting]), case
-    return found
+        assert _near(matrices.precision[of], [value for value in defined if value is not None]), case
+        assert _near(matrices.recall[of], [measures["recall", of] for _, _, measures, _ in fitting]), case
+        assert _near(matrices.f1[of], [measures["f1", of] for _, _, measures, _ in fitting]), case
+    assert _near(matrices.macro_f1, [measures["f1", MACRO] for _, _, measures, _ in fitting]), case
+    return matrices
 
 
 @pytest.mark.parametrize("size", range(1, 5))
@@ -100,8 +100,8 @@ def test_one_figure_of_every_small_matrix(size: int, other: int) -> None:
     for _, _, measures, _ in _all((size, other)):
         for kind in KINDS:
             for decimals in (0, 1, 2, 3):
-                found = _same_as_the_list((size, other), _bounds(measures, [kind], decimals))
-                assert found.count > 0
+                matrices = _same_as_the_list((size, other), _bounds(measures, [kind], decimals))
+                assert matrices.count > 0
 
 
 def _random_bounds(rng: np.random.Generator, sizes: Sizes, count: int) -> list[Bound]:
@@ -111,11 +111,11 @@ def _random_bounds(rng: np.random.Generator, sizes: Sizes, count: int) -> list[B
     bounds = []
     for at in rng.integers(len(KINDS), size=count):
         kind = KINDS[at]
-        own = measures if rng.random() < 0.8 else every[rng.integers(len(every))][2]
+        source = measures if rng.random() < 0.8 else every[rng.integers(len(every))][2]
         if rng.random() < 0.1:
-            bounds.append(Bound(measure=kind[0], of=kind[1], low=own[kind], high=own[kind]))
+            bounds.append(Bound(measure=kind[0], of=kind[1], low=source[kind], high=source[kind]))
         else:
-            bounds.append(_bound(kind, _printed(own[kind], int(rng.choice([1, 2, 3, 4, 12, 16])))))
+            bounds.append(_bound(kind, _printed(source[kind], int(rng.choice([1, 2, 3, 4, 12, 16])))))
     return bounds
 
 
@@ -146,8 +146,8 @@ def test_every_pair_of_figures_together(kinds: list[Kind]) -> None:
     rng = np.random.default_rng(3)
     for decimals in (1, 2, 4):
         measures = _all((9, 6))[rng.integers(70)][2]
-        found = _same_as_the_list((9, 6), _bounds(measures, kinds, decimals))
-        assert found.count > 0
+        matrices = _same_as_the_list((9, 6), _bounds(measures, kinds, decimals))
+        assert matrices.count > 0
 
 
 def test_figures_of_different_matrices_contradict_each_other() -> None:
@@ -164,9 +164,9 @@ def test_figures_of_different_matrices_contradict_each_other() -> None:
 
 
 def test_contradicting_figures_leave_nothing() -> None:
-    found = fitting_matrices((444, 428), [_bound(("accuracy", 0), "0.883"), _bound(("f1", 0), "0.500")])
-    assert (found.count, found.listed) == (0, ())
-    for low, high in (*found.precision, *found.recall, *found.f1, found.macro_f1):
+    matrices = fitting_matrices((444, 428), [_bound(("accuracy", 0), "0.883"), _bound(("f1", 0), "0.500")])
+    assert (matrices.count, matrices.listed) == (0, ())
+    for low, high in (*matrices.precision, *matrices.recall, *matrices.f1, matrices.macro_f1):
         assert math.isnan(low)
         assert math.isnan(high)
     twice = fitting_matrices((444, 428), [_bound(("accuracy", 0), "0.883"), _bound(("accuracy", 0), "0.862")])
@@ -174,16 +174,16 @@ def test_contradicting_figures_leave_nothing() -> None:
 
 
 def test_without_figures_every_matrix_fits() -> None:
-    found = _same_as_the_list((5, 3), [])
-    assert found.count == 24
-    assert found.precision == found.recall == found.f1 == ((0, 1), (0, 1))
+    matrices = _same_as_the_list((5, 3), [])
+    assert matrices.count == 24
+    assert matrices.precision == matrices.recall == matrices.f1 == ((0, 1), (0, 1))
 
 
 @pytest.mark.parametrize(("other", "listed"), [(LISTED - 1, LISTED), (LISTED, 0)])
 def test_a_dozen_matrices_are_listed(other: int, listed: int) -> None:
-    found = fitting_matrices((1, other), [Bound(measure="recall", of=0, low=Fraction(1), high=Fraction(1))])
-    assert found.count == other + 1
-    assert len(found.listed) == listed
+    matrices = fitting_matrices((1, other), [Bound(measure="recall", of=0, low=Fraction(1), high=Fraction(1))])
+    assert matrices.count == other + 1
+    assert len(matrices.listed) == listed
 
 
 @pytest.mark.parametrize("of", CLASSES)
@@ -198,12 +198,12 @@ def test_a_class_that_is_never_predicted_has_a_precision_of_zero_in_a_figure(of:
     assert zero.precision[1 - of] == pytest.approx((float(share),) * 2)
     assert zero.recall[of] == zero.f1[of] == (0, 0)
     for text in ("0.0001", "0.5", "0.571", "1.0"):
-        found = _same_as_the_list((3, 4), [_bound(("precision", of), text)])
-        assert never not in found.listed
+        matrices = _same_as_the_list((3, 4), [_bound(("precision", of), text)])
+        assert never not in matrices.listed
     # Nothing is taken out where a mean was printed: the other class counts for half, or for its examples out of 7.
     for mean, counts in ((MACRO, Fraction(1, 2)), (WEIGHTED, Fraction((4, 3)[of], 7))):
-        found = _same_as_the_list((3, 4), [_bound(("precision", mean), _printed(share * counts, 4))])
-        assert never in found.listed
+        matrices = _same_as_the_list((3, 4), [_bound(("precision", mean), _printed(share * counts, 4))])
+        assert never in matrices.listed
         exact = Bound(measure="precision", of=mean, low=share * counts, high=share * counts)
         assert never in _same_as_the_list((3, 4), [exact]).listed
         # It is where a precision above 0 was printed for the class itself, too.
@@ -240,9 +240,9 @@ def test_the_weighted_recall_is_the_accuracy(sizes: Sizes) -> None:
 @pytest.mark.parametrize("measure", ["precision", "recall", "f1"])
 def test_classes_of_one_size_weigh_the_same(measure: Measure) -> None:
     for text in ("0.5", "0.88", "0.25", "1.0"):
-        found = [fitting_matrices((40, 40), [_bound((measure, of), text)]) for of in MEANS]
-        assert found[0].count > 0
-        assert repr(found[0]) == repr(found[1])
+        matrices = [fitting_matrices((40, 40), [_bound((measure, of), text)]) for of in MEANS]
+        assert matrices[0].count > 0
+        assert repr(matrices[0]) == repr(matrices[1])
 
 
 @pytest.mark.parametrize(
@@ -255,10 +255,10 @@ def test_classes_of_one_size_weigh_the_same(measure: Measure) -> None:
     ],
 )
 def test_a_mean_by_hand_where_one_class_is_rare(measure: Measure, plain: str, weighted: str) -> None:
-    for of, own, others in ((MACRO, plain, weighted), (WEIGHTED, weighted, plain)):
+    for of, mean, others in ((MACRO, plain, weighted), (WEIGHTED, weighted, plain)):
         accuracy = _bound(("accuracy", 0), "0.8500")
-        found = _same_as_the_list((90, 10), [accuracy, _bound((measure, of), own)])
-        assert (80, 10, 5, 5) in found.listed or found.count > LISTED
+        matrices = _same_as_the_list((90, 10), [accuracy, _bound((measure, of), mean)])
+        assert (80, 10, 5, 5) in matrices.listed or matrices.count > LISTED
         assert (80, 10, 5, 5) not in _same_as_the_list((90, 10), [accuracy, _bound((measure, of), others)]).listed
 
 
@@ -274,10 +274,10 @@ def test_whole_numbers_of_the_machine_and_of_python_find_the_same(sizes: Sizes) 
         kinds = [KINDS[at] for at in rng.integers(len(KINDS), size=count)]
         # With 16 digits some 60 examples are too many for the machine's.
         bounds = _bounds(_measures(sizes, a, b)[0], kinds, int(rng.choice([1, 2, 3, 4, 7, 16])))
-        found = fitting_matrices(sizes, bounds)
-        assert found.count >= 1
-        assert repr(found) == repr(fitting_matrices(sizes, [*bounds, HUGE]))
-        assert repr(found) == repr(fitting_matrices(sizes, [HUGE, *bounds]))
+        matrices = fitting_matrices(sizes, bounds)
+        assert matrices.count >= 1
+        assert repr(matrices) == repr(fitting_matrices(sizes, [*bounds, HUGE]))
+        assert repr(matrices) == repr(fitting_matrices(sizes, [HUGE, *bounds]))
 
 
 def _row_by_row(sizes: Sizes, bounds: Sequence[Bound]) -> list[tuple[int, int, int]]:
@@ -306,16 +306,16 @@ def test_nothing_overflows(sizes: Sizes, decimals: int) -> None:
         a = int(rng.integers(1, sizes[0] + 1))
         b = sizes[1] - int(rng.integers(1, min(2000, sizes[1])))
         bounds = _bounds(_measures(sizes, a, b)[0], kinds, decimals)
-        found = fitting_matrices(sizes, bounds)
+        matrices = fitting_matrices(sizes, bounds)
         rows = _row_by_row(sizes, bounds)
-        assert found.count == sum(high - low + 1 for _, low, high in rows), kinds
-        if found.count <= LISTED:
+        assert matrices.count == sum(high - low + 1 for _, low, high in rows), kinds
+        if matrices.count <= LISTED:
             expected = [(a, sizes[0] - a, sizes[1] - b, b) for a, low, high in rows for b in range(low, high + 1)]
-            assert list(found.listed) == expected, kinds
+            assert list(matrices.listed) == expected, kinds
             assert (a, sizes[0] - a, sizes[1] - b, b) in expected
-        assert found.recall[0] == pytest.approx((rows[0][0] / sizes[0], rows[-1][0] / sizes[0]))
+        assert matrices.recall[0] == pytest.approx((rows[0][0] / sizes[0], rows[-1][0] / sizes[0]))
         least, most = min(low for _, low, _ in rows), max(high for *_, high in rows)
-        assert found.recall[1] == pytest.approx((least / sizes[1], most / sizes[1]), rel=1e-12)
+        assert matrices.recall[1] == pytest.approx((least / sizes[1], most / sizes[1]), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -324,10 +324,10 @@ def test_nothing_overflows(sizes: Sizes, decimals: int) -> None:
 )
 def test_the_printed_gpt2_figures(accuracy: str, f1: str, right: range, count: int) -> None:
     bounds = [_bound(("accuracy", 0), accuracy), _bound(("f1", 0), f1)]
-    found = fitting_matrices((444, 428), bounds)
-    assert found.count == count
-    assert [matrix[0] for matrix in found.listed] == list(right)
-    assert {matrix[0] + matrix[3] for matrix in found.listed} == {770 if accuracy == "0.883" else 752}
+    matrices = fitting_matrices((444, 428), bounds)
+    assert matrices.count == count
+    assert [matrix[0] for matrix in matrices.listed] == list(right)
+    assert {matrix[0] + matrix[3] for matrix in matrices.listed} == {770 if accuracy == "0.883" else 752}
 
 
 @pytest.mark.parametrize(
@@ -339,16 +339,16 @@ def test_the_printed_gpt2_figures(accuracy: str, f1: str, right: range, count: i
 )
 def test_the_logged_gpt2_figures_leave_one_matrix(accuracy: str, f1: str, matrix: tuple[int, int, int, int]) -> None:
     bounds = [_bound(("accuracy", 0), accuracy), _bound(("f1", 0), f1)]
-    found = fitting_matrices((444, 428), bounds)
-    assert found.listed == (matrix,)
+    matrices = fitting_matrices((444, 428), bounds)
+    assert matrices.listed == (matrix,)
     measures, precisions = _measures((444, 428), matrix[0], matrix[3])
     for of in CLASSES:
         precision = precisions[of]
         assert precision is not None
-        assert found.precision[of] == pytest.approx((float(precision),) * 2)
-        assert found.recall[of] == pytest.approx((float(measures["recall", of]),) * 2)
-        assert found.f1[of] == pytest.approx((float(measures["f1", of]),) * 2)
-    assert found.macro_f1 == pytest.approx((float(measures["f1", MACRO]),) * 2)
+        assert matrices.precision[of] == pytest.approx((float(precision),) * 2)
+        assert matrices.recall[of] == pytest.approx((float(measures["recall", of]),) * 2)
+        assert matrices.f1[of] == pytest.approx((float(measures["f1", of]),) * 2)
+    assert matrices.macro_f1 == pytest.approx((float(measures["f1", MACRO]),) * 2)
     # The table prints another F1 than the log, to fewer digits: together they leave nothing.
     printed = {"0.8866666666666667": "0.882", "0.8669623059866962": "0.860"}[f1]
     assert fitting_matrices((444, 428), [*bounds, _bound(("f1", 0), printed)]).count == 0
@@ -356,7 +356,7 @@ def test_the_logged_gpt2_figures_leave_one_matrix(accuracy: str, f1: str, matrix
 
 @pytest.mark.parametrize("of", [0, 1, MACRO, WEIGHTED])
 @pytest.mark.parametrize(("accuracy", "f1"), [("0.883", "0.882"), ("0.862", "0.860"), ("88%", "0.88"), ("0.5", "0.5")])
-def test_every_class_of_872_sentences_against_the_grid(of: int, accuracy: str, f1: str) -> None:
+def test_every_class_of_872_examples_against_the_grid(of: int, accuracy: str, f1: str) -> None:
     size, other = 444, 428
     a, b = np.meshgrid(np.arange(size + 1), np.arange(other + 1), indexing="ij")
     first, second = (size + other + a - b, size + other + b - a)
@@ -371,36 +371,36 @@ def test_every_class_of_872_sentences_against_the_grid(of: int, accuracy: str, f
         figure = read_share(text)
         fits &= above * figure.low.denominator >= figure.low.numerator * below
         fits &= above * figure.high.denominator <= figure.high.numerator * below
-    found = fitting_matrices((size, other), [_bound(("accuracy", 0), accuracy), _bound(("f1", of), f1)])
-    assert found.count == np.count_nonzero(fits)
-    assert found.recall[0] == pytest.approx((a[fits].min() / size, a[fits].max() / size))
-    assert found.recall[1] == pytest.approx((b[fits].min() / other, b[fits].max() / other))
-    assert found.f1[0] == pytest.approx(((2 * a / first)[fits].min(), (2 * a / first)[fits].max()))
-    assert found.f1[1] == pytest.approx(((2 * b / second)[fits].min(), (2 * b / second)[fits].max()))
+    matrices = fitting_matrices((size, other), [_bound(("accuracy", 0), accuracy), _bound(("f1", of), f1)])
+    assert matrices.count == np.count_nonzero(fits)
+    assert matrices.recall[0] == pytest.approx((a[fits].min() / size, a[fits].max() / size))
+    assert matrices.recall[1] == pytest.approx((b[fits].min() / other, b[fits].max() / other))
+    assert matrices.f1[0] == pytest.approx(((2 * a / first)[fits].min(), (2 * a / first)[fits].max()))
+    assert matrices.f1[1] == pytest.approx(((2 * b / second)[fits].min(), (2 * b / second)[fits].max()))
 
 
 @pytest.mark.parametrize("of", [0, MACRO, WEIGHTED])
 def test_a_million_examples(of: int) -> None:
     sizes, a, b = (300_000, 700_000), 251_234, 630_111
     bounds = _bounds(_measures(sizes, a, b)[0], [("accuracy", 0), ("f1", of)], 7)
-    found = fitting_matrices(sizes, bounds)
+    matrices = fitting_matrices(sizes, bounds)
     # With 7 decimals the accuracy leaves one number of right answers.
     n, right = sum(sizes), a + b
     low, high = bounds[1].low, bounds[1].high
     expected = []
-    for one in range(max(0, right - sizes[1]), min(sizes[0], right) + 1):
-        other = right - one
-        first, second = n + one - other, n + other - one
+    for hits in range(max(0, right - sizes[1]), min(sizes[0], right) + 1):
+        other = right - hits
+        first, second = n + hits - other, n + other - hits
         weights = sizes if of == WEIGHTED else (1, 1)
-        above = 2 * (weights[0] * one * second + weights[1] * other * first)
+        above = 2 * (weights[0] * hits * second + weights[1] * other * first)
         below = sum(weights) * first * second
         if of == 0:
-            above, below = 2 * one, first
+            above, below = 2 * hits, first
         if low.numerator * below <= above * low.denominator and above * high.denominator <= high.numerator * below:
-            expected.append((one, sizes[0] - one, sizes[1] - other, other))
+            expected.append((hits, sizes[0] - hits, sizes[1] - other, other))
     assert (a, sizes[0] - a, sizes[1] - b, b) in expected
-    assert found.count == len(expected)
-    assert list(found.listed) == (expected if len(expected) <= LISTED else [])
+    assert matrices.count == len(expected)
+    assert list(matrices.listed) == (expected if len(expected) <= LISTED else [])
 
 
 @pytest.mark.parametrize("class_counts", [(0, 5), (5, 0), (0, 0), (-1, 5)])

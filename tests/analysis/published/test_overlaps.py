@@ -39,8 +39,8 @@ def _tables() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return exact, mid
 
 
-def _close(found: Sequence[float], expected: Sequence[float]) -> bool:
-    return all(math.isclose(one, other, rel_tol=1e-11) for one, other in zip(found, expected, strict=True))
+def _close(values: Sequence[float], expected: Sequence[float]) -> bool:
+    return all(math.isclose(one, other, rel_tol=1e-11) for one, other in zip(values, expected, strict=True))
 
 
 def _each_overlap(t: int, b: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -57,23 +57,23 @@ def _largest(discordance: NDArray[np.int64], significant: NDArray[np.bool_]) -> 
 
 
 def _same_as_the_list(
-    found: Overlaps, only_t: NDArray[np.int64], only_b: NDArray[np.int64], *, alpha: float = 0.05
+    result: Overlaps, only_t: NDArray[np.int64], only_b: NDArray[np.int64], *, alpha: float = 0.05
 ) -> None:
     """Hold what was found against a list of tables."""
     exact, mid = (table[only_t, only_b] for table in _tables())
     discordance, gaps = only_t + only_b, only_t - only_b
-    assert found.gap == (gaps.min(), gaps.max())
-    assert found.discordance == (discordance.min(), discordance.max()), found
-    assert _close(found.p_exact, (exact.min(), exact.max())), found
-    assert _close(found.p_mid, (mid.min(), mid.max())), found
-    assert found.significant_up_to == _largest(discordance, exact <= alpha), found
-    assert found.significant_up_to_mid == _largest(discordance, mid <= alpha), found
+    assert result.gap == (gaps.min(), gaps.max())
+    assert result.discordance == (discordance.min(), discordance.max()), result
+    assert _close(result.p_exact, (exact.min(), exact.max())), result
+    assert _close(result.p_mid, (mid.min(), mid.max())), result
+    assert result.significant_up_to == _largest(discordance, exact <= alpha), result
+    assert result.significant_up_to_mid == _largest(discordance, mid <= alpha), result
     if (exact > alpha).all():
-        assert found.outcome == "cannot be significant", found
+        assert result.outcome == "cannot be significant", result
     elif (exact <= alpha).all():
-        assert found.outcome == "significant whatever the overlap", found
+        assert result.outcome == "significant whatever the overlap", result
     else:
-        assert found.outcome == "undetermined without predictions", found
+        assert result.outcome == "undetermined without predictions", result
 
 
 @pytest.mark.parametrize("rest", range(6))
@@ -86,9 +86,9 @@ def test_every_overlap_of_up_to_60_examples(rest: int) -> None:
             # All pairs, one of each that differ by which model or which answer is called right: other tests swap these.
             pair = (t, b) if rng.random() < 0.5 else (b, t)
             treatment, baseline = pair if rng.random() < 0.5 else (n - pair[0], n - pair[1])
-            found = overlaps((treatment, treatment), (baseline, baseline), n=n)
-            assert found.gap == (treatment - baseline, treatment - baseline)
-            _same_as_the_list(found, *_each_overlap(treatment, baseline, n))
+            result = overlaps((treatment, treatment), (baseline, baseline), n=n)
+            assert result.gap == (treatment - baseline, treatment - baseline)
+            _same_as_the_list(result, *_each_overlap(treatment, baseline, n))
 
 
 # 0.5, 0.25 and 0.0625 are p-values themselves: of 1, 2 and 0 against 1, 0 and 5 for one.
@@ -96,9 +96,9 @@ def test_every_overlap_of_up_to_60_examples(rest: int) -> None:
 def test_every_overlap_at_other_levels(alpha: float) -> None:
     n = 21
     for t, b in itertools.product(range(n + 1), repeat=2):
-        found = overlaps((t, t), (b, b), n=n, alpha=alpha)
-        assert (found.n, found.alpha, found.generalizes_to) == (n, alpha, "examples")
-        _same_as_the_list(found, *_each_overlap(t, b, n), alpha=alpha)
+        result = overlaps((t, t), (b, b), n=n, alpha=alpha)
+        assert (result.n, result.alpha, result.generalizes_to) == (n, alpha, "examples")
+        _same_as_the_list(result, *_each_overlap(t, b, n), alpha=alpha)
 
 
 def test_a_p_value_of_alpha_is_significant() -> None:
@@ -135,20 +135,20 @@ def _ranges(n: int) -> list[tuple[int, int]]:
 
 def _same_as_all_pairs(treatment: tuple[int, int], baseline: tuple[int, int], n: int) -> Overlaps:
     """Hold what was found against all pairs of counts; return it."""
-    found = overlaps(treatment, baseline, n=n)
+    result = overlaps(treatment, baseline, n=n)
     pairs = _each_pair(n)[treatment[0] : treatment[1] + 1, baseline[0] : baseline[1] + 1].reshape(-1, 8)
     least, most = pairs.min(axis=0), pairs.max(axis=0)
     case = treatment, baseline, n
-    assert found.gap == (treatment[0] - baseline[1], treatment[1] - baseline[0])
-    assert found.discordance == (least[0], most[1]), case
-    assert _close(found.p_exact, (least[2], most[3])), case
-    assert _close(found.p_mid, (least[4], most[5])), case
-    assert found.significant_up_to == (None if most[6] < 0 else most[6]), case
-    assert found.significant_up_to_mid == (None if most[7] < 0 else most[7]), case
+    assert result.gap == (treatment[0] - baseline[1], treatment[1] - baseline[0])
+    assert result.discordance == (least[0], most[1]), case
+    assert _close(result.p_exact, (least[2], most[3])), case
+    assert _close(result.p_mid, (least[4], most[5])), case
+    assert result.significant_up_to == (None if most[6] < 0 else most[6]), case
+    assert result.significant_up_to_mid == (None if most[7] < 0 else most[7]), case
     never, always = least[2] > 0.05, most[3] <= 0.05
-    assert (found.outcome == "cannot be significant") == never, case
-    assert (found.outcome == "significant whatever the overlap") == always, case
-    return found
+    assert (result.outcome == "cannot be significant") == never, case
+    assert (result.outcome == "significant whatever the overlap") == always, case
+    return result
 
 
 @pytest.mark.parametrize("n", range(1, 9))
@@ -180,16 +180,16 @@ def test_right_answers_by_class_narrow_the_overlaps(sizes: tuple[int, ...]) -> N
             tables = set()
             per_class = [_each_overlap(t, b, size) for t, b, size in zip(right_t, right_b, sizes, strict=True)]
             for choice in itertools.product(*(zip(*each, strict=True) for each in per_class)):
-                tables.add((sum(int(one) for one, _ in choice), sum(int(other) for _, other in choice)))
+                tables.add((sum(int(first) for first, _ in choice), sum(int(other) for _, other in choice)))
             t, b = sum(right_t), sum(right_b)
-            found = overlaps((t, t), (b, b), n=n, by_class=list(zip(right_t, right_b, sizes, strict=True)))
+            result = overlaps((t, t), (b, b), n=n, by_class=list(zip(right_t, right_b, sizes, strict=True)))
             only_t, only_b = (np.array(side) for side in zip(*tables, strict=True))
-            _same_as_the_list(found, only_t, only_b)
+            _same_as_the_list(result, only_t, only_b)
             ends = [int(np.argmin(only_t)), int(np.argmax(only_t))]
-            for interval, at in zip((found.at_least, found.at_most), ends, strict=True):
+            for interval, at in zip((result.at_least, result.at_most), ends, strict=True):
                 c, d = int(only_t[at]), int(only_b[at])
                 assert interval == (newcombe_interval(t - c, c, d, n - t - d), tango_interval(c, d, n=n))
-            narrowed += found.discordance != overlaps((t, t), (b, b), n=n).discordance
+            narrowed += result.discordance != overlaps((t, t), (b, b), n=n).discordance
     assert narrowed > 0 or n == 2
 
 
@@ -197,21 +197,21 @@ def test_classes_that_lean_to_different_models() -> None:
     # 410 + 360 against 395 + 357: all tables of each class, added up.
     plain = overlaps((770, 770), (752, 752), n=872)
     assert overlaps((770, 770), (752, 752), n=872, by_class=[(770, 752, 872)]) == plain
-    found = overlaps((770, 770), (752, 752), n=872, by_class=[(380, 395, 444), (390, 357, 428)])
-    assert found.discordance == (15 + 33, (49 + 64) + (71 + 38))
-    assert found.at_least == (newcombe_interval(737, 33, 15, 87), tango_interval(33, 15, n=872))
-    assert found.at_most == (newcombe_interval(650, 120, 102, 0), tango_interval(120, 102, n=872))
-    assert found.p_exact[0] == pytest.approx(stats.binomtest(15, 48).pvalue)
-    assert found.p_exact[1] == plain.p_exact[1]
-    assert (found.significant_up_to, found.significant_up_to_mid) == (74, 82)
+    result = overlaps((770, 770), (752, 752), n=872, by_class=[(380, 395, 444), (390, 357, 428)])
+    assert result.discordance == (15 + 33, (49 + 64) + (71 + 38))
+    assert result.at_least == (newcombe_interval(737, 33, 15, 87), tango_interval(33, 15, n=872))
+    assert result.at_most == (newcombe_interval(650, 120, 102, 0), tango_interval(120, 102, n=872))
+    assert result.p_exact[0] == pytest.approx(stats.binomtest(15, 48).pvalue)
+    assert result.p_exact[1] == plain.p_exact[1]
+    assert (result.significant_up_to, result.significant_up_to_mid) == (74, 82)
 
 
 def test_equal_models_that_differ_by_class() -> None:
     # Without a difference the mid-p value is least at the least discordance, which is not 0 here.
-    found = overlaps((10, 10), (10, 10), n=20, by_class=[(7, 5, 10), (3, 5, 10)])
-    assert found.discordance == (4, 8 + 8)
-    assert found.p_exact == (1, 1)
-    assert found.p_mid == pytest.approx((1 - 6 / 2**4 / 2, 1 - math.comb(16, 8) / 2**16 / 2))
+    result = overlaps((10, 10), (10, 10), n=20, by_class=[(7, 5, 10), (3, 5, 10)])
+    assert result.discordance == (4, 8 + 8)
+    assert result.p_exact == (1, 1)
+    assert result.p_mid == pytest.approx((1 - 6 / 2**4 / 2, 1 - math.comb(16, 8) / 2**16 / 2))
     same = overlaps((10, 10), (10, 10), n=20, by_class=[(5, 5, 10), (5, 5, 10)])
     assert same.discordance == (0, 20)
     assert same.p_mid == (0.75, 1)
@@ -236,13 +236,13 @@ def test_the_published_pairs(
     up_to_mid: int | None,
     outcome: str,
 ) -> None:
-    found = overlaps((t, t), (b, b), n=872)
-    assert found.gap == (t - b, t - b)
-    assert found.discordance == discordance
-    assert found.p_exact[0] == p[0]
-    assert round(found.p_exact[1], 3) == p[1]
-    assert (found.significant_up_to, found.significant_up_to_mid) == (up_to, up_to_mid)
-    assert found.outcome == outcome
+    result = overlaps((t, t), (b, b), n=872)
+    assert result.gap == (t - b, t - b)
+    assert result.discordance == discordance
+    assert result.p_exact[0] == p[0]
+    assert round(result.p_exact[1], 3) == p[1]
+    assert (result.significant_up_to, result.significant_up_to_mid) == (up_to, up_to_mid)
+    assert result.outcome == outcome
     # One step of the discordance further on it is no longer significant.
     for level, kind in ((up_to, 0), (up_to_mid, 1)):
         if level is not None:
@@ -250,23 +250,23 @@ def test_the_published_pairs(
             assert float(_by_hand(fewer, level - fewer)[kind]) <= 0.05
             assert float(_by_hand(fewer + 1, level - fewer + 1)[kind]) > 0.05
     fewer = (discordance[1] - abs(t - b)) // 2
-    assert _close([found.p_exact[1], found.p_mid[1]], [*map(float, _by_hand(fewer, discordance[1] - fewer))])
+    assert _close([result.p_exact[1], result.p_mid[1]], [*map(float, _by_hand(fewer, discordance[1] - fewer))])
 
 
 def test_one_answer_of_difference_is_never_significant() -> None:
-    found = overlaps((791, 791), (790, 790), n=872)
-    assert found.p_exact == (1, 1)
-    assert found.p_mid[0] == 0.5
+    result = overlaps((791, 791), (790, 790), n=872)
+    assert result.p_exact == (1, 1)
+    assert result.p_mid[0] == 0.5
     exact, mid = p_over_discordance(1, np.arange(1, 164, 2))
     assert (exact == 1).all()
     assert (mid >= 0.5).all()
-    assert found.p_mid[1] == mid[-1]
+    assert result.p_mid[1] == mid[-1]
 
 
 def test_intervals_at_both_ends_of_the_discordance() -> None:
-    found = overlaps((770, 770), (752, 752), n=872)
-    assert found.at_least == (newcombe_interval(752, 18, 0, 102), tango_interval(18, 0, n=872))
-    assert found.at_most == (newcombe_interval(650, 120, 102, 0), tango_interval(120, 102, n=872))
+    result = overlaps((770, 770), (752, 752), n=872)
+    assert result.at_least == (newcombe_interval(752, 18, 0, 102), tango_interval(18, 0, n=872))
+    assert result.at_most == (newcombe_interval(650, 120, 102, 0), tango_interval(120, 102, n=872))
     swapped = overlaps((752, 752), (770, 770), n=872, confidence=0.9)
     assert swapped.at_least == (
         newcombe_interval(752, 0, 18, 102, confidence=0.9),
@@ -283,18 +283,18 @@ def test_intervals_at_both_ends_of_the_discordance() -> None:
 
 
 def test_intervals_are_those_of_the_counts_in_the_middle() -> None:
-    found = overlaps((769, 772), (751, 753), n=872)
+    result = overlaps((769, 772), (751, 753), n=872)
     middle = overlaps((770, 770), (752, 752), n=872)
-    assert (found.at_least, found.at_most) == (middle.at_least, middle.at_most)
-    assert found.discordance == (16, 872 - 769 + 872 - 751)
+    assert (result.at_least, result.at_most) == (middle.at_least, middle.at_most)
+    assert result.discordance == (16, 872 - 769 + 872 - 751)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 12])
 def test_intervals_of_every_small_pair(n: int) -> None:
     for t, b in itertools.product(range(n + 1), repeat=2):
-        found = overlaps((t, t), (b, b), n=n)
+        result = overlaps((t, t), (b, b), n=n)
         only_t, only_b = _each_overlap(t, b, n)
-        for interval, at in ((found.at_least, only_t.argmin()), (found.at_most, only_t.argmax())):
+        for interval, at in ((result.at_least, only_t.argmin()), (result.at_most, only_t.argmax())):
             c, d = int(only_t[at]), int(only_b[at])
             assert interval == (newcombe_interval(t - c, c, d, n - t - d), tango_interval(c, d, n=n))
 
@@ -315,10 +315,10 @@ def test_right_and_wrong_may_change_places() -> None:
     for _ in range(150):
         n = int(rng.integers(1, 300))
         t, b = (sorted(int(k) for k in rng.integers(n + 1, size=2)) for _ in range(2))
-        one = overlaps((t[0], t[1]), (b[0], b[1]), n=n)
+        result = overlaps((t[0], t[1]), (b[0], b[1]), n=n)
         other = overlaps((n - t[1], n - t[0]), (n - b[1], n - b[0]), n=n)
         for field in ("discordance", "p_exact", "p_mid", "significant_up_to", "significant_up_to_mid", "outcome"):
-            assert getattr(one, field) == getattr(other, field), field
+            assert getattr(result, field) == getattr(other, field), field
 
 
 @pytest.mark.parametrize("gap", [0, 1, 2, 3, 4, 9, 25, 100, 1000, -7])
@@ -342,48 +342,48 @@ def test_p_values_grow_with_the_discordance(gap: int) -> None:
 
 def test_mid_p_of_equal_counts_is_least_at_a_discordance_of_two() -> None:
     for right, least in [(0, 1), (1, 0.75), (40, 0.75), (59, 0.75), (60, 1)]:
-        found = overlaps((right, right), (right, right), n=60)
-        assert found.p_mid == (least, 1)
-        assert found.p_exact == (1, 1)
-        assert (found.significant_up_to, found.significant_up_to_mid) == (None, None)
+        result = overlaps((right, right), (right, right), n=60)
+        assert result.p_mid == (least, 1)
+        assert result.p_exact == (1, 1)
+        assert (result.significant_up_to, result.significant_up_to_mid) == (None, None)
     # A range around it keeps the 1 of no discordance at all, and takes the least of the others.
-    found = overlaps((40, 41), (40, 41), n=60)
-    assert found.p_mid == (0.5, 1)
-    assert found.discordance == (0, 40)
+    result = overlaps((40, 41), (40, 41), n=60)
+    assert result.p_mid == (0.5, 1)
+    assert result.discordance == (0, 40)
 
 
-def test_ranges_of_872_sentences_are_all_their_pairs() -> None:
+def test_ranges_of_872_examples_are_all_their_pairs() -> None:
     pairs = [overlaps((t, t), (b, b), n=872) for t in range(763, 772) for b in range(748, 756)]
-    found = overlaps((763, 771), (748, 755), n=872)
-    assert found.gap == (8, 23)
-    assert found.discordance == (8, max(pair.discordance[1] for pair in pairs))
-    assert found.p_exact == (min(pair.p_exact[0] for pair in pairs), max(pair.p_exact[1] for pair in pairs))
-    assert found.p_mid == (min(pair.p_mid[0] for pair in pairs), max(pair.p_mid[1] for pair in pairs))
-    assert found.significant_up_to == max(pair.significant_up_to or -1 for pair in pairs)
-    assert found.significant_up_to_mid == max(pair.significant_up_to_mid or -1 for pair in pairs)
+    result = overlaps((763, 771), (748, 755), n=872)
+    assert result.gap == (8, 23)
+    assert result.discordance == (8, max(pair.discordance[1] for pair in pairs))
+    assert result.p_exact == (min(pair.p_exact[0] for pair in pairs), max(pair.p_exact[1] for pair in pairs))
+    assert result.p_mid == (min(pair.p_mid[0] for pair in pairs), max(pair.p_mid[1] for pair in pairs))
+    assert result.significant_up_to == max(pair.significant_up_to or -1 for pair in pairs)
+    assert result.significant_up_to_mid == max(pair.significant_up_to_mid or -1 for pair in pairs)
 
 
 def test_a_million_examples() -> None:
-    found = overlaps((500_900, 500_900), (500_000, 500_000), n=10**6)
-    assert found.discordance == (900, 10**6 - 900)
-    for level, kind in ((found.significant_up_to, 0), (found.significant_up_to_mid, 1)):
+    result = overlaps((500_900, 500_900), (500_000, 500_000), n=10**6)
+    assert result.discordance == (900, 10**6 - 900)
+    for level, kind in ((result.significant_up_to, 0), (result.significant_up_to_mid, 1)):
         assert level is not None
         p = [
             2 * stats.binom.cdf(fewer, m, 0.5) - kind * stats.binom.pmf(fewer, m, 0.5)
             for fewer, m in (((level + step - 900) // 2, level + step) for step in (0, 2))
         ]
         assert p[0] <= 0.05 < p[1]
-    assert found.p_exact[1] == pytest.approx(2 * stats.binom.cdf(499_100, 10**6 - 900, 0.5), rel=1e-6)
+    assert result.p_exact[1] == pytest.approx(2 * stats.binom.cdf(499_100, 10**6 - 900, 0.5), rel=1e-6)
 
 
 def test_a_million_examples_and_ten_thousand_counts() -> None:
-    found = overlaps((770_000, 780_000), (752_000, 762_000), n=10**6)
-    assert found.gap == (8000, 28_000)
-    assert found.discordance == (8000, 230_000 + 248_000)
-    assert found.significant_up_to == found.significant_up_to_mid == 478_000
+    result = overlaps((770_000, 780_000), (752_000, 762_000), n=10**6)
+    assert result.gap == (8000, 28_000)
+    assert result.discordance == (8000, 230_000 + 248_000)
+    assert result.significant_up_to == result.significant_up_to_mid == 478_000
     # The least difference, as far apart as can be: 770,000 against 762,000.
-    assert found.p_exact[1] == pytest.approx(2 * stats.binom.cdf(230_000, 468_000, 0.5), rel=1e-6)
-    assert found.outcome == "significant whatever the overlap"
+    assert result.p_exact[1] == pytest.approx(2 * stats.binom.cdf(230_000, 468_000, 0.5), rel=1e-6)
+    assert result.outcome == "significant whatever the overlap"
     level = overlaps((765_000, 775_000), (765_000, 775_000), n=10**6)
     assert level.gap == (-10_000, 10_000)
     assert level.discordance == (0, 470_000)
@@ -392,10 +392,10 @@ def test_a_million_examples_and_ten_thousand_counts() -> None:
     assert level.outcome == "undetermined without predictions"
     rng = np.random.default_rng(41)
     for t, b in rng.integers(765_000, 775_000, size=(20, 2), endpoint=True).tolist():
-        one = overlaps((t, t), (b, b), n=10**6)
-        assert one.discordance[1] <= level.discordance[1]
-        assert (one.significant_up_to or 0) <= (level.significant_up_to or 0)
-        assert (one.significant_up_to_mid or 0) <= (level.significant_up_to_mid or 0)
+        pair = overlaps((t, t), (b, b), n=10**6)
+        assert pair.discordance[1] <= level.discordance[1]
+        assert (pair.significant_up_to or 0) <= (level.significant_up_to or 0)
+        assert (pair.significant_up_to_mid or 0) <= (level.significant_up_to_mid or 0)
 
 
 @pytest.mark.parametrize(
@@ -465,16 +465,16 @@ def test_p_values_of_many_pairs_are_those_of_each() -> None:
     exact, mid = binomial_p(b, c)
     assert exact.shape == mid.shape == (41, 41)
     for i, j in itertools.product(range(41), repeat=2):
-        one = mcnemar_from_counts(i, j, n=100)
-        assert (exact[i, j], mid[i, j]) == (one.p_exact, one.p_mid)
+        result = mcnemar_from_counts(i, j, n=100)
+        assert (exact[i, j], mid[i, j]) == (result.p_exact, result.p_mid)
     assert (binomial_p(c, b)[0] == exact).all()
     assert (binomial_p(c, b)[1] == mid).all()
 
 
 def test_p_values_of_many_pairs_by_whole_numbers() -> None:
     b, c = np.array([(i, j) for i in range(MOST + 1) for j in range(MOST + 1 - i)]).T
-    for found, table in zip(binomial_p(b, c), _tables(), strict=True):
-        np.testing.assert_allclose(found, table[b, c], rtol=1e-12)
+    for p, table in zip(binomial_p(b, c), _tables(), strict=True):
+        np.testing.assert_allclose(p, table[b, c], rtol=1e-12)
     for pair in [(0, 1000), (450, 550), (499, 501), (500, 500), (900, 1100), (1, 1500)]:
         np.testing.assert_allclose(binomial_p(*pair), [*map(float, _by_hand(*pair))], rtol=1e-11)
 
@@ -503,5 +503,5 @@ def test_counts_broadcast() -> None:
 def test_p_values_over_the_discordance_of_one_difference(gap: int) -> None:
     discordance = np.arange(abs(gap), MOST + 1, 2)
     fewer = (discordance - abs(gap)) // 2
-    for found, table in zip(p_over_discordance(gap, discordance), _tables(), strict=True):
-        np.testing.assert_allclose(found, table[fewer, discordance - fewer], rtol=1e-12)
+    for p, table in zip(p_over_discordance(gap, discordance), _tables(), strict=True):
+        np.testing.assert_allclose(p, table[fewer, discordance - fewer], rtol=1e-12)

@@ -31,7 +31,7 @@ def rows(*runs: str) -> Right:
     return np.array([[int(answer) for answer in run] for run in runs])
 
 
-# Ten sentences. Only the treatment is right on 3, 1 and 4 of them, only the baseline on 0, 1 and 2.
+# Ten examples. Only the treatment is right on 3, 1 and 4 of them, only the baseline on 0, 1 and 2.
 TREATMENT = rows("1111111100", "1111110000", "1111111100")
 BASELINE = rows("1111100000", "1111100001", "1111000011")
 
@@ -94,7 +94,7 @@ def test_clusters_are_what_both_tests_draw(two_arms: Any, simulated: Any) -> Non
     assert found.p_value == pytest.approx(expected.p_value, rel=1e-12)
     assert found.components == expected.components
     assert found.significant == 0.25
-    # The discordance is counted sentence by sentence all the same.
+    # The discordance is counted example by example all the same.
     assert found.n_examples == 60
     assert found.discordance[0] == pytest.approx(np.mean(scores["lora"] != scores["full"]), rel=1e-12)
 
@@ -102,7 +102,7 @@ def test_clusters_are_what_both_tests_draw(two_arms: Any, simulated: Any) -> Non
 def test_answers_of_one_document_are_no_evidence_of_their_own(two_arms: Any) -> None:
     outcomes = two_arms(rows("1" * 12, "1" * 12), rows("0" * 12, "1" * 6 + "0" * 6))
     assert beside(outcomes).significant == 1
-    # Six documents of two sentences: 6 against 0 for the first seed, 3 against 0 for the second.
+    # Six documents of two examples: 6 against 0 for the first seed, 3 against 0 for the second.
     pairs = dataclasses.replace(outcomes, clusters=tuple(f"document {i // 2}" for i in range(12)))
     assert beside(pairs).significant == 0.5
     assert beside(dataclasses.replace(outcomes, clusters=("a",) * 11 + ("b",))).significant == 0

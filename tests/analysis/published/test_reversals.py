@@ -109,7 +109,7 @@ def test_the_least_gap_that_rounding_does_not_hide_has_a_direction() -> None:
 
 
 def test_right_answers_that_are_apart_have_a_direction() -> None:
-    # Both may be 0.885, and of 872 sentences none are: 763 to 771 against 772 to 780.
+    # Both may be 0.885, and of 872 examples none are: 763 to 771 against 772 to 780.
     (reversal,) = found(one={"full": "0.88", "lora": "0.89"}, other={"full": "0.89", "lora": "0.88"})
     assert signs(reversal) == [1, -1]
     (reversal,) = found("10", one={"full": "0.8", "lora": "0.9"}, other={"full": "0.9", "lora": "0.8"})
@@ -179,7 +179,7 @@ def test_a_gap_is_that_of_the_right_answers_where_they_are_known() -> None:
     one = {"full": "0.883", "lora": "0.862"}
     (reversal,) = found(one=one, other={"full": "0.80", "lora": "0.90"})
     assert reversal.occurrences[0].gap == pytest.approx((752 - 770) / 872)
-    # Of 872 sentences many are 0.80 and many 0.90.
+    # Of 872 examples many are 0.80 and many 0.90.
     assert reversal.occurrences[1].gap == pytest.approx(0.10)
     # Of 872 times 20 too many are 0.883, but one is 0.88302.
     runs = {"full": {"accuracy": "0.883", "runs": "20"}, "lora": {"accuracy": "0.86187", "runs": "20"}}

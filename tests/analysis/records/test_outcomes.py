@@ -105,7 +105,7 @@ def test_an_arm_may_select_differently_from_the_study(small: Any) -> None:
     assert outcomes.epoch(outcomes.trials["full", 0]) == 4
 
 
-def test_the_order_of_the_cells_does_not_matter(study: StudyFolder) -> None:
+def test_the_order_of_the_trials_does_not_matter(study: StudyFolder) -> None:
     before = load(study.root)
     study.change_manifest(lambda content: content["cells"].reverse())
     after = load(study.root)
@@ -116,13 +116,13 @@ def test_the_order_of_the_cells_does_not_matter(study: StudyFolder) -> None:
 
 def test_an_arm_without_a_seed_of_the_others_is_named(study: StudyFolder) -> None:
     study.change_manifest(
-        lambda content: content.update(cells=[c for c in content["cells"] if (c["arm"], c["seed"]) != ("full", 4)])
+        lambda content: content.update(cells=[t for t in content["cells"] if (t["arm"], t["seed"]) != ("full", 4)])
     )
     with pytest.raises(AlignmentError, match="full lacks seed 4"):
         load(study.root)
 
 
-def test_a_study_without_cells_is_refused(study: StudyFolder) -> None:
+def test_a_study_without_trials_is_refused(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content.update(cells=[]))
     with pytest.raises(AlignmentError, match="lists no trial"):
         load(study.root)
@@ -227,7 +227,7 @@ def test_a_key_cannot_leave_the_folder(study: StudyFolder, key: str) -> None:
         load(study.root)
 
 
-def test_a_cell_of_an_unknown_arm_or_named_twice_is_refused(study: StudyFolder) -> None:
+def test_a_trial_of_an_unknown_arm_or_named_twice_is_refused(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["cells"].append({"arm": "ghost", "seed": 0, "key": "k"}))
     with pytest.raises(RecordError, match="the arm 'ghost', which"):
         load(study.root)

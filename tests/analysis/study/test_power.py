@@ -1,4 +1,4 @@
-"""What a study can find, said before it runs and after a pilot."""
+"""Power of a study: what it can find, before it runs and after a pilot."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def before(**changes: Any) -> StudyPower | None:
 
 
 def test_before_a_run_the_stated_figures_speak() -> None:
-    found = before()
-    assert found is not None
+    power = before()
+    assert power is not None
     middle, low, high = (
         stated_components(seed_sd=sd, discordance=0.08, rerun_discordance=0.05, n_examples=872)
         for sd in (0.01, 0.005, 0.02)
@@ -40,14 +40,14 @@ def test_before_a_run_the_stated_figures_speak() -> None:
     expected = plan_comparison(
         middle, low=low, high=high, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025, power=0.8
     )
-    assert [name for name, _ in found.plans] == ["any comparison"]
+    assert [name for name, _ in power.plans] == ["any comparison"]
     # Hours are NaN before anything has been timed, and NaN equals nothing.
-    assert replace(found.plans[0].plan, hours=0, hours_needed=None) == replace(expected, hours=0, hours_needed=None)  # type: ignore[arg-type]
-    assert found.one_run_gap == single_run_detectable_gap(0.08, 872)
-    assert found.one_run_power == mcnemar_power(0.01, 0.08, 872)
-    one = found.plans[0].plan
-    assert one.detectable_gap.low < one.detectable_gap.value < one.detectable_gap.high
-    assert one.floor_gap.value < one.detectable_gap.value
+    assert replace(power.plans[0].plan, hours=0, hours_needed=None) == replace(expected, hours=0, hours_needed=None)  # type: ignore[arg-type]
+    assert power.one_run_gap == single_run_detectable_gap(0.08, 872)
+    assert power.one_run_power == mcnemar_power(0.01, 0.08, 872)
+    plan = power.plans[0].plan
+    assert plan.detectable_gap.low < plan.detectable_gap.value < plan.detectable_gap.high
+    assert plan.floor_gap.value < plan.detectable_gap.value
 
 
 @pytest.mark.parametrize(
@@ -73,40 +73,40 @@ def test_figures_that_contradict_each_other_are_refused() -> None:
 
 
 def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
-    found = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
-    assert found is not None
-    assert found.stated is None
-    assert found.pilot_seeds == 6
-    assert [name for name, _ in found.plans] == ["lora-r2 against full", "lora-r8 against full"]
+    power = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
+    assert power is not None
+    assert power.stated is None
+    assert power.pilot_seeds == 6
+    assert [name for name, _ in power.plans] == ["lora-r2 against full", "lora-r8 against full"]
     from analysis.records.loading import load
 
     outcomes = load(study.root)
     result = crossed_test(outcomes.scores("lora-r8"), outcomes.scores("full"), paired=True)
-    one = found.plans[1].plan
+    plan = power.plans[1].plan
     assert (
-        one.detectable_gap
+        plan.detectable_gap
         == plan_comparison(result.components, n_seeds=20, n_examples=400, margin=0.01, alpha=0.025).detectable_gap
     )
     # A trial with seed s took 10 + s seconds and one more to score: a pair of runs 27 on average.
-    assert one.hours == pytest.approx(20 * 27 / 3600)
-    assert math.isnan(found.one_run_gap)
+    assert plan.hours == pytest.approx(20 * 27 / 3600)
+    assert math.isnan(power.one_run_gap)
 
 
 def test_a_pilot_in_packs_prices_seeds_by_their_shares_and_says_so(study: Any) -> None:
     for arm in ARMS:
         for seed in range(6):
             study.pack(arm, seed, 4 if arm == "full" else 12)
-    found = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
-    assert found is not None
-    assert found.pack_sizes == (4, 12)
-    assert found.plans[1].plan.hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
-    source = power_tables(found, planned())[0].notes[0]
+    power = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
+    assert power is not None
+    assert power.pack_sizes == (4, 12)
+    assert power.plans[1].plan.hours == pytest.approx(20 * (13.5 / 4 + 13.5 / 12) / 3600)
+    source = power_tables(power, planned())[0].notes[0]
     time = "Time: all seeds of both arms, trials in packs of 4 to 12 counted with their share of the pack."
     assert source.endswith(time)
 
 
 def test_a_pilot_speaks_for_any_metric_and_for_the_arms_that_it_has(study: Any) -> None:
-    found = study_power(
+    power = study_power(
         parse_plan({"metric": "brier"}, arms=[*ARMS, "new"]),
         arms=[*ARMS, "new"],
         n_seeds=8,
@@ -114,29 +114,29 @@ def test_a_pilot_speaks_for_any_metric_and_for_the_arms_that_it_has(study: Any) 
         stated=StatedFigures(),
         folder=study.root,
     )
-    assert found is not None
-    assert [name for name, _ in found.plans] == ["lora-r2 against full", "lora-r8 against full"]
-    assert found.n_comparisons == 3
+    assert power is not None
+    assert [name for name, _ in power.plans] == ["lora-r2 against full", "lora-r8 against full"]
+    assert power.n_comparisons == 3
 
 
 def test_one_seed_or_a_spoilt_folder_is_no_pilot(study: Any, tmp_path: Path) -> None:
     for arm in ARMS:
         for seed in range(1, 6):
             study.forget(arm, seed)
-    found = study_power(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=StatedFigures(), folder=study.root)
-    assert found is not None
-    assert found.stated is not None
+    power = study_power(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=StatedFigures(), folder=study.root)
+    assert power is not None
+    assert power.stated is not None
     (study.root / "study.json").write_text("{")
     again = study_power(planned(), arms=ARMS, n_seeds=8, n_examples=400, stated=StatedFigures(), folder=study.root)
     # NaN equals nothing, but looks alike.
-    assert str(again) == str(found)
+    assert str(again) == str(power)
 
 
 def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
-    found = before(plan=planned(looks=[4, 10], margin=0.02))
-    assert found is not None
-    assert found.looks == tuple(zip((4, 10), thresholds((4, 10), alpha=0.05), strict=True))
-    finds, takes = power_tables(found, planned(looks=[4, 10], margin=0.02))
+    power = before(plan=planned(looks=[4, 10], margin=0.02))
+    assert power is not None
+    assert power.looks == tuple(zip((4, 10), thresholds((4, 10), alpha=0.05), strict=True))
+    finds, takes = power_tables(power, planned(looks=[4, 10], margin=0.02))
     text = " ".join(finds.notes)
     assert "Assumed, because nothing has run" in text
     assert "SD of 1%" in text
@@ -158,38 +158,38 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
 
 def test_a_metric_that_is_no_share_has_no_points(study: Any) -> None:
     plan = planned(metric="log_loss")
-    found = study_power(plan, arms=ARMS, n_seeds=8, n_examples=None, stated=StatedFigures(), folder=study.root)
-    assert found is not None
-    told = [cell for table in power_tables(found, plan) for row in table.rows for cell in row]
-    assert not any("pp" in cell for cell in told)
+    power = study_power(plan, arms=ARMS, n_seeds=8, n_examples=None, stated=StatedFigures(), folder=study.root)
+    assert power is not None
+    cells = [cell for table in power_tables(power, plan) for row in table.rows for cell in row]
+    assert not any("pp" in cell for cell in cells)
 
 
 def test_the_range_of_the_seed_sd_ends_where_no_accuracy_varies_more() -> None:
-    found = before(stated=StatedFigures(seed_sd=0.1))
-    assert found is not None
+    power = before(stated=StatedFigures(seed_sd=0.1))
+    assert power is not None
     most = stated_components(seed_sd=(0.05 / 2) ** 0.5, discordance=0.08, rerun_discordance=0.05, n_examples=872)
     high = plan_comparison(most, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025).detectable_gap.value
-    assert found.plans[0].plan.detectable_gap.high == pytest.approx(high)
+    assert power.plans[0].plan.detectable_gap.high == pytest.approx(high)
 
 
 def test_two_seeds_find_nothing_as_they_never_get_a_verdict() -> None:
-    found = before(n_seeds=2, plan=planned(margin=0.3))
-    assert found is not None
-    one = found.plans[0].plan
-    assert (one.chance.value, one.chance.high) == (0, 0)
-    assert math.isnan(one.detectable_gap.value)
-    assert one.seeds_needed.value == 3
-    assert "never" not in power_tables(found, planned(margin=0.3))[1].rows[0][1]
+    power = before(n_seeds=2, plan=planned(margin=0.3))
+    assert power is not None
+    plan = power.plans[0].plan
+    assert (plan.chance.value, plan.chance.high) == (0, 0)
+    assert math.isnan(plan.detectable_gap.value)
+    assert plan.seeds_needed.value == 3
+    assert "never" not in power_tables(power, planned(margin=0.3))[1].rows[0][1]
 
 
 def test_a_tiny_alpha_breaks_no_plan() -> None:
-    found = before(n_seeds=3, plan=planned(alpha=1e-12))
-    assert found is not None
-    assert math.isnan(found.plans[0].plan.type_m.high)
+    power = before(n_seeds=3, plan=planned(alpha=1e-12))
+    assert power is not None
+    assert math.isnan(power.plans[0].plan.type_m.high)
 
 
 def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
-    found = study_power(
+    power = study_power(
         planned(),
         arms=ARMS,
         n_seeds=8,
@@ -198,8 +198,8 @@ def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
         folder=study.root,
         pilot_examples=20_000,
     )
-    assert found is not None
-    assert found.plans[0].plan.n_examples == 20_000
+    assert power is not None
+    assert power.plans[0].plan.n_examples == 20_000
 
 
 @pytest.mark.parametrize(
@@ -214,17 +214,17 @@ def test_what_a_study_is_too_small_for_is_said_before_it_runs(
     n_seeds: int, n_examples: int, margin: float, words: str
 ) -> None:
     plan = planned(margin=margin)
-    found = before(plan=plan, n_seeds=n_seeds, n_examples=n_examples)
-    assert found is not None
-    said = [note for note in power_tables(found, plan)[0].notes if "undecided" in note or "smaller than" in note]
-    assert said == ([words] if words else [])
+    power = before(plan=plan, n_seeds=n_seeds, n_examples=n_examples)
+    assert power is not None
+    notes = [note for note in power_tables(power, plan)[0].notes if "undecided" in note or "smaller than" in note]
+    assert notes == ([words] if words else [])
 
 
 def test_no_gap_is_larger_than_all_of_it() -> None:
     plan = planned()
-    found = before(n_seeds=3, n_examples=12)
-    assert found is not None
-    one = replace(found.plans[0].plan, detectable_gap=Span(value=0.66, low=0.34, high=4.0))
-    one = replace(one, floor_gap=Span(value=0.998, low=0.1, high=1.2))
-    row = power_tables(replace(found, plans=(PlannedComparison("a", one),)), plan)[0].rows[0]
+    power = before(n_seeds=3, n_examples=12)
+    assert power is not None
+    comparison = replace(power.plans[0].plan, detectable_gap=Span(value=0.66, low=0.34, high=4.0))
+    comparison = replace(comparison, floor_gap=Span(value=0.998, low=0.1, high=1.2))
+    row = power_tables(replace(power, plans=(PlannedComparison("a", comparison),)), plan)[0].rows[0]
     assert row[1:3] == ("66 pp (34 to more than 100)", "100 pp (10 to more than 100)")

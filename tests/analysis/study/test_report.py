@@ -397,7 +397,7 @@ def test_the_verdict_follows_the_corrected_p_value(tmp_path: Path, simulated: An
     assert above.comparisons[0].verdict.label == "worse"
 
 
-def test_a_margin_below_one_sentence_is_told(study: StudyFolder) -> None:
+def test_a_margin_below_one_example_is_told(study: StudyFolder) -> None:
     assert "below the resolution" not in caveats(analyze(study.root))
     study.change_manifest(lambda content: content["analysis"].update(margin=0.002))
     report = analyze(study.root)
