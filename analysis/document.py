@@ -53,7 +53,7 @@ class Document:
         return self.file if known is None else f"{self.file}:{self.lines[known]}"
 
     def position(self, problem: Problem) -> float:
-        """Return the line of a problem, to sort by; what stands in no line comes last."""
+        """Return the line of a problem, to sort by; a problem without a line comes last."""
         _, _, line = problem.place.rpartition(":")
         return int(line) if line.isdigit() else math.inf
 
@@ -128,7 +128,7 @@ def _text(path: Path, kind: Kind) -> str:
 
 
 def parse(text: str, file: str, kind: Kind) -> Parsed:
-    """Parse a YAML text; `file` is what its problems are said to stand in."""
+    """Parse a YAML text; `file` is the name that its problems give."""
     if directive := re.search(r"^%YAML +(?!1\.2\b)\S+", text, re.MULTILINE):
         line = text.count("\n", 0, directive.start()) + 1
         message = f"expected YAML 1.2, got {directive[0]}: older versions read no as false and 010 as 8"

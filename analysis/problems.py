@@ -49,7 +49,7 @@ def near(received: object, allowed: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a received value as it can stand in one line of a message."""
+    """Return a received value in words that fit one line of a message."""
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):

@@ -145,7 +145,7 @@ def operations(model: nn.Module, tokens: int, n: int) -> int:
     reading = {id(module) for part in architecture.reading for module in part.modules()}
     found = 0
     for module in embeddings_and_layers(inner)[1].modules():
-        # What stands in a layer and is no linear layer itself, such as an adapted one, has linear layers inside.
+        # A part of a layer that is no linear layer itself, such as an adapted one, has linear layers inside.
         if isinstance(module, nn.Linear | Conv1D):
             passes = 3 if module.weight.requires_grad else 2
             found += 2 * module.weight.numel() * passes * (n if id(module) in reading else tokens)

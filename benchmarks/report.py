@@ -84,7 +84,7 @@ def write_study(folder: Path, *, arms: int, seeds: int, examples: int) -> None:
 
 
 def main() -> None:
-    """Write, analyse, and print one line a study."""
+    """Write, analyse, and print one line per study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", choices=list(_SIZES), default=list(_SIZES))
     parser.add_argument("--turns", type=int, default=3)

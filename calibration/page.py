@@ -115,7 +115,7 @@ def page(result: Calibration, *, command: str, minutes: float) -> str:
             ],
         ),
         "## Known failures",
-        "**An arm that collapses now and then.** With equal true means every method above favours the fragile arm, "
+        "**An arm that occasionally collapses.** With equal true means every method above favours the fragile arm, "
         "because no collapse was drawn. No correction for it exists: every verdict carries a footnote with the "
         "collapse rate that its seeds leave possible.",
         "**One arm three times noisier.** With two to five seeds the level is exceeded by a little; from ten on it is "

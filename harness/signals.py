@@ -14,7 +14,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
 class StopRequest:
-    """Whether a run shall end, and at whose word."""
+    """Request to end a run, and the name of the signal that made it."""
 
     def __init__(self) -> None:
         self.by: str | None = None
@@ -53,7 +53,7 @@ def stop_on_signal(tell: Callable[[str], None]) -> Iterator[StopRequest]:
             tell(name)
 
     numbers = [signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__]
-    # Under nohup a hang-up is ignored, and shall be. Ctrl-C is not: a script's background job ignores it unasked.
+    # Under nohup a hang-up stays ignored. Ctrl-C does not: a script's background job ignores it unasked.
     heard = [one for one in numbers if one == signal.SIGINT or signal.getsignal(one) is not signal.SIG_IGN]
     announcer = threading.Thread(target=announce, daemon=True)
     announcer.start()

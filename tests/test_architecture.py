@@ -40,7 +40,7 @@ def test_the_tree_lists_every_module_once() -> None:
 
 def test_the_tree_lists_nothing_else() -> None:
     gone = [path for path in tree() if not (ROOT / path).exists()]
-    assert not gone, f"take out of {TREE}, or correct the folder that they stand in: {', '.join(gone)}"
+    assert not gone, f"take out of {TREE}, or correct the folder that they are in: {', '.join(gone)}"
     unsaid = [path for path, words in tree().items() if not words]
     assert not unsaid, f"say in {TREE} what these hold: {', '.join(unsaid)}"
 

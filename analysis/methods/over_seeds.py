@@ -133,7 +133,7 @@ def paired_t(treatment: ArrayLike, baseline: ArrayLike) -> PairedTResult:
     See Also
     --------
     wilcoxon : By signed ranks, for seeds with outliers.
-    sign_flip : Supposes no distribution.
+    sign_flip : Assumes no distribution.
     crossed_test : Also over new examples.
 
     References

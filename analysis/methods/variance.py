@@ -24,7 +24,7 @@ class VarianceComponents:
     """Where the variation of a difference between two arms comes from.
 
     The three variances belong to the difference of **one** run of each arm on **one** example, so that the
-    squared standard error at ``S`` seeds an arm and ``N`` examples is ``seed / S + example / N + residual /
+    squared standard error at ``S`` seeds per arm and ``N`` examples is ``seed / S + example / N + residual /
     (S * N)``. With independent seeds (design B) `seed` and `residual` are sums over the two arms.
 
     Parameters
@@ -99,7 +99,7 @@ def paired_variance(d: NDArray[np.float64], size: float) -> VarianceFit:
     Parameters
     ----------
     d : ndarray, shape (S, N)
-        Score of the treatment minus score of the baseline, one row a paired seed; S and N at least 2.
+        Score of the treatment minus score of the baseline, one row per paired seed; S and N at least 2.
     size : float
         Largest absolute score, against which rounding is judged.
 

@@ -27,7 +27,7 @@ def confusion_scores(metric: ConfusionMetric, labels: ArrayLike, predictions: Ar
     labels : array_like of int, shape (N,)
         True classes, from 0 to ``C - 1``.
     predictions : array_like of int, shape (S, N)
-        Predicted classes, one row a run.
+        Predicted classes, one row per trial.
 
     Returns
     -------

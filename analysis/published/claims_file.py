@@ -24,7 +24,7 @@ class ClaimsFile:
     title : str
         Of the audit.
     reports : tuple of PublishedReport
-        One or several; the same pair may stand in more than one.
+        One or several; the same pair may be in more than one.
     """
 
     title: str

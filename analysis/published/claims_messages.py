@@ -16,7 +16,7 @@ _FIGURE = "a share such as 0.883 or 88.3%"
 _DDOF = "0 (divided by the number of runs) or 1 (divided by one less)"
 A_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
 
-# A selection and settings may stand in a report and in a system.
+# Both a report and a system may state a selection and settings.
 _SHARED_KEYS: Mapping[tuple[str, ...], Sequence[str]] = {("selection",): tuple(PublishedSelection.model_fields)}
 _SHARED_CHOICES: Mapping[tuple[str, ...], Sequence[str]] = {
     ("selection", "best"): get_args(Criterion),

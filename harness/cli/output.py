@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-# What stands in tables, for a terminal that cannot show it: one character each, so that columns stay aligned.
+# Replacements for characters of tables that a terminal cannot show: one character each, so that columns stay aligned.
 _ASCII = str.maketrans("─━│├└╭╮╰╯×≤≥–—−…“”‘’α±", "--||`++++x<>---.\"\"''a~")
 _ON_ERROR = "harness.ascii"
 

@@ -80,7 +80,7 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
     asked : Path or None
         A study file, the results of one study, or a folder of such; None for every study in `results`.
     results : Path
-        The folder that holds one folder a study.
+        The folder that holds one folder per study.
     """
     from harness.embedded import study_file
     from harness.errors import ResultsError

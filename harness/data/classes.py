@@ -20,8 +20,8 @@ _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d+)?", re.ASCII)
 def number_classes(label: str, tables: Mapping[str, DataTable]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Return the names of the classes, and each split's labels as their numbers.
 
-    The order is that of ``datasets.ClassLabel`` where the data state one; else numbers stand in their order, and texts
-    in that of the alphabet.
+    The order is that of ``datasets.ClassLabel`` where the data state one. Else numbers are in ascending order, and
+    texts in alphabetical order.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from harness.study.validation import shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextSplit:
-    """The examples of a split as they stand in the data, checked and drawn.
+    """The examples of a split in the order of the data, checked and drawn.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def _times(count: int) -> str:
 
 
 def _repeated(train: TextSplit, test: TextSplit) -> tuple[str, ...]:
-    """Say how many test texts stand in train too, and how many stand in test more than once."""
+    """Say how many test texts are in train too, and how many are in test more than once."""
     remarks = []
     known = set(train.texts)
     shared = sum(text in known for text in test.texts)

@@ -210,7 +210,7 @@ def _are_objects(values: list[Any]) -> bool:
 
 
 def _parquet(content: bytes, _: Sequence[str], wanted: Collection[str]) -> DataTable:
-    # A ParquetFile, not read_table: that one makes columns of what stands in the path, as label=1/.
+    # A ParquetFile, not read_table: that one makes columns of the folder names in the path, such as label=1/.
     file = pq.ParquetFile(pa.BufferReader(content))
     names = file.schema_arrow.names
     chosen = [name for name in dict.fromkeys(wanted) if _once(name, names)]

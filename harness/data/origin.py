@@ -19,7 +19,7 @@ class SplitOrigin:
     files: tuple[DataFile, ...] = ()
 
     def in_words(self, place: str) -> str:
-        """Return what was read as it may stand in a line."""
+        """Return the origin in words, for a line of a table or message."""
         if not self.files:
             return f"{self.name} ({self.rows:,} rows)"
         name = str(Path(self.files[0].path).relative_to(place)) if len(self.files) == 1 else self.name

@@ -25,7 +25,7 @@ def match_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:
     Raises
     ------
     ModelError
-        If the head shall be kept and has other classes.
+        If the head is to be kept and has other classes.
     """
     if not checkpoint.keep_head:
         return checkpoint

@@ -29,7 +29,7 @@ def check_inputs(
 ) -> None:
     """Let the model read the longest example, and refuse what it cannot: on a GPU it would break the whole process.
 
-    How long an example may be stands in no one place: a configuration's number is a default that nothing uses (XLNet,
+    No one place says how long an example may be: a configuration's number is a default that nothing uses (XLNet,
     DeBERTa-v3), or counts positions that no token gets (RoBERTa and its relatives). So the model itself is asked, with
     its layers as they are and no memory for its weights.
 

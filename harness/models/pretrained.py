@@ -16,7 +16,7 @@ from harness.models.checkpoints import Checkpoint
 from harness.models.head import check_kept_head, describe_head, reorder_classes
 from harness.quiet import quiet
 
-# A pooler stands in the backbone, and pretraining without a sentence task leaves it out.
+# A pooler is part of the backbone, and pretraining without a sentence task leaves it out.
 _LEFT_OUT = "pooler"
 
 
@@ -59,7 +59,7 @@ def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> Pr
     ------
     ModelError
         If there is no such classification model, a weight of the backbone is missing or has another shape, or the
-        head that shall be kept is not there.
+        head to keep is missing.
     """
     with as_model_error(checkpoint):
         config = config_for_classes(checkpoint.config, n_classes)

@@ -1,1 +1,1 @@
-"""What a run shows while it runs."""
+"""Progress of a run: displays, the heartbeat file, and the tracker that feeds them."""

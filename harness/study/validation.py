@@ -127,7 +127,7 @@ def message_of(detail: ErrorDetails, where: KeyPath, model: type[BaseModel]) -> 
 
 
 def shown(value: Any) -> str:
-    """Return a value as it may stand in a message: not too long."""
+    """Return a value in words, shortened for a message."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

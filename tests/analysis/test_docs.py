@@ -77,7 +77,7 @@ def test_the_worked_example_is_about_what_the_text_says() -> None:
 
 
 def test_the_paired_t_grows_surer_about_a_gap_that_the_procedures_do_not_have() -> None:
-    names = run_until("(treatment, baseline), sentence")
+    names = run_until("(treatment, baseline), example")
     names["S"] = 20
     rng, paired, crossed = np.random.default_rng(1), 0, 0
     for _ in range(300):
@@ -135,7 +135,7 @@ def test_figures_of_planning() -> None:
     assert f"with a chance of {points(plan.chance.value)}, and 80% takes {seeds.value} seeds" in PROSE
     assert f"{seeds.low} or {seeds.high} if the SD is 0.6 or 1.2 points" in PROSE
     small, larger, largest = (100 * single_run_detectable_gap(0.08, n) for n in (872, 10_000, 500_000))
-    assert f"finds {small:.1f} points on 872 sentences with 80% power, {larger:.2f} points on 10,000" in PROSE
+    assert f"finds {small:.1f} points on 872 examples with 80% power, {larger:.2f} points on 10,000" in PROSE
     assert f"{largest:.2f} points on half a million" in PROSE
 
 
@@ -156,7 +156,7 @@ def test_figures_of_verdicts() -> None:
 
 
 def test_floors() -> None:
-    (row,) = re.findall(r"^\| seeds an arm \|((?: \d+ \|)+)$", PAGE, flags=re.MULTILINE)
+    (row,) = re.findall(r"^\| seeds per arm \|((?: \d+ \|)+)$", PAGE, flags=re.MULTILINE)
     sizes = [int(count) for count in re.findall(r"\d+", row)]
     flips = [float(cell) for cell in cells("sign-flip, at least")]
     deals = [float(cell) for cell in cells("label permutation, at least")]

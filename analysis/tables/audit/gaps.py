@@ -11,7 +11,7 @@ from analysis.tables.table import Column, Table
 
 
 def review_table(audit: Audit) -> Table | None:
-    """Lay out what could stand in a review, pair by pair."""
+    """Lay out the review sentences, pair by pair."""
     rows = pairs_of(audit)
     return audit_table(
         audit,

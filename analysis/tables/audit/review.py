@@ -1,4 +1,4 @@
-"""Review sentences: one pair of published figures in words that could stand in a review, correct and fair."""
+"""Review sentences: one pair of published figures in words fit for a review, correct and fair."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def runs_table(audit: Audit) -> Table | None:
 
 
 def scatter_table(audit: Audit) -> Table | None:
-    """Lay out the gap against the scatter of seeds, one row a pair."""
+    """Lay out the gap against the scatter of seeds, one row per pair."""
     rows = [(report, pair) for report, pair in pairs_of(audit) if pair.seeds]
 
     def each(text: Callable[[SeedScatterCheck], str]) -> list[str]:

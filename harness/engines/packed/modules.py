@@ -1,4 +1,4 @@
-"""Modules of a pack: layers whose weights differ from trial to trial; LoRA stands in `harness.engines.packed.lora`."""
+"""Modules of a pack: layers whose weights differ from trial to trial; LoRA is in `harness.engines.packed.lora`."""
 
 from __future__ import annotations
 

@@ -292,7 +292,7 @@ def test_different_readers_in_each_arm_equal_the_anovas_of_r(study: str, pseudo:
 
 def test_independent_readers_follow_from_the_published_covariances(pseudo: dict[str, Floats]) -> None:
     # OR-DBM MRMC 2.51, Van Dyke: reader mean squares and Cov2 by treatment, Cov1, Cov3. With readers apart, the
-    # covariance between treatments is subtracted as it stands in the data: one pair in five is the same reader.
+    # covariance between treatments is subtracted as it is in the data: one pair in five is the same reader.
     readers, within = 0.00308263 + 0.00130460, 0.00048396 + 0.00020419
     between = (0.00034661 + 4 * 0.00023903) / 5
     result = crossed_test(*pseudo["Van Dyke"], paired=False)

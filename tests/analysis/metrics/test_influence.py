@@ -222,7 +222,7 @@ def test_order_of_runs_and_examples_does_not_matter(name: str) -> None:
 
 def test_recall_by_influence_against_recall_within_the_class() -> None:
     # The columns of one class alone are the same estimate. They take the number of its examples as given, the
-    # influence values let it vary; for one run an arm the variances differ by (n-1)/n terms alone.
+    # influence values let it vary; for one trial per arm the variances differ by (n-1)/n terms alone.
     rng = np.random.default_rng(22)
     N = 400
     labels, predictions = draw_runs(rng, 12, N, 2, 0.6)

@@ -65,7 +65,7 @@ def test_stated_figures_become_the_components_of_simulated_runs(noise: float, se
 
 
 def test_one_run_of_each_arm_varies_by_its_discordance() -> None:
-    # At one seed an arm the squared standard error is the discordance over the examples, plus the seeds' own share.
+    # At one seed per arm the squared standard error is the discordance over the examples, plus the seeds' own share.
     parts = stated(0.008)
     squared = standard_error_at(parts, n_seeds=1, n_examples=872) ** 2
     assert squared == pytest.approx(2 * 0.008**2 + 0.03 / 872, rel=1e-12)

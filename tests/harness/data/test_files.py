@@ -1,4 +1,4 @@
-"""What stands in a file is what is read: no value is guessed, and what cannot be read names the file."""
+"""Data files are read as they are: no value is guessed, and what cannot be read names the file."""
 
 from __future__ import annotations
 
