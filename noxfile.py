@@ -97,13 +97,13 @@ def wheel(session: nox.Session) -> None:
             (("--help",), 0, first),
             (("status",), 2, first),
             (("analyze",), 2, first),
-            (("audit", "--n", "872", "90.71%", "90.60%"), 0, "one sentence apart"),
+            (("audit", "--n", "872", "90.71%", "90.60%"), 0, "one example apart"),
             (("plan", "embedded/quickstart"), 0, train),
             (("run", "embedded/quickstart"), 2, train),
         ):
-            said = session.run(harness, *arguments, success_codes=[code], silent=True)
-            if expected not in " ".join(said.split()):
-                session.error(f"harness {' '.join(arguments)} does not say {expected!r}:\n{said}")
+            output = session.run(harness, *arguments, success_codes=[code], silent=True)
+            if expected not in " ".join(output.split()):
+                session.error(f"harness {' '.join(arguments)} does not say {expected!r}:\n{output}")
 
     lines = re.search(r"```python\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
     (typed / "user.py").write_text(lines[1])
@@ -116,7 +116,7 @@ def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest version of every package that pyproject.toml allows."""
     project = PYPROJECT["project"]
     direct = (*project["dependencies"], *project["optional-dependencies"]["train"])
-    session.install("-q", "-e", ".[train]", *(one.replace(">=", "==") for one in direct), *group("test"))
+    session.install("-q", "-e", ".[train]", *(package.replace(">=", "==") for package in direct), *group("test"))
     # What the lowest versions need comes in its newest, and warns of them.
     session.run("pytest", *WORKERS, "-W", "default", *session.posargs, env=EVERYTHING)
 
