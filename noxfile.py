@@ -90,7 +90,7 @@ def wheel(session: nox.Session) -> None:
 
     (alone / "analysis.py").write_text("raise SystemExit('the wrong analysis was loaded')\n")
     harness = str(Path(session.bin) / "harness")
-    first, train = "harness run embedded/quickstart", "pip install 'ablation-harness[train]'"
+    first, train = "harness run embedded/quickstart", "pip install -e '.[train]'"
     with session.chdir(alone):
         for arguments, code, expected in (
             (("--version",), 0, PYPROJECT["project"]["version"]),

@@ -57,8 +57,8 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
         notes=(
             f"For 80% power at alpha / {k} = {significant_digits(report.plan.alpha / k, 3)}, from this study's "
             "variance components. In brackets: at the 95% limits of the seed SD, which are wide with few seeds.",
-            "Seeds per arm: on this test set. Test examples: with the seeds at hand. If there is no gap at all, about "
-            "as many as for the margin also show equivalence. The observed gap may be far from the true one.",
+            "Seeds per arm: on this test set. Test examples: with the seeds at hand. If the true gap is zero, about "
+            "as many as for the margin would also show equivalence. The observed gap may be far from the true one.",
             f"More training: the seeds still to run in both arms times their measured seconds, {each}; none is given "
             "where that many seeds have run without deciding it. With fewer than four seeds the figures tend to be too "
             "large.",

@@ -125,7 +125,7 @@ def needs_training_libraries() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise HarnessError(
-            f"{error.name} is not installed; training needs it: pip install 'ablation-harness[train]'"
+            f"{error.name} is not installed; training needs the extra train: in a checkout, pip install -e '.[train]'"
         ) from None
 
 

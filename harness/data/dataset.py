@@ -76,7 +76,7 @@ class Dataset:
         read = [part.rows for part in (self.origin.train, self.origin.test) if part]
         drawn = ""
         if read != [len(self.train), len(self.test)]:
-            drawn = f"; {len(self.train):,} of them to train on and {len(self.test):,} to test on"
+            drawn = f"; {len(self.train):,} drawn to train on and {len(self.test):,} to test on"
         return f"data: {self.origin.in_words()}{drawn}"
 
 

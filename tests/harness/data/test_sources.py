@@ -150,7 +150,7 @@ def test_what_was_read_is_said_and_can_be_recorded(here: Path) -> None:
     read = dataset.read(Data(path="data", train_size=3))
     assert read.in_words() == (
         f"data: {here}/data: train.csv (4 rows, sha256 {digest[:12]}), validation.csv (4 rows, sha256 {digest[:12]})"
-        "; 3 of them to train on and 4 to test on"
+        "; 3 drawn to train on and 4 to test on"
     )
     assert json.loads(json.dumps(read.origin.to_dict())) == {
         "place": str(here / "data"),

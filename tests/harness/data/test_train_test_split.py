@@ -37,7 +37,7 @@ def test_every_class_gives_its_share_and_the_rest_is_trained_on(tmp_path: Path) 
         assert list(part.ids) == sorted(part.ids)
         for example, label, (text,) in zip(part.ids, part.labels, part.texts, strict=True):
             assert (text, read.classes[label]) == ROWS[int(example) - 100]
-    assert f"reviews.csv (100 rows, sha256 {read.origin.train.files[0].sha256[:12]}); 80 of them to train on" in (
+    assert f"reviews.csv (100 rows, sha256 {read.origin.train.files[0].sha256[:12]}); 80 drawn to train on" in (
         read.in_words()
     )
 
