@@ -62,17 +62,17 @@ class Rates:
 
     Parameters
     ----------
-    regime, method
+    regime, method : str
         Their names.
-    population
+    population : str
         What the method generalises to.
-    n_seeds
+    n_seeds : int
         Runs of each arm.
-    rejected
+    rejected : mapping of float to Count
         Rejections by level where nothing is different.
-    covered
+    covered : Count
         Intervals at 95% that hold the true gap.
-    found
+    found : Count
         Rejections at .05 where there is a gap.
     """
 
@@ -140,13 +140,13 @@ class FamilyRates:
 
     Parameters
     ----------
-    gaps
+    gaps : str
         The true gaps in accuracy, in words.
-    n_seeds
+    n_seeds : int
         Runs of each arm.
-    joint
+    joint : Count
         Any false claim after the joint step-down.
-    uncorrected
+    uncorrected : Count
         The same without a correction.
     """
 
@@ -193,15 +193,15 @@ class LookRates:
 
     Parameters
     ----------
-    regime
+    regime : str
         Its name.
-    declared, undeclared
+    declared, undeclared : Count
         Rejections where nothing is different: by the spending at the declared looks, and by the raw p at any of them.
-    at_the_end
+    at_the_end : Count
         Rejections where nothing is different, looking once.
-    found, found_at_the_end
+    found, found_at_the_end : Count
         Rejections where there is a gap, at the declared looks and looking once.
-    seeds
+    seeds : float
         Mean number of seeds at which the study with a gap stops.
     """
 
@@ -258,13 +258,13 @@ class Calibration:
 
     Parameters
     ----------
-    size
+    size : Size
         How much was simulated.
-    rates
+    rates : tuple of Rates
         Every method in every regime at every number of seeds.
-    families
+    families : tuple of FamilyRates
         Studies of several comparisons.
-    looks
+    looks : tuple of LookRates
         Studies that are looked at while they grow.
     """
 

@@ -45,7 +45,7 @@ def multi_bootstrap_metric(
 ) -> MultiBootstrapResult:
     """Bootstrap the difference of two arms' mean metric over seeds and examples at once.
 
-    An arm's metric is the mean of its runs' metrics, each computed from that run's confusion matrix on the
+    An arm's metric is the mean of its trials' metrics, each computed from that trial's confusion matrix on the
     resampled examples.
 
     Parameters
@@ -69,7 +69,7 @@ def multi_bootstrap_metric(
     Returns
     -------
     MultiBootstrapResult
-        Generalises to new seeds and new examples. The studentised numbers are NaN. Resamples in which a drawn run
+        Generalises to new seeds and new examples. The studentised numbers are NaN. Resamples in which a drawn trial
         has no metric (a class that it never predicts, say) are left out and counted in `reason`; where they could
         fill a tail of the interval, there is none. With one seed in an arm, or one example, there is an estimate
         and nothing else.
@@ -124,7 +124,7 @@ def multi_bootstrap_metric(
         drawn = np.empty(resamples)
         for rows, V in example_draws(rng, resamples, N):
             means = (
-                # A run that was not drawn may be undefined.
+                # A trial that was not drawn may be undefined.
                 np.einsum("bs,bs->b", W, np.where(W > 0, _run_values(metric, V, arm), 0.0)) / W.shape[1]
                 for W, arm in zip((W_t[rows], W_b[rows]), arms, strict=True)
             )
@@ -155,7 +155,7 @@ def multi_bootstrap_metric(
 
 
 def _indicators(cells: NDArray[np.int64], n_classes: int) -> csr_array:
-    """Which examples (columns) lie in which cell of which run (rows): one entry for each run and example."""
+    """Which examples (columns) lie in which cell of which trial (rows): one entry for each trial and example."""
     from scipy.sparse import csr_array
 
     S, N = cells.shape
@@ -164,7 +164,7 @@ def _indicators(cells: NDArray[np.int64], n_classes: int) -> csr_array:
 
 
 def _run_values(metric: CellMetric, V: NDArray[np.float64], indicators: csr_array) -> NDArray[np.float64]:
-    """Metric of every run on every resample of examples (rows of `V`)."""
+    """Metric of every trial on every resample of examples (rows of `V`)."""
     B, N = V.shape
     C = metric.n_classes
     shares = (indicators @ np.ascontiguousarray(V.T) / N).T.reshape(B, -1, C, C)

@@ -1,7 +1,7 @@
 """Crossed test for seeds of two kinds that cross: every initialisation with every order of the data.
 
-Three initialisations with three orders are nine runs, and not nine independent seeds: runs that share an
-initialisation are alike, and so are runs that share an order.
+Three initialisations with three orders are nine trained models, and not nine independent seeds: models that share an
+initialisation are alike, and so are models that share an order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Label permutation test: does it matter which runs belong to which arm, on this very test set; for unpaired seeds.
+"""Label permutation test: does it matter which trials belong to which arm, on this very test set; for unpaired seeds.
 
 Given the numbers of right answers it is exact for any number of seeds. Other scores, such as a log loss or an F1
-score, are compared exactly up to 40 runs, and by random draws beyond.
+score, are compared exactly up to 40 trials, and by random draws beyond.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class LabelPermutationResult:
     n_seeds : tuple of int
         Of the treatment and of the baseline.
     method : {"exact", "Monte Carlo"}
-        Whether every way of dealing the runs to the two arms is counted, or random ones are.
+        Whether every way of dealing the trials to the two arms is counted, or random ones are.
     generalizes_to : str
         The population that the result speaks about.
     reason : str
@@ -64,20 +64,20 @@ def label_permutation(
     rng: np.random.Generator | None = None,
     resamples: int = 100_000,
 ) -> LabelPermutationResult:
-    """Test whether it matters which runs belong to which arm, on this test set; for unpaired seeds.
+    """Test whether it matters which trials belong to which arm, on this test set; for unpaired seeds.
 
     Parameters
     ----------
     treatment, baseline : array_like, shapes (S_t,) and (S_b,)
-        One score per run. With `n_examples` the numbers of right answers, from 0 to `n_examples`; without it any
+        One score per trial. With `n_examples` the numbers of right answers, from 0 to `n_examples`; without it any
         finite scores.
     n_examples : int, optional
         Size of the test set, if the scores are numbers of right answers. The p-value is then exact for any
         number of seeds.
     rng : numpy.random.Generator, optional
-        Drawn from only where there are more than 40 runs and the scores are not counts.
+        Drawn from only where there are more than 40 trials and the scores are not counts.
     resamples : int
-        Ways to deal the runs to draw in that case, at least 1.
+        Ways to deal the trials to draw in that case, at least 1.
 
     Returns
     -------

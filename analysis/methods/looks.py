@@ -56,6 +56,7 @@ def thresholds(looks: Sequence[int], *, alpha: float) -> tuple[float, ...]:
     --------
     one_sided_thresholds : For one-sided p-values.
     sequential_p : One p-value for all looks so far.
+    spent : How much of the level is spent by then.
 
     References
     ----------
@@ -95,6 +96,11 @@ def one_sided_thresholds(looks: Sequence[int], *, alpha: float) -> tuple[float, 
     ValueError
         As for `thresholds`.
 
+    See Also
+    --------
+    thresholds : For two-sided p-values.
+    sequential_p : One p-value for all looks so far.
+
     References
     ----------
     As for `thresholds`.
@@ -131,6 +137,10 @@ def spent(looks: Sequence[int], k: int, alpha: float) -> float:
     ------
     ValueError
         If `k` is out of range, or as for `thresholds`.
+
+    See Also
+    --------
+    thresholds : How small p must be at each look.
 
     Examples
     --------
@@ -171,6 +181,11 @@ def sequential_p(p_values: Sequence[float], looks: Sequence[int], *, sides: Lite
     ------
     ValueError
         If there are no p-values or more than looks, if one lies outside [0, 1], or as for `thresholds`.
+
+    See Also
+    --------
+    thresholds : How small a two-sided p must be at each look.
+    one_sided_thresholds : The same for a one-sided p.
 
     References
     ----------

@@ -47,7 +47,7 @@ def mcnemar(treatment: ArrayLike, baseline: ArrayLike) -> McNemarResult:
     ----------
     treatment, baseline : array_like, shape (N,)
         True or 1 where the model is right, False or 0 where it is wrong; the same examples in the same order.
-        One run of each arm: examples of several seeds are not independent and must not be pooled.
+        One trial of each arm: examples of several seeds are not independent and must not be pooled.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def binomial_p(b: ArrayLike, c: ArrayLike) -> tuple[NDArray[np.float64], NDArray
 
 
 def paired_answers(treatment: ArrayLike, baseline: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Check whether each model is right on each example, for one run of each arm.
+    """Check whether each model is right on each example, for one trial of each arm.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""McNemar's test for examples that come in clusters; and the test of each pair of runs of a study.
+"""McNemar's test for examples that come in clusters; and the test of each pair of trials of a study.
 
 Whole clusters change sides under the null hypothesis, so that the test is a sign-flip over clusters.
 """
@@ -69,7 +69,7 @@ def mcnemar_clustered(
     ----------
     treatment, baseline : array_like, shape (N,)
         True or 1 where the model is right, False or 0 where it is wrong; the same examples in the same order.
-        One run of each arm.
+        One trial of each arm.
     clusters : iterable of str or int, length N
         The cluster of each example.
 
@@ -130,12 +130,12 @@ def mcnemar_clustered(
 def mcnemar_by_seed(
     treatment: ArrayLike, baseline: ArrayLike, clusters: Sequence[Hashable] | None
 ) -> tuple[McNemarResult | ClusteredMcNemarResult, ...]:
-    """Make McNemar's test for each pair of runs, never pooled over seeds.
+    """Make McNemar's test for each pair of trials, never pooled over seeds.
 
     Parameters
     ----------
     treatment, baseline : array_like, shape (S, N)
-        Whether each run is right on each example; rows are paired seeds.
+        Whether each trial is right on each example; rows are paired seeds.
     clusters : sequence of str or int, length N, or None
         The cluster of each example, where examples come in clusters.
 

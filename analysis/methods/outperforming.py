@@ -51,7 +51,7 @@ def probability_of_outperforming(
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One score per run, in any unit; position ``s`` of both arms is the same seed.
+        One score per trial, in any unit; position ``s`` of both arms is the same seed.
     confidence : float
         Of the interval, between 0 and 1, both excluded.
 

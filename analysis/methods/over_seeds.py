@@ -1,6 +1,6 @@
 """Paired t and Wilcoxon over the seeds' mean scores: would new seeds differ on this very test set.
 
-Each takes one score per run, paired by seed. Neither knows how sure the test set itself is: for that, and for the
+Each takes one score per trial, paired by seed. Neither knows how sure the test set itself is: for that, and for the
 headline, there is `analysis.crossed_test`.
 """
 
@@ -116,7 +116,7 @@ def paired_t(treatment: ArrayLike, baseline: ArrayLike) -> PairedTResult:
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One score per run, in any unit; position ``s`` of both arms is the same seed.
+        One score per trial, in any unit; position ``s`` of both arms is the same seed.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def wilcoxon(treatment: ArrayLike, baseline: ArrayLike) -> WilcoxonResult:
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One score per run, in any unit; position ``s`` of both arms is the same seed.
+        One score per trial, in any unit; position ``s`` of both arms is the same seed.
 
     Returns
     -------

@@ -75,7 +75,7 @@ def weighted_generalized_score(
     labels : array_like of int, shape (N,)
         True classes.
     treatment, baseline : array_like of int, shape (N,)
-        Predicted classes of one run of each arm, for the same examples in the same order.
+        Predicted classes of one trial of each arm, for the same examples in the same order.
     positive : int
         The class whose predictions are judged; all others together are its negative.
 

@@ -1,8 +1,8 @@
-"""Rearrangements of the runs: how many are at least as far from "no difference" as the one observed.
+"""Rearrangements of the trials: how many are at least as far from "no difference" as the one observed.
 
-Two kinds: flips exchange the arms within a seed, deals hand the runs to the arms anew. Both are counted
+Two kinds: flips exchange the arms within a seed, deals hand the trials to the arms anew. Both are counted
 exactly: through a table of reachable sums where the scores are whole numbers, and by meeting in the middle
-where they are not. Meeting in the middle lists the sums of either half of the runs, sorts them, and counts the
+where they are not. Meeting in the middle lists the sums of either half of the trials, sorts them, and counts the
 pairs that reach far enough, so that the work grows with the square root of the number of rearrangements. Beyond
 that reach they are drawn at random.
 
@@ -59,12 +59,12 @@ def flips_on_lattice(d: NDArray[np.int64]) -> float:
 
 
 def deals_on_lattice(runs: NDArray[np.int64], n_first: int) -> float:
-    """Share of the ways to deal the runs whose difference of means is at least as far from 0 as the observed one.
+    """Share of the ways to deal the trials whose difference of means is at least as far from 0 as the observed one.
 
     Parameters
     ----------
     runs : ndarray of int, shape (S_t + S_b,)
-        The runs of the first arm, then those of the second.
+        The trials of the first arm, then those of the second.
     n_first : int
         Runs of the first arm.
 
@@ -130,12 +130,12 @@ def flips(d: NDArray[np.float64], *, tolerance: float) -> float:
 
 
 def deals(runs: NDArray[np.float64], n_first: int, *, tolerance: float) -> float:
-    """Share of the ways to deal the runs whose difference of means is at least as far from 0, for any scores.
+    """Share of the ways to deal the trials whose difference of means is at least as far from 0, for any scores.
 
     Parameters
     ----------
     runs : ndarray, shape (S_t + S_b,)
-        The runs of the first arm, then those of the second, at most `MOST_DEALS` together.
+        The trials of the first arm, then those of the second, at most `MOST_DEALS` together.
     n_first : int
         Runs of the first arm.
     tolerance : float
@@ -205,7 +205,7 @@ def drawn_deals(
     Parameters
     ----------
     runs : ndarray, shape (S_t + S_b,)
-        The runs of the first arm, then those of the second.
+        The trials of the first arm, then those of the second.
     n_first : int
         Runs of the first arm.
     tolerance : float
@@ -249,7 +249,7 @@ def needed_generator(rng: np.random.Generator | None, too_many: str, most: int) 
 
 
 def _least_sum(values: NDArray[np.float64], n_first: int, tolerance: float) -> float:
-    """Smallest absolute sum of the first arm that counts: of runs around 0 it fixes the difference of means."""
+    """Smallest absolute sum of the first arm that counts: of scores around 0 it fixes the difference of means."""
     return abs(float(values[:n_first].sum())) - tolerance * n_first * (len(values) - n_first) / len(values)
 
 

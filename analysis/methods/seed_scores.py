@@ -72,7 +72,7 @@ def paired_differences(treatment: ArrayLike, baseline: ArrayLike) -> tuple[NDArr
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One finite score per run; position ``s`` of both arms is the same seed.
+        One finite score per trial; position ``s`` of both arms is the same seed.
 
     Returns
     -------

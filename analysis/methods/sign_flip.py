@@ -67,7 +67,7 @@ def sign_flip(
     Parameters
     ----------
     treatment, baseline : array_like, shape (S,)
-        One score per run; position ``s`` of both arms is the same seed. With `n_examples` the numbers of right
+        One score per trial; position ``s`` of both arms is the same seed. With `n_examples` the numbers of right
         answers, from 0 to `n_examples`; without it any finite scores.
     n_examples : int, optional
         Size of the test set, if the scores are numbers of right answers. The p-value is then exact for any

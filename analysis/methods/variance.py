@@ -23,7 +23,7 @@ ROUNDING = 1e-12
 class VarianceComponents:
     """Where the variation of a difference between two arms comes from.
 
-    The three variances belong to the difference of **one** run of each arm on **one** example, so that the
+    The three variances belong to the difference of **one** trial of each arm on **one** example, so that the
     squared standard error at ``S`` seeds per arm and ``N`` examples is ``seed / S + example / N + residual /
     (S * N)``. With independent seeds (design B) `seed` and `residual` are sums over the two arms.
 

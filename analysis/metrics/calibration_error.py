@@ -31,7 +31,7 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationError:
-    """Expected calibration error of one trained model; it describes this run on this test set.
+    """Expected calibration error of one trained model; it describes this trial on this test set.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, b
     labels : array_like of int, shape (N,)
         True classes, from 0 to ``C - 1``.
     probabilities : array_like, shape (N, C)
-        Of every class, for one run. The predicted class is the first of the largest.
+        Of every class, for one trial. The predicted class is the first of the largest.
     bins : int
         Number of bins of equal width, at least 1. A confidence on an edge belongs to the lower bin.
 
@@ -124,9 +124,9 @@ def log_loss_scores(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.f
     labels : array_like of int, shape (N,)
         True classes, from 0 to ``C - 1``.
     probabilities : array_like, shape (S, N, C)
-        Of every class, by run and example; each sums to 1. A probability of the true class below the
+        Of every class, by trial and example; each sums to 1. A probability of the true class below the
         resolution of 32-bit numbers (about 1.2e-7) counts as that resolution: the loss ends at 15.9, and a
-        single rounded 0 does not make a whole run infinite.
+        single rounded 0 does not make a whole trial infinite.
 
     Returns
     -------
@@ -137,6 +137,11 @@ def log_loss_scores(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.f
     ------
     ValueError
         If the shapes do not match, a label is no class, or a row of probabilities is none.
+
+    See Also
+    --------
+    brier_scores : Squared errors, which are bounded.
+    metric_scores : The same for any metric, by its name.
 
     Examples
     --------
@@ -157,7 +162,7 @@ def brier_scores(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.floa
     labels : array_like of int, shape (N,)
         True classes, from 0 to ``C - 1``.
     probabilities : array_like, shape (S, N, C)
-        Of every class, by run and example; each sums to 1.
+        Of every class, by trial and example; each sums to 1.
 
     Returns
     -------
@@ -169,6 +174,11 @@ def brier_scores(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.floa
     ------
     ValueError
         If the shapes do not match, a label is no class, or a row of probabilities is none.
+
+    See Also
+    --------
+    log_loss_scores : A loss that punishes confident mistakes harder.
+    metric_scores : The same for any metric, by its name.
 
     References
     ----------

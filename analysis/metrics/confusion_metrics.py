@@ -17,8 +17,7 @@ _BY_CLASS = {"precision": (0, 1, None), "recall": (1, 0, "balanced_accuracy"), "
 class ConfusionMetric(Protocol):
     """A metric that depends on the confusion matrix alone.
 
-    Both methods take the share of every cell, shape (..., C, C): rows true, columns predicted, sum 1. They
-    describe the runs on their test set, and are NaN where the metric is undefined.
+    It describes the trials on their test set.
     """
 
     @property
@@ -28,10 +27,32 @@ class ConfusionMetric(Protocol):
     def n_classes(self) -> int: ...  # noqa: D102
 
     def value(self, p: ArrayLike) -> Floats:
-        """Value of the metric, shape (...)."""
+        """Return the metric.
+
+        Parameters
+        ----------
+        p : array_like, shape (..., C, C)
+            Share of every cell: rows true, columns predicted, sum 1.
+
+        Returns
+        -------
+        ndarray of float, shape (...)
+            NaN where the metric is undefined.
+        """
 
     def gradient(self, p: ArrayLike) -> Floats:
-        """Partial derivative by every cell's share, shape (..., C, C)."""
+        """Return the partial derivatives of the metric by the share of every cell.
+
+        Parameters
+        ----------
+        p : array_like, shape (..., C, C)
+            As for `value`.
+
+        Returns
+        -------
+        ndarray of float, shape (..., C, C)
+            NaN where the metric is undefined.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

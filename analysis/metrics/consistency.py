@@ -1,4 +1,4 @@
-"""Consistency and churn: do the runs of an arm agree, example by example, and does another arm say something else."""
+"""Consistency and churn: do the trials of an arm agree, example by example, and does another arm say something else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consistency:
-    """How far the seeds of one arm agree; a description of these runs on this test set.
+    """How far the seeds of one arm agree; a description of these trials on this test set.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ class Consistency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Churn:
-    """How often two arms predict different classes, against two seeds of one arm; a description of these runs.
+    """How often two arms predict different classes, against two seeds of one arm; a description of these trials.
 
     Parameters
     ----------
     between : float
-        Share of the examples on which a run of the one arm and a run of the other, of different seeds, differ: mean
+        Share of the examples on which a trial of the one arm and a trial of the other, of different seeds, differ: mean
         over all such pairs.
     within : float
         The same for two seeds of one arm: mean of the two arms.
@@ -66,7 +66,7 @@ class Churn:
 
 
 def consistency(labels: ArrayLike, predictions: ArrayLike) -> Consistency:
-    """Describe how far the runs of one arm agree.
+    """Describe how far the trials of one arm agree.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def consistency(labels: ArrayLike, predictions: ArrayLike) -> Consistency:
     Returns
     -------
     Consistency
-        A description; it generalises to no other runs or examples.
+        A description; it generalises to no other trials or examples.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def churn(treatment: ArrayLike, baseline: ArrayLike) -> Churn:
     Returns
     -------
     Churn
-        A description; it generalises to no other runs or examples.
+        A description; it generalises to no other trials or examples.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def churn(treatment: ArrayLike, baseline: ArrayLike) -> Churn:
 
     See Also
     --------
-    consistency : The runs of one arm.
+    consistency : The trials of one arm.
 
     References
     ----------
@@ -171,7 +171,7 @@ def _within(predicted: NDArray[np.int64]) -> float:
 
 
 def _agreements(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the share of examples on which each run of one arm agrees with each of the other, shape (S, S)."""
+    """Return the share of examples on which each trial of one arm agrees with each of the other, shape (S, S)."""
     classes: Sequence[int] = np.union1d(one, other).tolist()
     agreed = sum(
         np.asarray((one == label).astype(np.float32) @ (other == label).astype(np.float32).T, dtype=np.float64)

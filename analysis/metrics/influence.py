@@ -1,6 +1,6 @@
 """Influence of every example on a metric that is no plain mean: F1, balanced accuracy, MCC and the like by example.
 
-Such a metric is a function of the confusion matrix. Each run contributes its metric plus the influence of every
+Such a metric is a function of the confusion matrix. Each trial contributes its metric plus the influence of every
 example on it (the infinitesimal jackknife). The mean over examples is then exactly the metric, and the spread
 over examples is what new examples would do to it, so that `crossed_test` applies unchanged.
 """
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 def confusion_scores(metric: ConfusionMetric, labels: ArrayLike, predictions: ArrayLike) -> Floats:
-    """Score every example so that the mean of each run is its metric.
+    """Score every example so that the mean of each trial is its metric.
 
     Parameters
     ----------
@@ -32,14 +32,19 @@ def confusion_scores(metric: ConfusionMetric, labels: ArrayLike, predictions: Ar
     Returns
     -------
     ndarray of float, shape (S, N)
-        Metric of the run plus influence of the example, ready for `crossed_test`. Single values can lie far
-        outside the metric's range: an example of a rare class moves the metric much. A run whose metric is
+        Metric of the trial plus influence of the example, ready for `crossed_test`. Single values can lie far
+        outside the metric's range: an example of a rare class moves the metric much. A trial whose metric is
         undefined is NaN throughout.
 
     Raises
     ------
     ValueError
         If the shapes do not match, or anything but classes is found.
+
+    See Also
+    --------
+    auroc_scores : For the area under the ROC curve.
+    metric_scores : The same for any metric, by its name.
 
     References
     ----------
@@ -76,7 +81,7 @@ def confusion_scores(metric: ConfusionMetric, labels: ArrayLike, predictions: Ar
 
 
 def metric_scores(name: str, labels: ArrayLike, probabilities: ArrayLike) -> Floats:
-    """Score every example of every run by a metric of `METRICS`, so that each run's mean is its metric.
+    """Score every example of every trial by a metric of `METRICS`, so that each trial's mean is its metric.
 
     Parameters
     ----------
@@ -86,19 +91,23 @@ def metric_scores(name: str, labels: ArrayLike, probabilities: ArrayLike) -> Flo
     labels : array_like of int, shape (N,)
         True classes, from 0 to ``C - 1``.
     probabilities : array_like, shape (S, N, C)
-        Of every class, by run and example.
+        Of every class, by trial and example.
 
     Returns
     -------
     ndarray of float, shape (S, N)
         Ready for `crossed_test`, whose result generalises to new seeds and new examples. NaN throughout for a
-        run whose metric is undefined, as `confusion_metric` and `auroc_scores` say.
+        trial whose metric is undefined, as `confusion_metric` and `auroc_scores` say.
 
     Raises
     ------
     ValueError
         If there is no such metric, the shapes do not match, a label is no class, or a probability is not
         finite.
+
+    See Also
+    --------
+    correct, confusion_scores, auroc_scores, log_loss_scores, brier_scores : The functions that it calls.
 
     Examples
     --------

@@ -83,7 +83,7 @@ def confusion(labels: ArrayLike, predictions: ArrayLike, *, n_classes: int) -> N
     Returns
     -------
     ndarray of int, shape (n_classes, n_classes)
-        Rows are true classes, columns predicted ones. A description of this run on this test set.
+        Rows are true classes, columns predicted ones. A description of this trial on this test set.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def class_scores(confusion: ArrayLike) -> ClassScores:
     Returns
     -------
     ClassScores
-        A description of this run on this test set.
+        A description of this trial on this test set.
 
     Raises
     ------
@@ -178,6 +178,10 @@ def correct(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.float64]:
     ValueError
         If the arrays are not one-dimensional whole numbers of equal length.
 
+    See Also
+    --------
+    metric_scores : Scores for other metrics, by their names.
+
     Examples
     --------
     >>> correct([0, 1, 1], [0, 0, 1]).tolist()
@@ -199,7 +203,7 @@ def auroc_scores(labels: ArrayLike, scores: ArrayLike, *, positive: int) -> NDAr
     labels : array_like of int, shape (N,)
         True classes.
     scores : array_like, shape (S, N)
-        By run and example, any finite number that is larger the likelier the positive class: its probability.
+        By trial and example, any finite number that is larger the likelier the positive class: its probability.
     positive : int
         The positive class; all others are negative.
 
@@ -214,6 +218,11 @@ def auroc_scores(labels: ArrayLike, scores: ArrayLike, *, positive: int) -> NDAr
     ------
     ValueError
         If the shapes do not match, the labels are no class numbers, or a score is not finite.
+
+    See Also
+    --------
+    confusion_scores : For metrics of the confusion matrix.
+    metric_scores : The same for any metric, by its name.
 
     References
     ----------
@@ -247,7 +256,7 @@ def auroc_scores(labels: ArrayLike, scores: ArrayLike, *, positive: int) -> NDAr
 def labelled_probabilities(
     labels: ArrayLike, probabilities: ArrayLike
 ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-    """Check true classes against the class probabilities of several runs.
+    """Check true classes against the class probabilities of several trials.
 
     Parameters
     ----------
@@ -259,7 +268,7 @@ def labelled_probabilities(
     Returns
     -------
     tuple of ndarray
-        Both as arrays; the probabilities in their own precision. They describe these runs on this test set.
+        Both as arrays; the probabilities in their own precision. They describe these trials on this test set.
 
     Raises
     ------

@@ -98,9 +98,9 @@ def stated_components(
     Parameters
     ----------
     seed_sd : float
-        SD over seeds of one run's accuracy on the test set, at least 0.
+        SD over seeds of one trial's accuracy on the test set, at least 0.
     discordance : float
-        Share of test examples on which exactly one of two runs is right, one run of each arm; above 0, at
+        Share of test examples on which exactly one of two trials is right, one trial of each arm; above 0, at
         most 1.
     rerun_discordance : float
         The same for two seeds of one arm, on average over the arms; at least 0, at most 0.5 and at most the
@@ -125,8 +125,8 @@ def stated_components(
     there with probability ``2 * p * (1 - p)``, twice the variance of one score, so that over new seeds the
     difference of the arms has the variance `rerun_discordance`, on average over examples. This is ``seed +
     residual``. On the whole test set the difference of two accuracies has the variance ``2 * seed_sd**2 = seed
-    + residual / n_examples``. Both together give `seed` and `residual`; where runs vary less than independent
-    flips would make them, `seed` is 0. One run of each arm differs with probability ``p_t * (1 - p_b) + p_b *
+    + residual / n_examples``. Both together give `seed` and `residual`; where trials vary less than independent
+    flips would make them, `seed` is 0. One trial of each arm differs with probability ``p_t * (1 - p_b) + p_b *
     (1 - p_t)``, which exceeds the mean of the arms' own by ``(p_t - p_b)**2``: what `discordance` has over
     `rerun_discordance` is `example`, plus the square of the gap, which is left out.
 
@@ -193,7 +193,7 @@ def plan_comparison(
     power : float
         Wanted chance of finding the margin, between `alpha` and 1.
     seconds_per_pair : float or None
-        Seconds to train and score one run of each arm.
+        Seconds to train and score one trial of each arm.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Power of McNemar's test: what one run of each arm can find."""
+"""Power of McNemar's test: what one trial of each arm can find."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def mcnemar_power(
 
 
 def single_run_detectable_gap(discordance: float, n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest gap that one run of each arm finds with the exact McNemar test.
+    """Smallest gap that one trial of each arm finds with the exact McNemar test.
 
     Parameters
     ----------
@@ -92,6 +92,11 @@ def single_run_detectable_gap(discordance: float, n: int, *, alpha: float = 0.05
     ------
     ValueError
         If an argument is out of range.
+
+    See Also
+    --------
+    mcnemar_power : The power for a given gap.
+    detectable_gap_at : For several seeds.
 
     Examples
     --------

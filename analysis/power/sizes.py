@@ -34,6 +34,11 @@ def standard_error_at(components: VarianceComponents, *, n_seeds: int, n_example
     ValueError
         If a number is below 1.
 
+    See Also
+    --------
+    df_at : Its degrees of freedom.
+    power_at, detectable_gap_at : What can be found with it.
+
     Examples
     --------
     >>> components = VarianceComponents(
@@ -69,6 +74,10 @@ def df_at(components: VarianceComponents, *, n_seeds: int, n_examples: int) -> f
     ------
     ValueError
         If a number is below 2.
+
+    See Also
+    --------
+    standard_error_at : The standard error that they belong to.
 
     References
     ----------
@@ -113,7 +122,7 @@ def power_at(components: VarianceComponents, gap: float, *, n_seeds: int, n_exam
     See Also
     --------
     detectable_gap_at : The gap that is found with a wanted power.
-    mcnemar_power : For one run of each arm.
+    mcnemar_power : For one trial of each arm.
 
     References
     ----------
@@ -166,7 +175,7 @@ def detectable_gap_at(
     See Also
     --------
     power_at : The power for a given gap.
-    single_run_detectable_gap : For one run of each arm.
+    single_run_detectable_gap : For one trial of each arm.
 
     References
     ----------
@@ -200,6 +209,10 @@ def floor_gap_at(components: VarianceComponents, *, n_examples: int, alpha: floa
     ------
     ValueError
         If an argument is out of range.
+
+    See Also
+    --------
+    detectable_gap_at : The same for a number of seeds.
     """
     check_levels(alpha, power)
     if n_examples < 2:

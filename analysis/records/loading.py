@@ -25,6 +25,11 @@ def load(folder: Path) -> Outcomes:
     folder : Path
         The folder that holds `study.json`.
 
+    Returns
+    -------
+    Outcomes
+        Every trial of the study, with its predictions where it finished.
+
     Raises
     ------
     RecordError

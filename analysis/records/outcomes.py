@@ -126,11 +126,31 @@ class Outcomes:
         return len(set(self.clusters)) if self.clusters else None
 
     def of_arm(self, arm: str) -> tuple[Trial, ...]:
-        """Return the trials of an arm, seeds ascending."""
+        """Return the trials of an arm, in the order of `seeds`.
+
+        Parameters
+        ----------
+        arm : str
+            The name of the arm.
+
+        Returns
+        -------
+        tuple of Trial
+        """
         return tuple(self.trials[arm, seed] for seed in self.seeds)
 
     def unfinished(self, *, arms: Sequence[str] | None = None) -> tuple[Trial, ...]:
-        """Return the trials without usable predictions, of some arms or of all."""
+        """Return the trials without usable predictions.
+
+        Parameters
+        ----------
+        arms : sequence of str or None
+            Names of arms; all arms where None.
+
+        Returns
+        -------
+        tuple of Trial
+        """
         chosen = self.arms if arms is None else arms
         return tuple(trial for arm in chosen for trial in self.of_arm(arm) if trial.status != "finished")
 
@@ -167,6 +187,16 @@ class Outcomes:
             ``"published"``: the same, except that a study which selects on its test split gets its best
             epoch there. ``"last"`` and ``"best on test"``: these two, whatever the study selects. Of several equal
             epochs the earliest is the best.
+
+        Returns
+        -------
+        int
+            One of the trial's `epochs`.
+
+        Raises
+        ------
+        ValueError
+            If the epoch is chosen on the test split and the trial has no predictions.
         """
         selection = self.manifest.selection_of(trial.arm)
         if epoch_choice == "last":
@@ -179,18 +209,71 @@ class Outcomes:
         return trial.epochs[-1]
 
     def probabilities(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.float32]:
-        """Return the class probabilities of a finished trial, shape (N, classes)."""
+        """Return the class probabilities of a finished trial.
+
+        Parameters
+        ----------
+        trial : Trial
+            A finished trial.
+        epoch_choice : EpochChoice
+            Which epoch counts; see `epoch`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, classes)
+
+        Raises
+        ------
+        ValueError
+            If the trial has no predictions.
+        """
         if trial.probabilities is None:
             raise ValueError(f"{trial.name} has no predictions: {trial.status}")
         return np.asarray(trial.probabilities[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
 
     def predictions(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
-        """Return the predicted classes of a finished trial, shape (N,): the first of the largest."""
+        """Return the predicted classes of a finished trial: the first of the largest probabilities.
+
+        Parameters
+        ----------
+        trial : Trial
+            A finished trial.
+        epoch_choice : EpochChoice
+            Which epoch counts; see `epoch`.
+
+        Returns
+        -------
+        ndarray of int64, shape (N,)
+
+        Raises
+        ------
+        ValueError
+            If the trial has no predictions.
+        """
         predicted: NDArray[np.int64] = trial.predicted[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))]
         return predicted
 
     def answers(self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
-        """Return the predicted classes of an arm, shape (S, N); its trials with these seeds must have finished."""
+        """Return the predicted classes of an arm.
+
+        Parameters
+        ----------
+        arm : str
+            The name of the arm.
+        seeds : sequence of int
+            The seeds of the rows. Their trials must have finished.
+        epoch_choice : EpochChoice
+            Which epoch counts; see `epoch`.
+
+        Returns
+        -------
+        ndarray of int64, shape (S, N)
+
+        Raises
+        ------
+        ValueError
+            If a trial that is asked for has no predictions.
+        """
         rows = [self.predictions(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in seeds]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.labels))
 

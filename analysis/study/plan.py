@@ -176,6 +176,11 @@ def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str]) -> Analy
     arms : sequence of str
         The arms, in the order of the study file.
 
+    Returns
+    -------
+    AnalysisPlan
+        The plan, complete and checked.
+
     Raises
     ------
     PlanError

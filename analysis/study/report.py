@@ -129,6 +129,11 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     resamples : int
         How often the multi-bootstrap resamples seeds and examples, at least 2.
 
+    Returns
+    -------
+    StudyReport
+        Every figure and verdict of the study; `to_json` gives it as plain values.
+
     Raises
     ------
     RecordError

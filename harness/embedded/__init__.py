@@ -21,7 +21,7 @@ def is_embedded(name: str) -> bool:
 
     Parameters
     ----------
-    name
+    name : str
         As written in a study file.
 
     Examples
@@ -37,9 +37,9 @@ def split(path: str, split: str) -> dict[str, list[Any]]:
 
     Parameters
     ----------
-    path
+    path : str
         ``embedded/sentiment``.
-    split
+    split : str
         ``train`` (6000 sentences), ``validation`` (800) or ``test`` (800).
 
     Returns
@@ -78,7 +78,7 @@ def checkpoint(name: str) -> Path:
 
     Parameters
     ----------
-    name
+    name : str
         ``embedded/tiny-gpt2`` or ``embedded/tiny-distilbert``.
 
     Raises

@@ -35,11 +35,11 @@ class Example:
 
     Parameters
     ----------
-    sentence
+    sentence : str
         Lower-case English of 5 to 20 words.
-    label
+    label : int
         0 for negative, 1 for positive.
-    leaning
+    leaning : int or None
         What the grammar meant, 0 or 1; None where the sentence leans neither way and the label is a coin's.
     """
 
@@ -59,9 +59,9 @@ class Review:
 
     Parameters
     ----------
-    text
+    text : str
         One to three sentences.
-    stars
+    stars : int
         What the reviewer gave, 1 to 5.
     """
 
@@ -103,7 +103,7 @@ def unlabelled(size: int) -> Iterator[Review]:
 
     Parameters
     ----------
-    size
+    size : int
         Number of reviews drawn; the few that the held-out splits leave empty are dropped.
     """
     held_out = {example.sentence for name in ("validation", "test") for example in labelled()[name]}

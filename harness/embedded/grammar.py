@@ -21,7 +21,7 @@ class Dice:
 
     Parameters
     ----------
-    rng
+    rng : numpy.random.Generator
         The source of every draw.
     """
 
@@ -246,13 +246,13 @@ def write_sentence(dice: Dice, *, topic: Topic, leaning: int | None, hearsay: fl
 
     Parameters
     ----------
-    dice
+    dice : Dice
         Where the draws come from.
-    topic
+    topic : Topic
         What the sentence is about.
-    leaning
+    leaning : int or None
         0 for a negative sentence, 1 for a positive one, None for one that leans neither way.
-    hearsay
+    hearsay : float
         How often the sentence weighs an expectation or the opinion of others, a probability.
 
     Returns

@@ -11,9 +11,9 @@ class Field:
 
     Parameters
     ----------
-    singular, plural
+    singular, plural : tuple of str
         Nouns that take *is* and *are*.
-    good, bad
+    good, bad : tuple of str
         Adjectives for these nouns, the most frequent first. One word may be good in one field and bad in
         another: a loud concert, a loud room.
     """
@@ -30,13 +30,13 @@ class Topic:
 
     Parameters
     ----------
-    things
+    things : tuple of str
         Nouns for the whole, each usable as *a good ...* with the adjectives of the first field.
-    makers
+    makers : tuple of str
         Who made it or works there, singular, with the article.
-    again
+    again : str
         What a happy reviewer would do again, in the infinitive.
-    fields
+    fields : tuple of Field
         The sides that reviewers judge.
     """
 

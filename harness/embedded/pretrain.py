@@ -42,13 +42,13 @@ class Recipe:
 
     Parameters
     ----------
-    steps
+    steps : int
         Optimizer steps.
-    batch_size
+    batch_size : int
         Sequences a step.
-    learning_rate
+    learning_rate : float
         Peak of a cosine schedule with linear warm-up.
-    seed
+    seed : int
         For the initial weights, the order of the texts and dropout.
     """
 

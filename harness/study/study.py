@@ -35,6 +35,7 @@ class Study(Strict):
     """A study, complete: defaults filled in, overrides applied, grids expanded.
 
     `analysis` and `claims` are carried as they are written; they belong to the analysis, which checks them.
+    docs/study-files.md describes every key.
     """
 
     name: str
