@@ -1,4 +1,4 @@
-"""What is cited is what pyproject.toml says."""
+"""CITATION.cff: it agrees with pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands print for a program is what docs/json.md describes, in one shape."""
+"""JSON output: every command prints what docs/json.md describes, in one shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may know whom, and what an import loads: in fresh interpreters, where nothing is loaded yet."""
+"""Imports: what each part loads, in fresh interpreters, where nothing is loaded yet."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_its_analysis_and_claims_can_be_used(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=names)
-def test_its_cells_have_keys_of_their_own(path: Path) -> None:
+def test_its_trials_have_keys_of_their_own(path: Path) -> None:
     study = load_study(path)
     trials = expand(study, arms=study.arms, model="m", data="d")
     assert len({trial.key for trial in trials}) == len(trials) == len(study.arms) * len(study.seeds)

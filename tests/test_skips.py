@@ -1,4 +1,4 @@
-"""Where everything is installed, a test that skips because a package is missing fails."""
+"""Skipped tests: where everything is installed, a test that skips because a package is missing fails."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ def test_a_shipped_study_runs_and_gets_its_verdicts(path: Path, tmp_path: Path) 
     if any(arm.search for arm in study.arms.values()):
         overrides.append("search.trials=2")
     ran = json.loads(harness("run", str(path), *overrides, "--results", str(tmp_path), "--json"))["studies"][0]
-    cells = 2 * len(study.arms)
-    assert ran["statuses"] == {"finished": cells}
-    assert ran["ran"] == cells
+    trials = 2 * len(study.arms)
+    assert ran["statuses"] == {"finished": trials}
+    assert ran["ran"] == trials
     report = json.loads(harness("analyze", str(tmp_path / study.name), "--json"))["studies"][0]
     rows = {(row["treatment"], row["baseline"]) for row in report["comparisons"]}
     baseline = study.analysis.get("baseline")

@@ -1,4 +1,4 @@
-"""What a name of a model or data set stands for: a path of this machine, or a name on the Hub."""
+"""Names of models and data sets: a path of this machine, or a name on the Hub."""
 
 from __future__ import annotations
 

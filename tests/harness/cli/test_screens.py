@@ -1,4 +1,4 @@
-"""What a plan shows of a study's arms: what they differ in."""
+"""Plan screens: the settings in which the arms of a study differ."""
 
 from __future__ import annotations
 

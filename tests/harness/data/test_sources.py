@@ -1,4 +1,4 @@
-"""Which files are read: exactly those that were named, as they are now, and nothing from a cache."""
+"""Data sources: exactly the files that were named are read, as they are now, never from a cache."""
 
 from __future__ import annotations
 

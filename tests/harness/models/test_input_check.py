@@ -1,4 +1,4 @@
-"""How long a text a model reads is asked of the model itself."""
+"""Input length: the model itself is asked for the longest text that it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model takes from its checkpoint: its weights by name, and a head that is drawn or kept."""
+"""Pretrained models: weights are taken from the checkpoint by name, and the head is drawn or kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run shows: the right counts, and names taken as they are."""
+"""Progress displays: the right counts, and names shown as they are."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def test_names_are_taken_as_they_are(kind: Callable[[Console], LogDisplay | Term
 def test_lines_count_and_estimate() -> None:
     out = io.StringIO()
     display = LogDisplay(Console(file=out, width=100))
-    cells = [trial(arm, seed) for seed in (0, 1) for arm in ("a", "b")]
+    trials = [trial(arm, seed) for seed in (0, 1) for arm in ("a", "b")]
     known = TrialRecord(
-        key=cells[0].key,
+        key=trials[0].key,
         seed=0,
         status="finished",
         selected_epoch=1,
         epochs=(EpochEntry(epoch=1, test=SplitScores(accuracy=0.5)),),
         seconds=Seconds(training=60.0, evaluation=60.0, timing="solo"),
     )
-    display.open(cells, {cells[0].key: known}, 10.0)
+    display.open(trials, {trials[0].key: known}, 10.0)
     display.outcome(finished("b", 0.9))
     first, second = out.getvalue().splitlines()
     assert first == "4 trials (2 arms x 2 seeds): 1 done, 3 to run, about 6 min"  # by the one that is measured
@@ -74,9 +74,9 @@ def test_lines_count_and_estimate() -> None:
 
 def test_a_finished_study_has_nothing_to_run() -> None:
     out = io.StringIO()
-    cells = [trial("a")]
-    record = TrialRecord(key=cells[0].key, seed=0, status="diverged")
-    LogDisplay(Console(file=out, width=100)).open(cells, {cells[0].key: record}, 0.0)
+    trials = [trial("a")]
+    record = TrialRecord(key=trials[0].key, seed=0, status="diverged")
+    LogDisplay(Console(file=out, width=100)).open(trials, {trials[0].key: record}, 0.0)
     assert out.getvalue().strip() == "1 trial (1 arm x 1 seed): all done, nothing to run"
 
 
@@ -113,10 +113,10 @@ class Clock:
         return self.now
 
 
-def logged(clock: Clock, estimate: float, *cells: Trial) -> tuple[LogDisplay, io.StringIO]:
+def logged(clock: Clock, estimate: float, *trials: Trial) -> tuple[LogDisplay, io.StringIO]:
     out = io.StringIO()
     display = LogDisplay(Console(file=out, width=100), clock)
-    display.open(cells, {}, estimate)
+    display.open(trials, {}, estimate)
     return display, out
 
 

@@ -1,4 +1,4 @@
-"""Who runs a study, what it does, and how it ended: told beside the results."""
+"""The lock beside the results: who runs a study, the trials in progress, and how the run ended."""
 
 from __future__ import annotations
 

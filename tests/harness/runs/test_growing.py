@@ -27,7 +27,7 @@ def manifest(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "study.json").read_text()))
 
 
-def cells(folder: Path) -> set[tuple[str, int]]:
+def trained(folder: Path) -> set[tuple[str, int]]:
     found = (json.loads(path.read_text()) for path in folder.glob("trials/*/record.json"))
     return {(record["arm"], record["seed"]) for record in found}
 
@@ -58,8 +58,8 @@ def test_a_study_planned_anew_before_anything_ran_has_no_history(tmp_path: Path,
 def test_chosen_arms_are_trained_and_the_study_stays_whole(tmp_path: Path, tiny: Tiny) -> None:
     some = run_study(tiny("seeds=1"), tmp_path, arms=["lora-r4", "full"])
     assert (some.statuses, some.waiting, some.complete) == ({"finished": 2}, 1, True)
-    assert cells(some.folder) == {("full", 0), ("lora-r4", 0)}
-    assert [cell["arm"] for cell in manifest(some.folder)["cells"]] == ["full", "lora-r2", "lora-r4"]
+    assert trained(some.folder) == {("full", 0), ("lora-r4", 0)}
+    assert [trial["arm"] for trial in manifest(some.folder)["cells"]] == ["full", "lora-r2", "lora-r4"]
     rest = run_study(tiny("seeds=1"), tmp_path)
     assert (rest.statuses, rest.waiting, rest.ran) == ({"finished": 3}, 0, 1)
 

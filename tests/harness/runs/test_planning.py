@@ -123,7 +123,7 @@ def test_a_run_says_and_records_what_it_read(study: Callable[..., Study], tmp_pa
     assert recorded["origin"]["place"] == str(tmp_path / "data")
     assert [file["rows"] for file in recorded["origin"]["test"]["files"]] == [2]
     assert recorded["remarks"] == said[1:2]
-    # Rows replaced under the same path, with the time kept, are another study's cells.
+    # Rows replaced under the same path, with the time kept, are another study's trials.
     path = tmp_path / "data" / "train.csv"
     before = path.stat()
     path.write_text("sentence,label\na,y\nb,x\n")

@@ -92,14 +92,14 @@ def test_more_seeds_run_only_the_new_ones(tmp_path: Path, tiny: Tiny) -> None:
     assert [(entry["seeds"], entry["trials_finished"]) for entry in history] == [([0], 0), ([0, 1], 3)]
 
 
-def test_a_changed_setting_makes_new_cells_beside_the_old(tmp_path: Path, tiny: Tiny) -> None:
+def test_a_changed_setting_makes_new_trials_beside_the_old(tmp_path: Path, tiny: Tiny) -> None:
     folder = run_study(tiny("seeds=1"), tmp_path).folder
     old = predictions(folder)
     watcher = Watcher()
     run_study(tiny("seeds=1", "arms.full.training.learning_rate=1e-4"), tmp_path, display=watcher)
     assert watcher.trained == ["full 0"]
     assert {key: predictions(folder)[key] for key in old} == old
-    keys = {cell["key"] for cell in manifest(folder)["cells"]}
+    keys = {trial["key"] for trial in manifest(folder)["cells"]}
     assert len(keys) == 3
     assert len(set(predictions(folder)) - keys) == 1
 
@@ -427,7 +427,7 @@ def test_an_arm_that_picks_on_test_can_be_tuned(tmp_path: Path, tiny: Tiny) -> N
     assert summary.complete
 
 
-def test_ctrl_c_while_tuning_trains_no_cell(tmp_path: Path, tiny: Tiny) -> None:
+def test_ctrl_c_while_tuning_trains_no_trial(tmp_path: Path, tiny: Tiny) -> None:
     class Impatient(Display):
         closed = 0
 

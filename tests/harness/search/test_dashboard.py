@@ -1,4 +1,4 @@
-"""What Optuna shows of a study, and what its sampler proposes."""
+"""Optuna's view of a study, and the candidates that its sampler proposes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.study.trials import Trial, expand
 Tiny = Callable[..., Study]
 
 
-def trials(study: Study) -> tuple[Trial, ...]:
+def expanded(study: Study) -> tuple[Trial, ...]:
     return expand(study, arms=study.arms, model="m", data="d")
 
 
@@ -62,21 +62,21 @@ def shown(tmp_path: Path, name: str = "tiny") -> list[optuna.trial.FrozenTrial]:
     return study_of(tmp_path, name).get_trials()
 
 
-def test_a_cell_is_shown_with_what_differs_and_its_key(tmp_path: Path, tiny: Tiny) -> None:
-    cells = trials(tiny("arms.full.training.learning_rate=1e-4"))
+def test_a_trial_is_shown_with_what_differs_and_its_key(tmp_path: Path, tiny: Tiny) -> None:
+    trials = expanded(tiny("arms.full.training.learning_rate=1e-4"))
     with quiet_mirror(tmp_path) as mirror:
-        dashboard = Dashboard("tiny", cells, {}, mirror)
-        dashboard.start(cells[2])
+        dashboard = Dashboard("tiny", trials, {}, mirror)
+        dashboard.start(trials[2])
         mirror.settle()
         (running,) = shown(tmp_path)
         assert running.state is TrialState.RUNNING
-        dashboard.finish(finished(cells[2]))
+        dashboard.finish(finished(trials[2]))
     (done,) = shown(tmp_path)
     assert (done.state, done.value, done.intermediate_values) == (TrialState.COMPLETE, 0.75, {1: 0.75})
     # lora_alpha is the same wherever there is one, and so is everything else: constants have no importance.
     assert done.params == {"arm": "lora-r4", "adapter.r": 4, "training.learning_rate": 1e-3}
     assert done.distributions["arm"] == CategoricalDistribution(["full", "lora-r2", "lora-r4"])
-    assert done.user_attrs == {"arm": "lora-r4", "seed": 0, "key": cells[2].key, "status": "finished"}
+    assert done.user_attrs == {"arm": "lora-r4", "seed": 0, "key": trials[2].key, "status": "finished"}
     assert study_of(tmp_path).metric_names == ["accuracy"]
     assert study_of(tmp_path).direction is optuna.study.StudyDirection.MAXIMIZE
 
@@ -106,12 +106,12 @@ def test_a_cell_is_shown_with_what_differs_and_its_key(tmp_path: Path, tiny: Tin
 def test_settings_of_every_kind_are_shown(
     tmp_path: Path, tiny: Tiny, override: str, name: str, expected: BaseDistribution
 ) -> None:
-    cells = trials(tiny(override, "seeds=1", "analysis={}"))
+    trials = expanded(tiny(override, "seeds=1", "analysis={}"))
     with quiet_mirror(tmp_path) as mirror:
-        dashboard = Dashboard("tiny", cells, {}, mirror)
-        for cell in cells:
-            dashboard.finish(finished(cell))
-    assert len(shown(tmp_path)) == len(cells)
+        dashboard = Dashboard("tiny", trials, {}, mirror)
+        for trial in trials:
+            dashboard.finish(finished(trial))
+    assert len(shown(tmp_path)) == len(trials)
     assert {trial.distributions.get(name, expected) for trial in shown(tmp_path)} == {expected}
 
 
@@ -120,17 +120,17 @@ def test_seeds_join_the_same_study_and_other_arms_are_another(tmp_path: Path, ti
     arms = "arms.lora.grid.adapter.r=[2,4,64]"
     records: dict[str, TrialRecord] = {}
     for overrides in (["seeds=1"], ["seeds=[0,9]"], ["seeds=[0,9]", arms], ["seeds=[0,9,5]"]):
-        cells = trials(tiny(*overrides))
+        trials = expanded(tiny(*overrides))
         with quiet_mirror(tmp_path) as mirror:
-            dashboard = Dashboard("tiny", cells, records, mirror)
-            for cell in cells:
-                if cell.key not in records:
-                    dashboard.finish(finished(cell))
-                    records[cell.key] = known(cell, accuracy=0.75)
+            dashboard = Dashboard("tiny", trials, records, mirror)
+            for trial in trials:
+                if trial.key not in records:
+                    dashboard.finish(finished(trial))
+                    records[trial.key] = known(trial, accuracy=0.75)
     keys = [trial.user_attrs["key"] for trial in shown(tmp_path)]
-    assert sorted(keys) == sorted(cell.key for cell in trials(tiny("seeds=[0,9,5]")))
+    assert sorted(keys) == sorted(trial.key for trial in expanded(tiny("seeds=[0,9,5]")))
     keys = [trial.user_attrs["key"] for trial in shown(tmp_path, "tiny (2)")]
-    assert sorted(keys) == sorted(cell.key for cell in trials(tiny("seeds=[0,9]", arms)))
+    assert sorted(keys) == sorted(trial.key for trial in expanded(tiny("seeds=[0,9]", arms)))
 
 
 @pytest.mark.parametrize(
@@ -140,18 +140,18 @@ def test_seeds_join_the_same_study_and_other_arms_are_another(tmp_path: Path, ti
 def test_what_did_not_finish_is_shown_once_and_an_interruption_is_no_failure(
     tmp_path: Path, tiny: Tiny, status: str, state: TrialState
 ) -> None:
-    cells = trials(tiny())
+    trials = expanded(tiny())
     with quiet_mirror(tmp_path) as mirror:
-        dashboard = Dashboard("tiny", cells, {}, mirror)
-        dashboard.start(cells[0])
+        dashboard = Dashboard("tiny", trials, {}, mirror)
+        dashboard.start(trials[0])
         mirror.settle()
-        dashboard.finish(ended(cells[0], status))
+        dashboard.finish(ended(trials[0], status))
     assert [(t.state, t.user_attrs["status"]) for t in shown(tmp_path)] == [(state, status)]
     with quiet_mirror(tmp_path) as mirror:
-        dashboard = Dashboard("tiny", cells, {}, mirror)
-        dashboard.start(cells[0])
+        dashboard = Dashboard("tiny", trials, {}, mirror)
+        dashboard.start(trials[0])
         mirror.settle()
-        dashboard.finish(finished(cells[0]))
+        dashboard.finish(finished(trials[0]))
     assert [t.state for t in shown(tmp_path)] == [state, TrialState.COMPLETE]
 
 

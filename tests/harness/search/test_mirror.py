@@ -26,7 +26,7 @@ BOARD = DashboardStudy(name="tiny", content="c", metric="accuracy")
 STATES = {"running": TrialState.RUNNING, "finished": TrialState.COMPLETE, "interrupted": TrialState.PRUNED}
 
 
-def cell(number: int, status: str = "finished") -> FrozenTrial:
+def trial(number: int, status: str = "finished") -> FrozenTrial:
     state = STATES[status]
     return create_trial(
         state=state,
@@ -74,32 +74,32 @@ def lock_on(folder: Path) -> Iterator[None]:
 
 def test_all_that_a_run_shows_arrives_in_order(tmp_path: Path, said: list[str]) -> None:
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
         mirror.settle()
         for number in (2, 3):
-            mirror.show(BOARD, [cell(number, "running")])
+            mirror.show(BOARD, [trial(number, "running")])
         mirror.settle()
         assert rows(tmp_path) == [row(1), row(2, "running"), row(3, "running")]
-        mirror.show(BOARD, [cell(3), cell(2, "interrupted")])
+        mirror.show(BOARD, [trial(3), trial(2, "interrupted")])
     assert rows(tmp_path) == [row(1), row(2, "interrupted"), row(3)]
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1), cell(3)])
+        mirror.show(BOARD, [trial(1), trial(3)])
     assert len(rows(tmp_path)) == 3
     assert said == []
 
 
 def test_what_a_killed_process_left_running_ends_as_the_records_say(tmp_path: Path) -> None:
     killed = Mirror(tmp_path, None, pytest.fail)
-    killed.show(BOARD, [cell(1, "running"), cell(2, "running")])
+    killed.show(BOARD, [trial(1, "running"), trial(2, "running")])
     killed.settle()
     with Mirror(tmp_path, None, pytest.fail) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
         mirror.settle()
         assert rows(tmp_path) == [row(1), row(2, "interrupted")]
-        mirror.show(BOARD, [cell(2, "running")])
+        mirror.show(BOARD, [trial(2, "running")])
         mirror.settle()
         assert rows(tmp_path) == [row(1), row(2, "interrupted"), row(2, "running")]
-        mirror.show(BOARD, [cell(2)])
+        mirror.show(BOARD, [trial(2)])
     assert rows(tmp_path) == [row(1), row(2, "interrupted"), row(2)]
     killed.close()
 
@@ -107,16 +107,16 @@ def test_what_a_killed_process_left_running_ends_as_the_records_say(tmp_path: Pa
 def test_what_others_add_to_our_study_is_left_alone(tmp_path: Path) -> None:
     """A trial that was enqueued in a dashboard once stopped every later run, and shifted all trials by one."""
     with Mirror(tmp_path, None, pytest.fail) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
         mirror.settle()
         study = optuna.load_study(study_name="tiny", storage=url(tmp_path))
         study.enqueue_trial({"seed": 7})
-        mirror.show(BOARD, [cell(2, "running")])
+        mirror.show(BOARD, [trial(2, "running")])
         mirror.settle()
         study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={"key": ["no", "text"]}))
-        mirror.show(BOARD, [cell(2)])
+        mirror.show(BOARD, [trial(2)])
     with Mirror(tmp_path, None, pytest.fail) as mirror:
-        mirror.show(BOARD, [cell(1), cell(2), cell(3)])
+        mirror.show(BOARD, [trial(1), trial(2), trial(3)])
     assert rows(tmp_path) == [
         row(1),
         (None, TrialState.WAITING, None),
@@ -128,10 +128,10 @@ def test_what_others_add_to_our_study_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_trial_that_somebody_else_ended_is_shown_again(tmp_path: Path) -> None:
     with Mirror(tmp_path, None, pytest.fail) as mirror:
-        mirror.show(BOARD, [cell(1, "running")])
+        mirror.show(BOARD, [trial(1, "running")])
         mirror.settle()
         optuna.load_study(study_name="tiny", storage=url(tmp_path)).tell(0, state=TrialState.FAIL)
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
     assert rows(tmp_path) == [("key 1", TrialState.FAIL, None), row(1)]
 
 
@@ -144,14 +144,14 @@ def test_a_shared_database_is_shared(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     one, other = (Mirror(tmp_path / name, url(tmp_path), pytest.fail) for name in ("one", "other"))
     with one:
-        one.show(BOARD, [cell(1, "running")])
+        one.show(BOARD, [trial(1, "running")])
         one.settle()
         with other:
-            other.show(BOARD, [cell(1, "running"), cell(2)])
+            other.show(BOARD, [trial(1, "running"), trial(2)])
             other.settle()
-        one.show(BOARD, [cell(1)])
+        one.show(BOARD, [trial(1)])
     with Mirror(tmp_path / "one", url(tmp_path), pytest.fail) as again:
-        again.show(BOARD, [cell(1), cell(3)])
+        again.show(BOARD, [trial(1), trial(3)])
     assert [trial.state for trial in foreign.get_trials()] == [TrialState.RUNNING, TrialState.WAITING]
     assert rows(tmp_path, "tiny (2)") == [row(1), row(3)]
     assert rows(tmp_path, "tiny (3)") == [row(1, "running"), row(2)]
@@ -160,12 +160,12 @@ def test_a_shared_database_is_shared(tmp_path: Path) -> None:
 
 def test_a_locked_database_is_waited_for_by_nobody(tmp_path: Path, said: list[str]) -> None:
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
         mirror.settle()
         with lock_on(tmp_path):
             began = time.monotonic()
-            mirror.show(BOARD, [cell(2, "running")])
-            mirror.show(BOARD, [cell(2)])
+            mirror.show(BOARD, [trial(2, "running")])
+            mirror.show(BOARD, [trial(2)])
             mirror.tell()
             assert time.monotonic() - began < 1
             time.sleep(0.1)
@@ -177,11 +177,11 @@ def test_a_database_that_stays_locked_is_said_once_and_caught_up_by_the_next_run
     tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
         mirror.settle()
         with lock_on(tmp_path), monkeypatch.context() as patch:
             patch.setattr(mirror_module, "_LONGEST_WAIT", 0.1)
-            mirror.show(BOARD, [cell(2)])
+            mirror.show(BOARD, [trial(2)])
             mirror.close()
     assert len(said) == 1
     assert "does not answer" in said[0]
@@ -190,16 +190,16 @@ def test_a_database_that_stays_locked_is_said_once_and_caught_up_by_the_next_run
         if thread.name == "optuna":
             thread.join()  # whatever became of the last try
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1), cell(2)])
+        mirror.show(BOARD, [trial(1), trial(2)])
     assert rows(tmp_path) == [row(1), row(2)]
 
 
 def test_the_last_write_is_tried_again(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
         mirror.settle()
         failing(monkeypatch, 1)
-        mirror.show(BOARD, [cell(2)])
+        mirror.show(BOARD, [trial(2)])
     assert rows(tmp_path) == [row(1), row(2)]
     assert said == []
 
@@ -228,12 +228,12 @@ def test_a_database_that_breaks_in_between_is_made_anew(
     tmp_path: Path, said: list[str], harm: Callable[[Path], None], notes: int
 ) -> None:
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1), cell(2, "running")])
+        mirror.show(BOARD, [trial(1), trial(2, "running")])
         mirror.settle()
         harm(tmp_path / "optuna.db")
-        mirror.show(BOARD, [cell(2), cell(3, "running")])
+        mirror.show(BOARD, [trial(2), trial(3, "running")])
         mirror.settle()
-        mirror.show(BOARD, [cell(3)])
+        mirror.show(BOARD, [trial(3)])
     assert rows(tmp_path) == [row(1), row(2), row(3)]
     assert len(said) == notes
     assert all("file is not a database; set aside as" in text for text in said)
@@ -244,7 +244,7 @@ def test_a_database_of_another_optuna_is_set_aside(tmp_path: Path, said: list[st
     RDBStorage(url(tmp_path)).engine.dispose()
     of_another_optuna(tmp_path / "optuna.db")
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
     assert rows(tmp_path) == [row(1)]
     assert len(said) == 1
     assert "set aside as" in said[0]
@@ -268,7 +268,7 @@ def test_a_database_that_may_not_be_written_is_said(tmp_path: Path, said: list[s
     read_only = f"sqlite:///file:{tmp_path / 'optuna.db'}?mode=ro&uri=true"
     check_url(read_only)
     with Mirror(tmp_path, read_only, said.append) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
         mirror.settle()
     assert len(said) == 1
     assert "attempt to write a readonly database" in said[0]
@@ -297,9 +297,9 @@ def test_one_lost_connection_is_not_worth_a_word(
     failing(monkeypatch, 1)
     with Mirror(tmp_path, None, said.append) as mirror:
         for number in range(1, 4):
-            mirror.show(BOARD, [cell(number, "running")])
+            mirror.show(BOARD, [trial(number, "running")])
             mirror.settle()
-            mirror.show(BOARD, [cell(number)])
+            mirror.show(BOARD, [trial(number)])
     assert rows(tmp_path) == [row(1), row(2), row(3)]
     assert said == []
 
@@ -309,10 +309,10 @@ def test_a_longer_trouble_is_said_once_with_its_reason(
 ) -> None:
     failing(monkeypatch, 5)
     with Mirror(tmp_path, None, said.append) as mirror:
-        mirror.show(BOARD, [cell(1, "running")])
+        mirror.show(BOARD, [trial(1, "running")])
         mirror.settle()
         assert len(said) == 1
-        mirror.show(BOARD, [cell(1), cell(2)])
+        mirror.show(BOARD, [trial(1), trial(2)])
         mirror.settle()
     assert {*rows(tmp_path)} == {row(1), row(2)}
     assert len(said) == 1
@@ -353,7 +353,7 @@ def test_a_password_is_never_shown(
 
     monkeypatch.setattr(RDBStorage, "__init__", refused)
     with Mirror(tmp_path, f"mysql://{secret}", said.append) as mirror:
-        mirror.show(BOARD, [cell(1)])
+        mirror.show(BOARD, [trial(1)])
         mirror.settle()
     assert "hunter" not in shown_url(f"mysql://{secret}")
     assert len(said) == 1

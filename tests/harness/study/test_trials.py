@@ -40,7 +40,7 @@ def test_a_trial_does_not_change(written: Written) -> None:
         trial.seed = 1  # type: ignore[misc]
 
 
-def test_no_two_cells_share_a_key(written: Written) -> None:
+def test_no_two_trials_share_a_key(written: Written) -> None:
     found = trials(load_study(written()))
     assert len({trial.key for trial in found.values()}) == len(found) == 12
 
@@ -223,10 +223,10 @@ def test_a_tuning_trial_is_judged_on_its_searchs_hold_out(written: Written) -> N
     assert tuned(written, tuning=False).holdout is None
 
 
-def test_a_tuning_trial_is_no_cell_even_with_the_same_settings_and_seed(written: Written) -> None:
-    # A cell is scored on the test split too, so the one can never stand for the other.
+def test_a_candidate_shares_no_key_with_a_trial_of_the_same_settings_and_seed(written: Written) -> None:
+    # A trial is scored on the test split too, so neither can stand for the other.
     same = "selection={best: loss, fraction: 0.2}"
-    search, cell = tuned(written, same), tuned(written, same, tuning=False)
-    assert search.holdout == cell.holdout
-    assert search.seed == cell.seed
-    assert search.key != cell.key
+    candidate, trial = tuned(written, same), tuned(written, same, tuning=False)
+    assert candidate.holdout == trial.holdout
+    assert candidate.seed == trial.seed
+    assert candidate.key != trial.key

@@ -1,4 +1,4 @@
-"""Where a number stops being one, both engines end a trial at the same step, with the same words."""
+"""Divergence: both engines end a trial at the same step, with the same message, when a number is not finite."""
 
 from __future__ import annotations
 

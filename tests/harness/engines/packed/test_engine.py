@@ -254,11 +254,11 @@ def test_the_hold_out_selects_and_stops_each_trial_on_its_own(best: str, tmp_pat
     packed = records(run_study(of_study, tmp_path / "packed").folder)
     solo = records(run_study(of_study, tmp_path / "solo", engine="trainer").folder)
     lengths = set()
-    for cell, record in packed.items():
-        assert record["selected_epoch"] == solo[cell]["selected_epoch"], cell
-        assert len(record["epochs"]) == len(solo[cell]["epochs"]), cell
-        assert record["data"]["n_holdout"] == solo[cell]["data"]["n_holdout"] > 0
-        for mine, theirs in zip(record["epochs"], solo[cell]["epochs"], strict=True):
+    for trial, record in packed.items():
+        assert record["selected_epoch"] == solo[trial]["selected_epoch"], trial
+        assert len(record["epochs"]) == len(solo[trial]["epochs"]), trial
+        assert record["data"]["n_holdout"] == solo[trial]["data"]["n_holdout"] > 0
+        for mine, theirs in zip(record["epochs"], solo[trial]["epochs"], strict=True):
             assert mine["holdout"]["loss"] == pytest.approx(theirs["holdout"]["loss"], rel=1e-3)
         lengths.add(len(record["epochs"]))
     assert best == "accuracy" or len(lengths) > 1, "all trials stopped at the same epoch: nothing was tried"

@@ -65,7 +65,7 @@ def test_a_run_cut_short_after_any_epoch_ends_with_the_same_bytes(epochs: int, t
     whole = run_study(of_study, tmp_path / "whole").folder
     assert predictions(summary.folder) == predictions(whole)
     assert [record["epochs"] for record in records(summary.folder).values()] == [
-        records(whole)[cell]["epochs"] for cell in records(summary.folder)
+        records(whole)[trial]["epochs"] for trial in records(summary.folder)
     ]
 
 

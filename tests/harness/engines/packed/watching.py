@@ -1,4 +1,4 @@
-"""What a run of packs says, trains and leaves on disk."""
+"""Runs of packs: the messages, the trained trials, and the files that they leave."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Watcher(Display):
 
 
 def engines(folder: Path) -> dict[tuple[str, int], tuple[str, int]]:
-    return {cell: (record["engine"], record["pack_size"]) for cell, record in records(folder).items()}
+    return {trial: (record["engine"], record["pack_size"]) for trial, record in records(folder).items()}
 
 
 def kept(folder: Path) -> list[Path]:
