@@ -29,8 +29,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         faulty = Path(folder) / "faulty.yaml"
         faulty.write_text("name: x\nmodle: embedded/tiny-gpt2\n")
-        own = Path(folder) / "own.yaml"
-        own.write_text("source: s\nn: 800\nsystems: {full: {accuracy: 0.921}, lora-r8: {accuracy: 0.910}}\n")
+        claims = Path(folder) / "own.yaml"
+        claims.write_text("source: s\nn: 800\nsystems: {full: {accuracy: 0.921}, lora-r8: {accuracy: 0.910}}\n")
         commands = {
             "python -c pass": ("-c", "pass"),
             "harness --help": ("-m", "harness", "--help"),
@@ -41,7 +41,7 @@ def main() -> None:
             "harness audit --n 1000000 88% 87%": ("-m", "harness", "audit", "--n", "1000000", "88%", "87%"),
             "harness audit studies/claims/gpt2_lora.yaml": ("-m", "harness", "audit", "studies/claims/gpt2_lora.yaml"),
             "harness audit --results results/quickstart": (
-                *("-m", "harness", "audit", str(own), "--results", "results/quickstart"),
+                *("-m", "harness", "audit", str(claims), "--results", "results/quickstart"),
             ),
         }
         measured: dict[str, list[float]] = {name: [] for name in commands}

@@ -73,30 +73,31 @@ def train_all(engine: Engine, trials: Sequence[Trial], _turn: int) -> Timed:
 
 
 def _timed(results: tuple[TrialResult, ...], seconds: float) -> Timed:
-    scores = [one.selected.test.accuracy for one in results if one.selected and one.selected.test]
+    scores = [result.selected.test.accuracy for result in results if result.selected and result.selected.test]
     if len(scores) < len(results):
-        raise RuntimeError(f"not every trial finished: {[one.error for one in results]}")
+        raise RuntimeError(f"not every trial finished: {[result.error for result in results]}")
     rate = 3600 * len(results) / seconds
     return Timed(trials_per_hour=rate, accuracy=statistics.mean(scores), results=results)
 
 
 def in_turns(sides: Mapping[str, Callable[[int], Timed]], turns: int) -> dict[str, list[Timed]]:
     """Let the sides take turns."""
-    found: dict[str, list[Timed]] = {name: [] for name in sides}
+    timed: dict[str, list[Timed]] = {name: [] for name in sides}
     for turn in range(turns):
         for name, side in sides.items():
-            one = side(turn)
-            found[name].append(one)
+            result = side(turn)
+            timed[name].append(result)
             print(
-                f"  turn {turn + 1}: {name:23} {one.trials_per_hour:8.1f} trials an hour, accuracy {one.accuracy:.3f}",
+                f"  turn {turn + 1}: {name:23} {result.trials_per_hour:8.1f} trials an hour, "
+                f"accuracy {result.accuracy:.3f}",
                 flush=True,
             )
-    return found
+    return timed
 
 
 def median(turns: Sequence[Timed]) -> float:
     """Return the median of the turns' trials an hour."""
-    return statistics.median(one.trials_per_hour for one in turns)
+    return statistics.median(turn.trials_per_hour for turn in turns)
 
 
 def ratios(ours: Sequence[Timed], theirs: Sequence[Timed]) -> str:
@@ -140,35 +141,35 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
     ]
     with SideBySide(task) as beside:
         for name in arms:
-            own = [trial for trial in everything if trial.arm.split("-")[0] == name]
-            pack = own[: min(trials, engine._size(own[0]))]
+            trials_of_arm = [trial for trial in everything if trial.arm.split("-")[0] == name]
+            pack = trials_of_arm[: min(trials, engine._size(trials_of_arm[0]))]
             print(f"{name}: a pack of {len(pack)}", flush=True)
-            found = in_turns(_sides(engine, task, beside, own, pack), turns)
-            better = max(ALONE, BESIDE, key=lambda side: median(found[side]))
+            timed = in_turns(_sides(engine, task, beside, trials_of_arm, pack), turns)
+            better = max(ALONE, BESIDE, key=lambda side: median(timed[side]))
             lines.append(
-                f"| {name} | {len(pack)} | {' | '.join(f'{median(each):.0f}' for each in found.values())} | "
-                f"{ratios(found[PACKED], found[PUBLISHED])} | {ratios(found[PACKED], found[better])} |"
+                f"| {name} | {len(pack)} | {' | '.join(f'{median(each):.0f}' for each in timed.values())} | "
+                f"{ratios(timed[PACKED], timed[PUBLISHED])} | {ratios(timed[PACKED], timed[better])} |"
             )
             if name == "lora":
-                first = found[PACKED][0].results[0]
+                first = timed[PACKED][0].results[0]
                 peak = f"LoRA, {first.memory_method}: {first.peak_memory / 2**30:.2f} GiB."
     return [*lines, "", peak] if "lora" in arms else lines
 
 
 def _sides(
-    engine: PackedEngine, task: Task, beside: SideBySide, own: Sequence[Trial], pack: Sequence[Trial]
+    engine: PackedEngine, task: Task, beside: SideBySide, trials: Sequence[Trial], pack: Sequence[Trial]
 ) -> dict[str, Callable[[int], Timed]]:
     """Return who takes turns; an opponent's trial is another one each turn."""
 
     def alone(turn: int, *, careful: bool) -> Timed:
-        trial = own[turn % len(own)]
+        trial = trials[turn % len(trials)]
         return train_and_score(task, task.build(trial.settings, trial.seed), trial.settings, careful=careful)
 
     return {
         PACKED: lambda _: train_pack(engine, pack),
         PUBLISHED: lambda turn: alone(turn, careful=False),
         ALONE: lambda turn: alone(turn, careful=True),
-        BESIDE: lambda turn: beside.train([own[(turn + i) % len(own)] for i in range(SIDE_BY_SIDE)]),
+        BESIDE: lambda turn: beside.train([trials[(turn + i) % len(trials)] for i in range(SIDE_BY_SIDE)]),
     }
 
 
@@ -185,11 +186,11 @@ def embedded(turns: int) -> list[str]:
         "| --- | --- | --- | --- | --- |",
     ]
     for name, arms in QUICKSTART.items():
-        own = [trial for trial in everything if trial.arm in arms]
-        print(f"embedded, {name}: {len(own)} trials", flush=True)
-        sides = {engine.name: partial(train_all, engine, own) for engine in (packed, reference)}
+        trials = [trial for trial in everything if trial.arm in arms]
+        print(f"embedded, {name}: {len(trials)} trials", flush=True)
+        sides = {engine.name: partial(train_all, engine, trials) for engine in (packed, reference)}
         ours, theirs = in_turns(sides, turns).values()
-        lines.append(f"| {name} | {len(own)} | {median(ours):.0f} | {median(theirs):.0f} | {ratios(ours, theirs)} |")
+        lines.append(f"| {name} | {len(trials)} | {median(ours):.0f} | {median(theirs):.0f} | {ratios(ours, theirs)} |")
     return lines
 
 
@@ -204,8 +205,8 @@ def surroundings(device: str) -> str:
 
 def processor() -> str:
     """Return what the machine calls its processor."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
 

@@ -1,4 +1,4 @@
-"""What the packed engine gains on a GPU: GPT-2 and DistilBERT at their real sizes, for packs of 1, 2, 4 ... 64 trials.
+"""Speed of the packed engine on a GPU: GPT-2 and DistilBERT at their real sizes, for packs of 1, 2, 4 ... 64 trials.
 
     python benchmarks/engines_gpu.py [gpt2] [distilbert] [--steps 60]
     python benchmarks/engines_gpu.py --tiny
@@ -143,13 +143,13 @@ def operations(model: nn.Module, tokens: int, n: int) -> int:
     inner: Any = base_of(model)
     architecture = ARCHITECTURES[inner.config.model_type](inner)
     reading = {id(module) for part in architecture.reading for module in part.modules()}
-    found = 0
+    count = 0
     for module in embeddings_and_layers(inner)[1].modules():
         # A part of a layer that is no linear layer itself, such as an adapted one, has linear layers inside.
         if isinstance(module, nn.Linear | Conv1D):
             passes = 3 if module.weight.requires_grad else 2
-            found += 2 * module.weight.numel() * passes * (n if id(module) in reading else tokens)
-    return found
+            count += 2 * module.weight.numel() * passes * (n if id(module) in reading else tokens)
+    return count
 
 
 def matmul_peak(device: torch.device, size: int, dtype: torch.dtype) -> float:
@@ -233,7 +233,7 @@ class Comparison:
         began = time.perf_counter()
         results = list(training.results(report=lambda _: None, stop=lambda: False))
         seconds = time.perf_counter() - began
-        if wrong := [one.error for one in results if one.status != "finished"]:
+        if wrong := [result.error for result in results if result.status != "finished"]:
             raise ArithmeticError(f"not every trial finished: {wrong}")
         return seconds, results
 
@@ -243,12 +243,12 @@ def compare(comparison: Comparison, packs: tuple[int, ...], peak: float) -> Iter
     before = {careful: comparison.opponent(careful=careful).trials_per_hour for careful in (False, True)}
     rows: list[tuple[int, float, str]] = []
     for size in packs:
-        found = comparison.pack(size)
-        if found is None:
+        timed = comparison.pack(size)
+        if timed is None:
             yield f"a pack of {size} needs more memory than there is"
             break
-        seconds, results = found
-        training = sum(one.training_seconds for one in results)
+        seconds, results = timed
+        training = sum(result.training_seconds for result in results)
         rate = 3600 * size / seconds
         tokens, share = size * comparison.tokens / training, size * comparison.operations / training / peak
         memory = results[0].peak_memory / 2**30
@@ -290,11 +290,11 @@ def main() -> None:
     rng = np.random.default_rng(0)
     for name in options.models or _CONFIGS:
         with tempfile.TemporaryDirectory() as folder:
-            found = checkpoint(name, Path(folder), tiny=options.tiny)
-            vocabulary = found.config.vocab_size
+            pretrained = checkpoint(name, Path(folder), tiny=options.tiny)
+            vocabulary = pretrained.config.vocab_size
             train = random_split(_TRAIN_LENGTHS, scale.steps * _BATCH, vocabulary, rng)
             test = random_split(_TEST_LENGTHS, scale.test, vocabulary, rng)
-            task = Task(checkpoint=found, tokenizer=padder(), train=examples(train), test=examples(test))
+            task = Task(checkpoint=pretrained, tokenizer=padder(), train=examples(train), test=examples(test))
             for kind in ("lora", "full"):
                 for precision, peak in peaks.items():
                     print(f"\n{name}, {kind}, {precision}", flush=True)

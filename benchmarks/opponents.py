@@ -92,7 +92,7 @@ def plain_trainer(
         train_dataset=train,
         eval_dataset=test,
         data_collator=collate,
-        compute_metrics=lambda found: {"accuracy": float((found.predictions.argmax(-1) == found.label_ids).mean())},
+        compute_metrics=lambda scored: {"accuracy": float((scored.predictions.argmax(-1) == scored.label_ids).mean())},
     )
     trainer.remove_callback(transformers.trainer_callback.PrinterCallback)
     return trainer
@@ -135,10 +135,10 @@ class SideBySide:
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         for _ in range(SIDE_BY_SIDE):
-            own, other = context.Pipe()
-            context.Process(target=_serve, args=(other, task), daemon=True).start()
-            other.close()
-            self._pipes.append(own)
+            ours, theirs = context.Pipe()
+            context.Process(target=_serve, args=(theirs, task), daemon=True).start()
+            theirs.close()
+            self._pipes.append(ours)
         for pipe in self._pipes:
             pipe.recv()
 
@@ -157,10 +157,10 @@ class SideBySide:
             pipe.recv()
         for pipe in self._pipes:
             pipe.send("go")
-        found = [pipe.recv() for pipe in self._pipes]
+        timed = [pipe.recv() for pipe in self._pipes]
         return Timed(
-            trials_per_hour=sum(one.trials_per_hour for one in found),
-            accuracy=statistics.mean(one.accuracy for one in found),
+            trials_per_hour=sum(trial.trials_per_hour for trial in timed),
+            accuracy=statistics.mean(trial.accuracy for trial in timed),
         )
 
 

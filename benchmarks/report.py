@@ -1,4 +1,4 @@
-"""How long `harness analyze` takes: a small study with many resamples, and a large one.
+"""Time of `harness analyze`: a small study with many resamples, and a large one.
 
 Writes results folders with random predictions below a temporary folder, then analyses each in a process of its own.
 """
@@ -37,11 +37,11 @@ def write_study(folder: Path, *, arms: int, seeds: int, examples: int) -> None:
     labels = (np.arange(examples) % 2).astype(np.int32)
     ids = pa.array([f"{number}" for number in range(examples)], pa.string())
     ease = rng.standard_normal(examples, dtype=np.float32)
-    cells = []
+    trials = []
     for arm in range(arms):
         for seed in range(seeds):
             key = f"v1-{arm:02d}{seed:03d}"
-            cells.append({"arm": f"arm{arm}", "seed": seed, "key": key})
+            trials.append({"arm": f"arm{arm}", "seed": seed, "key": key})
             place = folder / "trials" / key
             place.mkdir(parents=True)
             margin = 1.6 + ease + 0.5 * rng.standard_normal(examples, dtype=np.float32)
@@ -78,7 +78,7 @@ def write_study(folder: Path, *, arms: int, seeds: int, examples: int) -> None:
             "n_test": examples,
         },
         "arms": {f"arm{arm}": {} for arm in range(arms)},
-        "cells": cells,
+        "cells": trials,
     }
     (folder / "study.json").write_text(json.dumps(manifest))
 

@@ -33,12 +33,12 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for arm in study.arms:
             ours, theirs = packed.scores(arm), reference.scores(arm)
-            found = crossed_test(ours, theirs, paired=True)
-            same = tost(found.estimate, found.standard_error, found.df, margin=options.margin)
+            result = crossed_test(ours, theirs, paired=True)
+            same = tost(result.estimate, result.standard_error, result.df, margin=options.margin)
             means = " | ".join(f"{100 * scores.mean():.2f}%" for scores in (ours, theirs))
             print(
-                f"| {arm} | {means} | {100 * found.estimate:+.2f} pp | {100 * found.standard_error:.2f} pp "
-                f"| {found.p_value:.2g} | {same.p_value:.2g} |"
+                f"| {arm} | {means} | {100 * result.estimate:+.2f} pp | {100 * result.standard_error:.2f} pp "
+                f"| {result.p_value:.2g} | {same.p_value:.2g} |"
             )
 
 

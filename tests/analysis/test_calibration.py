@@ -87,9 +87,9 @@ def test_a_fragile_arm_is_a_known_failure() -> None:
 def test_broken_promises_are_told() -> None:
     row = Rates(regime="mild seed effect", method="crossed t", population="seeds and examples", n_seeds=3)
     row.rejected[0.05] = Count(hits=200, studies=2000)
-    told = broken(gathered([row]))
-    assert len(told) == 1
-    assert told[0] == "crossed t, mild seed effect, 3 seeds: 200 of 2000 (0.100), promised at most 0.06"
+    messages = broken(gathered([row]))
+    assert len(messages) == 1
+    assert messages[0] == "crossed t, mild seed effect, 3 seeds: 200 of 2000 (0.100), promised at most 0.06"
     # Two seeds promise nothing, nor does an arm that is noisier than the other.
     assert broken(gathered([replace(row, n_seeds=2)])) == []
     assert broken(gathered([replace(row, regime="one arm three times noisier")])) == []

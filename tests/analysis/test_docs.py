@@ -140,9 +140,9 @@ def test_figures_of_planning() -> None:
 
 
 def test_figures_of_wrong_signs() -> None:
-    found = error_types(0.005, 0.01, math.inf, alpha=0.05)
-    assert f"{100 * found.power:.1f}% of studies are significant, {100 * found.type_s:.1f}% of these" in PROSE
-    assert f"on average {found.type_m:.1f} times too large" in PROSE
+    result = error_types(0.005, 0.01, math.inf, alpha=0.05)
+    assert f"{100 * result.power:.1f}% of studies are significant, {100 * result.type_s:.1f}% of these" in PROSE
+    assert f"on average {result.type_m:.1f} times too large" in PROSE
 
 
 def test_figures_of_verdicts() -> None:
@@ -201,10 +201,10 @@ def test_bca_over_few_seeds_misses_the_truth_as_often_as_said(seeds: int, stated
 
     assert "in about 73, 84 and 88% of cases at 3, 5 and 10 seeds" in PROSE
     rng = np.random.default_rng(7)
-    found = stats.bootstrap(
+    result = stats.bootstrap(
         (rng.normal(size=(600, seeds)),), np.mean, axis=-1, n_resamples=499, method="BCa", random_state=rng
     ).confidence_interval
-    assert float(np.mean((found.low <= 0) & (found.high >= 0))) == pytest.approx(stated, abs=0.05)
+    assert float(np.mean((result.low <= 0) & (result.high >= 0))) == pytest.approx(stated, abs=0.05)
 
 
 def test_every_function_that_the_page_names_exists() -> None:

@@ -64,8 +64,8 @@ def test_every_resample_equals_the_crossed_test_on_the_rows_and_columns_it_drew(
     for w_t, w_b, v in zip(W_t, W_b, V, strict=True):
         rows_t, rows_b, columns = (np.repeat(np.arange(len(k)), k.astype(int)) for k in (w_t, w_b, v))
         replicates.append(crossed_test(y_t[rows_t][:, columns], y_b[rows_b][:, columns], paired=paired))
-    estimates = np.array([one.estimate for one in replicates])
-    errors = np.array([one.standard_error for one in replicates])
+    estimates = np.array([replicate.estimate for replicate in replicates])
+    errors = np.array([replicate.standard_error for replicate in replicates])
     observed = crossed_test(y_t, y_b, paired=paired)
     t = np.full(B, np.inf)
     t[errors > 0] = np.abs(estimates - observed.estimate)[errors > 0] / errors[errors > 0]
@@ -110,7 +110,7 @@ def test_the_standard_error_is_the_one_known_in_closed_form(paired: bool) -> Non
 def test_the_expected_variance_follows_from_the_components() -> None:
     rng = np.random.default_rng(4)
     S, N, seed, example, rest = 6, 30, 0.02, 0.3, 1.0
-    found = []
+    variances = []
     for _ in range(300):
         d = (
             math.sqrt(seed) * rng.normal(size=(S, 1))
@@ -118,14 +118,14 @@ def test_the_expected_variance_follows_from_the_components() -> None:
             + math.sqrt(rest) * rng.normal(size=(S, N))
         )
         result = multi_bootstrap(d, np.zeros((S, N)), paired=True, rng=rng, resamples=199)
-        found.append(result.bootstrap_se**2)
+        variances.append(result.bootstrap_se**2)
     # Owen (2007): the rest counts nearly three times.
     expected = (
         (S - 1) / S * (seed + rest / N) / S
         + (N - 1) / N * (example + rest / S) / N
         + (S - 1) * (N - 1) * rest / (S * N) ** 2
     )
-    assert np.mean(found) == pytest.approx(expected, rel=0.05)
+    assert np.mean(variances) == pytest.approx(expected, rel=0.05)
 
 
 def test_paired_arms_meet_the_same_examples_and_the_same_seeds() -> None:
@@ -203,22 +203,22 @@ def test_p_values_and_intervals_are_two_sides_of_one_test(seed: int, shift: floa
 
 def test_unpaired_arms_can_be_swapped_up_to_monte_carlo_error() -> None:
     y_t, y_b = scores(4, 7, 60, seed=8)
-    one = multi_bootstrap(y_t, y_b, paired=False, rng=np.random.default_rng(1), resamples=20_000)
+    result = multi_bootstrap(y_t, y_b, paired=False, rng=np.random.default_rng(1), resamples=20_000)
     other = multi_bootstrap(y_b, y_t, paired=False, rng=np.random.default_rng(1), resamples=20_000)
-    assert other.estimate == pytest.approx(-one.estimate)
-    assert other.bootstrap_se == pytest.approx(one.bootstrap_se, rel=0.03)
-    assert other.p_studentised == pytest.approx(one.p_studentised, abs=0.02)
-    assert other.p_percentile == pytest.approx(one.p_percentile, abs=0.02)
+    assert other.estimate == pytest.approx(-result.estimate)
+    assert other.bootstrap_se == pytest.approx(result.bootstrap_se, rel=0.03)
+    assert other.p_studentised == pytest.approx(result.p_studentised, abs=0.02)
+    assert other.p_percentile == pytest.approx(result.p_percentile, abs=0.02)
 
 
 def test_the_order_of_seeds_and_examples_is_irrelevant_up_to_monte_carlo_error() -> None:
     y = np.stack(scores(6, 6, 50, seed=9))
-    one = multi_bootstrap(*y, paired=True, rng=np.random.default_rng(1), resamples=20_000)
+    result = multi_bootstrap(*y, paired=True, rng=np.random.default_rng(1), resamples=20_000)
     mixed = y[:, [3, 0, 5, 1, 4, 2]][:, :, np.random.default_rng(2).permutation(50)]
     other = multi_bootstrap(*mixed, paired=True, rng=np.random.default_rng(1), resamples=20_000)
-    assert other.bootstrap_se == pytest.approx(one.bootstrap_se, rel=0.03)
-    assert other.p_studentised == pytest.approx(one.p_studentised, abs=0.02)
-    assert other.p_percentile == pytest.approx(one.p_percentile, abs=0.02)
+    assert other.bootstrap_se == pytest.approx(result.bootstrap_se, rel=0.03)
+    assert other.p_studentised == pytest.approx(result.p_studentised, abs=0.02)
+    assert other.p_percentile == pytest.approx(result.p_percentile, abs=0.02)
 
 
 def test_a_common_shift_and_another_unit_change_nothing() -> None:

@@ -71,8 +71,8 @@ def test_every_resample_equals_the_mean_metric_of_the_runs_it_drew(paired: bool)
         MacroF1(), labels, said_t, said_b, paired=paired, rng=np.random.default_rng(8), resamples=B
     )
 
-    def arm(said: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
-        tables = [confusion(labels[columns], said[row, columns], n_classes=3) for row in rows]
+    def arm(predictions: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+        tables = [confusion(labels[columns], predictions[row, columns], n_classes=3) for row in rows]
         return float(np.mean([np.mean(class_scores(table).f1) for table in tables]))
 
     rng = np.random.default_rng(8)
@@ -90,10 +90,10 @@ def test_every_resample_equals_the_mean_metric_of_the_runs_it_drew(paired: bool)
 
 def test_swapping_the_arms_negates_the_effect_and_keeps_p() -> None:
     labels = np.random.default_rng(9).integers(0, 2, size=80)
-    said = answers(4, labels, 0.85, 2, seed=10), answers(4, labels, 0.75, 2, seed=11)
+    predictions = answers(4, labels, 0.85, 2, seed=10), answers(4, labels, 0.75, 2, seed=11)
     one, other = (
         multi_bootstrap_metric(Precision(), labels, *arms, paired=True, rng=np.random.default_rng(1), resamples=199)
-        for arms in (said, said[::-1])
+        for arms in (predictions, predictions[::-1])
     )
     assert other.estimate == pytest.approx(-one.estimate)
     assert other.p_percentile == one.p_percentile
@@ -102,11 +102,11 @@ def test_swapping_the_arms_negates_the_effect_and_keeps_p() -> None:
 
 def test_undefined_resamples_are_left_out_and_counted() -> None:
     labels = np.array([1] * 6 + [0] * 24)
-    said = np.tile((labels == 1).astype(int), (3, 1))
-    said[:, 0] = 0
-    said[0, 7:9] = 1
+    predictions = np.tile((labels == 1).astype(int), (3, 1))
+    predictions[:, 0] = 0
+    predictions[0, 7:9] = 1
     result = multi_bootstrap_metric(
-        Precision(), labels, said, said[::-1], paired=True, rng=np.random.default_rng(0), resamples=2000
+        Precision(), labels, predictions, predictions[::-1], paired=True, rng=np.random.default_rng(0), resamples=2000
     )
     rng = np.random.default_rng(0)
     W, V = draw_counts(rng, 2000, 3), draw_counts(rng, 2000, 30)
@@ -138,8 +138,10 @@ def test_a_run_that_was_not_drawn_may_be_undefined() -> None:
 
 def test_too_many_undefined_resamples_leave_no_interval() -> None:
     labels = np.array([1, 1, 0, 0, 0, 0, 0, 0])
-    said = np.tile(labels, (3, 1))
-    result = multi_bootstrap_metric(Precision(), labels, said, said, paired=True, rng=np.random.default_rng(0))
+    predictions = np.tile(labels, (3, 1))
+    result = multi_bootstrap_metric(
+        Precision(), labels, predictions, predictions, paired=True, rng=np.random.default_rng(0)
+    )
     assert result.estimate == 0
     assert math.isnan(result.p_percentile)
     assert math.isnan(result.bootstrap_se)

@@ -12,8 +12,8 @@ from analysis.methods.clopper_pearson import clopper_pearson
 @given(trials=st.integers(1, 2000), share=st.floats(0, 1), confidence=st.sampled_from([0.8, 0.95, 0.999]))
 def test_limits_equal_scipy(trials: int, share: float, confidence: float) -> None:
     hits = round(share * trials)
-    found = clopper_pearson(hits, trials, tail=(1 - confidence) / 2)
-    assert found == pytest.approx(tuple(stats.binomtest(hits, trials).proportion_ci(confidence)), rel=1e-9, abs=1e-12)
+    result = clopper_pearson(hits, trials, tail=(1 - confidence) / 2)
+    assert result == pytest.approx(tuple(stats.binomtest(hits, trials).proportion_ci(confidence)), rel=1e-9, abs=1e-12)
     one_sided = stats.binomtest(hits, trials, alternative="less").proportion_ci(confidence)
     assert clopper_pearson(hits, trials, tail=1 - confidence).high == pytest.approx(one_sided.high, rel=1e-9)
 

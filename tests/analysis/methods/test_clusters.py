@@ -175,17 +175,17 @@ def test_a_study_with_clusters_is_judged_by_cluster(small: StudyFolder) -> None:
     assert plain.comparisons[0].n_clusters is None
     report = analyze(grouped(small, BY_DOCUMENT).root, resamples=199)
     scores = {arm: load(small.root).scores(arm) for arm in ("full", "lora")}
-    (one,) = report.comparisons
+    (comparison,) = report.comparisons
     by_cluster = [cluster_scores(scores[arm], BY_DOCUMENT) for arm in ("lora", "full")]
-    assert (report.n_clusters, one.n_clusters, one.n_examples) == (40, 40, 120)
-    assert one.result == crossed_test(*by_cluster, paired=True)
-    assert one.estimate == pytest.approx(plain.comparisons[0].estimate)
-    assert one.mcnemar == tuple(
+    assert (report.n_clusters, comparison.n_clusters, comparison.n_examples) == (40, 40, 120)
+    assert comparison.result == crossed_test(*by_cluster, paired=True)
+    assert comparison.estimate == pytest.approx(plain.comparisons[0].estimate)
+    assert comparison.mcnemar == tuple(
         mcnemar_clustered(scores["lora"][seed], scores["full"][seed], BY_DOCUMENT) for seed in range(4)
     )
     assert plain.comparisons[0].mcnemar[0] == mcnemar(scores["lora"][0], scores["full"][0])
     # Over seeds, on this very test set, clusters change nothing.
-    assert one.sign_flip == plain.comparisons[0].sign_flip
+    assert comparison.sign_flip == plain.comparisons[0].sign_flip
     assert tables.build(report)[0].rows[0][-3] == "4 × 120 in 40 clusters"
     assert "in 40 clusters" not in tables.markdown(plain)
 

@@ -207,8 +207,8 @@ def test_invariants(scores: np.ndarray, paired: bool, seed: int) -> None:
 
     def same(other: CrossedResult, sign: int) -> None:
         assert other.estimate == pytest.approx(sign * result.estimate, abs=1e-12)
-        found = [other.p_value, other.standard_error, other.df, other.other_p_value]
-        assert found == pytest.approx(numbers, rel=1e-7, nan_ok=True)
+        figures = [other.p_value, other.standard_error, other.df, other.other_p_value]
+        assert figures == pytest.approx(numbers, rel=1e-7, nan_ok=True)
 
     same(crossed_test(y_b, y_t, paired=paired), -1)
     columns, rows = rng.permutation(y_t.shape[1]), rng.permutation(len(y_t))

@@ -60,11 +60,11 @@ def test_mean_squares_by_projection(shape: tuple[int, int, int], rng: np.random.
 
 
 def test_the_components_are_those_that_were_put_in(rng: np.random.Generator) -> None:
-    found = [
+    results = [
         crossed_seeds_test(drawn(rng, (6, 6, 200), first=0.2, second=0.1), np.zeros((6, 6, 200))) for _ in range(200)
     ]
-    assert np.mean([one.first_sd**2 for one in found]) == pytest.approx(0.04, rel=0.2)
-    assert np.mean([one.second_sd**2 for one in found]) == pytest.approx(0.01, rel=0.2)
+    assert np.mean([result.first_sd**2 for result in results]) == pytest.approx(0.04, rel=0.2)
+    assert np.mean([result.second_sd**2 for result in results]) == pytest.approx(0.01, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_it_keeps_its_level(shape: tuple[int, int, int], first: float, second: f
 
 def test_a_gap_is_found() -> None:
     rng = np.random.default_rng(8)
-    found = sum(
+    count = sum(
         crossed_seeds_test(0.1 + drawn(rng, (4, 4, 300), first=0.02, second=0.02), np.zeros((4, 4, 300))).p_value
         <= 0.05
         for _ in range(100)
     )
-    assert found >= 80
+    assert count >= 80
 
 
 def test_swapping_arms_or_kinds_of_seeds_changes_no_p(rng: np.random.Generator) -> None:
@@ -115,9 +115,9 @@ def test_what_cannot_be_told_is_nan_with_its_reason() -> None:
     assert constant.estimate == 1.0
     assert "nothing varies" in constant.reason
     for shape in ((1, 3, 10), (3, 1, 10), (3, 3, 1)):
-        one = crossed_seeds_test(np.ones(shape), np.zeros(shape))
-        assert math.isnan(one.p_value)
-        assert "one seed of a kind, or one example" in one.reason
+        result = crossed_seeds_test(np.ones(shape), np.zeros(shape))
+        assert math.isnan(result.p_value)
+        assert "one seed of a kind, or one example" in result.reason
 
 
 @pytest.mark.parametrize(

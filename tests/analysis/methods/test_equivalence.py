@@ -35,9 +35,9 @@ def estimated(x: list[float]) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize(("x", "margin", "p_value"), NON_INFERIORITY_IN_R)
 def test_non_inferiority_equals_r(x: list[float], margin: float, p_value: float) -> None:
-    found = non_inferiority(*estimated(x), margin=margin)
-    assert found.p_value == pytest.approx(p_value, rel=1e-10)
-    assert (found.margin, found.reason) == (margin, "")
+    result = non_inferiority(*estimated(x), margin=margin)
+    assert result.p_value == pytest.approx(p_value, rel=1e-10)
+    assert (result.margin, result.reason) == (margin, "")
 
 
 @pytest.mark.parametrize(("x", "margin", "p_value"), TOST_IN_R)
@@ -91,12 +91,12 @@ def test_swapping_the_arms_swaps_the_sides(estimate: float, standard_error: floa
 def test_is_not_inferior_exactly_where_the_lower_limit_says_so(
     estimate: float, standard_error: float, df: float, margin: float, alpha: float
 ) -> None:
-    found = non_inferiority(estimate, standard_error, df, margin=margin)
+    result = non_inferiority(estimate, standard_error, df, margin=margin)
     mirrored = non_inferiority(-estimate, standard_error, df, margin=margin)
-    assert tost(estimate, standard_error, df, margin=margin).p_value == max(found.p_value, mirrored.p_value)
-    assume(abs(found.p_value - alpha) > 1e-9)
+    assert tost(estimate, standard_error, df, margin=margin).p_value == max(result.p_value, mirrored.p_value)
+    assume(abs(result.p_value - alpha) > 1e-9)
     low, _ = stats.t.interval(1 - 2 * alpha, df, estimate, standard_error)
-    assert (found.p_value < alpha) == (low > -margin)
+    assert (result.p_value < alpha) == (low > -margin)
 
 
 def test_the_side_does_not_follow_the_data() -> None:

@@ -22,8 +22,8 @@ def test_an_interval_is_a_frozen_pair() -> None:
 
 
 def test_in_json_an_interval_is_a_list() -> None:
-    found = {"interval": Interval(-0.5, math.inf), "none": NO_INTERVAL, "posterior": Posterior(0.25, 0.5, 0.25)}
-    assert json.dumps(jsonable(found)) == (
+    values = {"interval": Interval(-0.5, math.inf), "none": NO_INTERVAL, "posterior": Posterior(0.25, 0.5, 0.25)}
+    assert json.dumps(jsonable(values)) == (
         '{"interval": [-0.5, null], "none": [null, null], "posterior": [0.25, 0.5, 0.25]}'
     )
 

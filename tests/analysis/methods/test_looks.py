@@ -42,13 +42,13 @@ def limits(looks: tuple[int, ...], alpha: float, sides: int) -> tuple[float, ...
 def test_published_boundaries(
     looks: tuple[int, ...], alpha: float, sides: int, expected: tuple[float, ...], digits: float
 ) -> None:
-    found = [-special.ndtri(p / sides) for p in limits(looks, alpha, sides)]
-    assert found == pytest.approx(expected, abs=digits)
+    boundaries = [-special.ndtri(p / sides) for p in limits(looks, alpha, sides)]
+    assert boundaries == pytest.approx(expected, abs=digits)
 
 
 def test_the_plan_of_four_looks() -> None:
-    found = thresholds(LOOKS, alpha=0.05)
-    assert found == pytest.approx((1.0777e-6, 0.00078790, 0.0073561, 0.0475476), rel=1e-4)
+    levels = thresholds(LOOKS, alpha=0.05)
+    assert levels == pytest.approx((1.0777e-6, 0.00078790, 0.0073561, 0.0475476), rel=1e-4)
 
 
 @pytest.mark.parametrize("sides", [1, 2])
@@ -86,10 +86,10 @@ def test_brownian_paths_cross_as_often_as_promised(looks: tuple[int, ...], alpha
 @pytest.mark.parametrize("looks", [LOOKS, (2, 3, 100), (10, 11, 12, 13, 20), (9, 10)])
 def test_a_larger_level_never_asks_for_a_smaller_p(looks: tuple[int, ...], sides: int) -> None:
     levels = [*10.0 ** np.linspace(-30, -1, 40), *np.linspace(0.11, 0.9999, 40)]
-    found = np.array([limits(looks, alpha, sides) for alpha in levels])
-    assert (np.diff(found, axis=0) >= 0).all()
-    assert (np.diff(found[:, -1]) > 0).all()
-    assert (found <= np.array(levels)[:, None] * (1 + 1e-9)).all()
+    p_values = np.array([limits(looks, alpha, sides) for alpha in levels])
+    assert (np.diff(p_values, axis=0) >= 0).all()
+    assert (np.diff(p_values[:, -1]) > 0).all()
+    assert (p_values <= np.array(levels)[:, None] * (1 + 1e-9)).all()
 
 
 def test_a_finer_grid_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,11 +133,11 @@ def test_the_sequential_p_is_honest_wherever_a_study_stops(sides: Literal[1, 2])
     """Stopping at the smallest p so far, under the null, the sequential p is no smaller than uniform."""
     z = paths(LOOKS, 1_000, seed=5)
     p = special.ndtr(-z) if sides == 1 else 2 * special.ndtr(-np.abs(z))
-    found = np.array([sequential_p(list(row), LOOKS, sides=sides) for row in p])
+    p_values = np.array([sequential_p(list(row), LOOKS, sides=sides) for row in p])
     for level in (0.01, 0.05, 0.2, 0.5):
-        assert (found <= level).sum() <= stats.binom.ppf(0.9999, 1_000, level)
+        assert (p_values <= level).sum() <= stats.binom.ppf(0.9999, 1_000, level)
     # At the last look the whole level has been spent: the sequential p is uniform itself.
-    assert stats.kstest(found, "uniform").pvalue > 1e-3
+    assert stats.kstest(p_values, "uniform").pvalue > 1e-3
     assert (p.min(axis=1) <= 0.05).mean() > 0.09
 
 
@@ -148,10 +148,10 @@ def test_the_sequential_p_is_honest_wherever_a_study_stops(sides: Literal[1, 2])
     looks=st.sampled_from([LOOKS, (2, 3, 4, 5), (5, 20, 80, 81)]),
 )
 def test_one_more_look_never_raises_it(p: list[float], sides: Literal[1, 2], looks: tuple[int, ...]) -> None:
-    found = [sequential_p(p[:k], looks, sides=sides) for k in range(1, len(p) + 1)]
-    assert all(before * (1 + 1e-7) >= after for before, after in itertools.pairwise(found))
-    assert min(p) <= found[-1] * (1 + 1e-9)
-    assert found[-1] <= 1
+    p_values = [sequential_p(p[:k], looks, sides=sides) for k in range(1, len(p) + 1)]
+    assert all(before * (1 + 1e-7) >= after for before, after in itertools.pairwise(p_values))
+    assert min(p) <= p_values[-1] * (1 + 1e-9)
+    assert p_values[-1] <= 1
 
 
 def test_a_missing_look_rejects_nothing() -> None:

@@ -73,8 +73,8 @@ def test_equals_closed_testing(family: tuple[list[float], list[float]]) -> None:
     of one comparison is there no such set with both, and there nothing is lost: m stays ``m_i`` until another
     comparison is answered twice, and that answer, with a p no smaller, still carries the factor ``m_i``.
     """
-    found = joint_step_down(*family)
-    assert [*found.difference, *found.equivalence] == pytest.approx(closed_testing(*family), rel=1e-12)
+    corrected = joint_step_down(*family)
+    assert [*corrected.difference, *corrected.equivalence] == pytest.approx(closed_testing(*family), rel=1e-12)
 
 
 @settings(deadline=None, derandomize=True, max_examples=100)
@@ -82,9 +82,9 @@ def test_equals_closed_testing(family: tuple[list[float], list[float]]) -> None:
 def test_knowing_that_both_cannot_be_true_costs_nothing_and_often_helps(
     family: tuple[list[float], list[float]],
 ) -> None:
-    found = joint_step_down(*family)
+    corrected = joint_step_down(*family)
     without = holm([*family[0], *family[1]])
-    assert (np.array([*found.difference, *found.equivalence]) <= without + 1e-15).all()
+    assert (np.array([*corrected.difference, *corrected.equivalence]) <= without + 1e-15).all()
 
 
 @settings(deadline=None, derandomize=True, max_examples=100)
@@ -103,33 +103,33 @@ def test_order_does_not_matter_and_nothing_shrinks(family: tuple[list[float], li
 
 def test_a_worked_example() -> None:
     # Sorted: .004 (x 3), .006 (x 3, which answers both questions of the first), then x 2 for the rest.
-    found = joint_step_down([0.004, 0.30, 0.02], [0.006, 0.01, 0.90])
-    assert found.difference == pytest.approx((0.012, 0.60, 0.04))
-    assert found.equivalence == pytest.approx((0.018, 0.02, 0.90))
+    corrected = joint_step_down([0.004, 0.30, 0.02], [0.006, 0.01, 0.90])
+    assert corrected.difference == pytest.approx((0.012, 0.60, 0.04))
+    assert corrected.equivalence == pytest.approx((0.018, 0.02, 0.90))
 
 
 def test_one_comparison_needs_no_correction() -> None:
-    found = joint_step_down([0.04], [0.03])
-    assert (found.difference, found.equivalence) == ((0.04,), (0.03,))
+    corrected = joint_step_down([0.04], [0.03])
+    assert (corrected.difference, corrected.equivalence) == ((0.04,), (0.03,))
 
 
 def test_an_undefined_comparison_still_counts() -> None:
     nan = math.nan
-    found = joint_step_down([0.01, nan, 0.02], [0.5, nan, 0.03])
-    assert found.difference[0] == pytest.approx(0.03)
-    assert found.difference[2] == pytest.approx(0.06)
-    assert found.equivalence[2] == pytest.approx(0.09)
-    assert found.equivalence[0] == pytest.approx(1.0)
-    assert math.isnan(found.difference[1])
-    assert math.isnan(found.equivalence[1])
+    corrected = joint_step_down([0.01, nan, 0.02], [0.5, nan, 0.03])
+    assert corrected.difference[0] == pytest.approx(0.03)
+    assert corrected.difference[2] == pytest.approx(0.06)
+    assert corrected.equivalence[2] == pytest.approx(0.09)
+    assert corrected.equivalence[0] == pytest.approx(1.0)
+    assert math.isnan(corrected.difference[1])
+    assert math.isnan(corrected.equivalence[1])
     half = joint_step_down([0.01, 0.04], [nan, 0.03])
     assert half.difference == pytest.approx((0.02, 0.08))
     assert math.isnan(half.equivalence[0])
 
 
 def test_no_comparisons() -> None:
-    found = joint_step_down([], [])
-    assert (found.difference, found.equivalence) == ((), ())
+    corrected = joint_step_down([], [])
+    assert (corrected.difference, corrected.equivalence) == ((), ())
 
 
 def test_the_family_keeps_its_level() -> None:

@@ -105,10 +105,10 @@ def signed_ranks_by_enumeration(d: list[int]) -> float:
 
 @pytest.mark.parametrize(("treatment", "baseline", "expected"), PAIRED_T_IN_R)
 def test_paired_t_equals_r(treatment: list[float], baseline: list[float], expected: tuple[float, ...]) -> None:
-    found = paired_t(treatment, baseline)
-    numbers = (found.estimate, found.standard_error, found.statistic, found.p_value, *found.interval())
+    result = paired_t(treatment, baseline)
+    numbers = (result.estimate, result.standard_error, result.statistic, result.p_value, *result.interval())
     assert numbers == pytest.approx(expected, rel=1e-11)
-    assert (found.df, found.n_seeds) == (len(treatment) - 1, len(treatment))
+    assert (result.df, result.n_seeds) == (len(treatment) - 1, len(treatment))
 
 
 def test_paired_t_at_another_confidence_equals_r() -> None:
@@ -121,19 +121,19 @@ def test_paired_t_at_another_confidence_equals_r() -> None:
 def test_paired_t_equals_scipy(pairs: list[tuple[float, float]]) -> None:
     t, b = arms(pairs)
     assume(np.std(np.subtract(t, b)) > 1e-6)
-    expected, found = stats.ttest_rel(t, b), paired_t(t, b)
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
-    assert found.statistic == pytest.approx(expected.statistic, rel=1e-9)
-    assert found.interval(0.8) == pytest.approx(tuple(expected.confidence_interval(0.8)), rel=1e-9, abs=1e-9)
+    expected, result = stats.ttest_rel(t, b), paired_t(t, b)
+    assert result.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    assert result.statistic == pytest.approx(expected.statistic, rel=1e-9)
+    assert result.interval(0.8) == pytest.approx(tuple(expected.confidence_interval(0.8)), rel=1e-9, abs=1e-9)
 
 
 def test_paired_t_is_the_crossed_test_where_examples_do_not_vary() -> None:
     t, b = np.random.default_rng(3).normal(size=(2, 6))
     crossed = crossed_test(np.tile(t[:, None], 50), np.tile(b[:, None], 50), paired=True)
-    found = paired_t(t, b)
-    assert found.p_value == pytest.approx(crossed.p_value, rel=1e-10)
-    assert found.interval() == pytest.approx(crossed.interval(), rel=1e-10)
-    assert found.df == pytest.approx(crossed.df)
+    result = paired_t(t, b)
+    assert result.p_value == pytest.approx(crossed.p_value, rel=1e-10)
+    assert result.interval() == pytest.approx(crossed.interval(), rel=1e-10)
+    assert result.df == pytest.approx(crossed.df)
 
 
 def test_paired_t_keeps_its_level_over_seeds() -> None:
@@ -156,11 +156,11 @@ def test_paired_t_keeps_its_level_over_seeds() -> None:
 def test_paired_t_without_variation(
     treatment: list[float], baseline: list[float], p_value: float, standard_error: float, reason: str
 ) -> None:
-    found = paired_t(treatment, baseline)
-    assert found.estimate == pytest.approx(np.mean(treatment) - np.mean(baseline))
-    assert (found.p_value, found.standard_error) == pytest.approx((p_value, standard_error), nan_ok=True)
-    assert all(math.isnan(x) for x in (found.df, found.statistic, *found.interval()))
-    assert reason in found.reason
+    result = paired_t(treatment, baseline)
+    assert result.estimate == pytest.approx(np.mean(treatment) - np.mean(baseline))
+    assert (result.p_value, result.standard_error) == pytest.approx((p_value, standard_error), nan_ok=True)
+    assert all(math.isnan(x) for x in (result.df, result.statistic, *result.interval()))
+    assert reason in result.reason
 
 
 @pytest.mark.parametrize(("d", "p_value"), WILCOXON_IN_R)
@@ -173,8 +173,8 @@ def test_wilcoxon_equals_coin(d: list[float], p_value: float) -> None:
 def test_wilcoxon_statistic_and_estimate_equal_r(
     treatment: list[float], baseline: list[float], statistic: float, estimate: float
 ) -> None:
-    found = wilcoxon(treatment, baseline)
-    assert (found.statistic, found.estimate) == pytest.approx((statistic, estimate), rel=1e-12)
+    result = wilcoxon(treatment, baseline)
+    assert (result.statistic, result.estimate) == pytest.approx((statistic, estimate), rel=1e-12)
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)
@@ -182,11 +182,11 @@ def test_wilcoxon_statistic_and_estimate_equal_r(
 def test_wilcoxon_equals_enumeration(pairs: list[tuple[int, int]]) -> None:
     t, b = arms(pairs)
     d = [int(x - y) for x, y in zip(t, b, strict=True)]
-    found = wilcoxon(t, b)
-    assert found.p_value == pytest.approx(signed_ranks_by_enumeration(d), rel=1e-12)
-    assert found.n_ties == d.count(0)
+    result = wilcoxon(t, b)
+    assert result.p_value == pytest.approx(signed_ranks_by_enumeration(d), rel=1e-12)
+    assert result.n_ties == d.count(0)
     # The same scores as accuracies: what ties exactly as counts still ties.
-    assert wilcoxon(np.array(t) / 8 + 0.1, np.array(b) / 8 + 0.1).p_value == found.p_value
+    assert wilcoxon(np.array(t) / 8 + 0.1, np.array(b) / 8 + 0.1).p_value == result.p_value
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)
@@ -194,9 +194,9 @@ def test_wilcoxon_equals_enumeration(pairs: list[tuple[int, int]]) -> None:
 def test_wilcoxon_without_ties_equals_scipy(S: int, seed: int) -> None:
     d = np.random.default_rng(seed).normal(0.3, 1, S)
     expected = stats.wilcoxon(d, method="exact")
-    found = wilcoxon(d, np.zeros(S))
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
-    assert min(found.statistic, S * (S + 1) / 2 - found.statistic) == expected.statistic
+    result = wilcoxon(d, np.zeros(S))
+    assert result.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    assert min(result.statistic, S * (S + 1) / 2 - result.statistic) == expected.statistic
 
 
 @settings(deadline=None, derandomize=True, max_examples=20)
@@ -211,16 +211,16 @@ def test_differences_equal_up_to_rounding_share_a_rank() -> None:
     # Three gaps of 0.1 and three of 0.2, none of which is the same number in binary.
     t, b = [0.9, 0.8, 0.4, 0.9, 0.7, 0.5], [0.8, 0.7, 0.5, 0.7, 0.9, 0.3]
     assert len({abs(x - y) for x, y in zip(t, b, strict=True)}) > 2
-    found = wilcoxon(t, b)
-    assert found.statistic == 2 + 2 + 5 + 5
-    assert found.p_value == signed_ranks_by_enumeration([1, 1, -1, 2, -2, 2])
+    result = wilcoxon(t, b)
+    assert result.statistic == 2 + 2 + 5 + 5
+    assert result.p_value == signed_ranks_by_enumeration([1, 1, -1, 2, -2, 2])
 
 
 @pytest.mark.parametrize("n_seeds", [1, 2, 5, 6, 12])
 def test_the_wilcoxon_floor_is_reached(n_seeds: int) -> None:
-    found = wilcoxon([0.1 * (s + 1) for s in range(n_seeds)], [0.0] * n_seeds)
-    assert found.p_value == found.floor == 2 / 2**n_seeds
-    assert found.statistic == n_seeds * (n_seeds + 1) / 2
+    result = wilcoxon([0.1 * (s + 1) for s in range(n_seeds)], [0.0] * n_seeds)
+    assert result.p_value == result.floor == 2 / 2**n_seeds
+    assert result.statistic == n_seeds * (n_seeds + 1) / 2
 
 
 def test_wilcoxon_rejects_no_more_often_than_it_says() -> None:
@@ -243,11 +243,11 @@ def test_outperforming_interval_equals_r(
     better: int, ties: int, seeds: int, confidence: float, expected: tuple[float, float]
 ) -> None:
     t = [1.0] * better + [0.5] * ties + [0.0] * (seeds - better - ties)
-    found = probability_of_outperforming(t, [0.5] * seeds, confidence=confidence)
-    assert found.interval == pytest.approx(expected, rel=1e-11, abs=1e-15)
-    assert found.estimate == (better + ties / 2) / seeds
-    assert (found.n_better, found.n_ties, found.n_seeds, found.confidence) == (better, ties, seeds, confidence)
-    assert found.reason == ""
+    result = probability_of_outperforming(t, [0.5] * seeds, confidence=confidence)
+    assert result.interval == pytest.approx(expected, rel=1e-11, abs=1e-15)
+    assert result.estimate == (better + ties / 2) / seeds
+    assert (result.n_better, result.n_ties, result.n_seeds, result.confidence) == (better, ties, seeds, confidence)
+    assert result.reason == ""
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -256,8 +256,8 @@ def test_outperforming_interval_holds_the_shares_that_an_exact_test_keeps(
     pairs: list[tuple[int, int]], confidence: float
 ) -> None:
     t, b = arms(pairs)
-    S, found = len(t), probability_of_outperforming(t, b, confidence=confidence)
-    won, (least, most) = found.estimate * S, found.interval
+    S, result = len(t), probability_of_outperforming(t, b, confidence=confidence)
+    won, (least, most) = result.estimate * S, result.interval
     if won == int(won):
         tail = pytest.approx((1 - confidence) / 2, rel=1e-6)
         if least > 1e-9:
@@ -265,7 +265,7 @@ def test_outperforming_interval_holds_the_shares_that_an_exact_test_keeps(
         if most < 1 - 1e-9:
             assert stats.binom.cdf(won, S, most) == tail
     low, high = proportion_confint(won, S, alpha=1 - confidence, method="beta")
-    assert found.interval == pytest.approx((low, high), abs=1e-12)
+    assert result.interval == pytest.approx((low, high), abs=1e-12)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)

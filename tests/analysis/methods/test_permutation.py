@@ -46,9 +46,9 @@ def test_sign_flip_equals_enumeration(pairs: list[tuple[int, int]]) -> None:
     b=st.lists(st.integers(850, 862), min_size=1, max_size=5),
 )
 def test_label_permutation_equals_enumeration(t: list[int], b: list[int]) -> None:
-    found = label_permutation(t, b, n_examples=872)
-    assert found.p_value == pytest.approx(labels_by_enumeration(t, b), rel=1e-12)
-    assert found.p_value >= found.floor * (1 - 1e-12)
+    result = label_permutation(t, b, n_examples=872)
+    assert result.p_value == pytest.approx(labels_by_enumeration(t, b), rel=1e-12)
+    assert result.p_value >= result.floor * (1 - 1e-12)
 
 
 def test_sign_flip_equals_scipy() -> None:

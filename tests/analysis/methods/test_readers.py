@@ -166,8 +166,8 @@ def test_van_dyke_gives_the_published_f_standard_error_and_components(pseudo: di
     assert result.standard_error**2 * 5 * 114 / 2 == pytest.approx(0.12269399, rel=3e-6)
     parts = result.components
     # A difference of two treatments has twice the variance of one.
-    found = (parts.seed / 2, parts.example / 2, parts.residual / 2)
-    assert found == pytest.approx(COMPONENTS["Van Dyke"], abs=5.1e-9)
+    components = (parts.seed / 2, parts.example / 2, parts.residual / 2)
+    assert components == pytest.approx(COMPONENTS["Van Dyke"], abs=5.1e-9)
 
 
 def test_van_dyke_gives_the_published_p_value_through_the_published_degrees_of_freedom(
@@ -191,8 +191,8 @@ def test_franken_has_the_published_components_and_is_floored_where_they_are_nega
     var_reader, var_case, residual = COMPONENTS["Franken"]
     result = crossed_test(*pseudo["Franken"], paired=True)
     _, ms_reader, ms_case, ms_resid = mean_squares(pseudo["Franken"])
-    found = ((ms_reader - ms_resid) / N, (ms_case - ms_resid) / S, ms_resid)
-    assert found == pytest.approx((var_reader, var_case, residual), abs=5.1e-9)
+    components = ((ms_reader - ms_resid) / N, (ms_case - ms_resid) / S, ms_resid)
+    assert components == pytest.approx((var_reader, var_case, residual), abs=5.1e-9)
     assert (result.components.seed, result.components.example) == (0, 0)
     assert result.components.residual / 2 == pytest.approx(residual, abs=5.1e-9)
     assert result.standard_error == pytest.approx(math.sqrt(2 * residual / (S * N)), rel=1e-6)
@@ -267,8 +267,8 @@ def test_van_dyke_equals_a_mixed_model_by_reml(pseudo: dict[str, Floats]) -> Non
     result = crossed_test(*pseudo["Van Dyke"], paired=True)
     parts = result.components
     # lmer stops within about 1e-5 of the optimum.
-    found = (result.standard_error, parts.seed, parts.example, parts.residual)
-    assert found == pytest.approx(LME4, rel=1e-4)
+    figures = (result.standard_error, parts.seed, parts.example, parts.residual)
+    assert figures == pytest.approx(LME4, rel=1e-4)
     for scores, expected in zip(pseudo["Van Dyke"], LME4_SINGLE, strict=True):
         single = crossed_test(scores, np.zeros_like(scores), paired=True)
         assert single.standard_error == pytest.approx(expected, rel=2e-5)

@@ -79,9 +79,9 @@ def test_sign_flip_equals_r(treatment: list[float], baseline: list[float], p_val
 
 @pytest.mark.parametrize(("treatment", "baseline", "p_value"), DEALS_IN_R)
 def test_label_permutation_equals_r(treatment: list[float], baseline: list[float], p_value: float) -> None:
-    found = label_permutation(treatment, baseline)
-    assert found.p_value == pytest.approx(p_value, rel=1e-12)
-    assert found.estimate == pytest.approx(np.mean(treatment) - np.mean(baseline))
+    result = label_permutation(treatment, baseline)
+    assert result.p_value == pytest.approx(p_value, rel=1e-12)
+    assert result.estimate == pytest.approx(np.mean(treatment) - np.mean(baseline))
 
 
 @settings(deadline=None, derandomize=True, max_examples=120)
@@ -188,8 +188,8 @@ def test_rounding_breaks_no_tie() -> None:
 def test_a_drawn_p_is_never_0() -> None:
     t, b = np.linspace(1, 2, 41), np.linspace(0, 0.5, 41)
     for test in (sign_flip, label_permutation):
-        found = test(t, b, rng=np.random.default_rng(0), resamples=999)
-        assert found.p_value == found.floor == 1 / 1000
+        result = test(t, b, rng=np.random.default_rng(0), resamples=999)
+        assert result.p_value == result.floor == 1 / 1000
 
 
 @pytest.mark.parametrize("test", [sign_flip, label_permutation])
@@ -215,8 +215,8 @@ def test_exact_tests_draw_nothing() -> None:
 def test_seeds_that_tie_cost_nothing() -> None:
     t, b = np.linspace(0, 1, 60), np.linspace(0, 1, 60)
     t[:5] += 0.25
-    found = sign_flip(t, b)
-    assert (found.method, found.p_value, found.n_seeds) == ("exact", 2 / 2**5, 60)
+    result = sign_flip(t, b)
+    assert (result.method, result.p_value, result.n_seeds) == ("exact", 2 / 2**5, 60)
 
 
 @pytest.mark.parametrize("scale", [1, 0.1])

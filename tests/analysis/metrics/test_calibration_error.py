@@ -76,9 +76,9 @@ def test_calibrated_model_scores_above_0_the_more_the_fewer_examples() -> None:
     rng = np.random.default_rng(40)
     values = []
     for N in (100, 10_000):
-        one = rng.uniform(0, 1, (30, N))
-        labels = (rng.random((30, N)) < one).astype(int)
-        p = np.stack([1 - one, one], axis=-1)
+        probability = rng.uniform(0, 1, (30, N))
+        labels = (rng.random((30, N)) < probability).astype(int)
+        p = np.stack([1 - probability, probability], axis=-1)
         values.append(np.mean([expected_calibration_error(y, q).value for y, q in zip(labels, p, strict=True)]))
     assert values[0] > 5 * values[1] > 0
 

@@ -38,8 +38,8 @@ def drawn(rng: np.random.Generator, *shape: int, classes: int = 3) -> NDArray[np
 
 
 def test_churn_is_one_minus_the_agreement_that_fleiss_kappa_uses() -> None:
-    said = np.array([np.repeat(np.arange(5), counts) for counts in FLEISS]).T
-    made = consistency(np.zeros(10, dtype=int), said)
+    predictions = np.array([np.repeat(np.arange(5), counts) for counts in FLEISS]).T
+    made = consistency(np.zeros(10, dtype=int), predictions)
     assert 1 - made.churn == pytest.approx(0.378, abs=5e-4)
     assert (made.n_seeds, made.n_examples) == (14, 10)
 
@@ -47,14 +47,14 @@ def test_churn_is_one_minus_the_agreement_that_fleiss_kappa_uses() -> None:
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(rng=answers, seeds=st.integers(2, 5), n=st.integers(1, 12), classes=st.integers(2, 4))
 def test_shares_are_those_of_counting_by_hand(rng: np.random.Generator, seeds: int, n: int, classes: int) -> None:
-    labels, said = drawn(rng, n, classes=classes), drawn(rng, seeds, n, classes=classes)
-    made = consistency(labels, said)
-    columns = [set(column.tolist()) for column in said.T]
+    labels, predictions = drawn(rng, n, classes=classes), drawn(rng, seeds, n, classes=classes)
+    made = consistency(labels, predictions)
+    columns = [set(column.tolist()) for column in predictions.T]
     right = sum(column == {label} for column, label in zip(columns, labels.tolist(), strict=True))
     assert made.always_right == pytest.approx(right / n)
     assert made.always_wrong == pytest.approx(sum(len(column) == 1 for column in columns) / n - right / n)
     assert made.disputed == pytest.approx(sum(len(column) > 1 for column in columns) / n)
-    pairs = [np.mean(one != other) for one, other in itertools.combinations(said, 2)]
+    pairs = [np.mean(one != other) for one, other in itertools.combinations(predictions, 2)]
     assert made.churn == pytest.approx(np.mean(pairs), abs=1e-12)
     assert made.always_right + made.always_wrong + made.disputed == pytest.approx(1)
     assert made.reason == ""
@@ -103,8 +103,8 @@ def test_arms_that_differ_no_more_than_seeds_have_no_excess() -> None:
 
 def test_churn_does_not_grow_with_the_seeds_and_disputes_do() -> None:
     rng = np.random.default_rng(9)
-    said = (rng.random((20, 3000)) < 0.8).astype(int)
-    few, many = (consistency(np.ones(3000, dtype=int), said[:seeds]) for seeds in (3, 20))
+    predictions = (rng.random((20, 3000)) < 0.8).astype(int)
+    few, many = (consistency(np.ones(3000, dtype=int), predictions[:seeds]) for seeds in (3, 20))
     assert many.churn == pytest.approx(few.churn, abs=0.02)
     assert many.disputed > few.disputed + 0.3
 
@@ -156,6 +156,6 @@ def test_a_study_reports_the_agreement_of_its_runs(
     report = analyze(folder.root, resamples=199)
     assert report.churns[1] is None
     assert dict(report.consistencies)["other"].n_seeds == 3
-    (table,) = [one for one in tables.build(report) if one.title == "Agreement of the seeds"]
+    (table,) = [table for table in tables.build(report) if table.title == "Agreement of the seeds"]
     assert [row[0] for row in table.rows] == ["full", "lora", "other"]
     assert "other against full" not in table.notes[-1]

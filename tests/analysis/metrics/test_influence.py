@@ -226,13 +226,13 @@ def test_recall_by_influence_against_recall_within_the_class() -> None:
     rng = np.random.default_rng(22)
     N = 400
     labels, predictions = draw_runs(rng, 12, N, 2, 0.6)
-    own = labels == 1
-    inside = [(arm[:, own] == 1).astype(float) for arm in (predictions[:6], predictions[6:])]
+    in_class = labels == 1
+    inside = [(arm[:, in_class] == 1).astype(float) for arm in (predictions[:6], predictions[6:])]
     metric = confusion_metric("recall:1", n_classes=2)
     overall = [confusion_scores(metric, labels, arm) for arm in (predictions[:6], predictions[6:])]
     one = crossed_test(*(np.tile(scores[0], (4, 1)) for scores in inside), paired=True)
     other = crossed_test(*(np.tile(scores[0], (4, 1)) for scores in overall), paired=True)
-    n = int(own.sum())
+    n = int(in_class.sum())
     assert other.estimate == pytest.approx(one.estimate, abs=1e-12)
     ratio = (other.standard_error / one.standard_error) ** 2
     assert ratio == pytest.approx((n - 1) / n * N / (N - 1), rel=1e-9)

@@ -190,9 +190,9 @@ def test_area_is_the_share_of_pairs(pairs: list[tuple[int, int]]) -> None:
         below = [np.mean([(p > n) + (p == n) / 2 for p in positives]) for n in negatives]
         N, area = len(pairs), np.mean(won)
         for label, placements in ((1, above), (0, below)):
-            found = y[0][[own == label for own, _ in pairs]]
+            scores = y[0][[truth == label for truth, _ in pairs]]
             expected = [area + (v - area) * N / len(placements) for v in placements]
-            assert found == pytest.approx(expected, abs=1e-12)
+            assert scores == pytest.approx(expected, abs=1e-12)
     else:
         assert np.isnan(y).all()
 

@@ -47,26 +47,26 @@ NONCENTRAL = [
 def test_published_examples(
     gap: float, standard_error: float, power: float, type_s: float, type_m: float, digits: tuple[float, float, float]
 ) -> None:
-    found = error_types(gap, standard_error, math.inf, alpha=0.05)
+    result = error_types(gap, standard_error, math.inf, alpha=0.05)
     for value, expected, half in zip(
-        (found.power, found.type_s, found.type_m), (power, type_s, type_m), digits, strict=True
+        (result.power, result.type_s, result.type_m), (power, type_s, type_m), digits, strict=True
     ):
         assert abs(value - expected) <= half
 
 
 @pytest.mark.parametrize(("gap", "standard_error", "power", "type_s", "type_m"), BY_R)
 def test_the_normal_case_by_r(gap: float, standard_error: float, power: float, type_s: float, type_m: float) -> None:
-    found = error_types(gap, standard_error, math.inf, alpha=0.05)
-    assert (found.power, found.type_s) == pytest.approx((power, type_s), abs=1e-8)
-    assert found.type_m == pytest.approx(type_m, rel=1e-8)
-    assert found.reason == ""
+    result = error_types(gap, standard_error, math.inf, alpha=0.05)
+    assert (result.power, result.type_s) == pytest.approx((power, type_s), abs=1e-8)
+    assert result.type_m == pytest.approx(type_m, rel=1e-8)
+    assert result.reason == ""
 
 
 @pytest.mark.parametrize(("noncentrality", "df", "alpha", "power", "wrong"), NONCENTRAL)
 def test_the_noncentral_t_by_r(noncentrality: float, df: float, alpha: float, power: float, wrong: float) -> None:
-    found = error_types(noncentrality * 0.01, 0.01, df, alpha=alpha)
-    assert found.power == pytest.approx(power, abs=1e-8)
-    assert found.type_s == pytest.approx(wrong / power, abs=1e-7)
+    result = error_types(noncentrality * 0.01, 0.01, df, alpha=alpha)
+    assert result.power == pytest.approx(power, abs=1e-8)
+    assert result.type_s == pytest.approx(wrong / power, abs=1e-7)
 
 
 @pytest.mark.parametrize(("gap", "df", "alpha"), [(0.004, 2, 0.05), (0.01, 4, 0.05), (0.02, 9.5, 0.01), (0.01, 1, 0.2)])
@@ -75,10 +75,10 @@ def test_simulated_studies_agree(gap: float, df: float, alpha: float) -> None:
     estimate = gap + 0.01 * rng.standard_normal(1_000_000)
     standard_error = 0.01 * np.sqrt(rng.chisquare(df, 1_000_000) / df)
     significant = np.abs(estimate) / standard_error >= stats.t.ppf(1 - alpha / 2, df)
-    found = error_types(gap, 0.01, df, alpha=alpha)
-    assert significant.mean() == pytest.approx(found.power, abs=0.002)
-    assert (estimate[significant] < 0).mean() == pytest.approx(found.type_s, abs=0.006)
-    assert np.abs(estimate[significant]).mean() / gap == pytest.approx(found.type_m, rel=0.01)
+    result = error_types(gap, 0.01, df, alpha=alpha)
+    assert significant.mean() == pytest.approx(result.power, abs=0.002)
+    assert (estimate[significant] < 0).mean() == pytest.approx(result.type_s, abs=0.006)
+    assert np.abs(estimate[significant]).mean() / gap == pytest.approx(result.type_m, rel=0.01)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -108,11 +108,11 @@ def test_many_degrees_of_freedom_lead_to_the_normal_case(df: float) -> None:
 
 
 def test_a_gap_of_zero_has_no_sign() -> None:
-    found = error_types(0.0, 0.01, 5, alpha=0.05)
-    assert found.power == pytest.approx(0.05, rel=1e-5)
-    assert math.isnan(found.type_s)
-    assert math.isnan(found.type_m)
-    assert "no sign" in found.reason
+    result = error_types(0.0, 0.01, 5, alpha=0.05)
+    assert result.power == pytest.approx(0.05, rel=1e-5)
+    assert math.isnan(result.type_s)
+    assert math.isnan(result.type_m)
+    assert "no sign" in result.reason
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_bad_input_is_refused(arguments: tuple[float, float, float, float], mess
 
 
 def test_a_power_of_0_has_no_errors_to_speak_of() -> None:
-    found = error_types(0.001, 0.1, 1.0, alpha=1e-300)
-    assert found.power == 0
-    assert math.isnan(found.type_s)
-    assert math.isnan(found.type_m)
-    assert found.reason == "no study would find anything"
+    result = error_types(0.001, 0.1, 1.0, alpha=1e-300)
+    assert result.power == 0
+    assert math.isnan(result.type_s)
+    assert math.isnan(result.type_m)
+    assert result.reason == "no study would find anything"

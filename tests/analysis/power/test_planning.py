@@ -56,12 +56,12 @@ def test_stated_figures_become_the_components_of_simulated_runs(noise: float, se
     p_t, p_b = y_t.mean(axis=0), y_b.mean(axis=0)
     reruns = float(np.mean(p_t * (1 - p_t) + p_b * (1 - p_b))) * S / (S - 1)
     arms = float(np.mean(p_t * (1 - p_b) + p_b * (1 - p_t)))
-    found = stated_components(seed_sd=seed_sd, discordance=arms, rerun_discordance=reruns, n_examples=N)
+    result = stated_components(seed_sd=seed_sd, discordance=arms, rerun_discordance=reruns, n_examples=N)
     truth = paired_variance(y_t - y_b, 1.0).components
     gap = y_t.mean() - y_b.mean()
-    assert found.residual == pytest.approx(truth.residual, rel=0.005)
-    assert found.seed == pytest.approx(truth.seed, rel=0.12, abs=4e-5)
-    assert found.example == pytest.approx(truth.example + gap**2, rel=0.01)
+    assert result.residual == pytest.approx(truth.residual, rel=0.005)
+    assert result.seed == pytest.approx(truth.seed, rel=0.12, abs=4e-5)
+    assert result.example == pytest.approx(truth.example + gap**2, rel=0.01)
 
 
 def test_one_run_of_each_arm_varies_by_its_discordance() -> None:
@@ -107,7 +107,7 @@ def test_contradictory_figures_are_refused(figures: tuple[float, float, float, i
 
 
 def test_every_answer_is_the_shared_formula() -> None:
-    found = plan(seconds=300)
+    result = plan(seconds=300)
     for parts, end in ((stated(0.008), "value"), (stated(0.006), "low"), (stated(0.012), "high")):
         sizes = {"n_seeds": 5, "n_examples": 872, "alpha": 0.05}
         errors = error_types(
@@ -128,10 +128,10 @@ def test_every_answer_is_the_shared_formula() -> None:
             "type_m": errors.type_m,
             "hours_needed": needed * 300 / 3600,
         }
-        assert {name: getattr(getattr(found, name), end) for name in expected} == expected
+        assert {name: getattr(getattr(result, name), end) for name in expected} == expected
         assert errors.power == pytest.approx(power_at(parts, 0.02, **sizes), rel=1e-12)
-    assert found.hours == pytest.approx(5 * 300 / 3600)
-    assert (found.reason, found.generalizes_to) == ("", "seeds and examples")
+    assert result.hours == pytest.approx(5 * 300 / 3600)
+    assert (result.reason, result.generalizes_to) == ("", "seeds and examples")
 
 
 def test_a_planned_study_finds_the_margin_as_often_as_promised() -> None:
@@ -139,7 +139,7 @@ def test_a_planned_study_finds_the_margin_as_often_as_promised() -> None:
     rng = np.random.default_rng(12)
     S, N, studies, shift, noise, seed_effect = 6, 400, 500, 0.2, 0.5, 0.08
     lean = 1.2 + rng.standard_normal(20_000)
-    found, wins = 0, []
+    count, wins = 0, []
     # The figures of such runs, without chance: a new seed gets an example right with probability p.
     p_t, p_b = (special.ndtr((lean + s) / math.hypot(noise, seed_effect)) for s in (shift, 0.0))
     gap = float(np.mean(p_t - p_b))
@@ -153,12 +153,12 @@ def test_a_planned_study_finds_the_margin_as_often_as_promised() -> None:
         own = rng.choice(lean, N)
         y_t, y_b = (scores(rng, S, own + s, noise, seed_effect) for s in (shift, 0.0))
         result = crossed_test(y_t, y_b, paired=True)
-        found += result.p_value <= 0.05
+        count += result.p_value <= 0.05
         if result.p_value <= 0.05:
             wins.append(abs(result.estimate) / gap)
     answer = plan_comparison(parts, n_seeds=S, n_examples=N, margin=gap, alpha=0.05)
     low, high = stats.binom.interval(0.999, studies, answer.chance.value)
-    assert low - 0.03 * studies <= found <= high + 0.03 * studies
+    assert low - 0.03 * studies <= count <= high + 0.03 * studies
     assert 0.3 < answer.chance.value < 0.9
     assert np.mean(wins) == pytest.approx(answer.type_m.value, abs=0.08)
 
@@ -167,15 +167,15 @@ def test_a_pilot_plans_from_its_own_components_and_agrees_with_settle() -> None:
     rng = np.random.default_rng(4)
     d = 0.3 * rng.standard_normal((6, 1)) + rng.standard_normal((1, 80)) + rng.standard_normal((6, 80))
     pilot = crossed_test(d, np.zeros_like(d), paired=True)
-    found = plan_comparison(pilot.components, n_seeds=6, n_examples=80, margin=0.6, alpha=0.05)
+    result = plan_comparison(pilot.components, n_seeds=6, n_examples=80, margin=0.6, alpha=0.05)
     settled = settle(pilot, gap=0.6, alpha=0.05)
-    seeds = found.seeds_needed
+    seeds = result.seeds_needed
     assert seeds.value == settled.seeds_needed
     assert (seeds.low, seeds.high) == settled.seeds_needed_range
-    assert found.examples_needed.value == settled.examples_needed
-    assert found.floor_gap.value == settled.floor_gap
-    assert found.detectable_gap.value == pytest.approx(settled.detectable_gap, rel=1e-6)
-    assert found.detectable_gap.low < found.detectable_gap.value < found.detectable_gap.high
+    assert result.examples_needed.value == settled.examples_needed
+    assert result.floor_gap.value == settled.floor_gap
+    assert result.detectable_gap.value == pytest.approx(settled.detectable_gap, rel=1e-6)
+    assert result.detectable_gap.low < result.detectable_gap.value < result.detectable_gap.high
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
@@ -191,41 +191,41 @@ def test_answers_hang_together(seed_sd: float, rerun: float, extra: float, margi
         stated_components(seed_sd=sd, discordance=rerun + extra, rerun_discordance=rerun, n_examples=872)
         for sd in (seed_sd / 2, seed_sd, 1.5 * seed_sd)
     ]
-    found = plan_comparison(
+    result = plan_comparison(
         parts[1], low=parts[0], high=parts[2], n_seeds=n_seeds, n_examples=872, margin=margin, alpha=0.05
     )
-    reaches = found.detectable_gap.value <= margin
-    assert reaches == (found.chance.value >= 0.8 - 1e-5) or abs(found.chance.value - 0.8) < 1e-4
-    if found.seeds_needed.value is not None:
-        assert reaches == (found.seeds_needed.value <= n_seeds) or n_seeds < found.seeds_needed.value
+    reaches = result.detectable_gap.value <= margin
+    assert reaches == (result.chance.value >= 0.8 - 1e-5) or abs(result.chance.value - 0.8) < 1e-4
+    if result.seeds_needed.value is not None:
+        assert reaches == (result.seeds_needed.value <= n_seeds) or n_seeds < result.seeds_needed.value
     else:
-        assert found.reason
-        assert margin <= found.floor_gap.value
-    assert found.type_m.value >= 1
-    assert 0 <= found.type_s.value <= 0.5
+        assert result.reason
+        assert margin <= result.floor_gap.value
+    assert result.type_m.value >= 1
+    assert 0 <= result.type_s.value <= 0.5
 
 
 def test_below_the_floor_the_plan_says_what_else_would_do() -> None:
-    found = plan(margin=0.015, seconds=60)
-    assert found.seeds_needed == Span(value=None, low=None, high=None)
-    assert found.floor_gap.value > 0.015
-    assert math.isnan(found.hours_needed.value)
-    assert "more test examples" in found.reason
-    assert found.examples_needed.value is not None
+    result = plan(margin=0.015, seconds=60)
+    assert result.seeds_needed == Span(value=None, low=None, high=None)
+    assert result.floor_gap.value > 0.015
+    assert math.isnan(result.hours_needed.value)
+    assert "more test examples" in result.reason
+    assert result.examples_needed.value is not None
 
 
 def test_without_seconds_there_is_no_cost() -> None:
-    found = plan()
-    assert math.isnan(found.hours)
-    assert math.isnan(found.hours_needed.value)
+    result = plan()
+    assert math.isnan(result.hours)
+    assert math.isnan(result.hours_needed.value)
 
 
 def test_without_a_range_the_ends_are_missing_and_said_to_be() -> None:
-    found = plan_comparison(stated(0.008), n_seeds=5, n_examples=872, margin=0.02, alpha=0.05)
-    assert found.chance.value == plan().chance.value
-    assert math.isnan(found.chance.low)
-    assert found.seeds_needed.high is None
-    assert found.reason == "no range of the seed SD was stated or estimated"
+    result = plan_comparison(stated(0.008), n_seeds=5, n_examples=872, margin=0.02, alpha=0.05)
+    assert result.chance.value == plan().chance.value
+    assert math.isnan(result.chance.low)
+    assert result.seeds_needed.high is None
+    assert result.reason == "no range of the seed SD was stated or estimated"
 
 
 @pytest.mark.parametrize("seed", [0.0, NOTHING])
@@ -233,11 +233,11 @@ def test_nothing_to_plan_from(seed: float) -> None:
     empty = VarianceComponents(
         seed=seed, example=seed, residual=seed, n_seeds=1, n_examples=10, seed_sd_interval=(NOTHING, NOTHING)
     )
-    found = plan_comparison(empty, n_seeds=5, n_examples=872, margin=0.02, alpha=0.05, seconds_per_pair=60)
-    assert math.isnan(found.detectable_gap.value)
-    assert math.isnan(found.chance.value)
-    assert found.seeds_needed.value is None
-    assert found.reason.startswith("nothing to plan from")
+    result = plan_comparison(empty, n_seeds=5, n_examples=872, margin=0.02, alpha=0.05, seconds_per_pair=60)
+    assert math.isnan(result.detectable_gap.value)
+    assert math.isnan(result.chance.value)
+    assert result.seeds_needed.value is None
+    assert result.reason.startswith("nothing to plan from")
 
 
 @pytest.mark.parametrize(

@@ -52,24 +52,24 @@ def result_of(parts: VarianceComponents, *, df: float, estimate: float = 0.01) -
 def test_seeds_alone_agree_with_the_one_sample_t(alpha: float) -> None:
     # Without variation over examples this is the t-test over seeds, whose power statsmodels knows.
     parts = components(0.0001, 0.0, 0.0)
-    found = settle(result_of(parts, df=4), gap=0.012, alpha=alpha)
+    result = settle(result_of(parts, df=4), gap=0.012, alpha=alpha)
     library = TTestPower()
     needed = math.ceil(library.solve_power(effect_size=1.2, alpha=alpha, power=0.8))
-    assert found.seeds_needed == needed
+    assert result.seeds_needed == needed
     gap = library.solve_power(nobs=5, alpha=alpha, power=0.8) * 0.01
-    assert found.detectable_gap == pytest.approx(gap, rel=1e-4)
-    assert found.floor_gap == 0
-    assert found.reason == ""
+    assert result.detectable_gap == pytest.approx(gap, rel=1e-4)
+    assert result.floor_gap == 0
+    assert result.reason == ""
 
 
 def test_range_follows_the_limits_of_the_seed_sd() -> None:
     parts = components(0.0001, 0.005, 0.03, n_seeds=3)
-    found = settle(result_of(parts, df=3), gap=0.012, alpha=0.05)
-    low, high = found.seeds_needed_range
-    assert found.seeds_needed is not None
+    result = settle(result_of(parts, df=3), gap=0.012, alpha=0.05)
+    low, high = result.seeds_needed_range
+    assert result.seeds_needed is not None
     assert low is not None
     assert high is not None
-    assert low < found.seeds_needed < high
+    assert low < result.seeds_needed < high
     for needed, sd in ((low, parts.seed_sd_interval[0]), (high, parts.seed_sd_interval[1])):
         other = dataclasses.replace(parts, seed=sd**2)
         assert settle(result_of(other, df=3), gap=0.012, alpha=0.05).seeds_needed == needed
@@ -83,13 +83,13 @@ def test_the_answer_has_the_power_it_promises() -> None:
     rng = np.random.default_rng(1)
 
     def share_found(S: int) -> float:
-        found = 0
+        count = 0
         for _ in range(800):
             d = gap + math.sqrt(parts.seed) * rng.standard_normal((S, 1))
             d = d + math.sqrt(parts.example) * rng.standard_normal((1, 200))
             d = d + math.sqrt(parts.residual) * rng.standard_normal((S, 200))
-            found += crossed_test(d, np.zeros_like(d), paired=True).p_value <= 0.05
-        return found / 800
+            count += crossed_test(d, np.zeros_like(d), paired=True).p_value <= 0.05
+        return count / 800
 
     assert 0.74 <= share_found(needed) <= 0.88
     assert share_found(max(4, needed // 2)) < 0.72
@@ -98,24 +98,24 @@ def test_the_answer_has_the_power_it_promises() -> None:
 def test_no_number_of_seeds_goes_below_the_floor() -> None:
     parts = components(0.0001, 0.05, 0.03)
     result = result_of(parts, df=60)
-    found = settle(result, gap=0.01, alpha=0.05)
+    answer = settle(result, gap=0.01, alpha=0.05)
     remaining = math.sqrt(0.05 / 872)
-    assert found.floor_gap == pytest.approx(remaining * (1.96 + 0.8416), rel=3e-3)
-    assert found.seeds_needed is None
-    assert found.seeds_needed_range == (None, None)
-    assert "more test examples" in found.reason
-    above = settle(result, gap=found.floor_gap * 1.02, alpha=0.05)
+    assert answer.floor_gap == pytest.approx(remaining * (1.96 + 0.8416), rel=3e-3)
+    assert answer.seeds_needed is None
+    assert answer.seeds_needed_range == (None, None)
+    assert "more test examples" in answer.reason
+    above = settle(result, gap=answer.floor_gap * 1.02, alpha=0.05)
     assert above.seeds_needed is not None
     assert above.seeds_needed > 50
 
 
 def test_examples_where_seeds_cannot() -> None:
     parts = components(0.00001, 0.05, 0.03)
-    found = settle(result_of(parts, df=60), gap=0.01, alpha=0.05)
-    assert found.seeds_needed is None
-    assert found.examples_needed is not None
+    result = settle(result_of(parts, df=60), gap=0.01, alpha=0.05)
+    assert result.seeds_needed is None
+    assert result.examples_needed is not None
     # By hand at that size: the squared standard error splits into seeds, examples and residual.
-    S, N = 5, found.examples_needed
+    S, N = 5, result.examples_needed
     V = 0.00001 / S + 0.05 / N + 0.03 / (S * N)
     assert 0.01 / math.sqrt(V) == pytest.approx(2.81, abs=0.2)
     assert N > 872
@@ -126,25 +126,25 @@ def test_examples_where_seeds_cannot() -> None:
 
 def test_where_neither_alone_does() -> None:
     parts = components(0.001, 0.05, 0.03)
-    found = settle(result_of(parts, df=10), gap=0.01, alpha=0.05)
-    assert (found.seeds_needed, found.examples_needed) == (None, None)
-    numbers = [int(word) for word in found.reason.split() if word.isdigit()]
+    result = settle(result_of(parts, df=10), gap=0.01, alpha=0.05)
+    assert (result.seeds_needed, result.examples_needed) == (None, None)
+    numbers = [int(word) for word in result.reason.split() if word.isdigit()]
     S, N = numbers
-    assert "neither" in found.reason
+    assert "neither" in result.reason
     standard_error = standard_error_at(parts, n_seeds=S, n_examples=N)
     assert 0.01 / standard_error == pytest.approx(2.83, abs=0.05)
 
 
 def test_a_gap_of_zero_is_never_found() -> None:
-    found = settle(result_of(components(0.001, 0.05, 0.03), df=10), gap=0.0, alpha=0.05)
-    assert (found.seeds_needed, found.examples_needed) == (None, None)
-    assert "a gap of 0" in found.reason
+    result = settle(result_of(components(0.001, 0.05, 0.03), df=10), gap=0.0, alpha=0.05)
+    assert (result.seeds_needed, result.examples_needed) == (None, None)
+    assert "a gap of 0" in result.reason
 
 
 def test_a_tiny_gap_is_out_of_reach() -> None:
-    found = settle(result_of(components(0.001, 0.05, 0.03), df=10), gap=1e-9, alpha=0.05)
-    assert (found.seeds_needed, found.examples_needed) == (None, None)
-    assert "too small" in found.reason
+    result = settle(result_of(components(0.001, 0.05, 0.03), df=10), gap=1e-9, alpha=0.05)
+    assert (result.seeds_needed, result.examples_needed) == (None, None)
+    assert "too small" in result.reason
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -177,9 +177,9 @@ def test_from_a_real_result() -> None:
     right[0] += 0.01
     y_t, y_b = rng.random((2, 5, 400)) < right
     result = crossed_test(y_t, y_b, paired=True)
-    found = settle(result, gap=result.estimate, alpha=0.05)
+    answer = settle(result, gap=result.estimate, alpha=0.05)
     critical = stats.t.ppf(0.975, result.df)
-    reached = stats.nct.sf(critical, result.df, found.detectable_gap / result.standard_error)
+    reached = stats.nct.sf(critical, result.df, answer.detectable_gap / result.standard_error)
     assert reached == pytest.approx(0.8, abs=1e-4)
 
 
@@ -196,26 +196,26 @@ def test_planning_starts_from_the_test_as_it_stands() -> None:
 
 
 def test_three_seeds_are_the_fewest_as_a_verdict_needs_them() -> None:
-    found = settle(result_of(components(1e-6, 0.01, 0.01), df=20), gap=5.0, alpha=0.05)
-    assert (found.seeds_needed, found.examples_needed) == (3, 2)
+    result = settle(result_of(components(1e-6, 0.01, 0.01), df=20), gap=5.0, alpha=0.05)
+    assert (result.seeds_needed, result.examples_needed) == (3, 2)
 
 
 def test_below_the_floor_there_is_no_answer_even_on_a_tiny_test_set() -> None:
     # On three examples a little noise from seeds adds degrees of freedom, which must not be sold as power.
     result = result_of(components(0.01, 0.3, 0.0, n_examples=3), df=3)
     floor_gap = settle(result, gap=1.0, alpha=0.05).floor_gap
-    found = settle(result, gap=0.97 * floor_gap, alpha=0.05)
-    assert (found.seeds_needed, found.seeds_needed_range) == (None, (None, None))
+    answer = settle(result, gap=0.97 * floor_gap, alpha=0.05)
+    assert (answer.seeds_needed, answer.seeds_needed_range) == (None, (None, None))
 
 
 @pytest.mark.parametrize("treatment", [np.eye(4)[:1], np.zeros((4, 4))])
 def test_nothing_to_plan_from(treatment: np.ndarray) -> None:
     result = crossed_test(treatment, np.zeros_like(treatment), paired=True)
-    found = settle(result, gap=0.01, alpha=0.05)
-    assert math.isnan(found.detectable_gap)
-    assert math.isnan(found.floor_gap)
-    assert (found.seeds_needed, found.examples_needed) == (None, None)
-    assert found.reason == f"nothing to plan from: {result.reason}"
+    answer = settle(result, gap=0.01, alpha=0.05)
+    assert math.isnan(answer.detectable_gap)
+    assert math.isnan(answer.floor_gap)
+    assert (answer.seeds_needed, answer.examples_needed) == (None, None)
+    assert answer.reason == f"nothing to plan from: {result.reason}"
 
 
 @pytest.mark.parametrize(

@@ -31,15 +31,15 @@ MCNEMAR = [
 def test_power_of_mcnemar_by_r(
     gap: float, discordance: float, n: int, alpha: float, method: Literal["exact", "mid"], expected: float
 ) -> None:
-    found = mcnemar_power(gap, discordance, n, alpha=alpha, method=method)
-    assert found == pytest.approx(expected, abs=2e-10)
+    power = mcnemar_power(gap, discordance, n, alpha=alpha, method=method)
+    assert power == pytest.approx(expected, abs=2e-10)
 
 
 def test_power_of_mcnemar_as_published() -> None:
     # O'Brien (2002), as given in the manual of G*Power 3.1, chapter on the exact McNemar test: an odds ratio of 0.25
     # with 40% discordance, 50 pairs, one-sided .05: .839343. The other side of our test adds about 1e-5.
-    found = mcnemar_power(0.4 * (1 - 0.25) / (1 + 0.25), 0.4, 50, alpha=0.1)
-    assert 0.839343 <= found <= 0.839343 + 2e-5
+    power = mcnemar_power(0.4 * (1 - 0.25) / (1 + 0.25), 0.4, 50, alpha=0.1)
+    assert 0.839343 <= power <= 0.839343 + 2e-5
 
 
 def enumerated(gap: float, discordance: float, n: int, alpha: float, method: str) -> float:
@@ -67,9 +67,9 @@ def test_power_of_mcnemar_is_the_sum_over_all_tables(
     n: int, discordance: float, lean: float, alpha: float, method: Literal["exact", "mid"]
 ) -> None:
     gap = lean * discordance
-    found = mcnemar_power(gap, discordance, n, alpha=alpha, method=method)
-    assert found == pytest.approx(enumerated(gap, discordance, n, alpha, method), abs=1e-10)
-    assert mcnemar_power(-gap, discordance, n, alpha=alpha, method=method) == found
+    power = mcnemar_power(gap, discordance, n, alpha=alpha, method=method)
+    assert power == pytest.approx(enumerated(gap, discordance, n, alpha, method), abs=1e-10)
+    assert mcnemar_power(-gap, discordance, n, alpha=alpha, method=method) == power
 
 
 def test_mid_p_finds_more_and_both_keep_their_level_roughly() -> None:
@@ -82,12 +82,12 @@ def test_mid_p_finds_more_and_both_keep_their_level_roughly() -> None:
 
 def test_power_of_mcnemar_on_a_huge_test_set() -> None:
     start = time.process_time()
-    found = mcnemar_power(0.001, 0.08, 1_000_000)
+    power = mcnemar_power(0.001, 0.08, 1_000_000)
     assert time.process_time() - start < 0.2
     # Normal approximation, Miettinen (1968).
     spread = math.sqrt(0.08 - 0.001**2 * 3.08 / 4 / 0.08)
     normal = special.ndtr((0.001 * 1e3 - 1.959964 * math.sqrt(0.08)) / spread)
-    assert found == pytest.approx(normal, abs=2e-3)
+    assert power == pytest.approx(normal, abs=2e-3)
 
 
 def test_without_discordance_nothing_is_found() -> None:

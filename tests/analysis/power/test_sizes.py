@@ -53,8 +53,8 @@ def test_standard_error_needs_seeds_and_examples(n_seeds: int, n_examples: int) 
 def test_power_over_seeds(n_seeds: int, gap: float, alpha: float, expected: float) -> None:
     # Without variation over examples this is the t-test over seeds.
     parts = components(0.0001, 0.0, 0.0)
-    found = power_at(parts, gap * 0.01, n_seeds=n_seeds, n_examples=872, alpha=alpha)
-    assert found == pytest.approx(expected, abs=5e-7)
+    power = power_at(parts, gap * 0.01, n_seeds=n_seeds, n_examples=872, alpha=alpha)
+    assert power == pytest.approx(expected, abs=5e-7)
 
 
 @pytest.mark.parametrize(("gap", "alpha", "power", "expected"), NEEDED)
@@ -65,8 +65,8 @@ def test_published_numbers_of_pairs(gap: float, alpha: float, power: float, expe
 
 @pytest.mark.parametrize(("n_seeds", "alpha", "power", "expected"), SMALLEST)
 def test_smallest_gap_over_seeds_by_r(n_seeds: int, alpha: float, power: float, expected: float) -> None:
-    found = detectable_gap_at(components(0.0001, 0.0, 0.0), n_seeds=n_seeds, n_examples=872, alpha=alpha, power=power)
-    assert found == pytest.approx(expected * 0.01, rel=2e-5)
+    gap = detectable_gap_at(components(0.0001, 0.0, 0.0), n_seeds=n_seeds, n_examples=872, alpha=alpha, power=power)
+    assert gap == pytest.approx(expected * 0.01, rel=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,15 @@ def test_power_against_simulated_studies(
     S, N, studies = n_seeds, n_examples, 600
     seed, example, residual = (math.sqrt(part) for part in parts)
     rng = np.random.default_rng(2)
-    found = 0
+    count = 0
     for _ in range(studies):
         d = gap + seed * rng.standard_normal((S, 1)) + example * rng.standard_normal((1, N))
         d = d + residual * rng.standard_normal((S, N))
-        found += crossed_test(d, np.zeros_like(d), paired=True).p_value <= 0.05
+        count += crossed_test(d, np.zeros_like(d), paired=True).p_value <= 0.05
     power = power_at(components(*parts), gap, n_seeds=S, n_examples=N, alpha=0.05)
     low, high = stats.binom.interval(0.999, studies, power)
     # Satterthwaite's degrees of freedom are themselves estimated: two points of room.
-    assert low - 0.02 * studies <= found <= high + 0.02 * studies
+    assert low - 0.02 * studies <= count <= high + 0.02 * studies
     assert 0.2 < power < 0.9
 
 
@@ -110,9 +110,9 @@ def test_power_and_detectable_gap_are_inverse(
 ) -> None:
     parts = components(seed, example, residual)
     gap = detectable_gap_at(parts, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha)
-    found = power_at(parts, gap, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha)
-    assert found == pytest.approx(0.8, abs=1e-5)
-    assert power_at(parts, -gap, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha) == found
+    power = power_at(parts, gap, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha)
+    assert power == pytest.approx(0.8, abs=1e-5)
+    assert power_at(parts, -gap, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha) == power
     nothing = power_at(parts, 0.0, n_seeds=n_seeds, n_examples=n_examples, alpha=alpha)
     assert nothing == pytest.approx(alpha, rel=1e-4)
     assert floor_gap_at(parts, n_examples=n_examples, alpha=alpha) <= gap
@@ -172,9 +172,9 @@ def found_by_quadrature(noncentrality: float, df: float, alpha: float) -> float:
 @pytest.mark.parametrize("df", [1.0, 1.7, 3.0, 19.3, 871.0])
 @pytest.mark.parametrize(("alpha", "power"), [(0.05, 0.8), (0.0125, 0.99), (1e-4, 0.06)])
 def test_noncentrality_by_quadrature(df: float, alpha: float, power: float) -> None:
-    found = noncentrality_for(df, alpha, power)
-    assert found_by_quadrature(found, df, alpha) == pytest.approx(power, abs=1e-9)
-    assert chances(found, df, alpha)[0] == pytest.approx(power, abs=1e-10)
+    noncentrality = noncentrality_for(df, alpha, power)
+    assert found_by_quadrature(noncentrality, df, alpha) == pytest.approx(power, abs=1e-9)
+    assert chances(noncentrality, df, alpha)[0] == pytest.approx(power, abs=1e-10)
 
 
 def test_noncentrality_where_the_standard_error_is_known() -> None:
@@ -185,16 +185,16 @@ def test_noncentrality_where_the_standard_error_is_known() -> None:
 @pytest.mark.parametrize(("df", "alpha"), [(1 / 3, 0.0125), (0.6, 1e-4), (1.0, 1e-8)])
 def test_a_noncentrality_beyond_the_reach_of_scipy(df: float, alpha: float) -> None:
     # So far out the estimate's own error is nothing: the study finds the gap where its standard error is small.
-    found = noncentrality_for(df, alpha, 0.8)
+    noncentrality = noncentrality_for(df, alpha, 0.8)
     limit = stats.t.ppf(1 - alpha / 2, df) * math.sqrt(special.chdtri(df, 0.2) / df)
-    assert found == pytest.approx(limit, rel=1e-6)
+    assert noncentrality == pytest.approx(limit, rel=1e-6)
 
 
 @pytest.mark.parametrize("df", [1.0, 1.2])
 def test_few_degrees_of_freedom_have_an_answer(df: float) -> None:
     """`scipy.special.nctdtrinc` does not return here; simulation says what is right."""
     critical = float(special.stdtrit(df, 1 - 0.05 / 8))
-    found = noncentrality_for(df, 0.05 / 4, 0.8)
+    noncentrality = noncentrality_for(df, 0.05 / 4, 0.8)
     rng = np.random.default_rng(0)
-    t = (found + rng.standard_normal(400_000)) / np.sqrt(rng.chisquare(df, 400_000) / df)
+    t = (noncentrality + rng.standard_normal(400_000)) / np.sqrt(rng.chisquare(df, 400_000) / df)
     assert (t > critical).mean() == pytest.approx(0.8, abs=0.004)

@@ -134,9 +134,9 @@ def problems_of(whole: Mapping[str, Any]) -> tuple[Problem, ...]:
 def said(whole: Mapping[str, Any]) -> dict[str, str]:
     """Every problem's message by its place; no place may have two."""
     problems = problems_of(whole)
-    found = {str(problem).removesuffix(f": {problem.message}"): problem.message for problem in problems}
-    assert len(found) == len(problems), problems
-    return found
+    messages = {str(problem).removesuffix(f": {problem.message}"): problem.message for problem in problems}
+    assert len(messages) == len(problems), problems
+    return messages
 
 
 def chosen(selection: PublishedSelection | None) -> tuple[str | None, str | None, int | None] | None:
@@ -345,11 +345,11 @@ def test_the_score_is_the_accuracy_whichever_way_it_is_printed() -> None:
     ],
 )
 def test_the_forms_of_a_selection(selection: object, expected: tuple[object, ...], on_test: bool) -> None:
-    found = first(accuracy="0.9", selection=selection).selection
-    assert found is not None
-    assert chosen(found) == expected
-    assert found.on_test is on_test
-    assert the_report(content(selection=selection)).systems["lora"].selection == found
+    read = first(accuracy="0.9", selection=selection).selection
+    assert read is not None
+    assert chosen(read) == expected
+    assert read.on_test is on_test
+    assert the_report(content(selection=selection)).systems["lora"].selection == read
 
 
 @pytest.mark.parametrize(
@@ -390,9 +390,9 @@ def test_the_forms_of_tuning(tuning: object, expected: dict[str, Any]) -> None:
     ],
 )
 def test_the_forms_of_a_seed_sd(seed_sd: object, value: Fraction, runs: int | None) -> None:
-    found = the_report(content(seed_sd=seed_sd)).seed_sd
-    assert isinstance(found, SeedSd)
-    assert (found.value.value, found.runs) == (value, runs)
+    read = the_report(content(seed_sd=seed_sd)).seed_sd
+    assert isinstance(read, SeedSd)
+    assert (read.value.value, read.runs) == (value, runs)
 
 
 @pytest.mark.parametrize(
@@ -405,9 +405,9 @@ def test_the_forms_of_a_seed_sd(seed_sd: object, value: Fraction, runs: int | No
     ],
 )
 def test_the_forms_of_an_sd(sd: object, value: Fraction, ddof: int | None) -> None:
-    found = first(accuracy="90%", sd=sd, runs="5").sd
-    assert isinstance(found, RunsSd)
-    assert (found.value.value, found.ddof) == (value, ddof)
+    read = first(accuracy="90%", sd=sd, runs="5").sd
+    assert isinstance(read, RunsSd)
+    assert (read.value.value, read.ddof) == (value, ddof)
     stated = the_report(content(seed_sd={"runs": "5", **(sd if isinstance(sd, dict) else {"value": sd})})).seed_sd
     assert isinstance(stated, SeedSd)
     assert (stated.value.value, stated.ddof) == (value, ddof)
@@ -808,9 +808,9 @@ def test_an_unknown_key_like_no_other_is_named_without_a_guess() -> None:
 
 
 def test_an_unknown_key_of_a_report_stands_in_it() -> None:
-    found = said(content(reports={"first": {}, "second": {"sorce": "x"}}))
-    assert list(found) == ["reports.second.sorce"]
-    assert "did you mean 'source'?" in found["reports.second.sorce"]
+    messages = said(content(reports={"first": {}, "second": {"sorce": "x"}}))
+    assert list(messages) == ["reports.second.sorce"]
+    assert "did you mean 'source'?" in messages["reports.second.sorce"]
 
 
 @pytest.mark.parametrize("key", ["title", "reports"])
@@ -952,7 +952,7 @@ def test_a_whole_number_of_a_program_loses_no_digit(changes: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("value", [True, 0.5, b"0.883", Fraction(1, 2)])
 def test_other_types_are_refused_where_they_stand(value: object) -> None:
-    found = said(
+    messages = said(
         content(
             title=value,
             source=value,
@@ -967,11 +967,11 @@ def test_other_types_are_refused_where_they_stand(value: object) -> None:
             systems={"a": value, "b": {"accuracy": value, "tuning": value, "log": value, "f1": value, "arm": value}},
         )
     )
-    assert set(found) == {
+    assert set(messages) == {
         *("title", "source", "n", "classes", "seed_sd", "selection", "settings", "pairs", "model", "data"),
         *("systems.a", "systems.b.accuracy", "systems.b.tuning", "systems.b.log", "systems.b.f1", "systems.b.arm"),
     }
-    assert all("expected " in message and ", got " in message for message in found.values())
+    assert all("expected " in message and ", got " in message for message in messages.values())
 
 
 def test_a_file_is_read_with_its_digits(tmp_path: Path) -> None:

@@ -69,9 +69,9 @@ def test_time_saved_and_speedup_of_published_times() -> None:
 def test_claims_that_follow_and_claims_that_do_not(
     recompute: Recompute, read: Callable[[str], PrintedFigure], right: list[str], wrong: list[str]
 ) -> None:
-    found = [recompute(read_time("14 min 48 s"), read_time("22 min 51 s"), read(text)) for text in right + wrong]
-    assert [one.claimed for one in found if one.agrees] == right
-    assert [one.claimed for one in found if not one.agrees] == wrong
+    checks = [recompute(read_time("14 min 48 s"), read_time("22 min 51 s"), read(text)) for text in right + wrong]
+    assert [check.claimed for check in checks if check.agrees] == right
+    assert [check.claimed for check in checks if not check.agrees] == wrong
 
 
 def test_coarse_times_leave_more_open() -> None:
@@ -79,29 +79,29 @@ def test_coarse_times_leave_more_open() -> None:
     times = read_time("22 min 46 s"), read_time("22 min 51 s")
     assert [time_saved(*times, read_share(text)).agrees for text in ("0%", "0.0%")] == [True, False]
     # 1 hour may be half an hour or one and a half.
-    found = time_saved(read_time("1 h"), read_time("2 h"), read_share("70%"))
-    assert (found.low, found.value, found.high) == pytest.approx((0, 0.5, 0.8))
-    assert found.agrees is True
+    result = time_saved(read_time("1 h"), read_time("2 h"), read_share("70%"))
+    assert (result.low, result.value, result.high) == pytest.approx((0, 0.5, 0.8))
+    assert result.agrees is True
     assert time_saved(read_time("1 h 0 s"), read_time("2 h 0 s"), read_share("70%")).agrees is False
 
 
 def test_the_end_of_a_range_still_agrees() -> None:
     # 0.5 to 1.5 s against 9.5 to 10.5 s: at least 1 - 1.5 / 9.5 = 0.8421, just within 84% and not within 83%.
     saved = [time_saved(read_time("1 s"), read_time("10 s"), read_share(text)) for text in ("84%", "83%")]
-    assert [one.agrees for one in saved] == [True, False]
+    assert [check.agrees for check in saved] == [True, False]
     # 9.5 / 2.5 = 3.8 to 10.5 / 1.5 = 7 times: 3.75 rounds up to 3.755, and 7.05 down to 7.045.
     times = [speedup(read_time("2 s"), read_time("10 s"), read_number(text)) for text in ("3.8", "3.75", "7", "7.05")]
-    assert [one.agrees for one in times] == [True, False, True, False]
-    assert {(one.low, one.high) for one in times} == {(3.8, 7)}
+    assert [check.agrees for check in times] == [True, False, True, False]
+    assert {(check.low, check.high) for check in times} == {(3.8, 7)}
     # Exactly a quarter: 0.2 stands for 0.15 to 0.25, 0.3 for 0.25 to 0.35.
     shares = [trainable_share(read_size("1"), read_size("4"), read_share(text)) for text in ("0.2", "0.3", "0.24")]
-    assert [one.agrees for one in shares] == [True, True, False]
+    assert [check.agrees for check in shares] == [True, True, False]
 
 
 def test_a_treatment_that_is_slower_saves_less_than_nothing() -> None:
-    found = time_saved(read_time("30 s"), read_time("20 s"), None)
-    assert found.value == pytest.approx(-0.5)
-    assert found.low < found.value < found.high < 0
+    result = time_saved(read_time("30 s"), read_time("20 s"), None)
+    assert result.value == pytest.approx(-0.5)
+    assert result.low < result.value < result.high < 0
     assert speedup(read_time("30 s"), read_time("20 s"), None).value == pytest.approx(2 / 3)
 
 
@@ -115,21 +115,21 @@ def test_every_value_inside_the_rounding_is_in_the_range(
     rng = np.random.default_rng(1)
     for _ in range(100):
         t, b = (read_time(f"{rng.uniform(2, 60):.{rng.integers(0, 3)}f} min") for _ in range(2))
-        found = recompute(t, b, None)
-        assert found.low <= found.value <= found.high
-        assert (found.claimed, found.agrees) == ("", None)
+        result = recompute(t, b, None)
+        assert result.low <= result.value <= result.high
+        assert (result.claimed, result.agrees) == ("", None)
         inside = [formula(*(float(f.low) + float(2 * f.half_width) * rng.random() for f in (t, b))) for _ in range(20)]
-        assert all(found.low <= value <= found.high for value in inside)
-        ends = [formula(float(one), float(other)) for one in (t.low, t.high) for other in (b.low, b.high)]
-        assert (found.low, found.high) == pytest.approx((min(ends), max(ends)), rel=1e-12, abs=1e-12)
-        assert found.value == pytest.approx(formula(float(t.value), float(b.value)), rel=1e-12, abs=1e-12)
+        assert all(result.low <= value <= result.high for value in inside)
+        ends = [formula(float(seconds), float(other)) for seconds in (t.low, t.high) for other in (b.low, b.high)]
+        assert (result.low, result.high) == pytest.approx((min(ends), max(ends)), rel=1e-12, abs=1e-12)
+        assert result.value == pytest.approx(formula(float(t.value), float(b.value)), rel=1e-12, abs=1e-12)
 
 
 def test_the_share_of_trained_parameters() -> None:
-    found = trainable_share(read_size("628,994"), read_size("67,584,004"), read_share("0.9307%"))
-    assert found.what == "trainable share"
-    assert found.value == found.low == found.high == pytest.approx(0.009306847223789819, rel=1e-12)
-    assert found.agrees is True
+    result = trainable_share(read_size("628,994"), read_size("67,584,004"), read_share("0.9307%"))
+    assert result.what == "trainable share"
+    assert result.value == result.low == result.high == pytest.approx(0.009306847223789819, rel=1e-12)
+    assert result.agrees is True
     assert trainable_share(read_size("628,994"), read_size("67,584,004"), read_share("0.9308%")).agrees is False
     rounded = trainable_share(read_size("0.6M"), read_size("67M"), read_share("0.9%"))
     assert (rounded.low, rounded.high) == pytest.approx((0.55 / 67.5, 0.65 / 66.5))
@@ -140,9 +140,9 @@ def test_the_share_of_trained_parameters() -> None:
     ("what", "claimed"), [("time saved", read_share("35%")), ("times as fast", read_number("1.54"))]
 )
 def test_a_claim_that_nothing_bears_on_is_neither_right_nor_wrong(what: str, claimed: PrintedFigure) -> None:
-    found = not_recomputed(what, claimed)
-    assert (found.what, found.claimed, found.agrees) == (what, claimed.printed, None)
-    assert all(math.isnan(number) for number in (found.value, found.low, found.high))
+    result = not_recomputed(what, claimed)
+    assert (result.what, result.claimed, result.agrees) == (what, claimed.printed, None)
+    assert all(math.isnan(number) for number in (result.value, result.low, result.high))
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_parameters_of_a_known_architecture(model: str, classes: int, count: int
     ],
 )
 def test_parameters_of_an_adapter_and_of_frozen_layers(tuning: Tuning, trainable: str, expected: int) -> None:
-    found = checked("distilbert-base-uncased", tuning, trainable=trainable)
-    assert found == (ParameterCheck(what="trainable", printed=trainable, expected=expected, agrees=True),)
+    result = checked("distilbert-base-uncased", tuning, trainable=trainable)
+    assert result == (ParameterCheck(what="trainable", printed=trainable, expected=expected, agrees=True),)
     total = 67_584_004 if tuning.lora is not None else DISTILBERT
-    assert [one.expected for one in checked("distilbert-base-uncased", tuning, total="67M")] == [total]
+    assert [check.expected for check in checked("distilbert-base-uncased", tuning, total="67M")] == [total]
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_parameters_of_an_adapter_and_of_frozen_layers(tuning: Tuning, trainable
 )
 def test_rounded_counts_agree_and_wrong_ones_do_not(agrees: bool, texts: list[str]) -> None:
     for text in texts:
-        found = checked("gpt2", ALL, trainable=text, total=text)
-        assert [(one.printed, one.expected, one.agrees) for one in found] == 2 * [(text, GPT2, agrees)]
+        checks = checked("gpt2", ALL, trainable=text, total=text)
+        assert [(check.printed, check.expected, check.agrees) for check in checks] == 2 * [(text, GPT2, agrees)]
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_the_mean_of_runs_is_a_share_of_the_answers_of_all(n: int, runs: int) ->
     for decimals in (1, 2, 3):
         sums: dict[str, set[int]] = {}
         for right in itertools.product(range(n + 1), repeat=runs):
-            mean = sum((Fraction(one, n) for one in right), Fraction(0)) / runs
+            mean = sum((Fraction(hits, n) for hits in right), Fraction(0)) / runs
             whole = (2 * mean * 10**decimals + 1) // 2
             sums.setdefault(f"{whole // 10**decimals}.{whole % 10**decimals:0{decimals}d}", set()).add(sum(right))
         for text, expected in sums.items():

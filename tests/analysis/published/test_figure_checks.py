@@ -474,9 +474,9 @@ def test_the_weighted_recall_is_the_accuracy() -> None:
 
 def test_both_means_are_one_where_the_classes_are_as_large() -> None:
     for measure in ("f1", "precision", "recall"):
-        found = printed({"a": "50", "b": "50"}, accuracy="0.88", **{measure: "0.88"})
-        assert fits(found)["macro"] == fits(found)["weighted"] > 0
-        assert listed(found)["macro"] == listed(found)["weighted"]
+        result = printed({"a": "50", "b": "50"}, accuracy="0.88", **{measure: "0.88"})
+        assert fits(result)["macro"] == fits(result)["weighted"] > 0
+        assert listed(result)["macro"] == listed(result)["weighted"]
 
 
 def test_a_weighted_figure_alone_can_leave_one_matrix() -> None:
@@ -505,8 +505,8 @@ def measures(a: int, b: int, sizes: tuple[int, int]) -> dict[tuple[str, str], Fr
 def counted(sizes: tuple[int, int], bounds: list[tuple[tuple[str, str], PrintedFigure]]) -> Iterator[Matrix]:
     for a in range(sizes[0] + 1):
         for b in range(sizes[1] + 1):
-            found = measures(a, b, sizes)
-            if all(figure.low <= found[of] <= figure.high for of, figure in bounds):
+            result = measures(a, b, sizes)
+            if all(figure.low <= result[of] <= figure.high for of, figure in bounds):
                 yield a, sizes[0] - a, sizes[1] - b, b
 
 

@@ -72,15 +72,15 @@ def test_gap_interval_and_p_value_are_those_of_the_crossed_test(
     tmp_path: Path, write_study: Write, simulated: Any, seeds: int, alpha: float
 ) -> None:
     scores = simulated(np.random.default_rng(1), {"full": 0.88, "lora": 0.82}, seeds=seeds, examples=120, seed_sd=0.02)
-    found = beside(load(write_study(tmp_path / "s", scores, name="ours").root), published=None, alpha=alpha)
+    result = beside(load(write_study(tmp_path / "s", scores, name="ours").root), published=None, alpha=alpha)
     expected = crossed_test(scores["lora"], scores["full"], paired=True)
-    assert (found.gap, found.p_value, *found.interval) == pytest.approx(
+    assert (result.gap, result.p_value, *result.interval) == pytest.approx(
         (expected.estimate, expected.p_value, *expected.interval(1 - alpha)), rel=1e-12
     )
-    assert found.gap < 0
-    assert found.components == expected.components
-    assert (found.study, found.treatment, found.baseline) == ("ours", "lora", "full")
-    assert (found.n_seeds, found.n_examples) == (seeds, 120)
+    assert result.gap < 0
+    assert result.components == expected.components
+    assert (result.study, result.treatment, result.baseline) == ("ours", "lora", "full")
+    assert (result.n_seeds, result.n_examples) == (seeds, 120)
 
 
 def test_clusters_are_what_both_tests_draw(two_arms: Any, simulated: Any) -> None:
@@ -88,15 +88,15 @@ def test_clusters_are_what_both_tests_draw(two_arms: Any, simulated: Any) -> Non
     names = tuple(f"document {i // 4}" for i in range(60))
     outcomes = dataclasses.replace(two_arms(scores["lora"], scores["full"]), clusters=names)
     p_values = [mcnemar_clustered(t, b, names).p_exact for t, b in zip(scores["lora"], scores["full"], strict=True)]
-    found = beside(outcomes, alpha=min(p_values))
+    result = beside(outcomes, alpha=min(p_values))
     drawn = [cluster_scores(scores[arm], names) for arm in ("lora", "full")]
     expected = crossed_test(drawn[0], drawn[1], paired=True)
-    assert found.p_value == pytest.approx(expected.p_value, rel=1e-12)
-    assert found.components == expected.components
-    assert found.significant == 0.25
+    assert result.p_value == pytest.approx(expected.p_value, rel=1e-12)
+    assert result.components == expected.components
+    assert result.significant == 0.25
     # The discordance is counted example by example all the same.
-    assert found.n_examples == 60
-    assert found.discordance[0] == pytest.approx(np.mean(scores["lora"] != scores["full"]), rel=1e-12)
+    assert result.n_examples == 60
+    assert result.discordance[0] == pytest.approx(np.mean(scores["lora"] != scores["full"]), rel=1e-12)
 
 
 def test_answers_of_one_document_are_no_evidence_of_their_own(two_arms: Any) -> None:
@@ -109,14 +109,14 @@ def test_answers_of_one_document_are_no_evidence_of_their_own(two_arms: Any) -> 
 
 
 def test_the_arms_of_a_small_study_by_hand(small: Outcomes) -> None:
-    found = beside(small)
-    assert found.discordance == pytest.approx(((0.3 + 0.2 + 0.6) / 3, 0.2, 0.6), rel=1e-12)
+    result = beside(small)
+    assert result.discordance == pytest.approx(((0.3 + 0.2 + 0.6) / 3, 0.2, 0.6), rel=1e-12)
     # Accuracies 0.8, 0.6, 0.8 and 0.5, 0.6, 0.6: variances 0.04 / 3 and 0.01 / 3.
-    assert found.seed_sd == pytest.approx(math.sqrt(0.05 / 6), rel=1e-12)
-    assert found.seed_df == 2
+    assert result.seed_sd == pytest.approx(math.sqrt(0.05 / 6), rel=1e-12)
+    assert result.seed_df == 2
     # Gaps of 0.3, 0, 0.2: mean 1/6, variance 0.07 / 3 over three seeds; Student's t with two degrees of freedom.
     reach = 4.302652729911275 * math.sqrt(0.07 / 3) * math.sqrt(4 / 3)
-    assert found.expected_gap == pytest.approx((1 / 6 - reach, 1 / 6 + reach), rel=1e-9)
+    assert result.expected_gap == pytest.approx((1 / 6 - reach, 1 / 6 + reach), rel=1e-9)
 
 
 # The least and the greatest discordance are 20% and 60%.
@@ -152,10 +152,10 @@ def test_the_published_gap_at_this_discordance(small: Outcomes, published: Overl
 
 @pytest.mark.parametrize("published", [None, overlaps((6, 7), (4, 4), n=10), overlaps((6, 6), (3, 4), n=10)])
 def test_without_single_right_answers_there_is_no_p_value_of_the_published_gap(small: Outcomes, published: Any) -> None:
-    found = beside(small, published=published)
-    assert all(math.isnan(p_value) for p_value in found.p_exact)
+    result = beside(small, published=published)
+    assert all(math.isnan(p_value) for p_value in result.p_exact)
     known = beside(small)
-    assert dataclasses.replace(found, p_exact=known.p_exact) == known
+    assert dataclasses.replace(result, p_exact=known.p_exact) == known
 
 
 def test_seeds_whose_runs_differ_significantly(two_arms: Any) -> None:
@@ -163,8 +163,8 @@ def test_seeds_whose_runs_differ_significantly(two_arms: Any) -> None:
     treatment = rows("1" * 6 + "0" * 6, "0" * 12, "1" * 7 + "0" * 5, "1" * 12)
     baseline = rows("0" * 12, "1" * 8 + "0" * 4, "0" * 7 + "1" + "0" * 4, "1" * 12)
     outcomes = two_arms(treatment, baseline)
-    found = [beside(outcomes, alpha=alpha).significant for alpha in (0.005, 0.0078125, 0.05, 0.1, 0.9)]
-    assert found == [0, 0.25, 0.5, 0.75, 0.75]
+    shares = [beside(outcomes, alpha=alpha).significant for alpha in (0.005, 0.0078125, 0.05, 0.1, 0.9)]
+    assert shares == [0, 0.25, 0.5, 0.75, 0.75]
 
 
 def test_the_level_changes_the_interval_and_what_is_significant_alone(small: Outcomes) -> None:
@@ -185,17 +185,17 @@ def test_one_further_seed_and_the_scatter_of_seeds_are_as_expected(two_arms: Any
         shift = rng.normal(0.0, 0.03, size=(2, seeds + 1, 1))
         shift[1] = shared * shift[0] + math.sqrt(1 - shared**2) * shift[1]
         right = (rng.random((2, seeds + 1, n)) < p + shift).astype(np.int64)
-        found = beside(two_arms(right[0, :-1], right[1, :-1]), published=None)
-        inside += found.expected_gap[0] <= right[0, -1].mean() - right[1, -1].mean() <= found.expected_gap[1]
-        ratios.append(found.seed_sd**2 / variance)
+        result = beside(two_arms(right[0, :-1], right[1, :-1]), published=None)
+        inside += result.expected_gap[0] <= right[0, -1].mean() - right[1, -1].mean() <= result.expected_gap[1]
+        ratios.append(result.seed_sd**2 / variance)
     assert min(special.bdtr(inside, studies, 0.95), special.bdtrc(inside - 1, studies, 0.95)) > 1e-4
     # The more the runs of a seed have in common, the less a second arm adds: at most `seed_df` degrees of freedom.
     correlation = shared * shift_variance / variance
     spread = (1 + correlation**2) / (seeds - 1)
-    assert found.seed_df == 4
+    assert result.seed_df == 4
     assert np.mean(ratios) == pytest.approx(1, abs=4 * math.sqrt(spread / studies))
     assert np.var(ratios) == pytest.approx(spread, rel=0.3)
-    assert spread <= 2 / found.seed_df
+    assert spread <= 2 / result.seed_df
 
 
 def test_failed_trials_are_left_out_of_both_arms(tmp_path: Path, write_study: Write, simulated: Any) -> None:
@@ -208,9 +208,9 @@ def test_failed_trials_are_left_out_of_both_arms(tmp_path: Path, write_study: Wr
     # A third arm costs no seed.
     folder.end("other", 0, "failed", "out of memory")
     kept = {arm: right[[0, 2, 3]] for arm, right in scores.items()}
-    found = beside(load(folder.root))
-    assert found == beside(load(write_study(tmp_path / "kept", kept).root))
-    assert (found.n_seeds, found.seed_df) == (3, 2)
+    result = beside(load(folder.root))
+    assert result == beside(load(write_study(tmp_path / "kept", kept).root))
+    assert (result.n_seeds, result.seed_df) == (3, 2)
 
 
 def test_the_last_epoch_counts_even_where_the_study_picks_the_best_on_the_test_set(

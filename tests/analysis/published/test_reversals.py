@@ -141,7 +141,7 @@ def test_every_pair_that_turns_round_is_found() -> None:
         first={"full": "0.90", "lora": "0.80", "prefix": "0.70"},
         second={"full": "0.70", "lora": "0.80", "prefix": "0.90"},
     )
-    assert [(one.treatment, one.baseline) for one in turned] == [
+    assert [(reversal.treatment, reversal.baseline) for reversal in turned] == [
         ("lora", "full"),
         ("prefix", "full"),
         ("prefix", "lora"),
@@ -176,8 +176,8 @@ def test_an_error_rate_that_is_higher_is_worse() -> None:
 
 
 def test_a_gap_is_that_of_the_right_answers_where_they_are_known() -> None:
-    one = {"full": "0.883", "lora": "0.862"}
-    (reversal,) = found(one=one, other={"full": "0.80", "lora": "0.90"})
+    first = {"full": "0.883", "lora": "0.862"}
+    (reversal,) = found(one=first, other={"full": "0.80", "lora": "0.90"})
     assert reversal.occurrences[0].gap == pytest.approx((752 - 770) / 872)
     # Of 872 examples many are 0.80 and many 0.90.
     assert reversal.occurrences[1].gap == pytest.approx(0.10)
@@ -195,7 +195,8 @@ def among(top: dict[str, Any], **reports: dict[str, Any]) -> list[list[str]]:
     """The names of the reports of every reversal."""
     whole = {"source": "a", "n": "872", **top, "reports": reports}
     return [
-        [occurrence.report for occurrence in one.occurrences] for one in reversals(parse_claims_file(whole).reports)
+        [occurrence.report for occurrence in reversal.occurrences]
+        for reversal in reversals(parse_claims_file(whole).reports)
     ]
 
 

@@ -65,8 +65,8 @@ def test_a_percentage_needs_its_sign() -> None:
 
 def test_every_problem_of_a_claim_has_its_path() -> None:
     bad = {"source": "", "n": 2.0, "accuracy": {"ful": "0.9", "lora-r4": 0.88}, "modle": "gpt2"}
-    found = {str(problem).partition(":")[0]: problem.message for problem in claim_problems([bad, 7], arms=ARMS)}
-    assert set(found) == {
+    messages = {str(problem).partition(":")[0]: problem.message for problem in claim_problems([bad, 7], arms=ARMS)}
+    assert set(messages) == {
         "claims[0].source",
         "claims[0].n",
         "claims[0].model",
@@ -75,9 +75,9 @@ def test_every_problem_of_a_claim_has_its_path() -> None:
         "claims[0].modle",
         "claims[1]",
     }
-    assert "did you mean 'full'?" in found["claims[0].accuracy.ful"]
-    assert "in quotes" in found["claims[0].accuracy.lora-r4"]
-    assert "did you mean 'model'?" in found["claims[0].modle"]
+    assert "did you mean 'full'?" in messages["claims[0].accuracy.ful"]
+    assert "in quotes" in messages["claims[0].accuracy.lora-r4"]
+    assert "did you mean 'model'?" in messages["claims[0].modle"]
 
 
 @pytest.mark.parametrize("claims", [{"source": "x"}, "text", 3])

@@ -27,7 +27,10 @@ THREE = ("world", "sport", "business")
 
 
 def rows_of(report: StudyReport) -> Mapping[tuple[str, str, str], ClassComparison]:
-    return {(one.treatment, one.label, one.measure): one for one in report.class_comparisons}
+    return {
+        (comparison.treatment, comparison.label, comparison.measure): comparison
+        for comparison in report.class_comparisons
+    }
 
 
 def precision_scores(answers: NDArray[Any], labels: NDArray[Any], label: int) -> NDArray[np.float64]:
@@ -49,47 +52,47 @@ def test_every_row_is_the_crossed_test_of_its_column(three: StudyFolder) -> None
     report, outcomes = analyze(three.root, resamples=199), load(three.root)
     answers = {arm: outcomes.answers(arm, seeds=outcomes.seeds) for arm in outcomes.arms}
     labels = outcomes.labels
-    assert [(one.treatment, one.label, one.measure) for one in report.class_comparisons] == list(
-        itertools.product(("a", "b"), THREE, MEASURES)
-    )
-    for (arm, name, measure), one in rows_of(report).items():
+    assert [
+        (comparison.treatment, comparison.label, comparison.measure) for comparison in report.class_comparisons
+    ] == list(itertools.product(("a", "b"), THREE, MEASURES))
+    for (arm, name, measure), comparison in rows_of(report).items():
         label = THREE.index(name)
-        own = labels == label
+        in_class = labels == label
         columns = (
-            [answers[side][:, own] == label for side in (arm, "full")]
+            [answers[side][:, in_class] == label for side in (arm, "full")]
             if measure == "recall"
             else [precision_scores(answers[side], labels, label) for side in (arm, "full")]
         )
         direct = crossed_test(*columns, paired=True)
-        assert one.result is not None
-        assert one.estimate == pytest.approx(direct.estimate, abs=1e-12)
-        assert one.result.standard_error == pytest.approx(direct.standard_error, rel=1e-9)
-        assert one.result.p_value == pytest.approx(direct.p_value, rel=1e-8)
-        assert one.interval == pytest.approx(direct.interval(0.95))
-        assert (one.confidence, one.seeds, one.reason) == (0.95, (0, 1, 2, 3), "")
-        assert one.n_examples == (30 if measure == "recall" else 90)
+        assert comparison.result is not None
+        assert comparison.estimate == pytest.approx(direct.estimate, abs=1e-12)
+        assert comparison.result.standard_error == pytest.approx(direct.standard_error, rel=1e-9)
+        assert comparison.result.p_value == pytest.approx(direct.p_value, rel=1e-8)
+        assert comparison.interval == pytest.approx(direct.interval(0.95))
+        assert (comparison.confidence, comparison.seeds, comparison.reason) == (0.95, (0, 1, 2, 3), "")
+        assert comparison.n_examples == (30 if measure == "recall" else 90)
 
 
 def test_the_correction_covers_the_whole_table_and_only_it(three: StudyFolder) -> None:
     report = analyze(three.root, resamples=199)
-    results = [one.result for one in report.class_comparisons if one.result]
+    results = [comparison.result for comparison in report.class_comparisons if comparison.result]
     assert len(results) == 12
     adjusted = joint_step_down(
-        [one.p_value for one in results],
-        [tost(one.estimate, one.standard_error, one.df, margin=0.01).p_value for one in results],
+        [result.p_value for result in results],
+        [tost(result.estimate, result.standard_error, result.df, margin=0.01).p_value for result in results],
     )
-    assert tuple(one.difference_p for one in report.class_comparisons) == adjusted.difference
-    assert tuple(one.equivalence_p for one in report.class_comparisons) == adjusted.equivalence
+    assert tuple(comparison.difference_p for comparison in report.class_comparisons) == adjusted.difference
+    assert tuple(comparison.equivalence_p for comparison in report.class_comparisons) == adjusted.equivalence
 
 
 def test_the_gap_of_the_arms_taken_the_other_way_round_is_negated(three: StudyFolder) -> None:
-    one = rows_of(analyze(three.root, resamples=199))["a", "sport", "precision"]
+    comparison = rows_of(analyze(three.root, resamples=199))["a", "sport", "precision"]
     three.change_manifest(lambda content: content["analysis"].update(baseline="a"))
     other = rows_of(analyze(three.root, resamples=199))["full", "sport", "precision"]
-    assert one.result is not None
+    assert comparison.result is not None
     assert other.result is not None
-    assert other.estimate == pytest.approx(-one.estimate)
-    assert other.result.p_value == pytest.approx(one.result.p_value)
+    assert other.estimate == pytest.approx(-comparison.estimate)
+    assert other.result.p_value == pytest.approx(comparison.result.p_value)
 
 
 def test_new_names_and_another_order_of_the_classes_change_no_figure(three: StudyFolder) -> None:
@@ -108,13 +111,13 @@ def test_new_names_and_another_order_of_the_classes_change_no_figure(three: Stud
         three.change_predictions(arm, seed, turned)
     three.change_manifest(lambda content: content["data"].update(classes=["Business", "World", "Sport"]))
     after = rows_of(analyze(three.root, resamples=199))
-    for (arm, name, measure), one in before.items():
+    for (arm, name, measure), comparison in before.items():
         same = after[arm, name.title(), measure]
-        assert one.result is not None
+        assert comparison.result is not None
         assert same.result is not None
-        assert same.estimate == pytest.approx(one.estimate, abs=1e-12)
-        assert same.result.p_value == pytest.approx(one.result.p_value, rel=1e-8)
-        assert same.difference_p == pytest.approx(one.difference_p, rel=1e-8)
+        assert same.estimate == pytest.approx(comparison.estimate, abs=1e-12)
+        assert same.result.p_value == pytest.approx(comparison.result.p_value, rel=1e-8)
+        assert same.difference_p == pytest.approx(comparison.difference_p, rel=1e-8)
 
 
 def test_a_planted_gap_is_found_in_its_class_and_in_no_other(tmp_path: Path, write_study: Any) -> None:
@@ -124,7 +127,9 @@ def test_a_planted_gap_is_found_in_its_class_and_in_no_other(tmp_path: Path, wri
     # A class that is missed a third of the time is taken for the next one, "sport": its precision falls as well.
     lora[:, 0::3] &= rng.random((5, 200)) < 0.7
     report = analyze(write_study(tmp_path / "s", {"full": full, "lora": lora}, classes=THREE).root, resamples=199)
-    worse = {(one.label, one.measure) for one in report.class_comparisons if one.verdict.differs}
+    worse = {
+        (comparison.label, comparison.measure) for comparison in report.class_comparisons if comparison.verdict.differs
+    }
     assert worse == {("world", "recall"), ("sport", "precision")}
     assert rows_of(report)["lora", "world", "recall"].verdict.label == "worse"
     assert rows_of(report)["lora", "world", "recall"].estimate == pytest.approx(-0.28, abs=0.08)
@@ -142,19 +147,19 @@ def test_a_class_that_a_seed_never_predicts_has_no_precision_and_spoils_no_other
     assert silent.reason == "never predicted: lora seed 2"
     assert (silent.verdict.label, silent.verdict.reason) == ("no verdict", silent.reason)
     assert np.isnan([silent.estimate, *silent.interval, silent.difference_p, silent.equivalence_p]).all()
-    others = [one for key, one in rows.items() if key != ("lora", "positive", "precision")]
+    others = [row for key, row in rows.items() if key != ("lora", "positive", "precision")]
     assert len(others) == 7
-    assert all(np.isfinite(one.difference_p) and not one.reason for one in others)
+    assert all(np.isfinite(row.difference_p) and not row.reason for row in others)
     # Untested, it still counts: the smallest p of the eight rows is multiplied by eight.
-    smallest = min(one.result.p_value for one in others if one.result)
+    smallest = min(row.result.p_value for row in others if row.result)
     equivalence = min(
-        tost(one.estimate, one.result.standard_error, one.result.df, margin=0.01).p_value
-        for one in others
-        if one.result
+        tost(row.estimate, row.result.standard_error, row.result.df, margin=0.01).p_value
+        for row in others
+        if row.result
     )
     assert smallest < equivalence
-    assert min(one.difference_p for one in others) == pytest.approx(min(1.0, 8 * smallest))
-    (table,) = [one for one in tables.build(report) if one.title == "Precision and recall by class, compared"]
+    assert min(row.difference_p for row in others) == pytest.approx(min(1.0, 8 * smallest))
+    (table,) = [table for table in tables.build(report) if table.title == "Precision and recall by class, compared"]
     assert "lora against full, precision of positive: never predicted: lora seed 2." in table.notes
 
 
@@ -191,25 +196,26 @@ def test_a_study_with_clusters_tests_classes_by_cluster(three: StudyFolder) -> N
     )
     rows, outcomes = rows_of(analyze(three.root, resamples=199)), load(three.root)
     answers = {arm: outcomes.answers(arm, seeds=outcomes.seeds) for arm in outcomes.arms}
-    own = np.flatnonzero(outcomes.labels == 1)
+    members = np.flatnonzero(outcomes.labels == 1)
     recall = crossed_test(
-        *(cluster_scores(answers[arm][:, own] == 1, [clusters[i] for i in own]) for arm in ("a", "full")), paired=True
+        *(cluster_scores(answers[arm][:, members] == 1, [clusters[i] for i in members]) for arm in ("a", "full")),
+        paired=True,
     )
     precision = crossed_test(
         *(cluster_scores(precision_scores(answers[arm], outcomes.labels, 1), clusters) for arm in ("a", "full")),
         paired=True,
     )
     made = (rows["a", "sport", "recall"].result, rows["a", "sport", "precision"].result)
-    for one, direct in zip(made, (recall, precision), strict=True):
-        assert one is not None
-        assert one.n_examples == 15
-        assert one.p_value == pytest.approx(direct.p_value, rel=1e-8)
+    for comparison, direct in zip(made, (recall, precision), strict=True):
+        assert comparison is not None
+        assert comparison.n_examples == 15
+        assert comparison.p_value == pytest.approx(direct.p_value, rel=1e-8)
 
 
 def test_a_comparison_without_a_test_has_no_rows(three: StudyFolder) -> None:
     three.end("a", 1, "diverged", "loss is not finite")
     report = analyze(three.root, resamples=199)
-    assert {one.treatment for one in report.class_comparisons} == {"b"}
+    assert {comparison.treatment for comparison in report.class_comparisons} == {"b"}
     three.end("full", 1, "diverged", "loss is not finite")
     report = analyze(three.root, resamples=199)
     assert report.class_comparisons == ()
@@ -222,7 +228,7 @@ def test_the_margin_is_the_plan_s_or_one_point_where_the_metric_has_other_units(
     three.change_manifest(lambda content: content["analysis"].update(metric="log_loss"))
     other = analyze(three.root, resamples=199)
     assert (wide.class_margin, other.class_margin) == (0.3, 0.01)
-    before, after = (rows_of(one)["b", "sport", "recall"] for one in (wide, other))
+    before, after = (rows_of(row)["b", "sport", "recall"] for row in (wide, other))
     assert before.result == after.result
     assert before.equivalence_p < after.equivalence_p
 
@@ -246,6 +252,6 @@ def test_comparisons_that_could_not_be_made_still_count(study: Any) -> None:
     study.end("lora-r2", 2, "diverged", "x")
     rest = analyze(study.root).class_comparisons
     assert len(rest) == len(whole) / 2
-    raw = [one.result.p_value for one in rest if one.result]
+    raw = [row.result.p_value for row in rest if row.result]
     # Four rows are left, and four more count: the smallest p is multiplied by all eight.
-    assert min(one.difference_p for one in rest) == pytest.approx(min(1.0, 8 * min(raw)))
+    assert min(row.difference_p for row in rest) == pytest.approx(min(1.0, 8 * min(raw)))

@@ -60,7 +60,7 @@ def test_the_holdout_s_choice_is_that_of_the_records(written: Any) -> None:
     folder.change_record("lora", 0, lambda content: content.update(selected_epoch=1))
     folder.change_record("lora", 1, lambda content: content.update(selected_epoch=2))
     report = analyze(folder.root, resamples=199)
-    lift = next(one for one in report.selection_lifts if one.arm == "lora")
+    lift = next(lift for lift in report.selection_lifts if lift.arm == "lora")
     assert (lift.last, lift.holdout, lift.best) == pytest.approx((0.8, 0.4, 0.9))
     assert not lift.published
     # The verdict stands on the hold-out's choice.
@@ -69,7 +69,7 @@ def test_the_holdout_s_choice_is_that_of_the_records(written: Any) -> None:
     assert (gap.last, gap.holdout, gap.best) == pytest.approx((-0.2, -0.6, -0.1))
     assert (gap.treatment, gap.baseline, gap.n_seeds, gap.n_examples) == ("lora", "full", 2, 5)
     title = "What choosing the epoch on the test split would add"
-    (table,) = [one for one in tables.build(report) if one.title == title]
+    (table,) = [table for table in tables.build(report) if table.title == title]
     assert dict(zip(table.headers, table.rows[1], strict=True))["Chosen on hold-out"] == "40.00%"
     assert "-60.00 pp at the epoch chosen on the hold-out" in table.notes[-1]
 
@@ -151,7 +151,7 @@ def test_the_lift_uses_the_seeds_that_finished(written: Any) -> None:
     folder = written()
     folder.end("lora", 1, "diverged", "x")
     report = analyze(folder.root, resamples=199)
-    lift = next(one for one in report.selection_lifts if one.arm == "lora")
+    lift = next(lift for lift in report.selection_lifts if lift.arm == "lora")
     assert (lift.n_seeds, lift.lift) == (1, pytest.approx(0.2))
     # No verdict, no gap: the two arms did not finish with the same seeds.
     assert report.selected_gaps == ()

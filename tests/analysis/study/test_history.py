@@ -34,7 +34,7 @@ def texts(report: StudyReport) -> str:
 
 
 def labels(report: StudyReport) -> list[str]:
-    return [one.verdict.label for one in report.comparisons]
+    return [comparison.verdict.label for comparison in report.comparisons]
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_arms_without_a_complete_seed_in_common_say_so(folder: StudyFolder) -> N
         folder.forget("full" if seed % 2 else "tiny", seed)
     report = analyze(folder.root)
     assert report.seeds == ()
-    assert {one.verdict.reason for one in report.comparisons} == {"no seed has finished in every arm yet"}
+    assert {comparison.verdict.reason for comparison in report.comparisons} == {"no seed has finished in every arm yet"}
     assert report.taken_look is None
     assert json.dumps(report.to_json(), allow_nan=False)
 

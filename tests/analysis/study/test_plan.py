@@ -77,8 +77,8 @@ def test_all_problems_come_in_one_report_each_with_its_path() -> None:
         "failed_trials": "drop",
         3: 4,
     }
-    found = said(block)
-    assert set(found) == {
+    messages = said(block)
+    assert set(messages) == {
         "analysis.margn",
         "analysis.margin",
         "analysis.alpha",
@@ -92,17 +92,17 @@ def test_all_problems_come_in_one_report_each_with_its_path() -> None:
         "analysis.failed_trials",
         "analysis[3]",
     }
-    assert "did you mean 'margin'?" in found["analysis.margn"]
-    assert "got 2" in found["analysis.margin"]
-    assert "got True" in found["analysis.alpha"]
-    assert "did you mean 'accuracy'?" in found["analysis.metric"]
-    assert "did you mean 'full'?" in found["analysis.baseline"]
-    assert "two different arms" in found["analysis.comparisons[0]"]
-    assert "did you mean 'lora-r" in found["analysis.comparisons[1].treatment"]
-    assert "required" in found["analysis.comparisons[1].baseline"]
-    assert "a mapping {treatment: ARM, baseline: ARM}, got 5" in found["analysis.comparisons[2]"]
-    assert "'holm'" in found["analysis.correction"]
-    assert "did you mean 'drop_seed'?" in found["analysis.failed_trials"]
+    assert "did you mean 'margin'?" in messages["analysis.margn"]
+    assert "got 2" in messages["analysis.margin"]
+    assert "got True" in messages["analysis.alpha"]
+    assert "did you mean 'accuracy'?" in messages["analysis.metric"]
+    assert "did you mean 'full'?" in messages["analysis.baseline"]
+    assert "two different arms" in messages["analysis.comparisons[0]"]
+    assert "did you mean 'lora-r" in messages["analysis.comparisons[1].treatment"]
+    assert "required" in messages["analysis.comparisons[1].baseline"]
+    assert "a mapping {treatment: ARM, baseline: ARM}, got 5" in messages["analysis.comparisons[2]"]
+    assert "'holm'" in messages["analysis.correction"]
+    assert "did you mean 'drop_seed'?" in messages["analysis.failed_trials"]
 
 
 @pytest.mark.parametrize(

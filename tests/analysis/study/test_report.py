@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def labels(report: StudyReport) -> dict[str, str]:
-    return {one.name: one.verdict.label for one in report.comparisons}
+    return {comparison.name: comparison.verdict.label for comparison in report.comparisons}
 
 
 def caveats(report: StudyReport) -> str:
@@ -71,16 +71,18 @@ def test_figures_are_those_of_the_methods(study: StudyFolder) -> None:
 
     scores = {arm: load(study.root).scores(arm) for arm in ("full", "lora-r2", "lora-r8")}
     pairs = [("lora-r2", "full"), ("lora-r8", "full"), ("lora-r8", "lora-r2")]
-    direct = [crossed_test(scores[one], scores[other], paired=True) for one, other in pairs]
-    assert [one.result for one in report.comparisons] == direct
-    assert [one.interval for one in report.comparisons] == [one.interval(0.9) for one in direct]
-    assert [one.family_interval for one in report.comparisons] == [one.interval(1 - 0.1 / 3) for one in direct]
+    direct = [crossed_test(scores[result], scores[other], paired=True) for result, other in pairs]
+    assert [result.result for result in report.comparisons] == direct
+    assert [result.interval for result in report.comparisons] == [result.interval(0.9) for result in direct]
+    assert [result.family_interval for result in report.comparisons] == [
+        result.interval(1 - 0.1 / 3) for result in direct
+    ]
     adjusted = joint_step_down(
-        [one.p_value for one in direct],
-        [one.equivalence.p_value for one in report.comparisons if one.equivalence],
+        [result.p_value for result in direct],
+        [result.equivalence.p_value for result in report.comparisons if result.equivalence],
     )
-    assert tuple(one.difference_p for one in report.comparisons) == adjusted.difference
-    assert tuple(one.equivalence_p for one in report.comparisons) == adjusted.equivalence
+    assert tuple(result.difference_p for result in report.comparisons) == adjusted.difference
+    assert tuple(result.equivalence_p for result in report.comparisons) == adjusted.equivalence
     assert report.comparisons[0].mcnemar[2] == mcnemar(scores["lora-r2"][2], scores["full"][2])
     assert len(report.comparisons[0].mcnemar) == 6
     assert report.arms[1].values == tuple(scores["lora-r2"].mean(axis=1))
@@ -91,7 +93,9 @@ def test_classes_are_means_over_seeds(study: StudyFolder) -> None:
     from analysis.records.loading import load
 
     scores = load(study.root).scores("lora-r2")
-    positive = next(one for one in analyze(study.root).classes if (one.arm, one.label) == ("lora-r2", "positive"))
+    positive = next(
+        scores for scores in analyze(study.root).classes if (scores.arm, scores.label) == ("lora-r2", "positive")
+    )
     truth = np.arange(400) % 2 == 1
     right = scores == 1
     recall = right[:, truth].mean(axis=1)
@@ -106,7 +110,9 @@ def test_a_class_that_one_seed_never_predicts_is_left_out_of_that_mean(tmp_path:
     scores = np.ones((3, 8), dtype=int)
     scores[1, 1::2] = 0
     folder = write_study(tmp_path / "s", {"full": np.ones((3, 8), dtype=int), "lora": scores})
-    positive = next(one for one in analyze(folder.root).classes if (one.arm, one.label) == ("lora", "positive"))
+    positive = next(
+        scores for scores in analyze(folder.root).classes if (scores.arm, scores.label) == ("lora", "positive")
+    )
     assert positive.n_defined == (2, 3, 3)
     assert positive.precision == 1.0
     assert positive.recall == pytest.approx(2 / 3)
@@ -160,20 +166,20 @@ def test_a_trial_that_has_yet_to_run_is_no_failed_one(study: StudyFolder) -> Non
 def test_one_seed_gives_figures_and_no_verdict(tmp_path: Path, simulated: Any, write_study: Any, rng: Any) -> None:
     scores = simulated(rng, {"full": 0.9, "lora": 0.5}, seeds=1, examples=300)
     report = analyze(write_study(tmp_path / "s", scores).root)
-    one = report.comparisons[0]
-    assert one.verdict.label == "no verdict"
-    assert "one seed" in one.verdict.reason
-    assert one.estimate < -0.2
-    assert len(one.mcnemar) == 1
+    comparison = report.comparisons[0]
+    assert comparison.verdict.label == "no verdict"
+    assert "one seed" in comparison.verdict.reason
+    assert comparison.estimate < -0.2
+    assert len(comparison.mcnemar) == 1
     assert math.isnan(report.arms[0].sd)
     assert report.arms[0].reason == "one seed has no SD"
 
 
 def test_two_seeds_are_undecided(tmp_path: Path, simulated: Any, write_study: Any, rng: Any) -> None:
     scores = simulated(rng, {"full": 0.9, "lora": 0.5}, seeds=2, examples=300)
-    one = analyze(write_study(tmp_path / "s", scores).root).comparisons[0]
-    assert one.verdict.label == "undecided"
-    assert one.interval[1] < 0
+    comparison = analyze(write_study(tmp_path / "s", scores).root).comparisons[0]
+    assert comparison.verdict.label == "undecided"
+    assert comparison.interval[1] < 0
 
 
 def test_a_study_that_never_ran_has_a_report_without_figures(study: StudyFolder) -> None:
@@ -192,7 +198,7 @@ def test_with_every_seed_dropped_nothing_is_decided(study: StudyFolder) -> None:
     for seed in range(6):
         study.end("full", seed, "failed", "x")
     report = analyze(study.root)
-    assert {one.verdict.reason for one in report.comparisons} == {"no seed has finished in every arm"}
+    assert {comparison.verdict.reason for comparison in report.comparisons} == {"no seed has finished in every arm"}
     assert math.isnan(report.footer.collapse_rate)
 
 
@@ -203,7 +209,9 @@ def test_selection_on_test_is_shown_apart_and_decides_nothing(tmp_path: Path, si
     picked = {"rule": "best", "metric": "accuracy", "on": "test"}
     on_test = analyze(write_study(tmp_path / "a", scores, selection=picked).root)
     last = analyze(write_study(tmp_path / "b", scores).root)
-    assert [one.result for one in on_test.comparisons] == [one.result for one in last.comparisons]
+    assert [comparison.result for comparison in on_test.comparisons] == [
+        comparison.result for comparison in last.comparisons
+    ]
     assert [lift.published for lift in last.selection_lifts] == [False, False]
     for lift in on_test.selection_lifts:
         assert lift.published
@@ -241,10 +249,12 @@ def test_arms_with_unlike_threads_are_told_in_every_row_that_rests_on_them(study
     threads(study, "lora-r2", [2] * 6)
     threads(study, "lora-r8", [1, 1, 1, 1, 2, 2])
     report = analyze(study.root)
-    told = "threads 1 (6 trials) and 2 (6 trials)"
-    assert [ratio.reason for ratio in report.time_ratios[:1]] == [f"the trials ran under different conditions: {told}"]
+    caveat = "threads 1 (6 trials) and 2 (6 trials)"
+    assert [ratio.reason for ratio in report.time_ratios[:1]] == [
+        f"the trials ran under different conditions: {caveat}"
+    ]
     assert math.isnan(report.time_ratios[0].ratio)
-    assert [one.unlike for one in report.comparisons] == [
+    assert [comparison.unlike for comparison in report.comparisons] == [
         "threads (2 against 1, in 6 of 6 pairs)",
         "threads (2 against 1, in 2 of 6 pairs)",
     ]
@@ -254,14 +264,14 @@ def test_arms_with_unlike_threads_are_told_in_every_row_that_rests_on_them(study
     assert unlike in by_title["Verdicts"]
     mixed = "Times of lora-r8 are means over different conditions: threads 1 (4 trials) and 2 (2 trials)."
     assert mixed in by_title["Cost"]
-    assert f"Time of lora-r2 against full: the trials ran under different conditions: {told}." in by_title["Cost"]
+    assert f"Time of lora-r2 against full: the trials ran under different conditions: {caveat}." in by_title["Cost"]
     assert mixed in by_title["What would decide the rest"]
 
 
 def test_an_arm_of_another_engine_is_compared_without_a_word_about_machines(study: StudyFolder) -> None:
     for seed in range(6):
         study.change_record("lora-r2", seed, lambda content: content.update(engine="packed"))
-    assert all(one.unlike == "" for one in analyze(study.root).comparisons)
+    assert all(comparison.unlike == "" for comparison in analyze(study.root).comparisons)
 
 
 @pytest.mark.parametrize(
@@ -288,10 +298,10 @@ def test_scores_that_depend_on_the_batch_are_a_caveat(
             for arm, size in zip(content["arms"].values(), batches, strict=True)
         ]
     )
-    found = analyze(study.root).footer.caveats
-    assert [caveat.short for caveat in found] == short
+    caveats = analyze(study.root).footer.caveats
+    assert [caveat.short for caveat in caveats] == short
     if len(set(batches)) > 1 and short:
-        assert "1 in full; 64 in lora-r2, lora-r8" in found[0].text
+        assert "1 in full; 64 in lora-r2, lora-r8" in caveats[0].text
 
 
 def entry(trials: int, **more: object) -> dict[str, object]:
@@ -330,9 +340,9 @@ def test_deviations_other_records_and_what_was_set_aside_are_told(study: StudyFo
 
 
 def test_what_was_said_of_the_data_is_told(study: StudyFolder) -> None:
-    said = "3 of 40 test texts are in the training split too: a model may have memorised them"
-    study.change_manifest(lambda c: c["data"].update(remarks=[said]))
-    assert f"About the data: {said}." in caveats(analyze(study.root))
+    caveat = "3 of 40 test texts are in the training split too: a model may have memorised them"
+    study.change_manifest(lambda c: c["data"].update(remarks=[caveat]))
+    assert f"About the data: {caveat}." in caveats(analyze(study.root))
 
 
 def test_the_best_arm_and_those_not_compared_with_it(study: StudyFolder) -> None:

@@ -60,17 +60,20 @@ def by_hand(scores: Any, treatment: str, sizes: list[int], *, margin: float = 0.
     difference, equivalence = [], []
     gap = scores[treatment][: sizes[-1]].mean() - scores["full"][: sizes[-1]].mean()
     for size in sizes:
-        one = crossed_test(scores[treatment][:size], scores["full"][:size], paired=True)
-        difference.append(one.p_value if one.estimate * gap > 0 else 1.0)
-        equivalence.append(tost(one.estimate, one.standard_error, one.df, margin=margin).p_value)
+        result = crossed_test(scores[treatment][:size], scores["full"][:size], paired=True)
+        difference.append(result.p_value if result.estimate * gap > 0 else 1.0)
+        equivalence.append(tost(result.estimate, result.standard_error, result.df, margin=margin).p_value)
     return sequential_p(difference, LOOKS, sides=2), sequential_p(equivalence, LOOKS, sides=1)
 
 
 def test_before_the_first_look_nothing_is_judged(growing: StudyFolder) -> None:
     report = analyze(forget(growing, 3, 4, 5))
-    assert [one.verdict.label for one in report.comparisons] == ["no verdict"] * 2
-    assert {one.verdict.reason for one in report.comparisons} == {"the first look is at 4 seeds"}
-    assert all(one.result is None and not one.mcnemar and one.bootstrap is None for one in report.comparisons)
+    assert [comparison.verdict.label for comparison in report.comparisons] == ["no verdict"] * 2
+    assert {comparison.verdict.reason for comparison in report.comparisons} == {"the first look is at 4 seeds"}
+    assert all(
+        comparison.result is None and not comparison.mcnemar and comparison.bootstrap is None
+        for comparison in report.comparisons
+    )
     assert (report.class_comparisons, report.selected_gaps, report.churns) == ((), (), (None, None))
     assert report.decision == "go on"
     assert report.look is not None
@@ -85,9 +88,9 @@ def test_the_first_look_uses_exactly_its_seeds(growing: StudyFolder, scores: Any
     assert report.seeds == (0, 1, 2, 3)
     assert report.look is not None
     assert report.look.number == 1
-    for one, arm in zip(report.comparisons, ("lora", "tiny"), strict=True):
-        assert one.result == crossed_test(scores[arm][:4], scores["full"][:4], paired=True)
-        assert (one.seeds, len(one.mcnemar)) == ((0, 1, 2, 3), 4)
+    for comparison, arm in zip(report.comparisons, ("lora", "tiny"), strict=True):
+        assert comparison.result == crossed_test(scores[arm][:4], scores["full"][:4], paired=True)
+        assert (comparison.seeds, len(comparison.mcnemar)) == ((0, 1, 2, 3), 4)
     assert report.arms[1].values == tuple(scores["lora"][:4].mean(axis=1))
     assert all(cost.n_seeds == 4 for cost in report.costs)
     assert caveats(report) == ["2 later seeds not used"]
@@ -109,23 +112,29 @@ def test_corrected_p_values_are_the_step_down_over_those_that_hold_at_every_look
 ) -> None:
     report = analyze(forget(growing, *lost))
     honest = [by_hand(scores, arm, sizes) for arm in ("lora", "tiny")]
-    assert [one.sequential_p for one in report.comparisons] == pytest.approx([pair[0] for pair in honest], rel=1e-9)
+    assert [comparison.sequential_p for comparison in report.comparisons] == pytest.approx(
+        [pair[0] for pair in honest], rel=1e-9
+    )
     adjusted = joint_step_down([pair[0] for pair in honest], [pair[1] for pair in honest])
-    assert [one.difference_p for one in report.comparisons] == pytest.approx(adjusted.difference, rel=1e-9)
-    assert [one.equivalence_p for one in report.comparisons] == pytest.approx(adjusted.equivalence, rel=1e-9)
-    for one in report.comparisons:
-        assert one.result is not None
-        assert one.equivalence is not None
-        assert one.sequential_p >= one.result.p_value or len(sizes) > 1
+    assert [comparison.difference_p for comparison in report.comparisons] == pytest.approx(
+        adjusted.difference, rel=1e-9
+    )
+    assert [comparison.equivalence_p for comparison in report.comparisons] == pytest.approx(
+        adjusted.equivalence, rel=1e-9
+    )
+    for comparison in report.comparisons:
+        assert comparison.result is not None
+        assert comparison.equivalence is not None
+        assert comparison.sequential_p >= comparison.result.p_value or len(sizes) > 1
 
 
 def test_equivalence_spends_its_own_one_sided_level(growing: StudyFolder) -> None:
     report = analyze(forget(growing, 4, 5))
-    raw = [one.equivalence.p_value for one in report.comparisons if one.equivalence]
-    difference = [one.sequential_p for one in report.comparisons]
+    raw = [comparison.equivalence.p_value for comparison in report.comparisons if comparison.equivalence]
+    difference = [comparison.sequential_p for comparison in report.comparisons]
     one_sided = joint_step_down(difference, [sequential_p([p], LOOKS, sides=1) for p in raw]).equivalence
     two_sided = joint_step_down(difference, [sequential_p([p], LOOKS, sides=2) for p in raw]).equivalence
-    assert tuple(one.equivalence_p for one in report.comparisons) == pytest.approx(one_sided)
+    assert tuple(comparison.equivalence_p for comparison in report.comparisons) == pytest.approx(one_sided)
     assert one_sided != pytest.approx(two_sided)
 
 
@@ -133,19 +142,19 @@ def test_equivalence_spends_its_own_one_sided_level(growing: StudyFolder) -> Non
 def test_intervals_are_as_wide_as_the_look_demands(growing: StudyFolder, lost: tuple[int, ...], number: int) -> None:
     report = analyze(forget(growing, *lost))
     alone, shared = (thresholds(LOOKS, alpha=alpha)[number - 1] for alpha in (0.05, 0.025))
-    for one in report.comparisons:
-        assert one.result is not None
-        assert one.confidence == pytest.approx(1 - alone)
-        assert one.interval == pytest.approx(one.result.interval(1 - alone))
-        assert one.family_confidence == pytest.approx(1 - shared)
-        assert one.family_interval == pytest.approx(one.result.interval(1 - shared))
-        undeclared = one.result.interval(0.95)
-        assert one.interval[1] - one.interval[0] > undeclared[1] - undeclared[0]
+    for comparison in report.comparisons:
+        assert comparison.result is not None
+        assert comparison.confidence == pytest.approx(1 - alone)
+        assert comparison.interval == pytest.approx(comparison.result.interval(1 - alone))
+        assert comparison.family_confidence == pytest.approx(1 - shared)
+        assert comparison.family_interval == pytest.approx(comparison.result.interval(1 - shared))
+        undeclared = comparison.result.interval(0.95)
+        assert comparison.interval[1] - comparison.interval[0] > undeclared[1] - undeclared[0]
 
 
 def test_the_last_look_stops_whatever_is_open(growing: StudyFolder) -> None:
     report = analyze(growing.root)
-    assert "undecided" in {one.verdict.label for one in report.comparisons}
+    assert "undecided" in {comparison.verdict.label for comparison in report.comparisons}
     assert (report.decision, report.seeds) == ("stop", (0, 1, 2, 3, 4, 5))
     assert report.look is not None
     assert report.look.is_last
@@ -162,7 +171,7 @@ def test_an_open_comparison_goes_on_and_gaps_that_are_all_clear_stop(
     assert "Go on: not every comparison is decided. The next look waits for not run: full seed 4" in noted(report)
     far = simulated(np.random.default_rng(2), {"full": 0.9, "lora": 0.5, "tiny": 0.4}, seeds=4, examples=400)
     report = analyze(write_study(tmp_path / "far", far, analysis={"looks": LOOKS}).root)
-    assert [one.verdict.label for one in report.comparisons] == ["worse", "worse"]
+    assert [comparison.verdict.label for comparison in report.comparisons] == ["worse", "worse"]
     assert report.decision == "stop"
     assert "Stop: every comparison is decided." in noted(report)
 
@@ -246,10 +255,10 @@ def test_a_study_without_looks_has_raw_p_values_and_no_decision(growing: StudyFo
     growing.change_manifest(lambda content: content["analysis"].update(looks=[]))
     report = analyze(growing.root)
     assert (report.look, report.decision) == (None, "")
-    for one in report.comparisons:
-        assert one.result is not None
-        assert one.sequential_p == one.result.p_value
-        assert one.confidence == 0.95
+    for comparison in report.comparisons:
+        assert comparison.result is not None
+        assert comparison.sequential_p == comparison.result.p_value
+        assert comparison.confidence == 0.95
 
 
 def test_benjamini_hochberg_pools_the_p_values_of_both_questions_at_a_look(growing: StudyFolder, scores: Any) -> None:
@@ -257,7 +266,9 @@ def test_benjamini_hochberg_pools_the_p_values_of_both_questions_at_a_look(growi
     report = analyze(growing.root)
     honest = [by_hand(scores, arm, [4, 6]) for arm in ("lora", "tiny")]
     pooled = benjamini_hochberg([*(pair[0] for pair in honest), *(pair[1] for pair in honest)])
-    made = [one.difference_p for one in report.comparisons] + [one.equivalence_p for one in report.comparisons]
+    made = [comparison.difference_p for comparison in report.comparisons] + [
+        comparison.equivalence_p for comparison in report.comparisons
+    ]
     assert made == pytest.approx(pooled.tolist(), rel=1e-9)
 
 
@@ -268,10 +279,10 @@ def test_a_look_that_comes_too_early_to_reject_has_intervals_without_limits(
     claim = {"source": "x", "model": "embedded/tiny", "n": 200, "accuracy": {"full": "0.9", "lora": "0.8"}}
     folder = write_study(tmp_path / "s", scores, analysis={"looks": [4, 8, 100]}, claims=[claim])
     report = analyze(folder.root)
-    (one,) = report.comparisons
-    assert (one.interval, one.family_interval) == ((-np.inf, np.inf), (-np.inf, np.inf))
-    assert one.reason == "so early a look cannot reject anything, so its interval has no limits"
-    assert one.verdict.label == "undecided"
+    (comparison,) = report.comparisons
+    assert (comparison.interval, comparison.family_interval) == ((-np.inf, np.inf), (-np.inf, np.inf))
+    assert comparison.reason == "so early a look cannot reject anything, so its interval has no limits"
+    assert comparison.verdict.label == "undecided"
     assert report.decision == "go on"
     json.dumps(report.to_json(), allow_nan=False)
     assert "so early a look" in tables.markdown(report)
@@ -301,9 +312,9 @@ def test_a_look_that_dropped_seeds_leave_too_small_rejects_nothing(tmp_path: Pat
     scores = {"full": (rng.random((6, 300)) < 0.5).astype(int), "lora": (rng.random((6, 300)) < 0.9).astype(int)}
     folder = write_study(tmp_path / "s", scores, analysis={"looks": [4, 6], "failed_trials": "drop_seed"})
     folder.end("lora", 1, "diverged", "x")
-    (one,) = analyze(folder.root).comparisons
-    assert one.result is not None
-    assert one.seeds == (0, 2, 3, 4, 5)
+    (comparison,) = analyze(folder.root).comparisons
+    assert comparison.result is not None
+    assert comparison.seeds == (0, 2, 3, 4, 5)
     # Three seeds were left at the first look; only the second counts.
-    assert one.sequential_p == sequential_p([math.nan, one.result.p_value], [4, 6], sides=2)
-    assert one.confidence == 1 - thresholds([4, 6], alpha=0.05)[1]
+    assert comparison.sequential_p == sequential_p([math.nan, comparison.result.p_value], [4, 6], sides=2)
+    assert comparison.confidence == 1 - thresholds([4, 6], alpha=0.05)[1]

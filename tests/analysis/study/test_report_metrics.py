@@ -62,17 +62,17 @@ def graded(tmp_path: Path, simulated: Any, write_study: Any) -> StudyFolder:
 def by_definition(metric: str, labels: Any, probabilities: Any) -> float:
     """Return the metric of one run, by formulas that share no code with the package."""
     p, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
-    said = p.argmax(axis=1)
-    tp, fp = np.sum((said == 1) & (truth == 1)), np.sum((said == 1) & (truth == 0))
-    fn, tn = np.sum((said == 0) & (truth == 1)), np.sum((said == 0) & (truth == 0))
+    predictions = p.argmax(axis=1)
+    tp, fp = np.sum((predictions == 1) & (truth == 1)), np.sum((predictions == 1) & (truth == 0))
+    fn, tn = np.sum((predictions == 0) & (truth == 1)), np.sum((predictions == 0) & (truth == 0))
     if metric == "accuracy":
-        return float(np.mean(said == truth))
+        return float(np.mean(predictions == truth))
     if metric == "balanced_accuracy":
         return float((tp / (tp + fn) + tn / (tn + fp)) / 2)
     if metric == "macro_f1":
         return float((2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2)
     if metric == "mcc":
-        return float(np.corrcoef(said, truth)[0, 1])
+        return float(np.corrcoef(predictions, truth)[0, 1])
     if metric == "auroc":
         gaps = p[truth == 1, 1][:, None] - p[truth == 0, 1][None, :]
         return float(np.mean((gaps > 0) + (gaps == 0) / 2))
@@ -89,11 +89,13 @@ def test_every_metric_is_that_of_its_definition(graded: StudyFolder, metric: str
         runs = [outcomes.probabilities(outcomes.trials[arm.arm, seed]) for seed in outcomes.seeds]
         expected = [by_definition(metric, outcomes.labels, run) for run in runs]
         assert arm.values == pytest.approx(expected, abs=1e-6)
-    one = report.comparisons[0]
+    comparison = report.comparisons[0]
     scores = {arm: outcomes.scores(arm, metric=metric) for arm in ("lora", "full")}
-    assert one.result == crossed_test(scores["lora"], scores["full"], paired=True)
-    assert one.estimate == pytest.approx(report.arms[1].mean - report.arms[0].mean)
-    assert one.equivalence == tost(one.estimate, one.result.standard_error, one.result.df, margin=0.01)
+    assert comparison.result == crossed_test(scores["lora"], scores["full"], paired=True)
+    assert comparison.estimate == pytest.approx(report.arms[1].mean - report.arms[0].mean)
+    assert comparison.equivalence == tost(
+        comparison.estimate, comparison.result.standard_error, comparison.result.df, margin=0.01
+    )
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "brier"])
@@ -203,17 +205,17 @@ def test_a_metric_that_the_baseline_leaves_undefined_gives_no_verdict_at_all(
     scores = simulated(np.random.default_rng(1), {"full": 0.9, "lora": 0.8, "other": 0.8}, seeds=3, examples=40)
     scores["full"][0] = np.arange(40) % 2 == 1
     report = analyze(write_study(tmp_path / "s", scores, analysis={"metric": "mcc"}).root)
-    assert [one.verdict.reason for one in report.comparisons] == ["MCC is undefined: full seed 0"] * 2
+    assert [comparison.verdict.reason for comparison in report.comparisons] == ["MCC is undefined: full seed 0"] * 2
     assert report.class_comparisons == ()
 
 
 def test_benjamini_hochberg_pools_both_questions_and_says_what_it_bounds(graded: StudyFolder) -> None:
     report = analyze(set_plan(graded, correction="benjamini_hochberg", margin=0.05))
-    raw = [one.result.p_value for one in report.comparisons if one.result]
-    same = [one.equivalence.p_value for one in report.comparisons if one.equivalence]
+    raw = [comparison.result.p_value for comparison in report.comparisons if comparison.result]
+    same = [comparison.equivalence.p_value for comparison in report.comparisons if comparison.equivalence]
     pooled = benjamini_hochberg([*raw, *same]).tolist()
-    assert [one.difference_p for one in report.comparisons] == pooled[:2]
-    assert [one.equivalence_p for one in report.comparisons] == pooled[2:]
+    assert [comparison.difference_p for comparison in report.comparisons] == pooled[:2]
+    assert [comparison.equivalence_p for comparison in report.comparisons] == pooled[2:]
     assert [caveat.short for caveat in report.footer.caveats] == ["exploratory correction"]
     assert "for exploration" in report.footer.caveats[0].text
     assert any("Benjamini-Hochberg" in note for note in tables.build(report)[0].notes)
@@ -224,19 +226,19 @@ def test_benjamini_hochberg_pools_both_questions_and_says_what_it_bounds(graded:
 def test_the_same_folder_gives_the_same_report(graded: StudyFolder) -> None:
     first, second = (analyze_with(graded.root, resamples=399) for _ in range(2))
     assert first.to_json() == second.to_json()
-    assert [one.bootstrap.resamples for one in first.comparisons if one.bootstrap] == [399, 399]
+    assert [comparison.bootstrap.resamples for comparison in first.comparisons if comparison.bootstrap] == [399, 399]
     more = analyze_with(graded.root, resamples=800)
-    assert [one.bootstrap.resamples for one in more.comparisons if one.bootstrap] == [800, 800]
+    assert [comparison.bootstrap.resamples for comparison in more.comparisons if comparison.bootstrap] == [800, 800]
     assert more.comparisons[0].result == first.comparisons[0].result
     assert more.comparisons[0].bootstrap != first.comparisons[0].bootstrap
 
 
 def test_few_resamples_widen_no_claim(graded: StudyFolder) -> None:
     report = analyze_with(set_plan(graded, alpha=0.001), resamples=99)
-    bootstraps = [one.bootstrap for one in report.comparisons if one.bootstrap]
+    bootstraps = [comparison.bootstrap for comparison in report.comparisons if comparison.bootstrap]
     # 2 / (99 + 1): one resample is left in each tail.
-    assert [one.confidence for one in bootstraps] == pytest.approx([0.98, 0.98])
-    assert all(one.confidence == pytest.approx(0.999) for one in report.comparisons)
+    assert [result.confidence for result in bootstraps] == pytest.approx([0.98, 0.98])
+    assert all(comparison.confidence == pytest.approx(0.999) for comparison in report.comparisons)
     enough = analyze_with(graded.root, resamples=1999).comparisons[0].bootstrap
     assert enough is not None
     assert enough.confidence == pytest.approx(0.999)
