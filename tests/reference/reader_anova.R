@@ -1,4 +1,4 @@
-# Mean squares and standard errors that tests/analysis/test_readers.py holds as R_MEAN_SQUARES, R_ARMS and LME4.
+# Mean squares and standard errors that tests/analysis/methods/test_crossed_readers.py holds as R_MEAN_SQUARES, R_ARMS and LME4.
 # Run with `Rscript reader_anova.R` in this folder; written for R 4.2 with lme4 1.1. Reads reader_ratings.csv.
 suppressMessages(library(lme4))
 options(digits = 12, width = 120)
