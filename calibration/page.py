@@ -107,8 +107,8 @@ def page(result: Calibration, *, command: str, minutes: float) -> str:
                     _rate(one.declared.rate),
                     _rate(one.undeclared.rate),
                     _rate(one.at_the_end.rate),
-                    _rate(one.found.rate),
-                    _rate(one.found_at_the_end.rate),
+                    _rate(one.detected.rate),
+                    _rate(one.detected_at_the_end.rate),
                     f"{one.seeds:.1f}",
                 )
                 for one in result.looks
@@ -130,10 +130,10 @@ def counts(result: Calibration) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head = ["regime", "method", "speaks_about", "seeds"]
-    head += [f"{what}_{part}" for what in ("at_05", "at_00625", "covered", "found") for part in ("hits", "studies")]
+    head += [f"{count}_{part}" for count in ("at_05", "at_00625", "covered", "found") for part in ("hits", "studies")]
     writer.writerow(head)
     for row in result.rates:
-        row_counts = (*(row.rejected[level] for level in LEVELS), row.covered, row.found)
+        row_counts = (*(row.rejected[level] for level in LEVELS), row.covered, row.detected)
         numbers = [number for count in row_counts for number in (count.hits, count.studies)]
         writer.writerow([row.regime, row.method, row.population, row.n_seeds, *numbers])
     return out.getvalue()
@@ -173,7 +173,7 @@ def _in_full(rates: Sequence[Rates]) -> list[tuple[str, ...]]:
             str(row.n_seeds),
             *(_rate(row.rejected[level].rate) for level in LEVELS),
             _rate(row.covered.rate),
-            _rate(row.found.rate),
+            _rate(row.detected.rate),
         )
         for row in rates
         if row.method == "crossed t"

@@ -72,7 +72,7 @@ class Rates:
         Rejections by level where nothing is different.
     covered : Count
         Intervals at 95% that hold the true gap.
-    found : Count
+    detected : Count
         Rejections at .05 where there is a gap.
     """
 
@@ -82,7 +82,7 @@ class Rates:
     n_seeds: int
     rejected: dict[float, Count] = field(default_factory=lambda: {level: Count() for level in LEVELS})
     covered: Count = field(default_factory=Count)
-    found: Count = field(default_factory=Count)
+    detected: Count = field(default_factory=Count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def count_regime(regime: Regime, n_seeds: int, size: Size, methods: Sequence[Met
                 if not math.isnan(null.p_value):
                     row.rejected[level].add(null.p_value <= level)
             if not math.isnan(real.p_value):
-                row.found.add(real.p_value <= LEVELS[0])
+                row.detected.add(real.p_value <= LEVELS[0])
             low, high = real.interval
             if not math.isnan(low):
                 row.covered.add(low <= GAP <= high)
@@ -199,7 +199,7 @@ class LookRates:
         Rejections where nothing is different: by the spending at the declared looks, and by the raw p at any of them.
     at_the_end : Count
         Rejections where nothing is different, looking once.
-    found, found_at_the_end : Count
+    detected, detected_at_the_end : Count
         Rejections where there is a gap, at the declared looks and looking once.
     seeds : float
         Mean number of seeds at which the study with a gap stops.
@@ -209,15 +209,15 @@ class LookRates:
     declared: Count
     undeclared: Count
     at_the_end: Count
-    found: Count
-    found_at_the_end: Count
+    detected: Count
+    detected_at_the_end: Count
     seeds: float
 
 
 def count_looks(regime: Regime, size: Size) -> LookRates:
     """Count rejections of a study with looks at `LOOKS`."""
     rng, _ = streams(2000 + REGIMES.index(regime))
-    declared, undeclared, at_the_end, found, found_at_the_end = (Count() for _ in range(5))
+    declared, undeclared, at_the_end, detected, detected_at_the_end = (Count() for _ in range(5))
     stops = []
     for _ in range(size.studies):
         alike, different = draw(regime, LOOKS[-1], rng, gap=GAP)
@@ -226,16 +226,16 @@ def count_looks(regime: Regime, size: Size) -> LookRates:
         undeclared.add(min(null) <= LEVELS[0])
         at_the_end.add(null[-1] <= LEVELS[0])
         stop = _stop(real)
-        found.add(stop is not None)
-        found_at_the_end.add(real[-1] <= LEVELS[0])
+        detected.add(stop is not None)
+        detected_at_the_end.add(real[-1] <= LEVELS[0])
         stops.append(stop or LOOKS[-1])
     return LookRates(
         regime=regime.name,
         declared=declared,
         undeclared=undeclared,
         at_the_end=at_the_end,
-        found=found,
-        found_at_the_end=found_at_the_end,
+        detected=detected,
+        detected_at_the_end=detected_at_the_end,
         seeds=float(np.mean(stops)),
     )
 

@@ -54,7 +54,7 @@ def stop_on_signal(tell: Callable[[str], None]) -> Iterator[StopRequest]:
 
     numbers = [signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__]
     # Under nohup a hang-up stays ignored. Ctrl-C does not: a script's background job ignores it unasked.
-    heard = [one for one in numbers if one == signal.SIGINT or signal.getsignal(one) is not signal.SIG_IGN]
+    heard = [number for number in numbers if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN]
     announcer = threading.Thread(target=announce, daemon=True)
     announcer.start()
     previous = {number: signal.signal(number, interrupted) for number in heard}

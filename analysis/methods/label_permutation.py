@@ -21,7 +21,7 @@ from analysis.methods.rearrangements import (
     drawn_deals,
     needed_generator,
 )
-from analysis.methods.seed_scores import right_answers, seed_scores
+from analysis.methods.seed_scores import right_per_seed, seed_scores
 from analysis.methods.variance import ROUNDING
 
 
@@ -112,8 +112,8 @@ def label_permutation(
     check_resamples(resamples)
     if n_examples is not None:
         treatment, baseline = (
-            right_answers("treatment", treatment, n_examples),
-            right_answers("baseline", baseline, n_examples),
+            right_per_seed("treatment", treatment, n_examples),
+            right_per_seed("baseline", baseline, n_examples),
         )
     y_t, y_b = seed_scores("treatment", treatment), seed_scores("baseline", baseline)
     S_t, S_b = len(y_t), len(y_b)

@@ -281,8 +281,8 @@ def _corrected_phi(a: int, b: int, c: int, d: int) -> float:
     return (cross if cross < 0 else max(0.0, cross - (a + b + c + d) / 2)) / math.sqrt(margins)
 
 
-def _together(one: float, other: float, phi: float) -> float:
-    return math.sqrt(max(0.0, one * one + other * other - 2 * phi * (one * other)))
+def _together(distance: float, other: float, phi: float) -> float:
+    return math.sqrt(max(0.0, distance * distance + other * other - 2 * phi * (distance * other)))
 
 
 def _tango_low(b: int, c: int, n: int, z: float) -> float:

@@ -34,7 +34,7 @@ def seed_scores(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return scores
 
 
-def right_answers(name: str, values: ArrayLike, n_examples: int) -> NDArray[np.float64]:
+def right_per_seed(name: str, values: ArrayLike, n_examples: int) -> NDArray[np.float64]:
     """One number of right answers per seed, or an error that names the arm.
 
     Parameters

@@ -20,7 +20,7 @@ from analysis.methods.rearrangements import (
     flips_on_lattice,
     needed_generator,
 )
-from analysis.methods.seed_scores import paired_differences, right_answers
+from analysis.methods.seed_scores import paired_differences, right_per_seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +115,8 @@ def sign_flip(
     check_resamples(resamples)
     if n_examples is not None:
         treatment, baseline = (
-            right_answers("treatment", treatment, n_examples),
-            right_answers("baseline", baseline, n_examples),
+            right_per_seed("treatment", treatment, n_examples),
+            right_per_seed("baseline", baseline, n_examples),
         )
     d, rounding = paired_differences(treatment, baseline)
     S, estimate = len(d), float(d.mean()) / (n_examples or 1)

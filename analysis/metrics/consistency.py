@@ -170,11 +170,11 @@ def _within(predicted: NDArray[np.int64]) -> float:
     return float((S * S - _agreements(predicted, predicted).sum()) / (S * (S - 1)))
 
 
-def _agreements(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
+def _agreements(predicted: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the share of examples on which each trial of one arm agrees with each of the other, shape (S, S)."""
-    classes: Sequence[int] = np.union1d(one, other).tolist()
+    classes: Sequence[int] = np.union1d(predicted, other).tolist()
     agreed = sum(
-        np.asarray((one == label).astype(np.float32) @ (other == label).astype(np.float32).T, dtype=np.float64)
+        np.asarray((predicted == label).astype(np.float32) @ (other == label).astype(np.float32).T, dtype=np.float64)
         for label in classes
     )
-    return np.asarray(agreed / one.shape[1])
+    return np.asarray(agreed / predicted.shape[1])

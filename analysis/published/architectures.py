@@ -112,7 +112,7 @@ def known_model(model: str) -> str | None:
     return name if encoder is not None and (not slash or owner == encoder.owner) else None
 
 
-def same_model(one: str, other: str) -> bool:
+def same_model(name: str, other: str) -> bool:
     """Return whether two names stand for one model.
 
     Examples
@@ -120,7 +120,7 @@ def same_model(one: str, other: str) -> bool:
     >>> same_model("gpt2", "openai-community/gpt2"), same_model("gpt2", "gpt2-large")
     (True, False)
     """
-    return (known_model(one) or one) == (known_model(other) or other)
+    return (known_model(name) or name) == (known_model(other) or other)
 
 
 def sequence_classifier_parameters(

@@ -71,14 +71,14 @@ class Audit:
         return plain
 
 
-def audit(claims: ClaimsFile, *, own: Outcomes | None = None, alpha: float = 0.05) -> Audit:
+def audit(claims: ClaimsFile, *, outcomes: Outcomes | None = None, alpha: float = 0.05) -> Audit:
     """Judge published numbers.
 
     Parameters
     ----------
     claims : ClaimsFile
         What `read_claims` or `parse_claims_file` returns.
-    own : Outcomes or None
+    outcomes : Outcomes or None
         A study that retrains some of the systems: its arms have their names, or those that the file gives as `arm`.
     alpha : float
         Two-sided level, above 0 and at most 0.5.
@@ -102,28 +102,29 @@ def audit(claims: ClaimsFile, *, own: Outcomes | None = None, alpha: float = 0.0
     >>> pair.overlaps.gap, pair.overlaps.discordance, pair.overlaps.outcome
     ((-18, -18), (18, 222), 'undetermined without predictions')
     """
-    if own is not None:
-        _require_a_pair(claims, own)
+    if outcomes is not None:
+        _require_a_pair(claims, outcomes)
     without = _without_matrices(claims)
     return Audit(
         title=claims.title,
         alpha=alpha,
-        reports=tuple(_report(report, own, alpha, without) for report in claims.reports),
+        reports=tuple(_report(report, outcomes, alpha, without) for report in claims.reports),
         reversals=reversals(claims.reports),
     )
 
 
-def _require_a_pair(claims: ClaimsFile, own: Outcomes) -> None:
+def _require_a_pair(claims: ClaimsFile, outcomes: Outcomes) -> None:
     pairs = [set(report.arms(pair)) for report in claims.reports for pair in report.pairs]
-    if any(arms <= set(own.arms) for arms in pairs):
+    if any(arms <= set(outcomes.arms) for arms in pairs):
         return
-    others = sorted({arm for arms in pairs for arm in arms} - set(own.arms))
+    others = sorted({arm for arms in pairs for arm in arms} - set(outcomes.arms))
     if not others:
-        raise AnalysisError(f"{own.folder} cannot be compared: the claims hold no pair of systems")
-    hints = [f"{arm!r}" + (f" ({meant[2:]})" if (meant := near(arm, own.arms)) else "") for arm in others]
+        raise AnalysisError(f"{outcomes.folder} cannot be compared: the claims hold no pair of systems")
+    hints = [f"{arm!r}" + (f" ({meant[2:]})" if (meant := near(arm, outcomes.arms)) else "") for arm in others]
     raise AnalysisError(
-        f"{own.folder} retrains no pair of the claims: its arms are {', '.join(own.arms)}; the claims are about "
-        f"{', '.join(hints)}; write the arm that retrains a system in the claims file, such as arm: {own.arms[-1]}"
+        f"{outcomes.folder} retrains no pair of the claims: its arms are {', '.join(outcomes.arms)}; the claims are "
+        f"about {', '.join(hints)}; write the arm that retrains a system in the claims file, such as arm: "
+        f"{outcomes.arms[-1]}"
     )
 
 
@@ -144,7 +145,7 @@ def _without_matrices(claims: ClaimsFile) -> dict[tuple[str, str], str]:
 
 
 def _report(
-    report: PublishedReport, own: Outcomes | None, alpha: float, without: Mapping[tuple[str, str], str]
+    report: PublishedReport, outcomes: Outcomes | None, alpha: float, without: Mapping[tuple[str, str], str]
 ) -> ReportAudit:
     logs = [[float(f.value) for f in system.log.accuracy] for system in report.systems.values() if system.log]
     scatter = epoch_scatter(logs, n=report.n)
@@ -153,5 +154,5 @@ def _report(
         for name, system in report.systems.items()
     )
     by_name = {system.name: system for system in systems}
-    pairs = tuple(judge_pair(pair, report, by_name, scatter, own, alpha) for pair in report.pairs)
+    pairs = tuple(judge_pair(pair, report, by_name, scatter, outcomes, alpha) for pair in report.pairs)
     return ReportAudit(report=report, scatter=scatter, systems=systems, pairs=pairs)

@@ -107,9 +107,9 @@ def trainable_share(trainable: PrintedFigure, total: PrintedFigure, claimed: Pri
     )
 
 
-def not_recomputed(what: str, claimed: PrintedFigure) -> Recomputed:
+def not_recomputed(quantity: str, claimed: PrintedFigure) -> Recomputed:
     """Return a claim that cannot be checked from the printed figures."""
-    return Recomputed(what=what, value=math.nan, low=math.nan, high=math.nan, claimed=claimed.printed, agrees=None)
+    return Recomputed(what=quantity, value=math.nan, low=math.nan, high=math.nan, claimed=claimed.printed, agrees=None)
 
 
 def check_parameters(
@@ -158,15 +158,17 @@ def check_parameters(
         return ()
     pairs = (("trainable", trainable, expected.trainable), ("total", total, expected.total))
     return tuple(
-        ParameterCheck(what=what, printed=figure.printed, expected=count, agrees=figure.low <= count <= figure.high)
-        for what, figure, count in pairs
+        ParameterCheck(what=kind, printed=figure.printed, expected=count, agrees=figure.low <= count <= figure.high)
+        for kind, figure, count in pairs
         if figure is not None
     )
 
 
-def _recomputed(what: str, value: Fraction, low: Fraction, high: Fraction, claimed: PrintedFigure | None) -> Recomputed:
+def _recomputed(
+    quantity: str, value: Fraction, low: Fraction, high: Fraction, claimed: PrintedFigure | None
+) -> Recomputed:
     return Recomputed(
-        what=what,
+        what=quantity,
         value=float(value),
         low=float(low),
         high=float(high),

@@ -138,14 +138,14 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
 def _terms(bound: Bound, class_counts: tuple[int, int], share: Fraction) -> tuple[Fraction, Fraction, Fraction]:
     """Return u, v, w so that the measure is at least `share` exactly where ``u * a + v * b >= w``."""
     size, other = class_counts
-    n, one = size + other, Fraction(1)
+    n, unit = size + other, Fraction(1)
     # The weighted mean of both recalls is the accuracy.
     if bound.measure == "accuracy" or (bound.measure == "recall" and bound.of == WEIGHTED):
-        return one, one, share * n
+        return unit, unit, share * n
     if bound.measure == "recall" and bound.of == MACRO:
-        return one * other, one * size, 2 * share * size * other
+        return unit * other, unit * size, 2 * share * size * other
     if bound.measure == "recall":
-        return (one, 0 * one, share * size) if bound.of == 0 else (0 * one, one, share * other)
+        return (unit, 0 * unit, share * size) if bound.of == 0 else (0 * unit, unit, share * other)
     if bound.measure == "precision":
         return (1 - share, share, share * other) if bound.of == 0 else (share, 1 - share, share * size)
     return (2 - share, share, share * n) if bound.of == 0 else (share, 2 - share, share * n)
@@ -203,9 +203,9 @@ def _mean_above(
     above = beyond > 0
     # Next to the share, where floating point cannot tell, whole numbers do: both ratios and the share multiplied out.
     for at in np.flatnonzero(np.abs(beyond) < _DOUBTFUL * sum(weights)):
-        right_a, right_b, one, two = (int(side[at]) for side in (a, b, first, second))
-        left = share.denominator * twice * (weights[0] * right_a * two + weights[1] * right_b * one)
-        right = sum(weights) * share.numerator * one * two
+        right_a, right_b, denominator_a, denominator_b = (int(side[at]) for side in (a, b, first, second))
+        left = share.denominator * twice * (weights[0] * right_a * denominator_b + weights[1] * right_b * denominator_a)
+        right = sum(weights) * share.numerator * denominator_a * denominator_b
         above[at] = left > right if strictly else left >= right
     return above
 
@@ -276,8 +276,8 @@ def _described(
     )
 
 
-def _f1(own: NDArray[np.float64], others: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    return 2 * own / (n + own - others)
+def _f1(right: NDArray[np.float64], other_right: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    return 2 * right / (n + right - other_right)
 
 
 def _ratio(right: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -104,7 +104,7 @@ def judge_pair(
     report: PublishedReport,
     systems: Mapping[str, SystemAudit],
     scatter: EpochScatter,
-    own: Outcomes | None,
+    outcomes: Outcomes | None,
     alpha: float,
 ) -> PairAudit:
     """Judge the figures of two systems.
@@ -118,7 +118,7 @@ def judge_pair(
         What follows from the figures of each.
     scatter : EpochScatter
         How far equally good epochs of a run are assumed to scatter.
-    own : Outcomes or None
+    outcomes : Outcomes or None
         A study that retrains some of the systems.
     alpha : float
         Two-sided level.
@@ -129,9 +129,9 @@ def judge_pair(
     all_overlaps, reason = _overlaps(pair, report, systems, alpha)
     if all_overlaps is not None and all_overlaps.gap[0] == all_overlaps.gap[1]:
         gap = all_overlaps.gap[0] / report.n
-    measured = _rerun(pair, report, own, all_overlaps, alpha)
+    measured = _rerun(pair, report, outcomes, all_overlaps, alpha)
     counts = [systems[name].readings[0].counts for name in pair.sides]
-    possible = all(one is None or one.possible for one in counts)
+    possible = all(count is None or count.possible for count in counts)
     tested = None
     if scores[0] and scores[1] and treatment.sd and baseline.sd:
         tested = welch(
@@ -225,7 +225,7 @@ def _selected(
 def _costs(pair: Pair, treatment: System, baseline: System) -> tuple[Recomputed, ...]:
     if treatment.time is None or baseline.time is None:
         claims = (("time saved", pair.time_saved), ("times as fast", pair.speedup))
-        return tuple(not_recomputed(what, claimed) for what, claimed in claims if claimed is not None)
+        return tuple(not_recomputed(quantity, claimed) for quantity, claimed in claims if claimed is not None)
     return (
         time_saved(treatment.time, baseline.time, pair.time_saved),
         speedup(treatment.time, baseline.time, pair.speedup),
@@ -262,9 +262,9 @@ def _at_the_same_epochs(treatment: System, baseline: System) -> str:
 
 
 def _rerun(
-    pair: Pair, report: PublishedReport, own: Outcomes | None, published: Overlaps | None, alpha: float
+    pair: Pair, report: PublishedReport, outcomes: Outcomes | None, published: Overlaps | None, alpha: float
 ) -> Rerun | None:
     arms = report.arms(pair)
-    if own is None or not set(arms) <= set(own.arms):
+    if outcomes is None or not set(arms) <= set(outcomes.arms):
         return None
-    return rerun(own, arms[0], arms[1], published=published, alpha=alpha)
+    return rerun(outcomes, arms[0], arms[1], published=published, alpha=alpha)

@@ -134,10 +134,10 @@ def _usual(finished: Sequence[StoredTrial]) -> StoredTrial | None:
     return candidate if 2 * agreeing > len(finished) else None
 
 
-def _alike(one: StoredTrial, other: StoredTrial | None) -> bool:
-    if one.predictions is None or other is None or other.predictions is None:
+def _alike(trial: StoredTrial, other: StoredTrial | None) -> bool:
+    if trial.predictions is None or other is None or other.predictions is None:
         return False
-    return one.predictions.same_examples(other.predictions)
+    return trial.predictions.same_examples(other.predictions)
 
 
 def _against(trial: StoredTrial, examples: Predictions | None, whose: str) -> StoredTrial:
@@ -149,23 +149,27 @@ def _against(trial: StoredTrial, examples: Predictions | None, whose: str) -> St
 
 def mismatch(stored: Predictions, reference: Predictions) -> str:
     """Say how the examples or labels of predictions differ from those of a reference."""
-    here, there = stored.example_ids.to_pylist(), reference.example_ids.to_pylist()
-    if here == there:
+    ids, expected = stored.example_ids.to_pylist(), reference.example_ids.to_pylist()
+    if ids == expected:
         differing = np.flatnonzero(stored.labels != reference.labels)
         first = int(differing[0])
         return (
-            f"{len(differing)} labels differ, first example {here[first]!r} with {stored.labels[first]} "
+            f"{len(differing)} labels differ, first example {ids[first]!r} with {stored.labels[first]} "
             f"against {reference.labels[first]}"
         )
-    extra, absent = sorted(set(here) - set(there)), sorted(set(there) - set(here))
+    extra, absent = sorted(set(ids) - set(expected)), sorted(set(expected) - set(ids))
     if not extra and not absent:
-        at = next(at for at, (one, other) in enumerate(zip(here, there, strict=True)) if one != other)
-        return f"the same {len(here)} examples in another order, first at position {at}"
-    parts = [f"{len(here)} examples against {len(there)}"]
-    for words, ids in (("too many", extra), ("missing", absent)):
-        if ids:
-            named = ", ".join(repr(name) for name in ids[:_NAMED_AT_MOST])
-            parts.append(f"{len(ids)} {words} ({named}{', ...' if len(ids) > _NAMED_AT_MOST else ''})")
+        at = next(
+            at
+            for at, (stored_id, expected_id) in enumerate(zip(ids, expected, strict=True))
+            if stored_id != expected_id
+        )
+        return f"the same {len(ids)} examples in another order, first at position {at}"
+    parts = [f"{len(ids)} examples against {len(expected)}"]
+    for words, unmatched in (("too many", extra), ("missing", absent)):
+        if unmatched:
+            named = ", ".join(repr(name) for name in unmatched[:_NAMED_AT_MOST])
+            parts.append(f"{len(unmatched)} {words} ({named}{', ...' if len(unmatched) > _NAMED_AT_MOST else ''})")
     return "; ".join(parts)
 
 

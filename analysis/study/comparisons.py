@@ -230,12 +230,12 @@ def _decided(
 
 def _unlike(outcomes: Outcomes, pair: Comparison, seeds: Sequence[int]) -> str:
     records = [
-        (one, other)
+        (treatment, baseline)
         for seed in seeds
-        if (one := outcomes.trials[pair.treatment, seed].record) is not None
-        and (other := outcomes.trials[pair.baseline, seed].record) is not None
+        if (treatment := outcomes.trials[pair.treatment, seed].record) is not None
+        and (baseline := outcomes.trials[pair.baseline, seed].record) is not None
     ]
-    return unlike([one for one, _ in records], [other for _, other in records])
+    return unlike([treatment for treatment, _ in records], [baseline for _, baseline in records])
 
 
 def interval_at(result: CrossedResult | None, confidence: float) -> Interval:

@@ -146,20 +146,21 @@ def _table(table: Table) -> str:
     body = "".join(f"{' & '.join(escaped(cell) for cell in row)} \\\\\n" for row in table.rows)
     lines = [*table.notes, *([table.footer] if table.footer else [])]
     notes = "".join(f"\\par\\smallskip {escaped(line)}\n" for line in lines)
-    layout = f"{{@{{}}{_layout(table)}@{{}}}}"
+    alignment = f"{{@{{}}{_alignment(table)}@{{}}}}"
     if len(table.rows) > _ROWS_ON_A_PAGE:
         grid = (
-            f"\\begin{{longtable}}[l]{layout}\n\\toprule\n{headers} \\\\\n\\midrule\n\\endhead\n"
+            f"\\begin{{longtable}}[l]{alignment}\n\\toprule\n{headers} \\\\\n\\midrule\n\\endhead\n"
             f"\\bottomrule\n\\endfoot\n{body}\\end{{longtable}}\n"
         )
     else:
         grid = (
-            f"\\begin{{tabular}}{layout}\n\\toprule\n{headers} \\\\\n\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n"
+            f"\\begin{{tabular}}{alignment}\n\\toprule\n{headers} \\\\\n\\midrule\n"
+            f"{body}\\bottomrule\n\\end{{tabular}}\n"
         )
     return f"\\subsection*{{{escaped(table.title)}}}\n{grid}{notes}"
 
 
-def _layout(table: Table) -> str:
+def _alignment(table: Table) -> str:
     """Return how the columns are aligned and how wide they are, in the words of LaTeX."""
     widths = [max(map(len, (column.header, *column.cells))) for column in table.columns]
     limit = max(widths)

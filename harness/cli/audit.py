@@ -75,7 +75,7 @@ def audit(
         from analysis import load
 
         outcomes = load(results)
-    audited = audit_claims(claims, own=outcomes)
+    audited = audit_claims(claims, outcomes=outcomes)
     written = _write(audited, report) if report is not None else ()
     if as_json or output_format is Format.json:
         print_json("audit", [tables.as_json(audited)])

@@ -116,7 +116,7 @@ def _csv(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> Data
     text = content.decode("utf-8-sig")
     headers = {delimiter: _header(text, delimiter) for delimiter in _DELIMITERS}
     fitting = [delimiter for delimiter, header in headers.items() if set(needed) <= set(header)]
-    delimiter = fitting[0] if fitting else max(headers, key=lambda one: len(headers[one]))
+    delimiter = fitting[0] if fitting else max(headers, key=lambda delimiter: len(headers[delimiter]))
     names = headers[delimiter]
     places = {name: names.index(name) for name in dict.fromkeys(wanted) if _once(name, names)}
     columns: dict[str, list[Any]] = {name: [] for name in places}

@@ -47,11 +47,6 @@ class Example:
     label: int
     leaning: int | None
 
-    @property
-    def noisy(self) -> bool:
-        """Whether the label cannot be told from the sentence, or contradicts it."""
-        return self.leaning != self.label
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:

@@ -139,8 +139,8 @@ class _Writer:
         if dice.below(0.3):
             noun = dice.pick(lexicon.GOOD_NOUNS if good else lexicon.BAD_NOUNS)
             opposite = dice.pick(lexicon.BAD_NOUNS if good else lexicon.GOOD_NOUNS)
-            said = f"{denial} {opposite}" if dice.below(DENIAL_RATE) else noun
-            return f"this {thing} {self._be()} {said}"
+            description = f"{denial} {opposite}" if dice.below(DENIAL_RATE) else noun
+            return f"this {thing} {self._be()} {description}"
         if dice.below(DENIAL_RATE):
             return f"it {self._be()} {denial} {_with_article(self._adjective(not good)[0])} {thing}"
         word, strong = self._adjective(good)

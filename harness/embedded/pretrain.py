@@ -259,22 +259,22 @@ def pretrain(name: str, folder: Path, *, report: Callable[[str], None]) -> None:
 def problems(name: str) -> list[str]:
     """List what is wrong with one checkpoint as shipped; empty where all is well."""
     folder = checkpoint(name)
-    found = []
+    wrong = []
     size = (folder / "model.safetensors").stat().st_size
     if size >= MAX_BYTES:
-        found.append(f"{name}: model.safetensors has {size:,} bytes, at most {MAX_BYTES - 1:,} are allowed")
+        wrong.append(f"{name}: model.safetensors has {size:,} bytes, at most {MAX_BYTES - 1:,} are allowed")
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     generated = {"corpus": corpus.fingerprint(), "reviews": fingerprint(corpus.unlabelled(REVIEWS))}
     for part, now in generated.items():
         if record[part] != now:
-            found.append(f"{name}: trained with {part} {record[part]}, generated now is {now}")
+            wrong.append(f"{name}: trained with {part} {record[part]}, generated now is {now}")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         folder, num_labels=2, trust_remote_code=False
     )
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     if len(tokenizer) != model.config.vocab_size:
-        found.append(f"{name}: {len(tokenizer)} tokens in the tokenizer, {model.config.vocab_size} in the model")
-    return found
+        wrong.append(f"{name}: {len(tokenizer)} tokens in the tokenizer, {model.config.vocab_size} in the model")
+    return wrong
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -289,10 +289,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
 
     if chosen.check:
-        found = [problem for name in chosen.names for problem in problems(name)]
-        for problem in found:
+        wrong = [problem for name in chosen.names for problem in problems(name)]
+        for problem in wrong:
             report(problem)
-        return 1 if found else 0
+        return 1 if wrong else 0
     torch.set_num_threads(1)
     for name in chosen.names:
         pretrain(name, checkpoint(name), report=report)

@@ -112,8 +112,8 @@ def check(study: Study, n_train: int) -> None:
     if problems:
         raise StudyError(
             [
-                Problem(place=f"arm {', '.join(names)}", path=(key,), message=told)
-                for (key, told), names in problems.items()
+                Problem(place=f"arm {', '.join(names)}", path=(key,), message=message)
+                for (key, message), names in problems.items()
             ]
         )
 

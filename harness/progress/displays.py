@@ -59,12 +59,12 @@ class LogDisplay(Display):
         self._console = console
         self._clock = clock
         self._tracker = ProgressTracker(clock)
-        self._said = clock()
+        self._last_line_at = clock()
         self._epoch = 0
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self._said = self._clock()
+        self._last_line_at = self._clock()
         self._console.print(Text(text), soft_wrap=True)
 
     def tuning(self, arm: str, done: int, total: int) -> None:
@@ -84,7 +84,7 @@ class LogDisplay(Display):
         enough = _SECONDS_OF_SILENCE
         if self._epoch > before:
             enough = min(enough, max(_SECONDS_BETWEEN_EPOCHS, _SHARE_BETWEEN_EPOCHS * self._tracker.elapsed()))
-        if self._clock() - self._said >= enough:
+        if self._clock() - self._last_line_at >= enough:
             self.say(f"{self._tracker.doing()}{self._left()}")
 
     def outcome(self, outcome: TrialResult) -> None:

@@ -98,14 +98,14 @@ class Heartbeat(Display):
             doing=f"{self._search}{self._tracker.doing()}",
             trials=[
                 {
-                    "arm": one.trial.arm,
-                    "seed": one.trial.seed,
-                    "epoch": one.epoch,
-                    "epochs": one.trial.settings.training.num_train_epochs,
-                    "step": one.step,
-                    "steps": one.steps,
+                    "arm": progress.trial.arm,
+                    "seed": progress.trial.seed,
+                    "epoch": progress.epoch,
+                    "epochs": progress.trial.settings.training.num_train_epochs,
+                    "step": progress.step,
+                    "steps": progress.steps,
                 }
-                for one in self._tracker.running.values()
+                for progress in self._tracker.running.values()
             ],
             seconds_left=left if math.isfinite(left) else None,
         )

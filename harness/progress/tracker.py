@@ -140,10 +140,10 @@ class ProgressTracker:
         belief = min(1.0, share / _BELIEVED, max(share, watched / _WATCHED)) if known else 1.0
         return float(remaining * pace**belief)
 
-    def left_in_words(self, form: str) -> str:
+    def left_in_words(self, template: str) -> str:
         """Return the time left, if it is known."""
         left = self.left()
-        return "time not known yet" if math.isnan(left) else form.format(duration_in_words(left))
+        return "time not known yet" if math.isnan(left) else template.format(duration_in_words(left))
 
     def elapsed(self) -> float:
         """Return the seconds since the run began."""
@@ -152,15 +152,15 @@ class ProgressTracker:
     @property
     def epochs_done(self) -> int:
         """Epochs that all running trials have finished."""
-        return min((int(one.epoch + _ROUNDING) for one in list(self.running.values())), default=0)
+        return min((int(progress.epoch + _ROUNDING) for progress in list(self.running.values())), default=0)
 
     def doing(self) -> str:
         """Return which trials are running and how far they are, in words."""
         running = list(self.running.values())
         if not running:
             return "nothing is running yet"
-        first, last = running[0], max(running, key=lambda one: one.steps)
-        arms = list(dict.fromkeys(one.trial.arm for one in running))
+        first, last = running[0], max(running, key=lambda progress: progress.steps)
+        arms = list(dict.fromkeys(progress.trial.arm for progress in running))
         named = ", ".join(arms[:_NAMED_ARMS]) + (
             f" and {len(arms) - _NAMED_ARMS} more arms" * (len(arms) > _NAMED_ARMS)
         )
@@ -191,8 +191,8 @@ class ProgressTracker:
         return f"{name}: finishing the current {current} ({self.doing()}){about}; a second {name} stops now, and {cost}"
 
     def _share(self, key: str) -> float:
-        one = self.running.get(key)
-        return one.step / max(one.steps, 1) if one is not None else 0.0
+        progress = self.running.get(key)
+        return progress.step / max(progress.steps, 1) if progress is not None else 0.0
 
 
 def duration_in_words(seconds: float) -> str:

@@ -187,5 +187,5 @@ def _may_start_elsewhere(adapter: LoraAdapter | OtherAdapter) -> bool:
     return chosen or adapter.peft_type in _STARTS_ELSEWHERE
 
 
-def _differ(one: torch.Tensor, two: torch.Tensor) -> bool:
-    return bool((one - two).abs().max() > _SAME * two.abs().max())
+def _differ(logits: torch.Tensor, reference: torch.Tensor) -> bool:
+    return bool((logits - reference).abs().max() > _SAME * reference.abs().max())

@@ -262,7 +262,7 @@ def prepare(
         except ModelError as error:
             wrong.setdefault(str(error), []).append(name)
     if wrong:
-        raise ModelError("\n".join(f"arm {', '.join(names)}: {what}" for what, names in wrong.items()))
+        raise ModelError("\n".join(f"arm {', '.join(names)}: {message}" for message, names in wrong.items()))
     if wanted == "trainer":
         return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
     packed = PackedEngine(checkpoint, data, study.data, tokenizer.pad_token_id, folder=folder, say=say)

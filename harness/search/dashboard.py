@@ -59,7 +59,10 @@ class Dashboard:
         done = [(trial, records[trial.key]) for trial in trials if trial.key in records]
         mirror.show(
             self._board,
-            [self._trial(trial, one.status, _accuracies(one.epochs), one.selected_epoch) for trial, one in done],
+            [
+                self._trial(trial, record.status, _accuracies(record.epochs), record.selected_epoch)
+                for trial, record in done
+            ],
         )
 
     def start(self, trial: Trial) -> None:

@@ -74,10 +74,10 @@ class Database:
         # Optuna reads a URL as a format. The pool asks whether a server still knows a connection before it is used.
         escaped = url.replace("{", "{{").replace("}", "}}")
         self._storage = RDBStorage(escaped, engine_kwargs={"pool_pre_ping": True}, skip_compatibility_check=True)
-        found, needed = self._storage.get_current_version(), self._storage.get_head_version()
-        if found != needed:
+        version, needed = self._storage.get_current_version(), self._storage.get_head_version()
+        if version != needed:
             raise _OutdatedError(
-                f"its tables belong to another version of Optuna ({found}; this one needs {needed}); "
+                f"its tables belong to another version of Optuna ({version}; this one needs {needed}); "
                 "`optuna storage upgrade --storage URL` updates them"
             )
 

@@ -48,7 +48,7 @@ class Mirror:
         self._wanted: dict[tuple[DashboardStudy, str], FrozenTrial] = {}
         self._pending: dict[tuple[DashboardStudy, str], None] = {}
         self._notes: list[str] = []
-        self._told = self._aside = self._closing = self._busy = False
+        self._reported = self._aside = self._closing = self._busy = False
         # Guards all of the above; told whenever one of them changes.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -160,13 +160,13 @@ class Mirror:
     def _note(self, reason: str) -> None:
         name = str(self._own) if self._url is None else shown_url(self._url)
         with self._changed:
-            if not self._told:
-                said = without_secrets(reason, self._url)
+            if not self._reported:
+                shown_reason = without_secrets(reason, self._url)
                 self._notes.append(
-                    f"Optuna's database {name}: {said}. The records do not depend on it; what is missing there is "
-                    "added when it answers again, or by the next run"
+                    f"Optuna's database {name}: {shown_reason}. The records do not depend on it; what is missing "
+                    "there is added when it answers again, or by the next run"
                 )
-            self._told = True
+            self._reported = True
             self._changed.notify_all()
 
     @property
@@ -201,9 +201,9 @@ class Mirror:
 def _identity(folder: Path) -> str:
     """Return what tells this folder's studies from others in a shared database; it moves with the folder."""
     path = folder / ".optuna"
-    if path.exists() and (found := path.read_text("utf-8", "replace").strip()):
-        return found
-    made = uuid.uuid4().hex
+    if path.exists() and (identity := path.read_text("utf-8", "replace").strip()):
+        return identity
+    identity = uuid.uuid4().hex
     with atomic_write(path) as stream:
-        stream.write(made.encode())
-    return made
+        stream.write(identity.encode())
+    return identity

@@ -71,14 +71,14 @@ class Tuner:
         For the sampler a failure is a trial that was given up: worse than all that finished, and one of those that it
         learns from. Were it told as failed, a search that mostly diverges would go on at random.
         """
-        told = create_trial(
+        trial = create_trial(
             state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
             value=value,
             params=dict(parameters),
             distributions=self._distributions,
             user_attrs={"key": key},
         )
-        self._study.add_trial(told)
+        self._study.add_trial(trial)
         self._show(parameters, value, status, key)
 
     def best(self) -> FrozenTrial | None:

@@ -101,13 +101,11 @@ def _remove_arms(source: StudyDocument, arms: dict[str, Arm]) -> list[Problem]:
 
 def _merged(raw: Mapping[str, Any], written: Any) -> dict[str, Any] | None:
     """Return the study's settings with the arm's on top; None where either is no mapping."""
-    shared, own = (
-        raw.get("training") or {},
-        written.get("training") or {} if isinstance(written, dict) else None,
-    )
-    if not isinstance(shared, dict) or not isinstance(own, dict):
+    shared = raw.get("training") or {}
+    of_arm = written.get("training") or {} if isinstance(written, dict) else None
+    if not isinstance(shared, dict) or not isinstance(of_arm, dict):
         return None
-    merged: dict[str, Any] = {**written, "training": {**shared, **own}}
+    merged: dict[str, Any] = {**written, "training": {**shared, **of_arm}}
     for key in ("selection", "search"):
         value = written.get(key, raw.get(key))
         if value is not None:

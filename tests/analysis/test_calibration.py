@@ -55,7 +55,7 @@ def test_every_method_keeps_its_promise(name: str, seeds: int) -> None:
     assert covered.hits >= 0.88 * covered.studies
     if name == "no seed effect" and seeds == 20:
         assert by_method["paired t"].rejected[0.05].rate > 0.3
-        assert by_method["crossed t"].found.rate > 0.5
+        assert by_method["crossed t"].detected.rate > 0.5
     if name == "strong seed effect":
         assert by_method["McNemar, mid-p"].rejected[0.05].rate > 0.4
 
@@ -73,7 +73,7 @@ def test_declared_looks_cost_nothing_and_undeclared_ones_do() -> None:
     assert broken(gathered(looks=[looks])) == []
     assert looks.undeclared.hits > looks.at_the_end.hits
     assert looks.undeclared.rate > 0.06
-    assert looks.found.rate > looks.found_at_the_end.rate - 0.1
+    assert looks.detected.rate > looks.detected_at_the_end.rate - 0.1
     assert 4 <= looks.seeds < 20
 
 

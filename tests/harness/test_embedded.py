@@ -107,12 +107,9 @@ def test_the_best_possible_accuracy_leaves_room_for_good_models() -> None:
         assert 0.89 < np.mean(chance) < 0.95
 
 
-def test_an_undecided_label_is_a_coin_and_a_flipped_one_is_noisy() -> None:
+def test_an_undecided_label_is_a_coin() -> None:
     labels = [e.label for e in corpus.labelled()["train"] if e.leaning is None]
     assert abs(np.mean(labels) - 0.5) < 0.08
-    assert corpus.Example(sentence="", label=1, leaning=None).noisy
-    assert corpus.Example(sentence="", label=1, leaning=0).noisy
-    assert not corpus.Example(sentence="", label=1, leaning=1).noisy
 
 
 def test_sentences_have_five_to_twenty_words_of_a_few_hundred() -> None:

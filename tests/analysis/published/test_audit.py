@@ -582,7 +582,7 @@ def own(tmp_path: Path, write_study: Any, simulated: Any) -> Callable[..., Study
 def test_own_results_stand_beside_the_published_figures(own: Any) -> None:
     content = small(full={"accuracy": "0.883"}, lora={"accuracy": "0.862", "arm": "lora-r4"})
     folder = own(full=0.88, **{"lora-r4": 0.86})
-    audited = judged(content, own=load(folder.root))
+    audited = judged(content, outcomes=load(folder.root))
     pair = pairs(audited)["lora against full"]
     assert pair.rerun is not None
     assert (pair.rerun.treatment, pair.rerun.baseline, pair.rerun.n_seeds) == ("lora-r4", "full", 6)
@@ -592,7 +592,7 @@ def test_own_results_stand_beside_the_published_figures(own: Any) -> None:
     table = the_table(audited, "Beside your own results: hand_made")
     assert any("hand_made has 400 test examples, the report 872" in note for note in table.notes)
     assert not any("trained" in note for note in table.notes)
-    other = judged({**content, "model": "gpt2"}, own=load(folder.root))
+    other = judged({**content, "model": "gpt2"}, outcomes=load(folder.root))
     table = the_table(other, "Beside your own results: hand_made")
     assert any("hand_made trained embedded/tiny; the report is about gpt2." in note for note in table.notes)
     heading = tables.markdown(audited).splitlines()[2]
@@ -603,10 +603,10 @@ def test_published_times_are_held_against_no_measured_one(own: Any) -> None:
     content = small(full={"accuracy": "0.883", "time": "20 s"}, lora={"accuracy": "0.862", "time": "10 s"})
     content["pairs"] = [{"treatment": "lora", "baseline": "full", "time_saved": "50%"}]
     folder = own(full=0.88, lora=0.86)
-    alone = judged(content, own=load(folder.root))
+    alone = judged(content, outcomes=load(folder.root))
     for seed in range(6):
         folder.pack("lora", seed, 12)
-    in_packs = judged(content, own=load(folder.root))
+    in_packs = judged(content, outcomes=load(folder.root))
     assert pairs(alone)["lora against full"].costs[0].agrees is True
     assert tables.as_json(in_packs) == tables.as_json(alone)
 
@@ -616,12 +616,12 @@ def test_own_results_of_other_arms_are_refused(own: Any) -> None:
     with pytest.raises(
         AnalysisError, match=r"its arms are full, lora4; the claims are about 'lora' \(did you mean 'lora4'\?\); write"
     ):
-        judged(SMALL, own=outcomes)
+        judged(SMALL, outcomes=outcomes)
 
 
 def test_pairs_that_a_study_does_not_have_go_without(own: Any) -> None:
     content = small(full={"accuracy": "0.883"}, lora={"accuracy": "0.862"}, other={"accuracy": "0.85"})
-    by_name = pairs(judged(content, own=load(own(full=0.88, lora=0.86).root)))
+    by_name = pairs(judged(content, outcomes=load(own(full=0.88, lora=0.86).root)))
     assert by_name["lora against full"].rerun is not None
     assert by_name["other against full"].rerun is None
     assert len(by_name["other against full"].seeds) == 3
