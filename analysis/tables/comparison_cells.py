@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.methods.crossed import CrossedResult
+from analysis.methods.interval import Interval
 from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.verdict import Verdict
@@ -32,7 +33,7 @@ def gap_cell(report: StudyReport, comparison: ComparisonResult) -> str:
     return scale_of(report).gap(comparison.estimate, standard_error=standard_error(comparison))
 
 
-def interval_cell(report: StudyReport, comparison: ComparisonResult, limits: tuple[float, float]) -> str:
+def interval_cell(report: StudyReport, comparison: ComparisonResult, limits: Interval) -> str:
     """Return an interval of the gap of a comparison."""
     return scale_of(report).interval(limits, standard_error=standard_error(comparison))
 

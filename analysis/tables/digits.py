@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from analysis.methods.interval import Interval
 from analysis.tables.table import UNKNOWN
 
 SEEDS_WORTH_PLANNING = 1000
@@ -65,7 +66,7 @@ def declared_points(value: float) -> str:
     return f"{declared(100 * value)} pp"
 
 
-def points_interval(limits: tuple[float, float], *, standard_error: float = math.nan) -> str:
+def points_interval(limits: Interval, *, standard_error: float = math.nan) -> str:
     """Return an interval of a gap, in percentage points: ``[-3.10, -1.02]``."""
     if any(math.isnan(limit) for limit in limits):
         return UNKNOWN
@@ -100,7 +101,7 @@ class Scale:
             return points(value, standard_error=standard_error, signed=signed)
         return fixed(value, places=decimals(standard_error), signed=signed)
 
-    def interval(self, limits: tuple[float, float], *, standard_error: float = math.nan) -> str:
+    def interval(self, limits: Interval, *, standard_error: float = math.nan) -> str:
         """Return an interval of a gap."""
         if self.share or not all(math.isfinite(limit) for limit in limits):
             return points_interval(limits, standard_error=standard_error)
@@ -207,14 +208,14 @@ def confidence_level(alpha: float) -> str:
     return f"{100 * (1 - alpha):.{digits}g}%"
 
 
-def ratio_interval(ratio: float, limits: tuple[float, float]) -> str:
+def ratio_interval(ratio: float, limits: Interval) -> str:
     """Return a ratio with its interval, where it has one: ``0.65 [0.62, 0.69]``."""
     if math.isnan(ratio):
         return UNKNOWN
     if any(math.isnan(limit) for limit in limits):
         return f"{ratio:.2f}"
-    high = "no limit" if math.isinf(limits[1]) else f"{limits[1]:.2f}"
-    return f"{ratio:.2f} [{limits[0]:.2f}, {high}]"
+    high = "no limit" if math.isinf(limits.high) else f"{limits.high:.2f}"
+    return f"{ratio:.2f} [{limits.low:.2f}, {high}]"
 
 
 def factor(times: float) -> str:

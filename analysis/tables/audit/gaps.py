@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.methods.interval import Interval
 from analysis.published.audit import Audit
 from analysis.published.overlaps import Overlaps
 from analysis.tables.audit.by_report import audit_table, from_to, full_name, pairs_of
@@ -97,12 +98,15 @@ def interval_table(audit: Audit) -> Table | None:
             ),
             Column(
                 "Newcombe",
-                [points_interval((newcombe.low, newcombe.high), standard_error=error) for newcombe, error in newcombes],
+                [
+                    points_interval(Interval(newcombe.low, newcombe.high), standard_error=error)
+                    for newcombe, error in newcombes
+                ],
                 numeric=True,
             ),
             Column(
                 "Tango",
-                [points_interval((tango.low, tango.high), standard_error=error) for *_, tango, error in rows],
+                [points_interval(Interval(tango.low, tango.high), standard_error=error) for *_, tango, error in rows],
                 numeric=True,
             ),
             Column("Speaks about", [newcombe.generalizes_to for newcombe, _ in newcombes]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from analysis.methods.interval import Interval
 from analysis.methods.proportions import GapInterval
 from analysis.published.architectures import same_model
 from analysis.published.audit import Audit, ReportAudit
@@ -173,7 +174,7 @@ def _on_wording(audit: Audit, pair: PairAudit) -> list[str]:
 
 def _hull(intervals: tuple[GapInterval, GapInterval]) -> str:
     """Return the limits that hold both intervals."""
-    return points_interval((min(one.low for one in intervals), max(one.high for one in intervals)))
+    return points_interval(Interval(min(one.low for one in intervals), max(one.high for one in intervals)))
 
 
 def _selection(pair: PairAudit) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from analysis import tables
+from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.tables import digits
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def test_the_standard_error_sets_the_decimals(error: float, places: int) -> None
         (digits.points(math.nan), "–"),
         (digits.declared_points(0.01), "1 pp"),
         (digits.declared_points(0.0125), "1.25 pp"),
-        (digits.points_interval((-0.031, -0.0102), standard_error=0.0052), "[-3.10, -1.02]"),
-        (digits.points_interval((math.nan, math.nan)), "–"),
+        (digits.points_interval(Interval(-0.031, -0.0102), standard_error=0.0052), "[-3.10, -1.02]"),
+        (digits.points_interval(NO_INTERVAL), "–"),
         (digits.p_value(0.0123), "0.012"),
         (digits.p_value(0.0009), "<0.001"),
         (digits.p_value(math.nan), "–"),
@@ -60,8 +61,8 @@ def test_the_standard_error_sets_the_decimals(error: float, places: int) -> None
         (digits.memory(300_000_000), "286 MiB"),
         (digits.memory(5 * 2**30), "5.0 GiB"),
         (digits.memory(None), "–"),
-        (digits.ratio_interval(0.648, (0.62, 0.69)), "0.65 [0.62, 0.69]"),
-        (digits.ratio_interval(0.648, (math.nan, math.nan)), "0.65"),
+        (digits.ratio_interval(0.648, Interval(0.62, 0.69)), "0.65 [0.62, 0.69]"),
+        (digits.ratio_interval(0.648, NO_INTERVAL), "0.65"),
     ],
 )
 def test_rounding(made: str, text: str) -> None:
