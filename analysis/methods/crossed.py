@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from analysis.methods.interval import NO_INTERVAL, Interval
-from analysis.methods.student import t_interval
+from analysis.methods.interval import NO_INTERVAL
+from analysis.methods.student import TResult
 from analysis.methods.variance import (
     ROUNDING,
     VarianceComponents,
@@ -47,7 +47,7 @@ class Posterior(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossedResult:
+class CrossedResult(TResult):
     """The outcome of `crossed_test`. It generalises to new seeds and new examples of the same kind.
 
     Parameters
@@ -79,9 +79,6 @@ class CrossedResult:
         Why a number above is NaN, or what is unusual; empty if there is nothing to say.
     """
 
-    estimate: float
-    standard_error: float
-    df: float
     statistic: float
     p_value: float
     design: Literal["A", "B"]
@@ -92,26 +89,6 @@ class CrossedResult:
     components: VarianceComponents
     generalizes_to: str = "seeds and examples"
     reason: str
-
-    def interval(self, confidence: float = 0.95) -> Interval:
-        """Confidence interval of the difference.
-
-        Parameters
-        ----------
-        confidence : float
-            Between 0 and 1, both excluded.
-
-        Returns
-        -------
-        Interval
-            NaN where the test has no standard error, or a standard error of 0.
-
-        Raises
-        ------
-        ValueError
-            If `confidence` is outside its range.
-        """
-        return t_interval(self.estimate, self.standard_error, self.df, confidence=confidence)
 
     def posterior(self, margin: float) -> Posterior:
         """Approximate posterior shares of the true gap, under a flat prior.

@@ -13,17 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from analysis.methods.interval import Interval
 from analysis.methods.rearrangements import flips_on_lattice
 from analysis.methods.seed_scores import paired_differences
-from analysis.methods.student import t_interval
+from analysis.methods.student import TResult
 
 _NAN = float("nan")
 _ALIKE = "the arms are equally good with every seed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairedTResult:
+class PairedTResult(TResult):
     """The outcome of `paired_t`. It generalises to new seeds on the same test set.
 
     Parameters
@@ -46,34 +45,11 @@ class PairedTResult:
         Why a number above is NaN, or what is unusual; empty if there is nothing to say.
     """
 
-    estimate: float
-    standard_error: float
-    df: float
     statistic: float
     p_value: float
     n_seeds: int
     generalizes_to: str = "seeds"
     reason: str
-
-    def interval(self, confidence: float = 0.95) -> Interval:
-        """Confidence interval of the difference over new seeds, on this test set.
-
-        Parameters
-        ----------
-        confidence : float
-            Between 0 and 1, both excluded.
-
-        Returns
-        -------
-        Interval
-            NaN where the test has no standard error, or a standard error of 0.
-
-        Raises
-        ------
-        ValueError
-            If `confidence` is outside its range.
-        """
-        return t_interval(self.estimate, self.standard_error, self.df, confidence=confidence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
