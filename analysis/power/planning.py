@@ -255,6 +255,13 @@ def plan_comparison(
     if n_seeds < SEEDS_FOR_A_VERDICT:
         # Two seeds give an interval and never a verdict, so they find nothing.
         detectable, chance = Span(value=_NAN, low=_NAN, high=_NAN), Span(value=0.0, low=0.0, high=0.0)
+    if _varies(components):
+        reasons = [
+            shortfall(components, margin, seeds=seeds.value, examples=examples.value, alpha=alpha, power=power),
+            "" if _varies(low) and _varies(high) else "no range of the seed SD was stated or estimated",
+        ]
+    else:
+        reasons = ["nothing to plan from: no variance components, or none above 0"]
     hours_per_seed = _NAN if seconds_per_pair is None else seconds_per_pair / 3600
     return Plan(
         n_seeds=n_seeds,
@@ -275,7 +282,7 @@ def plan_comparison(
             low=_cost(seeds.low, hours_per_seed),
             high=_cost(seeds.high, hours_per_seed),
         ),
-        reason=_reason(components, low, high, seeds, examples, margin, alpha, power),
+        reason="; ".join(reason for reason in reasons if reason),
     )
 
 
@@ -286,22 +293,3 @@ def _varies(components: VarianceComponents) -> bool:
 
 def _cost(seeds: int | None, hours_per_seed: float) -> float:
     return _NAN if seeds is None else seeds * hours_per_seed
-
-
-def _reason(
-    components: VarianceComponents,
-    low: VarianceComponents,
-    high: VarianceComponents,
-    seeds: Span[int | None],
-    examples: Span[int | None],
-    margin: float,
-    alpha: float,
-    power: float,
-) -> str:
-    if not _varies(components):
-        return "nothing to plan from: no variance components, or none above 0"
-    reasons = [
-        shortfall(components, margin, seeds=seeds.value, examples=examples.value, alpha=alpha, power=power),
-        "" if _varies(low) and _varies(high) else "no range of the seed SD was stated or estimated",
-    ]
-    return "; ".join(reason for reason in reasons if reason)
