@@ -58,8 +58,8 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
         problems += [source.problem(where, message) for where, message in check(raw, tuple(arms))]
     if problems or written is None:
         raise StudyError(sorted(dict.fromkeys(problems), key=source.position))
-    # What is a model already is not checked again.
-    study = Study.model_validate({**{key: getattr(written, key) for key in written.model_fields_set}, "arms": arms})
+    # Every part has been checked: validators of a model run again when it becomes part of another one.
+    study = Study.model_construct(written.model_fields_set, **{**dict(written), "arms": arms})
     if len(study.arms) * len(study.seeds) > _MOST_TRIALS:
         size = f"{len(study.arms)} arms x {len(study.seeds)} seeds"
         raise StudyError([source.problem(("seeds",), f"expected at most {_MOST_TRIALS} trials, got {size}")])

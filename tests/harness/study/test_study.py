@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -389,7 +391,7 @@ def test_a_setting_that_every_arm_inherits_is_one_problem(written: Written, refu
 
 
 def test_each_arm_is_validated_once(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
-    validated = []
+    validated, checked = [], []
     original = Arm.model_validate.__func__  # type: ignore[attr-defined]
 
     def count(cls: type[Arm], raw: Any) -> Arm:
@@ -397,10 +399,19 @@ def test_each_arm_is_validated_once(written: Written, monkeypatch: pytest.Monkey
         validated.append(arm)
         return arm
 
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is Arm._one_way_of_freezing.__code__:
+            checked.append(id(frame.f_locals["self"]))
+
     monkeypatch.setattr(Arm, "model_validate", classmethod(count))
-    arms = load_study(written()).arms
+    sys.setprofile(note)
+    try:
+        arms = load_study(written()).arms
+    finally:
+        sys.setprofile(None)
     assert len(arms) == 4
     assert [id(arm) for arm in validated] == [id(arm) for arm in arms.values()]
+    assert checked == [id(arm) for arm in arms.values()]
 
 
 def test_other_settings_are_checked_again(written: Written) -> None:
