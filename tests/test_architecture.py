@@ -31,9 +31,9 @@ def tree() -> dict[str, str]:
 
 
 def test_the_tree_lists_every_module_once() -> None:
-    found = [path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    modules = [path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     # A folder's line stands for its __init__.py.
-    missing = sorted({place.removesuffix("__init__.py") for place in found} - set(tree()))
+    missing = sorted({place.removesuffix("__init__.py") for place in modules} - set(tree()))
     names = ", ".join(missing)
     assert not missing, f"add a line to {TREE}, in its folder and with a few words on what it holds, for {names}"
 

@@ -91,13 +91,13 @@ def imports(file: Path, *, at_start: bool = False) -> frozenset[str]:
 def third_party(files: Iterable[Path], *, at_start: bool = False) -> set[str]:
     """The distributions that files import: by the name that is declared, else by the module's first part."""
     declared = BASE | TRAIN | group("dev")
-    found = set()
+    imported = set()
     for module in set().union(*(imports(file, at_start=at_start) for file in files)):
         parts = module.split(".")
         if parts[0] not in sys.stdlib_module_names | OURS:
             names = [canonical(".".join(parts[:end])) for end in range(1, len(parts) + 1)]
-            found.add(next((name for name in names if name in declared), names[0]))
-    return found
+            imported.add(next((name for name in names if name in declared), names[0]))
+    return imported
 
 
 def of(folder: str) -> list[Path]:

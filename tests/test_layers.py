@@ -59,8 +59,8 @@ def test_the_help_loads_neither_training_libraries_nor_tables() -> None:
         "try: main()\n"
         "except SystemExit as end: assert end.code == 0"
     )
-    found = loaded(code)
-    assert not found & {*TRAINING, "pandas", "scipy", "statsmodels", "matplotlib"}
+    modules = loaded(code)
+    assert not modules & {*TRAINING, "pandas", "scipy", "statsmodels", "matplotlib"}
 
 
 def test_the_analysis_and_its_reader_load_no_pandas(tmp_path: Path) -> None:

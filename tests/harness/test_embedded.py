@@ -31,12 +31,12 @@ def test_the_shipped_study_is_found_from_any_folder(tmp_path: Path, monkeypatch:
 
 def test_a_file_of_ones_own_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    own = Path("embedded/own.yaml")
+    study_file = Path("embedded/own.yaml")
     with pytest.raises(StudyError, match=r"embedded/own\.yaml: no such file; there is embedded/quickstart$"):
-        load_study(own)
-    own.parent.mkdir()
-    shutil.copy(embedded.study_file(Path("embedded/quickstart")), own)
-    assert load_study(own).folder == tmp_path / "embedded"
+        load_study(study_file)
+    study_file.parent.mkdir()
+    shutil.copy(embedded.study_file(Path("embedded/quickstart")), study_file)
+    assert load_study(study_file).folder == tmp_path / "embedded"
 
 
 def _words(sentence: str) -> list[str]:

@@ -82,16 +82,16 @@ def test_a_study_knows_its_folder_and_is_the_same_study_anywhere(here: Path) -> 
     text = "name: a\nmodel: m/m\ndata: {path: d}\narms: {full: {}}\nseeds: 1\n"
     for folder in (here, here.parent / "studies"):
         (folder / "a.yaml").write_text(text)
-    one, other = load_study("a.yaml"), load_study("../studies/a.yaml")
-    assert (one.folder, other.folder) == (here, here / ".." / "studies")
-    assert one.model_dump() == other.model_dump()
-    assert "folder" not in str(one.model_dump())
+    first, second = load_study("a.yaml"), load_study("../studies/a.yaml")
+    assert (first.folder, second.folder) == (here, here / ".." / "studies")
+    assert first.model_dump() == second.model_dump()
+    assert "folder" not in str(first.model_dump())
 
 
 def test_a_model_beside_the_study_file_is_found(here: Path) -> None:
     studies = here.parent / "studies"
     (studies / "mine").symlink_to(checkpoints.find_checkpoint("embedded/tiny-gpt2").source)
-    found = checkpoints.find_checkpoint("mine", beside=studies)
-    assert found.identity == checkpoints.find_checkpoint("embedded/tiny-gpt2").identity
+    checkpoint = checkpoints.find_checkpoint("mine", beside=studies)
+    assert checkpoint.identity == checkpoints.find_checkpoint("embedded/tiny-gpt2").identity
     with pytest.raises(ModelError, match=r"no file or folder mine/x in the working folder, .*nor beside the study"):
         checkpoints.find_checkpoint("mine/x", beside=studies)

@@ -83,6 +83,6 @@ def test_no_global_generator_is_touched() -> None:
 
 def test_no_global_generator_is_read() -> None:
     np.random.seed(1)  # noqa: NPY002
-    one = (streams(5), seeding.example_order(5, 0, ROWS).tolist())
+    before = (streams(5), seeding.example_order(5, 0, ROWS).tolist())
     np.random.seed(2)  # noqa: NPY002
-    assert (streams(5), seeding.example_order(5, 0, ROWS).tolist()) == one
+    assert (streams(5), seeding.example_order(5, 0, ROWS).tolist()) == before

@@ -58,8 +58,8 @@ def shown(arms: Mapping[str, Any]) -> list[str]:
 )
 def test_a_plan_shows_what_the_arms_differ_in(arms: Mapping[str, Any], settings: list[str]) -> None:
     lines = shown(arms)[2 : 2 + len(arms)]
-    for line, own in zip(lines, settings, strict=True):
-        assert line.endswith(COMMON) if not own else f"{COMMON}, {own}" in line, line
+    for line, differing in zip(lines, settings, strict=True):
+        assert line.endswith(COMMON) if not differing else f"{COMMON}, {differing}" in line, line
 
 
 def test_one_is_singular() -> None:

@@ -91,10 +91,10 @@ def test_the_three_formats_say_the_same(folder: Folder, tokenizer: Any) -> None:
 
 
 def test_a_single_file_is_refused_for_it_holds_one_split(folder: Folder, tokenizer: Any) -> None:
-    said = refused(settings(folder() / "train.parquet"), tokenizer)
-    assert "is one file, and a study needs rows to train on and rows to test on" in said
-    assert "data.test_fraction=0.2" in said
-    assert "train.parquet and validation.parquet" in said
+    message = refused(settings(folder() / "train.parquet"), tokenizer)
+    assert "is one file, and a study needs rows to train on and rows to test on" in message
+    assert "data.test_fraction=0.2" in message
+    assert "train.parquet and validation.parquet" in message
 
 
 def test_splits_may_be_in_parts_and_have_columns_of_their_own(folder: Folder, tokenizer: Any) -> None:
@@ -117,16 +117,16 @@ def test_a_folders_own_name_says_nothing_about_its_splits(folder: Folder, tokeni
 
 def test_a_split_in_two_formats_is_refused(folder: Folder, tokenizer: Any) -> None:
     folder(kind="csv")
-    said = refused(settings(folder(kind="parquet")), tokenizer)
-    assert "split 'train' is in" in said
-    assert "more than once: train.csv, train.parquet" in said
+    message = refused(settings(folder(kind="parquet")), tokenizer)
+    assert "split 'train' is in" in message
+    assert "more than once: train.csv, train.parquet" in message
 
 
 def test_a_file_that_is_broken_says_why(folder: Folder, tokenizer: Any) -> None:
     path = folder()
     (path / "validation.parquet").write_bytes(b"PAR1 no")
-    said = refused(settings(path), tokenizer)
-    assert f"{path / 'validation.parquet'} cannot be read: Parquet file size is 7 bytes" in said
+    message = refused(settings(path), tokenizer)
+    assert f"{path / 'validation.parquet'} cannot be read: Parquet file size is 7 bytes" in message
 
 
 def test_a_pair_of_texts_is_tokenised_as_a_pair(folder: Folder, tokenizer: Any) -> None:
@@ -169,15 +169,15 @@ def test_without_a_column_ids_are_the_text_and_its_occurrence(folder: Folder, to
 
 def test_a_subset_is_drawn_once_for_the_study(tokenizer: Any) -> None:
     block = settings("embedded/sentiment", train_size=60, test_size=40)
-    one, two = data.load(block, tokenizer), data.load(block, tokenizer)
-    assert one.train.ids == two.train.ids
-    assert (len(one.train), len(one.test)) == (60, 40)
+    subset, again = data.load(block, tokenizer), data.load(block, tokenizer)
+    assert subset.train.ids == again.train.ids
+    assert (len(subset.train), len(subset.test)) == (60, 40)
     whole = data.load(settings("embedded/sentiment"), tokenizer)
-    places = [whole.test.ids.index(example) for example in one.test.ids]
+    places = [whole.test.ids.index(example) for example in subset.test.ids]
     # In the order of the split, and drawn from all of it.
     assert places == sorted(places)
     assert places[-1] > 400
-    assert set(one.train.ids) < set(whole.train.ids)
+    assert set(subset.train.ids) < set(whole.train.ids)
 
 
 def test_a_smaller_subset_is_part_of_a_larger_one(tokenizer: Any) -> None:
@@ -187,8 +187,8 @@ def test_a_smaller_subset_is_part_of_a_larger_one(tokenizer: Any) -> None:
 
 
 def test_a_subset_larger_than_the_split_is_refused(folder: Folder, tokenizer: Any) -> None:
-    said = refused(settings(folder(), train_size=9), tokenizer)
-    assert said == "9 examples asked for, but split 'train' holds 8; ask for at most 8"
+    message = refused(settings(folder(), train_size=9), tokenizer)
+    assert message == "9 examples asked for, but split 'train' holds 8; ask for at most 8"
 
 
 def test_a_hold_out_is_drawn_once_and_shares_nothing(tokenizer: Any) -> None:
@@ -282,16 +282,16 @@ BAD: list[tuple[DataTable, DataTable, dict[str, Any], Sequence[str]]] = [
 def test_data_that_do_not_fit_are_refused(
     folder: Folder, tokenizer: Any, train: DataTable, test: DataTable, more: dict[str, Any], words: Sequence[str]
 ) -> None:
-    said = refused(settings(folder(train, test, kind="json"), **more), tokenizer)
-    assert all(word in said for word in words), said
+    message = refused(settings(folder(train, test, kind="json"), **more), tokenizer)
+    assert all(word in message for word in words), message
 
 
 def test_a_text_that_ends_in_the_padding_token_is_refused(folder: Folder, tokenizer: Any) -> None:
     # Where padding is the end token, the model would pool one token early. First, that it would.
     ended = f"a good film{tokenizer.pad_token}"
     assert tokenizer(ended)["input_ids"][-1] == tokenizer.pad_token_id
-    said = refused(settings(folder(test={**TEST, "sentence": ["good", ended, "bad"]})), tokenizer)
-    assert f"ends in {tokenizer.pad_token!r}, which is the padding token" in said
+    message = refused(settings(folder(test={**TEST, "sentence": ["good", ended, "bad"]})), tokenizer)
+    assert f"ends in {tokenizer.pad_token!r}, which is the padding token" in message
     inside = f"a good{tokenizer.pad_token} film"
     assert len(data.load(settings(folder(test={**TEST, "sentence": ["good", inside, "bad"]})), tokenizer).test) == 3
 
@@ -302,11 +302,11 @@ def test_long_texts_are_cut(folder: Folder, tokenizer: Any) -> None:
 
 
 def test_what_cannot_be_loaded_says_how_to_do_without_a_network(tmp_path: Path, tokenizer: Any) -> None:
-    said = refused(settings("nyu-mll/glue", name="sst2"), tokenizer)
-    assert "data set 'nyu-mll/glue' cannot be loaded" in said
-    assert "data.path=FOLDER" in said
-    assert "data.name=null" in said
-    assert "data.path=embedded/sentiment" in said
+    message = refused(settings("nyu-mll/glue", name="sst2"), tokenizer)
+    assert "data set 'nyu-mll/glue' cannot be loaded" in message
+    assert "data.path=FOLDER" in message
+    assert "data.name=null" in message
+    assert "data.path=embedded/sentiment" in message
     assert "no file or folder ./nowhere in the working folder" in refused(settings("./nowhere"), tokenizer)
     (tmp_path / "empty").mkdir()
     assert "holds no data that can be read" in refused(settings(tmp_path / "empty"), tokenizer)
@@ -358,8 +358,8 @@ def test_a_fingerprint_is_of_the_content_not_of_a_cache_entry(tmp_path: Path, fo
     mapped = [raw.map(transform), raw.map(transform)]
     assert mapped[0]._fingerprint != mapped[1]._fingerprint
     prints = set()
-    for number, one in enumerate(mapped):
-        path = folder(one.to_dict(), name=f"set{number}")
+    for number, rows in enumerate(mapped):
+        path = folder(rows.to_dict(), name=f"set{number}")
         prints.add(fingerprint(path, tokenizer))
     assert len(prints) == 1
 

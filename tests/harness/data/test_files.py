@@ -169,10 +169,10 @@ def test_ids_are_as_they_stand(pair: Callable[..., Data]) -> None:
 def test_what_cannot_be_read_says_what_and_where(
     pair: Callable[..., Data], tmp_path: Path, kind: str, content: str | bytes, words: list[str]
 ) -> None:
-    said = refused(pair(content, kind))
-    assert all(word in said for word in words), said
-    if "cannot be read" in said or "UTF-8" in said:
-        assert str(tmp_path / f"train.{kind}") in said
+    message = refused(pair(content, kind))
+    assert all(word in message for word in words), message
+    if "cannot be read" in message or "UTF-8" in message:
+        assert str(tmp_path / f"train.{kind}") in message
 
 
 def test_a_folder_in_the_path_is_no_column(tmp_path: Path) -> None:
@@ -274,4 +274,4 @@ def test_a_damaged_file_is_read_or_refused_and_never_a_traceback(tmp_path: Path,
         else:
             outcomes["read"] += 1
     assert outcomes["read"] < 60
-    assert all(said.strip() for said in outcomes)
+    assert all(outcome.strip() for outcome in outcomes)

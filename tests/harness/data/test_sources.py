@@ -69,9 +69,9 @@ def test_what_a_cache_holds_of_another_folder_of_this_name_is_not_read(
     monkeypatch.chdir(tmp_path / "here")
     # What the library alone would do.
     assert datasets.load_dataset("data")["train"]["sentence"][:] == ["theirs", "alas"]
-    said = refused("data")
-    assert f"no file or folder data in the working folder, {tmp_path / 'here'}" in said
-    assert "was read from local files, not from the Hub" in said
+    message = refused("data")
+    assert f"no file or folder data in the working folder, {tmp_path / 'here'}" in message
+    assert "was read from local files, not from the Hub" in message
 
 
 def test_what_a_cache_holds_of_the_hub_is_read(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_what_a_cache_holds_of_the_hub_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["csv", "json", "parquet", "text", "org/unknown"])
 def test_a_name_that_nobody_has_is_one_message(name: str) -> None:
-    said = refused(name)
-    assert f"data set {name!r} cannot be loaded: no file or folder {name} in the working folder" in said
-    assert "data.path=FOLDER" in said
+    message = refused(name)
+    assert f"data set {name!r} cannot be loaded: no file or folder {name} in the working folder" in message
+    assert "data.path=FOLDER" in message
 
 
 def test_replaced_rows_are_read_though_the_time_stamp_is_kept(here: Path) -> None:
@@ -218,8 +218,8 @@ def test_parts_of_a_split_are_read_in_order(here: Path) -> None:
 def test_a_single_data_set_from_save_to_disk_is_one_split(here: Path) -> None:
     rows = {"sentence": list("abcdefgh"), "label": [0, 1] * 4}
     datasets.Dataset.from_dict(rows).save_to_disk("saved")
-    said = refused("saved")
-    assert "has no split 'train'; there are data; data.test_fraction=0.2 draws the rows to test on" in said
+    message = refused("saved")
+    assert "has no split 'train'; there are data; data.test_fraction=0.2 draws the rows to test on" in message
     read = dataset.read(Data(path="saved", test_fraction=0.25))
     assert (len(read.train), len(read.test)) == (6, 2)
 
@@ -247,15 +247,15 @@ def test_what_is_not_plain_is_one_message(files: list[str], asked: dict[str, Any
     Path("d").mkdir()
     for file in files:
         write(Path("d", file), "a", "b")
-    said = refused("d", **asked)
-    assert all(word in said for word in words), said
+    message = refused("d", **asked)
+    assert all(word in message for word in words), message
 
 
 def test_what_only_the_hub_knows_is_not_ignored(here: Path) -> None:
     both("d", "a", "b")
     assert "data.revision: 'v2' names something on the Hub, and d is on this machine" in refused("d", revision="v2")
-    said = refused("embedded/sentiment", name="sst2", revision="v2")
-    assert said.endswith("leave it out: data.name=null data.revision=null")
+    message = refused("embedded/sentiment", name="sst2", revision="v2")
+    assert message.endswith("leave it out: data.name=null data.revision=null")
 
 
 def test_a_file_that_may_not_be_read_or_is_none_is_one_message(here: Path) -> None:

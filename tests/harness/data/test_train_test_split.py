@@ -76,14 +76,14 @@ def test_the_rows_of_a_cluster_stay_together(tmp_path: Path) -> None:
     rows = [(f"t {number}", "c" if number % 5 == 4 and number // 5 == 1 else "ab"[number % 2]) for number in range(20)]
     path = file_of(tmp_path / "s.csv", rows, {"author": [number // 5 for number in range(20)]})
     seeds = [Data(path=str(path), test_fraction=0.3, cluster="author", split_seed=seed) for seed in range(20)]
-    said = []
+    messages = []
     for block in seeds:
         try:
             read = dataset.read(block)
         except DataError as error:
-            said.append(str(error))
-    assert said
-    assert all("leaves no example of c to train on" in one and "data.split_seed" in one for one in said)
+            messages.append(str(error))
+    assert messages
+    assert all("leaves no example of c to train on" in message and "data.split_seed" in message for message in messages)
 
 
 def test_a_class_with_one_text_is_trained_on() -> None:

@@ -35,7 +35,7 @@ WSD = {"lr_scheduler_type": "warmup_stable_decay"}
 
 
 @pytest.mark.parametrize(
-    ("settings", "key", "told"),
+    ("settings", "key", "words"),
     [
         (
             {"lr_scheduler_type": "polynomial", "warmup_steps": 30.0},
@@ -83,12 +83,12 @@ WSD = {"lr_scheduler_type": "warmup_stable_decay"}
     ],
 )
 def test_a_schedule_that_breaks_or_misleads_is_refused_by_the_name_of_its_setting(
-    settings: dict[str, object], key: str, told: str
+    settings: dict[str, object], key: str, words: str
 ) -> None:
     with pytest.raises(ScheduleError) as caught:
         learning_rates(Training.model_validate(settings), 30)
     assert caught.value.key == f"training.{key}"
-    assert told in str(caught.value)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -132,21 +132,21 @@ def test_a_study_is_refused_before_anything_is_written_and_its_plan_says_the_sam
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert first in told
-    assert second in told
+    message = capsys.readouterr().err
+    assert first in message
+    assert second in message
 
 
 def test_a_candidate_that_cannot_be_is_told_as_such_and_not_trained(tiny: Tiny) -> None:
     search = "{trials: 2, space: {training.warmup_steps: {low: 0, high: 90}}}"
     study = tiny(f"arms.full={{search: {search}}}")
     check(study, 48)  # candidates are judged one by one
-    engine, trials = expanded(tiny())
-    assert isinstance(engine, PackedEngine)
+    packed, trials = expanded(tiny())
+    assert isinstance(packed, PackedEngine)
     late = trials[0].settings.training.model_copy(update={"warmup_steps": 30.0})
     trial = replace(trials[0], settings=trials[0].settings.model_copy(update={"training": late}))
-    for one in (engine, prepare(study, "trainer")[2]):
-        (outcome,) = one.train([trial], report=print)
+    for engine in (packed, prepare(study, "trainer")[2]):
+        (outcome,) = engine.train([trial], report=print)
         assert (outcome.status, outcome.steps) == ("failed", 0)
         assert outcome.error is not None
         assert "with 30 steps of warm-up, never reaches the learning rate" in outcome.error.message

@@ -180,8 +180,8 @@ def logits(model: nn.Module, *texts: list[int]) -> torch.Tensor:
     mask = torch.tensor([[1] * len(text) + [0] * (longest - len(text)) for text in texts])
     model.eval()
     with torch.no_grad():
-        found: torch.Tensor = model(input_ids=rows, attention_mask=mask).logits
-    return found
+        scores: torch.Tensor = model(input_ids=rows, attention_mask=mask).logits
+    return scores
 
 
 def test_a_saved_adapter_comes_back_with_its_head(small: Callable[[str], Checkpoint], tmp_path: Path) -> None:
@@ -218,20 +218,20 @@ def weights(model: nn.Module, part: str = "") -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.named_parameters() if part in name}
 
 
-def assert_same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> None:
-    assert one.keys() == two.keys()
-    assert one
-    assert all(torch.equal(one[name], two[name]) for name in one)
+def assert_same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    assert first
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize("arm", [Arm(), lora(["c_attn"], r=2), frozen(1)], ids=["full", "lora", "frozen"])
 def test_the_same_streams_give_the_same_weights(small: Callable[[str], Checkpoint], arm: Arm) -> None:
     torch.manual_seed(1)
-    one = build(small("gpt2"), arm)
+    model = build(small("gpt2"), arm)
     torch.randn(17)
-    two = build(small("gpt2"), arm)
-    assert_same(weights(one), weights(two))
-    head, other = weights(one, "score"), weights(build(small("gpt2"), arm, seed=1), "score")
+    again = build(small("gpt2"), arm)
+    assert_same(weights(model), weights(again))
+    head, other = weights(model, "score"), weights(build(small("gpt2"), arm, seed=1), "score")
     assert not any(torch.equal(head[name], other[name]) for name in head)
 
 
@@ -244,8 +244,8 @@ def test_outside_its_stream_a_head_is_whatever_was_drawn_before(small: Callable[
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        one, two = unseeded(), unseeded()
-    assert not torch.equal(one["score.weight"], two["score.weight"])
+        first, second = unseeded(), unseeded()
+    assert not torch.equal(first["score.weight"], second["score.weight"])
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "distilbert"])
@@ -302,10 +302,10 @@ def test_a_frozen_part_keeps_its_dropout_unless_told_otherwise(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model.train()
-        one, two = (model(input_ids=rows, output_hidden_states=True).hidden_states for _ in range(2))
+        first, second = (model(input_ids=rows, output_hidden_states=True).hidden_states for _ in range(2))
     for depth in range(3):
-        assert torch.equal(one[depth], two[depth]) == (dropout == "off"), depth
-    assert not torch.equal(one[3], two[3])
+        assert torch.equal(first[depth], second[depth]) == (dropout == "off"), depth
+    assert not torch.equal(first[3], second[3])
 
 
 def test_a_checkpoint_is_known_by_its_content(small: Callable[[str], Checkpoint], tmp_path: Path) -> None:
@@ -327,10 +327,10 @@ def test_a_checkpoint_is_known_by_its_content(small: Callable[[str], Checkpoint]
 
 
 def test_embedded_checkpoints_are_local() -> None:
-    found = checkpoints.find_checkpoint("embedded/tiny-gpt2")
-    assert found.name == "embedded/tiny-gpt2"
-    assert found.identity.startswith("sha256:")
-    loaded = checkpoints.load_tokenizer(found)
+    checkpoint = checkpoints.find_checkpoint("embedded/tiny-gpt2")
+    assert checkpoint.name == "embedded/tiny-gpt2"
+    assert checkpoint.identity.startswith("sha256:")
+    loaded = checkpoints.load_tokenizer(checkpoint)
     assert loaded.pad_token_id is not None
 
 
@@ -352,10 +352,10 @@ def test_a_checkpoint_that_is_not_here_is_refused(tmp_path: Path) -> None:
 def test_without_a_network_the_message_names_a_local_copy() -> None:
     with pytest.raises(ModelError) as caught:
         checkpoints.find_checkpoint("openai-community/gpt2")
-    said = str(caught.value)
-    assert "model 'openai-community/gpt2' is not here" in said
-    assert "model=FOLDER with config.json, model.safetensors and the tokenizer's files" in said
-    assert "model=embedded/tiny-gpt2" in said
+    message = str(caught.value)
+    assert "model 'openai-community/gpt2' is not here" in message
+    assert "model=FOLDER with config.json, model.safetensors and the tokenizer's files" in message
+    assert "model=embedded/tiny-gpt2" in message
 
 
 @pytest.mark.parametrize("kind", SMALL)

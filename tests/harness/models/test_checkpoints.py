@@ -206,9 +206,9 @@ def test_a_checkpoint_on_the_hub_is_pinned_to_its_commit(
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     monkeypatch.setattr(checkpoints, "_config", lambda *_: GPT2)
-    found = checkpoints.find_checkpoint("somebody/small")
-    assert (found.revision, found.identity) == (COMMIT, f"hub:{COMMIT}")
-    assert found.weights == (cache / "model.safetensors",)
+    checkpoint = checkpoints.find_checkpoint("somebody/small")
+    assert (checkpoint.revision, checkpoint.identity) == (COMMIT, f"hub:{COMMIT}")
+    assert checkpoint.weights == (cache / "model.safetensors",)
     assert asked == [("config.json", None, False), ("model.safetensors", COMMIT, False)]
     (cache / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="it has no weights"):
@@ -258,8 +258,8 @@ def test_what_is_wrong_with_a_checkpoint_is_found_before_anything_runs(tiny: Pat
     if damage in {"weights", "pickle"}:
         (tiny / "model.safetensors").unlink()
     if damage == "tokenizer":
-        said = json.loads((tiny / "tokenizer_config.json").read_text())
-        (tiny / "tokenizer_config.json").write_text(json.dumps({**said, "add_prefix_space": True}))
+        options = json.loads((tiny / "tokenizer_config.json").read_text())
+        (tiny / "tokenizer_config.json").write_text(json.dumps({**options, "add_prefix_space": True}))
     study = study_of(tiny, *(["head=kept"] if damage == "head" else []))
     with pytest.raises(ModelError, match=words):
         run_study(study, tmp_path / "results")
@@ -300,4 +300,4 @@ def test_damaged_files_are_refused_with_one_line_or_read(tiny: Path, file: str) 
         except HarnessError as error:
             refused.append(str(error))
     assert refused
-    assert all(str(tiny) in said and "\n" not in said for said in refused)
+    assert all(str(tiny) in message and "\n" not in message for message in refused)

@@ -55,14 +55,14 @@ def split(*rows: list[int]) -> TokenizedSplit:
     return TokenizedSplit(ids=tuple(map(str, range(len(rows)))), labels=np.arange(len(rows)), features=features)
 
 
-def check(found: Checkpoint, *rows: list[int], **layout: Any) -> None:
-    check_inputs(found, [split(*rows)], Data(path="x", **layout), PAD)
+def check(checkpoint: Checkpoint, *rows: list[int], **layout: Any) -> None:
+    check_inputs(checkpoint, [split(*rows)], Data(path="x", **layout), PAD)
 
 
-def reads(found: Checkpoint, tokens: int) -> bool:
+def reads(checkpoint: Checkpoint, tokens: int) -> bool:
     """Whether the model with real weights reads a text."""
     with torch.random.fork_rng(), quiet():
-        config = type(found.config).from_dict({**found.config.to_dict(), "pad_token_id": PAD})
+        config = type(checkpoint.config).from_dict({**checkpoint.config.to_dict(), "pad_token_id": PAD})
         model = transformers.AutoModelForSequenceClassification.from_config(config)
         try:
             model(input_ids=torch.full((1, tokens), 5), attention_mask=torch.ones(1, tokens))
@@ -73,25 +73,25 @@ def reads(found: Checkpoint, tokens: int) -> bool:
 
 @pytest.mark.parametrize(("kind", "settings", "most"), ARCHITECTURES)
 def test_the_longest_text_is_what_the_model_reads(kind: str, settings: dict[str, Any], most: int | None) -> None:
-    found = checkpoint(kind, settings)
+    tiny = checkpoint(kind, settings)
     before = torch.get_rng_state()
     if most is None:
-        check(found, [5] * 40)
-        assert reads(found, 40)
+        check(tiny, [5] * 40)
+        assert reads(tiny, 40)
         return
-    check(found, [5] * most, [6, 7])
+    check(tiny, [5] * most, [6, 7])
     with pytest.raises(DataError, match=f"reads at most {most} tokens, got {most + 3}; set data.max_length={most}"):
-        check(found, [6, 7], [5] * (most + 3))
+        check(tiny, [6, 7], [5] * (most + 3))
     assert torch.equal(before, torch.get_rng_state())
-    assert reads(found, most)
-    assert not reads(found, most + 1)
+    assert reads(tiny, most)
+    assert not reads(tiny, most + 1)
 
 
 def test_padding_to_a_fixed_length_counts() -> None:
-    found = checkpoint(*ARCHITECTURES[0][:2])
-    check(found, [5, 6], max_length=16)
+    tiny = checkpoint(*ARCHITECTURES[0][:2])
+    check(tiny, [5, 6], max_length=16)
     with pytest.raises(DataError, match="reads at most 12 tokens, got 16"):
-        check(found, [5, 6], max_length=16, padding="max_length")
+        check(tiny, [5, 6], max_length=16, padding="max_length")
 
 
 @pytest.mark.parametrize("rows", [([5, 30], [6, 7, 8]), ([5, 6], [7, 99])])
@@ -101,9 +101,9 @@ def test_tokens_that_the_model_does_not_know_are_refused(rows: tuple[list[int], 
 
 
 def test_what_no_length_helps_is_the_model_s_own_reason() -> None:
-    found = checkpoint("bert", {**SMALL, "type_vocab_size": 0})
+    tiny = checkpoint("bert", {**SMALL, "type_vocab_size": 0})
     with pytest.raises(ModelError, match=r"model x cannot read the data: .*index"):
-        check(found, [5, 6, 7])
+        check(tiny, [5, 6, 7])
 
 
 def test_a_configuration_that_makes_no_model_is_refused() -> None:

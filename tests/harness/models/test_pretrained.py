@@ -96,8 +96,8 @@ def test_a_head_that_the_checkpoint_brings_is_drawn_anew_by_every_seed(saved: Ca
     assert torch.equal(drawn[1], drawn[3])
     # A head of another size is in nobody's way.
     assert build(owned, n_classes=5).classifier.weight.shape == (5, 8)
-    said = checkpoint_remarks(owned, classes=["no", "yes"])
-    assert said == (
+    remarks = checkpoint_remarks(owned, classes=["no", "yes"])
+    assert remarks == (
         f"{owned.name} has a classification head of its own, classifier (2 classes); every seed draws a new one. "
         "head: kept keeps it",
     )
@@ -129,8 +129,8 @@ def test_a_head_that_is_kept_answers_in_the_order_of_the_classes(
     for seed in (0, 1):
         after = build(checkpoint, seed).eval()
         torch.testing.assert_close(after(**ids).logits, before.eval()(**ids).logits[:, rows])
-    found = pretrained.load(checkpoint, n_classes=2, outline=True)
-    assert not found.new
+    loaded = pretrained.load(checkpoint, n_classes=2, outline=True)
+    assert not loaded.new
     assert (checkpoint.identity_at_start == checkpoint.identity + ", its head kept") == (rows == [0, 1])
 
 
@@ -151,12 +151,12 @@ def test_a_head_that_is_not_there_cannot_be_kept(saved: Callable[..., Path]) -> 
 def test_every_weight_that_is_not_new_is_the_checkpoints(saved: Callable[..., Path]) -> None:
     folder = saved(BERT, CLASSIFIER)
     stored = load_file(folder / "model.safetensors")
-    found = pretrained.load(checkpoints.find_checkpoint(str(folder)), n_classes=2)
-    drawn = dict(found.model.named_parameters())
+    loaded = pretrained.load(checkpoints.find_checkpoint(str(folder)), n_classes=2)
+    drawn = dict(loaded.model.named_parameters())
     assert set(drawn) == set(stored)
     for name in (name for name in drawn if not name.endswith("classifier.bias")):  # a new one is zero as well
         parameter = drawn[name]
-        assert torch.equal(parameter, stored[name]) == (name not in found.new), name
+        assert torch.equal(parameter, stored[name]) == (name not in loaded.new), name
 
 
 @pytest.mark.parametrize("prefix", ["module.", "model."])
@@ -186,17 +186,17 @@ def test_layers_that_the_configuration_leaves_out_are_told(saved: Callable[..., 
     folder = saved(BERT)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
-    found = pretrained.load(checkpoints.find_checkpoint(str(folder)), n_classes=2, outline=True)
-    assert len(found.unused) == 16
-    assert all("encoder.layer.1." in name for name in found.unused)
-    (said,) = checkpoint_remarks(checkpoints.find_checkpoint(str(folder)), classes=["no", "yes"])
-    assert "has 16 weights that its configuration has no place for; they are not used: encoder.layer.1." in said
+    loaded = pretrained.load(checkpoints.find_checkpoint(str(folder)), n_classes=2, outline=True)
+    assert len(loaded.unused) == 16
+    assert all("encoder.layer.1." in name for name in loaded.unused)
+    (remark,) = checkpoint_remarks(checkpoints.find_checkpoint(str(folder)), classes=["no", "yes"])
+    assert "has 16 weights that its configuration has no place for; they are not used: encoder.layer.1." in remark
 
 
 def test_a_pooler_that_is_new_is_told(saved: Callable[..., Path]) -> None:
     checkpoint = checkpoints.find_checkpoint(str(saved(BERT, transformers.AutoModelForMaskedLM)))
-    (said,) = checkpoint_remarks(checkpoint, classes=["no", "yes"])
-    assert said == f"{checkpoint.name} has no weights for bert.pooler.dense; every seed draws them"
+    (remark,) = checkpoint_remarks(checkpoint, classes=["no", "yes"])
+    assert remark == f"{checkpoint.name} has no weights for bert.pooler.dense; every seed draws them"
 
 
 STUDY = """\
@@ -221,9 +221,9 @@ def test_a_kept_head_scores_what_it_scores_in_every_arm(tmp_path: Path) -> None:
         torch.manual_seed(0)
         model = CLASSIFIER.from_pretrained(tiny, id2label={0: "1", 1: "0"}, label2id={"1": 0, "0": 1})
         model.save_pretrained(tiny)
-    said: list[str] = []
-    checkpoint, data, _ = prepare(study, say=said.append)
-    assert said[0] == f"every seed starts from the head of {tiny}: 0 is 0, 1 is 1"
+    messages: list[str] = []
+    checkpoint, data, _ = prepare(study, say=messages.append)
+    assert messages[0] == f"every seed starts from the head of {tiny}: 0 is 0, 1 is 1"
     assert checkpoint.head_order == (1, 0)
     rows = [torch.tensor([row["input_ids"]]) for row in data.test.features]
     model.eval()
@@ -232,9 +232,9 @@ def test_a_kept_head_scores_what_it_scores_in_every_arm(tmp_path: Path) -> None:
     expected = torch.softmax(scores, dim=-1)[:, [1, 0]]
     summary = run_study(study, tmp_path / "results")
     assert summary.complete
-    found = sorted(summary.folder.glob("trials/*/predictions.parquet"))
-    assert len(found) == 4
-    for file in found:
+    predictions = sorted(summary.folder.glob("trials/*/predictions.parquet"))
+    assert len(predictions) == 4
+    for file in predictions:
         table = pd.read_parquet(file)
         probabilities = torch.tensor(table[["p_0", "p_1"]].to_numpy(), dtype=torch.float32)
         torch.testing.assert_close(probabilities, expected, rtol=0, atol=1e-5)

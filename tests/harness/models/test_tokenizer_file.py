@@ -71,12 +71,12 @@ def byte_pairs(normalizer: Any, *, add_prefix_space: bool = False, ends: bool = 
 def saved(tmp_path: Path) -> Checkpoints:
     """A checkpoint with a tokenizer's file and what the file beside it says; of its model only the kind counts."""
 
-    def save(kind: str, own: Tokenizer, stated: Mapping[str, Any]) -> tuple[Checkpoint, Tokenizer]:
-        own.save(str(tmp_path / "tokenizer.json"))
+    def save(kind: str, tokenizer: Tokenizer, stated: Mapping[str, Any]) -> tuple[Checkpoint, Tokenizer]:
+        tokenizer.save(str(tmp_path / "tokenizer.json"))
         (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(stated))
         config = transformers.AutoConfig.for_model(kind)
-        return Checkpoint(name="x", source=str(tmp_path), revision=None, identity="", config=config), own
+        return Checkpoint(name="x", source=str(tmp_path), revision=None, identity="", config=config), tokenizer
 
     return save
 
@@ -86,7 +86,7 @@ LOWER = normalizers.Lowercase()
 
 
 @pytest.mark.parametrize(
-    ("kind", "own", "stated"),
+    ("kind", "tokenizer", "stated"),
     [
         ("bert", word_pieces(CASED), {}),
         ("bert", word_pieces(CASED), {"tokenizer_class": "BertTokenizer"}),
@@ -101,22 +101,22 @@ LOWER = normalizers.Lowercase()
     ],
 )
 def test_a_text_becomes_the_tokens_that_the_file_says(
-    saved: Checkpoints, kind: str, own: Tokenizer, stated: Mapping[str, Any]
+    saved: Checkpoints, kind: str, tokenizer: Tokenizer, stated: Mapping[str, Any]
 ) -> None:
-    checkpoint, own = saved(kind, own, stated)
+    checkpoint, tokenizer = saved(kind, tokenizer, stated)
     loaded = checkpoints.load_tokenizer(checkpoint)
     for text in TEXTS:
-        assert loaded(text)["input_ids"] == own.encode(text).ids
-    assert loaded(TEXTS[0], TEXTS[1])["input_ids"] == own.encode(TEXTS[0], TEXTS[1]).ids
-    assert loaded(TEXTS[0], truncation=True, max_length=3)["input_ids"][:2] == own.encode(TEXTS[0]).ids[:2]
+        assert loaded(text)["input_ids"] == tokenizer.encode(text).ids
+    assert loaded(TEXTS[0], TEXTS[1])["input_ids"] == tokenizer.encode(TEXTS[0], TEXTS[1]).ids
+    assert loaded(TEXTS[0], truncation=True, max_length=3)["input_ids"][:2] == tokenizer.encode(TEXTS[0]).ids[:2]
     assert loaded.pad_token_id is not None
 
 
 def test_left_alone_transformers_lower_cases_a_cased_checkpoint(saved: Checkpoints) -> None:
     # What the mend is for; when this fails, transformers follows the file itself.
-    checkpoint, own = saved("bert", word_pieces(CASED), {})
+    checkpoint, tokenizer = saved("bert", word_pieces(CASED), {})
     loaded = transformers.AutoTokenizer.from_pretrained(checkpoint.source)
-    assert loaded("Good")["input_ids"] != own.encode("Good").ids
+    assert loaded("Good")["input_ids"] != tokenizer.encode("Good").ids
 
 
 def test_what_the_file_leaves_open_is_the_class_s(saved: Checkpoints) -> None:
@@ -125,7 +125,7 @@ def test_what_the_file_leaves_open_is_the_class_s(saved: Checkpoints) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "own", "stated", "words"),
+    ("kind", "tokenizer", "stated", "words"),
     [
         (
             "bert",
@@ -139,15 +139,15 @@ def test_what_the_file_leaves_open_is_the_class_s(saved: Checkpoints) -> None:
     ],
 )
 def test_two_files_that_contradict_each_other_are_refused(
-    saved: Checkpoints, kind: str, own: Tokenizer, stated: Mapping[str, Any], words: str
+    saved: Checkpoints, kind: str, tokenizer: Tokenizer, stated: Mapping[str, Any], words: str
 ) -> None:
     with pytest.raises(ModelError, match=words):
-        checkpoints.load_tokenizer(saved(kind, own, stated)[0])
+        checkpoints.load_tokenizer(saved(kind, tokenizer, stated)[0])
 
 
 def test_an_option_that_changes_nothing_contradicts_nothing(saved: Checkpoints) -> None:
-    checkpoint, own = saved("gpt2", byte_pairs(None), {"do_lower_case": True})
-    assert checkpoints.load_tokenizer(checkpoint)("Good")["input_ids"] == own.encode("Good").ids
+    checkpoint, tokenizer = saved("gpt2", byte_pairs(None), {"do_lower_case": True})
+    assert checkpoints.load_tokenizer(checkpoint)("Good")["input_ids"] == tokenizer.encode("Good").ids
 
 
 def test_a_vocabulary_with_capitals_is_lower_cased_only_where_that_is_said(saved: Checkpoints) -> None:
@@ -157,8 +157,8 @@ def test_a_vocabulary_with_capitals_is_lower_cased_only_where_that_is_said(saved
     (folder / "vocab.txt").write_text("\n".join(WORDS))
     with pytest.raises(ModelError, match=r"3 tokens with capitals \(Bad, Good, École\).*set do_lower_case"):
         checkpoints.load_tokenizer(checkpoint)
-    for said, tokens in ((True, [2, 6, 9, 3]), (False, [2, 5, 9, 3])):
-        (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": said}))
+    for lower_case, tokens in ((True, [2, 6, 9, 3]), (False, [2, 5, 9, 3])):
+        (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lower_case}))
         assert checkpoints.load_tokenizer(checkpoint)("Good film")["input_ids"] == tokens
 
 
@@ -171,7 +171,10 @@ def test_the_embedded_tokenizers_are_as_before(name: str) -> None:
 
 
 def test_added_words_of_the_file_stay_whole(saved: Checkpoints) -> None:
-    own = word_pieces(CASED)
-    own.add_tokens(["<user>"])
-    checkpoint, own = saved("bert", own, {})
-    assert checkpoints.load_tokenizer(checkpoint)("Good <user> film")["input_ids"] == own.encode("Good <user> film").ids
+    tokenizer = word_pieces(CASED)
+    tokenizer.add_tokens(["<user>"])
+    checkpoint, tokenizer = saved("bert", tokenizer, {})
+    assert (
+        checkpoints.load_tokenizer(checkpoint)("Good <user> film")["input_ids"]
+        == tokenizer.encode("Good <user> film").ids
+    )

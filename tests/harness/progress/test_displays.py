@@ -120,10 +120,10 @@ def logged(clock: Clock, estimate: float, *trials: Trial) -> tuple[LogDisplay, i
     return display, out
 
 
-def at(one: Trial, epoch: float, **more: object) -> Progress:
+def at(running: Trial, epoch: float, **more: object) -> Progress:
     """Return where a trial of a hundred steps an epoch stands."""
-    epochs = one.settings.training.num_train_epochs
-    return Progress(trial=one, step=round(100 * epoch), steps=100 * epochs, epoch=epoch, **more)  # type: ignore[arg-type]
+    epochs = running.settings.training.num_train_epochs
+    return Progress(trial=running, step=round(100 * epoch), steps=100 * epochs, epoch=epoch, **more)  # type: ignore[arg-type]
 
 
 def test_a_log_gets_a_line_an_epoch_and_one_a_minute() -> None:
@@ -149,8 +149,8 @@ def test_a_pack_is_one_line_whatever_its_size() -> None:
     display, out = logged(clock, 1.0, *pack)
     for now, epoch in ((1.0, 0.1), (10.0, 1.0)):
         clock.now = now
-        for one in pack:
-            display.step(at(one, epoch))
+        for member in pack:
+            display.step(at(member, epoch))
     (line,) = out.getvalue().splitlines()[1:]
     assert line == "20 trials at once (a, b, c and 2 more arms): epoch 1 of 2, step 100 of 200, 10 s left"
 
@@ -171,12 +171,12 @@ def test_an_estimate_corrects_itself_while_the_first_trial_runs(estimate: float)
     tracker = ProgressTracker(clock)
     tracker.open([long], {}, estimate)
     tracker.step(at(long, 0.0))
-    found = []
+    ratios = []
     for minute in range(1, 12):
         clock.now = 60.0 * minute
         tracker.step(at(long, minute))
-        found.append(tracker.left() / (720 - clock.now))
-    assert found == pytest.approx([1] * 11)
+        ratios.append(tracker.left() / (720 - clock.now))
+    assert ratios == pytest.approx([1] * 11)
 
 
 def test_a_few_steps_after_a_slow_start_move_the_estimate_little() -> None:
@@ -185,14 +185,14 @@ def test_a_few_steps_after_a_slow_start_move_the_estimate_little() -> None:
     pack = [trial("a", seed) for seed in range(5)]
     tracker = ProgressTracker(clock)
     tracker.open(pack, {}, 87 / 5)
-    clock.now, found = 40.0, {}
+    clock.now, seconds_left = 40.0, {}
     for step in range(1, 45):
         clock.now += 5.0 if step <= 4 else 1.0
-        for one in pack:
-            tracker.step(Progress(trial=one, step=step, steps=44, epoch=step / 44, by_epoch=True))
-        found[step] = tracker.left()
-    assert all(40 < found[step] < 150 for step in range(1, 6))
-    assert found[34] == pytest.approx(10, rel=0.5)
+        for member in pack:
+            tracker.step(Progress(trial=member, step=step, steps=44, epoch=step / 44, by_epoch=True))
+        seconds_left[step] = tracker.left()
+    assert all(40 < seconds_left[step] < 150 for step in range(1, 6))
+    assert seconds_left[34] == pytest.approx(10, rel=0.5)
 
 
 def test_what_an_earlier_process_trained_says_nothing_of_this_ones_pace() -> None:
@@ -206,10 +206,10 @@ def test_what_an_earlier_process_trained_says_nothing_of_this_ones_pace() -> Non
 
 
 def test_an_interrupted_trial_is_still_to_do() -> None:
-    clock, one = Clock(), trial("a")
-    display, out = logged(clock, 840.0, one)
+    clock, interrupted = Clock(), trial("a")
+    display, out = logged(clock, 840.0, interrupted)
     error = Failure(type="KeyboardInterrupt", message="stopped by SIGTERM")
-    display.outcome(TrialResult(trial=one, status="interrupted", error=error, training_seconds=1))
+    display.outcome(TrialResult(trial=interrupted, status="interrupted", error=error, training_seconds=1))
     assert out.getvalue().splitlines()[1] == "[0/1] a, seed 0: interrupted: stopped by SIGTERM, 14 min left"
 
 
@@ -221,11 +221,11 @@ def test_an_interrupted_trial_is_still_to_do() -> None:
     ],
 )
 def test_a_signal_is_told_what_is_finished_first_and_how_long_it_takes(by_epoch: bool, words: str) -> None:
-    clock, one = Clock(), trial("a", epochs=3)
-    display, out = logged(clock, 150.0, one)
+    clock, running = Clock(), trial("a", epochs=3)
+    display, out = logged(clock, 150.0, running)
     for step in range(1, 15):
         clock.now = 5.0 * step
-        display.step(at(one, step / 10, by_epoch=by_epoch))
+        display.step(at(running, step / 10, by_epoch=by_epoch))
     display.stopping("SIGTERM")
     line = out.getvalue().splitlines()[-1]
     assert line.startswith(f"SIGTERM: {words}a second SIGTERM stops now")

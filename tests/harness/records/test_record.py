@@ -58,11 +58,11 @@ def stored(folder: Path, *keys: str, test: TokenizedSplit = TEST) -> list[Stored
 def test_a_finished_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
     store = Store(tmp_path)
     write(store, outcome())
-    (found,) = stored(tmp_path)
-    assert found.status == "finished"
-    assert found.record is not None
-    assert (found.record.selected_epoch, found.record.accuracy) == (2, pytest.approx(2 / 3))
-    assert [epoch.epoch for epoch in found.record.epochs] == [1, 2]
+    (read_back,) = stored(tmp_path)
+    assert read_back.status == "finished"
+    assert read_back.record is not None
+    assert (read_back.record.selected_epoch, read_back.record.accuracy) == (2, pytest.approx(2 / 3))
+    assert [epoch.epoch for epoch in read_back.record.epochs] == [1, 2]
     content = json.loads((tmp_path / "trials/v1-aa/record.json").read_text())
     written = (tmp_path / "trials/v1-aa/predictions.parquet").read_bytes()
     assert content["format"] == FORMAT
@@ -113,7 +113,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ResultsError, match="No space left"):
         write(store, outcome("v1-new"))
-    assert [one.status for one in stored(tmp_path, "v1-old", "v1-new")] == ["finished", "not run"]
+    assert [trial.status for trial in stored(tmp_path, "v1-old", "v1-new")] == ["finished", "not run"]
     assert not list(tmp_path.rglob("*.partial"))
 
 
@@ -185,15 +185,15 @@ def test_a_damaged_trial_is_set_aside_and_named_with_its_reason(tmp_path: Path, 
     write(store, outcome())
     damage, reason = DAMAGES[name]
     damage(tmp_path / "trials/v1-aa")
-    found = stored(tmp_path)
-    assert [one.status for one in found] == ["unreadable"]
-    (said,) = store.set_aside(found)
-    assert said.startswith("full seed 3: ")
-    assert reason in said
-    assert str(tmp_path / "set_aside/v1-aa.0") in said
+    damaged = stored(tmp_path)
+    assert [trial.status for trial in damaged] == ["unreadable"]
+    (message,) = store.set_aside(damaged)
+    assert message.startswith("full seed 3: ")
+    assert reason in message
+    assert str(tmp_path / "set_aside/v1-aa.0") in message
     assert (tmp_path / "set_aside/v1-aa.0/record.json").exists()
     assert not (tmp_path / "trials/v1-aa").exists()
-    assert [one.status for one in stored(tmp_path)] == ["not run"]
+    assert [trial.status for trial in stored(tmp_path)] == ["not run"]
 
 
 def test_exchanged_predictions_are_found_in_both_trials(tmp_path: Path) -> None:
@@ -202,13 +202,13 @@ def test_exchanged_predictions_are_found_in_both_trials(tmp_path: Path) -> None:
     other = [replace(epoch, probabilities=epoch.probabilities[:, ::-1]) for epoch in epochs]  # type: ignore[index]
     write(store, outcome("v1-aa"))
     write(store, outcome("v1-bb", epochs=tuple(other)))
-    one, another = (tmp_path / f"trials/{key}/predictions.parquet" for key in ("v1-aa", "v1-bb"))
-    before = one.read_bytes()
-    one.write_bytes(another.read_bytes())
-    another.write_bytes(before)
-    found = stored(tmp_path, "v1-aa", "v1-bb")
-    assert [trial.status for trial in found] == ["unreadable"] * 2
-    assert all("changed or replaced" in trial.message for trial in found)
+    first, second = (tmp_path / f"trials/{key}/predictions.parquet" for key in ("v1-aa", "v1-bb"))
+    before = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(before)
+    exchanged = stored(tmp_path, "v1-aa", "v1-bb")
+    assert [trial.status for trial in exchanged] == ["unreadable"] * 2
+    assert all("changed or replaced" in trial.message for trial in exchanged)
 
 
 def test_a_record_of_before_the_hash_is_as_good(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_record_of_before_the_hash_is_as_good(tmp_path: Path) -> None:
     for key in ("predictions_sha256", "pack_size", "engine", "steps", "tokens", "seconds", "parameters", "streams"):
         del content[key]
     path.write_text(json.dumps(content))
-    assert [one.status for one in stored(tmp_path)] == ["finished"]
+    assert [trial.status for trial in stored(tmp_path)] == ["finished"]
 
 
 def test_where_nothing_can_be_set_aside_the_place_is_named(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_predictions_without_a_record_are_a_trial_that_does_not_exist(tmp_path: 
     store = Store(tmp_path)
     write(store, outcome())
     (tmp_path / "trials/v1-aa/record.json").unlink()
-    assert [one.status for one in stored(tmp_path)] == ["not run"]
+    assert [trial.status for trial in stored(tmp_path)] == ["not run"]
     assert store.set_aside(stored(tmp_path)) == []
 
 
@@ -252,13 +252,13 @@ def test_a_candidate_that_cannot_be_read_is_set_aside(tmp_path: Path, changes: d
     store = Store(tmp_path)
     tuning = Candidate(search="s", number=4, params={"training.learning_rate": 0.1}, value=0.5)
     write(store, outcome(trial=replace(trial(), tuning=True)), tuning=tuning)
-    said: list[str] = []
-    known = store.candidate("s", 4, fits=lambda _: True, say=said.append)
+    messages: list[str] = []
+    known = store.candidate("s", 4, fits=lambda _: True, say=messages.append)
     assert known is not None
     assert known.tuning == tuning
     record(**changes)(tmp_path / "tuning/s-0004")
-    assert store.candidate("s", 4, fits=lambda _: True, say=said.append) is None
-    assert reason in said[0]
+    assert store.candidate("s", 4, fits=lambda _: True, say=messages.append) is None
+    assert reason in messages[0]
     assert (tmp_path / "set_aside/s-0004.0/record.json").exists()
 
 
@@ -294,8 +294,8 @@ def test_a_failed_trial_has_its_reason_and_no_predictions(tmp_path: Path) -> Non
     store = Store(tmp_path)
     failed = outcome(status="failed", epochs=(), selected_epoch=None, error=Failure(type="E", message="because"))
     write(store, failed)
-    (found,) = stored(tmp_path)
-    assert (found.status, found.message) == ("failed", "because")
+    (read_back,) = stored(tmp_path)
+    assert (read_back.status, read_back.message) == ("failed", "because")
     assert not (tmp_path / "trials/v1-aa/predictions.parquet").exists()
 
 

@@ -156,7 +156,7 @@ def test_what_did_not_finish_is_shown_once_and_an_interruption_is_no_failure(
 
 
 SEARCH = Search(trials=8, space={"training.learning_rate": Range(low=1e-5, high=1e-1, log=True)})
-Told = list[tuple[dict[str, Any], float | None, str]]
+History = list[tuple[dict[str, Any], float | None, str]]
 
 
 def search(
@@ -166,26 +166,26 @@ def search(
     *,
     trials: int = SEARCH.trials,
     interrupted_at: int | None = None,
-) -> Told:
+) -> History:
     """Search for the largest of a known function, as if the process died once on the way."""
-    told: Told = []
+    history: History = []
     with quiet_mirror(tmp_path) as mirror:
         tuner = Tuner(name, "c", SEARCH, 5, mirror)
         for number in range(trials):
             if number == interrupted_at:
                 tuner.start(tuner.propose(number), f"{name} {number}")  # and killed
                 tuner = Tuner(name, "c", SEARCH, 5, mirror)
-                for k, (parameters, known, status) in enumerate(told):
+                for k, (parameters, known, status) in enumerate(history):
                     tuner.tell(parameters, known, status, f"{name} {k}")
             parameters = tuner.propose(number)
             tuner.start(parameters, f"{name} {number}")
-            found = value(parameters["training.learning_rate"])
-            told.append((parameters, found, "diverged" if found is None else "finished"))
-            tuner.tell(*told[-1], f"{name} {number}")
+            objective = value(parameters["training.learning_rate"])
+            history.append((parameters, objective, "diverged" if objective is None else "finished"))
+            tuner.tell(*history[-1], f"{name} {number}")
         best = tuner.best()
     assert best is not None
-    assert best.value == max(found for _, found, _ in told if found is not None)
-    return told
+    assert best.value == max(objective for _, objective, _ in history if objective is not None)
+    return history
 
 
 def test_an_interrupted_search_proposes_what_an_undisturbed_one_does(tmp_path: Path) -> None:
@@ -199,12 +199,12 @@ def test_an_interrupted_search_proposes_what_an_undisturbed_one_does(tmp_path: P
 def test_a_search_whose_candidates_diverge_learns_from_it(tmp_path: Path) -> None:
     """Failed trials are none of the ten that the sampler draws at random before it learns."""
 
-    told = search(tmp_path, "diverging", lambda rate: -abs(rate - 3e-5) if rate < 1e-3 else None, trials=30)
-    diverged = [found is None for _, found, _ in told]
+    history = search(tmp_path, "diverging", lambda rate: -abs(rate - 3e-5) if rate < 1e-3 else None, trials=30)
+    diverged = [objective is None for _, objective, _ in history]
     assert sum(diverged[:10]) >= 4
     assert sum(diverged[10:]) <= 4
     assert [t.state for t in shown(tmp_path, "diverging")] == [
-        TrialState.FAIL if one else TrialState.COMPLETE for one in diverged
+        TrialState.FAIL if failed else TrialState.COMPLETE for failed in diverged
     ]
 
 

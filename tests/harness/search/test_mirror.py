@@ -50,7 +50,7 @@ def row(number: int, status: str = "finished") -> tuple[Any, ...]:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
@@ -72,8 +72,8 @@ def lock_on(folder: Path) -> Iterator[None]:
         connection.close()
 
 
-def test_all_that_a_run_shows_arrives_in_order(tmp_path: Path, said: list[str]) -> None:
-    with Mirror(tmp_path, None, said.append) as mirror:
+def test_all_that_a_run_shows_arrives_in_order(tmp_path: Path, messages: list[str]) -> None:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1)])
         mirror.settle()
         for number in (2, 3):
@@ -82,10 +82,10 @@ def test_all_that_a_run_shows_arrives_in_order(tmp_path: Path, said: list[str]) 
         assert rows(tmp_path) == [row(1), row(2, "running"), row(3, "running")]
         mirror.show(BOARD, [trial(3), trial(2, "interrupted")])
     assert rows(tmp_path) == [row(1), row(2, "interrupted"), row(3)]
-    with Mirror(tmp_path, None, said.append) as mirror:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1), trial(3)])
     assert len(rows(tmp_path)) == 3
-    assert said == []
+    assert messages == []
 
 
 def test_what_a_killed_process_left_running_ends_as_the_records_say(tmp_path: Path) -> None:
@@ -142,14 +142,14 @@ def test_a_shared_database_is_shared(tmp_path: Path) -> None:
     foreign.enqueue_trial({"x": 1})
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-    one, other = (Mirror(tmp_path / name, url(tmp_path), pytest.fail) for name in ("one", "other"))
-    with one:
-        one.show(BOARD, [trial(1, "running")])
-        one.settle()
-        with other:
-            other.show(BOARD, [trial(1, "running"), trial(2)])
-            other.settle()
-        one.show(BOARD, [trial(1)])
+    first, second = (Mirror(tmp_path / name, url(tmp_path), pytest.fail) for name in ("one", "other"))
+    with first:
+        first.show(BOARD, [trial(1, "running")])
+        first.settle()
+        with second:
+            second.show(BOARD, [trial(1, "running"), trial(2)])
+            second.settle()
+        first.show(BOARD, [trial(1)])
     with Mirror(tmp_path / "one", url(tmp_path), pytest.fail) as again:
         again.show(BOARD, [trial(1), trial(3)])
     assert [trial.state for trial in foreign.get_trials()] == [TrialState.RUNNING, TrialState.WAITING]
@@ -158,8 +158,8 @@ def test_a_shared_database_is_shared(tmp_path: Path) -> None:
     assert not (tmp_path / "one" / "optuna.db").exists()
 
 
-def test_a_locked_database_is_waited_for_by_nobody(tmp_path: Path, said: list[str]) -> None:
-    with Mirror(tmp_path, None, said.append) as mirror:
+def test_a_locked_database_is_waited_for_by_nobody(tmp_path: Path, messages: list[str]) -> None:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1)])
         mirror.settle()
         with lock_on(tmp_path):
@@ -170,38 +170,38 @@ def test_a_locked_database_is_waited_for_by_nobody(tmp_path: Path, said: list[st
             assert time.monotonic() - began < 1
             time.sleep(0.1)
     assert rows(tmp_path) == [row(1), row(2)]
-    assert said == []
+    assert messages == []
 
 
 def test_a_database_that_stays_locked_is_said_once_and_caught_up_by_the_next_run(
-    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Mirror(tmp_path, None, said.append) as mirror:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1)])
         mirror.settle()
         with lock_on(tmp_path), monkeypatch.context() as patch:
             patch.setattr(mirror_module, "_LONGEST_WAIT", 0.1)
             mirror.show(BOARD, [trial(2)])
             mirror.close()
-    assert len(said) == 1
-    assert "does not answer" in said[0]
-    assert "by the next run" in said[0]
+    assert len(messages) == 1
+    assert "does not answer" in messages[0]
+    assert "by the next run" in messages[0]
     for thread in threading.enumerate():
         if thread.name == "optuna":
             thread.join()  # whatever became of the last try
-    with Mirror(tmp_path, None, said.append) as mirror:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1), trial(2)])
     assert rows(tmp_path) == [row(1), row(2)]
 
 
-def test_the_last_write_is_tried_again(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    with Mirror(tmp_path, None, said.append) as mirror:
+def test_the_last_write_is_tried_again(tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1)])
         mirror.settle()
         failing(monkeypatch, 1)
         mirror.show(BOARD, [trial(2)])
     assert rows(tmp_path) == [row(1), row(2)]
-    assert said == []
+    assert messages == []
 
 
 def replaced_by_garbage(path: Path) -> None:
@@ -225,9 +225,9 @@ def of_another_optuna(path: Path) -> None:
 
 @pytest.mark.parametrize(("harm", "notes"), [(replaced_by_garbage, 1), (deleted, 0), (without_its_study, 0)])
 def test_a_database_that_breaks_in_between_is_made_anew(
-    tmp_path: Path, said: list[str], harm: Callable[[Path], None], notes: int
+    tmp_path: Path, messages: list[str], harm: Callable[[Path], None], notes: int
 ) -> None:
-    with Mirror(tmp_path, None, said.append) as mirror:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1), trial(2, "running")])
         mirror.settle()
         harm(tmp_path / "optuna.db")
@@ -235,43 +235,43 @@ def test_a_database_that_breaks_in_between_is_made_anew(
         mirror.settle()
         mirror.show(BOARD, [trial(3)])
     assert rows(tmp_path) == [row(1), row(2), row(3)]
-    assert len(said) == notes
-    assert all("file is not a database; set aside as" in text for text in said)
+    assert len(messages) == notes
+    assert all("file is not a database; set aside as" in text for text in messages)
     assert [path.name for path in (tmp_path / "set_aside").glob("*")] == ["optuna.db.0"] * notes
 
 
-def test_a_database_of_another_optuna_is_set_aside(tmp_path: Path, said: list[str]) -> None:
+def test_a_database_of_another_optuna_is_set_aside(tmp_path: Path, messages: list[str]) -> None:
     RDBStorage(url(tmp_path)).engine.dispose()
     of_another_optuna(tmp_path / "optuna.db")
-    with Mirror(tmp_path, None, said.append) as mirror:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1)])
     assert rows(tmp_path) == [row(1)]
-    assert len(said) == 1
-    assert "set aside as" in said[0]
+    assert len(messages) == 1
+    assert "set aside as" in messages[0]
     assert (tmp_path / "set_aside" / "optuna.db.0").exists()
 
 
-def test_somebody_elses_old_database_is_left_as_it_is(tmp_path: Path, said: list[str]) -> None:
+def test_somebody_elses_old_database_is_left_as_it_is(tmp_path: Path, messages: list[str]) -> None:
     RDBStorage(url(tmp_path)).engine.dispose()
     of_another_optuna(tmp_path / "optuna.db")
     (tmp_path / "results").mkdir()
-    with Mirror(tmp_path / "results", url(tmp_path), said.append) as mirror:
+    with Mirror(tmp_path / "results", url(tmp_path), messages.append) as mirror:
         mirror.show(BOARD, [])  # nothing has finished yet
         mirror.settle()
-        assert len(said) == 1
-    assert "optuna storage upgrade" in said[0]
-    assert "v3.0.0.d" in said[0]
+        assert len(messages) == 1
+    assert "optuna storage upgrade" in messages[0]
+    assert "v3.0.0.d" in messages[0]
 
 
-def test_a_database_that_may_not_be_written_is_said(tmp_path: Path, said: list[str]) -> None:
+def test_a_database_that_may_not_be_written_is_said(tmp_path: Path, messages: list[str]) -> None:
     RDBStorage(url(tmp_path)).engine.dispose()
     read_only = f"sqlite:///file:{tmp_path / 'optuna.db'}?mode=ro&uri=true"
     check_url(read_only)
-    with Mirror(tmp_path, read_only, said.append) as mirror:
+    with Mirror(tmp_path, read_only, messages.append) as mirror:
         mirror.show(BOARD, [trial(1)])
         mirror.settle()
-    assert len(said) == 1
-    assert "attempt to write a readonly database" in said[0]
+    assert len(messages) == 1
+    assert "attempt to write a readonly database" in messages[0]
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
@@ -292,31 +292,31 @@ def failing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
 
 
 def test_one_lost_connection_is_not_worth_a_word(
-    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, 1)
-    with Mirror(tmp_path, None, said.append) as mirror:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         for number in range(1, 4):
             mirror.show(BOARD, [trial(number, "running")])
             mirror.settle()
             mirror.show(BOARD, [trial(number)])
     assert rows(tmp_path) == [row(1), row(2), row(3)]
-    assert said == []
+    assert messages == []
 
 
 def test_a_longer_trouble_is_said_once_with_its_reason(
-    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, 5)
-    with Mirror(tmp_path, None, said.append) as mirror:
+    with Mirror(tmp_path, None, messages.append) as mirror:
         mirror.show(BOARD, [trial(1, "running")])
         mirror.settle()
-        assert len(said) == 1
+        assert len(messages) == 1
         mirror.show(BOARD, [trial(1), trial(2)])
         mirror.settle()
     assert {*rows(tmp_path)} == {row(1), row(2)}
-    assert len(said) == 1
-    assert f"{tmp_path / 'optuna.db'}: server closed the connection" in said[0]
+    assert len(messages) == 1
+    assert f"{tmp_path / 'optuna.db'}: server closed the connection" in messages[0]
 
 
 SECRET = "hunter{2}%"
@@ -346,16 +346,16 @@ def test_a_storage_that_cannot_be_is_refused_without_its_password(wrong: str, wh
 
 @pytest.mark.parametrize("secret", [f"me:{QUOTED}@host/runs", f"host/runs?password={QUOTED}"])
 def test_a_password_is_never_shown(
-    secret: str, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    secret: str, tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: Any, **__: Any) -> None:
         raise sqlite3.OperationalError(f"no entry for me with {SECRET} alias {QUOTED}")
 
     monkeypatch.setattr(RDBStorage, "__init__", refused)
-    with Mirror(tmp_path, f"mysql://{secret}", said.append) as mirror:
+    with Mirror(tmp_path, f"mysql://{secret}", messages.append) as mirror:
         mirror.show(BOARD, [trial(1)])
         mirror.settle()
     assert "hunter" not in shown_url(f"mysql://{secret}")
-    assert len(said) == 1
-    assert "hunter" not in said[0]
-    assert "no entry for me with ***" in said[0]
+    assert len(messages) == 1
+    assert "hunter" not in messages[0]
+    assert "no entry for me with ***" in messages[0]

@@ -102,14 +102,14 @@ def test_keys_that_are_dotted_themselves(written: Written, override: str, expect
     ],
 )
 def test_an_override_that_cannot_be_laid_is_named(written: Written, override: str, words: str) -> None:
-    (said,) = broken(written(text="seeds: 20\narms: {full: {}, lora: {}}\n"), override)
-    assert said.startswith(f"override {override!r}: ")
-    assert words in said
+    (message,) = broken(written(text="seeds: 20\narms: {full: {}, lora: {}}\n"), override)
+    assert message.startswith(f"override {override!r}: ")
+    assert words in message
 
 
 def test_every_bad_override_is_named(written: Written) -> None:
-    said = broken(written(text="seeds: 20\n"), "a", "seeds=4", "=b")
-    assert [one.partition(":")[0] for one in said] == ["override 'a'", "override '=b'"]
+    messages = broken(written(text="seeds: 20\n"), "a", "seeds=4", "=b")
+    assert [message.partition(":")[0] for message in messages] == ["override 'a'", "override '=b'"]
 
 
 def test_the_last_override_of_a_key_counts(written: Written) -> None:

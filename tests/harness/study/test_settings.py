@@ -212,9 +212,9 @@ def test_a_search_belongs_to_the_study_or_to_an_arm(written: Written) -> None:
 def test_a_search_stays_inside_what_an_arm_may_be(
     written: Written, refused: Refused, space: str, key: str, words: str
 ) -> None:
-    found = refused(written(("  full: {}", f"  full: {{{SEARCH % space}}}")))
-    assert {problem.place.rpartition(":")[2] for problem in found} == {"9"}
-    assert any(key in problem.key and words in problem.message for problem in found), found
+    problems = refused(written(("  full: {}", f"  full: {{{SEARCH % space}}}")))
+    assert {problem.place.rpartition(":")[2] for problem in problems} == {"9"}
+    assert any(key in problem.key and words in problem.message for problem in problems), problems
 
 
 def test_whole_numbers_are_told_by_their_key() -> None:

@@ -276,11 +276,11 @@ def test_what_is_wrong_is_named_with_its_line_and_key(
     written: Written, refused: Refused, old: str, new: str, line: int, key: str, words: Sequence[str]
 ) -> None:
     path = written((old, new))
-    found = refused(path)
+    problems = refused(path)
     # One mistake is not reported under other names as well.
-    assert {problem.key for problem in found} == {key}
-    assert found[0].place == f"{path}:{line}"
-    assert all(word in found[0].message for word in words), found[0].message
+    assert {problem.key for problem in problems} == {key}
+    assert problems[0].place == f"{path}:{line}"
+    assert all(word in problems[0].message for word in words), problems[0].message
 
 
 def test_a_report_speaks_plainly(written: Written, refused: Refused) -> None:
@@ -305,8 +305,8 @@ def test_problems_of_several_kinds_are_one_report_in_the_order_of_the_file(writt
         ("[2, 8]", "[0]"),
         ("seeds: 3", "seeds: [1, 1]"),
     )
-    found = refused(path, "data.padding=shortest", "nonsense", "training.weight_decay=-1")
-    assert [(problem.place.removeprefix(str(path)), problem.key) for problem in found] == [
+    problems = refused(path, "data.padding=shortest", "nonsense", "training.weight_decay=-1")
+    assert [(problem.place.removeprefix(str(path)), problem.key) for problem in problems] == [
         (":1", "name"),
         (":6", "training.learning_rat"),
         (":8", "training.bf16"),
@@ -356,9 +356,9 @@ def test_further_checks_join_the_report(written: Written) -> None:
 def test_a_wrong_override_is_named_instead_of_a_line(
     written: Written, refused: Refused, override: str, key: str, words: str
 ) -> None:
-    found = refused(written(), override)
-    assert {problem.place for problem in found} == {f"override {override!r}"}
-    assert any(problem.key == key and words in problem.message for problem in found), found
+    problems = refused(written(), override)
+    assert {problem.place for problem in problems} == {f"override {override!r}"}
+    assert any(problem.key == key and words in problem.message for problem in problems), problems
 
 
 def test_overrides_are_checked_and_typed_as_the_file_is(written: Written) -> None:
@@ -428,7 +428,7 @@ def test_other_settings_are_checked_again(written: Written) -> None:
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path] * bool(path) + [found for key, item in inside for found in _paths(item, (*path, key))]
+    return [path] * bool(path) + [inner for key, item in inside for inner in _paths(item, (*path, key))]
 
 
 PATHS = _paths(YAML(typ="safe", pure=True).load(DESIGN))

@@ -41,8 +41,8 @@ def test_a_trial_does_not_change(written: Written) -> None:
 
 
 def test_no_two_trials_share_a_key(written: Written) -> None:
-    found = trials(load_study(written()))
-    assert len({trial.key for trial in found.values()}) == len(found) == 12
+    expanded = trials(load_study(written()))
+    assert len({trial.key for trial in expanded.values()}) == len(expanded) == 12
 
 
 def test_the_key_of_a_known_content_is_pinned() -> None:

@@ -67,25 +67,25 @@ def test_no_two_sites_steps_or_seeds_share_a_mask() -> None:
     seen = [
         keep(DropoutMasks(sites, rows, [seed], step), number) for seed in (1, 2) for step in (0, 1) for number in (0, 1)
     ]
-    for i, one in enumerate(seen):
-        for other in seen[:i]:
-            agreeing = int((one == other).sum())
-            assert stats.binomtest(agreeing, one.numel(), 0.5).pvalue > 1e-5
+    for i, mask in enumerate(seen):
+        for earlier in seen[:i]:
+            agreeing = int((mask == earlier).sum())
+            assert stats.binomtest(agreeing, mask.numel(), 0.5).pvalue > 1e-5
 
 
 @pytest.mark.parametrize("kind", ["tokens", "examples", "attention", "pooled_attention"])
 def test_a_trial_keeps_its_masks_whoever_is_beside_it(kind: str) -> None:
     sites = [site("tokens", 0.1, 0.4), site(kind, 0.2, 0.2)]
     alone, together = batch((1,)), batch((0, 1))
-    own = keep(DropoutMasks(sites, alone, [7, 8], 5), 1)
+    mask = keep(DropoutMasks(sites, alone, [7, 8], 5), 1)
     both = keep(DropoutMasks(sites, together, [9, 8], 5), 1)
     if kind in {"tokens", "examples"}:
         rows = together.tokens if kind == "tokens" else together.by_example
-        assert torch.equal(both[rows.owner == 1], own)
+        assert torch.equal(both[rows.owner == 1], mask)
         return
     # Attention lies by length, so each group holds the first trial's examples, then the second's.
     groups = [one.pooled_groups if kind == "pooled_attention" else one.groups for one in (alone, together)]
-    mine = {group.length: group.pairs(own) for group in groups[0]}
+    mine = {group.length: group.pairs(mask) for group in groups[0]}
     theirs = {group.length: group.pairs(both) for group in groups[1]}
     for length, expected in mine.items():
         assert torch.equal(theirs[length][-len(expected) :], expected)

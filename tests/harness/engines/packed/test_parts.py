@@ -64,11 +64,11 @@ def test_products_sums_and_spreads_are_those_of_each_trial(batched: bool) -> Non
     rows = TrialRows([2, 0], [3, 1], CPU, batched=batched)
     x = torch.randn(4, 5, generator=generator, dtype=torch.float64)
     g = torch.randn(4, 3, generator=generator, dtype=torch.float64)
-    own = torch.tensor([2, 2, 2, 0])
-    expected = torch.einsum("ni,noi->no", x, weight[own]) + bias.weight[own]
+    owner = torch.tensor([2, 2, 2, 0])
+    expected = torch.einsum("ni,noi->no", x, weight[owner]) + bias.weight[owner]
     assert torch.allclose(rows.product(x, stack, transposed=True, bias=bias), expected)
-    assert torch.allclose(rows.product(g, stack, transposed=False), torch.einsum("no,noi->ni", g, weight[own]))
-    assert torch.equal(rows.spread(bias), bias.weight[own])
+    assert torch.allclose(rows.product(g, stack, transposed=False), torch.einsum("no,noi->ni", g, weight[owner]))
+    assert torch.equal(rows.spread(bias), bias.weight[owner])
     rows.outer(g, x, stack)
     rows.sums(g, bias)
     assert torch.allclose(stack.grad[2], g[:3].t() @ x[:3])
@@ -89,7 +89,7 @@ def test_a_batch_holds_every_token_once_and_finds_it_again(lengths: list[int], p
     ragged = RaggedSplit(split, CPU)
     half = len(lengths) // 2
     chosen = [np.arange(half), np.arange(half, len(lengths))]
-    chosen = [own for own in chosen if len(own)]
+    chosen = [examples for examples in chosen if len(examples)]
     batch = PackedBatch(ragged, list(range(len(chosen))), chosen, heads=3, batched=False)
     ids = ragged.ids[batch.source]
     assert sorted(ids.tolist()) == sorted(ragged.ids.tolist())
@@ -141,6 +141,6 @@ def test_a_candidate_leaves_no_bar_behind(tiny: object) -> None:
 def test_a_pack_and_a_trial_alone_are_computed_with_as_many_threads() -> None:
     # What rounding depends on: a study that grows by one seed must not look like one of two machines.
     with threads(4):
-        told = [threads_of_part(torch.device("cpu"), trials, worthwhile=1) for trials in (1, 2, 12)]
-        assert told == [1, 1, 1]
+        counts = [threads_of_part(torch.device("cpu"), trials, worthwhile=1) for trials in (1, 2, 12)]
+        assert counts == [1, 1, 1]
         assert [threads_of_part(torch.device("cpu"), trials, worthwhile=4) for trials in (1, 2, 12)] == [4, 2, 1]
