@@ -117,11 +117,11 @@ def bca_interval(
     if over not in ("examples", "seeds"):
         raise ValueError(f"over must be 'examples' or 'seeds', got {over!r}")
     n, mean = len(x), float(x.mean())
-    size = float(np.abs(x).max())
+    spread = float(np.abs(x - mean).max())
     reason, low, high = "", _NAN, _NAN
     if n == 1:
         reason = f"one {over[:-1]}: no statement about new {over}"
-    elif float(np.ptp(x)) <= ROUNDING * size:
+    elif float(np.ptp(x)) <= ROUNDING * float(np.abs(x).max()):
         reason = "every score is the same: nothing varies, so there is no interval"
     elif over == "seeds" and n < _FEWEST_SEEDS:
         reason = f"{n} seeds: below {_FEWEST_SEEDS} the interval covers the truth less often than it says"
@@ -129,7 +129,7 @@ def bca_interval(
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore", stats.DegenerateDataWarning)
             limits = stats.bootstrap(
-                (x / size,),
+                ((x - mean) / spread,),
                 _mean,
                 n_resamples=resamples,
                 batch=max(1, _SCORES // n),
@@ -137,7 +137,7 @@ def bca_interval(
                 method="BCa",
                 rng=rng,
             ).confidence_interval
-        low, high = float(limits.low) * size, float(limits.high) * size
+        low, high = mean + float(limits.low) * spread, mean + float(limits.high) * spread
         if math.isnan(low):
             reason = "the resampled means are too lopsided for a correction"
     return BcaResult(
@@ -153,5 +153,5 @@ def bca_interval(
 
 
 def _mean(scores: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Means of scores up to 1, rounded: those that differ by rounding alone tie, and half of the ties count."""
+    """Means of deviations up to 1, rounded: those that differ by rounding alone tie, and half of the ties count."""
     return np.asarray(scores.mean(axis=axis)).round(12)

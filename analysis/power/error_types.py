@@ -12,12 +12,8 @@ from scipy import special
 from analysis.power.noncentral import chances
 
 _NAN = float("nan")
-# The cells below do not reach further into the tails: what is rarer has no mean size.
-_LEAST_POWER = 1e-6
-# Upper tail probabilities of a chi-square variable, in the middle of cells that narrow towards both ends.
-_STEPS = np.arange(2001) / 2000
-_TAILS = (_STEPS**2 * (3 - 2 * _STEPS))[1::2]
-_SHARES = np.diff((_STEPS**2 * (3 - 2 * _STEPS))[::2])
+# Points of the sum over estimated standard errors: it is exact to nine digits with half as many.
+_POINTS = 20_001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +101,7 @@ def error_types(gap: float, standard_error: float, df: float, *, alpha: float) -
     power = right + wrong
     if gap == 0:
         return ErrorTypes(power=power, type_s=_NAN, type_m=_NAN, reason="a gap of 0 has no sign and no size")
-    if power < _LEAST_POWER:
+    if power == 0:
         return ErrorTypes(power=power, type_s=_NAN, type_m=_NAN, reason="no study would find anything")
     # The mean of |x| beyond both limits, for x normal about the noncentrality with SD 1.
     reach, share = _limits(df, alpha)
@@ -117,9 +113,13 @@ def error_types(gap: float, standard_error: float, df: float, *, alpha: float) -
 def _limits(df: float, alpha: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How many true standard errors an estimate must reach to be significant, and in which share of the studies.
 
-    The limit differs from study to study because each one estimates its own standard error.
+    The limit differs from study to study because each one estimates its own standard error. Its logarithm is cut into
+    even steps, and reaches as far down as rare findings come from.
     """
     critical = float(special.stdtrit(df, 1 - alpha / 2))
     if math.isinf(df):
         return np.array([critical]), np.ones(1)
-    return critical * np.sqrt(special.chdtri(df, _TAILS) / df), _SHARES
+    around = 12 / math.sqrt(2 * df)
+    logs = np.linspace(-max(40 / df, around), max(math.log1p(80 / df) / 2, around), _POINTS)
+    density = np.exp(df * (logs - np.expm1(2 * logs) / 2))
+    return critical * np.exp(logs), density / density.sum()

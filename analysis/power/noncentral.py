@@ -9,6 +9,8 @@ from scipy import optimize, special
 
 # Beside so large a noncentrality the estimate's own error is nothing, and scipy takes seconds or has no value.
 _FAR = 1e4
+# Beyond it the wrong sign has a chance below 1e-349, and what scipy gives is noise.
+_NEVER_WRONG = 40
 
 
 def chances(noncentrality: float, df: float, alpha: float) -> tuple[float, float]:
@@ -29,7 +31,7 @@ def chances(noncentrality: float, df: float, alpha: float) -> tuple[float, float
         Both together are the power; at a noncentrality of 0 each is half of `alpha`.
     """
     critical = float(special.stdtrit(df, 1 - alpha / 2))
-    wrong = float(special.nctdtr(df, noncentrality, -critical)) if noncentrality < _FAR else 0.0
+    wrong = float(special.nctdtr(df, noncentrality, -critical)) if noncentrality < _NEVER_WRONG else 0.0
     # Below about 1e-18 scipy has no value.
     return _right_sign(noncentrality, df, critical), 0.0 if math.isnan(wrong) else wrong
 

@@ -97,7 +97,7 @@ def checkpoint(name: str) -> Path:
 
 
 def study_file(path: Path) -> Path:
-    """Return the file of an embedded study; any other path as it is.
+    """Return the file of an embedded study; any other path, and a file of that name, as it is.
 
     Parameters
     ----------
@@ -110,4 +110,6 @@ def study_file(path: Path) -> Path:
     ('quickstart.yaml', 'mine.yaml')
     """
     name = path.as_posix()
-    return Path(__file__).parent / f"{name.removeprefix('embedded/')}.yaml" if name in STUDIES else path
+    if name not in STUDIES or path.is_file():
+        return path
+    return Path(__file__).parent / f"{name.removeprefix('embedded/')}.yaml"

@@ -20,7 +20,10 @@ CORPUS_SHA256 = "75d229073d7326cd5031f7a3278b30fbfd1350ff0afdc9d5268a7559189e19b
 
 
 def test_the_shipped_study_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_checkout = load_study(Path(embedded.__file__).parents[2] / "studies" / "quickstart.yaml")
+    # A copy, not a link: archives and some file systems turn a link into a text.
+    copy = Path(embedded.__file__).parents[2] / "studies" / "quickstart.yaml"
+    assert copy.read_bytes() == embedded.study_file(Path("embedded/quickstart")).read_bytes()
+    in_checkout = load_study(copy)
     monkeypatch.chdir(tmp_path)
     study = load_study("embedded/quickstart", ["seeds=3"])
     assert (study.name, study.file, study.arms) == ("quickstart", "embedded/quickstart", in_checkout.arms)
@@ -37,6 +40,13 @@ def test_a_file_of_ones_own_goes_by_its_name(tmp_path: Path, monkeypatch: pytest
     study_file.parent.mkdir()
     shutil.copy(embedded.study_file(Path("embedded/quickstart")), study_file)
     assert load_study(study_file).folder == tmp_path / "embedded"
+    with pytest.raises(
+        StudyError, match=r"did you mean 'embedded/own\.yaml'\?; there is embedded/quickstart, embedded/own"
+    ):
+        load_study(Path("embedded/own"))
+    # A file of the very name comes first.
+    shutil.copy(study_file, "embedded/quickstart")
+    assert load_study(Path("embedded/quickstart")).folder == tmp_path / "embedded"
 
 
 def _words(sentence: str) -> list[str]:

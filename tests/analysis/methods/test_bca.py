@@ -68,6 +68,12 @@ def test_ties_with_the_estimate_count_half() -> None:
     assert (rounded.low, rounded.high) == pytest.approx((exact.low / 3 + 0.1, exact.high / 3 + 0.1), abs=1e-12)
 
 
+def test_an_offset_of_all_scores_moves_the_limits_and_nothing_else() -> None:
+    x = np.random.default_rng(3).lognormal(sigma=2, size=60)
+    plain, moved = (bca_interval(x + offset, rng=np.random.default_rng(0)) for offset in (0, 1e9))
+    assert (moved.low - 1e9, moved.high - 1e9) == pytest.approx((plain.low, plain.high), abs=1e-6)
+
+
 def test_a_large_test_set_fits_into_memory() -> None:
     x = np.random.default_rng(4).random(4000)
     tracemalloc.start()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import integrate, special, stats
 
 from analysis.power.error_types import error_types
 from analysis.power.noncentral import chances
@@ -105,6 +105,29 @@ def test_many_degrees_of_freedom_lead_to_the_normal_case(df: float) -> None:
     right, wrong = chances(0.0, df, 0.05)
     assert (right, wrong) == pytest.approx((0.025, 0.025), rel=1e-5)
     assert chances(2.0, 1e7, 0.05)[0] == pytest.approx(special.ndtr(2.0 - 1.959964), rel=1e-5)
+
+
+@pytest.mark.parametrize(("noncentrality", "df", "alpha"), [(0.5, 2, 1e-9), (0.01, 0.7, 1e-3), (2.0, 12.5, 1e-5)])
+def test_the_exaggeration_of_rare_findings_by_quadrature(noncentrality: float, df: float, alpha: float) -> None:
+    critical = stats.t.isf(alpha / 2, df)
+
+    def of(ratio: float, mean: bool) -> float:
+        # Over the logarithm of estimated by true standard error: chance of a significant result, or its mean size.
+        s = math.exp(ratio)
+        density = stats.chi2.pdf(df * s * s, df) * 2 * df * s * s
+        ends = (critical * s - noncentrality, critical * s + noncentrality)
+        chance = [special.ndtr(-end) for end in ends]
+        if not mean:
+            return float(density * sum(chance))
+        at = sum(math.exp(-0.5 * end * end) for end in ends) / math.sqrt(2 * math.pi)
+        return float(density * (at + noncentrality * (chance[0] - chance[1])))
+
+    size, power = (
+        integrate.quad(of, -40, 5, (mean,), limit=500, points=[-20, -8, -3, 0], epsabs=0)[0] for mean in (True, False)
+    )
+    errors = error_types(noncentrality * 0.01, 0.01, df, alpha=alpha)
+    assert errors.power == pytest.approx(power, rel=1e-7)
+    assert errors.type_m == pytest.approx(size / power / noncentrality, rel=1e-7)
 
 
 def test_a_gap_of_zero_has_no_sign() -> None:
