@@ -78,12 +78,12 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert time.process_time() - began < SECONDS_AT_MOST, arguments
-        said = capsys.readouterr()
+        captured = capsys.readouterr()
         code = ended.value.code or 0
         assert code in (0, 1, 2)
-        assert "Traceback" not in said.err
-        assert code == 0 or said.err or said.out
-        return int(code), said.out, said.err
+        assert "Traceback" not in captured.err
+        assert code == 0 or captured.err or captured.out
+        return int(code), captured.out, captured.err
 
     return run
 
@@ -183,13 +183,13 @@ def damage(study: Path, rng: np.random.Generator) -> str:
 
 
 def unreadable(report: dict[str, Any]) -> set[str]:
-    return {said.partition(" could not")[0] for said in report["unreadable"]}
+    return {line.partition(" could not")[0] for line in report["unreadable"]}
 
 
 def test_damaged_results_are_told_alike_by_analyze_and_status(copy: Callable[[int], Path], command: Command) -> None:
     rng = np.random.default_rng(20261128)
     files: dict[str, int] = {}
-    found = 0
+    damaged = 0
     for number in range(60):
         root = copy(number)
         name = damage(root / "results" / "s", rng)
@@ -203,12 +203,12 @@ def test_damaged_results_are_told_alike_by_analyze_and_status(copy: Callable[[in
         assert code == (1 if lost else 0)
         assert all(trial in err for trial in lost)
         assert status_code == 0
-        (one,) = json.loads(shown)["studies"]
-        assert {trouble.partition(":")[0].replace(", seed", " seed") for trouble in one["troubles"]} >= lost
-        assert sum(arm["statuses"].get("unreadable", 0) for arm in one["arms"]) == len(lost) <= one["to_run"]
-        found += bool(lost)
+        (status,) = json.loads(shown)["studies"]
+        assert {trouble.partition(":")[0].replace(", seed", " seed") for trouble in status["troubles"]} >= lost
+        assert sum(arm["statuses"].get("unreadable", 0) for arm in status["arms"]) == len(lost) <= status["to_run"]
+        damaged += bool(lost)
     assert min(files.get(name, 0) for name in ("record.json", "predictions.parquet", "study.json")) >= 10
-    assert found >= 15
+    assert damaged >= 15
 
 
 def test_what_analyze_cannot_read_run_trains_again(copy: Callable[[int], Path], command: Command) -> None:

@@ -18,7 +18,7 @@ FIGURES = ("audit", "--n", "872", "90.71%", "90.60%")
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Any]:
+def json_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Any]:
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path) -> Any:
@@ -37,15 +37,15 @@ def described(command: str) -> set[str]:
     return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
 
 
-def test_every_command_prints_what_the_page_describes(told: Callable[..., Any], tiny_file: Path) -> None:
+def test_every_command_prints_what_the_page_describes(json_of: Callable[..., Any], tiny_file: Path) -> None:
     # The plan comes first, when there are no results, and a dry run too.
     printed = {
-        "plan": told("plan", tiny_file, "--json"),
-        "dry run": told("run", tiny_file, "--dry-run", "--json"),
-        "run": told("run", tiny_file, "seeds=1", "--json"),
-        "status": told("status", "--json"),
-        "analyze": told("analyze", "--resamples", "99", "--json"),
-        "audit": told(*FIGURES, "--json"),
+        "plan": json_of("plan", tiny_file, "--json"),
+        "dry run": json_of("run", tiny_file, "--dry-run", "--json"),
+        "run": json_of("run", tiny_file, "seeds=1", "--json"),
+        "status": json_of("status", "--json"),
+        "analyze": json_of("analyze", "--resamples", "99", "--json"),
+        "audit": json_of(*FIGURES, "--json"),
     }
     for name, content in printed.items():
         assert set(content) == {"schema", "command", "studies", "errors"}
@@ -61,5 +61,5 @@ def test_every_command_prints_what_the_page_describes(told: Callable[..., Any], 
     assert {"treatment", "baseline", "verdict", "interval"} <= set(printed["analyze"]["studies"][0]["comparisons"][0])
 
 
-def test_format_json_is_the_same(told: Callable[..., Any]) -> None:
-    assert told(*FIGURES, "--format", "json") == told(*FIGURES, "--json")
+def test_format_json_is_the_same(json_of: Callable[..., Any]) -> None:
+    assert json_of(*FIGURES, "--format", "json") == json_of(*FIGURES, "--json")

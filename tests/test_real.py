@@ -78,17 +78,17 @@ def test_a_pack_of_twelve_equals_the_reference_and_stays_below_4_gb(tmp_path: Pa
     arms = "arms={lora: {adapter: {peft_type: LORA, target_modules: [query, value]}, grid: {adapter.r: [2, 4, 8]}}}"
     study = [*overrides(f"model={still}", "data.train_size=64", "data.test_size=100", "seeds=4"), arms]
     study += ["training.learning_rate=5e-4", "analysis={baseline: lora-r2}", "claims=[]"]
-    study = [one for one in study if not one.startswith("arms.lora")]
-    found = {}
+    study = [override for override in study if not override.startswith("arms.lora")]
+    scores = {}
     for engine in ("packed", "trainer"):
         done = harness("run", "studies/lora_rank.yaml", *study, f"engine={engine}", "--results", str(tmp_path / engine))
         assert done.returncode == 0, done.stderr
         tables = {p.parent.name: pq.read_table(p) for p in tmp_path.glob(f"{engine}/*/trials/*/predictions.parquet")}
-        found[engine] = {key: table["p_1"].to_numpy() for key, table in tables.items()}
-    assert len(found["packed"]) == 12
-    assert found["packed"].keys() == found["trainer"].keys()
-    for key, probabilities in found["packed"].items():
-        assert abs(probabilities - found["trainer"][key]).max() < 1e-4
+        scores[engine] = {key: table["p_1"].to_numpy() for key, table in tables.items()}
+    assert len(scores["packed"]) == 12
+    assert scores["packed"].keys() == scores["trainer"].keys()
+    for key, probabilities in scores["packed"].items():
+        assert abs(probabilities - scores["trainer"][key]).max() < 1e-4
     records = [json.loads(path.read_text()) for path in tmp_path.glob("packed/*/trials/*/record.json")]
     assert {(record["engine"], record["pack_size"]) for record in records} == {("packed", 12)}
     assert max(record["peak_memory"]["bytes"] for record in records) < 4 * 10**9

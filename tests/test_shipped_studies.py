@@ -66,9 +66,9 @@ def fakes(arms: Mapping[str, Arm]) -> list[tuple[str, str]]:
 
     curves = {name: curve(arm) for name, arm in arms.items()}
     return [
-        (one, two)
-        for one, two in itertools.combinations(arms, 2)
-        if curves[one] == curves[two] and rest(arms[one]) == rest(arms[two])
+        (first, second)
+        for first, second in itertools.combinations(arms, 2)
+        if curves[first] == curves[second] and rest(arms[first]) == rest(arms[second])
     ]
 
 

@@ -77,9 +77,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        said = capsys.readouterr()
+        captured = capsys.readouterr()
         code = ended.value.code
-        return (code if isinstance(code, int) else 0 if code is None else 1), said.out, said.err
+        return (code if isinstance(code, int) else 0 if code is None else 1), captured.out, captured.err
 
     return run
 

@@ -58,7 +58,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 def test_the_first_signal_ends_with_the_trial_or_with_the_epoch_of_a_pack(
     engine: str, finished: int, number: signal.Signals, tmp_path: Path, tiny: Tiny
 ) -> None:
-    handlers = [signal.getsignal(one) for one in SIGNALS]
+    handlers = [signal.getsignal(stop_signal) for stop_signal in SIGNALS]
     display = Sends(number)
     summary = run_study(tiny(*TWO_EPOCHS, f"engine={engine}"), tmp_path, display=display)
     assert (summary.stopped, summary.stopped_by) == (True, number.name)
@@ -66,7 +66,7 @@ def test_the_first_signal_ends_with_the_trial_or_with_the_epoch_of_a_pack(
     assert [record["status"] for record in records(summary.folder)] == ["finished"] * finished
     assert len(list(summary.folder.glob("packs/*.pt"))) == (engine == "packed")
     assert display.stopped == [number.name]
-    assert [signal.getsignal(one) for one in SIGNALS] == handlers
+    assert [signal.getsignal(stop_signal) for stop_signal in SIGNALS] == handlers
     again = run_study(tiny(*TWO_EPOCHS, f"engine={engine}"), tmp_path)
     assert (again.complete, again.stopped, again.ran) == (True, False, 2 - finished)
 
@@ -76,10 +76,10 @@ def test_the_second_signal_stops_at_once_and_the_record_names_it(engine: str, tm
     display = Sends(signal.SIGUSR1, signal.SIGTERM)
     summary = run_study(tiny(*TWO_EPOCHS, f"engine={engine}"), tmp_path, display=display)
     assert summary.stopped_by == "SIGUSR1"
-    found = records(summary.folder)
-    assert found
-    assert {record["status"] for record in found} == {"interrupted"}
-    assert {record["error"]["message"] for record in found} == {"stopped by SIGTERM"}
+    ended = records(summary.folder)
+    assert ended
+    assert {record["status"] for record in ended} == {"interrupted"}
+    assert {record["error"]["message"] for record in ended} == {"stopped by SIGTERM"}
 
 
 def test_a_search_ends_with_the_epoch_of_its_candidate_and_goes_on_from_there(tmp_path: Path, tiny: Tiny) -> None:
@@ -105,15 +105,15 @@ def test_a_search_ends_with_the_epoch_of_its_candidate_and_goes_on_from_there(tm
 @pytest.mark.parametrize("number", SIGNALS)
 def test_what_a_signal_finishes_is_told_outside_its_handler(number: signal.Signals) -> None:
     """A handler that prints would enter the interrupted write to the same stream once more."""
-    told: list[tuple[str, bool]] = []
+    messages: list[tuple[str, bool]] = []
     with stop_on_signal(
-        lambda name: told.append((name, threading.current_thread() is threading.main_thread()))
+        lambda name: messages.append((name, threading.current_thread() is threading.main_thread()))
     ) as stop:
         os.kill(os.getpid(), number)
         assert (stop.is_set(), stop.by) == (True, number.name)
         with pytest.raises(KeyboardInterrupt, match="stopped by SIGHUP"):
             os.kill(os.getpid(), signal.SIGHUP)
-    assert told == [(number.name, False)]
+    assert messages == [(number.name, False)]
 
 
 def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
@@ -127,13 +127,13 @@ def test_a_hang_up_that_nohup_ignores_stays_ignored() -> None:
 
 
 def test_a_thread_of_a_program_hears_no_signals() -> None:
-    found: list[StopRequest] = []
+    requests: list[StopRequest] = []
 
     def run() -> None:
         with stop_on_signal(lambda _: None) as stop:
-            found.append(stop)
+            requests.append(stop)
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert [stop.is_set() for stop in found] == [False]
+    assert [stop.is_set() for stop in requests] == [False]

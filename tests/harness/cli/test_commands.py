@@ -245,14 +245,16 @@ def test_results_that_are_not_there_are_refused(
     assert_refused(command("plan", "embedded/quikstart"), f"no such file; did you mean '{shipped}'?")
     assert_refused(command(name, study.with_name("stdy.yaml")), f"stdy.yaml does not exist; did you mean {study}?")
     folder = newer(tmp_path / "results")
-    told = command(name, folder.with_name("bse"))
-    assert_refused(told, f"bse does not exist; did you mean {folder}?")
+    result = command(name, folder.with_name("bse"))
+    assert_refused(result, f"bse does not exist; did you mean {folder}?")
     # A name that is in the folder of all results, and a study without its manifest.
     assert_refused(command(name, "base", "--results", folder.parent), f"did you mean {folder}?")
     (folder / "study.json").unlink()
     (folder / "trials").mkdir(exist_ok=True)
-    told = command(name, study, "--results", folder.parent)
-    assert_refused(told, f"{folder} holds trials but no study.json; to write it again: harness run {study} --results ")
+    result = command(name, study, "--results", folder.parent)
+    assert_refused(
+        result, f"{folder} holds trials but no study.json; to write it again: harness run {study} --results "
+    )
 
 
 @pytest.mark.parametrize(
@@ -305,9 +307,9 @@ def test_a_plan_says_what_the_study_can_find(command: Callable[..., Any], writte
     assert "What the study can find" in out
     assert "SD of 2%" in out
     code, out, _ = command("plan", path, "--json")
-    told = json.loads(out)["studies"][0]["outlook"]
-    assert told["stated"] == {"seed_sd": 0.01, "discordance": 0.08, "rerun_discordance": 0.05}
-    assert told["plans"][0][1]["hours"] is None
+    outlook = json.loads(out)["studies"][0]["outlook"]
+    assert outlook["stated"] == {"seed_sd": 0.01, "discordance": 0.08, "rerun_discordance": 0.05}
+    assert outlook["plans"][0][1]["hours"] is None
     assert_refused(command("plan", path, "--seed-sd", "0.5"), "the stated figures are impossible", "0.5")
 
 
@@ -353,10 +355,10 @@ def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: 
     added += ["arms.prompt={adapter: {peft_type: PROMPT_TUNING, num_virtual_tokens: 2}}"]
     code, out, _ = command("plan", tiny_file, *added, "arms.frozen={freeze: {layers: 4}}", "--json")
     assert code == 0
-    told = json.loads(out)["studies"][0]
+    plan = json.loads(out)["studies"][0]
     words = "trained besides adapters and unfrozen layers: score (lora-r2, lora-r4, ia3, frozen)"
-    assert words in told["remarks"]
-    reasons = {arm["arm"]: arm["reason"] for arm in told["arms"]}
+    assert words in plan["remarks"]
+    reasons = {arm["arm"]: arm["reason"] for arm in plan["arms"]}
     assert "layers_to_transform: expected 0 to 3, the layers of this model, got 99" in reasons["high"]
     assert "this model's scores for an example depend on the padding of its batch" in reasons["prompt"]
     assert not reasons["ia3"]
@@ -369,23 +371,23 @@ def test_a_plan_prefers_what_is_stated_and_takes_no_pilot_of_other_settings(
     assert code == 0
     plain = ("plan", tiny_file, "--results", tmp_path / "results", "--json")
 
-    def told(*more: str) -> Any:
+    def planned(*more: str) -> Any:
         code, out, _ = command(*plain[:2], *more, *plain[2:])
         assert code == 0
         return json.loads(out)["studies"][0]
 
-    own = told()
-    assert own["outlook"]["pilot_seeds"] == 2
-    assert own["outlook"]["stated"] is None
-    more = told("--test-examples", "20000")["outlook"]["plans"][0][1]
+    plan = planned()
+    assert plan["outlook"]["pilot_seeds"] == 2
+    assert plan["outlook"]["stated"] is None
+    more = planned("--test-examples", "20000")["outlook"]["plans"][0][1]
     assert more["n_examples"] == 20000
-    stated = told("--seed-sd", "0.02")["outlook"]
+    stated = planned("--seed-sd", "0.02")["outlook"]
     assert (stated["pilot_seeds"], stated["stated"]["seed_sd"]) == (0, 0.02)
-    other = told("arms.full.training.learning_rate=0.5")
+    other = planned("arms.full.training.learning_rate=0.5")
     assert other["outlook"]["pilot_seeds"] == 0
     assert any("holds results of other settings" in remark for remark in other["remarks"])
     # The study's own margin, seeds and looks may change: the pilot still speaks for it.
-    assert told("seeds=12", "analysis.margin=0.03")["outlook"]["pilot_seeds"] == 2
+    assert planned("seeds=12", "analysis.margin=0.03")["outlook"]["pilot_seeds"] == 2
 
 
 def test_a_plan_says_why_it_cannot_tell(command: Callable[..., Any], written: Written) -> None:

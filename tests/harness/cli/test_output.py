@@ -106,8 +106,8 @@ def test_json_for_an_ascii_terminal_is_json(command: Command, tmp_path: Path, re
 
 def test_a_run_whose_output_is_full_trains_all_the_same(tmp_path: Path, tiny_file: Path, command: Command) -> None:
     small = ("engine=trainer", "arms={full: {}}", "analysis={}")
-    said = "standard output cannot be written: No space left on device; the run went on without it\n"
-    assert command(full(), "run", tiny_file, *small, "--results", tmp_path / "results") == (0, said)
+    message = "standard output cannot be written: No space left on device; the run went on without it\n"
+    assert command(full(), "run", tiny_file, *small, "--results", tmp_path / "results") == (0, message)
     assert len(list(tmp_path.glob("results/tiny/trials/*/record.json"))) == 2
 
 
@@ -156,11 +156,11 @@ def test_a_folder_that_loses_its_permission_tells_its_own_reason(
     with monkeypatch.context() as patch:
         patch.setattr("harness.records.store.atomic_write", refuse)
         patch.setattr("harness.records.store.Store.write_manifest", lambda *_: patch.setattr(Path, "unlink", refuse))
-        code, said = command(io.StringIO(), *run)
+        code, message = command(io.StringIO(), *run)
     assert code == 2
-    assert said.startswith(f"error: {tmp_path}")
-    assert "Permission denied" in said
-    assert ".holder" not in said
+    assert message.startswith(f"error: {tmp_path}")
+    assert "Permission denied" in message
+    assert ".holder" not in message
     assert command(io.StringIO(), *run) == (0, "")
 
 

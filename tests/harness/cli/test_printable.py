@@ -50,8 +50,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.setattr(sys, "argv", ["harness", *arguments])
         with pytest.raises(SystemExit):
             cli.main()
-        said = capsys.readouterr()
-        return said.out + said.err
+        captured = capsys.readouterr()
+        return captured.out + captured.err
 
     return run
 
@@ -68,44 +68,44 @@ def test_a_hostile_study_is_shown_and_does_nothing(tmp_path: Path, command: Comm
         rows = [{"text": f"words {i}", "label": ("good", f"b{HOSTILE}d")[i % 2]} for i in range(count)]
         (data / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "study.yaml").write_text(STUDY.replace("DATA", str(data)))
-    said = [command("plan", "study.yaml"), command("run", "study.yaml")]
+    outputs = [command("plan", "study.yaml"), command("run", "study.yaml")]
     record = next(tmp_path.glob("results/hostile/trials/*/record.json"))
     broken = json.loads(record.read_text())
     record.write_text(json.dumps(broken | {"status": "failed", "error": {"type": "E", "message": HOSTILE}}))
-    said.append(command("status"))
-    assert "[31m" in said[-1]
+    outputs.append(command("status"))
+    assert "[31m" in outputs[-1]
     record.write_text(json.dumps(broken))
-    said.append(command("analyze", "--details"))
-    assert "[31m" in said[-1]
+    outputs.append(command("analyze", "--details"))
+    assert "[31m" in outputs[-1]
     as_json = command("analyze", "--format", "json")
     assert json.dumps(f"is {HOSTILE} shown?") in json.dumps(json.loads(as_json))
-    said += [as_json, *(path.read_text() for path in tmp_path.glob("results/hostile/report/tables.*"))]
-    said.append(command("run", "study.yaml", f"arms.{HOSTILE}.freeze=3"))
-    for one in said:
-        assert one
-        assert_printable(one)
+    outputs += [as_json, *(path.read_text() for path in tmp_path.glob("results/hostile/report/tables.*"))]
+    outputs.append(command("run", "study.yaml", f"arms.{HOSTILE}.freeze=3"))
+    for output in outputs:
+        assert output
+        assert_printable(output)
 
 
 def test_hostile_claims_are_shown_and_do_nothing(tmp_path: Path, command: Command) -> None:
     (tmp_path / "claims.yaml").write_text(CLAIMS)
-    said = [command("audit", "claims.yaml", "--details", "--report", "report")]
-    said += [command("audit", "claims.yaml", "--format", form) for form in ("markdown", "latex", "json")]
-    assert json.dumps(f"a {HOSTILE} paper") in json.dumps(json.loads(said[-1]))
-    said += [(tmp_path / "report" / name).read_text() for name in ("audit.md", "audit.tex")]
+    outputs = [command("audit", "claims.yaml", "--details", "--report", "report")]
+    outputs += [command("audit", "claims.yaml", "--format", form) for form in ("markdown", "latex", "json")]
+    assert json.dumps(f"a {HOSTILE} paper") in json.dumps(json.loads(outputs[-1]))
+    outputs += [(tmp_path / "report" / name).read_text() for name in ("audit.md", "audit.tex")]
     assert (tmp_path / "report" / "discordance.png").exists()
-    for one in said:
-        assert "31m" in one
-        assert_printable(one)
+    for output in outputs:
+        assert "31m" in output
+        assert_printable(output)
 
 
 def test_colours_are_the_consoles_own(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "claims.yaml").write_text(CLAIMS)
     monkeypatch.setenv("FORCE_COLOR", "1")
-    said = command("audit", "claims.yaml")
-    styles = re.findall(r"\x1b[^m]*m", said)
+    output = command("audit", "claims.yaml")
+    styles = re.findall(r"\x1b[^m]*m", output)
     assert "\x1b[1m" in styles
     assert "\x1b[31m" not in styles
-    assert_printable(re.sub(r"\x1b\[[0-9;]*m", "", said))
+    assert_printable(re.sub(r"\x1b\[[0-9;]*m", "", output))
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,8 @@ def test_the_same_trial_twice_is_bitwise_the_same_whatever_was_drawn_before(tiny
     np.random.seed(999)  # noqa: NPY002
     torch.rand(17)
     second = trained(tiny(), "full", "lora-r2")
-    for one, other in zip(first, second, strict=True):
-        assert probabilities(one).tobytes() == probabilities(other).tobytes()
+    for before, after in zip(first, second, strict=True):
+        assert probabilities(before).tobytes() == probabilities(after).tobytes()
 
 
 def test_another_seed_is_another_run(tiny: Tiny) -> None:
@@ -320,14 +320,14 @@ def test_the_layout_of_a_batch() -> None:
 def test_a_score_is_in_the_order_of_the_split(tiny: Tiny) -> None:
     engine, trials = ready(tiny())
     model = engine.build(trials[0])
-    found, by_batches = score(model, engine._test, batch_size=7, collate=engine._padding, device=torch.device("cpu"))
+    scores, by_batches = score(model, engine._test, batch_size=7, collate=engine._padding, device=torch.device("cpu"))
     model.eval()
     with torch.inference_mode():
         logits = torch.cat([model(input_ids=row["input_ids"][None]).logits for row in engine._test.rows])
     labels = torch.tensor(engine._data.test.labels)
     assert by_batches == pytest.approx(torch.softmax(logits, -1).numpy(), abs=1e-5)
-    assert found.loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), abs=1e-5)
-    assert found.accuracy == (logits.argmax(-1) == labels).double().mean().item()
+    assert scores.loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), abs=1e-5)
+    assert scores.accuracy == (logits.argmax(-1) == labels).double().mean().item()
 
 
 @pytest.mark.parametrize("dropout", ["on", "off"])
@@ -348,14 +348,14 @@ def test_a_frozen_part_keeps_its_dropout_unless_the_study_says_off(tiny: Tiny, d
 
 def planned(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
     """Let the hold-out say what a test wants."""
-    said = iter(losses)
+    holdout_losses = iter(losses)
 
-    def told(self: Any, model: Any, examples: Any) -> tuple[Score, np.ndarray]:
+    def planned_score(self: Any, model: Any, examples: Any) -> tuple[Score, np.ndarray]:
         on_test = examples is self.engine._test
-        loss = 0.5 if on_test else next(said)
+        loss = 0.5 if on_test else next(holdout_losses)
         return Score(loss=loss, accuracy=1 - loss), np.zeros((40, 2), dtype=np.float32)
 
-    monkeypatch.setattr(engine_module._Run, "_score", told)
+    monkeypatch.setattr(engine_module._Run, "_score", planned_score)
 
 
 @pytest.mark.parametrize("best", ["loss", "accuracy"])

@@ -134,8 +134,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkpoint]
     return located
 
 
-def build(checkpoint: Checkpoint, one: Arm, seed: int = 0) -> Any:
-    return build_model(checkpoint, one, n_classes=2, pad_token_id=PAD, streams=streams(seed), steps=20)
+def build(checkpoint: Checkpoint, tested: Arm, seed: int = 0) -> Any:
+    return build_model(checkpoint, tested, n_classes=2, pad_token_id=PAD, streams=streams(seed), steps=20)
 
 
 def trained(model: nn.Module) -> set[str]:
@@ -148,8 +148,8 @@ def logits(model: nn.Module, *rows: list[int]) -> torch.Tensor:
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
     model.eval()
     with torch.no_grad():
-        found: torch.Tensor = model(input_ids=ids, attention_mask=mask).logits
-    return found
+        scores: torch.Tensor = model(input_ids=ids, attention_mask=mask).logits
+    return scores
 
 
 SHORT, LONG = [3, 4], [5, 6, 7, 8, 9, 10]
@@ -168,9 +168,9 @@ def rehearsal(checkpoint: Checkpoint, long: Sequence[int] = LONG) -> Rehearsal:
 
 def assert_sound(checkpoint: Checkpoint, kind: str, family: str) -> None:
     """What a family must be, measured without the rehearsal's help."""
-    one = arm(family, kind)
-    model, other = build(checkpoint, one), build(checkpoint, one, seed=1)
-    assert parameter_counts(checkpoint, one, n_classes=2) == count_parameters(model)
+    tested = arm(family, kind)
+    model, other = build(checkpoint, tested), build(checkpoint, tested, seed=1)
+    assert parameter_counts(checkpoint, tested, n_classes=2) == count_parameters(model)
     apart = torch.cat([logits(model, SHORT), logits(model, LONG)])
     torch.testing.assert_close(logits(model, SHORT, LONG), apart)
     starts_elsewhere = {"C3A", "FOURIERFT", "UNILORA", "VBLORA", *PROMPTS}
@@ -200,20 +200,20 @@ def assert_sound(checkpoint: Checkpoint, kind: str, family: str) -> None:
     assert same == (family not in projected)
 
 
-def checked(checkpoint: Checkpoint, one: Arm) -> None:
+def checked(checkpoint: Checkpoint, tested: Arm) -> None:
     """Check an arm as a run does before it trains."""
-    parameter_counts(checkpoint, one, n_classes=2)
-    rehearsal(checkpoint)(one)
+    parameter_counts(checkpoint, tested, n_classes=2)
+    rehearsal(checkpoint)(tested)
 
 
 @pytest.mark.parametrize(("kind", "family"), SOME)
 def test_a_family_is_what_its_name_says(small: Callable[..., Checkpoint], kind: str, family: str) -> None:
-    one = arm(family, kind)
+    tested = arm(family, kind)
     if family in ALL[kind]:
         with pytest.raises(ModelError, match=ALL[kind][family]):
-            checked(small(kind), one)
+            checked(small(kind), tested)
     else:
-        checked(small(kind), one)
+        checked(small(kind), tested)
         assert_sound(small(kind), kind, family)
 
 
@@ -227,19 +227,19 @@ def test_every_family_is_what_its_name_says(small: Callable[..., Checkpoint], ki
 @pytest.mark.parametrize("kind", CONFIGS)
 @pytest.mark.parametrize("drawn", ["pissa", "olora", "orthogonal", False])
 def test_ways_of_drawing_lora(small: Callable[..., Checkpoint], kind: str, drawn: str | bool) -> None:
-    one = arm("LORA", kind, init_lora_weights=drawn)
+    tested = arm("LORA", kind, init_lora_weights=drawn)
     if (kind, drawn) == ("gpt2", "olora"):
         # peft takes a Conv1D's weight for a Linear's: where it is square, the model starts damaged.
         square = arm("LORA", kind, init_lora_weights=drawn, target_modules=["attn.c_proj"])
         for wrong, words in (
-            (one, "cannot run with LORA .init_lora_weights: olora"),
+            (tested, "cannot run with LORA .init_lora_weights: olora"),
             (square, "does not start from the checkpoint"),
         ):
             with pytest.raises(ModelError, match=words):
                 rehearsal(small(kind))(wrong)
         return
-    rehearsal(small(kind))(one)
-    plain, adapted = (logits(build(small(kind), each), LONG) for each in (Arm(), one))
+    rehearsal(small(kind))(tested)
+    plain, adapted = (logits(build(small(kind), each), LONG) for each in (Arm(), tested))
     assert torch.allclose(plain, adapted, rtol=1e-4, atol=1e-6) == (drawn is not False)
 
 
@@ -308,7 +308,7 @@ def plain_names(names: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("one", "own_pooler_too"),
+    ("tested", "own_pooler_too"),
     [
         (Arm(), True),
         (Arm.model_validate({"freeze": {"layers": 2}}), True),
@@ -322,37 +322,39 @@ def plain_names(names: set[str]) -> set[str]:
     ],
     ids=["full", "freeze", "freeze-all", "lora", "all-linear", "saved", "saved-pooler", "ia3", "prompt"],
 )
-def test_what_is_new_is_trained_in_every_arm(small: Callable[..., Checkpoint], one: Arm, own_pooler_too: bool) -> None:
+def test_what_is_new_is_trained_in_every_arm(
+    small: Callable[..., Checkpoint], tested: Arm, own_pooler_too: bool
+) -> None:
     for checkpoint in (small("bert"), small("bert", add_pooling_layer=False)):
-        model = build(checkpoint, one)
+        model = build(checkpoint, tested)
         names = plain_names(trained(model))
         new = "add_pooling_layer" in checkpoint.name
         assert names >= HEAD
         assert names >= POOLER if new or own_pooler_too else not names & POOLER
-        assert parameter_counts(checkpoint, one, n_classes=2) == count_parameters(model)
-    frozen = one.freeze is not None and one.freeze.layers == 3
-    if one.adapter is not None or frozen:
+        assert parameter_counts(checkpoint, tested, n_classes=2) == count_parameters(model)
+    frozen = tested.freeze is not None and tested.freeze.layers == 3
+    if tested.adapter is not None or frozen:
         assert names <= HEAD | POOLER, "arms of a frozen backbone train the same beside their adapter"
 
 
 def test_arms_of_one_seed_share_a_new_pooler(small: Callable[..., Checkpoint]) -> None:
     checkpoint = small("bert", add_pooling_layer=False)
-    found = []
-    for one in (Arm(), arm("LORA", "bert"), arm("VERA", "bert"), Arm.model_validate({"freeze": {"layers": 3}})):
-        values = dict(build(checkpoint, one).named_parameters())
-        found += [value for name, value in values.items() if "pooler" in name and "weight" in name]
-    assert len(found) == 6  # peft keeps the untrained original beside what it trains
-    assert all(torch.equal(value, found[0]) for value in found)
+    poolers = []
+    for tested in (Arm(), arm("LORA", "bert"), arm("VERA", "bert"), Arm.model_validate({"freeze": {"layers": 3}})):
+        values = dict(build(checkpoint, tested).named_parameters())
+        poolers += [value for name, value in values.items() if "pooler" in name and "weight" in name]
+    assert len(poolers) == 6  # peft keeps the untrained original beside what it trains
+    assert all(torch.equal(value, poolers[0]) for value in poolers)
     again = dict(build(checkpoint, Arm(), seed=1).named_parameters())["bert.pooler.dense.weight"]
-    assert not torch.equal(again, found[0])
+    assert not torch.equal(again, poolers[0])
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
 @pytest.mark.parametrize("family", ["LORA", "VERA"])
 def test_all_linear_layers(small: Callable[..., Checkpoint], kind: str, family: str) -> None:
-    one = arm(family, kind, target_modules="all-linear")
-    model = build(small(kind), one)
-    assert parameter_counts(small(kind), one, n_classes=2) == count_parameters(model)
+    tested = arm(family, kind, target_modules="all-linear")
+    model = build(small(kind), tested)
+    assert parameter_counts(small(kind), tested, n_classes=2) == count_parameters(model)
     assert logits(model, SHORT, LONG).shape == (2, 2)
     assert not any("lora" in name or "vera" in name for name in trained(model) if "modules_to_save" in name)
 
@@ -368,7 +370,7 @@ def test_adalora_starts_with_more_ranks_than_it_ends_with(
 
 
 @pytest.mark.parametrize(
-    ("kind", "one", "parts"),
+    ("kind", "tested", "parts"),
     [
         ("bert", arm("LORA", "bert"), ("classifier",)),
         ("bert-new", arm("LORA", "bert"), ("bert.pooler.dense", "classifier")),
@@ -380,7 +382,7 @@ def test_adalora_starts_with_more_ranks_than_it_ends_with(
     ],
 )
 def test_what_is_trained_beside_an_adapter_is_told(
-    small: Callable[..., Checkpoint], kind: str, one: Arm, parts: tuple[str, ...]
+    small: Callable[..., Checkpoint], kind: str, tested: Arm, parts: tuple[str, ...]
 ) -> None:
     checkpoint = small("bert", add_pooling_layer=False) if kind == "bert-new" else small(kind)
-    assert set(modules_trained_beside(build_outline(checkpoint, one, n_classes=2))) == set(parts)
+    assert set(modules_trained_beside(build_outline(checkpoint, tested, n_classes=2))) == set(parts)

@@ -36,9 +36,9 @@ def trial(arm: str) -> Trial:
     return Trial(arm=arm, seed=0, settings=Arm(), holdout=None, tuning=False, content={}, key=f"v2-{arm}")
 
 
-def shown(one: StudyStatus) -> str:
+def shown(status: StudyStatus) -> str:
     console = Console(width=300, record=True, quiet=False, file=Path(os.devnull).open("w"))  # noqa: SIM115
-    show_status(console, one)
+    show_status(console, status)
     console.file.close()
     return console.export_text()
 
@@ -66,24 +66,24 @@ def test_a_live_run_says_who_trains_what_and_how_long_it_takes(
     monkeypatch.setattr("harness.engines.packed.training.SECONDS_BETWEEN_REPORTS", 0.0)
     looks = Looks(tmp_path / "tiny")
     run_study(tiny(*PACK), tmp_path, display=looks)
-    one = looks.seen[-1]
-    assert one.holder is not None
-    assert (one.holder.alive, one.holder.pid, one.holder.host) == (True, os.getpid(), platform.node())
-    assert one.holder.doing == "2 trials at once (full): epoch 3 of 3, step 8 of 9"
-    assert one.holder.trials[1] == {"arm": "full", "seed": 1, "epoch": 8 / 3, "epochs": 3, "step": 8, "steps": 9}
-    assert one.seconds_left == one.holder.seconds_left > 0
-    assert f"run by process {os.getpid()} on {platform.node()} since 2" in shown(one)
-    assert "2 trials at once (full): epoch 3 of 3, step 8 of 9" in shown(one)
-    assert json.loads(json.dumps(one.to_json()))["holder"]["trials"][0]["seed"] == 0
+    status = looks.seen[-1]
+    assert status.holder is not None
+    assert (status.holder.alive, status.holder.pid, status.holder.host) == (True, os.getpid(), platform.node())
+    assert status.holder.doing == "2 trials at once (full): epoch 3 of 3, step 8 of 9"
+    assert status.holder.trials[1] == {"arm": "full", "seed": 1, "epoch": 8 / 3, "epochs": 3, "step": 8, "steps": 9}
+    assert status.seconds_left == status.holder.seconds_left > 0
+    assert f"run by process {os.getpid()} on {platform.node()} since 2" in shown(status)
+    assert "2 trials at once (full): epoch 3 of 3, step 8 of 9" in shown(status)
+    assert json.loads(json.dumps(status.to_json()))["holder"]["trials"][0]["seed"] == 0
     assert read_status(tmp_path / "tiny").holder is None
 
 
 def test_a_run_that_a_signal_ended_says_so_until_the_next_one(tmp_path: Path, tiny: Tiny) -> None:
     folder = run_study(tiny(*PACK), tmp_path, display=Looks(tmp_path / "tiny", stop_at=1)).folder
-    one = read_status(folder)
-    assert one.holder is not None
-    assert (one.holder.alive, one.holder.signal) == (False, "SIGTERM")
-    assert f"the last run was stopped by SIGTERM at {one.holder.ended}: " in shown(one)
+    status = read_status(folder)
+    assert status.holder is not None
+    assert (status.holder.alive, status.holder.signal) == (False, "SIGTERM")
+    assert f"the last run was stopped by SIGTERM at {status.holder.ended}: " in shown(status)
     with lock_study(folder):
         pass
     assert read_status(folder).holder is None
@@ -101,14 +101,14 @@ class Broken(Display):
 def test_a_display_that_breaks_costs_no_trial(tmp_path: Path) -> None:
     """An error in the middle of a step would be taken for the trial's own."""
     with lock_study(tmp_path) as hold, closing(heartbeat.Heartbeat(Broken(), hold)) as display:
-        one = Progress(trial=trial("full"), step=1, steps=9, epoch=0.1)
+        progress = Progress(trial=trial("full"), step=1, steps=9, epoch=0.1)
         display.say("something")
-        display.open([one.trial], {}, 1.0)
-        display.step(one)
+        display.open([progress.trial], {}, 1.0)
+        display.step(progress)
         display.stopping("SIGTERM")
-        found = lock_owner(tmp_path)
-        assert found is not None
-        assert found.signal == "SIGTERM"
+        owner = lock_owner(tmp_path)
+        assert owner is not None
+        assert owner.signal == "SIGTERM"
 
 
 def test_a_killed_run_is_seen_to_be_gone(tmp_path: Path) -> None:
@@ -124,16 +124,16 @@ with lock_study(Path({str(tmp_path)!r})) as hold:
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    found = lock_owner(tmp_path)
-    assert found is not None
-    assert (found.alive, found.pid) == (True, process.pid)
+    owner = lock_owner(tmp_path)
+    assert owner is not None
+    assert (owner.alive, owner.pid) == (True, process.pid)
     process.kill()
     process.communicate()
-    found = lock_owner(tmp_path)
-    assert found is not None
-    assert not found.alive
-    words = shown(StudyStatus(name="s", arms=(), troubles=(), seconds_left=0.0, others=0, holder=found))
-    assert f"process {process.pid} on {platform.node()} since {found.since} ended without notice" in words
+    owner = lock_owner(tmp_path)
+    assert owner is not None
+    assert not owner.alive
+    words = shown(StudyStatus(name="s", arms=(), troubles=(), seconds_left=0.0, others=0, holder=owner))
+    assert f"process {process.pid} on {platform.node()} since {owner.since} ended without notice" in words
     assert "full, seed 3: epoch 2 of 3, step 4 of 9" in words
 
 
@@ -143,9 +143,9 @@ def test_a_run_on_another_machine_is_believed_while_it_gives_signs(tmp_path: Pat
     seen = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="seconds")
     content = {"host": "elsewhere", "pid": 7, "since": seen, "seen": seen}
     (tmp_path / ".holder.json").write_text(json.dumps(content))
-    found = lock_owner(tmp_path)
-    assert found is not None
-    assert found.alive is alive
+    owner = lock_owner(tmp_path)
+    assert owner is not None
+    assert owner.alive is alive
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,6 @@ def test_a_folder_that_takes_no_word_stops_nobody(tmp_path: Path, monkeypatch: p
         with lock_study(tmp_path) as hold:
             hold.tell(doing="much")
     with lock_study(tmp_path):
-        found = lock_owner(tmp_path)
-        assert isinstance(found, LockOwner)
-        assert found.doing == ""
+        owner = lock_owner(tmp_path)
+        assert isinstance(owner, LockOwner)
+        assert owner.doing == ""

@@ -28,8 +28,8 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 
 def trained(folder: Path) -> set[tuple[str, int]]:
-    found = (json.loads(path.read_text()) for path in folder.glob("trials/*/record.json"))
-    return {(record["arm"], record["seed"]) for record in found}
+    records = (json.loads(path.read_text()) for path in folder.glob("trials/*/record.json"))
+    return {(record["arm"], record["seed"]) for record in records}
 
 
 def test_seeds_that_nothing_is_trained_with_leave_no_trace(tmp_path: Path, tiny: Tiny) -> None:
@@ -118,8 +118,8 @@ def test_the_same_starts_from_the_overrides_of_the_last_run(command: Command, ti
     assert command("run", tiny_file, "--same")[0] == 2
     command("run", tiny_file, "seeds=1", "data.test_size=24", "--arms", "full")
     code, out, _ = command("run", tiny_file, "--same", "seeds=2", "--arms", "full", "--json")
-    (told,) = json.loads(out)["studies"]
-    assert (code, told["ran"], told["statuses"]) == (0, 1, {"finished": 2})
+    (summary,) = json.loads(out)["studies"]
+    assert (code, summary["ran"], summary["statuses"]) == (0, 1, {"finished": 2})
     assert manifest(Path("results/tiny"))["overrides"] == ["data.test_size=24", "seeds=2"]
 
 
@@ -156,17 +156,17 @@ BEFORE = {
     ],
 )
 def test_differences_in_words(changes: dict[str, Any], lines: Sequence[str]) -> None:
-    told = differences(BEFORE, {**BEFORE, **changes})
-    assert list(told) == [line for line in lines if not line.startswith("factors")]
+    words = differences(BEFORE, {**BEFORE, **changes})
+    assert list(words) == [line for line in lines if not line.startswith("factors")]
 
 
 def test_a_plan_speaks_of_the_study_that_is_asked_about(command: Command, tiny_file: Path) -> None:
     def planned(*overrides: str) -> dict[str, Any]:
         code, out, _ = command("plan", tiny_file, *overrides, "--json")
         assert code == 0
-        told = json.loads(out)["studies"][0]
-        assert told["to_run"] == sum(arm["statuses"].get("missing", 0) for arm in told["arms"])
-        return dict(told)
+        plan = json.loads(out)["studies"][0]
+        assert plan["to_run"] == sum(arm["statuses"].get("missing", 0) for arm in plan["arms"])
+        return dict(plan)
 
     command("run", tiny_file)
     assert (planned()["to_run"], planned()["seconds_left"]) == (0, 0.0)
@@ -234,9 +234,9 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(command: Comman
     command("run", tiny_file, "seeds=1", "--arms", "full")
     before = everything()
     code, out, _ = command("run", tiny_file, "--dry-run", "--json", "--arms", "full,lora-r4")
-    told = json.loads(out)["studies"][0]
-    assert (code, told["to_run"], told["others"], everything()) == (0, 3, 0, before)
-    assert [(arm["arm"], arm["statuses"]) for arm in told["arms"]] == [
+    plan = json.loads(out)["studies"][0]
+    assert (code, plan["to_run"], plan["others"], everything()) == (0, 3, 0, before)
+    assert [(arm["arm"], arm["statuses"]) for arm in plan["arms"]] == [
         ("full", {"finished": 1, "missing": 1}),
         ("lora-r4", {"missing": 2}),
     ]
@@ -299,11 +299,11 @@ def test_a_run_that_was_stopped_prints_the_command_that_goes_on(
 
 
 def test_a_piped_log_is_there_as_soon_as_it_is_told() -> None:
-    told: list[str] = []
+    flushed: list[str] = []
 
     class Log(io.StringIO):
         def flush(self) -> None:
-            told.append(self.getvalue())
+            flushed.append(self.getvalue())
 
     PipedConsole(file=Log(), width=40).print("one   ")
-    assert told[-1] == "one\n"
+    assert flushed[-1] == "one\n"

@@ -80,7 +80,7 @@ def test_what_a_run_refuses_a_plan_refuses(
     words: str,
 ) -> None:
     loaded = study(train, test, *overrides, columns=columns)
-    for command in (study_size, lambda one: run_study(one, tmp_path / "results")):
+    for command in (study_size, lambda read_study: run_study(read_study, tmp_path / "results")):
         with pytest.raises(DataError, match=words):
             command(loaded)
     assert not (tmp_path / "results").exists()
@@ -109,34 +109,34 @@ def test_online_a_plan_downloads_nothing_and_says_so(
 
 
 def test_a_run_says_and_records_what_it_read(study: Callable[..., Study], tmp_path: Path) -> None:
-    said: list[str] = []
+    messages: list[str] = []
 
     class Watcher(Display):
         def say(self, text: str) -> None:
-            said.append(text)
+            messages.append(text)
 
     loaded = study(["a,x", "b,y"], ["a,x", "c,y"])
     folder = run_study(loaded, tmp_path / "results", display=Watcher()).folder
-    assert said[0].startswith(f"data: {tmp_path / 'data'}: train.csv (2 rows, sha256 ")
-    assert said[1] == "1 of 2 test texts are in the training split too: a model may have memorised them"
+    assert messages[0].startswith(f"data: {tmp_path / 'data'}: train.csv (2 rows, sha256 ")
+    assert messages[1] == "1 of 2 test texts are in the training split too: a model may have memorised them"
     recorded = json.loads((folder / "study.json").read_text())["data"]
     assert recorded["origin"]["place"] == str(tmp_path / "data")
     assert [file["rows"] for file in recorded["origin"]["test"]["files"]] == [2]
-    assert recorded["remarks"] == said[1:2]
+    assert recorded["remarks"] == messages[1:2]
     # Rows replaced under the same path, with the time kept, are another study's trials.
     path = tmp_path / "data" / "train.csv"
     before = path.stat()
     path.write_text("sentence,label\na,y\nb,x\n")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    said.clear()
+    messages.clear()
     assert run_study(loaded, tmp_path / "results", display=Watcher()).ran == 1
-    assert said[2].startswith("the examples have changed since the last run, though the study names the same data")
-    said.clear()
+    assert messages[2].startswith("the examples have changed since the last run, though the study names the same data")
+    messages.clear()
     assert run_study(loaded, tmp_path / "results", display=Watcher()).ran == 0
-    assert not any("not those of the last run" in one for one in said)
+    assert not any("not those of the last run" in message for message in messages)
     # A setting that changes the examples is said as a difference of the study, not as replaced data.
     run_study(study(["a,x", "b,y"], ["a,x", "c,y"], "data.max_length=2"), tmp_path / "results", display=Watcher())
-    assert not any("not those of the last run" in one for one in said)
+    assert not any("not those of the last run" in message for message in messages)
 
 
 def test_a_manifest_from_before_a_setting_is_of_the_same_study(study: Callable[..., Study], tmp_path: Path) -> None:

@@ -38,19 +38,19 @@ class Watcher(Display):
     """Remembers what a run told."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.trained: list[str] = []
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.messages.append(text)
 
     def outcome(self, outcome: TrialResult) -> None:
         self.trained.append(f"{outcome.trial.arm} {outcome.trial.seed}")
 
 
 def records(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    found = (json.loads(path.read_text()) for path in folder.glob("trials/*/record.json"))
-    return {(record["arm"], record["seed"]): record for record in found}
+    contents = (json.loads(path.read_text()) for path in folder.glob("trials/*/record.json"))
+    return {(record["arm"], record["seed"]): record for record in contents}
 
 
 def predictions(folder: Path) -> dict[str, bytes]:
@@ -78,9 +78,9 @@ def test_a_study_runs_and_a_finished_one_is_a_no_op(tmp_path: Path, tiny: Tiny) 
 
 
 def test_the_same_study_twice_gives_the_same_bytes(tmp_path: Path, tiny: Tiny) -> None:
-    one, other = (run_study(tiny("seeds=1"), tmp_path / name).folder for name in "ab")
-    assert len(predictions(one)) == 3
-    assert predictions(one) == predictions(other)
+    first, second = (run_study(tiny("seeds=1"), tmp_path / name).folder for name in "ab")
+    assert len(predictions(first)) == 3
+    assert predictions(first) == predictions(second)
 
 
 def test_more_seeds_run_only_the_new_ones(tmp_path: Path, tiny: Tiny) -> None:
@@ -155,7 +155,7 @@ def test_a_damaged_record_is_set_aside_and_its_trial_runs_again(tmp_path: Path, 
     watcher = Watcher()
     run_study(tiny("seeds=1"), tmp_path, display=watcher)
     assert len(watcher.trained) == 1
-    assert any("set aside" in said for said in watcher.said)
+    assert any("set aside" in message for message in watcher.messages)
     after = probabilities(folder)
     assert after.keys() == before.keys()
     # It is trained alone now, and other shapes round otherwise.
@@ -187,8 +187,8 @@ def test_a_locked_database_stops_no_trial_and_no_pack(
     finally:
         connection.close()
     assert summary.statuses == {"finished": 3}
-    assert sum("Optuna's database" in said for said in watcher.said) == 1
-    assert not any("broke" in said for said in watcher.said)
+    assert sum("Optuna's database" in message for message in watcher.messages) == 1
+    assert not any("broke" in message for message in watcher.messages)
 
 
 def test_a_broken_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
@@ -199,7 +199,7 @@ def test_a_broken_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
     (results / "tiny" / "optuna.db").write_text("no database " * 100)
     watcher = Watcher()
     folder = run_study(tiny("seeds=1"), results, display=watcher).folder
-    assert [said for said in watcher.said if "set aside" in said]
+    assert [message for message in watcher.messages if "set aside" in message]
     (folder / "optuna.db").rename(tmp_path / "moved.db")
     shown = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path / 'moved.db'}").get_trials()
     assert sorted(trial.user_attrs["arm"] for trial in shown) == ["full", "lora-r2", "lora-r4"]
@@ -313,7 +313,7 @@ def test_candidates_that_name_other_settings_are_set_aside_and_run_again(tmp_pat
         path.write_text(json.dumps(content))
     watcher = Watcher()
     run_study(tiny(*SEARCHED, "training.num_train_epochs=0"), tmp_path, display=watcher)
-    assert sum("names settings that this search did not try; set aside" in said for said in watcher.said) == 2
+    assert sum("names settings that this search did not try; set aside" in message for message in watcher.messages) == 2
     assert manifest(folder)["arms"]["tuned"]["tuned"] == before
     assert len(list((folder / "set_aside").iterdir())) == 2
 

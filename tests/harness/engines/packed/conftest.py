@@ -151,7 +151,7 @@ def by_trainer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Study], dict[str, T
     def train(study: Study) -> dict[str, Trained]:
         located, data, engine = prepare(study, "trainer")
         assert isinstance(engine, TrainerEngine)
-        found: dict[str, Trained] = {}
+        trained: dict[str, Trained] = {}
         current = Trained()
         step, close = StudyTrainer.training_step, TrainerRun.close_epoch
 
@@ -169,8 +169,8 @@ def by_trainer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Study], dict[str, T
         for trial in expand(study, arms=study.arms, model=located.identity, data=data.fingerprint):
             current = Trained()
             (current.result,) = engine.train([trial], report=lambda _: None)
-            found[f"{trial.arm} {trial.seed}"] = current
-        return found
+            trained[f"{trial.arm} {trial.seed}"] = current
+        return trained
 
     return train
 
@@ -182,25 +182,25 @@ def by_pack(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Trained]
     def train(study: Study, choose: Callable[[Sequence[Trial]], Sequence[Trial]] = tuple) -> dict[str, Trained]:
         engine, trials = expanded(study)
         members = choose(trials)
-        found = {f"{trial.arm} {trial.seed}": Trained() for trial in members}
+        trained = {f"{trial.arm} {trial.seed}": Trained() for trial in members}
         compute = Pack.compute_gradients
 
         def watched(self: Pack, part: list[int], *rest: Any) -> torch.Tensor:
             losses = compute(self, part, *rest)
             for slot, loss in zip(part, losses.tolist(), strict=True):
                 trial = self.trials[slot].trial
-                found[f"{trial.arm} {trial.seed}"].losses.append(loss)
+                trained[f"{trial.arm} {trial.seed}"].losses.append(loss)
             return losses
 
         monkeypatch.setattr(Pack, "compute_gradients", watched)
         pack = engine._pack(members)
         training = PackTraining(pack, SavedPack(None, members, print), PeakMemory(pack.device))
         for result in training.results(report=lambda _: None, stop=lambda: False):
-            found[f"{result.trial.arm} {result.trial.seed}"].result = result
+            trained[f"{result.trial.arm} {result.trial.seed}"].result = result
         for slot, packed in enumerate(pack.trials):
             weights = {name: stack.weights[slot].clone() for name, stack in pack.parameters.stacks.items()}
-            found[f"{packed.trial.arm} {packed.trial.seed}"].weights = weights
+            trained[f"{packed.trial.arm} {packed.trial.seed}"].weights = weights
         monkeypatch.setattr(Pack, "compute_gradients", compute)
-        return found
+        return trained
 
     return train

@@ -76,11 +76,11 @@ def test_both_engines_end_a_trial_alike(
     study: Load,
 ) -> None:
     short = ("seeds=1", "training.num_train_epochs=1", *overrides)
-    engine, (trial,) = expanded(study(kind, {"arm": arm}, *short, train=train, change=multiplied(*change)))
-    for one in (engine._reference, engine):
-        (outcome,) = one.train([trial], report=lambda _: None)
-        assert outcome.error is not None, one.name
-        assert (outcome.engine, outcome.status, outcome.steps) == (one.name, "diverged", steps)
+    packed, (trial,) = expanded(study(kind, {"arm": arm}, *short, train=train, change=multiplied(*change)))
+    for engine in (packed._reference, packed):
+        (outcome,) = engine.train([trial], report=lambda _: None)
+        assert outcome.error is not None, engine.name
+        assert (outcome.engine, outcome.status, outcome.steps) == (engine.name, "diverged", steps)
         assert outcome.error.message == message
         assert outcome.epochs == ()
 

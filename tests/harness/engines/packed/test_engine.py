@@ -75,16 +75,20 @@ def test_what_cannot_be_packed_is_known_by_its_reason(override: str, reason: str
 
 def test_what_cannot_be_packed_is_trained_by_the_reference(tmp_path: Path, tiny: Tiny) -> None:
     folder = run_study(tiny("arms.lora.adapter.use_dora=true"), tmp_path).folder
-    found = engines(folder)
-    assert {found["full", 0], found["full", 1]} == {("packed", 2)}
-    assert {found[f"lora-r{r}", s] for r in (2, 4) for s in (0, 1)} == {("trainer", 1)}
+    trained_by = engines(folder)
+    assert {trained_by["full", 0], trained_by["full", 1]} == {("packed", 2)}
+    assert {trained_by[f"lora-r{r}", s] for r in (2, 4) for s in (0, 1)} == {("trainer", 1)}
 
 
 def test_a_study_grown_by_seeds_trains_the_new_ones_together(tmp_path: Path, tiny: Tiny) -> None:
     run_study(tiny("seeds=1"), tmp_path)
     folder = run_study(tiny("seeds=3"), tmp_path).folder
-    found = engines(folder)
-    assert (found["full", 0], found["full", 1], found["full", 2]) == (("packed", 1), ("packed", 2), ("packed", 2))
+    trained_by = engines(folder)
+    assert (trained_by["full", 0], trained_by["full", 1], trained_by["full", 2]) == (
+        ("packed", 1),
+        ("packed", 2),
+        ("packed", 2),
+    )
     assert records(folder)["full", 0]["seconds"]["timing"] == "solo"
 
 
@@ -125,7 +129,7 @@ def test_a_broken_pack_goes_on_in_halves(tmp_path: Path, tiny: Tiny, monkeypatch
     summary = run_study(tiny(), tmp_path, display=watcher)
     assert summary.complete
     assert {engines(summary.folder)[f"lora-r{r}", s] for r in (2, 4) for s in (0, 1)} == {("packed", 2)}
-    assert [said for said in watcher.said if not said.startswith("data: ")] == [
+    assert [message for message in watcher.messages if not message.startswith("data: ")] == [
         "training 2 trials at once: full",
         "training 4 trials at once: lora-r2, lora-r4",
         "a pack of 4 trials broke (ValueError: no luck); going on with smaller packs",
@@ -146,10 +150,12 @@ def test_one_trial_that_cannot_be_packed_is_found_and_its_mates_stay_packed(
     watcher = Watcher()
     summary = run_study(tiny(), tmp_path, display=watcher)
     assert summary.complete
-    found = engines(summary.folder)
-    assert found["lora-r4", 1] == ("trainer", 1)
-    assert found["lora-r2", 0] == found["lora-r4", 0] == ("packed", 2)
-    assert "lora-r4, seed 1: cannot be packed (ValueError: no luck); trained by the reference engine" in watcher.said
+    trained_by = engines(summary.folder)
+    assert trained_by["lora-r4", 1] == ("trainer", 1)
+    assert trained_by["lora-r2", 0] == trained_by["lora-r4", 0] == ("packed", 2)
+    assert (
+        "lora-r4, seed 1: cannot be packed (ValueError: no luck); trained by the reference engine" in watcher.messages
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +172,7 @@ def test_out_of_memory_halves_the_pack_and_never_the_batch(
     assert summary.complete
     assert {size for _, size in engines(summary.folder).values()} == {2}
     # full and LoRA each break once; the later LoRA pack is cut before it is tried
-    assert sum("broke" in said for said in watcher.said) == 2
+    assert sum("broke" in message for message in watcher.messages) == 2
     settings = {
         record["settings"]["training"]["per_device_train_batch_size"] for record in records(summary.folder).values()
     }
@@ -238,11 +244,11 @@ def test_the_untrained_and_the_trained_in_one_pack(tmp_path: Path, tiny: Tiny) -
     packed = run_study(of_study, tmp_path / "packed").folder
     solo = run_study(of_study, tmp_path / "solo", engine="trainer").folder
     assert engines(packed)["none", 0] == ("packed", 2)
-    one, other = (records(folder)["none", 0]["epochs"] for folder in (packed, solo))
-    assert one[0]["epoch"] == other[0]["epoch"] == 0
-    assert one[0]["train_loss"] is None
-    assert one[0]["test"]["loss"] == pytest.approx(other[0]["test"]["loss"], rel=1e-5)
-    assert len(one) == 1
+    in_pack, alone = (records(folder)["none", 0]["epochs"] for folder in (packed, solo))
+    assert in_pack[0]["epoch"] == alone[0]["epoch"] == 0
+    assert in_pack[0]["train_loss"] is None
+    assert in_pack[0]["test"]["loss"] == pytest.approx(alone[0]["test"]["loss"], rel=1e-5)
+    assert len(in_pack) == 1
 
 
 @pytest.mark.parametrize("best", ["loss", "accuracy"])

@@ -27,23 +27,23 @@ def lora(kind: str, rank: int, rate: str, alpha: int = 8) -> str:
 
 def assert_equal(packed: dict[str, Trained], reference: dict[str, Trained], tolerance: float, *, steps: int) -> None:
     assert packed.keys() == reference.keys()
-    for name, one in packed.items():
-        other = reference[name]
-        assert len(one.losses) == len(other.losses) == steps, name
-        assert one.losses == pytest.approx(other.losses, rel=tolerance, abs=tolerance), name
-        for parameter, expected in other.weights.items():
-            padded = one.weights[parameter]
-            own = padded[tuple(slice(extent) for extent in expected.shape)]
-            assert torch.allclose(own, expected, rtol=tolerance, atol=tolerance), f"{name}: {parameter}"
-            assert padded.count_nonzero() == own.count_nonzero(), "the padding of a smaller rank has learnt"
-        assert one.result is not None
-        assert other.result is not None
-        assert [one.result.status, one.result.steps, one.result.tokens] == [
-            other.result.status,
-            other.result.steps,
-            other.result.tokens,
+    for name, in_pack in packed.items():
+        alone = reference[name]
+        assert len(in_pack.losses) == len(alone.losses) == steps, name
+        assert in_pack.losses == pytest.approx(alone.losses, rel=tolerance, abs=tolerance), name
+        for parameter, expected in alone.weights.items():
+            padded = in_pack.weights[parameter]
+            unpadded = padded[tuple(slice(extent) for extent in expected.shape)]
+            assert torch.allclose(unpadded, expected, rtol=tolerance, atol=tolerance), f"{name}: {parameter}"
+            assert padded.count_nonzero() == unpadded.count_nonzero(), "the padding of a smaller rank has learnt"
+        assert in_pack.result is not None
+        assert alone.result is not None
+        assert [in_pack.result.status, in_pack.result.steps, in_pack.result.tokens] == [
+            alone.result.status,
+            alone.result.steps,
+            alone.result.tokens,
         ]
-        for mine, theirs in zip(one.result.epochs, other.result.epochs, strict=True):
+        for mine, theirs in zip(in_pack.result.epochs, alone.result.epochs, strict=True):
             assert mine.learning_rate == theirs.learning_rate
             # The reference adds up its losses, and both score, in single precision.
             assert mine.train_loss == pytest.approx(theirs.train_loss, rel=max(tolerance, 1e-6))
@@ -109,7 +109,7 @@ def test_a_checkpoint_without_a_pooler(
     of_study = study("bert", {"one": arm}, f"model={folder}")
     packed, reference = by_pack(of_study), by_trainer(of_study)
     assert_equal(packed, reference, 1e-8, steps=51)
-    assert all(any("pooler" in name for name in one.weights) for one in packed.values())
+    assert all(any("pooler" in name for name in trained.weights) for trained in packed.values())
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -129,9 +129,9 @@ def test_accumulated_micro_batches(study: Load, by_pack: Train, by_trainer: Trai
     """133 examples by 8, three micro-batches a step: 17 micro-batches, the last of 5, the last step of two."""
     of_study = study("gpt2", {"full": "{}"}, "seeds=1", "training.gradient_accumulation_steps=3")
     packed, reference = by_pack(of_study), by_trainer(of_study)
-    for one in reference.values():  # the pack tells a step's micro-batches together
-        epochs = [one.losses[i * 17 : (i + 1) * 17] for i in range(3)]
-        one.losses = [sum(losses[i : i + 3]) for losses in epochs for i in range(0, 17, 3)]
+    for trained in reference.values():  # the pack tells a step's micro-batches together
+        epochs = [trained.losses[i * 17 : (i + 1) * 17] for i in range(3)]
+        trained.losses = [sum(losses[i : i + 3]) for losses in epochs for i in range(0, 17, 3)]
     assert_equal(packed, reference, 1e-8, steps=18)
 
 

@@ -118,9 +118,9 @@ def test_switches_of_a_configuration(kind: str, switches: dict[str, Any], study:
             change=lambda f: edit(f, "config.json", **switches),
         )
     )
-    own, packed = (next(iter(e.train([trial], report=print))) for e in (engine._reference, engine))
-    assert (own.engine, packed.engine) == ("trainer", "packed")
-    assert np.abs(own.epochs[0].probabilities - packed.epochs[0].probabilities).max() < 1e-6
+    reference, packed = (next(iter(e.train([trial], report=print))) for e in (engine._reference, engine))
+    assert (reference.engine, packed.engine) == ("trainer", "packed")
+    assert np.abs(reference.epochs[0].probabilities - packed.epochs[0].probabilities).max() < 1e-6
 
 
 def test_a_model_that_has_no_equal_packed_form_is_left_to_the_reference(
@@ -129,13 +129,13 @@ def test_a_model_that_has_no_equal_packed_form_is_left_to_the_reference(
     """Whatever a pack did not know of a model, it sees in the logits, before anything is trained."""
     of_study = study("gpt2", {"full": "{}"}, "seeds=2", "training.num_train_epochs=1", train=40)
     monkeypatch.setattr(PackedModel, "embed", lambda self, split: EMBED(self, split).roll(1, -1))
-    said: list[str] = []
+    messages: list[str] = []
     located, data, _ = prepare(of_study)
-    engine = PackedEngine(located, data, of_study.data, 0, say=said.append)
+    engine = PackedEngine(located, data, of_study.data, 0, say=messages.append)
     trials = expand(of_study, arms=of_study.arms, model=located.identity, data=data.fingerprint)
     outcomes = list(engine.train(trials, report=lambda _: None))
     assert [(outcome.status, outcome.engine) for outcome in outcomes] == [("finished", "trainer")] * len(trials)
-    (line,) = said
+    (line,) = messages
     assert "full: cannot be packed (its logits would differ from the model's own by up to" in line
     assert engine.estimate(trials[0]) > 0
 

@@ -31,20 +31,20 @@ def only(*names: str) -> Callable[[Sequence[Trial]], tuple[Trial, ...]]:
     return choose
 
 
-def assert_alike(one: Trained, other: Trained, tolerance: float) -> None:
-    assert len(one.losses) == len(other.losses) == 51
-    assert one.losses == pytest.approx(other.losses, rel=tolerance, abs=tolerance)
-    for name, weight in one.weights.items():
-        own, theirs = weight, other.weights[name]
-        extents = tuple(slice(min(a, b)) for a, b in zip(own.shape, theirs.shape, strict=True))  # padding may differ
-        assert torch.allclose(own[extents], theirs[extents], rtol=tolerance, atol=tolerance), name
-    assert one.result is not None
-    assert other.result is not None
-    assert one.result.status == other.result.status == "finished"
-    for mine, theirs_ in zip(one.result.epochs, other.result.epochs, strict=True):
+def assert_alike(first: Trained, second: Trained, tolerance: float) -> None:
+    assert len(first.losses) == len(second.losses) == 51
+    assert first.losses == pytest.approx(second.losses, rel=tolerance, abs=tolerance)
+    for name, weight in first.weights.items():
+        other = second.weights[name]
+        extents = tuple(slice(min(a, b)) for a, b in zip(weight.shape, other.shape, strict=True))  # padding may differ
+        assert torch.allclose(weight[extents], other[extents], rtol=tolerance, atol=tolerance), name
+    assert first.result is not None
+    assert second.result is not None
+    assert first.result.status == second.result.status == "finished"
+    for mine, theirs in zip(first.result.epochs, second.result.epochs, strict=True):
         assert mine.probabilities is not None
-        assert theirs_.probabilities is not None
-        assert np.abs(mine.probabilities - theirs_.probabilities).max() < 1e-6
+        assert theirs.probabilities is not None
+        assert np.abs(mine.probabilities - theirs.probabilities).max() < 1e-6
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -108,9 +108,9 @@ def test_what_a_mate_learns_does_not_move_a_bit(study: Load, by_pack: Pack) -> N
     for rate in ("1e-3", "2e-2"):
         of_study = study("bert", {"r4": lora("bert", 4), "mate": lora("bert", 4, rate)}, "seeds=1", dropout=True)
         results.append(by_pack(of_study)["r4 0"])
-    one, other = results
-    assert one.losses == other.losses
-    assert all(torch.equal(weight, other.weights[name]) for name, weight in one.weights.items())
+    beside_slow, beside_fast = results
+    assert beside_slow.losses == beside_fast.losses
+    assert all(torch.equal(weight, beside_fast.weights[name]) for name, weight in beside_slow.weights.items())
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -121,8 +121,8 @@ def test_in_parts_of_any_size(study: Load, by_pack: Pack, monkeypatch: pytest.Mo
     whole = by_pack(of_study)
     monkeypatch.setitem(engine._ELEMENTS_AT_ONCE, "cpu", 1)
     cut = by_pack(of_study)
-    for name, one in whole.items():
-        assert_alike(one, cut[name], 1e-8)
+    for name, trained in whole.items():
+        assert_alike(trained, cut[name], 1e-8)
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -144,5 +144,5 @@ def test_batched_products_as_on_a_gpu(kind: str, study: Load, by_pack: Pack, mon
         return whole(*args, **{**kwargs, "batched": True})  # type: ignore[arg-type]
 
     monkeypatch.setattr(forward, "PackedBatch", batched)
-    for name, one in by_pack(of_study).items():
-        assert_alike(one, one_by_one[name], 1e-8)
+    for name, trained in by_pack(of_study).items():
+        assert_alike(trained, one_by_one[name], 1e-8)

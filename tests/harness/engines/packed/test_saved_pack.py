@@ -26,7 +26,7 @@ TWO_EPOCHS = ("training.num_train_epochs=2",)
 
 
 def interrupted_after(epochs: int, folder: Path, of_study: Study) -> list[str]:
-    """Run a study and break off, as a kill would, when so many epochs of packs are kept; return what it told."""
+    """Run a study and break off, as a kill would, when so many epochs of packs are kept; return what was trained."""
     save = SavedPack.save
     count = 0
 
@@ -55,12 +55,12 @@ def test_a_run_cut_short_after_any_epoch_ends_with_the_same_bytes(epochs: int, t
         "arms={full: {}, more: {training: {num_train_epochs: 2}}, "
         "lora: {training: {num_train_epochs: 3}, adapter: {peft_type: LORA, target_modules: [c_attn]}}}",
     )
-    told = interrupted_after(epochs, tmp_path / "cut", of_study)
+    before = interrupted_after(epochs, tmp_path / "cut", of_study)
     assert len(kept(tmp_path / "cut" / "tiny")) == 1
     watcher = Watcher()
     summary = run_study(of_study, tmp_path / "cut", display=watcher)
     assert summary.complete
-    assert sorted(told + watcher.trained) == sorted(f"{arm} {seed}" for arm in of_study.arms for seed in (0, 1))
+    assert sorted(before + watcher.trained) == sorted(f"{arm} {seed}" for arm in of_study.arms for seed in (0, 1))
     assert kept(summary.folder) == []
     whole = run_study(of_study, tmp_path / "whole").folder
     assert predictions(summary.folder) == predictions(whole)
@@ -171,5 +171,5 @@ def test_a_full_disk_keeps_no_state_and_loses_no_trial(
     watcher = Watcher()
     summary = run_study(tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}"), tmp_path, display=watcher)
     assert summary.complete
-    assert sum("No space left" in said for said in watcher.said) == 1
+    assert sum("No space left" in message for message in watcher.messages) == 1
     assert kept(summary.folder) == []

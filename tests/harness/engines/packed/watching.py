@@ -12,12 +12,12 @@ from tests.harness.runs.test_runner import records
 
 class Watcher(Display):
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.trained: list[str] = []
         self.steps: dict[str, int] = {}
 
     def say(self, text: str) -> None:
-        self.said.append(text)
+        self.messages.append(text)
 
     def step(self, progress: Progress) -> None:
         self.steps[f"{progress.trial.arm} {progress.trial.seed}"] = progress.step
