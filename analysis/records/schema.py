@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
@@ -16,7 +17,15 @@ def schema() -> str:
     _, definitions = models_json_schema(
         [(Manifest, "validation"), (TrialRecord, "validation"), (Looks, "validation")], title="The record format"
     )
-    return json.dumps(definitions, indent=1) + "\n"
+    return json.dumps(_with_sorted_enums(definitions), indent=1) + "\n"
+
+
+def _with_sorted_enums(part: Any) -> Any:
+    # Literal["a", "b"] | None may come back as an earlier Literal["b", "a"] | None: typing caches them as equal. The
+    # order of the values would depend on what was imported before.
+    if isinstance(part, dict):
+        return {key: sorted(value) if key == "enum" else _with_sorted_enums(value) for key, value in part.items()}
+    return [_with_sorted_enums(value) for value in part] if isinstance(part, list) else part
 
 
 if __name__ == "__main__":
