@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -54,6 +56,13 @@ def test_the_docs_list_the_keys_of_looks() -> None:
 def test_the_schema_in_the_docs_is_that_of_the_models() -> None:
     committed = (DOCS / "records.schema.json").read_text("utf-8")
     assert committed == schema(), "run: python -m analysis.records.schema > docs/records.schema.json"
+
+
+@pytest.mark.parametrize("before", ["analysis.records.schema", "analysis.published.claims_epochs"])
+def test_the_schema_does_not_depend_on_what_was_imported_before(before: str) -> None:
+    code = f"import {before}, sys\nfrom analysis.records.schema import schema\nsys.stdout.write(schema())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == (DOCS / "records.schema.json").read_text("utf-8")
 
 
 def test_a_record_of_an_older_version_is_readable() -> None:
