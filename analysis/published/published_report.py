@@ -202,7 +202,8 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
         for side in ("treatment", "baseline"):
             name = getattr(pair, side)
             if name not in systems:
-                message = f"expected a system of this report ({', '.join(systems)}), got {name!r}{near(name, systems)}"
+                names = ", ".join(known if known.isprintable() else repr(known) for known in systems)
+                message = f"expected a system of this report ({names}), got {name!r}{near(name, systems)}"
                 problems.append(Problem(path=(*path, side), message=message))
         if pair.treatment == pair.baseline:
             problems.append(
