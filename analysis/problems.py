@@ -66,10 +66,15 @@ def either(choices: Sequence[str]) -> str:
     return " or ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return names from a file on one line: quoted where they would break it."""
+    return ", ".join(name if name.isprintable() else repr(name) for name in names)
+
+
 def _known_arm(value: str, info: ValidationInfo) -> str:
     arms: Sequence[str] = info.context["arms"] if info.context else ()
     if arms and value not in arms:
-        raise ValueError(f"expected an arm of this study ({', '.join(arms)}), got {value!r}{near(value, arms)}")
+        raise ValueError(f"expected an arm of this study ({listed(arms)}), got {value!r}{near(value, arms)}")
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from analysis.errors import KeyPath, Problem
-from analysis.problems import described, either, near, shown
+from analysis.problems import described, either, listed, near, shown
 from analysis.published import claims_messages
 from analysis.published.claims_epochs import BY_CLASS, PublishedSelection
 from analysis.published.claims_fields import MACRO, WEIGHTED
@@ -202,8 +202,7 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
         for side in ("treatment", "baseline"):
             name = getattr(pair, side)
             if name not in systems:
-                names = ", ".join(known if known.isprintable() else repr(known) for known in systems)
-                message = f"expected a system of this report ({names}), got {name!r}{near(name, systems)}"
+                message = f"expected a system of this report ({listed(systems)}), got {name!r}{near(name, systems)}"
                 problems.append(Problem(path=(*path, side), message=message))
         if pair.treatment == pair.baseline:
             problems.append(

@@ -10,9 +10,10 @@ import numpy as np
 from analysis.errors import AlignmentError
 from analysis.records.json_files import read_looks, read_manifest
 from analysis.records.manifest import Manifest
-from analysis.records.outcomes import Outcomes, Trial
+from analysis.records.outcomes import Outcomes
 from analysis.records.predictions import Predictions, read_clusters
 from analysis.records.stored_trials import StoredTrial, count_others, mismatch, read_trials
+from analysis.records.trial import Trial
 
 _NAMED_AT_MOST = 5
 

@@ -4,73 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
 from analysis.metrics.influence import metric_scores
-from analysis.metrics.scores import predicted_classes
 from analysis.records.manifest import EpochSelection, Manifest, TakenLook
-from analysis.records.trial_record import TrialRecord
-
-if TYPE_CHECKING:
-    # Reading what is stored takes pyarrow, which figures alone need not wait for.
-    from analysis.records.stored_trials import Status
-
-_NAMED_AT_MOST = 4
+from analysis.records.trial import Trial
 
 EpochChoice = Literal["verdict", "published", "last", "best on test"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One trial of the study and what is known about it.
-
-    Parameters
-    ----------
-    arm, seed : str, int
-        What makes it this trial.
-    status : Status
-        The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be
-        used.
-    message : str
-        Why the trial has no usable predictions, in one line; empty where it has.
-    record : TrialRecord or None
-        The record, where one could be read.
-    epochs : tuple of int
-        The epochs with stored predictions, ascending; empty unless the trial finished.
-    probabilities : ndarray of float32 or None, shape (epochs, N, classes)
-        Class probabilities after each of these epochs.
-    """
-
-    arm: str
-    seed: int
-    status: Status
-    message: str = ""
-    record: TrialRecord | None = None
-    epochs: tuple[int, ...] = ()
-    probabilities: NDArray[np.float32] | None = None
-
-    @property
-    def name(self) -> str:
-        """The trial in words, such as ``lora-r4 seed 3``."""
-        return f"{self.arm} seed {self.seed}"
-
-    @cached_property
-    def predicted(self) -> NDArray[np.int64]:
-        """The predicted classes after each epoch, shape (epochs, N)."""
-        if self.probabilities is None:
-            raise ValueError(f"{self.name} has no predictions: {self.status}")
-        return predicted_classes(self.probabilities)
-
-    @property
-    def pending(self) -> bool:
-        """Whether the trial has yet to run, or to run again after it was interrupted."""
-        return self.status in ("not run", "interrupted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,9 +172,8 @@ class Outcomes:
         ValueError
             If the trial has no predictions.
         """
-        if trial.probabilities is None:
-            raise ValueError(f"{trial.name} has no predictions: {trial.status}")
-        return np.asarray(trial.probabilities[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
+        known = trial.known_probabilities
+        return np.asarray(known[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
 
     def predictions(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
         """Return the predicted classes of a finished trial: the first of the largest probabilities.
@@ -332,15 +276,3 @@ class Outcomes:
         losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs if entry.test is not None}
         stored = [losses.get(epoch) for epoch in trial.epochs]
         return trial.epochs[int(np.argmin([np.inf if loss is None else loss for loss in stored]))]
-
-
-def named_trials(trials: Sequence[Trial]) -> str:
-    """Name trials by how they ended: ``diverged: lora seed 3; not run: full seed 4, lora seed 4``."""
-    by_status: dict[str, list[str]] = {}
-    for trial in trials:
-        by_status.setdefault(trial.status, []).append(trial.name)
-    parts = []
-    for status, names in by_status.items():
-        more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
-        parts.append(f"{status}: {', '.join(names[:_NAMED_AT_MOST])}{more}")
-    return "; ".join(parts)

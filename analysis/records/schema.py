@@ -21,8 +21,8 @@ def schema() -> str:
 
 
 def _with_sorted_enums(part: Any) -> Any:
-    # Literal["a", "b"] | None may come back as an earlier Literal["b", "a"] | None: typing caches them as equal. The
-    # order of the values would depend on what was imported before.
+    # Literal["a", "b"] | None may come back as an earlier Literal["b", "a"] | None: typing (CPython 3.11) caches them
+    # as equal. The order of the values would depend on what was imported before.
     if isinstance(part, dict):
         return {key: sorted(value) if key == "enum" else _with_sorted_enums(value) for key, value in part.items()}
     return [_with_sorted_enums(value) for value in part] if isinstance(part, list) else part

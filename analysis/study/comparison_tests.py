@@ -18,7 +18,8 @@ from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult, mcnemar_b
 from analysis.methods.outperforming import OutperformingResult, probability_of_outperforming
 from analysis.methods.sign_flip import SignFlipResult, sign_flip
 from analysis.metrics.scores import METRICS
-from analysis.records.outcomes import Outcomes, Trial, named_trials
+from analysis.records.outcomes import Outcomes
+from analysis.records.trial import Trial, named_trials
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
 from analysis.study.seeds import SeedsInUse
 

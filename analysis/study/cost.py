@@ -10,7 +10,8 @@ import numpy as np
 from scipy import special
 
 from analysis.methods.interval import NO_INTERVAL, Interval
-from analysis.records.outcomes import Outcomes, Trial
+from analysis.records.outcomes import Outcomes
+from analysis.records.trial import Trial
 from analysis.records.trial_record import TrialRecord
 from analysis.study.conditions import mixed
 from analysis.words import in_packs

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from analysis.records.outcomes import Outcomes, Trial, named_trials
+from analysis.records.outcomes import Outcomes
+from analysis.records.trial import Trial, named_trials
 from analysis.records.trial_record import TrialRecord
 from analysis.study.caveat import Caveat
 from analysis.study.comparison_tests import lost_trials

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.methods.looks import thresholds
-from analysis.records.outcomes import Outcomes, named_trials
+from analysis.records.outcomes import Outcomes
+from analysis.records.trial import named_trials
 from analysis.study.plan import AnalysisPlan
 
 

@@ -82,15 +82,20 @@ class Store:
         """
         return self.entries(manifest.cells, len(manifest.data.classes))
 
-    def entries(self, entries: Sequence[TrialEntry], n_classes: int) -> tuple[StoredTrial, ...]:
-        """Return what is stored of some trials, in their order.
+    def entries(
+        self, entries: Sequence[TrialEntry], n_classes: int, examples: Predictions | None = None
+    ) -> tuple[StoredTrial, ...]:
+        """Return what is stored of some trials, in their order; finished ones must be about `examples`, where given.
 
         Raises
         ------
         ResultsError
             If another version wrote a record.
         """
-        return self._read(entries, n_classes)
+        try:
+            return read_trials(self.folder, entries, n_classes=n_classes, examples=examples)
+        except FormatError as error:
+            raise ResultsError(str(error)) from None
 
     def trials(self, trials: Sequence[Trial], test: TokenizedSplit, n_classes: int) -> dict[str, StoredTrial]:
         """Return what is stored of trials by their keys; finished ones must be about the examples of the test split.
@@ -107,7 +112,7 @@ class Store:
             probabilities=np.empty((0, len(test), n_classes), dtype=np.float32),
         )
         entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
-        return {stored.entry.key: stored for stored in self._read(entries, n_classes, examples)}
+        return {stored.entry.key: stored for stored in self.entries(entries, n_classes, examples)}
 
     def candidate(
         self, search: str, number: int, *, fits: Callable[[TrialRecord], bool], say: Callable[[str], None]
@@ -183,14 +188,6 @@ class Store:
                 f"{folder} cannot be read, and cannot be set aside in {aside}: {error.strerror}; move it away by hand"
             ) from None
         return target
-
-    def _read(
-        self, entries: Sequence[TrialEntry], n_classes: int, examples: Predictions | None = None
-    ) -> tuple[StoredTrial, ...]:
-        try:
-            return read_trials(self.folder, entries, n_classes=n_classes, examples=examples)
-        except FormatError as error:
-            raise ResultsError(str(error)) from None
 
     def write(
         self,

@@ -60,7 +60,8 @@ def read(path: Path, overrides: Sequence[str] = ()) -> StudyDocument:
     file = study_file(path)
     if is_embedded(file.as_posix()) and not file.exists():
         there = [*STUDIES, *sorted(path.as_posix() for path in file.parent.glob("*.y*ml"))]
-        message = f"no such file{did_you_mean(file.as_posix(), there)}; there is {', '.join(there)}"
+        hint = did_you_mean(file.as_posix(), there)
+        message = f"no such file{hint}; there {'is' if len(there) == 1 else 'are'} {', '.join(there)}"
         raise StudyError([Problem(place=str(path), path=(), message=message)])
     try:
         content = read_document(file, kind="study")

@@ -41,7 +41,7 @@ def test_a_file_of_ones_own_goes_by_its_name(tmp_path: Path, monkeypatch: pytest
     shutil.copy(embedded.study_file(Path("embedded/quickstart")), study_file)
     assert load_study(study_file).folder == tmp_path / "embedded"
     with pytest.raises(
-        StudyError, match=r"did you mean 'embedded/own\.yaml'\?; there is embedded/quickstart, embedded/own"
+        StudyError, match=r"did you mean 'embedded/own\.yaml'\?; there are embedded/quickstart, embedded/own"
     ):
         load_study(Path("embedded/own"))
     # A file of the very name comes first.

@@ -18,7 +18,8 @@ from analysis.methods.mcnemar_clustered import mcnemar_clustered
 from analysis.published.overlaps import Overlaps, overlaps
 from analysis.published.rerun import Rerun, rerun
 from analysis.records.loading import load
-from analysis.records.outcomes import Outcomes, Trial
+from analysis.records.outcomes import Outcomes
+from analysis.records.trial import Trial
 
 if TYPE_CHECKING:
     from conftest import StudyFolder

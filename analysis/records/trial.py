@@ -1,0 +1,84 @@
+"""Trials as the analysis sees them: status, record and predictions, and their names in messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.metrics.scores import predicted_classes
+from analysis.records.trial_record import TrialRecord
+
+if TYPE_CHECKING:
+    # Reading what is stored takes pyarrow, which figures alone need not wait for.
+    from analysis.records.stored_trials import Status
+
+_NAMED_AT_MOST = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One trial of the study and what is known about it.
+
+    Parameters
+    ----------
+    arm, seed : str, int
+        What makes it this trial.
+    status : Status
+        The record's own status; ``"not run"`` where there is no record, ``"unreadable"`` where it cannot be
+        used.
+    message : str
+        Why the trial has no usable predictions, in one line; empty where it has.
+    record : TrialRecord or None
+        The record, where one could be read.
+    epochs : tuple of int
+        The epochs with stored predictions, ascending; empty unless the trial finished.
+    probabilities : ndarray of float32 or None, shape (epochs, N, classes)
+        Class probabilities after each of these epochs.
+    """
+
+    arm: str
+    seed: int
+    status: Status
+    message: str = ""
+    record: TrialRecord | None = None
+    epochs: tuple[int, ...] = ()
+    probabilities: NDArray[np.float32] | None = None
+
+    @property
+    def name(self) -> str:
+        """The trial in words, such as ``lora-r4 seed 3``."""
+        return f"{self.arm} seed {self.seed}"
+
+    @property
+    def known_probabilities(self) -> NDArray[np.float32]:
+        """Its `probabilities`; a ValueError where it has none."""
+        if self.probabilities is None:
+            raise ValueError(f"{self.name} has no predictions: {self.status}")
+        return self.probabilities
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """The predicted classes after each epoch, shape (epochs, N)."""
+        return predicted_classes(self.known_probabilities)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the trial has yet to run, or to run again after it was interrupted."""
+        return self.status in ("not run", "interrupted")
+
+
+def named_trials(trials: Sequence[Trial]) -> str:
+    """Name trials by how they ended: ``diverged: lora seed 3; not run: full seed 4, lora seed 4``."""
+    by_status: dict[str, list[str]] = {}
+    for trial in trials:
+        by_status.setdefault(trial.status, []).append(trial.name)
+    parts = []
+    for status, names in by_status.items():
+        more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+        parts.append(f"{status}: {', '.join(names[:_NAMED_AT_MOST])}{more}")
+    return "; ".join(parts)
