@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
     from analysis.metrics.consistency import Churn, Consistency, churn
     from analysis.metrics.influence import confusion_scores, metric_scores
+    from analysis.metrics.regression import mse_scores, pearson_scores, regression_scores, spearman_scores
     from analysis.metrics.scores import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
     from analysis.power.error_types import ErrorTypes
     from analysis.power.planning import Plan, Span, plan_comparison, stated_components
@@ -142,6 +143,7 @@ __all__ = [
     "mcnemar_from_counts",
     "mcnemar_power",
     "metric_scores",
+    "mse_scores",
     "multi_bootstrap",
     "multi_bootstrap_metric",
     "newcombe_interval",
@@ -150,14 +152,17 @@ __all__ = [
     "paired_t",
     "parse_claims_file",
     "parse_plan",
+    "pearson_scores",
     "plan_comparison",
     "power_at",
     "probability_of_outperforming",
     "read_claims",
+    "regression_scores",
     "sequential_p",
     "settle",
     "sign_flip",
     "single_run_detectable_gap",
+    "spearman_scores",
     "spent",
     "standard_error_at",
     "stated_components",
@@ -188,6 +193,7 @@ _HOMES = {
     "methods.looks": ("one_sided_thresholds", "sequential_p", "spent", "thresholds"),
     "methods.mcnemar": ("McNemarResult", "mcnemar_from_counts"),
     "methods.mcnemar_clustered": ("ClusteredMcNemarResult", "mcnemar_clustered"),
+    "metrics.regression": ("mse_scores", "pearson_scores", "regression_scores", "spearman_scores"),
     "metrics.scores": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),
     "methods.multiplicity": ("JointCorrection", "benjamini_hochberg", "holm", "joint_step_down"),
     "records.loading": ("load",),

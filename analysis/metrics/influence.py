@@ -86,8 +86,9 @@ def metric_scores(name: str, labels: ArrayLike, probabilities: ArrayLike) -> Flo
     Parameters
     ----------
     name : str
-        A key of `METRICS`. The predicted class is the first of the largest probabilities. ``auroc`` is class
-        1 against class 0, and with more classes the mean over the classes, each against the rest.
+        A key of `METRICS` whose `task` is classification. The predicted class is the first of the largest
+        probabilities. ``auroc`` is class 1 against class 0, and with more classes the mean over the classes, each
+        against the rest.
     labels : array_like of int, shape (N,)
         True classes, from 0 to ``C - 1``.
     probabilities : array_like, shape (S, N, C)
@@ -108,17 +109,19 @@ def metric_scores(name: str, labels: ArrayLike, probabilities: ArrayLike) -> Flo
     See Also
     --------
     correct, confusion_scores, auroc_scores, log_loss_scores, brier_scores : The functions that it calls.
+    regression_scores : The same for predicted numbers.
 
     Examples
     --------
     >>> probabilities = [[[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.2, 0.8]]]
-    >>> {name: round(float(metric_scores(name, [0, 0, 1, 1], probabilities).mean()), 3) for name in METRICS}
-    ... # doctest: +NORMALIZE_WHITESPACE
+    >>> {name: round(float(metric_scores(name, [0, 0, 1, 1], probabilities).mean()), 3)
+    ...  for name, kind in METRICS.items() if kind.task == "classification"} # doctest: +NORMALIZE_WHITESPACE
     {'accuracy': 0.75, 'balanced_accuracy': 0.75, 'macro_f1': 0.733, 'mcc': 0.577, 'auroc': 1.0,
      'log_loss': 0.4, 'brier': 0.25}
     """
-    if name not in METRICS:
-        raise ValueError(f"no metric is called {name!r}: choose from {', '.join(METRICS)}")
+    known = [kind.name for kind in METRICS.values() if kind.task == "classification"]
+    if name not in known:
+        raise ValueError(f"no metric of classes is called {name!r}: choose from {', '.join(known)}")
     truth, p = labelled_probabilities(labels, probabilities)
     if name == "log_loss":
         return log_loss_scores(truth, p)

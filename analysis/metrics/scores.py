@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,12 +47,15 @@ class MetricKind:
     higher_is_better : bool
     share : bool
         Whether it ends at 1 and its differences are shown in percentage points.
+    task : {"classification", "regression"}
+        Whether it judges predicted classes, or predicted numbers.
     """
 
     name: str
     title: str
     higher_is_better: bool = True
     share: bool = True
+    task: Literal["classification", "regression"] = "classification"
 
 
 METRICS: Mapping[str, MetricKind] = MappingProxyType(
@@ -65,6 +69,9 @@ METRICS: Mapping[str, MetricKind] = MappingProxyType(
             MetricKind(name="auroc", title="AUROC"),
             MetricKind(name="log_loss", title="log loss", higher_is_better=False, share=False),
             MetricKind(name="brier", title="Brier score", higher_is_better=False, share=False),
+            MetricKind(name="pearson", title="Pearson correlation", share=False, task="regression"),
+            MetricKind(name="spearman", title="Spearman correlation", share=False, task="regression"),
+            MetricKind(name="mse", title="mean squared error", higher_is_better=False, share=False, task="regression"),
         )
     }
 )

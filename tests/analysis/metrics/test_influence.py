@@ -14,6 +14,7 @@ from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
 from analysis.metrics.influence import confusion_scores, metric_scores
 from analysis.metrics.scores import METRICS, auroc_scores, class_scores, confusion
 
+OF_CLASSES = [name for name, kind in METRICS.items() if kind.task == "classification"]
 OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "mcc")
 
 # R: m <- matrix(c(50,5,3, 8,30,12, 2,6,44), 3, byrow=TRUE)
@@ -119,7 +120,7 @@ def test_spread_over_examples_is_the_delta_method(name: str, expected: float) ->
     assert scores.std() / math.sqrt(len(labels)) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_metrics_of_probabilities_equal_sklearn(name: str) -> None:
     scores = metric_scores(name, LABELS, [PROBABILITIES, PROBABILITIES[::-1]])
     assert scores.shape == (2, 10)
@@ -312,14 +313,16 @@ def test_empty_class_leaves_auroc_undefined() -> None:
 
 
 def test_registry_says_which_way_is_up() -> None:
-    assert list(METRICS) == ["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
+    assert OF_CLASSES == ["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
+    assert [name for name in METRICS if name not in OF_CLASSES] == ["pearson", "spearman", "mse"]
     assert all(kind.name == name and kind.title for name, kind in METRICS.items())
-    assert [name for name, kind in METRICS.items() if not kind.higher_is_better] == ["log_loss", "brier"]
-    assert [name for name, kind in METRICS.items() if not kind.share] == ["log_loss", "brier"]
+    assert [name for name, kind in METRICS.items() if not kind.higher_is_better] == ["log_loss", "brier", "mse"]
+    assert [name for name in OF_CLASSES if not METRICS[name].share] == ["log_loss", "brier"]
+    assert not any(METRICS[name].share for name in METRICS if name not in OF_CLASSES)
     good, poor = [[[0.9, 0.1], [0.2, 0.8]]], [[[0.4, 0.6], [0.7, 0.3]]]
-    for name, kind in METRICS.items():
+    for name in OF_CLASSES:
         gap = metric_scores(name, [0, 1], good).mean() - metric_scores(name, [0, 1], poor).mean()
-        assert (gap > 0) == kind.higher_is_better
+        assert (gap > 0) == METRICS[name].higher_is_better
 
 
 def test_metrics_are_values() -> None:
@@ -329,7 +332,7 @@ def test_metrics_are_values() -> None:
     assert metric != confusion_metric("macro_f1", n_classes=2)
 
 
-@pytest.mark.parametrize("name", ["f2", "recall", "recall:3", "recall:-1", "precision:x", ""])
+@pytest.mark.parametrize("name", ["f2", "recall", "recall:3", "recall:-1", "precision:x", "mse", ""])
 def test_unknown_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"accuracy.*precision:0.*f1:2.*macro_f1"):
         confusion_metric(name, n_classes=3)
