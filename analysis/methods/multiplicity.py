@@ -131,7 +131,10 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
     """Benjamini and Hochberg's adjusted p-values, in the order they came in; for exploration.
 
     They bound the expected share of false claims among all claims, not the chance of a single false one: what
-    they single out deserves a second study, not a verdict.
+    they single out deserves a second study, not a verdict. The bound is proved for p-values that are independent,
+    or positively dependent (PRDS: positive regression dependency on each one of those whose null hypothesis is
+    true). Two-sided p-values of gaps against one baseline, and the two questions of one comparison, need not be;
+    for these it is no more than a guide.
 
     Parameters
     ----------
@@ -154,7 +157,8 @@ def benjamini_hochberg(p_values: ArrayLike) -> NDArray[np.float64]:
 
     References
     ----------
-    Benjamini and Hochberg (1995), JRSS B 57, 289-300.
+    Benjamini and Hochberg (1995), JRSS B 57, 289-300 (independent p-values). Benjamini and Yekutieli (2001),
+    Annals of Statistics 29, 1165-1188 (positive dependence).
 
     Examples
     --------

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed import CrossedResult, crossed_test
-from analysis.methods.interval import Interval
+from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.multiplicity import joint_step_down
 from analysis.metrics.confusion_metrics import confusion_metric
 from analysis.metrics.influence import confusion_scores
@@ -24,7 +24,8 @@ from analysis.study.comparison_tests import (
     sequential_p_values,
     undefined_trials,
 )
-from analysis.study.comparisons import ComparisonResult, interval_at
+from analysis.study.comparisons import ComparisonResult
+from analysis.study.gap_intervals import at_look, interval_at, verdict_interval
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import Verdict, decide
 
@@ -52,8 +53,11 @@ class ClassComparison:
         The number of examples, for recall those of the class, and of their clusters (None where the study has none).
     result : CrossedResult or None
         The crossed test; None where it could not be made.
+    verdict_confidence, verdict_interval : float, Interval
+        The interval of the gap that belongs to the verdict, as that of a `ComparisonResult`, at alpha over the number
+        of rows of the whole table.
     confidence, interval : float, Interval
-        The interval of the gap for this comparison alone.
+        The interval of the gap for this row alone, without any correction.
     difference_p, equivalence_p : float
         Corrected over all classes, both measures and all comparisons together.
     verdict : Verdict
@@ -70,6 +74,8 @@ class ClassComparison:
     n_examples: int
     n_clusters: int | None
     result: CrossedResult | None
+    verdict_confidence: float
+    verdict_interval: Interval
     confidence: float
     interval: Interval
     difference_p: float
@@ -123,7 +129,7 @@ def compare_classes(
     arms = dict.fromkeys(arm for pair in tested for arm in (pair.treatment, pair.baseline))
     scores: dict[str, ClassScores] = {arm: dict(_scores(outcomes, arm, seeds.used)) for arm in arms}
     n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
-    confidence = 1 - (seeds.look.level(alpha) if seeds.look is not None else alpha)
+    confidence = 1 - at_look(alpha, seeds.look)
     rows: list[ClassComparison] = []
     raw: list[PValues] = []
     for pair in tested:
@@ -135,16 +141,23 @@ def compare_classes(
     # Comparisons that could not be made still count, as they do among the verdicts.
     raw += [NO_P_VALUES] * (len(comparisons) - len(tested)) * n_rows
     adjusted = joint_step_down([p.difference for p in raw], [p.equivalence for p in raw])
+    verdict_confidence = 1 - at_look(alpha / max(len(raw), 1), seeds.look)
     return tuple(
         replace(
             row,
-            difference_p=difference,
-            equivalence_p=equivalence,
+            verdict_confidence=verdict_confidence,
+            verdict_interval=verdict_interval(row.result, verdict_confidence, both, alpha=alpha, margin=margin),
+            difference_p=both.difference,
+            equivalence_p=both.equivalence,
             verdict=decide(
-                row.result, difference_p=difference, equivalence_p=equivalence, alpha=alpha, refusal=row.reason
+                row.result,
+                difference_p=both.difference,
+                equivalence_p=both.equivalence,
+                alpha=alpha,
+                refusal=row.reason,
             ),
         )
-        for row, difference, equivalence in zip(rows, adjusted.difference, adjusted.equivalence, strict=False)
+        for row, both in zip(rows, map(PValues, adjusted.difference, adjusted.equivalence), strict=False)
     )
 
 
@@ -204,6 +217,8 @@ def _tested(
         n_examples=int(np.count_nonzero(outcomes.labels == label)) if measure == "recall" else outcomes.n_examples,
         n_clusters=None if outcomes.clusters is None else treatment.shape[1],
         result=result,
+        verdict_confidence=_NAN,
+        verdict_interval=NO_INTERVAL,
         confidence=confidence,
         interval=interval_at(result, confidence),
         difference_p=_NAN,

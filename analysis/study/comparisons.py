@@ -11,7 +11,7 @@ import numpy as np
 from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study
 from analysis.methods.crossed import CrossedResult, Posterior
 from analysis.methods.equivalence import EquivalenceResult
-from analysis.methods.interval import NO_INTERVAL, Interval
+from analysis.methods.interval import Interval
 from analysis.methods.mcnemar import McNemarResult
 from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult
 from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
@@ -22,6 +22,7 @@ from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_tests import ComparisonTests, PValues, Scores, run_tests
 from analysis.study.conditions import unlike
+from analysis.study.gap_intervals import at_look, interval_at, level_of_verdicts, verdict_interval
 from analysis.study.plan import AnalysisPlan, Comparison
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import Verdict, decide
@@ -46,11 +47,17 @@ class ComparisonResult:
     result : CrossedResult or None
         The primary test, with variance components and the p-value of the other design; None where it could
         not be made. It generalises to new seeds and new examples, as do equivalence and intervals.
+    verdict_confidence, verdict_interval : float, Interval
+        The interval of the gap that belongs to the verdict: without 0 exactly where the corrected test shows a gap, and
+        within the margin exactly where it shows equivalence. Under the joint step-down it is the Bonferroni interval,
+        cut at 0 or at the margin (a limit that is not part of it) where the step-down shows more;
+        `analysis.study.gap_intervals` says what holds for all comparisons together. At a declared look it is made from
+        what the look may spend, and has no limits where that is nothing.
     confidence, interval : float, Interval
-        The interval of the gap for this comparison alone, at 1 - alpha. At a declared look alpha is what the look may
-        spend, and the interval has no limits where that is nothing.
+        The interval of the gap for this comparison alone, at 1 - alpha: no correction is in it, and it can leave out 0
+        beside a verdict of undecided. Looks as above.
     family_confidence, family_interval : float, Interval
-        The Bonferroni interval, the same at alpha / K for K comparisons.
+        The Bonferroni interval, the same at alpha / K for K comparisons: all K hold together.
     sequential_p : float
         The p-value for a difference, valid at any of the declared looks; the raw one in a study without looks.
     difference_p, equivalence_p : float
@@ -83,6 +90,8 @@ class ComparisonResult:
     n_clusters: int | None
     verdict: Verdict
     result: CrossedResult | None
+    verdict_confidence: float
+    verdict_interval: Interval
     confidence: float
     interval: Interval
     family_confidence: float
@@ -146,6 +155,8 @@ def compare(
         In the order of `AnalysisPlan.all_comparisons`.
     """
     pairs = plan.all_comparisons(outcomes.arms)
+    if not pairs:
+        return ()
     complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.used)]
     drawn = {arm: outcomes.drawn(scores[arm]) for arm in complete}
     right = {arm: outcomes.answers(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
@@ -154,6 +165,8 @@ def compare(
     # A few resamples say nothing about far tails: the interval is then the widest that they can give, and says so.
     confidence = min(1 - plan.alpha, 1 - 2 / (resamples + 1))
     bootstraps = bootstrap_study(drawn, tested, rng=rng, resamples=resamples, confidence=confidence) if tested else {}
+    corrected = _corrected(plan, [one.sequential for one in tests])
+    level = level_of_verdicts(plan.correction, plan.alpha, corrected)
     return tuple(
         _decided(
             one,
@@ -162,9 +175,10 @@ def compare(
             seeds=seeds,
             bootstrap=bootstraps.get((pair.treatment, pair.baseline)),
             n_comparisons=len(pairs),
-            corrected=corrected,
+            corrected=both,
+            level=level,
         )
-        for pair, one, corrected in zip(pairs, tests, _corrected(plan, [one.sequential for one in tests]), strict=True)
+        for pair, one, both in zip(pairs, tests, corrected, strict=True)
     )
 
 
@@ -186,12 +200,15 @@ def _decided(
     bootstrap: MultiBootstrapResult | None,
     n_comparisons: int,
     corrected: PValues,
+    level: float,
 ) -> ComparisonResult:
-    result, look, level = tests.result, seeds.look, plan.alpha / n_comparisons
-    # A study with several looks spends its error over them, so its intervals are wider.
-    alone, shared = (look.level(plan.alpha), look.level(level)) if look and look.number else (plan.alpha, level)
+    result, each = tests.result, plan.alpha / n_comparisons
+    alone, shared, beside = (at_look(alpha, seeds.look) for alpha in (plan.alpha, each, level))
+    belonging = verdict_interval(result, 1 - beside, corrected, alpha=plan.alpha, margin=plan.margin)
     reasons = [result.reason] if result is not None and result.reason else []
-    if 1 - shared == 1:
+    if result is not None and result.standard_error > 0 and math.isnan(belonging.low):
+        reasons.append("an earlier look has shown what the interval of this look rules out, so no interval is given")
+    if 1 - min(shared, beside) == 1:
         reasons.append("so early a look cannot reject anything, so its interval has no limits")
     return ComparisonResult(
         treatment=tests.comparison.treatment,
@@ -208,6 +225,8 @@ def _decided(
             refusal=tests.refusal,
         ),
         result=result,
+        verdict_confidence=1 - beside,
+        verdict_interval=belonging,
         confidence=1 - alone,
         interval=interval_at(result, 1 - alone),
         family_confidence=1 - shared,
@@ -217,8 +236,8 @@ def _decided(
         equivalence_p=corrected.equivalence,
         equivalence=tests.equivalence,
         posterior=result.posterior(plan.margin) if result else Posterior(_NAN, _NAN, _NAN),
-        settling_gap=_settling(result, result.estimate, level) if result else None,
-        settling_margin=_settling(result, plan.margin, level) if result else None,
+        settling_gap=_settling(result, result.estimate, each) if result else None,
+        settling_margin=_settling(result, plan.margin, each) if result else None,
         bootstrap=bootstrap,
         sign_flip=tests.sign_flip,
         outperforming=tests.outperforming,
@@ -236,21 +255,6 @@ def _unlike(outcomes: Outcomes, pair: Comparison, seeds: Sequence[int]) -> str:
         and (baseline := outcomes.trials[pair.baseline, seed].record) is not None
     ]
     return unlike([treatment for treatment, _ in records], [baseline for _, baseline in records])
-
-
-def interval_at(result: CrossedResult | None, confidence: float) -> Interval:
-    """Return the interval of a gap; without limits where a look comes so early that it cannot reject anything.
-
-    Parameters
-    ----------
-    result : CrossedResult or None
-        The primary test; None where it could not be made.
-    confidence : float
-        Above 0 and at most 1.
-    """
-    if result is None:
-        return NO_INTERVAL
-    return result.interval(confidence) if confidence < 1 else Interval(-math.inf, math.inf)
 
 
 def _settling(result: CrossedResult, gap: float, level: float) -> Settling | None:

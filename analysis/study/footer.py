@@ -178,8 +178,9 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
     caveats = []
     if plan.correction == "benjamini_hochberg":
         text = (
-            "Benjamini-Hochberg limits the expected share of false claims, not the chance that any claim is false: "
-            "use these verdicts for exploration only."
+            "Benjamini-Hochberg limits the expected share of false claims, not the chance that any claim is false, and "
+            "is proved to do so for p-values that are independent or positively dependent, which those of comparisons "
+            "with one baseline need not be: use these verdicts for exploration only."
         )
         caveats.append(Caveat(short="exploratory correction", text=text))
     if plan.metric == "accuracy" and plan.margin < 1 / outcomes.n_examples:

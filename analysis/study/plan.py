@@ -80,7 +80,8 @@ class AnalysisPlan(BaseModel):
         above 0 and at most 0.5.
     correction : Correction
         ``"holm"``: the joint step-down over both questions of every comparison. ``"benjamini_hochberg"``: the
-        expected share of false claims among the claims, for exploration.
+        expected share of false claims among the claims, for exploration; proved for p-values that are independent or
+        positively dependent.
     failed_trials : {"refuse", "drop_seed"}
         ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed
         leaves every arm, and the tables say so.

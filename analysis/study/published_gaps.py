@@ -36,8 +36,8 @@ class PublishedGap:
     measured_gap : float
     interval : Interval
     verdict : str
-        The study's gap with its interval and verdict, for new seeds and new examples; NaN and empty for
-        context and without a pair.
+        The study's gap with its verdict and the interval that belongs to the verdict, for new seeds and new examples;
+        NaN and empty for context and without a pair.
     inside : bool or None
         Whether the published gap, with its rounding, reaches into the interval; None where not checked.
     reading : str
@@ -110,7 +110,7 @@ def _gap(claim: Claim, pair: ComparisonResult, mismatch: str) -> PublishedGap:
         float(part) for part in (treatment.value - baseline.value, treatment.half_width + baseline.half_width)
     )
     checked = not mismatch and pair.result is not None
-    interval = pair.interval if checked else NO_INTERVAL
+    interval = pair.verdict_interval if checked else NO_INTERVAL
     inside = None
     if not math.isnan(interval.low):
         inside = gap + half_width >= interval.low and gap - half_width <= interval.high

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 from analysis.study.class_comparisons import ClassComparison
 from analysis.tables.arms import sampling_error
-from analysis.tables.comparison_cells import primary_test_name
-from analysis.tables.digits import confidence_level, declared_points, p_value, percent, points, points_interval
+from analysis.tables.comparison_cells import agreement_in_words, open_where_cut, primary_test_name
+from analysis.tables.digits import (
+    confidence_level,
+    declared,
+    declared_points,
+    p_value,
+    percent,
+    points,
+    points_interval,
+)
 from analysis.tables.notes import grouped_by_reason
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population, seeds_by_examples, without_test
 from analysis.words import counted
@@ -49,6 +57,16 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
     if not rows:
         return None
     errors = [row.result.standard_error if row.result else math.nan for row in rows]
+    alpha, margin = report.plan.alpha, report.class_margin
+    # Comparisons that could not be made are not shown, and still count in the correction.
+    size = len({(row.label, row.measure) for row in rows}) * len(report.comparisons)
+    bounded = report.plan.correction == "holm"
+    both = (
+        f"; with the verdicts' own, a false claim anywhere has a chance of up to {declared(2 * alpha)}"
+        if bounded
+        else ""
+    )
+    agreement = agreement_in_words([row.verdict_interval for row in rows], margin=margin)
     return Table(
         title="Precision and recall by class, compared",
         columns=(
@@ -60,8 +78,15 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
                 numeric=True,
             ),
             Column(
-                f"{confidence_level(1 - rows[0].confidence)} interval",
-                [points_interval(row.interval, standard_error=error) for row, error in zip(rows, errors, strict=True)],
+                f"{confidence_level(1 - rows[0].verdict_confidence)} interval",
+                [
+                    open_where_cut(
+                        points_interval(row.verdict_interval, standard_error=error),
+                        row.verdict_interval,
+                        margin=margin,
+                    )
+                    for row, error in zip(rows, errors, strict=True)
+                ],
                 numeric=True,
             ),
             Column("Corrected p", [p_value(row.difference_p) for row in rows], numeric=True),
@@ -73,9 +98,11 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            f"Corrected over all {counted(len(rows), 'row')} of this table together, separately from the verdicts of "
-            f"the plan. Equivalent: within {declared_points(report.class_margin)}. Precision is tested through "
-            "influence values; recall is about new examples of its class.",
+            f"A second family: corrected by the joint Holm step-down over all {counted(size, 'row')} together, at an "
+            f"alpha of {declared(alpha)} of its own{both}.",
+            f"Intervals: Bonferroni at alpha / {size}. They agree with the verdicts: {agreement}. Equivalent: within "
+            f"{declared_points(margin)}.",
+            "Precision is tested through influence values; recall is about new examples of its class.",
             *grouped_by_reason([(f"{_name(row)}, {row.measure} of {row.label}", row.verdict.reason) for row in rows]),
         ),
         footer=footer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.tables.comparison_cells import primary_test_name, size_cell, standard_error
+from analysis.tables.comparison_cells import open_where_cut, primary_test_name, size_cell, standard_error
 from analysis.tables.digits import confidence_level, points, points_interval
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population
 
@@ -18,7 +18,7 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
     if not report.claims:
         return None
     by_arms = {(pair.treatment, pair.baseline): pair for pair in report.comparisons}
-    confidence = report.comparisons[0].confidence if report.comparisons else 1 - report.plan.alpha
+    confidence = report.comparisons[0].verdict_confidence if report.comparisons else 1 - report.plan.alpha
     rows = []
     for claim in report.claims:
         pair = by_arms.get((claim.treatment, claim.baseline))
@@ -45,7 +45,12 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
             ),
             Column(
                 f"{confidence_level(1 - confidence)} interval",
-                [points_interval(claim.interval, standard_error=error) for claim, _, error in rows],
+                [
+                    open_where_cut(
+                        points_interval(claim.interval, standard_error=error), claim.interval, margin=report.plan.margin
+                    )
+                    for claim, _, error in rows
+                ],
                 numeric=True,
             ),
             Column(
@@ -59,8 +64,8 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            "The interval is for the mean over seeds. A single published run of each arm varies more, so a published "
-            "gap outside the interval is not wrong for that reason alone.",
+            "The interval is that of the verdict, for the mean over seeds. A single published run of each arm varies "
+            "more, so a published gap outside the interval is not wrong for that reason alone.",
         ),
         footer=footer,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.methods.crossed import CrossedResult
@@ -16,6 +16,9 @@ from analysis.tables.table import UNKNOWN, Column, n_test_population, seeds_by_e
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
+
+BY_PAIR = "crossed t, by pair"
+INDEPENDENT = "crossed t, independent seeds"
 
 
 def scale_of(report: StudyReport) -> Scale:
@@ -38,6 +41,27 @@ def interval_cell(report: StudyReport, comparison: ComparisonResult, limits: Int
     return scale_of(report).interval(limits, standard_error=standard_error(comparison))
 
 
+def verdict_interval_cell(report: StudyReport, comparison: ComparisonResult) -> str:
+    """Return the interval that belongs to the verdict of a comparison."""
+    text = interval_cell(report, comparison, comparison.verdict_interval)
+    return open_where_cut(text, comparison.verdict_interval, margin=report.plan.margin)
+
+
+def open_where_cut(text: str, limits: Interval, *, margin: float) -> str:
+    """Return the text of an interval with a round bracket at a limit of 0 or of the margin: it is not part of it."""
+    low = "(" if limits.low in (0, -margin) else text[0]
+    high = ")" if limits.high in (0, margin) else text[-1]
+    return f"{low}{text[1:-1]}{high}" if len(text) > 1 else text
+
+
+def agreement_in_words(intervals: Iterable[Interval], *, margin: float) -> str:
+    """Say how intervals and verdicts belong together, and what a round bracket means where there is one."""
+    text = "0 lies outside where a gap was shown, and the whole interval within the margin where equivalence was"
+    if any(limits.low in (0, -margin) or limits.high in (0, margin) for limits in intervals):
+        text += "; a round bracket ends an interval at 0 or the margin, where the verdict shows more than it does alone"
+    return text
+
+
 def verdict_cell(verdict: Verdict, margin: str) -> str:
     """Return a verdict as an answer in plain words."""
     if verdict.direction is None:
@@ -50,7 +74,7 @@ def primary_test_name(result: CrossedResult | None) -> str:
     """Name the primary test by its design."""
     if result is None:
         return "none"
-    return "crossed t, paired" if result.design == "A" else "crossed t, unpaired"
+    return BY_PAIR if result.design == "A" else INDEPENDENT
 
 
 def comparison_n_test_population(comparisons: Sequence[ComparisonResult]) -> tuple[Column, ...]:

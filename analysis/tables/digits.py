@@ -72,9 +72,17 @@ def points_interval(limits: Interval, *, standard_error: float = math.nan) -> st
         return UNKNOWN
     if math.inf in limits:
         return "no limits"
-    places = decimals(100 * standard_error)
-    low, high = (fixed(100 * limit, places=places, signed=True) for limit in limits)
-    return f"[{low}, {high}]"
+    return _limits(100 * limits.low, 100 * limits.high, places=decimals(100 * standard_error))
+
+
+def _limits(low: float, high: float, *, places: int) -> str:
+    """Return both limits; one that is not 0 shows on which side of 0 it lies, with more decimals if need be."""
+
+    def limit(value: float) -> str:
+        enough = next((more for more in range(places, places + 4) if float(f"{value:.{more}f}")), places)
+        return fixed(value, places=enough, signed=True)
+
+    return f"[{limit(low)}, {limit(high)}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +113,7 @@ class Scale:
         """Return an interval of a gap."""
         if self.share or not all(math.isfinite(limit) for limit in limits):
             return points_interval(limits, standard_error=standard_error)
-        low, high = (fixed(limit, places=decimals(standard_error), signed=True) for limit in limits)
-        return f"[{low}, {high}]"
+        return _limits(*limits, places=decimals(standard_error))
 
     def margin(self, value: float) -> str:
         """Return a declared gap with no digit more than it has."""

@@ -34,7 +34,8 @@ def interval_table(report: StudyReport, footer: str) -> Table:
             *comparison_n_test_population(pairs),
         ),
         notes=(
-            f"The wider interval is corrected by Bonferroni: alpha / {k} for each of the {k} comparisons.",
+            f"Alone: for that comparison by itself, with no correction in it; it can leave out 0 where the verdict is "
+            f"undecided. For all {k}: Bonferroni, alpha / {k} for each, so that all {k} hold together.",
             "P: approximate posterior probability that the gap lies there, with a flat prior.",
         ),
         footer=footer,

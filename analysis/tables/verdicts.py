@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
 from analysis.tables.comparison_cells import (
+    agreement_in_words,
     comparison_n_test_population,
     gap_cell,
-    interval_cell,
     scale_of,
     verdict_cell,
+    verdict_interval_cell,
 )
 from analysis.tables.digits import confidence_level, declared, p_value, percent, significant_digits
 from analysis.tables.notes import grouped_by_reason
@@ -31,7 +32,8 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
     corrected = (
         "by the joint Holm step-down"
         if plan.correction == "holm"
-        else "by Benjamini-Hochberg, which limits the expected share of false claims and is for exploration"
+        else "by Benjamini-Hochberg, for exploration: it limits the expected share of false claims, as far as the "
+        "p-values are independent or positively dependent"
     )
     return Table(
         title="Verdicts",
@@ -39,8 +41,8 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             Column("Comparison", [pair.name for pair in pairs]),
             Column("Gap", [gap_cell(report, pair) for pair in pairs], numeric=True),
             Column(
-                f"{confidence_level(1 - pairs[0].confidence)} interval",
-                [interval_cell(report, pair, pair.interval) for pair in pairs],
+                f"{confidence_level(1 - pairs[0].verdict_confidence)} interval",
+                [verdict_interval_cell(report, pair) for pair in pairs],
                 numeric=True,
             ),
             Column("Verdict", [f"{verdict_cell(pair.verdict, margin)}{_undefined(report, pair)}" for pair in pairs]),
@@ -49,8 +51,9 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
         notes=(
             f"Gap: {kind.title} of the first arm minus that of the second{unit}.",
             f"Verdicts hold at alpha = {declared(plan.alpha)} for {counted(len(pairs), 'comparison')} and both "
-            f"questions (is there a gap? is it within {margin}?) together, corrected {corrected}. Each interval is for "
-            "its comparison alone.",
+            f"questions (is there a gap? is it within {margin}?) together, corrected {corrected}."
+            f"{_second_family(report)}",
+            _intervals(report),
             *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
             *_look(report),
             *_wording(report),
@@ -61,6 +64,24 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
         ),
         footer=footer,
     )
+
+
+def _second_family(report: StudyReport) -> str:
+    if not report.class_comparisons:
+        return ""
+    return f" Precision and recall by class are a second family, at {declared(report.plan.alpha)} of its own."
+
+
+def _intervals(report: StudyReport) -> str:
+    plan, k = report.plan, len(report.comparisons)
+    agreement = agreement_in_words([pair.verdict_interval for pair in report.comparisons], margin=plan.margin)
+    if plan.correction == "benjamini_hochberg":
+        how = "made at the level up to which that correction makes claims"
+    elif k == 1:
+        return f"The interval agrees with the verdict: {agreement}."
+    else:
+        how = f"Bonferroni at alpha / {k}, so that all {k} hold together"
+    return f"Intervals: {how}. They agree with the verdicts: {agreement}."
 
 
 def _undefined(report: StudyReport, pair: ComparisonResult) -> str:

@@ -13,6 +13,7 @@ import pytest
 from analysis import tables
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.tables import digits
+from analysis.tables.comparison_cells import open_where_cut
 
 if TYPE_CHECKING:
     pass
@@ -79,3 +80,24 @@ def test_figures_are_rounded_in_one_file() -> None:
         if re.search(r"[efg%]'$", ast.unparse(value.format_spec)) and path.name not in ("digits.py", "as_latex.py")
     ]
     assert rounding == []
+
+
+def test_a_limit_that_is_not_zero_shows_on_which_side_of_zero_it_lies() -> None:
+    assert digits.points_interval(Interval(-0.0213, -0.00004), standard_error=0.006) == "[-2.13, -0.004]"
+    assert digits.points_interval(Interval(-0.0213, 0.0), standard_error=0.006) == "[-2.13, 0.00]"
+    assert digits.Scale(share=False).interval(Interval(0.0001, 0.3), standard_error=0.1) == "[+0.0001, +0.30]"
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [
+        (Interval(0.0, 0.02), "(0.0, +2.0]"),
+        (Interval(-0.02, 0.0), "[-2.0, 0.0)"),
+        (Interval(-0.01, 0.003), "(-1.0, +0.3]"),
+        (Interval(0.002, 0.01), "[+0.2, +1.0)"),
+        (Interval(-0.02, 0.02), "[-2.0, +2.0]"),
+        (NO_INTERVAL, "–"),
+    ],
+)
+def test_a_limit_that_the_verdict_cut_has_a_round_bracket(limits: Interval, shown: str) -> None:
+    assert open_where_cut(digits.points_interval(limits, standard_error=0.02), limits, margin=0.01) == shown

@@ -26,13 +26,13 @@ def titled(report: Any, title: str) -> Table:
 def test_the_verdict_table_comes_first_and_reads_as_an_answer(study: StudyFolder) -> None:
     first = tables.build(analyze(study.root))[0]
     assert first.title == "Verdicts"
-    assert first.headers == ("Comparison", "Gap", "95% interval", "Verdict", *N_TEST_POPULATION)
+    assert first.headers == ("Comparison", "Gap", "97.5% interval", "Verdict", *N_TEST_POPULATION)
     rows = {row[0]: row for row in first.rows}
     worse = rows["lora-r2 against full"]
     assert re.fullmatch(r"-1\d\.\d pp", worse[1])
     assert re.fullmatch(r"\[-\d\d\.\d, -\d\d\.\d\]", worse[2])
     assert worse[3] == "worse; not equivalent at 1 pp"
-    assert worse[4:] == ("6 × 400", "crossed t, paired", "seeds and examples")
+    assert worse[4:] == ("6 × 400", "crossed t, by pair", "seeds and examples")
     assert rows["lora-r8 against full"][3] == "undecided"
     assert any("May still be the best arm: full, lora-r8" in note for note in first.notes)
     assert any("still allow a collapse rate of up to 39%" in note for note in first.notes)
@@ -206,6 +206,28 @@ def test_mixed_engines_stand_under_every_table_and_sizes_of_packs_do_not(study: 
     assert all("Caveats: mixed engine." in table.footer for table in tables.build(report)[:-1])
     (caveat,) = report.footer.caveats
     assert caveat.text == "The trials differ in engine: packed (17 trials), trainer (1 trial)."
+
+
+def test_what_single_seeds_show_is_no_vote(study: StudyFolder) -> None:
+    report = analyze(study.root)
+    table = titled(report, "All tests")
+    for pair, row in zip(
+        report.comparisons, (row for row in table.rows if row[-2] == "McNemar, each seed"), strict=True
+    ):
+        p, gaps = [test.p_exact for test in pair.mcnemar], [test.estimate for test in pair.mcnemar]
+        assert row[1] in (f"{digits.p_value(min(p))} to {digits.p_value(max(p))}", digits.p_value(min(p)))
+        assert row[3] == f"gap {digits.points(min(gaps))} to {digits.points(max(gaps))}"
+    assert not any(re.search(r"\d of \d+ seeds", cell) for row in table.rows for cell in row)
+
+
+@pytest.mark.parametrize(("seeds", "name"), [(3, "crossed t, independent seeds"), (6, "crossed t, by pair")])
+def test_paired_seeds_are_never_called_unpaired(
+    tmp_path: Path, simulated: Any, write_study: Any, rng: np.random.Generator, seeds: int, name: str
+) -> None:
+    scores = simulated(rng, {"full": 0.9, "lora": 0.7}, seeds=seeds, examples=100)
+    built = tables.build(analyze(write_study(tmp_path / "s", scores).root))
+    assert built[0].rows[0][-2] == name
+    assert not any("unpaired" in text for table in built for row in table.rows for text in (*row, *table.notes))
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
