@@ -26,6 +26,7 @@ from analysis.study.comparison_tests import (
 )
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.gap_intervals import at_look, interval_at, verdict_interval
+from analysis.study.rare_classes import few_examples, few_predictions
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import Verdict, decide
 
@@ -57,13 +58,13 @@ class ClassComparison:
         The interval of the gap that belongs to the verdict, as that of a `ComparisonResult`, at alpha over the number
         of rows of the whole table.
     confidence, interval : float, Interval
-        The interval of the gap for this row alone, without any correction.
+        The interval of the gap for this row alone, without any correction. Without a verdict both intervals are NaN.
     difference_p, equivalence_p : float
-        Corrected over all classes, both measures and all comparisons together.
+        Corrected over all classes, both measures and all comparisons together; NaN without a verdict.
     verdict : Verdict
-        The answer.
+        The answer; none for a class with too few examples (recall) or predictions (precision).
     reason : str
-        Why there is no test; else empty.
+        Why there is no test, or no verdict; else empty.
     """
 
     treatment: str
@@ -105,7 +106,8 @@ def compare_classes(
 
     The denominator of precision differs between arms, so precision enters through influence values; recall is a plain
     mean over the examples of its class. Both then take the crossed test. The correction is over this table alone: its
-    claims stand beside the verdicts of the plan and do not depend on them.
+    claims stand beside the verdicts of the plan and do not depend on them. A row without a verdict still counts in it:
+    whether a class is predicted often enough is known only afterwards, and must not make the other rows easier.
 
     Parameters
     ----------
@@ -127,7 +129,8 @@ def compare_classes(
     """
     tested = [pair for pair in comparisons if pair.result is not None]
     arms = dict.fromkeys(arm for pair in tested for arm in (pair.treatment, pair.baseline))
-    scores: dict[str, ClassScores] = {arm: dict(_scores(outcomes, arm, seeds.used)) for arm in arms}
+    answers = {arm: outcomes.answers(arm, seeds=seeds.used) for arm in arms}
+    scores: dict[str, ClassScores] = {arm: dict(_scores(outcomes, said)) for arm, said in answers.items()}
     n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
     confidence = 1 - at_look(alpha, seeds.look)
     rows: list[ClassComparison] = []
@@ -135,10 +138,19 @@ def compare_classes(
     for pair in tested:
         for label, measure in product(range(len(outcomes.manifest.data.classes)), MEASURES):
             treatment, baseline = (scores[arm][label, measure] for arm in (pair.treatment, pair.baseline))
-            row = _tested(outcomes, pair, label, measure, treatment=treatment, baseline=baseline, confidence=confidence)
+            row = _tested(
+                outcomes,
+                pair,
+                label,
+                measure,
+                treatment=treatment,
+                baseline=baseline,
+                answers={arm: answers[arm] for arm in (pair.treatment, pair.baseline)},
+                confidence=confidence,
+            )
             rows.append(row)
-            raw.append(_p_values(row.result, treatment, baseline, margin=margin, seeds=seeds))
-    # Comparisons that could not be made still count, as they do among the verdicts.
+            raw.append(_p_values(row, treatment, baseline, margin=margin, seeds=seeds))
+    # Rows without a verdict still count (as NaN), and so do comparisons that could not be made, as among the verdicts.
     raw += [NO_P_VALUES] * (len(comparisons) - len(tested)) * n_rows
     adjusted = joint_step_down([p.difference for p in raw], [p.equivalence for p in raw])
     verdict_confidence = 1 - at_look(alpha / max(len(raw), 1), seeds.look)
@@ -146,7 +158,9 @@ def compare_classes(
         replace(
             row,
             verdict_confidence=verdict_confidence,
-            verdict_interval=verdict_interval(row.result, verdict_confidence, both, alpha=alpha, margin=margin),
+            verdict_interval=verdict_interval(
+                None if row.reason else row.result, verdict_confidence, both, alpha=alpha, margin=margin
+            ),
             difference_p=both.difference,
             equivalence_p=both.equivalence,
             verdict=decide(
@@ -162,23 +176,23 @@ def compare_classes(
 
 
 def _p_values(
-    result: CrossedResult | None,
+    row: ClassComparison,
     treatment: NDArray[np.float64],
     baseline: NDArray[np.float64],
     *,
     margin: float,
     seeds: SeedsInUse,
 ) -> PValues:
-    if result is None:
+    if row.result is None or row.reason:
         return NO_P_VALUES
-    raw = PValues(result.p_value, equivalence_test(result, margin=margin).p_value)
+    raw = PValues(row.result.p_value, equivalence_test(row.result, margin=margin).p_value)
     return sequential_p_values(treatment, baseline, raw=raw, margin=margin, seeds=seeds)
 
 
 def _scores(
-    outcomes: Outcomes, arm: str, seeds: Sequence[int]
+    outcomes: Outcomes, answers: NDArray[np.int64]
 ) -> Iterator[tuple[tuple[int, Measure], NDArray[np.float64]]]:
-    answers, labels = outcomes.answers(arm, seeds=seeds), outcomes.labels
+    labels = outcomes.labels
     n_classes = len(outcomes.manifest.data.classes)
     for label in range(n_classes):
         metric = confusion_metric(f"precision:{label}", n_classes=n_classes)
@@ -198,6 +212,7 @@ def _tested(
     *,
     treatment: NDArray[np.float64],
     baseline: NDArray[np.float64],
+    answers: Mapping[str, NDArray[np.int64]],
     confidence: float,
 ) -> ClassComparison:
     reason = ""
@@ -208,6 +223,9 @@ def _tested(
         reason = f"never predicted: {undefined}"
     else:
         result = crossed_test(treatment, baseline, paired=True)
+        reason = (
+            few_examples(outcomes, label) if measure == "recall" else _few_predictions(outcomes, pair, label, answers)
+        )
     return ClassComparison(
         treatment=pair.treatment,
         baseline=pair.baseline,
@@ -220,9 +238,16 @@ def _tested(
         verdict_confidence=_NAN,
         verdict_interval=NO_INTERVAL,
         confidence=confidence,
-        interval=interval_at(result, confidence),
+        interval=interval_at(None if reason else result, confidence),
         difference_p=_NAN,
         equivalence_p=_NAN,
         verdict=Verdict(asked=False),
         reason=reason,
     )
+
+
+def _few_predictions(
+    outcomes: Outcomes, pair: ComparisonResult, label: int, answers: Mapping[str, NDArray[np.int64]]
+) -> str:
+    trials = {(arm, seed): said for arm in answers for seed, said in zip(pair.seeds, answers[arm], strict=True)}
+    return few_predictions(outcomes, trials, label)

@@ -25,6 +25,8 @@ from analysis.study.footer import Footer, footer
 from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan, parse_plan
 from analysis.study.published_gaps import PublishedGap, compare_published_gaps
+from analysis.study.rare_classes import rare_class_caveats
+from analysis.study.seed_sds import SeedSDs, seed_sd_caveats, seed_sds
 from analysis.study.seeds import seeds_in_use
 from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 
@@ -65,6 +67,8 @@ class StudyReport:
         Which arms may still be the best one.
     arms, classes : tuple of ArmSummary, tuple of ClassSummary
         The metric by arm; precision, recall and F1 by arm and class.
+    seed_sds : SeedSDs
+        The seed SDs of the arms, and the ratio of the largest to the smallest.
     class_comparisons, class_margin : tuple of ClassComparison, float
         Every comparison for every class, in precision and recall, and the margin that they use.
     costs, time_ratios : tuple of ArmCost, tuple of TimeRatio
@@ -99,6 +103,7 @@ class StudyReport:
     best: BestArms
     arms: tuple[ArmSummary, ...]
     classes: tuple[ClassSummary, ...]
+    seed_sds: SeedSDs
     class_comparisons: tuple[ClassComparison, ...]
     class_margin: float
     costs: tuple[ArmCost, ...]
@@ -161,6 +166,12 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     # A margin in units of log loss says nothing about precision; then it is the default one.
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
     answers = {arm: outcomes.answers(arm, seeds=finished[arm]) for arm in outcomes.arms}
+    by_trial = {(arm, seed): row for arm in answers for seed, row in zip(finished[arm], answers[arm], strict=True)}
+    spread = seed_sds(arms, n_seeds=len(seeds.used), pooled=False)
+    about_scores = (
+        *seed_sd_caveats(spread),
+        *rare_class_caveats(outcomes, by_trial, metric=plan.metric),
+    )
     return StudyReport(
         name=manifest.name,
         question=manifest.question or "",
@@ -181,6 +192,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         ),
         arms=arms,
         classes=tuple(one for arm in outcomes.arms for one in summarize_classes(outcomes, arm, seeds=finished[arm])),
+        seed_sds=spread,
         class_comparisons=compare_classes(outcomes, comparisons, seeds=seeds, margin=class_margin, alpha=plan.alpha),
         class_margin=class_margin,
         costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
@@ -207,7 +219,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
             for trial in outcomes.unfinished()
             if trial.status == "unreadable"
         ),
-        footer=footer(outcomes, plan, seeds),
+        footer=footer(outcomes, plan, seeds, about_scores=about_scores),
     )
 
 

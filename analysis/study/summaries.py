@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.metrics.calibration_error import expected_calibration_error
 from analysis.metrics.scores import METRICS, class_scores, confusion
 from analysis.records.outcomes import Outcomes
+from analysis.words import seeds_in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,14 +166,15 @@ def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> 
                 f1=means[2],
                 n_seeds=len(seeds),
                 n_defined=(precision, recall, f1),
-                reason=_undefined(int(supports[index]), len(seeds) - precision),
+                reason=_undefined(
+                    int(supports[index]), [seed for seed, row in zip(seeds, values, strict=True) if np.isnan(row[0])]
+                ),
             )
         )
     return tuple(summaries)
 
 
-def _undefined(n_class_examples: int, never_predicted: int) -> str:
+def _undefined(n_class_examples: int, never_predicted: Sequence[int]) -> str:
     if not n_class_examples:
         return "the test split has no example of this class"
-    seeds = "seed" if never_predicted == 1 else "seeds"
-    return f"never predicted with {never_predicted} {seeds}" if never_predicted else ""
+    return f"never predicted with {seeds_in_words(never_predicted)}" if never_predicted else ""

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.study.class_comparisons import ClassComparison
+from analysis.study.summaries import ClassSummary
 from analysis.tables.arms import sampling_error
 from analysis.tables.comparison_cells import agreement_in_words, open_where_cut, primary_test_name
 from analysis.tables.digits import (
@@ -33,22 +34,28 @@ def class_table(report: StudyReport, footer: str) -> Table:
         columns=(
             Column("Arm", [row.arm for row in report.classes]),
             Column("Class", [row.label for row in report.classes]),
-            Column("Precision", [percent(row.precision, standard_error=error) for row, error in rows], numeric=True),
+            Column("Precision", [_precision(row, error) for row, error in rows], numeric=True),
             Column("Recall", [percent(row.recall, standard_error=error) for row, error in rows], numeric=True),
             Column("F1", [percent(row.f1, standard_error=error) for row, error in rows], numeric=True),
             *without_test([seeds_by_examples(row.n_seeds, row.n_class_examples) for row in report.classes]),
         ),
         notes=(
             "Means over seeds. The examples counted are those of the class.",
-            *(
-                f"{row.arm}, class {row.label}: {row.reason}; the means are over the other seeds."
-                for row in report.classes
-                if row.reason
-            ),
+            *(f"{row.arm}, class {row.label}: {row.reason}{_over(row)}." for row in report.classes if row.reason),
         ),
         footer=footer,
         detail=True,
     )
+
+
+def _precision(row: ClassSummary, error: float) -> str:
+    """Return a precision, and over how many seeds it is a mean where that is not all of them."""
+    cell = percent(row.precision, standard_error=error)
+    return f"{cell} ({row.n_defined[0]} of {row.n_seeds} seeds)" if 0 < row.n_defined[0] < row.n_seeds else cell
+
+
+def _over(row: ClassSummary) -> str:
+    return "; its precision is undefined there, and the mean is over the other seeds" if row.n_defined[0] else ""
 
 
 def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
@@ -98,8 +105,8 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            f"A second family: corrected by the joint Holm step-down over all {counted(size, 'row')} together, at an "
-            f"alpha of {declared(alpha)} of its own{both}.",
+            f"A second family: corrected by the joint Holm step-down over all {counted(size, 'row')} together, those "
+            f"without a verdict included, at an alpha of {declared(alpha)} of its own{both}.",
             f"Intervals: Bonferroni at alpha / {size}. They agree with the verdicts: {agreement}. Equivalent: within "
             f"{declared_points(margin)}.",
             "Precision is tested through influence values; recall is about new examples of its class.",

@@ -47,6 +47,7 @@ def variance_table(report: StudyReport, footer: str) -> Table:
             "Seed correlation: correlation of the two arms' means over seeds.",
             f"Detectable now: the smallest gap found with 80% power at alpha / {len(pairs)}. Floor: the same with any "
             "number of seeds; only more test examples find a smaller gap.",
+            *([spread] if (spread := report.seed_sds.in_words or report.seed_sds.notable) else []),
         ),
         footer=footer,
         detail=True,

@@ -144,7 +144,7 @@ def read(data: Data, *, beside: Path | None = None) -> Dataset:
         classes=classes,
         clusters=clusters,
         origin=origin,
-        remarks=_repeated(splits[0], splits[1]),
+        remarks=_repeated(splits[0], splits[1], clusters, column=data.text[0]),
     )
 
 
@@ -231,8 +231,11 @@ def _times(count: int) -> str:
     return "twice" if count == 2 else f"{count} times"
 
 
-def _repeated(train: TextSplit, test: TextSplit) -> tuple[str, ...]:
-    """Say how many test texts are in train too, and how many are in test more than once."""
+def _repeated(train: TextSplit, test: TextSplit, clusters: Sequence[str] | None, *, column: str) -> tuple[str, ...]:
+    """Say how many test texts are in train too, and how many are in test more than once.
+
+    A text that is repeated within its cluster counts once already.
+    """
     remarks = []
     known = set(train.texts)
     shared = sum(text in known for text in test.texts)
@@ -240,10 +243,18 @@ def _repeated(train: TextSplit, test: TextSplit) -> tuple[str, ...]:
         remarks.append(
             f"{shared:,} of {len(test):,} test texts are in the training split too: a model may have memorised them"
         )
-    repeated = len(test) - len(set(test.texts))
-    if repeated:
+    drawn = set(zip(test.texts, clusters or range(len(test)), strict=True))
+    repeated = len(drawn) - len(set(test.texts))
+    if repeated and clusters is None:
         remarks.append(
-            f"{repeated:,} of {len(test):,} test texts repeat another one: predictions on them are not independent, "
-            "but the statistical tests count each"
+            f"{repeated:,} of {len(test):,} test texts repeat another one: a model is right or wrong on both, but the "
+            "tests count each as drawn on its own, so that gaps look surer than they are; with "
+            f"data.cluster: {column} equal texts count as one"
+        )
+    elif repeated:
+        remarks.append(
+            f"{repeated:,} of {len(test):,} test texts repeat one of another cluster: a model is right or wrong on "
+            "both, but the tests count clusters as drawn on their own; name a data.cluster that keeps equal texts "
+            "together"
         )
     return tuple(remarks)

@@ -185,7 +185,7 @@ def test_a_class_with_one_example_gets_no_verdict(tmp_path: Path, write_study: A
     rows = rows_of(analyze(write_study(tmp_path / "s", scores, classes=("a", "b", "c", "d")).root, resamples=199))
     assert rows["lora", "b", "recall"].n_examples == 1
     assert rows["lora", "b", "recall"].verdict.label == "no verdict"
-    assert "one test example" in rows["lora", "b", "recall"].verdict.reason
+    assert rows["lora", "b", "recall"].verdict.reason == "fewer than 20 test examples of this class: 1"
 
 
 def test_a_study_with_clusters_tests_classes_by_cluster(three: StudyFolder) -> None:

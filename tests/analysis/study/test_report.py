@@ -116,7 +116,7 @@ def test_a_class_that_one_seed_never_predicts_is_left_out_of_that_mean(tmp_path:
     assert positive.n_defined == (2, 3, 3)
     assert positive.precision == 1.0
     assert positive.recall == pytest.approx(2 / 3)
-    assert positive.reason == "never predicted with 1 seed"
+    assert positive.reason == "never predicted with seed 1"
 
 
 def test_a_diverged_trial_refuses_the_verdicts_of_its_arm_and_no_other(study: StudyFolder) -> None:
@@ -342,7 +342,9 @@ def test_deviations_other_records_and_what_was_set_aside_are_told(study: StudyFo
 def test_what_was_said_of_the_data_is_told(study: StudyFolder) -> None:
     caveat = "3 of 40 test texts are in the training split too: a model may have memorised them"
     study.change_manifest(lambda c: c["data"].update(remarks=[caveat]))
-    assert f"About the data: {caveat}." in caveats(analyze(study.root))
+    report = analyze(study.root)
+    assert f"About the data: {caveat}." in caveats(report)
+    assert f"About the data: {caveat}." in verdict_table(report, "").notes
 
 
 def test_the_best_arm_and_those_not_compared_with_it(study: StudyFolder) -> None:

@@ -275,3 +275,16 @@ def test_a_folder_that_cannot_be_analysed_is_an_error_that_names_what_to_put_rig
     spoil(graded)
     with pytest.raises(AnalysisError, match=message):
         analyze(graded.root)
+
+
+@pytest.mark.parametrize(
+    ("metric", "examples", "told"), [("log_loss", 499, True), ("log_loss", 500, False), ("brier", 60, False)]
+)
+def test_log_loss_over_few_examples_is_a_caveat(
+    tmp_path: Path, simulated: Any, write_study: Any, metric: str, examples: int, told: bool
+) -> None:
+    scores = simulated(np.random.default_rng(1), {"full": 0.9, "lora": 0.85}, seeds=3, examples=examples)
+    report = analyze(write_study(tmp_path / "s", scores, analysis={"metric": metric}).root)
+    texts = [caveat.text for caveat in report.footer.caveats if caveat.short == f"log loss of {examples} examples"]
+    assert len(texts) == told
+    assert all("Compare the Brier score" in text and text in tables.build(report)[0].notes for text in texts)

@@ -60,8 +60,8 @@ def test_a_text_is_never_on_both_sides(tmp_path: Path) -> None:
     assert not set(read.train.texts) & set(read.test.texts)
     assert len(read.train) + len(read.test) == 100
     assert read.remarks == (
-        "24 of 32 test texts repeat another one: predictions on them are not independent, "
-        "but the statistical tests count each",
+        "24 of 32 test texts repeat another one: a model is right or wrong on both, but the tests count each as drawn "
+        "on its own, so that gaps look surer than they are; with data.cluster: sentence equal texts count as one",
     )
 
 
@@ -129,6 +129,20 @@ def test_texts_that_stand_on_both_sides_are_counted(tmp_path: Path) -> None:
     remarks = dataset.read(Data(path=str(tmp_path))).remarks
     assert remarks == (
         "3 of 5 test texts are in the training split too: a model may have memorised them",
-        "2 of 5 test texts repeat another one: predictions on them are not independent, "
-        "but the statistical tests count each",
+        "2 of 5 test texts repeat another one: a model is right or wrong on both, but the tests count each as drawn "
+        "on its own, so that gaps look surer than they are; with data.cluster: sentence equal texts count as one",
     )
+
+
+def test_repeats_within_a_cluster_are_settled_and_others_are_told(tmp_path: Path) -> None:
+    rows = [("same", "a"), ("same", "a"), ("same", "a"), ("new", "b")]
+    file_of(tmp_path / "train.csv", [("x", "a"), ("y", "b")])
+    file_of(tmp_path / "validation.csv", rows, {"author": ["p", "p", "q", "q"]})
+    assert dataset.read(Data(path=str(tmp_path), cluster="author")).remarks == (
+        "1 of 4 test texts repeat one of another cluster: a model is right or wrong on both, but the tests count "
+        "clusters as drawn on their own; name a data.cluster that keeps equal texts together",
+    )
+    # The advice that is given without a cluster works.
+    assert "with data.cluster: sentence equal texts count as one" in dataset.read(Data(path=str(tmp_path))).remarks[0]
+    read = dataset.read(Data(path=str(tmp_path), cluster="sentence"))
+    assert (read.remarks, read.clusters) == ((), ("same", "same", "same", "new"))
