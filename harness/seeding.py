@@ -79,6 +79,11 @@ def dropout_mask_seed(dropout: int, step: int) -> int:
     return _derive(dropout, step)
 
 
+def training_set_order(seed: int, n: int) -> np.ndarray:
+    """Return the order in which a seed draws its own training set from `n` examples, where the study resamples them."""
+    return np.random.default_rng(_derive(seed, "training set")).permutation(n)
+
+
 def study_permutation(purpose: str, n: int) -> np.ndarray:
     """Return a permutation of `n` examples that is the same for every seed and arm: for subsets and hold-outs."""
     return np.random.default_rng(_derive(_STUDY, purpose)).permutation(n)

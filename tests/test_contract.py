@@ -191,3 +191,35 @@ def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path) -> None
     assert "2 × 24 in 6 clusters" in tables.markdown(report)
     # To group after the trials have run is to change the plan.
     assert any(caveat.short == "plan changed after trials finished" for caveat in report.footer.caveats)
+
+
+@pytest.mark.parametrize("engine", ["packed", "trainer"])
+def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Path, engine: str) -> None:
+    from harness.study.loading import load_study
+
+    (tmp_path / "s.yaml").write_text(
+        "name: drawn\n"
+        "model: embedded/tiny-gpt2\n"
+        "data: {path: embedded/sentiment, train_size: 40, test_size: 30, resample: 0.5}\n"
+        "training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 16}\n"
+        "arms:\n"
+        "  full: {}\n"
+        "  early: {selection: {best: loss, on: holdout, fraction: 0.2}}\n"
+        "seeds: 2\n"
+    )
+    folder = run_study(load_study(tmp_path / "s.yaml"), tmp_path, engine=engine).folder  # type: ignore[arg-type]
+    manifest = json.loads((folder / "study.json").read_text())
+    assert (manifest["data"]["n_train"], manifest["data"]["n_drawn"]) == (40, 20)
+    records = [json.loads((folder / "trials" / cell["key"] / "record.json").read_text()) for cell in manifest["cells"]]
+    drawn = {(record["arm"], record["seed"]): record["data"]["drawn"] for record in records}
+    assert {one["n"] for one in drawn.values()} == {20}
+    for seed in (0, 1):
+        assert drawn["full", seed] == drawn["early", seed]
+    assert drawn["full", 0]["sha256"] != drawn["full", 1]["sha256"]
+    sizes = {record["arm"]: (record["data"]["n_train"], record["data"]["n_holdout"]) for record in records}
+    assert sizes == {"full": (20, 0), "early": (16, 4)}
+    assert all(record["settings"]["data"]["resample"] == 0.5 for record in records)
+    report = analysis.analyze(folder, resamples=99)
+    assert report.training_sets == (20, 40)
+    assert report.comparisons[0].result is not None
+    assert report.comparisons[0].result.generalizes_to == "seeds, training sets and examples"

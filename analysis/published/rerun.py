@@ -31,6 +31,9 @@ class Rerun:
         Its arms.
     n_seeds, n_examples : int
         Paired seeds that finished, and test examples.
+    n_drawn : int or None
+        How many training examples each seed drew as its own; then new seeds stand for new training sets too. None where
+        all seeds were trained on the same examples.
     gap : float
     interval : Interval
     p_value : float
@@ -58,6 +61,7 @@ class Rerun:
     baseline: str
     n_seeds: int
     n_examples: int
+    n_drawn: int | None
     gap: float
     interval: Interval
     p_value: float
@@ -116,6 +120,7 @@ def rerun(
         baseline=baseline,
         n_seeds=m,
         n_examples=outcomes.n_examples,
+        n_drawn=outcomes.manifest.data.n_drawn,
         gap=result.estimate,
         interval=result.interval(1 - alpha),
         p_value=result.p_value,

@@ -124,7 +124,11 @@ class ModelEntry(RecordedModel):
 
 
 class DataEntry(Stored):
-    """The data of the study: names, class names in the order of the labels, sizes, and what was said of them."""
+    """The data of the study: names, class names in the order of the labels, sizes, and what was said of them.
+
+    `n_drawn` is how many of the `n_train` training examples each seed drew as its own training set; None where every
+    seed was trained on all of them.
+    """
 
     path: str
     name: str | None = None
@@ -135,6 +139,7 @@ class DataEntry(Stored):
     classes: tuple[str, ...] = Field(min_length=2)
     n_train: Count
     n_test: Count
+    n_drawn: Count | None = None
     origin: dict[str, Any] | None = None
     remarks: tuple[str, ...] = ()
 

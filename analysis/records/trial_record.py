@@ -81,13 +81,21 @@ class Candidate(Stored):
     value: float | None = None
 
 
+class DrawnExamples(Stored):
+    """The training set that a seed drew: how many examples, and the SHA-256 of their ids."""
+
+    n: Count
+    sha256: str
+
+
 class RecordedData(Stored):
-    """What a trial was trained and scored on: a hash of the processed data, and the numbers of examples."""
+    """What a trial was trained and scored on: a hash of the processed data, the numbers of examples, its own draw."""
 
     fingerprint: str | None = None
     n_train: Count | None = None
     n_test: Count | None = None
     n_holdout: Count | None = None
+    drawn: DrawnExamples | None = None
 
 
 class RecordedModel(Stored):

@@ -16,6 +16,7 @@ from analysis.study.comparison_tests import lost_trials
 from analysis.study.conditions import ConditionCounts, conditions, count_values
 from analysis.study.history import history_caveats
 from analysis.study.plan import AnalysisPlan
+from analysis.study.population import training_sets
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import collapse_rate_limit
 from analysis.words import counted, waiting_in_words
@@ -95,6 +96,7 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse, *, about_s
         *history_caveats(outcomes, plan, taken_up=seeds.taken_up),
         *about_scores,
         *_plan_caveats(outcomes, plan, known),
+        *_training_set_caveat(outcomes),
         *_selection_caveats(outcomes),
         *_padding_caveat(outcomes),
         *_folder_caveats(outcomes),
@@ -214,6 +216,21 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
         text = f"This look leaves out {counted(later, 'seed')} of the study: {why}."
         caveats.append(Caveat(short=f"{counted(later, 'later seed')} not used", text=text))
     return caveats
+
+
+def _training_set_caveat(outcomes: Outcomes) -> list[Caveat]:
+    """Say of which training sets a study that resamples speaks, and of which it does not."""
+    sets = training_sets(outcomes.manifest)
+    if sets is None:
+        return []
+    text = (
+        f"Each seed drew its own {sets.size:,} of the {sets.pool:,} training examples, the same in every arm. Two such "
+        f"training sets share {100 * sets.overlap:.0f}% of their examples on average, and so differ less than two that "
+        "were collected apart: of the variance between those they show about the share "
+        f"1 - {sets.size:,}/{sets.pool:,}. About training data from outside this pool, intervals and p-values are too "
+        "optimistic, the more the larger the share that each seed draws."
+    )
+    return [Caveat(short=f"training sets of {sets.size:,} from one pool of {sets.pool:,}", text=text)]
 
 
 def _selection_caveats(outcomes: Outcomes) -> list[Caveat]:

@@ -97,7 +97,9 @@ def _mismatch(claim: Claim, manifest: Manifest) -> str:
         reasons.append(f"about the data {claim.data}, not {named}")
     if claim.n != data.n_test:
         reasons.append(f"on {claim.n} test examples, not {data.n_test}")
-    if isinstance(subset, dict) and subset.get("train_size") is not None:
+    if data.n_drawn is not None:
+        reasons.append(f"this study trains each seed on {data.n_drawn} examples of its own")
+    elif isinstance(subset, dict) and subset.get("train_size") is not None:
         reasons.append(f"this study trains on a subset of {data.n_train} examples")
     if isinstance(subset, dict) and subset.get("test_fraction") is not None:
         reasons.append(f"this study draws its {data.n_test} test examples itself")

@@ -24,6 +24,7 @@ from analysis.study.epoch_selection import GapBySelection, SelectionLift, gap_by
 from analysis.study.footer import Footer, footer
 from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan, parse_plan
+from analysis.study.population import TrainingSets, training_sets, with_training_sets
 from analysis.study.published_gaps import PublishedGap, compare_published_gaps
 from analysis.study.rare_classes import rare_class_caveats
 from analysis.study.seed_sds import SeedSDs, seed_sd_caveats, seed_sds
@@ -58,6 +59,8 @@ class StudyReport:
         verdict, so that looking decided nothing.
     n_examples, n_clusters : int, int or None
         The number of test examples, and of their clusters (None where the study has none).
+    training_sets : TrainingSets or None
+        How each seed drew its own training set; None where all seeds were trained on the same examples.
     look, decision : Look or None, str
         The declared look that has been reached, and what follows: ``"stop"`` or ``"go on"``; None and empty in a study
         without looks.
@@ -97,6 +100,7 @@ class StudyReport:
     taken_look: TakenLook | None
     n_examples: int
     n_clusters: int | None
+    training_sets: TrainingSets | None
     look: Look | None
     decision: str
     comparisons: tuple[ComparisonResult, ...]
@@ -172,7 +176,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         *seed_sd_caveats(spread),
         *rare_class_caveats(outcomes, by_trial, metric=plan.metric),
     )
-    return StudyReport(
+    report = StudyReport(
         name=manifest.name,
         question=manifest.question or "",
         model=manifest.model.name,
@@ -184,6 +188,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         taken_look=_taken_look(outcomes, comparisons, seeds.taken_up),
         n_examples=outcomes.n_examples,
         n_clusters=outcomes.n_clusters,
+        training_sets=training_sets(manifest),
         look=seeds.look,
         decision=_decision(seeds.look, comparisons),
         comparisons=comparisons,
@@ -221,6 +226,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         ),
         footer=footer(outcomes, plan, seeds, about_scores=about_scores),
     )
+    return report if report.training_sets is None else with_training_sets(report)
 
 
 def _decision(look: Look | None, comparisons: Sequence[ComparisonResult]) -> str:

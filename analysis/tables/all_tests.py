@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from analysis.study.comparisons import ComparisonResult
 from analysis.tables.comparison_cells import BY_PAIR, INDEPENDENT, primary_test_name, scale_of, size_cell
 from analysis.tables.digits import fixed, p_value, percent, points
+from analysis.tables.notes import of_training_sets
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
         notes=(
             "Speaks about: what would be drawn again. Seeds and examples: the training procedure, on new examples. "
             "Seeds: new trials, on this test set. Examples: these trained models, on new examples.",
+            *of_training_sets(report.training_sets),
             "Only the first two tests of a comparison decide its verdict. Multi-bootstrap: studentised. Floor: the "
             "smallest p that the test can give with this many seeds. Won: share of the seeds in which the first arm is "
             "better, with its interval. McNemar: the exact test of accuracy for each seed on its own, from the lowest "

@@ -10,7 +10,7 @@ from analysis.study.cost import ArmCost, TimeRatio
 from analysis.tables.arms import metric_title
 from analysis.tables.comparison_cells import gap_cell, scale_of, verdict_cell
 from analysis.tables.digits import confidence_level, exact_count, memory, percent, ratio_interval, time_taken
-from analysis.tables.notes import mixed_times
+from analysis.tables.notes import mixed_times, new_seeds
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population, seeds_by_examples
 from analysis.words import in_packs
 
@@ -57,7 +57,8 @@ def cost_table(report: StudyReport, footer: str) -> Table:
         notes=(
             "Training time: mean per trial (shortest to longest). Time ratio: relative to "
             f"{baseline}, geometric mean over seeds with its {confidence_level(report.plan.alpha)} interval; it holds "
-            f"for new seeds on this machine. {metric_title(report)}: gap and verdict as in the table of verdicts.",
+            f"for {new_seeds(report.training_sets)} on this machine. {metric_title(report)}: gap and verdict as in the "
+            "table of verdicts.",
             *_on_solo_trials(report),
             *(f"Peak memory: {method}." for method in methods),
             *(f"Timing: {timing}." for timing in timings),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from analysis.study.population import TrainingSets
+from analysis.tables.digits import percent
+
 _NAMED_AT_MOST = 4
 
 
@@ -22,6 +25,22 @@ def grouped_by_reason(reasons: Sequence[tuple[str, str]]) -> list[str]:
             by_reason.setdefault(reason, []).append(name)
     everywhere = len(reasons) > _NAMED_AT_MOST and any(len(names) == len(reasons) for names in by_reason.values())
     return [f"{'Everywhere' if everywhere else ', '.join(names)}: {reason}." for reason, names in by_reason.items()]
+
+
+def new_seeds(sets: TrainingSets | None) -> str:
+    """Say what is drawn anew with a seed: ``new seeds``, with new training sets where each seed drew its own."""
+    return "new seeds" if sets is None else f"new seeds, new training sets of {sets.size:,} examples from this pool"
+
+
+def of_training_sets(sets: TrainingSets | None) -> list[str]:
+    """Say of which training sets a study speaks in which each seed drew its own; nothing of another study."""
+    if sets is None:
+        return []
+    return [
+        f"Verdicts hold over {new_seeds(sets)}, and new test examples: each seed drew its own {sets.size:,} of "
+        f"{sets.pool:,} training examples. Such sets overlap (by {percent(sets.overlap, places=0)} on average), so "
+        "they vary less than training data collected anew."
+    ]
 
 
 def mixed_times(mixed: Iterable[tuple[str, str]]) -> list[str]:

@@ -30,7 +30,7 @@ from analysis.words import counted, in_packs
 _NEVER = "never"
 
 
-def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
+def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seeds") -> tuple[Table, Table]:
     """Lay out what the comparisons of a study can find, and what its margin would take.
 
     Every figure has its range over the seed SD.
@@ -41,6 +41,8 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
         From `analysis.study.power.study_power`.
     plan : AnalysisPlan
         The study's plan.
+    over : str
+        What is drawn anew beside the test examples, in words.
     """
     scale, rows = Scale(METRICS[plan.metric].share), [row for _, row in power.plans]
     names = Column("Comparison", [name for name, _ in power.plans])
@@ -59,7 +61,7 @@ def power_tables(power: StudyPower, plan: AnalysisPlan) -> tuple[Table, Table]:
             notes=(
                 _source(power),
                 f"For {percent(POWER, places=0)} power at alpha / {k} = {significant_digits(plan.alpha / k, 3)}, over "
-                "new seeds and new examples. Detectable gap: the smallest true gap that is found. Floor: the same with "
+                f"{over} and new examples. Detectable gap: the smallest true gap that is found. Floor: the same with "
                 "any number of seeds; only more test examples find a smaller gap.",
                 *_too_small(power, plan, margin),
                 *_one_run(power, scale, margin),

@@ -44,7 +44,8 @@ def variance_table(report: StudyReport, footer: str) -> Table:
         notes=(
             "Seed SD: how much the gap of one seed varies from seed to seed, apart from the choice of examples. "
             "Seeds / examples / rest: their shares of the squared standard error. "
-            "Seed correlation: correlation of the two arms' means over seeds.",
+            "Seed correlation: correlation of the two arms' means over seeds."
+            + (" What a seed changes includes the training set that it draws." if report.training_sets else ""),
             f"Detectable now: the smallest gap found with 80% power at alpha / {len(pairs)}. Floor: the same with any "
             "number of seeds; only more test examples find a smaller gap.",
             *([spread] if (spread := report.seed_sds.in_words or report.seed_sds.notable) else []),

@@ -16,7 +16,7 @@ from analysis.tables.comparison_cells import (
     verdict_interval_cell,
 )
 from analysis.tables.digits import confidence_level, declared, p_value, percent, significant_digits
-from analysis.tables.notes import grouped_by_reason
+from analysis.tables.notes import grouped_by_reason, of_training_sets
 from analysis.tables.table import Column, Table
 from analysis.words import counted, waiting_in_words
 
@@ -55,6 +55,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             f"{_second_family(report)}",
             _intervals(report),
             *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
+            *of_training_sets(report.training_sets),
             *_look(report),
             *_wording(report),
             *_reasons(report),

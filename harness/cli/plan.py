@@ -100,6 +100,7 @@ def plan(
     from analysis.methods.label_permutation import label_permutation_floor
     from analysis.methods.sign_flip import sign_flip_floor
     from analysis.study.plan import parse_plan
+    from analysis.study.population import with_training_sets
     from analysis.study.power import StatedFigures, study_power
     from analysis.tables import as_terminal
     from analysis.tables.power import power_tables
@@ -130,6 +131,8 @@ def plan(
         folder=pilot,
         pilot_examples=test_examples,
     )
+    if loaded.data.resample is not None:
+        power = with_training_sets(power)
     if as_json:
         content = {
             "name": loaded.name,
@@ -152,7 +155,7 @@ def plan(
     console = console_for()
     show_plan(console, loaded, size.arms, remarks, floors, ahead)
     if power is not None:
-        for part in as_terminal.laid_out(power_tables(power, analysis_plan)):
+        for part in as_terminal.laid_out(power_tables(power, analysis_plan, over=_drawn_anew(loaded, size))):
             console.print(part)
     elif seeds == 1 or len(loaded.arms) == 1:
         console.print("what it can find: to compare procedures takes two arms and more than one seed")
@@ -160,6 +163,18 @@ def plan(
         console.print(f"what it can find in {analysis_plan.metric}: known once two seeds have run")
     else:
         console.print("what it can find: known once the data are on this machine; --test-examples N assumes N examples")
+
+
+def _drawn_anew(study: Study, size: StudySize) -> str:
+    """Say what a new seed stands for in a study: a new training set too where each seed draws its own."""
+    from analysis.study.population import TrainingSets
+    from analysis.tables.notes import new_seeds
+
+    if study.data.resample is None:
+        return new_seeds(None)
+    if size.n_drawn is None or size.n_train is None:
+        return f"new seeds, new training sets of {100 * study.data.resample:g}% of the training examples"
+    return new_seeds(TrainingSets(size.n_drawn, size.n_train))
 
 
 def _size(study: Study) -> StudySize:

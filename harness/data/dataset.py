@@ -62,6 +62,8 @@ class Dataset:
         What was read, and from where.
     remarks : tuple of str
         What a reader of the scores should know of the data.
+    n_drawn : int or None
+        How many of the training examples each seed draws as its own training set; None where every seed takes them all.
     """
 
     train: TextSplit
@@ -70,13 +72,21 @@ class Dataset:
     clusters: tuple[str, ...] | None
     origin: DataOrigin
     remarks: tuple[str, ...]
+    n_drawn: int | None = None
+
+    @property
+    def n_per_seed(self) -> int:
+        """How many examples a trial is trained on, its hold-out included."""
+        return len(self.train) if self.n_drawn is None else self.n_drawn
 
     def in_words(self) -> str:
-        """Return in one line what was read, and how many examples were drawn of it."""
+        """Return in one line what was read, how many examples were drawn of it, and how many each seed draws."""
         read = [part.rows for part in (self.origin.train, self.origin.test) if part]
         drawn = ""
         if read != [len(self.train), len(self.test)]:
             drawn = f"; {len(self.train):,} drawn to train on and {len(self.test):,} to test on"
+        if self.n_drawn is not None:
+            drawn += f"; each seed draws its own {self.n_drawn:,} of the {len(self.train):,} training examples"
         return f"data: {self.origin.in_words()}{drawn}"
 
 
@@ -94,7 +104,7 @@ def read(data: Data, *, beside: Path | None = None) -> Dataset:
     ------
     DataError
         If a split or column does not exist, a value is missing, a label is hidden or of no class, a split holds one
-        class, an id is there twice.
+        class, an id is there twice, a seed would draw no training example or all of them.
     """
     train, test, origin = sources.read(data, beside)
     tables = {data.train: train} if test is None else {data.train: train, data.test: test}
@@ -144,8 +154,28 @@ def read(data: Data, *, beside: Path | None = None) -> Dataset:
         classes=classes,
         clusters=clusters,
         origin=origin,
-        remarks=_repeated(splits[0], splits[1], clusters, column=data.text[0]),
+        remarks=_repeated(splits[0], splits[1], clusters, column=data.text[0], resampled=data.resample is not None),
+        n_drawn=None if data.resample is None else n_per_seed(len(splits[0]), data.resample),
     )
+
+
+def n_per_seed(n: int, resample: float | None) -> int:
+    """Return how many of `n` training examples each seed takes: all, or where the study resamples, that share.
+
+    Raises
+    ------
+    DataError
+        If the share is none of them, or all.
+    """
+    if resample is None:
+        return n
+    size = round(resample * n)
+    if not 0 < size < n:
+        raise DataError(
+            f"data.resample: {resample:g} of {n} training examples is {'all' if size else 'none'} of them; "
+            "each seed must draw at least one and leave at least one out"
+        )
+    return size
 
 
 def _check_columns(data: Data, tables: Mapping[str, DataTable]) -> None:
@@ -231,7 +261,9 @@ def _times(count: int) -> str:
     return "twice" if count == 2 else f"{count} times"
 
 
-def _repeated(train: TextSplit, test: TextSplit, clusters: Sequence[str] | None, *, column: str) -> tuple[str, ...]:
+def _repeated(
+    train: TextSplit, test: TextSplit, clusters: Sequence[str] | None, *, column: str, resampled: bool
+) -> tuple[str, ...]:
     """Say how many test texts are in train too, and how many are in test more than once.
 
     A text that is repeated within its cluster counts once already.
@@ -240,8 +272,9 @@ def _repeated(train: TextSplit, test: TextSplit, clusters: Sequence[str] | None,
     known = set(train.texts)
     shared = sum(text in known for text in test.texts)
     if shared:
+        which = "those that its seed drew" if resampled else "them"
         remarks.append(
-            f"{shared:,} of {len(test):,} test texts are in the training split too: a model may have memorised them"
+            f"{shared:,} of {len(test):,} test texts are in the training split too: a model may have memorised {which}"
         )
     drawn = set(zip(test.texts, clusters or range(len(test)), strict=True))
     repeated = len(drawn) - len(set(test.texts))

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import seeding
 from harness.data import dataset
 from harness.data.dataset import Dataset, TextSplit
-from harness.data.holdout import holdout_size
 from harness.errors import DataError
 from harness.study.settings import Data
 
@@ -62,19 +60,6 @@ class TokenizedDataset:
     fingerprint: str
     clusters: tuple[str, ...] | None
     dataset: Dataset
-
-    def with_holdout(self, fraction: float) -> tuple[TokenizedSplit, TokenizedSplit]:
-        """Split train into the part that is trained on and the part held out, the same for every seed and arm.
-
-        Raises
-        ------
-        DataError
-            If a part would be empty.
-        """
-        n = len(self.train)
-        held = holdout_size(n, fraction)
-        drawn = seeding.study_permutation("holdout", n)
-        return self.train.take(np.sort(drawn[held:])), self.train.take(np.sort(drawn[:held]))
 
 
 def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TokenizedDataset:

@@ -33,6 +33,13 @@ class SplitDataset(torch.utils.data.Dataset[Example]):
     def __getitem__(self, index: int) -> Example:
         return self.rows[index]
 
+    def take(self, indices: np.ndarray) -> SplitDataset:
+        """Return the examples at `indices`, in that order; their tensors are shared."""
+        taken = SplitDataset.__new__(SplitDataset)
+        taken.rows = [self.rows[i] for i in indices]
+        taken.lengths = self.lengths[indices]
+        return taken
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Padding:

@@ -16,6 +16,7 @@ from torch import nn
 
 from harness import seeding
 from harness.data.tokenization import TokenizedDataset
+from harness.data.training_set import training_set
 from harness.engines.batches import Padding, SplitDataset
 from harness.engines.device import device_name, precision, precision_name, threads, usual_device, worthwhile_threads
 from harness.engines.divergence import DivergedError
@@ -60,7 +61,7 @@ class TrainerEngine(Engine):
         self._device = usual_device()
         self.threads = worthwhile_threads(build.parameter_counts(checkpoint, Arm(), n_classes=len(data.classes)).total)
         self._test = SplitDataset(data.test)
-        self._splits: dict[float | None, tuple[SplitDataset, SplitDataset | None]] = {}
+        self._train = SplitDataset(data.train)
 
     def train(
         self,
@@ -110,11 +111,8 @@ class TrainerEngine(Engine):
 
     def split(self, trial: Trial) -> tuple[SplitDataset, SplitDataset | None]:
         """Return what the trial is trained on and what it holds out."""
-        fraction = trial.holdout.fraction if trial.holdout is not None else None
-        if fraction not in self._splits:
-            kept, held = (self._data.train, None) if fraction is None else self._data.with_holdout(fraction)
-            self._splits[fraction] = SplitDataset(kept), None if held is None else SplitDataset(held)
-        return self._splits[fraction]
+        own = training_set(trial, len(self._train))
+        return self._train.take(own.kept), None if own.held is None else self._train.take(own.held)
 
     def build(self, trial: Trial) -> nn.Module:
         """Build the trial's model from its own stream."""

@@ -99,6 +99,7 @@ def manifest_of(
                 classes=data.classes,
                 n_train=len(data.train),
                 n_test=len(data.test),
+                **({} if data.dataset.n_drawn is None else {"n_drawn": data.dataset.n_drawn}),
                 origin=data.dataset.origin.to_dict(),
                 remarks=data.dataset.remarks,
             ),

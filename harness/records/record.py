@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from analysis.records.format import FORMAT
 from analysis.records.trial_record import (
     Candidate,
     Device,
+    DrawnExamples,
     EpochEntry,
     Failure,
     Parameters,
@@ -43,6 +45,7 @@ def record_of(
     started: str,
     predictions_sha256: str | None,
     tuning: Candidate | None = None,
+    drawn: Sequence[str] | None = None,
 ) -> TrialRecord:
     """Return the record of a trial that ends now.
 
@@ -62,14 +65,18 @@ def record_of(
         The hash of its predictions.parquet, where it has one.
     tuning : Candidate, optional
         The candidate that it trained for a search.
+    drawn : sequence of str, optional
+        The ids of the training set that its seed drew, hold-out included; leave out where it took all examples.
     """
     trial, error = outcome.trial, outcome.error
-    sizes = {"n_train": outcome.n_train, "n_test": n_test, "n_holdout": outcome.n_holdout}
+    sizes: dict[str, Any] = {"n_train": outcome.n_train, "n_test": n_test, "n_holdout": outcome.n_holdout}
     # A key that is not given is not written.
     of_search = {}
     if tuning is not None:
         of_search = {"tuning": tuning}
         del sizes["n_test"]
+    if drawn is not None:
+        sizes["drawn"] = DrawnExamples(n=len(drawn), sha256=hashlib.sha256("\n".join(drawn).encode()).hexdigest())
     return TrialRecord(
         format=FORMAT,
         key=trial.key,

@@ -198,6 +198,7 @@ class Store:
         model: RecordedModel,
         started: str,
         tuning: Candidate | None = None,
+        drawn: Sequence[str] | None = None,
     ) -> None:
         """Write one trial that ends now: predictions first, the record last.
 
@@ -215,6 +216,8 @@ class Store:
             When it started, ISO 8601.
         tuning : Candidate, optional
             The candidate that it trained for a search.
+        drawn : sequence of str, optional
+            The ids of the training set that its seed drew; leave out where it took all examples.
 
         Raises
         ------
@@ -233,6 +236,7 @@ class Store:
             started=started,
             predictions_sha256=None if predictions is None else hashlib.sha256(predictions).hexdigest(),
             tuning=tuning,
+            drawn=drawn,
         )
         _write(folder / "record.json", _json(record))
 

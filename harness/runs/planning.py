@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import transformers
@@ -49,15 +50,20 @@ def study_size(study: Study) -> StudySize:
         If an arm's schedule cannot be, for as many steps as it will have; not asked where these are not known.
     """
     remarks: list[str] = []
-    classes: tuple[str, ...]
-    classes, n_train, n_test = ("0", "1"), study.data.train_size, None
+    classes: tuple[str, ...] = ("0", "1")
+    n_train, resample = study.data.train_size, study.data.resample
+    n_test: int | None = None
     read = _at_hand(study, remarks)
     if read is not None:
-        check_holdouts(study.arms.values(), len(read.train))
+        check_holdouts(study.arms.values(), read.n_per_seed)
         classes, n_train, n_test = read.classes, len(read.train), len(read.test)
         remarks += [read.in_words(), *read.remarks]
+    n_drawn = None
     if n_train is not None:
-        schedules.check(study, n_train)
+        n_per_seed = dataset.n_per_seed(n_train, resample)
+        n_drawn = None if resample is None else n_per_seed
+        schedules.check(study, n_per_seed)
+    counts = StudySize(arms=(), n_train=n_train, n_test=n_test, n_drawn=n_drawn)
     on_hub = is_on_hub(study.model, study.folder)
     rehearsal = known = None
     try:
@@ -78,11 +84,8 @@ def study_size(study: Study) -> StudySize:
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model) if on_hub else None
         if config is None:
-            return StudySize(
-                arms=tuple(ArmSize(arm=name, reason=str(error)) for name in study.arms),
-                remarks=tuple(remarks),
-                n_test=n_test,
-            )
+            arms = tuple(ArmSize(arm=name, reason=str(error)) for name in study.arms)
+            return replace(counts, arms=arms, remarks=tuple(remarks))
         checkpoint = checkpoints.Checkpoint(
             name=study.model, source=study.model, revision=None, identity="", config=config()
         )
@@ -106,7 +109,7 @@ def study_size(study: Study) -> StudySize:
             trained.setdefault(modules_trained_beside(model), []).append(name)
     for parts, names in trained.items():
         remarks.append(f"trained besides adapters and unfrozen layers: {', '.join(parts)} ({', '.join(names)})")
-    return StudySize(arms=tuple(counted), remarks=tuple(remarks), n_test=n_test, inputs=known)
+    return replace(counts, arms=tuple(counted), remarks=tuple(remarks), inputs=known)
 
 
 def _at_hand(study: Study, remarks: list[str]) -> dataset.Dataset | None:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness import seeding
+from harness.data.dataset import n_per_seed
 from harness.data.holdout import holdout_size
 from harness.data.tokenization import TokenizedDataset, TokenizedSplit
 from harness.engines.batches import Example, Padding, SplitDataset
@@ -52,6 +53,7 @@ class Rehearsal:
     def __init__(self, checkpoint: Checkpoint, data: TokenizedDataset, data_settings: Data, pad_token_id: int) -> None:
         self._checkpoint = checkpoint
         self._data = data
+        self._resample = data_settings.resample
         self._pad_token_id = pad_token_id
         self._batch = Padding(data=data_settings, pad_token_id=pad_token_id)
         self._alone = Padding(data=data_settings.model_copy(update={"padding": "longest"}), pad_token_id=pad_token_id)
@@ -127,7 +129,7 @@ class Rehearsal:
         return model.eval(), draws.seeds
 
     def _n_train(self, arm: Arm) -> int:
-        n_train, chosen = len(self._data.train), arm.selection
+        n_train, chosen = n_per_seed(len(self._data.train), self._resample), arm.selection
         held = isinstance(chosen, BestEpoch) and chosen.on == "holdout"
         return n_train - holdout_size(n_train, chosen.fraction) if held else n_train  # type: ignore[union-attr]
 

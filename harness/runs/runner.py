@@ -13,6 +13,7 @@ from harness import provenance
 from harness.data import tokenization
 from harness.data.holdout import check_holdouts
 from harness.data.tokenization import TokenizedDataset
+from harness.data.training_set import drawn_ids
 from harness.engines import schedules
 from harness.engines.engine import Engine, Progress
 from harness.engines.packed import PackedEngine
@@ -251,8 +252,8 @@ def prepare(
     for remark in checkpoint_remarks(checkpoint, classes=data.classes):
         say(remark)
     check_inputs(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
-    check_holdouts(study.arms.values(), len(data.train))
-    schedules.check(study, len(data.train))
+    check_holdouts(study.arms.values(), data.dataset.n_per_seed)
+    schedules.check(study, data.dataset.n_per_seed)
     wrong: dict[str, list[str]] = {}
     rehearse = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
     for name, arm in study.arms.items():
@@ -292,6 +293,7 @@ def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard
             fingerprint=run.data.fingerprint,
             model=model_entry(run.checkpoint),
             started=started,
+            drawn=drawn_ids(outcome.trial, run.data.train.ids),
         )
         dashboard.finish(outcome)
         run.display.outcome(outcome)

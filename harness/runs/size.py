@@ -1,4 +1,4 @@
-"""Size of a study: parameter counts of its arms, and its test examples."""
+"""Size of a study: parameter counts of its arms, and its examples."""
 
 from __future__ import annotations
 
@@ -27,13 +27,18 @@ class StudySize:
         Parameter counts, in the order of the study file.
     remarks : tuple of str
         What was read and assumed for them.
-    n_test : int or None
-        Test examples; None where the data are not on this machine.
+    n_train, n_test : int or None
+        Training examples of all seeds together, and test examples; None where the data are not on this machine.
+    n_drawn : int or None
+        How many of the training examples each seed draws as its own training set; None where each is trained on all of
+        them, or where that is not known.
     inputs : TrialInputs or None
         What trials start from and are trained on; None where model or data are not on this machine.
     """
 
     arms: tuple[ArmSize, ...]
     remarks: tuple[str, ...] = ()
+    n_train: int | None = None
     n_test: int | None = None
+    n_drawn: int | None = None
     inputs: TrialInputs | None = None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from harness import provenance
+from harness.data.training_set import drawn_ids
 from harness.engines.result import TrialResult
 from harness.errors import ResultsError
 from harness.records.manifest import Winner
@@ -93,6 +94,7 @@ def _tune(run: Run, name: str, arm: Arm, search: Search) -> Winner | None:
                 model=RecordedModel(identity=start),
                 started=started,
                 tuning=Candidate(search=identity, number=number, params=parameters, value=value),
+                drawn=drawn_ids(trial, data.train.ids),
             )
             tuner.tell(parameters, value, outcome.status, key)
             display.tuning(name, number + 1, search.trials)

@@ -42,6 +42,7 @@ class Data(Strict):
     split_seed: int = Field(0, ge=0, lt=2**32)
     train_size: int | None = Field(None, ge=2)
     test_size: int | None = Field(None, ge=2)
+    resample: float | None = Field(None, gt=0, lt=1)
     max_length: int = Field(128, ge=2)
     padding: Literal["longest", "max_length"] = "longest"
     padding_side: Literal["right", "left"] = "right"

@@ -31,6 +31,8 @@ class Trial:
         Everything that the arm sets.
     holdout : BestEpoch or None
         The hold-out that selects the epoch and may stop the training; None where nothing is held out.
+    resample : float or None
+        The share of the training split that the seed draws as its own training set; None where it takes all of it.
     tuning : bool
         Whether the trial belongs to a search: it is scored on its hold-out only, never on the test split.
     content : mapping
@@ -43,6 +45,7 @@ class Trial:
     seed: int
     settings: Arm
     holdout: BestEpoch | None
+    resample: float | None = None
     tuning: bool
     content: Mapping[str, Any]
     key: str
@@ -81,8 +84,9 @@ def make_trial(study: Study, name: str, arm: Arm, *, seed: int, model: str, data
             "padding": study.data.padding,
             "padding_side": study.data.padding_side,
             "max_length": study.data.max_length if study.data.padding == "max_length" else None,
+            # These two are left out where they are off, so that trials from before they were settings keep their keys.
+            **({} if study.data.resample is None else {"resample": study.data.resample}),
         },
-        # Left out where it is off, so that trials from before it was a setting keep their keys.
         "training": arm.training.model_dump(mode="json", exclude=None if arm.training.tf32 else {"tf32"}),
         "adapter": arm.adapter.model_dump(mode="json") if arm.adapter else None,
         "freeze": arm.freeze.model_dump(mode="json") if arm.freeze else None,
@@ -96,6 +100,7 @@ def make_trial(study: Study, name: str, arm: Arm, *, seed: int, model: str, data
         seed=seed,
         settings=arm,
         holdout=holdout,
+        resample=study.data.resample,
         tuning=tuning,
         content=content,
         key=key_of(content),

@@ -73,4 +73,9 @@ def _unlike(measured: Sequence[tuple[PublishedReport, Rerun]]) -> list[str]:
             notes.append(
                 f"{rerun.study} has {rerun.n_examples} test examples, the report {report.n}: shares are carried over."
             )
+        if rerun.n_drawn is not None:
+            notes.append(
+                f"In {rerun.study} each seed drew its own {rerun.n_drawn:,} training examples: its figures are about "
+                "new training sets of this size from its pool, as well as new seeds."
+            )
     return list(dict.fromkeys(notes))

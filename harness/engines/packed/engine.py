@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from harness.data.tokenization import TokenizedDataset
+from harness.data.training_set import training_set
 from harness.engines.device import memory, precision, threads, usual_device
 from harness.engines.engine import Engine, ReportProgress
 from harness.engines.packed.cost import bytes_of_pack, bytes_of_trial, seconds_of_trial
@@ -81,6 +82,7 @@ class PackedEngine(Engine):
         self._threads = max(self._reference.threads, min(2, torch.get_num_threads()))
         self._test = RaggedSplit(data.test, self._device)
         self._splits: dict[float | None, PackData] = {}
+        self._pool: PackData | None = None
         self._obstacles: dict[PackKey, str | None] = {}
         self._sizes: dict[PackKey, int] = {}
 
@@ -189,20 +191,25 @@ class PackedEngine(Engine):
         return Pack(
             members,
             self._reference.build,
-            self._data_of(members[0]),
+            self._data_of(members),
             self._device,
             elements_at_once=_ELEMENTS_AT_ONCE[self._device.type],
         )
 
-    def _data_of(self, trial: Trial) -> PackData:
-        """Return what the trial is trained and scored on, on the device."""
+    def _data_of(self, members: Sequence[Trial]) -> PackData:
+        """Return what trials of one key are trained and scored on, on the device."""
+        trial, train = members[0], self._data.train
+        if trial.resample is not None:
+            if self._pool is None:
+                self._pool = PackData(train=RaggedSplit(train, self._device), test=self._test, holdout=None)
+            return replace(self._pool, own=tuple(training_set(member, len(train)) for member in members))
         fraction = trial.holdout.fraction if trial.holdout is not None else None
         if fraction not in self._splits:
-            kept, held = (self._data.train, None) if fraction is None else self._data.with_holdout(fraction)
+            same = training_set(trial, len(train))
             self._splits[fraction] = PackData(
-                train=RaggedSplit(kept, self._device),
+                train=RaggedSplit(train.take(same.kept), self._device),
                 test=self._test,
-                holdout=None if held is None else RaggedSplit(held, self._device),
+                holdout=None if same.held is None else RaggedSplit(train.take(same.held), self._device),
             )
         return self._splits[fraction]
 

@@ -51,7 +51,7 @@ class Forward:
         self, split: RaggedSplit, batch: PackedBatch, masks: DropoutMasks | None, *, reuse_frozen: bool
     ) -> torch.Tensor:
         """Return the logits, (E, C)."""
-        kept = self._frozen_output.get(id(split)) if reuse_frozen else None
+        kept = self._frozen_output.get(id(split.whole)) if reuse_frozen else None
         self.model.context.begin(batch, masks)
         if kept is None:
             hidden, first = self.model.embed(split), 0
@@ -60,7 +60,11 @@ class Forward:
         return self.model.logits(hidden, first)
 
     def keep_frozen_output(self, split: RaggedSplit) -> None:
-        """Compute the frozen layers' output on each token of a split, unless there are none or it is too large."""
+        """Compute the frozen layers' output on each token of a split, unless there are none or it is too large.
+
+        Of a part of a split, it is computed on the whole: another trial trains on another part.
+        """
+        split = split.whole
         depth, size = self.model.frozen_layers, len(split.ids) * self.model.width
         if depth <= 0 or id(split) in self._frozen_output or size * 4 > _KEPT_BYTES:
             return

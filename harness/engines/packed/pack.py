@@ -68,7 +68,7 @@ class Pack:
         self.data = data
         self.training = trials[0].settings.training
         self.examples_per_step = self.training.per_device_train_batch_size * self.training.gradient_accumulation_steps
-        self.steps_per_epoch = steps_per_epoch(self.training, len(data.train))
+        self.steps_per_epoch = steps_per_epoch(self.training, data.n_train)
         settings = [trial.settings.training for trial in trials]
         self.learning_rates = [learning_rates(one, self.steps_per_epoch * one.num_train_epochs) for one in settings]
         freeze = trials[0].settings.freeze

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -37,6 +37,19 @@ def scores(
     logits_of_trials = torch.cat(workers.map(logits_of, parts))
     labels = split.labels.cpu()
     return {slot: _score(logits, labels) for slot, logits in zip(slots, logits_of_trials, strict=True)}
+
+
+def scores_of_each(
+    forward: Forward, splits: Mapping[int, RaggedSplit], workers: Workers, tokens_at_once: int
+) -> dict[int, tuple[Score, np.ndarray] | None]:
+    """Return the same where each trial has its own split: together if all have one and the same, else one by one."""
+    slots, first = list(splits), next(iter(splits.values()))
+    if all(split is first for split in splits.values()):
+        return scores(forward, first, slots, workers, tokens_at_once)
+    forward.keep_frozen_output(first)
+    alone = Workers(1, None)
+    scored = workers.map(lambda slot: scores(forward, splits[slot], [slot], alone, tokens_at_once), slots)
+    return {slot: of_slot[slot] for slot, of_slot in zip(slots, scored, strict=True)}
 
 
 def _score(logits: torch.Tensor, labels: torch.Tensor) -> tuple[Score, np.ndarray] | None:

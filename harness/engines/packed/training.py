@@ -16,9 +16,8 @@ from harness.engines.divergence import divergence_of_step
 from harness.engines.engine import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Progress, ReportProgress
 from harness.engines.epoch_selection import out_of_patience, selected_epoch
 from harness.engines.packed.pack import Pack
-from harness.engines.packed.packed_trial import PackedTrial
 from harness.engines.packed.saved_pack import SavedPack
-from harness.engines.packed.scoring import scores
+from harness.engines.packed.scoring import scores, scores_of_each
 from harness.engines.packed.workers import Workers, threads_of_part
 from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import Epoch, TrialResult
@@ -79,14 +78,17 @@ class PackTraining:
                 packed.status = packed.status or "finished"
             if packed.status is not None and slot not in yielded:
                 yielded.add(slot)
-                yield self._result(packed)
+                yield self._result(slot)
 
     def _train_epoch(self, epoch: int, slots: list[int], workers: Workers, report: ReportProgress) -> np.ndarray:
         """Train one epoch; return each slot's mean loss over its micro-batches."""
         began = time.perf_counter()
         pack, train = self.pack, self.pack.data.train
-        n, per_step, n_steps = len(train), pack.examples_per_step, pack.steps_per_epoch
-        orders = {slot: seeding.example_order(pack.trials[slot].streams.data_order, epoch, n) for slot in slots}
+        n, per_step, n_steps = pack.data.n_train, pack.examples_per_step, pack.steps_per_epoch
+        orders = {
+            slot: pack.data.kept(slot)[seeding.example_order(pack.trials[slot].streams.data_order, epoch, n)]
+            for slot in slots
+        }
         losses = torch.zeros(len(pack.trials), dtype=torch.float64, device=pack.device)
         largest = int(pack.tokens_at_once / (per_step * train.lengths.mean()))
         if pack.frozen_without_dropout:
@@ -159,9 +161,9 @@ class PackTraining:
             if pack.trials[slot].status is None and parameter is not None:
                 pack.trials[slot].diverge(f"the weights of {parameter} are not finite after epoch {epoch}")
         sound = [slot for slot in slots if pack.trials[slot].status is None]
-        tuning, held_out = pack.trials[0].trial.tuning, pack.data.holdout
+        tuning, held_out = pack.trials[0].trial.tuning, pack.data.holdouts(sound)
         test = None if tuning else scores(pack.forward, pack.data.test, sound, workers, pack.tokens_at_once)
-        holdout = None if held_out is None else scores(pack.forward, held_out, sound, workers, pack.tokens_at_once)
+        holdout = scores_of_each(pack.forward, held_out, workers, pack.tokens_at_once) if held_out else None
         for slot in sound:
             packed = pack.trials[slot]
             if any(split is not None and split[slot] is None for split in (test, holdout)):
@@ -184,8 +186,9 @@ class PackTraining:
         for slot in slots:
             pack.trials[slot].evaluation_seconds += (time.perf_counter() - began) / len(slots)
 
-    def _result(self, packed: PackedTrial) -> TrialResult:
-        pack, count, parameters = self.pack, len(self.pack.trials), packed.parameter_counts
+    def _result(self, slot: int) -> TrialResult:
+        pack, count, packed = self.pack, len(self.pack.trials), self.pack.trials[slot]
+        parameters = packed.parameter_counts
         epochs_trained = sum(epoch.epoch > 0 for epoch in packed.epochs)
         holdout = packed.trial.holdout
         return TrialResult(
@@ -198,13 +201,13 @@ class PackTraining:
             evaluation_seconds=packed.evaluation_seconds,
             timing="solo" if count == 1 else f"the share of one of {count} trials in the seconds of their pack",
             steps=packed.steps,
-            tokens=int(pack.data.train.lengths.sum()) * epochs_trained,
+            tokens=int(pack.data.train.lengths[pack.data.kept(slot)].sum()) * epochs_trained,
             peak_memory=self._memory.bytes(),
             memory_method=self._memory.method if count == 1 else f"{self._memory.method}, of a pack of {count} trials",
             total_parameters=parameters.total,
             trainable_parameters=parameters.trainable,
-            n_train=len(pack.data.train),
-            n_holdout=len(pack.data.holdout) if pack.data.holdout is not None else 0,
+            n_train=pack.data.n_train,
+            n_holdout=pack.data.n_holdout,
             engine="packed",
             pack_size=count,
             device=pack.device.type,

@@ -313,6 +313,21 @@ def test_a_plan_says_what_the_study_can_find(command: Callable[..., Any], writte
     assert_refused(command("plan", path, "--seed-sd", "0.5"), "the stated figures are impossible", "0.5")
 
 
+def test_a_plan_names_the_training_sets_that_seeds_draw(command: Callable[..., Any], written: Written) -> None:
+    path = written()
+    code, out, _ = command("plan", path, "data.resample=0.25", "data.train_size=400")
+    assert code == 0
+    told = " ".join(out.split())
+    assert "each seed draws its own 100 of the 400 training examples" in told
+    assert "over new seeds, new training sets of 100 examples from this pool and new examples" in told
+    code, out, _ = command("plan", path, "data.resample=0.25", "--json")
+    outlook = json.loads(out)["studies"][0]["outlook"]
+    assert outlook["plans"][0][1]["generalizes_to"] == "seeds, training sets and examples"
+    for share in ("0", "1", "1.5", "-0.1"):
+        assert_refused(command("plan", path, f"data.resample={share}"), "data.resample", "expected", share)
+    assert_refused(command("plan", path, "data.resample=0.001", "data.train_size=40"), "none of them")
+
+
 def in_a_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     root = Path(harness.__file__).parents[1]
     env = {**os.environ, "PYTHONPATH": str(root), "HF_HUB_OFFLINE": "1"}

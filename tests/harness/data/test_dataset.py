@@ -191,28 +191,36 @@ def test_a_subset_larger_than_the_split_is_refused(folder: Folder, tokenizer: An
     assert message == "9 examples asked for, but split 'train' holds 8; ask for at most 8"
 
 
-def test_a_hold_out_is_drawn_once_and_shares_nothing(tokenizer: Any) -> None:
-    task = data.load(settings("embedded/sentiment", train_size=100, test_size=20), tokenizer)
-    kept, held = task.with_holdout(0.1)
-    assert (len(kept), len(held)) == (90, 10)
-    assert set(kept.ids) | set(held.ids) == set(task.train.ids)
-    assert not set(kept.ids) & set(held.ids)
-    again, _ = task.with_holdout(0.1)
-    assert again.ids == kept.ids
-    places = [task.train.ids.index(example) for example in held.ids]
-    assert places != list(range(10))
-    # An example keeps its label and its tokens.
-    for split in (kept, held):
-        for example, label, row in zip(split.ids, split.labels, split.features, strict=True):
-            place = task.train.ids.index(example)
-            assert (label, row) == (task.train.labels[place], task.train.features[place])
+def test_a_study_that_resamples_says_how_many_examples_each_seed_draws(tokenizer: Any) -> None:
+    task = data.load(settings("embedded/sentiment", train_size=60, test_size=20, resample=0.75), tokenizer)
+    assert (len(task.train), task.dataset.n_drawn, task.dataset.n_per_seed) == (60, 45, 45)
+    assert task.dataset.in_words().endswith(
+        "60 drawn to train on and 20 to test on; each seed draws its own 45 of the 60 training examples"
+    )
+    whole = data.load(settings("embedded/sentiment", train_size=60, test_size=20), tokenizer)
+    assert (whole.dataset.n_drawn, whole.dataset.n_per_seed) == (None, 60)
+    # The pool is the same, so its fingerprint is.
+    assert task.fingerprint == whole.fingerprint
 
 
-@pytest.mark.parametrize("fraction", [0.001, 0.999])
-def test_a_hold_out_that_leaves_a_part_empty_is_refused(folder: Folder, tokenizer: Any, fraction: float) -> None:
-    task = data.load(settings(folder()), tokenizer)
-    with pytest.raises(DataError, match="of 8 training examples leaves one of the two parts empty"):
-        task.with_holdout(fraction)
+@pytest.mark.parametrize(("fraction", "which"), [(0.01, "none"), (0.99, "all")])
+def test_a_resample_of_nothing_or_of_everything_is_refused(
+    folder: Folder, tokenizer: Any, fraction: float, which: str
+) -> None:
+    assert refused(settings(folder(), resample=fraction), tokenizer) == (
+        f"data.resample: {fraction:g} of 8 training examples is {which} of them; each seed must draw at least one and "
+        "leave at least one out"
+    )
+
+
+def test_texts_that_only_some_seeds_are_trained_on_are_named_as_such(folder: Folder, tokenizer: Any) -> None:
+    test = {"sentence": ["a good film", "another"], "label": [1, 0]}
+    whole = data.load(settings(folder(test=test)), tokenizer).dataset.remarks
+    assert whole == ("1 of 2 test texts are in the training split too: a model may have memorised them",)
+    drawn = data.load(settings(folder(test=test), resample=0.5), tokenizer).dataset.remarks
+    assert drawn == (
+        "1 of 2 test texts are in the training split too: a model may have memorised those that its seed drew",
+    )
 
 
 def test_labels_become_numbers_in_their_order(folder: Folder, tokenizer: Any) -> None:

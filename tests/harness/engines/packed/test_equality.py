@@ -143,6 +143,39 @@ def test_smoothed_labels(study: Load, by_pack: Train, by_trainer: Train) -> None
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-6, steps=51)
 
 
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(
+    ("kind", "arm", "holdout"),
+    [
+        ("gpt2", "{}", False),
+        ("bert", lora("bert", 2, "5e-3"), True),
+        ("distilbert", "{freeze: {layers: 2, dropout: off}}", True),
+    ],
+)
+def test_every_seed_its_own_training_set(
+    kind: str, arm: str, *, holdout: bool, study: Load, by_pack: Train, by_trainer: Train
+) -> None:
+    """24 of 48 examples a seed, of which 6 may be held out: seeds of one pack share neither."""
+    more = ["selection={best: loss, on: holdout, fraction: 0.25}"] if holdout else []
+    of_study = study(kind, {"one": arm}, "data.resample=0.5", "training.num_train_epochs=2", *more, train=48)
+    packed, reference = by_pack(of_study), by_trainer(of_study)
+    assert_equal(packed, reference, 1e-8, steps=6)
+    for name, in_pack in packed.items():
+        mine, theirs = in_pack.result, reference[name].result
+        assert mine is not None
+        assert theirs is not None
+        sizes = (18, 6) if holdout else (24, 0)
+        assert (mine.n_train, mine.n_holdout) == (theirs.n_train, theirs.n_holdout) == sizes
+        assert mine.selected_epoch == theirs.selected_epoch
+        for epoch, expected in zip(mine.epochs, theirs.epochs, strict=True):
+            assert (epoch.holdout is not None) == (expected.holdout is not None) == holdout
+            if epoch.holdout is not None and expected.holdout is not None:
+                assert epoch.holdout.loss == pytest.approx(expected.holdout.loss, rel=1e-6)
+                assert epoch.holdout.accuracy == expected.holdout.accuracy
+    tokens = {trained.result.tokens for trained in packed.values() if trained.result is not None}
+    assert len(tokens) == len(packed) == 2
+
+
 def test_in_single_precision_to_one_in_ten_thousand(study: Load, by_pack: Train, by_trainer: Train) -> None:
     arms = {"r2": lora("bert", 2, "1e-3"), "r8": lora("bert", 8, "1e-3")}
     of_study = study("bert", arms, "seeds=1")
