@@ -52,8 +52,8 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
             "Only the first two tests of a comparison decide its verdict. Multi-bootstrap: studentised. Floor: the "
             "smallest p that the test can give with this many seeds. Won: share of the seeds in which the first arm is "
             "better, with its interval. McNemar: the exact test of accuracy for each seed on its own, from the lowest "
-            "to the highest p and gap. Each seed is two other trained models and another question: how many of these p "
-            "are small says nothing about the arms.",
+            "to the highest p and gap. Each seed is two other trained models and another question: to count small "
+            "p-values over seeds is no test.",
         ),
         footer=footer,
         detail=True,

@@ -35,7 +35,7 @@ def interval_table(report: StudyReport, footer: str) -> Table:
         ),
         notes=(
             f"Alone: for that comparison by itself, with no correction in it; it can leave out 0 where the verdict is "
-            f"undecided. For all {k}: Bonferroni, alpha / {k} for each, so that all {k} hold together.",
+            f"undecided. For all {k}: Bonferroni, alpha / {k} for each, so that they hold together.",
             "P: approximate posterior probability that the gap lies there, with a flat prior.",
         ),
         footer=footer,

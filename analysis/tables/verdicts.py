@@ -82,7 +82,7 @@ def _intervals(report: StudyReport) -> str:
     elif k == 1:
         return f"The interval agrees with the verdict: {agreement}."
     else:
-        how = f"Bonferroni at alpha / {k}, so that all {k} hold together"
+        how = f"Bonferroni at alpha / {k}, so that they hold together"
     return f"Intervals: {how}. They agree with the verdicts: {agreement}."
 
 
