@@ -129,6 +129,8 @@ def test_clusters_are_counted_in_place_of_examples(tmp_path: Path, write_study: 
         ("balanced_accuracy", 40, 6, ""),
         ("balanced_accuracy", 12, 30, "Balanced accuracy depends on what is rare here. Class c: fewer than 20 test ex"),
         ("macro_f1", 40, 30, ""),
+        ("auroc", 40, 6, ""),
+        ("auroc", 12, 30, "AUROC depends on what is rare here. Class c: fewer than 20 test examples of this class: 12"),
         ("accuracy", 12, 6, ""),
     ],
 )
