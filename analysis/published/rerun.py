@@ -93,8 +93,10 @@ def rerun(
     Raises
     ------
     AnalysisError
-        If fewer than two seeds finished in both arms.
+        If the study is a regression, or fewer than two seeds finished in both arms.
     """
+    if outcomes.is_regression:
+        raise AnalysisError(f"{outcomes.folder}: published accuracies need a study of classes, got a regression")
     done = [
         seed
         for seed in outcomes.seeds

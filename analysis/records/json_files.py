@@ -164,7 +164,7 @@ def read_looks(folder: Path) -> tuple[TakenLook, ...]:
         return _read_json(path, Looks).looks
 
 
-def read_record(folder: Path, entry: TrialEntry) -> TrialRecord:
+def read_record(folder: Path, entry: TrialEntry, *, n_classes: int) -> TrialRecord:
     """Read the record of one trial.
 
     Parameters
@@ -173,6 +173,8 @@ def read_record(folder: Path, entry: TrialEntry) -> TrialRecord:
         The trial's folder.
     entry : TrialEntry
         The trial that the record must belong to.
+    n_classes : int
+        The number of classes of the study; 0 in a regression, whose trials have no accuracy.
 
     Raises
     ------
@@ -192,8 +194,10 @@ def read_record(folder: Path, entry: TrialEntry) -> TrialRecord:
         return record
     if record.selected_epoch is None or not record.epochs:
         raise RecordError(f"{path} is finished but names no epochs")
-    if record.accuracy is None:
-        raise RecordError(f"{path} is finished but has no accuracy on test at epoch {record.selected_epoch}")
+    scores = record.on_test
+    if scores is None or (scores.accuracy if n_classes else scores.loss) is None:
+        lacking = "accuracy" if n_classes else "loss"
+        raise RecordError(f"{path} is finished but has no {lacking} on test at epoch {record.selected_epoch}")
     return record
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from analysis.records.format import Count, Scalar, Stored, StoredFile
 from analysis.records.trial_record import RecordedModel
@@ -128,20 +128,33 @@ class DataEntry(Stored):
 
     `n_drawn` is how many of the `n_train` training examples each seed drew as its own training set; None where every
     seed was trained on all of them.
+
+    The labels of a regression are numbers: it has no classes.
     """
 
+    task: Literal["classification", "regression"] = "classification"
     path: str
     name: str | None = None
     fingerprint: str | None = None
     text: str | tuple[str, ...] | None = None
     label: str | None = None
     cluster: str | None = None
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...]
     n_train: Count
     n_test: Count
     n_drawn: Count | None = None
     origin: dict[str, Any] | None = None
     remarks: tuple[str, ...] = ()
+
+    @field_validator("classes")
+    @classmethod
+    def _as_the_task_has_them(cls, classes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("task") == "regression":
+            if classes:
+                raise ValueError(f"a regression has no classes, got {len(classes)}")
+        elif len(classes) < 2:
+            raise ValueError(f"expected two classes or more, got {len(classes)}")
+        return classes
 
 
 class Manifest(StoredFile):

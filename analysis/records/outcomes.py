@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
 from analysis.metrics.influence import metric_scores
+from analysis.metrics.regression import regression_scores
 from analysis.records.manifest import EpochSelection, Manifest, TakenLook
 from analysis.records.trial import Trial
 
@@ -36,8 +37,8 @@ class Outcomes:
         One entry for every arm and seed.
     example_ids : tuple of str
         The test examples, shape (N,); empty when no trial finished.
-    labels : ndarray of int64, shape (N,)
-        Their true classes.
+    labels : ndarray of int64 or float64, shape (N,)
+        Their true classes, or their true numbers in a regression.
     clusters : tuple of str or None
         The group that each of them belongs to, shape (N,), where the study has a column for it; else None.
     other_records : int
@@ -54,11 +55,16 @@ class Outcomes:
     seeds: tuple[int, ...]
     trials: Mapping[tuple[str, int], Trial]
     example_ids: tuple[str, ...]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.float64]
     clusters: tuple[str, ...] | None
     other_records: int
     set_aside: tuple[str, ...]
     looks_taken: tuple[TakenLook, ...]
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the study predicts numbers; it then has no classes, and `answers` means nothing."""
+        return self.manifest.data.task == "regression"
 
     @property
     def n_examples(self) -> int:
@@ -154,7 +160,7 @@ class Outcomes:
         return trial.epochs[-1]
 
     def probabilities(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.float32]:
-        """Return the class probabilities of a finished trial.
+        """Return the class probabilities of a finished trial, or the numbers that it predicts.
 
         Parameters
         ----------
@@ -166,6 +172,7 @@ class Outcomes:
         Returns
         -------
         ndarray of float32, shape (N, classes)
+            In a regression (N, 1).
 
         Raises
         ------
@@ -238,8 +245,8 @@ class Outcomes:
         seeds : sequence of int or None
             The seeds of the rows; all where None. Their trials must have finished.
         metric : str
-            A key of `analysis.METRICS`. For accuracy a score is 1 where the trial is right and 0 where it is wrong; a
-            trial whose metric is undefined is NaN throughout.
+            A key of `analysis.METRICS`, of the study's task. For accuracy a score is 1 where the trial is right and 0
+            where it is wrong; a trial whose metric is undefined is NaN throughout.
         epoch_choice : EpochChoice
             Which epoch counts; see `epoch`.
 
@@ -249,12 +256,16 @@ class Outcomes:
             If a trial that is asked for has no predictions.
         """
         chosen = self.seeds if seeds is None else seeds
-        if metric == "accuracy" or not chosen:
+        if not chosen:
+            return np.empty((0, len(self.labels)))
+        if metric == "accuracy" and not self.is_regression:
             right = self.answers(arm, seeds=chosen, epoch_choice=epoch_choice) == self.labels
             return np.asarray(right, dtype=np.float64)
         probabilities = np.stack(
             [self.probabilities(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen]
         )
+        if self.is_regression:
+            return regression_scores(metric, self.labels, probabilities[..., 0])
         return metric_scores(metric, self.labels, probabilities)
 
     def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -270,7 +281,7 @@ class Outcomes:
     def _best_on_test(self, trial: Trial, selection: EpochSelection) -> int:
         if trial.probabilities is None or trial.record is None:
             raise ValueError(f"{trial.name} has no predictions: {trial.status}")
-        if selection.metric == "accuracy":
+        if selection.metric == "accuracy" and not self.is_regression:
             right = trial.predicted == self.labels
             return trial.epochs[int(np.argmax(right.sum(axis=1)))]
         losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs if entry.test is not None}

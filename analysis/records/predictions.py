@@ -30,15 +30,15 @@ class Predictions:
         The epochs, ascending.
     example_ids : pa.StringArray
         One text per example, in the order of the test split, shape (N,).
-    labels : ndarray of int64, shape (N,)
-        The true classes.
+    labels : ndarray of int64 or float64, shape (N,)
+        The true classes, or the true numbers of a regression.
     probabilities : ndarray of float32, shape (epochs, N, classes)
-        Class probabilities.
+        Class probabilities; of a regression the predicted numbers, shape (epochs, N, 1).
     """
 
     epochs: tuple[int, ...]
     example_ids: pa.StringArray
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.float64]
     probabilities: NDArray[np.float32]
 
     def same_examples(self, other: Predictions) -> bool:
@@ -54,7 +54,7 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
     folder : Path
         The trial's folder.
     n_classes : int
-        The number of classes of the study.
+        The number of classes of the study; 0 in a regression.
     sha256 : str or None
         The hash of the file that the trial's record names; where None the file is taken as it is.
 
@@ -62,18 +62,21 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
     ------
     RecordError
         If the file is missing, unreadable or not the one that the record names, a column has another type, its epochs
-        do not list the same examples, an example occurs twice, a label is no class, or the probabilities of an example
-        are outside 0 to 1 or do not add up to 1.
+        do not list the same examples, an example occurs twice, a label is no class, the probabilities of an example are
+        outside 0 to 1 or do not add up to 1, or a number is not finite.
     """
     path = folder / "predictions.parquet"
-    columns = [f"p_{label}" for label in range(n_classes)]
+    columns = [f"p_{label}" for label in range(n_classes)] or ["prediction"]
     content = _bytes(path)
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise RecordError(f"{path} is not the file that the trial's record names: it was changed or replaced")
-    expected = {"epoch": kinds.is_integer, "example_id": _is_text, "label": kinds.is_integer}
+    of_label = kinds.is_integer if n_classes else kinds.is_floating
+    expected = {"epoch": kinds.is_integer, "example_id": _is_text, "label": of_label}
     table = _table(path, content, expected | dict.fromkeys(columns, kinds.is_floating))
     epoch = _numbers(table["epoch"])
-    labels = _numbers(table["label"]).astype(np.int64)
+    labels: NDArray[Any] = _numbers(table["label"]).astype(np.int64 if n_classes else np.float64)
+    if not np.isfinite(labels).all():
+        raise RecordError(f"{path} cannot be used: a label is not finite")
     ids = table["example_id"].cast(pa.string()).combine_chunks()
     epochs, counts = np.unique(epoch, return_counts=True)
     if not len(epochs):
@@ -87,20 +90,20 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
             raise RecordError(f"{path} cannot be used: its epochs differ in their examples or labels")
     if len(first_ids.unique()) != n:
         raise RecordError(f"{path} cannot be used: an example id occurs twice in one epoch")
-    if labels.min() < 0 or labels.max() >= n_classes:
+    if n_classes and (labels.min() < 0 or labels.max() >= n_classes):
         raise RecordError(f"{path} cannot be used: a label is outside 0 to {n_classes - 1}")
     probabilities = np.stack([_numbers(table[column]) for column in columns], axis=-1).astype(np.float32)
     if not np.isfinite(probabilities).all():
-        raise RecordError(f"{path} cannot be used: a probability is not finite")
-    if probabilities.min() < 0 or probabilities.max() > 1 + _SUM:
+        raise RecordError(f"{path} cannot be used: a {'probability' if n_classes else 'prediction'} is not finite")
+    if n_classes and (probabilities.min() < 0 or probabilities.max() > 1 + _SUM):
         raise RecordError(f"{path} cannot be used: a probability is outside 0 to 1")
-    if np.any(np.abs(probabilities.sum(axis=-1) - 1) > _SUM):
+    if n_classes and np.any(np.abs(probabilities.sum(axis=-1) - 1) > _SUM):
         raise RecordError(f"{path} cannot be used: the probabilities of an example do not add up to 1")
     return Predictions(
         epochs=tuple(int(number) for number in epochs),
         example_ids=first_ids,
         labels=first_labels,
-        probabilities=probabilities.reshape(len(epochs), n, n_classes),
+        probabilities=probabilities.reshape(len(epochs), n, len(columns)),
     )
 
 

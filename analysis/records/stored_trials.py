@@ -59,7 +59,7 @@ def read_trial(folder: Path, entry: TrialEntry, *, n_classes: int) -> StoredTria
     entry : TrialEntry
         Which trial.
     n_classes : int
-        The number of classes of the study.
+        The number of classes of the study; 0 in a regression.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def read_trial(folder: Path, entry: TrialEntry, *, n_classes: int) -> StoredTria
         return StoredTrial(entry=entry, status="not run", message="there is no record yet")
     record = None
     try:
-        record = read_record(place, entry)
+        record = read_record(place, entry, n_classes=n_classes)
         if record.status != "finished":
             return StoredTrial(entry=entry, status=record.status, message=record.reason, record=record)
         stored = read_predictions(place, n_classes=n_classes, sha256=record.predictions_sha256)
@@ -97,7 +97,7 @@ def read_trials(
     entries : iterable of TrialEntry
         Which trials.
     n_classes : int
-        The number of classes of the study.
+        The number of classes of the study; 0 in a regression.
     examples : Predictions or None
         The examples and labels that every finished trial must have, where they are known. Where not, those that more
         than half of the finished trials share; where no such majority exists, no trial is refused.

@@ -38,7 +38,7 @@ class Trial:
     epochs : tuple of int
         The epochs with stored predictions, ascending; empty unless the trial finished.
     probabilities : ndarray of float32 or None, shape (epochs, N, classes)
-        Class probabilities after each of these epochs.
+        Class probabilities after each of these epochs; of a regression the predicted numbers, shape (epochs, N, 1).
     """
 
     arm: str

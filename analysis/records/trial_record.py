@@ -18,7 +18,7 @@ class StreamSeeds(Stored):
 
 
 class SplitScores(Stored):
-    """Loss and accuracy on a split; None where they were not finite."""
+    """Loss and accuracy on a split; None where they were not finite, and no accuracy in a regression."""
 
     loss: float | None = None
     accuracy: float | None = Field(default=None, ge=0, le=1)
@@ -149,10 +149,9 @@ class TrialRecord(StoredFile):
         return self.pack_size == 1 and (self.seconds is None or self.seconds.timing == "solo")
 
     @property
-    def accuracy(self) -> float | None:
-        """Accuracy on test at the epoch that the trial arrived at."""
-        scores = next((entry.test for entry in self.epochs if entry.epoch == self.selected_epoch), None)
-        return scores.accuracy if scores is not None else None
+    def on_test(self) -> SplitScores | None:
+        """Loss and accuracy on test at the epoch that the trial arrived at."""
+        return next((entry.test for entry in self.epochs if entry.epoch == self.selected_epoch), None)
 
     @property
     def all_seconds(self) -> float | None:

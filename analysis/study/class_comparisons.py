@@ -125,8 +125,10 @@ def compare_classes(
     Returns
     -------
     tuple of ClassComparison
-        By comparison, class and measure.
+        By comparison, class and measure; empty in a regression.
     """
+    if outcomes.is_regression:
+        return ()
     tested = [pair for pair in comparisons if pair.result is not None]
     arms = dict.fromkeys(arm for pair in tested for arm in (pair.treatment, pair.baseline))
     answers = {arm: outcomes.answers(arm, seeds=seeds.used) for arm in arms}

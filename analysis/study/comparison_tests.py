@@ -55,7 +55,7 @@ class ComparisonTests:
     sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
         About new seeds, on this very test set.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
-        One result per seed: about new examples, for two trained models.
+        One result per seed: about new examples, for two trained models. Empty in a regression.
     """
 
     comparison: Comparison
@@ -118,6 +118,9 @@ def _refusal(
     undefined = undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds.used)
     if not undefined:
         return ""
+    if outcomes.is_regression:
+        constant = "all labels are equal" if np.ptp(outcomes.labels) == 0 else "it predicts the same for every example"
+        return f"{METRICS[plan.metric].title} is undefined: {undefined}; {constant}"
     empty = [name for label, name in enumerate(outcomes.manifest.data.classes) if not np.any(outcomes.labels == label)]
     why = f"; no test example is of class {', '.join(empty)}" if empty else ""
     return f"{METRICS[plan.metric].title} is undefined: {undefined}{why}"
@@ -144,7 +147,7 @@ def run_tests(
     scores : mapping of str to ndarray of float64, shape (S, examples or clusters)
         By arm, of those that finished with all seeds.
     right : mapping of str to ndarray of bool, shape (S, examples)
-        Whether these arms are right.
+        Whether these arms are right; empty in a regression.
     seeds : SeedsInUse
         The seeds in use.
     rng : numpy.random.Generator
@@ -158,11 +161,11 @@ def run_tests(
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]
     result = crossed_test(treatment, baseline, paired=True)
     equivalence = equivalence_test(result, margin=plan.margin)
-    right_t, right_b = right[pair.treatment], right[pair.baseline]
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
     if plan.metric == "accuracy":
-        flip = sign_flip(right_t.sum(axis=1), right_b.sum(axis=1), n_examples=outcomes.n_examples)
+        counts = [right[arm].sum(axis=1) for arm in (pair.treatment, pair.baseline)]
+        flip = sign_flip(*counts, n_examples=outcomes.n_examples)
     else:
         flip = sign_flip(means[0], means[1], rng=rng)
     return ComparisonTests(
@@ -175,7 +178,7 @@ def run_tests(
         ),
         sign_flip=flip,
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
-        mcnemar=mcnemar_by_seed(right_t, right_b, outcomes.clusters),
+        mcnemar=mcnemar_by_seed(right[pair.treatment], right[pair.baseline], outcomes.clusters) if right else (),
     )
 
 

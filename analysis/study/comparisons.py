@@ -76,6 +76,7 @@ class ComparisonResult:
         Over seeds, for this very test set; None where `result` is.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
         One result per seed, in the order of `seeds`; each is about the accuracy of two trained models on new examples.
+        Empty in a regression.
     reason : str
         What is unusual about the tests; else empty.
     unlike : str
@@ -159,7 +160,11 @@ def compare(
         return ()
     complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.used)]
     drawn = {arm: outcomes.drawn(scores[arm]) for arm in complete}
-    right = {arm: outcomes.answers(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
+    right = (
+        {}
+        if outcomes.is_regression
+        else {arm: outcomes.answers(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
+    )
     tests = [run_tests(outcomes, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng) for pair in pairs]
     tested = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tests, strict=True) if one.result is not None]
     # A few resamples say nothing about far tails: the interval is then the widest that they can give, and says so.

@@ -1,4 +1,7 @@
-"""Epoch selection: accuracy at the last epoch, at the hold-out's choice, and at the best epoch on test."""
+"""Epoch selection: the score at the last epoch, at the hold-out's choice, and at the best epoch on test.
+
+The score is accuracy, or in a regression the study's metric.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionLift:
-    """What picking the best epoch on the test split adds to an arm's accuracy, on this test set.
+    """What picking the best epoch on the test split adds to an arm's score, on this test set.
 
     Parameters
     ----------
@@ -34,11 +37,11 @@ class SelectionLift:
     metric : str
         The metric by which the best epoch on test is picked.
     last : float
-        Mean accuracy at the last epoch.
+        Mean score at the last epoch.
     holdout : float
-        Mean accuracy at the hold-out's choice; NaN for an arm without a hold-out.
+        Mean score at the hold-out's choice; NaN for an arm without a hold-out.
     best : float
-        Mean accuracy at each trial's best epoch on the test split.
+        Mean score at each trial's best epoch on the test split.
     lift : float
         `best` less `last`, paired by seed.
     interval : Interval
@@ -66,7 +69,7 @@ class SelectionLift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapBySelection:
-    """One comparison's gap in accuracy at each choice of the epoch; a description of these trials.
+    """One comparison's gap in the score at each choice of the epoch; a description of these trials.
 
     Parameters
     ----------
@@ -89,9 +92,9 @@ class GapBySelection:
 
 
 def selection_lift(
-    outcomes: Outcomes, arm: str, *, seeds: Sequence[int], confidence: float = 0.95
+    outcomes: Outcomes, arm: str, *, seeds: Sequence[int], metric: str = "accuracy", confidence: float = 0.95
 ) -> SelectionLift | None:
-    """Measure what selection on the test split adds; None where there is nothing to select from.
+    """Measure what selection on the test split adds; None where there is nothing to select from, or a score is NaN.
 
     Parameters
     ----------
@@ -101,6 +104,8 @@ def selection_lift(
         The name of the arm.
     seeds : sequence of int
         The seeds to use; the arm must have finished with them.
+    metric : str
+        The score: a key of `analysis.METRICS`.
     confidence : float
         Of the lift's interval, between 0 and 1.
     """
@@ -108,7 +113,9 @@ def selection_lift(
     selection = outcomes.manifest.selection_of(arm)
     if n_epochs < 2:
         return None
-    last, best = (_accuracies(outcomes, arm, seeds, epoch_choice) for epoch_choice in ("last", "best on test"))
+    last, best = (_scores(outcomes, arm, seeds, metric, epoch_choice) for epoch_choice in ("last", "best on test"))
+    if np.isnan([last, best]).any():
+        return None
     lift = paired_t(best, last)
     return SelectionLift(
         arm=arm,
@@ -116,9 +123,9 @@ def selection_lift(
         n_examples=outcomes.n_examples,
         n_epochs=n_epochs,
         published=selection.on_test,
-        metric=selection.metric,
+        metric="loss" if outcomes.is_regression else selection.metric,
         last=float(last.mean()),
-        holdout=_holdout(outcomes, arm, seeds),
+        holdout=_holdout(outcomes, arm, seeds, metric),
         best=float(best.mean()),
         lift=float((best - last).mean()),
         interval=lift.interval(confidence),
@@ -126,7 +133,9 @@ def selection_lift(
     )
 
 
-def gap_by_selection(outcomes: Outcomes, comparison: ComparisonResult) -> GapBySelection | None:
+def gap_by_selection(
+    outcomes: Outcomes, comparison: ComparisonResult, *, metric: str = "accuracy"
+) -> GapBySelection | None:
     """Return a comparison's gap at each choice of the epoch; None where there was no test or no choice.
 
     Parameters
@@ -135,16 +144,18 @@ def gap_by_selection(outcomes: Outcomes, comparison: ComparisonResult) -> GapByS
         The study.
     comparison : ComparisonResult
         A comparison of the plan.
+    metric : str
+        The score: a key of `analysis.METRICS`.
     """
     arms, seeds = (comparison.treatment, comparison.baseline), comparison.seeds
     if comparison.result is None or all(len(outcomes.trials[arm, seed].epochs) < 2 for arm in arms for seed in seeds):
         return None
 
     def gap(epoch_choice: EpochChoice) -> float:
-        treatment, baseline = (_accuracies(outcomes, arm, seeds, epoch_choice).mean() for arm in arms)
+        treatment, baseline = (_scores(outcomes, arm, seeds, metric, epoch_choice).mean() for arm in arms)
         return float(treatment - baseline)
 
-    treatment, baseline = (_holdout(outcomes, arm, seeds) for arm in arms)
+    treatment, baseline = (_holdout(outcomes, arm, seeds, metric) for arm in arms)
     return GapBySelection(
         treatment=comparison.treatment,
         baseline=comparison.baseline,
@@ -156,12 +167,15 @@ def gap_by_selection(outcomes: Outcomes, comparison: ComparisonResult) -> GapByS
     )
 
 
-def _accuracies(outcomes: Outcomes, arm: str, seeds: Sequence[int], epoch_choice: EpochChoice) -> NDArray[np.float64]:
-    return np.asarray(outcomes.scores(arm, seeds=seeds, epoch_choice=epoch_choice).mean(axis=1))
+def _scores(
+    outcomes: Outcomes, arm: str, seeds: Sequence[int], metric: str, epoch_choice: EpochChoice
+) -> NDArray[np.float64]:
+    scores = outcomes.scores(arm, seeds=seeds, metric=metric, epoch_choice=epoch_choice)
+    return np.asarray(scores.mean(axis=1))
 
 
-def _holdout(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:
+def _holdout(outcomes: Outcomes, arm: str, seeds: Sequence[int], metric: str) -> float:
     selection = outcomes.manifest.selection_of(arm)
     if selection.rule != "best" or selection.on != "holdout":
         return math.nan
-    return float(_accuracies(outcomes, arm, seeds, "verdict").mean())
+    return float(_scores(outcomes, arm, seeds, metric, "verdict").mean())

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, either, shown
 from analysis.study.claims_block import claim_problems
 
 # As in analysis.metrics.scores.METRICS, without waiting for NumPy where only a study file is checked.
-Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
+ClassMetric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
+NumberMetric = Literal["pearson", "spearman", "mse"]
+Metric = Literal[ClassMetric, NumberMetric]
+Task = Literal["classification", "regression"]
 Correction = Literal["holm", "benjamini_hochberg"]
 
 FEWEST_SEEDS_AT_A_LOOK = 4
 """With this many paired seeds or more, every look uses the same test."""
 
 _MOST_LOOKS = 100
-_METRICS = get_args(Metric)
+_METRICS = {"classification": get_args(ClassMetric), "regression": get_args(NumberMetric)}
+# A gap this large or larger cannot be, and what a margin is, in words; by metric, where it is no share.
+_CORRELATION = (2.0, "a number above 0 and below 2")
+_MARGINS = {
+    "pearson": _CORRELATION,
+    "spearman": _CORRELATION,
+    "mse": (math.inf, "a number above 0, in the units of the labels, squared"),
+}
+_MARGIN_OF_SHARES = (1.0, "a number above 0 and below 1 (0.01 is one percentage point)")
 _CORRECTIONS = get_args(Correction)
 _POLICIES = ("refuse", "drop_seed")
 
@@ -67,14 +89,15 @@ class AnalysisPlan(BaseModel):
     Parameters
     ----------
     metric : Metric
-        The score that is compared; for ``log_loss`` and ``brier`` lower is better.
+        The score that is compared; for ``log_loss``, ``brier`` and ``mse`` lower is better. ``pearson``, ``spearman``
+        and ``mse`` are those of a regression.
     baseline : str
         The arm that every other arm is compared with.
     comparisons : tuple of Comparison
         Further comparisons, besides each arm against the baseline.
     margin : float
-        Largest gap that still counts as no difference that matters, between 0 and 1, in units of the metric (for
-        accuracy 0.01 is one percentage point).
+        Largest gap that still counts as no difference that matters, in units of the metric (for accuracy 0.01 is one
+        percentage point): between 0 and 1, for a correlation between 0 and 2, for ``mse`` above 0.
     alpha : float
         Error rate over all comparisons and both questions (difference, equivalence) together,
         above 0 and at most 0.5.
@@ -95,7 +118,7 @@ class AnalysisPlan(BaseModel):
     metric: Metric = "accuracy"
     baseline: ArmName
     comparisons: Annotated[tuple[Comparison, ...], BeforeValidator(_as_tuple)] = ()
-    margin: float = Field(default=0.01, gt=0, lt=1, allow_inf_nan=False)
+    margin: float = Field(default=0.01, gt=0, allow_inf_nan=False)
     alpha: float = Field(default=0.05, ge=1e-12, le=0.5, allow_inf_nan=False)
     correction: Correction = "holm"
     failed_trials: Literal["refuse", "drop_seed"] = "refuse"
@@ -104,6 +127,14 @@ class AnalysisPlan(BaseModel):
         BeforeValidator(_as_tuple),
         AfterValidator(_growing),
     ] = ()
+
+    @field_validator("margin")
+    @classmethod
+    def _smaller_than_any_gap(cls, margin: float, info: ValidationInfo) -> float:
+        largest, allowed = _MARGINS.get(info.data.get("metric", ""), _MARGIN_OF_SHARES)
+        if margin >= largest:
+            raise ValueError(f"expected {allowed}, got {margin:g}")
+        return margin
 
     def all_comparisons(self, arms: Sequence[str]) -> tuple[Comparison, ...]:
         """Return every comparison of the study: each arm against the baseline, then the declared ones.
@@ -126,17 +157,17 @@ class AnalysisPlan(BaseModel):
         return tuple(first_by_pair.values())
 
 
-def _allowed(arms: Sequence[str]) -> Allowed:
+def _allowed(arms: Sequence[str], task: Task, metric: object) -> Allowed:
     sides = tuple(Comparison.model_fields)
     return Allowed(
         keys={(): tuple(AnalysisPlan.model_fields), ("comparisons",): sides},
         values={
-            ("metric",): either(_METRICS),
+            ("metric",): either(_METRICS[task]),
             ("baseline",): "the name of an arm",
             ("comparisons",): "a list of {treatment: ARM, baseline: ARM}",
             ("comparisons", "[]"): "a mapping {treatment: ARM, baseline: ARM}",
             **{("comparisons", side): "the name of an arm" for side in sides},
-            ("margin",): "a number above 0 and below 1 (0.01 is one percentage point)",
+            ("margin",): (_MARGINS.get(metric, _MARGIN_OF_SHARES) if isinstance(metric, str) else _MARGIN_OF_SHARES)[1],
             ("alpha",): "a number above 0 (1e-12 or more) and at most 0.5",
             ("correction",): either(_CORRECTIONS),
             ("failed_trials",): either(_POLICIES),
@@ -144,7 +175,7 @@ def _allowed(arms: Sequence[str]) -> Allowed:
             ("looks", "[]"): "a whole number of seeds from 4 (so that every look uses the same test) to 10000",
         },
         choices={
-            ("metric",): _METRICS,
+            ("metric",): _METRICS[task],
             ("correction",): _CORRECTIONS,
             ("failed_trials",): _POLICIES,
             ("baseline",): tuple(arms),
@@ -152,21 +183,33 @@ def _allowed(arms: Sequence[str]) -> Allowed:
     )
 
 
-def _validated(block: object, *, arms: Sequence[str]) -> tuple[AnalysisPlan | None, list[Problem]]:
+def _validated(block: object, *, arms: Sequence[str], task: Task) -> tuple[AnalysisPlan | None, list[Problem]]:
     if block is None:
         block = {}
     if not isinstance(block, Mapping):
         return None, [Problem(path=("analysis",), message=f"expected a mapping, got {shown(block)}")]
     if not arms:
         return None, [Problem(path=("arms",), message="expected at least one arm to analyse, got none")]
+    complete = {"metric": _METRICS[task][0], "baseline": arms[0], **block}
+    metric = complete["metric"]
+    allowed = _allowed(arms, task, metric)
+    problems: list[Problem] = []
+    plan = None
     try:
-        plan = AnalysisPlan.model_validate({"baseline": arms[0], **block}, context={"arms": tuple(arms)})
+        plan = AnalysisPlan.model_validate(complete, context={"arms": tuple(arms)})
     except ValidationError as error:
-        return None, described(error, allowed=_allowed(arms), prefix=("analysis",))
-    return plan, []
+        problems = described(error, allowed=allowed, prefix=("analysis",))
+    other = next((name for name, metrics in _METRICS.items() if name != task and metric in metrics), None)
+    if other is not None:
+        message = f"expected {either(_METRICS[task])}, got {metric!r}, which needs task: {other}"
+        problems.append(Problem(path=("analysis", "metric"), message=message))
+    elif metric == "mse" and "margin" not in complete:
+        message = f"expected {allowed.values['margin',]}, got nothing: no default fits every unit"
+        problems.append(Problem(path=("analysis", "margin"), message=message))
+    return (None, problems) if problems else (plan, [])
 
 
-def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str]) -> AnalysisPlan:
+def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str], task: Task = "classification") -> AnalysisPlan:
     """Read the `analysis:` block of a study.
 
     Parameters
@@ -176,6 +219,8 @@ def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str]) -> Analy
         the first arm.
     arms : sequence of str
         The arms, in the order of the study file.
+    task : {"classification", "regression"}
+        What the study predicts; its first metric is the default.
 
     Returns
     -------
@@ -193,13 +238,13 @@ def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str]) -> Analy
     >>> plan.baseline, plan.margin, [str(c) for c in plan.all_comparisons(["full", "lora"])]
     ('full', 0.02, ['lora against full'])
     """
-    plan, problems = _validated(block, arms=arms)
+    plan, problems = _validated(block, arms=arms, task=task)
     if plan is None:
         raise PlanError(problems)
     return plan
 
 
-def check_plan(block: object, claims: object, *, arms: Sequence[str]) -> list[Problem]:
+def check_plan(block: object, claims: object, *, arms: Sequence[str], task: Task = "classification") -> list[Problem]:
     """List what is wrong with the `analysis:` and `claims:` blocks, before anything runs.
 
     Parameters
@@ -208,10 +253,12 @@ def check_plan(block: object, claims: object, *, arms: Sequence[str]) -> list[Pr
         The two blocks as the study file gives them, of whatever type stands there; None where absent.
     arms : sequence of str
         The arms, in the order of the study file.
+    task : {"classification", "regression"}
+        What the study predicts.
 
     Returns
     -------
     list of Problem
         Paths start with ``"analysis"`` or ``"claims"``; empty when both blocks can be used.
     """
-    return _validated(block, arms=arms)[1] + claim_problems(claims, arms=arms)
+    return _validated(block, arms=arms, task=task)[1] + claim_problems(claims, arms=arms)

@@ -69,7 +69,8 @@ class StudyReport:
     best : BestArms
         Which arms may still be the best one.
     arms, classes : tuple of ArmSummary, tuple of ClassSummary
-        The metric by arm; precision, recall and F1 by arm and class.
+        The metric by arm; precision, recall and F1 by arm and class. Whatever is about classes is empty in a
+        regression.
     seed_sds : SeedSDs
         The seed SDs of the arms, and the ratio of the largest to the smallest.
     class_comparisons, class_margin : tuple of ClassComparison, float
@@ -77,8 +78,8 @@ class StudyReport:
     costs, time_ratios : tuple of ArmCost, tuple of TimeRatio
         What an arm costs; how long each treatment trains compared with its baseline.
     selection_lifts, selected_gaps : tuple of SelectionLift, tuple of GapBySelection
-        Accuracy, and gaps in it, at the last epoch, the hold-out's choice and the best epoch on the test split; empty
-        where trials have one epoch.
+        Accuracy (in a regression the metric), and gaps in it, at the last epoch, the hold-out's choice and the best
+        epoch on the test split; empty where trials have one epoch.
     consistencies, churns : tuple of (str, Consistency), tuple of Churn or None
         How far the seeds of an arm agree, by arm; how often two arms differ, by comparison (None without a test).
     claims : tuple of PublishedGap
@@ -154,7 +155,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     """
     outcomes = load(folder)
     manifest = outcomes.manifest
-    plan = parse_plan(manifest.analysis, arms=outcomes.arms)
+    plan = parse_plan(manifest.analysis, arms=outcomes.arms, task=manifest.data.task)
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
     seeds = seeds_in_use(outcomes, plan)
     finished = {arm: _finished_seeds(outcomes, arm, seeds.used) for arm in outcomes.arms}
@@ -164,12 +165,17 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     )
     rng = np.random.default_rng(_RESAMPLING_SEED)
     comparisons = compare(outcomes, plan, scores, seeds=seeds, resamples=resamples, rng=rng)
-    lifts = [selection_lift(outcomes, arm, seeds=finished[arm], confidence=1 - plan.alpha) for arm in outcomes.arms]
-    gaps = [gap_by_selection(outcomes, one) for one in comparisons]
+    score = plan.metric if outcomes.is_regression else "accuracy"
+    lifts = [
+        selection_lift(outcomes, arm, seeds=finished[arm], metric=score, confidence=1 - plan.alpha)
+        for arm in outcomes.arms
+    ]
+    gaps = [gap_by_selection(outcomes, one, metric=score) for one in comparisons]
     data, kind = manifest.data, METRICS[plan.metric]
     # A margin in units of log loss says nothing about precision; then it is the default one.
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
-    answers = {arm: outcomes.answers(arm, seeds=finished[arm]) for arm in outcomes.arms}
+    answered = () if outcomes.is_regression else outcomes.arms
+    answers = {arm: outcomes.answers(arm, seeds=finished[arm]) for arm in answered}
     by_trial = {(arm, seed): row for arm in answers for seed, row in zip(finished[arm], answers[arm], strict=True)}
     spread = seed_sds(arms, n_seeds=len(seeds.used), pooled=False)
     about_scores = (
@@ -215,7 +221,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         selected_gaps=tuple(gap for gap in gaps if gap is not None),
         consistencies=tuple((arm, consistency(outcomes.labels, rows)) for arm, rows in answers.items() if len(rows)),
         churns=tuple(
-            churn(answers[one.treatment], answers[one.baseline]) if one.result is not None else None
+            churn(answers[one.treatment], answers[one.baseline]) if answers and one.result is not None else None
             for one in comparisons
         ),
         claims=compare_published_gaps(claims, manifest, comparisons, metric=plan.metric),

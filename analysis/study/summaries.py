@@ -33,7 +33,7 @@ class ArmSummary:
     mean, sd, minimum, maximum : float
         Over the seeds; the SD divides by S - 1 and is NaN for one seed.
     calibration_error : float
-        Mean over the seeds of the expected calibration error; a description without a test.
+        Mean over the seeds of the expected calibration error; a description without a test. NaN in a regression.
     statuses : mapping of str to int
         The number of trials of the arm by status.
     reason : str
@@ -122,14 +122,14 @@ def summarize_arm(
 
 
 def _calibration_error(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:
-    if not seeds:
+    if not seeds or outcomes.is_regression:
         return math.nan
     probabilities = (outcomes.probabilities(outcomes.trials[arm, seed]) for seed in seeds)
     return float(np.mean([expected_calibration_error(outcomes.labels, p).value for p in probabilities]))
 
 
 def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> tuple[ClassSummary, ...]:
-    """Summarise precision, recall and F1 of every class in one arm.
+    """Summarise precision, recall and F1 of every class in one arm; a regression has none.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> 
         The seeds to use; the arm must have finished with them.
     """
     names = outcomes.manifest.data.classes
-    if not seeds:
+    if not seeds or not names:
         return ()
     by_seed = [
         class_scores(confusion(outcomes.labels, outcomes.predictions(outcomes.trials[arm, seed]), n_classes=len(names)))

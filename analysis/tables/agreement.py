@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def agreement_table(report: StudyReport, footer: str) -> Table | None:
-    """Lay out how far the seeds of an arm agree; None where no trial finished."""
+    """Lay out how far the seeds of an arm agree; None where no trial finished, and in a regression."""
     if not report.consistencies:
         return None
     arms = [consistency for _, consistency in report.consistencies]

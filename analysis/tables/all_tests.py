@@ -51,9 +51,14 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
             *of_training_sets(report.training_sets),
             "Only the first two tests of a comparison decide its verdict. Multi-bootstrap: studentised. Floor: the "
             "smallest p that the test can give with this many seeds. Won: share of the seeds in which the first arm is "
-            "better, with its interval. McNemar: the exact test of accuracy for each seed on its own, from the lowest "
-            "to the highest p and gap. Each seed is two other trained models and another question: to count small "
-            "p-values over seeds is no test.",
+            "better, with its interval."
+            + (
+                " McNemar: the exact test of accuracy for each seed on its own, from the lowest to the highest p and "
+                "gap. Each seed is two other trained models and another question: to count small p-values over seeds "
+                "is no test."
+                if any(pair.mcnemar for pair in report.comparisons)
+                else ""
+            ),
         ),
         footer=footer,
         detail=True,
@@ -105,6 +110,8 @@ def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
         p=p_value(flip.p_value),
         remark=f"floor {p_value(flip.floor)}; won {_seeds_won(pair)}",
     )
+    if not pair.mcnemar:
+        return
     p_values = [test.p_exact for test in pair.mcnemar]
     low, high = p_value(min(p_values)), p_value(max(p_values))
     gaps = [test.estimate for test in pair.mcnemar]

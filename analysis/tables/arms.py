@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def arm_table(report: StudyReport, footer: str) -> Table:
     """Lay out the study's metric by arm."""
     scale = scale_of(report)
+    of_classes = METRICS[report.plan.metric].task == "classification"
     summaries = [(arm, _standard_error(report, arm)) for arm in report.arms]
     return Table(
         title=f"{metric_title(report)} by arm",
@@ -39,7 +40,11 @@ def arm_table(report: StudyReport, footer: str) -> Table:
                 ],
                 numeric=True,
             ),
-            Column("ECE", [percent(arm.calibration_error, places=1) for arm in report.arms], numeric=True),
+            *(
+                [Column("ECE", [percent(arm.calibration_error, places=1) for arm in report.arms], numeric=True)]
+                if of_classes
+                else []
+            ),
             Column(
                 "Trials",
                 [
@@ -50,8 +55,10 @@ def arm_table(report: StudyReport, footer: str) -> Table:
             *without_test([seeds_by_examples(len(arm.seeds), arm.n_examples) for arm in report.arms]),
         ),
         notes=(
-            "This describes these trials; the table of verdicts judges the gaps between arms. ECE: expected "
-            "calibration error (15 bins), how far confidence is from accuracy.",
+            "This describes these trials; the table of verdicts judges the gaps between arms."
+            + (
+                " ECE: expected calibration error (15 bins), how far confidence is from accuracy." if of_classes else ""
+            ),
             *(f"{arm.arm}: {arm.reason}." for arm in report.arms if len(arm.seeds) > 1 and arm.reason),
         ),
         footer=footer,

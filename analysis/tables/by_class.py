@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
 
-def class_table(report: StudyReport, footer: str) -> Table:
-    """Lay out precision, recall and F1 by arm and class."""
+def class_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out precision, recall and F1 by arm and class; None where no trial finished, and in a regression."""
+    if not report.classes:
+        return None
     rows = [(row, sampling_error(row.recall, row.n_class_examples)) for row in report.classes]
     return Table(
         title="Precision, recall and F1 by class",

@@ -1,12 +1,14 @@
-"""Selection table: accuracy at the last epoch, at the one chosen on the hold-out, and at the best on test."""
+"""Selection table: the score at the last epoch, at the one chosen on the hold-out, and at the best on test."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
+from analysis.metrics.scores import METRICS, MetricKind
 from analysis.study.epoch_selection import SelectionLift
-from analysis.tables.digits import confidence_level, percent, points, points_interval
+from analysis.tables.comparison_cells import standard_error
+from analysis.tables.digits import Scale, confidence_level
 from analysis.tables.table import Column, Table, n_test_population, seeds_by_examples
 
 if TYPE_CHECKING:
@@ -14,12 +16,14 @@ if TYPE_CHECKING:
 
 
 def selection_table(report: StudyReport, footer: str) -> Table | None:
-    """Lay out accuracy at every choice of the epoch, by arm; None where trials have one epoch."""
+    """Lay out the score at every choice of the epoch, by arm; None where trials have one epoch."""
     lifts = report.selection_lifts
     if not lifts:
         return None
     published = any(lift.published for lift in lifts)
     metrics = " or ".join(dict.fromkeys(lift.metric for lift in lifts))
+    kind = _score(report)
+    scale = Scale(kind.share)
     rows = [(lift, _standard_error(report, lift)) for lift in lifts]
     return Table(
         title="As published: the best epoch on the test split"
@@ -28,17 +32,21 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
         columns=(
             Column("Arm", [lift.arm for lift in lifts]),
             Column("Epochs", [str(lift.n_epochs) for lift in lifts], numeric=True),
-            Column("Last epoch", [percent(lift.last, standard_error=error) for lift, error in rows], numeric=True),
+            Column("Last epoch", [scale.score(lift.last, standard_error=error) for lift, error in rows], numeric=True),
             Column(
                 "Chosen on hold-out",
-                [percent(lift.holdout, standard_error=error) for lift, error in rows],
+                [scale.score(lift.holdout, standard_error=error) for lift, error in rows],
                 numeric=True,
             ),
-            Column("Best on test", [percent(lift.best, standard_error=error) for lift, error in rows], numeric=True),
-            Column("Selection lift", [points(lift.lift, standard_error=error) for lift, error in rows], numeric=True),
+            Column(
+                "Best on test", [scale.score(lift.best, standard_error=error) for lift, error in rows], numeric=True
+            ),
+            Column(
+                "Selection lift", [scale.gap(lift.lift, standard_error=error) for lift, error in rows], numeric=True
+            ),
             Column(
                 f"{confidence_level(1 - lifts[0].confidence)} interval",
-                [points_interval(lift.interval, standard_error=error) for lift, error in rows],
+                [scale.interval(lift.interval, standard_error=error) for lift, error in rows],
                 numeric=True,
             ),
             *n_test_population(
@@ -48,10 +56,10 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            f"Accuracy. Best on test: at the best epoch by {metrics}. Choosing the epoch on the test split flatters an "
-            "arm by the selection lift: best on test minus last epoch, paired by seed. Such a figure gets no verdict; "
-            "verdicts use the last epoch or the one chosen on the hold-out.",
-            *_gaps(report),
+            f"{kind.title[0].upper()}{kind.title[1:]}. Best on test: at the best epoch by {metrics}. Choosing the "
+            "epoch on the test split flatters an arm by the selection lift: best on test minus last epoch, paired by "
+            "seed. Such a figure gets no verdict; verdicts use the last epoch or the one chosen on the hold-out.",
+            *_gaps(report, kind),
         ),
         footer=footer,
         detail=not published,
@@ -60,18 +68,27 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
 
 def _standard_error(report: StudyReport, lift: SelectionLift) -> float:
     (sd,) = (arm.sd for arm in report.arms if arm.arm == lift.arm)
-    return sd / math.sqrt(lift.n_seeds) if report.plan.metric == "accuracy" and sd > 0 else math.nan
+    return sd / math.sqrt(lift.n_seeds) if report.plan.metric == _score(report).name and sd > 0 else math.nan
 
 
-def _gaps(report: StudyReport) -> list[str]:
+def _score(report: StudyReport) -> MetricKind:
+    """Return accuracy, or in a regression the metric of the study."""
+    kind = METRICS[report.plan.metric]
+    return kind if kind.task == "regression" else METRICS["accuracy"]
+
+
+def _gaps(report: StudyReport, kind: MetricKind) -> list[str]:
     """Say how the gaps move with the choice of the epoch."""
     if not report.selected_gaps:
         return []
-    parts = []
+    scale, parts = Scale(kind.share), []
+    # Points have two decimals; what other gaps deserve, the test of the gap says.
+    errors = {pair.name: math.nan if kind.share else standard_error(pair) for pair in report.comparisons}
     for gap in report.selected_gaps:
-        holdout = "" if math.isnan(gap.holdout) else f", {points(gap.holdout)} at the epoch chosen on the hold-out"
-        parts.append(
-            f"{gap.treatment} against {gap.baseline} {points(gap.last)} at the last epoch{holdout}, "
-            f"{points(gap.best)} at the best epoch on test"
+        name = f"{gap.treatment} against {gap.baseline}"
+        last, chosen, best = (
+            scale.gap(value, standard_error=errors[name]) for value in (gap.last, gap.holdout, gap.best)
         )
-    return [f"Gaps in accuracy: {'; '.join(parts)}."]
+        holdout = "" if math.isnan(gap.holdout) else f", {chosen} at the epoch chosen on the hold-out"
+        parts.append(f"{name} {last} at the last epoch{holdout}, {best} at the best epoch on test")
+    return [f"Gaps in {kind.title}: {'; '.join(parts)}."]

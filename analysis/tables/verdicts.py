@@ -28,7 +28,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
     """Lay out the verdicts: one row for each comparison of the plan."""
     plan, kind, pairs = report.plan, METRICS[report.plan.metric], report.comparisons
     margin = scale_of(report).margin(plan.margin)
-    unit = ", in percentage points (pp)" if kind.share else "; lower is better"
+    unit = ", in percentage points (pp)" if kind.share else "" if kind.higher_is_better else "; lower is better"
     corrected = (
         "by the joint Holm step-down"
         if plan.correction == "holm"

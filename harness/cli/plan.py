@@ -114,7 +114,7 @@ def plan(
     seeds = len(loaded.seeds)
     floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
     ahead = preview(loaded, results / loaded.name, inputs=size.inputs)
-    analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms))
+    analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms), task=loaded.task)
     figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
     given = {name: figure for name, figure in figures.items() if figure is not None}
     # Stated figures go before measured ones, and results of other settings say nothing about these.

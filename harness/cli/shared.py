@@ -62,11 +62,12 @@ class Format(StrEnum):
 
 def load(path: Path, overrides: Sequence[str] | None) -> Study:
     """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
-    from analysis.study.plan import check_plan
+    from analysis.study.plan import Task, check_plan
     from harness.study.loading import load_study
 
     def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        for problem in check_plan(raw.get("analysis"), raw.get("claims"), arms=arms):
+        task: Task = "regression" if raw.get("task") == "regression" else "classification"
+        for problem in check_plan(raw.get("analysis"), raw.get("claims"), arms=arms, task=task):
             yield problem.path, problem.message
 
     return load_study(path, overrides or (), checks=[check])

@@ -50,7 +50,7 @@ def number_classes(label: str, tables: Mapping[str, DataTable]) -> tuple[tuple[s
             if not isinstance(value, bool | int | str):
                 raise DataError(
                     f"column {label!r} of split {split!r} holds no class: {shown(value)}; classification needs "
-                    "one for each example: a text or a whole number"
+                    "one for each example, a text or a whole number; other numbers need task: regression"
                 )
             kinds.setdefault({bool: "true and false", str: "texts"}.get(type(value), "numbers"), value)
         if set(values) == {-1}:

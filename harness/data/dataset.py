@@ -14,10 +14,12 @@ from harness import seeding
 from harness.data import sources
 from harness.data.classes import number_classes
 from harness.data.files import DataTable
+from harness.data.numbers import numbers_of
 from harness.data.origin import DataOrigin
 from harness.data.train_test_split import train_test_split
 from harness.errors import DataError, did_you_mean
 from harness.study.settings import Data
+from harness.study.study import Task
 from harness.study.validation import shown
 
 
@@ -31,8 +33,8 @@ class TextSplit:
         What the split is called in messages.
     ids : tuple of str
         One for each example, none twice.
-    labels : ndarray of int64
-        Classes 0 to C - 1.
+    labels : ndarray of int64 or float64
+        Classes 0 to C - 1, or the numbers of a regression.
     texts : tuple of tuple of str
         For each example its text, or its two.
     """
@@ -55,7 +57,7 @@ class Dataset:
     train, test : TextSplit
         What is trained on and what is scored.
     classes : tuple of str
-        In the order of the labels 0, 1, ...
+        In the order of the labels 0, 1, ...; a regression has none.
     clusters : tuple of str or None
         The group of each test example, where the study has a column for it.
     origin : DataOrigin
@@ -90,37 +92,43 @@ class Dataset:
         return f"data: {self.origin.in_words()}{drawn}"
 
 
-def read(data: Data, *, beside: Path | None = None) -> Dataset:
+def read(data: Data, *, task: Task = "classification", beside: Path | None = None) -> Dataset:
     """Read both splits, check them, and draw the subsets.
 
     Parameters
     ----------
     data : Data
         The `data:` block of the study.
+    task : {"classification", "regression"}
+        Whether its labels are classes, or numbers.
     beside : Path, optional
         The folder of the study file, where a relative path is looked up that is not in the working folder.
 
     Raises
     ------
     DataError
-        If a split or column does not exist, a value is missing, a label is hidden or of no class, a split holds one
-        class, an id is there twice, a seed would draw no training example or all of them.
+        If a split or column does not exist, a value is missing, a label is hidden or of no class or no number, a split
+        holds one class or number only, an id is there twice, a seed would draw no training example or all of them.
     """
     train, test, origin = sources.read(data, beside)
     tables = {data.train: train} if test is None else {data.train: train, data.test: test}
     _check_columns(data, tables)
     texts = {split: _texts(data, split, table) for split, table in tables.items()}
-    classes, labels = number_classes(data.label, tables)
+    classes: tuple[str, ...] = ()
+    if task == "regression":
+        labels = numbers_of(data.label, tables)
+    else:
+        classes, labels = number_classes(data.label, tables)
     # The rows of both splits, and which table each comes from.
     if test is None:
         units = train.columns[data.cluster] if data.cluster else texts[data.train]
-        rows = train_test_split(
-            labels[data.train].tolist(), units, fraction=data.test_fraction or 0.0, seed=data.split_seed
-        )
+        # Numbers are no classes that would each give a share.
+        strata = labels[data.train].tolist() if classes else [0] * train.n_rows
+        rows = train_test_split(strata, units, fraction=data.test_fraction or 0.0, seed=data.split_seed)
         names = {data.train: data.train, "drawn test rows": data.train}
         # A cluster may take the only rows of a class with it.
         untrained = sorted(set(labels[data.train]) - set(labels[data.train][rows[0]]))
-        if untrained:
+        if classes and untrained:
             listed = ", ".join(classes[number] for number in untrained)
             raise DataError(
                 f"data.test_fraction: the draw leaves no example of {listed} to train on, because the rows of a "
@@ -138,7 +146,7 @@ def read(data: Data, *, beside: Path | None = None) -> Dataset:
             labels=labels[source][chosen],
             texts=tuple(texts[source][i] for i in chosen),
         )
-        _check_classes(split_texts, classes)
+        _check_labels(split_texts, classes)
         splits.append(split_texts)
     clusters = None
     if data.cluster:
@@ -217,10 +225,13 @@ def _texts(data: Data, split: str, table: DataTable) -> list[tuple[str, ...]]:
     return texts
 
 
-def _check_classes(part: TextSplit, names: Sequence[str]) -> None:
-    present = [names[number] for number in sorted(set(part.labels.tolist()))]
+def _check_labels(part: TextSplit, classes: Sequence[str]) -> None:
+    present = sorted(set(part.labels.tolist()))
     if len(present) < 2:
-        only = f"one class only, {present[0]!r}," if present else "no class"
+        kind = "class" if classes else "number"
+        only = f"no {kind}"
+        if present:
+            only = f"one {kind} only, {classes[present[0]] if classes else present[0]!r},"
         raise DataError(
             f"split {part.split!r} holds {only} in {len(part)} examples; two or more are needed to compare models"
         )

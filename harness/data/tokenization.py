@@ -14,6 +14,7 @@ from harness.data import dataset
 from harness.data.dataset import Dataset, TextSplit
 from harness.errors import DataError
 from harness.study.settings import Data
+from harness.study.study import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,8 @@ class TokenizedSplit:
     ----------
     ids : tuple of str
         One for each example, none twice.
-    labels : ndarray of int64
-        Classes 0 to C - 1.
+    labels : ndarray of int64 or float64
+        Classes 0 to C - 1, or the numbers of a regression.
     features : tuple of mappings
         For each example the model's inputs as lists of token numbers, not padded.
     """
@@ -50,8 +51,8 @@ class TokenizedSplit:
 class TokenizedDataset:
     """What every trial of a study is trained and scored on.
 
-    `clusters` names the group of each test example, where the study has a column for it; `dataset` is what the splits
-    were made from.
+    `classes` is empty in a regression. `clusters` names the group of each test example, where the study has a column
+    for it; `dataset` is what the splits were made from.
     """
 
     train: TokenizedSplit
@@ -62,7 +63,7 @@ class TokenizedDataset:
     dataset: Dataset
 
 
-def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> TokenizedDataset:
+def load(data: Data, tokenizer: Any, *, task: Task = "classification", beside: Path | None = None) -> TokenizedDataset:
     """Read both splits, draw the subsets, and tokenise.
 
     Parameters
@@ -71,6 +72,8 @@ def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> Tokenized
         The `data:` block of the study.
     tokenizer : transformers tokenizer
         Of the study's checkpoint, with its padding token set.
+    task : {"classification", "regression"}
+        Whether its labels are classes, or numbers.
     beside : Path, optional
         The folder of the study file, where a relative path is looked up that is not in the working folder.
 
@@ -79,7 +82,7 @@ def load(data: Data, tokenizer: Any, *, beside: Path | None = None) -> Tokenized
     DataError
         As `dataset.read`, and if a text has no token or ends in the padding token.
     """
-    return tokenise(dataset.read(data, beside=beside), data, tokenizer)
+    return tokenise(dataset.read(data, task=task, beside=beside), data, tokenizer)
 
 
 def tokenise(whole: Dataset, data: Data, tokenizer: Any) -> TokenizedDataset:

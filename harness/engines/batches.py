@@ -17,13 +17,19 @@ Example = dict[str, torch.Tensor]
 Collate = Callable[[Sequence[Example]], dict[str, torch.Tensor]]
 
 
+def label_tensor(split: TokenizedSplit) -> torch.Tensor:
+    """Return the labels of a split: classes as they are, the numbers of a regression in single precision."""
+    labels = torch.from_numpy(split.labels)
+    return labels.float() if labels.is_floating_point() else labels
+
+
 class SplitDataset(torch.utils.data.Dataset[Example]):
     """A split as tensors, made once."""
 
     def __init__(self, split: TokenizedSplit) -> None:
         self.rows: list[Example] = [
-            {name: torch.tensor(values) for name, values in features.items()} | {"labels": torch.tensor(int(label))}
-            for features, label in zip(split.features, split.labels, strict=True)
+            {name: torch.tensor(values) for name, values in features.items()} | {"labels": label}
+            for features, label in zip(split.features, label_tensor(split), strict=True)
         ]
         self.lengths = np.array([len(row["input_ids"]) for row in self.rows])
 

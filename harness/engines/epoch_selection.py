@@ -19,7 +19,9 @@ def selected_epoch(epochs: Sequence[Epoch], holdout: BestEpoch | None) -> int | 
     def badness(epoch: Epoch) -> float:
         if epoch.holdout is None:
             return math.inf
-        return epoch.holdout.loss if holdout.best == "loss" else -epoch.holdout.accuracy
+        if holdout.best == "loss" or epoch.holdout.accuracy is None:
+            return epoch.holdout.loss
+        return -epoch.holdout.accuracy
 
     # min keeps the earliest of equals
     return min(epochs, key=badness).epoch

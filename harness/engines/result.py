@@ -14,10 +14,10 @@ Status = Literal["finished", "diverged", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Loss and accuracy on one split; NaN where a logit is not finite."""
+    """Loss and accuracy on one split; NaN where a logit is not finite. A regression has no accuracy."""
 
     loss: float
-    accuracy: float
+    accuracy: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Epoch:
     test, holdout : Score or None
         A tuning trial has no test score, a trial without a hold-out no score on it.
     probabilities : ndarray of float32, shape (n_test, n_classes), or None
-        In the order of the test split.
+        In the order of the test split; of a regression the predicted numbers, shape (n_test, 1).
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""Scoring: loss, accuracy and class probabilities of a model on a split."""
+"""Scoring: loss, accuracy and class probabilities of a model on a split; of a regression loss and predictions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ def score(
     model: nn.Module, examples: SplitDataset, *, batch_size: int, collate: Collate, device: torch.device
 ) -> tuple[Score, np.ndarray]:
     """Return the score on a split and the probability of each class, in fp32 and in the order of the split.
+
+    Of a regression, the predicted numbers stand in the place of probabilities, shape (n, 1).
 
     Batches are cut from the examples sorted by length, so that little of them is padding; which examples meet in a
     batch depends on the split and the batch size alone.
@@ -41,10 +43,20 @@ def score(
         truth = torch.cat(labels)
         if not torch.isfinite(everything).all():
             raise DivergedError("a logit is not finite")
-        loss = nn.functional.cross_entropy(everything, truth).item()
-        sorted_probabilities = torch.softmax(everything, dim=-1).numpy()
+        result, by_length_outputs = score_of_logits(everything, truth)
     model.train(training)
-    probabilities = np.empty_like(sorted_probabilities)
-    probabilities[by_length] = sorted_probabilities
-    accuracy = float((sorted_probabilities.argmax(axis=1) == truth.numpy()).mean())
-    return Score(loss=loss, accuracy=accuracy), probabilities
+    outputs = np.empty_like(by_length_outputs)
+    outputs[by_length] = by_length_outputs
+    return result, outputs
+
+
+def score_of_logits(logits: torch.Tensor, labels: torch.Tensor) -> tuple[Score, np.ndarray]:
+    """Return the score of finite logits, (n, C), and the probability of each class; of a regression the logits, (n, 1).
+
+    Labels that are no whole numbers are those of a regression.
+    """
+    if labels.is_floating_point():
+        return Score(loss=nn.functional.mse_loss(logits[:, 0], labels).item(), accuracy=None), logits.numpy()
+    probabilities = torch.softmax(logits, dim=-1).numpy()
+    accuracy = float((probabilities.argmax(axis=1) == labels.numpy()).mean())
+    return Score(loss=nn.functional.cross_entropy(logits, labels).item(), accuracy=accuracy), probabilities

@@ -20,14 +20,14 @@ def match_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:
     checkpoint : Checkpoint
         The checkpoint.
     classes : sequence of str
-        The data's classes, in the order of their numbers.
+        The data's classes, in the order of their numbers; none in a regression, whose one output has no order.
 
     Raises
     ------
     ModelError
         If the head is to be kept and has other classes.
     """
-    if not checkpoint.keep_head:
+    if not checkpoint.keep_head or not classes:
         return checkpoint
     labels = {int(row): str(label) for row, label in checkpoint.config.id2label.items()}
     rows = {label.casefold(): row for row, label in labels.items()}
@@ -67,7 +67,7 @@ def check_kept_head(
         ", ".join(f"{name} {list(shape)}" for name, shape in own_head.items()) or "no head for classification"
     )
     raise ModelError(
-        f"head: kept needs a classification head of {_classes(head)} classes, as the data have; {checkpoint.name} has "
+        f"head: kept needs a classification head of {_classes(head)}, as the data ask for; {checkpoint.name} has "
         f"{description}. With head: drawn every seed draws its own"
     )
 
@@ -75,9 +75,10 @@ def check_kept_head(
 def describe_head(head: dict[str, tuple[int, ...]]) -> str:
     """Return a head in words, such as ``score (2 classes)``."""
     parts = ", ".join(dict.fromkeys(name.split(".")[0] for name in head))
-    return f"{parts} ({_classes(head)} classes)"
+    return f"{parts} ({_classes(head)})"
 
 
-def _classes(head: dict[str, tuple[int, ...]]) -> int:
-    """Return how many classes a head tells apart: its last layer is the last that the model names."""
-    return list(head.values())[-1][0]
+def _classes(head: dict[str, tuple[int, ...]]) -> str:
+    """Return what a head gives, classes or one number; its last layer is the last that the model names."""
+    outputs = list(head.values())[-1][0]
+    return "one output" if outputs == 1 else f"{outputs} classes"

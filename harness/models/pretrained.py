@@ -51,7 +51,7 @@ def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> Pr
     checkpoint : Checkpoint
         The checkpoint; without its weights, its configuration alone gives the outline.
     n_classes : int
-        Classes of the head.
+        Classes of the head; 0 for the one output of a regression.
     outline : bool
         Whether the names and shapes are enough.
 
@@ -120,10 +120,10 @@ def _skeleton(checkpoint: Checkpoint, config: Any) -> Any:
 
 
 def config_for_classes(config: Any, n_classes: int) -> Any:
-    """Return the configuration of a classification model of this architecture."""
+    """Return the configuration of a classification model of this architecture; of a regression for 0 classes."""
     copied = type(config).from_dict(config.to_dict())
-    copied.num_labels = n_classes
-    copied.problem_type = "single_label_classification"
+    copied.num_labels = n_classes or 1
+    copied.problem_type = "single_label_classification" if n_classes else "regression"
     return copied
 
 
@@ -137,7 +137,9 @@ def checkpoint_remarks(checkpoint: Checkpoint, *, classes: Sequence[str]) -> tup
     """
     classifier = load(checkpoint, n_classes=len(classes), outline=True)
     remarks = []
-    if checkpoint.keep_head:
+    if checkpoint.keep_head and not classes:
+        remarks.append(f"every seed starts from the head of {checkpoint.name}")
+    elif checkpoint.keep_head:
         labels = checkpoint.config.id2label
         rows = checkpoint.head_order or range(len(classes))
         pairs = ", ".join(f"{labels[row]} is {name}" for row, name in zip(rows, classes, strict=True))

@@ -228,6 +228,8 @@ def _outcome_line(outcome: TrialResult) -> str:
     seconds = duration_in_words(outcome.training_seconds + outcome.evaluation_seconds)
     if outcome.status == "finished" and outcome.selected is not None and outcome.selected.test is not None:
         took = f"in {seconds}" if outcome.pack_size == 1 else f"in a pack of {outcome.pack_size}, its share {seconds}"
-        return f"{name}: accuracy {100 * outcome.selected.test.accuracy:.1f}% {took}"
+        accuracy, loss = outcome.selected.test.accuracy, outcome.selected.test.loss
+        score = f"mean squared error {loss:.3g}" if accuracy is None else f"accuracy {100 * accuracy:.1f}%"
+        return f"{name}: {score} {took}"
     reason = f": {outcome.error.message}" if outcome.error else ""
     return f"{name}: {outcome.status}{reason}"

@@ -30,15 +30,26 @@ class ArmProgress:
 
     seeds: int = 0
     accuracies: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
+    def add(self, *, loss: float | None, accuracy: float | None) -> None:
+        """Note the scores of a trial on test: its accuracy, or its loss in a regression, which has no accuracy."""
+        if accuracy is not None:
+            self.accuracies.append(accuracy)
+        elif loss is not None:
+            self.losses.append(loss)
+
     def line(self) -> str:
         """Return the line of the arm."""
-        text = f"{len(self.accuracies)}/{self.seeds} seeds"
+        text = f"{len(self.accuracies) + len(self.losses)}/{self.seeds} seeds"
         if self.accuracies:
             low, high = min(self.accuracies), max(self.accuracies)
             text += f"  {100 * statistics.fmean(self.accuracies):.1f}%  ({100 * low:.1f} to {100 * high:.1f})"
+        if self.losses:
+            low, high = min(self.losses), max(self.losses)
+            text += f"  mean squared error {statistics.fmean(self.losses):.3g}  ({low:.3g} to {high:.3g})"
         return text + "".join(f"  {trouble}" for trouble in self.troubles)
 
 
@@ -77,8 +88,8 @@ class ProgressTracker:
             record = records.get(trial.key)
             if record is None:
                 self.todo[trial.key] = trial.arm
-            elif record.status == "finished" and record.accuracy is not None:
-                arm.accuracies.append(record.accuracy)
+            elif record.status == "finished" and record.on_test is not None:
+                arm.add(loss=record.on_test.loss, accuracy=record.on_test.accuracy)
                 if record.all_seconds is not None:
                     arm.seconds.append(record.all_seconds)
             else:
@@ -116,7 +127,7 @@ class ProgressTracker:
         if outcome.status in {"finished", "diverged"}:
             arm.seconds.append(outcome.training_seconds + outcome.evaluation_seconds)
         if outcome.status == "finished" and outcome.selected is not None and outcome.selected.test is not None:
-            arm.accuracies.append(outcome.selected.test.accuracy)
+            arm.add(loss=outcome.selected.test.loss, accuracy=outcome.selected.test.accuracy)
         else:
             arm.troubles.append(f"seed {trial.seed} {outcome.status}")
 

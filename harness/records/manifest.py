@@ -90,6 +90,7 @@ def manifest_of(
             deviations=study.deviations,
             model=model_entry(checkpoint),
             data=DataEntry(
+                task=study.task,
                 path=study.data.path,
                 name=study.data.name,
                 fingerprint=data.fingerprint,
@@ -174,9 +175,9 @@ def _replaced(study: Study, data: TokenizedDataset, before: Manifest | None) -> 
     """Say that the data have changed, if they have although the study names the same ones."""
     if before is None or before.data.fingerprint in (None, data.fingerprint):
         return ()
-    now = study.model_dump(mode="json", include={"model", "revision", "data"})
-    then = {key: before.study.get(key) for key in now}
+    now = study.model_dump(mode="json", include={"model", "revision", "task", "data"})
     # A setting that an older manifest lacks is no difference.
+    then = {key: {"task": "classification", **before.study}.get(key) for key in now}
     if isinstance(then["data"], dict):
         then["data"] = {**now["data"], **then["data"]}
     if then != now:

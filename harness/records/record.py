@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -119,7 +120,13 @@ def _epoch(epoch: Epoch) -> EpochEntry:
 
 
 def _scores(score: Score | None) -> SplitScores | None:
-    return None if score is None else SplitScores(loss=_finite(score.loss), accuracy=_finite(score.accuracy))
+    if score is None:
+        return None
+    loss = _finite(score.loss)
+    # A regression has no accuracy, and its records no such key.
+    return (
+        SplitScores(loss=loss) if score.accuracy is None else SplitScores(loss=loss, accuracy=_finite(score.accuracy))
+    )
 
 
 def _finite(value: float) -> float | None:
@@ -131,15 +138,15 @@ def predictions_of(outcome: TrialResult, test: TokenizedSplit) -> bytes | None:
     epochs = [(epoch.epoch, epoch.probabilities) for epoch in outcome.epochs if epoch.probabilities is not None]
     if not epochs:
         return None
-    n, n_classes = len(test), epochs[0][1].shape[1]
+    n, regression = len(test), np.issubdtype(test.labels.dtype, np.floating)
     columns: dict[str, pa.Array] = {
         "epoch": pa.array([epoch for epoch, _ in epochs for _ in range(n)], pa.int32()),
         "example_id": pa.array(list(test.ids) * len(epochs), pa.string()),
-        "label": pa.array(test.labels.tolist() * len(epochs), pa.int32()),
+        "label": pa.array(test.labels.tolist() * len(epochs), pa.float64() if regression else pa.int32()),
     }
-    for c in range(n_classes):
-        values = [p for _, probabilities in epochs for p in probabilities[:, c]]
-        columns[f"p_{c}"] = pa.array(values, pa.float32())
+    for c in range(epochs[0][1].shape[1]):
+        values = [p for _, outputs in epochs for p in outputs[:, c]]
+        columns["prediction" if regression else f"p_{c}"] = pa.array(values, pa.float32())
     return parquet(pa.table(columns))
 
 

@@ -108,8 +108,8 @@ class Store:
         examples = Predictions(
             epochs=(),
             example_ids=pa.array(test.ids, pa.string()),
-            labels=np.asarray(test.labels, dtype=np.int64),
-            probabilities=np.empty((0, len(test), n_classes), dtype=np.float32),
+            labels=np.asarray(test.labels),
+            probabilities=np.empty((0, len(test), n_classes or 1), dtype=np.float32),
         )
         entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
         return {stored.entry.key: stored for stored in self.entries(entries, n_classes, examples)}

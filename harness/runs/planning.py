@@ -50,7 +50,7 @@ def study_size(study: Study) -> StudySize:
         If an arm's schedule cannot be, for as many steps as it will have; not asked where these are not known.
     """
     remarks: list[str] = []
-    classes: tuple[str, ...] = ("0", "1")
+    classes: tuple[str, ...] = () if study.task == "regression" else ("0", "1")
     n_train, resample = study.data.train_size, study.data.resample
     n_test: int | None = None
     read = _at_hand(study, remarks)
@@ -115,17 +115,18 @@ def study_size(study: Study) -> StudySize:
 def _at_hand(study: Study, remarks: list[str]) -> dataset.Dataset | None:
     """Read the data where that takes no download; else add a remark on what is not known without them."""
     path = study.data.path
+    assumed = "" if study.task == "regression" else "two classes are assumed"
     on_hub = is_on_hub(path, study.folder)
     if on_hub and not is_offline():
         remarks.append(
-            f"{not_found(path, study.folder)}; on the Hub, a plan downloads nothing: two classes are assumed"
+            f"{not_found(path, study.folder)}; on the Hub, a plan downloads nothing{assumed and f': {assumed}'}"
         )
         return None
     try:
-        return dataset.read(study.data, beside=study.folder)
+        return dataset.read(study.data, task=study.task, beside=study.folder)
     except DataError as error:
         # A name without an organisation is rather a folder that is not here than one of the Hub's oldest data sets.
         if not on_hub or "/" not in path:
             raise
-        remarks.append(f"two classes are assumed: {error}")
+        remarks.append(f"{assumed}: {error}" if assumed else str(error))
         return None

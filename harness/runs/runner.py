@@ -176,7 +176,8 @@ def run_study(
             asked=arms,
         )
         store.write_manifest(manifest)
-        dashboard = Dashboard(study.name, trials, records, mirror)
+        regression = study.task == "regression"
+        dashboard = Dashboard(study.name, trials, records, mirror, regression=regression)
         chosen = [trial for trial in trials if trial.arm in asked]
         todo = [trial for trial in chosen if trial.key not in records]
         ran = 0
@@ -247,7 +248,7 @@ def prepare(
         raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
     checkpoint = checkpoints.of_study(study)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
-    data = tokenization.load(study.data, tokenizer, beside=study.folder)
+    data = tokenization.load(study.data, tokenizer, task=study.task, beside=study.folder)
     checkpoint = match_classes(checkpoint, data.classes)
     for remark in checkpoint_remarks(checkpoint, classes=data.classes):
         say(remark)

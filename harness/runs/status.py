@@ -151,7 +151,7 @@ class TrialInputs:
     data : str
         Fingerprint of the processed data.
     n_classes : int
-        The number of classes.
+        The number of classes; 0 in a regression.
     """
 
     model: str
@@ -217,10 +217,10 @@ def _last_inputs(study: Study, store: Store) -> TrialInputs | None:
 def _same_input(now: Mapping[str, Any], manifest: Manifest) -> bool:
     """Whether a resolved study names the model and the data of the last run."""
     # A setting that an older manifest lacks had its default.
-    then = {"head": "drawn", **manifest.study}
+    then = {"head": "drawn", "task": "classification", **manifest.study}
     if isinstance(then.get("data"), Mapping):
         then["data"] = {**Data(path=".").model_dump(mode="json"), **then["data"]}
-    return all(now[key] == then.get(key) for key in ("model", "revision", "head", "data"))
+    return all(now[key] == then.get(key) for key in ("model", "revision", "head", "task", "data"))
 
 
 def _agrees(then: Any, now: Any) -> bool:

@@ -124,4 +124,4 @@ def _value(outcome: TrialResult, arm: Arm) -> float | None:
     if epoch is None or epoch.holdout is None:
         return None
     value = -epoch.holdout.loss if arm.search.best == "loss" else epoch.holdout.accuracy
-    return value if math.isfinite(value) else None
+    return value if value is not None and math.isfinite(value) else None

@@ -48,11 +48,22 @@ class Dashboard:
         The records of the trials that are done, by key.
     mirror : Mirror
         Shows them.
+    regression : bool
+        Whether the study predicts numbers: it then shows minus the loss in the place of accuracy.
     """
 
-    def __init__(self, name: str, trials: Sequence[Trial], records: Mapping[str, TrialRecord], mirror: Mirror) -> None:
+    def __init__(
+        self,
+        name: str,
+        trials: Sequence[Trial],
+        records: Mapping[str, TrialRecord],
+        mirror: Mirror,
+        *,
+        regression: bool = False,
+    ) -> None:
         contents = {trial.arm: {k: v for k, v in trial.content.items() if k != "seed"} for trial in trials}
-        self._board = DashboardStudy(name=name, content=digest(contents), metric="accuracy")
+        metric = "minus the loss" if regression else "accuracy"
+        self._board = DashboardStudy(name=name, content=digest(contents), metric=metric)
         self._distributions = _distributions({arm: {"arm": arm, **_flat(content)} for arm, content in contents.items()})
         self._mirror = mirror
         self._started: set[str] = set()
@@ -60,7 +71,7 @@ class Dashboard:
         mirror.show(
             self._board,
             [
-                self._trial(trial, record.status, _accuracies(record.epochs), record.selected_epoch)
+                self._trial(trial, record.status, _values(record.epochs), record.selected_epoch)
                 for trial, record in done
             ],
         )
@@ -73,28 +84,30 @@ class Dashboard:
 
     def finish(self, outcome: TrialResult) -> None:
         """Show the outcome of a trial."""
-        accuracies = {epoch.epoch: epoch.test.accuracy for epoch in outcome.epochs if epoch.test is not None}
-        self._mirror.show(self._board, [self._trial(outcome.trial, outcome.status, accuracies, outcome.selected_epoch)])
+        values = _values(outcome.epochs)
+        self._mirror.show(self._board, [self._trial(outcome.trial, outcome.status, values, outcome.selected_epoch)])
         self._mirror.tell()
 
-    def _trial(
-        self, trial: Trial, status: str, accuracies: Mapping[int, float], selected_epoch: int | None
-    ) -> FrozenTrial:
+    def _trial(self, trial: Trial, status: str, values: Mapping[int, float], selected_epoch: int | None) -> FrozenTrial:
         settings = {"arm": trial.arm, **_flat(trial.content)}
         distributions = {name: d for name, d in self._distributions.items() if name in settings}
         return optuna_trial(
             {"arm": trial.arm, "seed": trial.seed, "key": trial.key, "status": status},
             {name: _value(settings[name], distribution) for name, distribution in distributions.items()},
             distributions,
-            value=accuracies.get(selected_epoch) if status == "finished" and selected_epoch is not None else None,
-            epochs=accuracies,
+            value=values.get(selected_epoch) if status == "finished" and selected_epoch is not None else None,
+            epochs=values,
         )
 
 
-def _accuracies(epochs: Iterable[Any]) -> dict[int, float]:
-    """Return the accuracy on test after each epoch, of an outcome's epochs or a record's."""
-    scores = ((epoch.epoch, epoch.test.accuracy) for epoch in epochs if epoch.test is not None)
-    return {epoch: accuracy for epoch, accuracy in scores if accuracy is not None and math.isfinite(accuracy)}
+def _values(epochs: Iterable[Any]) -> dict[int, float]:
+    """Return what is shown of each epoch of an outcome or a record: accuracy on test, else minus the loss there."""
+    scores = [(epoch.epoch, epoch.test) for epoch in epochs if epoch.test is not None]
+    values = {
+        epoch: -score.loss if score.accuracy is None and score.loss is not None else score.accuracy
+        for epoch, score in scores
+    }
+    return {epoch: value for epoch, value in values.items() if value is not None and math.isfinite(value)}
 
 
 def optuna_trial(
@@ -105,7 +118,7 @@ def optuna_trial(
     value: float | None,
     epochs: Mapping[int, float],
 ) -> FrozenTrial:
-    """Return one of Optuna's trials, with the accuracy on test after each epoch."""
+    """Return one of Optuna's trials, with its value after each epoch."""
     state = _STATES[attributes["status"]]
     return create_trial(
         # One that finished without a number has nothing to show for it.

@@ -13,6 +13,7 @@ from harness.study import document
 from harness.study.grid import expand_arms
 from harness.study.settings import ArmBlock
 from harness.study.study import Study
+from harness.study.task import problems_of_regression
 from harness.study.validation import validate
 
 # Far more than anybody trains, and few enough to be listed.
@@ -54,6 +55,8 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
     written, problems = validate(source, (), _StudyFile, raw)
     arms, of_arms = expand_arms(source)
     problems = [*source.problems, *problems, *of_arms]
+    if raw.get("task") == "regression":
+        problems += [source.problem(where, message) for where, message in problems_of_regression(raw, arms)]
     for check in checks:
         problems += [source.problem(where, message) for where, message in check(raw, tuple(arms))]
     if problems or written is None:

@@ -15,6 +15,7 @@ from harness.study.strict import Strict, invalid
 from harness.study.training import Training
 
 EngineName = Literal["packed", "trainer"]
+Task = Literal["classification", "regression"]
 _MOST_SEEDS = 10_000
 
 
@@ -40,6 +41,7 @@ class Study(Strict):
 
     name: str
     question: str = ""
+    task: Task = "classification"
     model: str = Field(min_length=1)
     revision: str | None = None
     head: Literal["drawn", "kept"] = "drawn"

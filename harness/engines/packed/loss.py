@@ -1,4 +1,4 @@
-"""Loss of a pack: each example's cross-entropy, and its weight in its trial's loss."""
+"""Loss of a pack: each example's cross-entropy or squared error, and its weight in its trial's loss."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def loss_weights(examples: int, size: int) -> tuple[np.ndarray, int]:
 
 
 def example_losses(logits: torch.Tensor, batch: PackedBatch, smoothing: Sequence[float]) -> torch.Tensor:
-    """Return each example's cross-entropy, (E,), with its own trial's label smoothing.
+    """Return each example's cross-entropy, (E,), with its own trial's label smoothing; of a regression squared errors.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ def example_losses(logits: torch.Tensor, batch: PackedBatch, smoothing: Sequence
     smoothing : sequence of float
         The label smoothing of each trial of the batch.
     """
+    if batch.labels.is_floating_point():
+        return nn.functional.mse_loss(logits[:, 0], batch.labels.to(logits.dtype), reduction="none")
     sharp = nn.functional.cross_entropy(logits, batch.labels, reduction="none")
     if not any(smoothing):
         return sharp

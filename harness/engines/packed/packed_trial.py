@@ -76,5 +76,5 @@ class PackedTrial:
         ]
 
 
-def _score(pair: list[float] | None) -> Score | None:
+def _score(pair: tuple[float, float | None] | None) -> Score | None:
     return None if pair is None else Score(loss=pair[0], accuracy=pair[1])

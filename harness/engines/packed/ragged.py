@@ -11,6 +11,7 @@ import torch
 
 from harness.data.tokenization import TokenizedSplit
 from harness.data.training_set import TrainingSet
+from harness.engines.batches import label_tensor
 
 
 class RaggedSplit:
@@ -31,8 +32,8 @@ class RaggedSplit:
         All tokens.
     types : Tensor of int64, shape (N,), or None
         Their types, where the tokenizer gives them.
-    labels : Tensor of int64, shape (n,)
-        Classes.
+    labels : Tensor of int64 or float32, shape (n,)
+        Classes, or the numbers of a regression.
     whole : RaggedSplit
         The split whose tokens these are: itself, or what it was taken from.
     """
@@ -40,7 +41,7 @@ class RaggedSplit:
     def __init__(self, split: TokenizedSplit, device: torch.device) -> None:
         self.lengths = np.array([len(row["input_ids"]) for row in split.features])
         self.starts = np.cumsum(self.lengths) - self.lengths
-        self.labels = torch.from_numpy(split.labels).to(device)
+        self.labels = label_tensor(split).to(device)
         self.ids = _flat(split, "input_ids", device)
         has_types = all("token_type_ids" in row for row in split.features)
         self.types = _flat(split, "token_type_ids", device) if has_types else None

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import nn
 
 from harness.engines.packed.forward import Forward, block_logits, blocks
 from harness.engines.packed.ragged import RaggedSplit
 from harness.engines.packed.workers import Workers
 from harness.engines.result import Score
+from harness.engines.scoring import score_of_logits
 
 # The least tokens of one trial that are scored together, so that examples of one length meet.
 _TOKENS_OF_TRIAL = 512
@@ -20,7 +20,7 @@ _TOKENS_OF_TRIAL = 512
 def scores(
     forward: Forward, split: RaggedSplit, slots: Sequence[int], workers: Workers, tokens_at_once: int
 ) -> dict[int, tuple[Score, np.ndarray] | None]:
-    """Return each trial's score and its class probabilities, (n, C), in the split's order.
+    """Return each trial's score and its class probabilities, (n, C), in the split's order; see `score_of_logits`.
 
     None stands for a trial with a logit that is not finite. Computed in the weights' own precision, without dropout.
     """
@@ -55,7 +55,4 @@ def scores_of_each(
 def _score(logits: torch.Tensor, labels: torch.Tensor) -> tuple[Score, np.ndarray] | None:
     if not torch.isfinite(logits).all():
         return None
-    loss = nn.functional.cross_entropy(logits, labels).item()
-    probabilities = torch.softmax(logits, -1).numpy()
-    accuracy = float((probabilities.argmax(axis=1) == labels.numpy()).mean())
-    return Score(loss=loss, accuracy=accuracy), probabilities
+    return score_of_logits(logits, labels)

@@ -134,6 +134,20 @@ def test_a_head_that_is_kept_answers_in_the_order_of_the_classes(
     assert (checkpoint.identity_at_start == checkpoint.identity + ", its head kept") == (rows == [0, 1])
 
 
+@pytest.mark.parametrize("config", [BERT, GPT2], ids=["bert", "gpt2"])
+def test_a_regression_has_one_output(saved: Callable[..., Path], config: Any) -> None:
+    folder = saved(config, CLASSIFIER, num_labels=1)
+    checkpoint = match_classes(checkpoints.find_checkpoint(str(folder), keep_head=True), ())
+    model = build(checkpoint, n_classes=0)
+    theirs = CLASSIFIER.from_pretrained(folder)
+    assert (model.config.num_labels, model.config.problem_type) == (1, "regression")
+    assert all(torch.equal(ours, other) for ours, other in zip(model.parameters(), theirs.parameters(), strict=True))
+    assert checkpoint_remarks(checkpoint, classes=()) == (f"every seed starts from the head of {checkpoint.name}",)
+    of_classes = checkpoints.find_checkpoint(str(saved(config, CLASSIFIER, num_labels=2)), keep_head=True)
+    with pytest.raises(ModelError, match=r"needs a classification head of one output, as the data ask for; .* \[2, "):
+        build(match_classes(of_classes, ()), n_classes=0)
+
+
 def test_a_head_that_is_not_there_cannot_be_kept(saved: Callable[..., Path]) -> None:
     def refusal(auto: Any, classes: tuple[str, ...], **settings: Any) -> str:
         checkpoint = checkpoints.find_checkpoint(str(saved(BERT, auto, **settings)), keep_head=True)
@@ -141,7 +155,7 @@ def test_a_head_that_is_not_there_cannot_be_kept(saved: Callable[..., Path]) -> 
             parameter_counts(match_classes(checkpoint, classes), Arm(), n_classes=len(classes))
         return str(caught.value)
 
-    assert "head of 2 classes, as the data have" in refusal(transformers.AutoModel, ("a", "b"))
+    assert "head of 2 classes, as the data ask for" in refusal(transformers.AutoModel, ("a", "b"))
     tokens = refusal(transformers.AutoModelForTokenClassification, ("a", "b"))
     assert "has BertForTokenClassification with classifier.weight [2, 8]" in tokens
     assert "the data have a, b, c, and the head of" in refusal(CLASSIFIER, ("a", "b", "c"))
