@@ -19,16 +19,21 @@ from analysis.methods.interval import NO_INTERVAL
 from analysis.methods.student import TResult
 from analysis.methods.variance import (
     ROUNDING,
+    SeedSpread,
     VarianceComponents,
     VarianceFit,
     independent_variance,
     paired_variance,
 )
 
-__all__ = ["SEEDS_FOR_A_VERDICT", "CrossedResult", "Posterior", "VarianceComponents", "crossed_test"]
+__all__ = ["SEEDS_FOR_A_VERDICT", "CrossedResult", "Posterior", "VarianceComponents", "crossed_test", "design_of"]
+
+Design = Literal["A", "B"]
 
 # Two seeds give an interval, but too wide and too shaky a one to decide by.
 SEEDS_FOR_A_VERDICT = 3
+# With fewer degrees of freedom no correction of them keeps the far tail, and pairing costs more than it brings.
+_FEWEST_SEED_DF = 4
 _NAN = float("nan")
 
 
@@ -64,11 +69,15 @@ class CrossedResult(TResult):
         Two-sided, for a difference of 0.
     design : {"A", "B"}
         A: the same seeds drive both arms, as pairs. B: the seeds of the two arms are independent.
+    n_arms : int
+        How many arms the variation over seeds was estimated from: 2, or all arms of a study where it was pooled.
     n_seeds : tuple of int
         Of the treatment and of the baseline.
     n_examples : int
     other_p_value : float
         What the other design would have said; NaN, with a reason, where the other does not exist.
+    pairwise_p_value : float
+        What these two arms say without the others; `p_value` where nothing was pooled.
     seed_correlation : float
         Pearson correlation of the two arms' seed means over paired seeds. NaN for unpaired seeds, for fewer
         than three (two points always lie on a line), and where an arm's seed means are all the same.
@@ -81,10 +90,12 @@ class CrossedResult(TResult):
 
     statistic: float
     p_value: float
-    design: Literal["A", "B"]
+    design: Design
+    n_arms: int
     n_seeds: tuple[int, int]
     n_examples: int
     other_p_value: float
+    pairwise_p_value: float
     seed_correlation: float
     components: VarianceComponents
     generalizes_to: str = "seeds and examples"
@@ -119,12 +130,47 @@ class CrossedResult(TResult):
         return Posterior(below, max(0.0, 1.0 - below - above), above)
 
 
-def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> CrossedResult:
+def design_of(*, n_seeds: int, n_arms: int = 2, before_pooling: bool = False) -> Design:
+    """Say by which design `crossed_test` judges paired seeds.
+
+    Parameters
+    ----------
+    n_seeds : int
+        Of each arm.
+    n_arms : int
+        How many arms the variation over seeds is estimated from.
+    before_pooling : bool
+        As plans were judged that were frozen before arms could be pooled: A from four seeds on.
+
+    Returns
+    -------
+    {"A", "B"}
+        A where the mean square over seeds has four degrees of freedom or more and there are three seeds or more.
+
+    Examples
+    --------
+    >>> [design_of(n_seeds=S) for S in (3, 4, 5)], [design_of(n_seeds=S, n_arms=3) for S in (2, 3, 4)]
+    (['B', 'B', 'A'], ['B', 'A', 'A'])
+    """
+    if before_pooling:
+        return "A" if n_seeds >= 4 else "B"
+    return "A" if n_seeds >= 3 and (n_arms - 1) * (n_seeds - 1) >= _FEWEST_SEED_DF else "B"
+
+
+def crossed_test(
+    treatment: ArrayLike,
+    baseline: ArrayLike,
+    *,
+    paired: bool,
+    spread: SeedSpread | None = None,
+    before_pooling: bool = False,
+) -> CrossedResult:
     """Test whether two training procedures differ in their mean score.
 
-    Seeds and examples are both random. Paired seeds, from four on, are analysed through the differences
-    within a seed (design A); fewer, unpaired or unequal seeds as independent samples (design B). The choice
-    never depends on the scores.
+    Seeds and examples are both random. Paired seeds are analysed through the differences within a seed (design A),
+    where their mean square has four degrees of freedom or more: from five seeds on for two arms, from three on where
+    the variation over seeds is pooled over three arms or more. Fewer, unpaired or unequal seeds are analysed as
+    independent samples (design B). The choice never depends on the scores.
 
     Parameters
     ----------
@@ -136,6 +182,12 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
         same order.
     paired : bool
         Whether row ``s`` of both arms comes from the same seed.
+    spread : SeedSpread or None
+        The variation over seeds that all arms of the study share (`pooled_seed_spread`); only for paired seeds. It
+        assumes that the arms vary alike.
+    before_pooling : bool
+        Whether to judge as plans were judged that were frozen before arms could be pooled: design A from four seeds
+        on, with degrees of freedom that take estimated shares as known.
 
     Returns
     -------
@@ -147,10 +199,12 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
     Raises
     ------
     ValueError
-        If an array is not two-dimensional and finite, or if the shapes do not match.
+        If an array is not two-dimensional and finite, if the shapes do not match, or if `spread` does not fit paired
+        seeds of this number.
 
     See Also
     --------
+    pooled_seed_spread : The variation over seeds of all arms of a study.
     crossed_seeds_test : For seeds of two kinds that cross.
     multi_bootstrap : By resampling.
     cluster_scores : For examples that come in clusters.
@@ -172,10 +226,13 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
     """
     y_t, y_b = _checked(treatment, baseline, paired=paired)
     S_t, S_b, N = len(y_t), len(y_b), y_t.shape[1]
+    if spread is not None and (not paired or spread.df != (spread.n_arms - 1) * (S_t - 1)):
+        raise ValueError(f"the spread over seeds does not belong to {S_t} paired seeds, got {spread}, paired={paired}")
     size = float(max(np.abs(y_t).max(), np.abs(y_b).max()))
     D = float(y_t.mean(axis=1).mean() - y_b.mean(axis=1).mean())
     no_gap = abs(D) <= ROUNDING * size
-    design: Literal["A", "B"] = "A" if paired and S_t >= 4 else "B"
+    n_arms = spread.n_arms if spread is not None else 2
+    design = design_of(n_seeds=S_t, n_arms=n_arms, before_pooling=before_pooling) if paired else "B"
     reasons: list[str] = []
     if N == 1:
         reasons.append("one test example or cluster: no statement about new examples")
@@ -189,9 +246,11 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
             statistic=_NAN,
             p_value=_NAN,
             design=design,
+            n_arms=2,
             n_seeds=(S_t, S_b),
             n_examples=N,
             other_p_value=_NAN,
+            pairwise_p_value=_NAN,
             seed_correlation=_NAN,
             components=VarianceComponents(
                 seed=_NAN,
@@ -199,14 +258,20 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
                 residual=_NAN,
                 n_seeds=min(S_t, S_b),
                 n_examples=N,
+                seed_df=min(S_t, S_b) - 1,
                 seed_sd_interval=NO_INTERVAL,
             ),
             reason="; ".join(reasons),
         )
 
-    independent = independent_variance(y_t, y_b, size)
-    pairs = paired_variance(y_t - y_b, size) if paired else None
-    fit, other = (pairs, independent) if pairs is not None and design == "A" else (independent, pairs)
+    alone = design_of(n_seeds=S_t, before_pooling=before_pooling) if paired else "B"
+    # Four pairs are independent seeds only because they are too few for design A: their far tail must hold as well.
+    independent = independent_variance(y_t, y_b, size, plain_df=not (paired and alone == "B" and S_t >= 4))
+    pairs = paired_variance(y_t - y_b, size, plain_df=before_pooling) if paired else None
+    by_pair = pairs if pairs is not None and alone == "A" else independent
+    pooled = paired_variance(y_t - y_b, size, spread=spread) if spread is not None and design == "A" else None
+    fit = pooled or by_pair
+    other = independent if design == "A" else pairs
     if fit.variance == 0:
         reasons.append(
             "the arms scored every example alike: nothing varies, so there is no interval"
@@ -223,9 +288,11 @@ def crossed_test(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> 
         statistic=D / math.sqrt(fit.variance) if fit.variance > 0 else _NAN,
         p_value=_p_value(D, fit, no_gap=no_gap),
         design=design,
+        n_arms=n_arms if pooled else 2,
         n_seeds=(S_t, S_b),
         n_examples=N,
         other_p_value=_NAN if other is None else _p_value(D, other, no_gap=no_gap),
+        pairwise_p_value=_p_value(D, by_pair, no_gap=no_gap),
         seed_correlation=_seed_correlation(y_t, y_b, size) if paired else _NAN,
         components=fit.components,
         reason="; ".join(reasons),

@@ -1,4 +1,4 @@
-"""Write crossed_exact.json: both designs of the crossed test in exact fractions, by plain loops.
+"""Write crossed_exact.json: the designs of the crossed test in exact fractions, by plain loops.
 
 Run it with `python crossed_exact.py`. It shares no code with the package, and takes the formulas as they are
 written down: sums over every seed and example, no arrays, no floating point until the last step.
@@ -37,6 +37,15 @@ CASES = {
     ),
 }
 
+# Other arms of the same study, for the mean square of arm x seed over all of them.
+OTHER_ARMS = {
+    "four seeds, all parts positive": [
+        [[4, 2, 1, 3, 6], [7, 2, 2, 5, 9], [5, 2, 3, 3, 8], [6, 3, 2, 1, 9]],
+        [[2, 0, 2, 3, 2], [1, 1, 0, 4, 1], [3, 2, 1, 2, 0], [0, 1, 2, 3, 4]],
+    ],
+    "three seeds, independent": [[[2, 6, 1, 0], [5, 3, 4, 1], [2, 3, 1, 2]]],
+}
+
 Matrix = list[list[int]]
 
 
@@ -59,56 +68,83 @@ def fractions(y: Matrix) -> list[list[Fraction]]:
     return [[Fraction(value) for value in row] for row in y]
 
 
-def design_a(treatment: Matrix, baseline: Matrix) -> tuple[Fraction, Fraction, list[Fraction]]:
+def caution(F: int) -> Fraction:
+    return 1 + Fraction(7, F) ** 2
+
+
+def pooled(arms: list[Matrix]) -> tuple[Fraction, int]:
+    """Twice the mean square of arm x seed over all arms, and its degrees of freedom."""
+    T, S, N = len(arms), len(arms[0]), len(arms[0][0])
+    m = [[mean(row) for row in fractions(arm)] for arm in arms]
+    by_arm = [mean(row) for row in m]
+    by_seed = [mean([m[a][s] for a in range(T)]) for s in range(S)]
+    grand = mean(by_arm)
+    total = sum(((m[a][s] - by_arm[a] - by_seed[s] + grand) ** 2 for a in range(T) for s in range(S)), Fraction(0))
+    df = (T - 1) * (S - 1)
+    return 2 * N * total / df, df
+
+
+def design_a(treatment: Matrix, baseline: Matrix, others: list[Matrix]) -> dict[str, object]:
     S, N = len(treatment), len(treatment[0])
     d = [[Fraction(treatment[s][i] - baseline[s][i]) for i in range(N)] for s in range(S)]
-    seed, example, resid = mean_squares(d)
-    a = max(seed, resid)
-    V = (a + max(example - resid, Fraction(0))) / (S * N)
-    df = (S * N * V) ** 2 / (a**2 / (S - 1) + example**2 / (N - 1) + resid**2 / ((S - 1) * (N - 1)))
-    return V, df, [max(seed - resid, Fraction(0)) / N, max(example - resid, Fraction(0)) / S, resid]
+    own, example, resid = mean_squares(d)
+    seed, F = pooled([treatment, baseline, *others])
+    assert others or (seed, F) == (own, S - 1)
+    a, g = max(seed, resid), max(example - resid, Fraction(0))
+
+    def df(c: Fraction) -> float:
+        squares = (c * a) ** 2 / F + example**2 / (N - 1) + resid**2 / ((S - 1) * (N - 1))
+        return float((c * a + g) ** 2 / squares)
+
+    parts = [max(seed - resid, Fraction(0)) / N, g / S, resid]
+    return row((a + g) / (S * N), df(Fraction(1)), df(caution(F)), parts)
 
 
-def design_b(treatment: Matrix, baseline: Matrix) -> tuple[Fraction, Fraction, list[Fraction]]:
+def design_b(treatment: Matrix, baseline: Matrix) -> dict[str, object]:
     N = len(treatment[0])
     arms = [(len(y), *mean_squares(fractions(y))) for y in (treatment, baseline)]
-    c = [
-        Fraction(sum(row[i] for row in treatment), len(treatment))
-        - Fraction(sum(row[i] for row in baseline), len(baseline))
+    c_i = [
+        Fraction(sum(line[i] for line in treatment), len(treatment))
+        - Fraction(sum(line[i] for line in baseline), len(baseline))
         for i in range(N)
     ]
-    var_c = sum(((c_i - mean(c)) ** 2 for c_i in c), Fraction(0)) / (N - 1)
+    var_c = sum(((value - mean(c_i)) ** 2 for value in c_i), Fraction(0)) / (N - 1)
     A = [max(seed, resid) / (S * N) for S, seed, _, resid in arms]
     example = max(var_c - sum((resid / S for S, _, _, resid in arms), Fraction(0)), Fraction(0))
-    V = sum(A, Fraction(0)) + example / N
-    spread = sum((A_g**2 / (arm[0] - 1) for A_g, arm in zip(A, arms, strict=True)), Fraction(0))
-    df = V**2 / (spread + (var_c / N) ** 2 / (N - 1))
+
+    def df(c: Fraction) -> float:
+        squares = sum(((c * A_g) ** 2 / (arm[0] - 1) for A_g, arm in zip(A, arms, strict=True)), Fraction(0))
+        return float((c * sum(A, Fraction(0)) + example / N) ** 2 / (squares + (var_c / N) ** 2 / (N - 1)))
+
     seed_part = sum((max(seed - resid, Fraction(0)) for _, seed, _, resid in arms), Fraction(0)) / N
-    return V, df, [seed_part, example, sum((resid for _, _, _, resid in arms), Fraction(0))]
+    parts = [seed_part, example, sum((resid for _, _, _, resid in arms), Fraction(0))]
+    V = sum(A, Fraction(0)) + example / N
+    return row(V, df(Fraction(1)), df(caution(len(treatment) + len(baseline) - 2)), parts)
+
+
+def row(V: Fraction, plain_df: float, df: float, parts: list[Fraction]) -> dict[str, object]:
+    return {"variance": float(V), "plain_df": plain_df, "df": df, "components": [float(part) for part in parts]}
 
 
 def main() -> None:
     rows = []
     for name, (treatment, baseline) in CASES.items():
-        D = mean([v for row in fractions(treatment) for v in row]) - mean(
-            [v for row in fractions(baseline) for v in row]
+        D = mean([v for line in fractions(treatment) for v in line]) - mean(
+            [v for line in fractions(baseline) for v in line]
         )
-        row: dict[str, object] = {
+        case: dict[str, object] = {
             "name": name,
             "treatment": treatment,
             "baseline": baseline,
             "estimate": float(D),
+            "B": design_b(treatment, baseline),
         }
-        designs = {"B": design_b(treatment, baseline)}
         if len(treatment) == len(baseline):
-            designs["A"] = design_a(treatment, baseline)
-        for letter, (V, df, parts) in sorted(designs.items()):
-            row[letter] = {
-                "variance": float(V),
-                "df": float(df),
-                "components": [float(part) for part in parts],
-            }
-        rows.append(row)
+            case["A"] = design_a(treatment, baseline, [])
+        if name in OTHER_ARMS:
+            case["other_arms"] = OTHER_ARMS[name]
+            case["pooled"] = design_a(treatment, baseline, OTHER_ARMS[name])
+        rows.append(case)
     target = Path(__file__).with_suffix(".json")
     target.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

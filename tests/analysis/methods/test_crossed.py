@@ -10,6 +10,7 @@ from scipy import stats
 
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.equivalence import tost
+from analysis.methods.variance import pooled_seed_spread
 
 
 @pytest.mark.parametrize("n_seeds", [2, 3, 4, 9])
@@ -59,15 +60,33 @@ def test_a_large_test_set_approaches_the_paired_t_over_seeds() -> None:
 
 def test_the_design_decides_which_variant_is_used() -> None:
     rng = np.random.default_rng(7)
-    y = rng.random((2, 5, 20))
-    assert [crossed_test(y[0, :S], y[1, :S], paired=True).design for S in (1, 2, 3, 4, 5)] == list("BBBAA")
-    assert crossed_test(*y, paired=False).design == "B"
-    paired, unpaired = crossed_test(*y, paired=True), crossed_test(*y, paired=False)
+    y = rng.random((3, 6, 20))
+
+    def designs(**options: bool) -> str:
+        return "".join(crossed_test(y[0, :S], y[1, :S], paired=True, **options).design for S in (1, 2, 3, 4, 5, 6))
+
+    assert designs() == "BBBBAA"
+    assert designs(before_pooling=True) == "BBBAAA"
+    pooled = [crossed_test(y[0, :S], y[1, :S], paired=True, spread=pooled_seed_spread(list(y[:, :S]))) for S in (2, 3)]
+    assert [(one.design, one.n_arms) for one in pooled] == [("B", 2), ("A", 3)]
+    assert crossed_test(*y[:2], paired=False).design == "B"
+    paired, unpaired = crossed_test(*y[:2], paired=True), crossed_test(*y[:2], paired=False)
     assert paired.other_p_value == unpaired.p_value
     assert paired.p_value != unpaired.p_value
     assert math.isnan(unpaired.other_p_value)
     assert "not paired" in unpaired.reason
     assert paired.reason == ""
+
+
+def test_up_to_three_pairs_of_two_arms_are_judged_as_independent_seeds() -> None:
+    y = np.random.default_rng(70).random((2, 4, 20))
+    for S in (2, 3):
+        paired, unpaired = (crossed_test(y[0, :S], y[1, :S], paired=paired) for paired in (True, False))
+        assert (paired.p_value, paired.df) == (unpaired.p_value, unpaired.df)
+    # Four pairs take the far tail with more caution.
+    paired, unpaired = (crossed_test(*y, paired=paired) for paired in (True, False))
+    assert paired.standard_error == unpaired.standard_error
+    assert paired.df < unpaired.df
 
 
 def test_p_value_and_interval_are_two_sides_of_one_test() -> None:

@@ -11,6 +11,9 @@ ratings are those of two studies that this literature uses throughout:
 The published numbers are what two programs printed for them: OR-DBM MRMC 2.51 (Schartz, Hillis, Pesce and
 Berbaum; trapezoidal areas, jackknife) and JAFROC 4.2.1 (Chakraborty; in single precision). Ratings and printouts
 are kept with the R package RJafroc. The values from R come from tests/reference/reader_anova.R.
+
+The programs take the degrees of freedom as they are, without caution about the seeds' share. `before_pooling` does so
+too, and so it stands where degrees of freedom are compared.
 """
 
 from __future__ import annotations
@@ -173,7 +176,7 @@ def test_van_dyke_gives_the_published_f_standard_error_and_components(pseudo: di
 def test_van_dyke_gives_the_published_p_value_through_the_published_degrees_of_freedom(
     pseudo: dict[str, Floats],
 ) -> None:
-    result = crossed_test(*pseudo["Van Dyke"], paired=True)
+    result = crossed_test(*pseudo["Van Dyke"], paired=True, before_pooling=True)
     df = hillis_df(result)
     assert df == pytest.approx(15.26, abs=0.0051)
     assert 2 * special.stdtr(df, result.statistic) == pytest.approx(0.0517, abs=5.1e-5)
@@ -189,7 +192,7 @@ def test_franken_has_the_published_components_and_is_floored_where_they_are_nega
 ) -> None:
     S, N = 4, 100
     var_reader, var_case, residual = COMPONENTS["Franken"]
-    result = crossed_test(*pseudo["Franken"], paired=True)
+    result = crossed_test(*pseudo["Franken"], paired=True, before_pooling=True)
     _, ms_reader, ms_case, ms_resid = mean_squares(pseudo["Franken"])
     components = ((ms_reader - ms_resid) / N, (ms_case - ms_resid) / S, ms_resid)
     assert components == pytest.approx((var_reader, var_case, residual), abs=5.1e-9)
@@ -252,7 +255,7 @@ def test_mean_squares_equal_the_three_way_anova_of_r(study: str, pseudo: dict[st
     S, N = y.shape[1:]
     ms_treatment, ms_reader, ms_case, ms_resid = R_MEAN_SQUARES[study]
     assert mean_squares(y) == pytest.approx(R_MEAN_SQUARES[study], rel=1e-11)
-    result = crossed_test(*y, paired=True)
+    result = crossed_test(*y, paired=True, before_pooling=True)
     floored = max(ms_reader, ms_resid)
     error = floored + max(ms_case - ms_resid, 0)
     spread = floored**2 / (S - 1) + ms_case**2 / (N - 1) + ms_resid**2 / ((S - 1) * (N - 1))
@@ -329,7 +332,7 @@ def test_t_squared_is_the_f_of_three_ways_and_df_stay_below_hillis(S: int, N: in
     rng = np.random.default_rng(seed)
     y = rng.normal(size=(2, S, N)) + spread * rng.normal(size=(2, S, 1)) + spread * rng.normal(size=(2, 1, N))
     ms_treatment, ms_reader, ms_case, ms_resid = mean_squares(y)
-    result = crossed_test(*y, paired=True)
+    result = crossed_test(*y, paired=True, before_pooling=True)
     F = ms_treatment / (ms_reader + max(ms_case - ms_resid, 0))
     if ms_reader >= ms_resid:
         assert result.statistic**2 == pytest.approx(F, rel=1e-8)

@@ -11,47 +11,108 @@ import pytest
 from scipy import stats
 
 from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.variance import caution, pooled_seed_spread
 from analysis.power.sizes import standard_error_at
 
 EXACT: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "reference" / "crossed_exact.json").read_text(encoding="utf-8")
 )
 PAIRABLE = [case for case in EXACT if "A" in case]
+POOLED = [case for case in EXACT if "pooled" in case]
 
 
 def names(cases: Sequence[dict[str, Any]]) -> list[str]:
     return [case["name"] for case in cases]
 
 
-def check_fit(result: CrossedResult, case: dict[str, Any], design: str) -> None:
+def check_fit(result: CrossedResult, case: dict[str, Any], design: str, df: str = "df") -> None:
     exact = case[design]
     parts = result.components
-    assert result.design == design
+    assert result.design == ("B" if design == "B" else "A")
     assert result.estimate == pytest.approx(case["estimate"], rel=1e-12)
     assert result.standard_error == pytest.approx(math.sqrt(exact["variance"]), rel=1e-12)
-    assert result.df == pytest.approx(exact["df"], rel=1e-10)
+    assert result.df == pytest.approx(exact[df], rel=1e-10)
     assert (parts.seed, parts.example, parts.residual) == pytest.approx(exact["components"], rel=1e-10, abs=1e-14)
-    t = case["estimate"] / math.sqrt(exact["variance"])
-    assert result.statistic == pytest.approx(t, rel=1e-12)
-    assert result.p_value == pytest.approx(2 * stats.t.sf(abs(t), exact["df"]), rel=1e-9)
+    assert result.statistic == pytest.approx(case["estimate"] / math.sqrt(exact["variance"]), rel=1e-12)
+    assert result.p_value == pytest.approx(exact_p(case, design, df), rel=1e-9)
+
+
+def exact_p(case: dict[str, Any], design: str, df: str = "df") -> float:
+    t = case["estimate"] / math.sqrt(case[design]["variance"])
+    return float(2 * stats.t.sf(abs(t), case[design][df]))
 
 
 @pytest.mark.parametrize("case", EXACT, ids=names(EXACT))
 def test_independent_seeds_equal_exact_fractions(case: dict[str, Any]) -> None:
     result = crossed_test(case["treatment"], case["baseline"], paired=False)
-    check_fit(result, case, "B")
+    check_fit(result, case, "B", "plain_df")
     assert result.n_seeds == (len(case["treatment"]), len(case["baseline"]))
     assert result.n_examples == len(case["baseline"][0])
+    assert result.pairwise_p_value == result.p_value
 
 
 @pytest.mark.parametrize("case", PAIRABLE, ids=names(PAIRABLE))
 def test_paired_seeds_equal_exact_fractions(case: dict[str, Any]) -> None:
+    S = len(case["treatment"])
     result = crossed_test(case["treatment"], case["baseline"], paired=True)
-    design = "A" if len(case["treatment"]) >= 4 else "B"
-    check_fit(result, case, design)
-    other = case["B" if design == "A" else "A"]
-    t = case["estimate"] / math.sqrt(other["variance"])
-    assert result.other_p_value == pytest.approx(2 * stats.t.sf(abs(t), other["df"]), rel=1e-9)
+    design, other = ("A", "B") if S >= 5 else ("B", "A")
+    check_fit(result, case, design, "df" if S >= 4 else "plain_df")
+    assert result.other_p_value == pytest.approx(exact_p(case, other, "plain_df" if other == "B" else "df"), rel=1e-9)
+    assert result.pairwise_p_value == result.p_value
+
+
+@pytest.mark.parametrize("case", PAIRABLE, ids=names(PAIRABLE))
+def test_a_plan_frozen_before_pooling_is_judged_by_pairs_from_four_seeds_and_the_plain_df(case: dict[str, Any]) -> None:
+    result = crossed_test(case["treatment"], case["baseline"], paired=True, before_pooling=True)
+    design, other = ("A", "B") if len(case["treatment"]) >= 4 else ("B", "A")
+    check_fit(result, case, design, "plain_df")
+    assert result.other_p_value == pytest.approx(exact_p(case, other, "plain_df"), rel=1e-9)
+
+
+@pytest.mark.parametrize("case", POOLED, ids=names(POOLED))
+def test_pooled_seeds_equal_exact_fractions(case: dict[str, Any]) -> None:
+    arms = [np.array(y, dtype=float) for y in (case["treatment"], case["baseline"], *case["other_arms"])]
+    spread = pooled_seed_spread(arms)
+    result = crossed_test(*arms[:2], paired=True, spread=spread)
+    check_fit(result, case, "pooled")
+    assert result.n_arms == len(arms)
+    assert result.components.seed_df == spread.df == (len(arms) - 1) * (len(arms[0]) - 1)
+    assert result.pairwise_p_value == crossed_test(*arms[:2], paired=True).p_value != result.p_value
+    df = "df" if len(arms[0]) == 4 else "plain_df"
+    assert result.other_p_value == pytest.approx(exact_p(case, "B", df), rel=1e-9)
+
+
+def test_two_arms_pooled_are_the_pair() -> None:
+    y = np.random.default_rng(30).random((2, 6, 40))
+    spread = pooled_seed_spread(list(y))
+    pooled, alone = crossed_test(*y, paired=True, spread=spread), crossed_test(*y, paired=True)
+    assert (pooled.p_value, pooled.df) == pytest.approx((alone.p_value, alone.df), rel=1e-12)
+    assert (pooled.n_arms, pooled.components.seed_df) == (2, 5)
+    d = y[0] - y[1]
+    assert spread.mean_square == pytest.approx(40 * np.var(d.mean(axis=1), ddof=1), rel=1e-12)
+
+
+def test_a_third_arm_brings_its_share_and_no_more() -> None:
+    # With equal numbers of seeds, the pooled mean square is the mean over all pairs of arms.
+    y = np.random.default_rng(31).random((4, 5, 30))
+    pairs = [pooled_seed_spread([y[a], y[b]]).mean_square for a in range(4) for b in range(a)]
+    assert pooled_seed_spread(list(y)).mean_square == pytest.approx(np.mean(pairs), rel=1e-12)
+    # A seed that moves all arms alike moves no difference.
+    shared = y + np.random.default_rng(32).random((5, 1))
+    assert pooled_seed_spread(list(shared)).mean_square == pytest.approx(pooled_seed_spread(list(y)).mean_square)
+
+
+def test_arms_that_cannot_be_pooled_are_refused() -> None:
+    y = np.random.default_rng(33).random((3, 4, 10))
+    with pytest.raises(ValueError, match="two arms or more of one shape, got 1 of"):
+        pooled_seed_spread([y[0]])
+    with pytest.raises(ValueError, match="two arms or more of one shape, got 2 of"):
+        pooled_seed_spread([y[0], y[1, :3]])
+    spread = pooled_seed_spread(list(y))
+    with pytest.raises(ValueError, match="does not belong to 4 paired seeds"):
+        crossed_test(y[0], y[1], paired=False, spread=spread)
+    with pytest.raises(ValueError, match="does not belong to 3 paired seeds"):
+        crossed_test(y[0, :3], y[1, :3], paired=True, spread=spread)
 
 
 def test_reference_file_covers_every_branch() -> None:
@@ -85,12 +146,14 @@ def test_components_agree_with_a_two_way_anova() -> None:
 
 def test_a_lucky_draw_of_similar_seeds_does_not_buy_degrees_of_freedom() -> None:
     # Every seed has the same mean while seeds and examples interact: the mean square over seeds is 0.
-    d = np.array([[1, -1, 1, -1], [-1, 1, -1, 1], [1, -1, -1, 1], [-1, 1, 1, -1]]) * 0.5
+    d = np.array([[1, -1, 1, -1], [-1, 1, -1, 1], [1, -1, -1, 1], [-1, 1, 1, -1], [1, -1, 1, -1]]) * 0.5
+    d[4] = 0
     result = crossed_test(d + 0.3, np.zeros_like(d), paired=True)
-    ms_resid = float((d**2).sum()) / 9
-    assert result.standard_error == pytest.approx(math.sqrt(ms_resid / 16))
-    # By hand: the floored seeds bring ms_resid^2 / 3, the examples 0, the residual ms_resid^2 / 9.
-    assert result.df == pytest.approx(1 / (1 / 3 + 1 / 9))
+    ms_resid = float((d**2).sum()) / 12
+    assert result.standard_error == pytest.approx(math.sqrt(ms_resid / 20))
+    # By hand: the floored seeds bring (c ms_resid)^2 / 4, the examples 0, the residual ms_resid^2 / 12.
+    c = caution(4)
+    assert result.df == pytest.approx(c**2 / (c**2 / 4 + 1 / 12))
 
 
 @pytest.mark.parametrize(
