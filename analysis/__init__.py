@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
     from analysis.methods.bootstrap_metric import multi_bootstrap_metric
     from analysis.methods.clusters import cluster_scores
-    from analysis.methods.crossed import CrossedResult, Posterior, VarianceComponents, crossed_test
+    from analysis.methods.crossed import (
+        CrossedResult,
+        Posterior,
+        SeedSpread,
+        VarianceComponents,
+        crossed_test,
+        pooled_seed_spread,
+    )
     from analysis.methods.crossed_seeds import CrossedSeedsResult, crossed_seeds_test
     from analysis.methods.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
     from analysis.methods.interval import Interval
@@ -107,6 +114,7 @@ __all__ = [
     "PredictiveValueTest",
     "Problem",
     "RecordError",
+    "SeedSpread",
     "Settling",
     "SignFlipResult",
     "Span",
@@ -154,6 +162,7 @@ __all__ = [
     "parse_plan",
     "pearson_scores",
     "plan_comparison",
+    "pooled_seed_spread",
     "power_at",
     "probability_of_outperforming",
     "read_claims",
@@ -182,7 +191,14 @@ _HOMES = {
     "published.claims_file": ("ClaimsFile", "parse_claims_file", "read_claims"),
     "methods.clusters": ("cluster_scores",),
     "metrics.consistency": ("Churn", "Consistency", "churn"),
-    "methods.crossed": ("CrossedResult", "Posterior", "VarianceComponents", "crossed_test"),
+    "methods.crossed": (
+        "CrossedResult",
+        "Posterior",
+        "SeedSpread",
+        "VarianceComponents",
+        "crossed_test",
+        "pooled_seed_spread",
+    ),
     "methods.crossed_seeds": ("CrossedSeedsResult", "crossed_seeds_test"),
     "methods.equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
     "power.error_types": ("ErrorTypes",),

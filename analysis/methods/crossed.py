@@ -24,16 +24,26 @@ from analysis.methods.variance import (
     VarianceFit,
     independent_variance,
     paired_variance,
+    pooled_seed_spread,
 )
 
-__all__ = ["SEEDS_FOR_A_VERDICT", "CrossedResult", "Posterior", "VarianceComponents", "crossed_test", "design_of"]
+__all__ = [
+    "SEEDS_FOR_A_VERDICT",
+    "CrossedResult",
+    "Posterior",
+    "SeedSpread",
+    "VarianceComponents",
+    "crossed_test",
+    "design_of",
+    "pooled_seed_spread",
+]
 
 Design = Literal["A", "B"]
 
 # Two seeds give an interval, but too wide and too shaky a one to decide by.
 SEEDS_FOR_A_VERDICT = 3
-# With fewer degrees of freedom no correction of them keeps the far tail, and pairing costs more than it brings.
-_FEWEST_SEED_DF = 4
+# With fewer pairs of two arms, pairing costs more degrees of freedom than it brings where seeds are little correlated.
+_FEWEST_PAIRS = 8
 _NAN = float("nan")
 
 
@@ -145,16 +155,16 @@ def design_of(*, n_seeds: int, n_arms: int = 2, before_pooling: bool = False) ->
     Returns
     -------
     {"A", "B"}
-        A where the mean square over seeds has four degrees of freedom or more and there are three seeds or more.
+        A from eight seeds on for two arms, and from three seeds on for more.
 
     Examples
     --------
-    >>> [design_of(n_seeds=S) for S in (3, 4, 5)], [design_of(n_seeds=S, n_arms=3) for S in (2, 3, 4)]
+    >>> [design_of(n_seeds=S) for S in (3, 7, 8)], [design_of(n_seeds=S, n_arms=3) for S in (2, 3, 4)]
     (['B', 'B', 'A'], ['B', 'A', 'A'])
     """
     if before_pooling:
         return "A" if n_seeds >= 4 else "B"
-    return "A" if n_seeds >= 3 and (n_arms - 1) * (n_seeds - 1) >= _FEWEST_SEED_DF else "B"
+    return "A" if n_seeds >= (SEEDS_FOR_A_VERDICT if n_arms > 2 else _FEWEST_PAIRS) else "B"
 
 
 def crossed_test(
@@ -167,10 +177,10 @@ def crossed_test(
 ) -> CrossedResult:
     """Test whether two training procedures differ in their mean score.
 
-    Seeds and examples are both random. Paired seeds are analysed through the differences within a seed (design A),
-    where their mean square has four degrees of freedom or more: from five seeds on for two arms, from three on where
-    the variation over seeds is pooled over three arms or more. Fewer, unpaired or unequal seeds are analysed as
-    independent samples (design B). The choice never depends on the scores.
+    Seeds and examples are both random. Paired seeds are analysed through the differences within a seed (design A):
+    from eight seeds on for two arms, from three on where the variation over seeds is pooled over three arms or more.
+    Fewer, unpaired or unequal seeds are analysed as independent samples (design B), which errs towards caution where
+    shared seeds move both arms alike. The choice never depends on the scores.
 
     Parameters
     ----------
@@ -183,8 +193,7 @@ def crossed_test(
     paired : bool
         Whether row ``s`` of both arms comes from the same seed.
     spread : SeedSpread or None
-        The variation over seeds that all arms of the study share (`pooled_seed_spread`); only for paired seeds. It
-        assumes that the arms vary alike.
+        The variation over seeds that all arms of the study share (`pooled_seed_spread`); only for paired seeds.
     before_pooling : bool
         Whether to judge as plans were judged that were frozen before arms could be pooled: design A from four seeds
         on, with degrees of freedom that take estimated shares as known.
@@ -222,7 +231,13 @@ def crossed_test(
     >>> baseline = [[1, 0, 1, 0, 1, 0], [1, 0, 1, 1, 0, 0], [1, 1, 1, 0, 0, 0], [1, 0, 1, 0, 1, 0]]
     >>> result = crossed_test(treatment, baseline, paired=True)
     >>> f"{result.estimate:.3f}, standard error {result.standard_error:.3f}, p = {result.p_value:.2f}"
-    '0.375, standard error 0.168, p = 0.08'
+    '0.375, standard error 0.168, p = 0.07'
+    >>> third = [[1, 1, 1, 0, 1, 0], [1, 0, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0], [1, 0, 1, 1, 1, 0]]
+    >>> pooled = crossed_test(
+    ...     treatment, baseline, paired=True, spread=pooled_seed_spread([treatment, baseline, third])
+    ... )
+    >>> f"{pooled.n_arms} arms, df {result.df:.1f} -> {pooled.df:.1f}, p = {pooled.p_value:.2f}"
+    '3 arms, df 5.1 -> 6.5, p = 0.06'
     """
     y_t, y_b = _checked(treatment, baseline, paired=paired)
     S_t, S_b, N = len(y_t), len(y_b), y_t.shape[1]
@@ -265,7 +280,8 @@ def crossed_test(
         )
 
     alone = design_of(n_seeds=S_t, before_pooling=before_pooling) if paired else "B"
-    # Four pairs are independent seeds only because they are too few for design A: their far tail must hold as well.
+    # Four pairs or more are judged as independent seeds only while they are too few for design A: their far tail
+    # must hold as well. Up to three decide single comparisons, whose level holds without.
     independent = independent_variance(y_t, y_b, size, plain_df=not (paired and alone == "B" and S_t >= 4))
     pairs = paired_variance(y_t - y_b, size, plain_df=before_pooling) if paired else None
     by_pair = pairs if pairs is not None and alone == "A" else independent

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from analysis.methods.interval import Interval
@@ -101,26 +101,30 @@ class VarianceFit:
     seeds_matter: bool
 
 
-def caution(seed_df: int) -> float:
+def caution(seed_df: int, *, arms_apart: bool = False) -> float:
     """Return how many times the degrees of freedom count the seeds' share of the variance.
 
     Satterthwaite's formula takes the estimated shares as if they were known. A few seeds that agree by chance then
     err twice: the standard error is too small, and the degrees of freedom are too many. Far out, where a correction
-    over many comparisons looks, that rejects up to four times too often. Counted ``1 + (7 / F)**2`` times, the
-    rejections stay within 1.3 times every level from .05 down to .00125, whatever the seeds' share
-    (docs/calibration.md). Where seeds are all that varies, the degrees of freedom are F as before.
+    over many comparisons looks, that rejects up to four times too often. Counted this many times, the rejections stay
+    within 1.3 times every level from .05 down to .00125, whatever the seeds' share (docs/calibration.md). Where seeds
+    are all that varies, the degrees of freedom are theirs as before.
 
     Parameters
     ----------
     seed_df : int
-        Degrees of freedom F of the mean square over seeds, at least 1.
+        Degrees of freedom of the variation over seeds, at least 4 for the promise to hold.
+    arms_apart : bool
+        Whether two arms brought them, each with a mean square of its own: both rarely come out small at once.
 
     Examples
     --------
     >>> [round(caution(F), 2) for F in (4, 7, 14, 49)]
-    [4.06, 2.0, 1.25, 1.02]
+    [3.64, 1.86, 1.22, 1.02]
+    >>> round(caution(6, arms_apart=True), 2)
+    1.34
     """
-    return 1 + (7 / seed_df) ** 2
+    return 1 + ((3.5 if arms_apart else 6.5) / seed_df) ** 2
 
 
 def _noise(S: int, N: int, size: float) -> float:
@@ -144,15 +148,16 @@ def _mean_squares(y: NDArray[np.float64], size: float) -> tuple[float, float, fl
     return seed, example, resid
 
 
-def pooled_seed_spread(arms: Sequence[NDArray[np.float64]]) -> SeedSpread:
+def pooled_seed_spread(arms: Sequence[ArrayLike]) -> SeedSpread:
     """Pool the variation over seeds of all arms of a study.
 
     A seed that moves all arms alike moves no difference. What is left, arm by seed, is estimated from all arms at
-    once, as the analysis of readers and cases does. It assumes that the arms vary alike over seeds.
+    once, as the analysis of readers and cases does. It assumes that every two arms differ alike from seed to seed:
+    that all arms vary alike, and that no two share more of a seed's luck than any other two.
 
     Parameters
     ----------
-    arms : sequence of ndarray, shape (S, N) each
+    arms : sequence of array_like, shape (S, N) each
         The scores of two arms or more, one row per seed, with the same seeds and the same examples in the same order;
         S and N at least 2.
 
@@ -178,15 +183,16 @@ def pooled_seed_spread(arms: Sequence[NDArray[np.float64]]) -> SeedSpread:
     >>> round(spread.mean_square, 3), spread.df, spread.n_arms
     (0.02, 4, 3)
     """
-    shapes = sorted({y.shape for y in arms})
+    scores = [np.asarray(arm, dtype=np.float64) for arm in arms]
+    shapes = sorted({y.shape for y in scores})
     if len(arms) < 2 or len(shapes) > 1:
         raise ValueError(f"expected two arms or more of one shape, got {len(arms)} of {shapes}")
-    T, (S, N) = len(arms), arms[0].shape
-    means = np.stack([y.mean(axis=1) for y in arms])
+    T, (S, N) = len(scores), shapes[0]
+    means = np.stack([y.mean(axis=1) for y in scores])
     interaction = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0) + means.mean()
     df = (T - 1) * (S - 1)
     square = 2 * N * float(np.sum(interaction**2)) / df
-    size = max(float(np.abs(y).max()) for y in arms)
+    size = max(float(np.abs(y).max()) for y in scores)
     return SeedSpread(mean_square=square if square > _noise(S, N, size) else 0.0, df=df, n_arms=T)
 
 
@@ -271,7 +277,7 @@ def independent_variance(
     var_c = float(np.var(y_t.mean(axis=0) - y_b.mean(axis=0), ddof=1))
     var_c = var_c if var_c > (ROUNDING * size) ** 2 else 0.0
     example = max(var_c - sum(ms_resid / S for S, _, _, ms_resid in arms), 0.0)
-    c = 1.0 if plain_df else caution(len(y_t) + len(y_b) - 2)
+    c = 1.0 if plain_df else caution(len(y_t) + len(y_b) - 2, arms_apart=True)
     squares = sum((c * A_g) ** 2 / (arm[0] - 1) for A_g, arm in zip(A, arms, strict=True)) + (var_c / N) ** 2 / (N - 1)
     seeds = min(len(y_t), len(y_b))
     ms_seed = sum(arm[1] for arm in arms)

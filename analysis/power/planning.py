@@ -112,7 +112,7 @@ def stated_components(
     -------
     VarianceComponents
         For independent seeds in the two arms and a gap whose square is small beside the discordance. They
-        were stated and not estimated: `n_seeds` is 0, and the interval of the seed SD is NaN.
+        were stated and not estimated: `n_seeds` and `seed_df` are 0, and the interval of the seed SD is NaN.
 
     Raises
     ------
@@ -159,6 +159,7 @@ def stated_components(
         residual=max(rerun_discordance - seed, 0.0),
         n_seeds=0,
         n_examples=n_examples,
+        seed_df=0,
         seed_sd_interval=NO_INTERVAL,
     )
 

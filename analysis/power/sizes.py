@@ -42,7 +42,13 @@ def standard_error_at(components: VarianceComponents, *, n_seeds: int, n_example
     Examples
     --------
     >>> components = VarianceComponents(
-    ...     seed=1e-4, example=0.02, residual=0.05, n_seeds=5, n_examples=872, seed_sd_interval=(0.006, 0.029)
+    ...     seed=1e-4,
+    ...     example=0.02,
+    ...     residual=0.05,
+    ...     n_seeds=5,
+    ...     n_examples=872,
+    ...     seed_df=4,
+    ...     seed_sd_interval=(0.006, 0.029),
     ... )
     >>> round(standard_error_at(components, n_seeds=5, n_examples=872), 4)
     0.0074
@@ -131,7 +137,13 @@ def power_at(components: VarianceComponents, gap: float, *, n_seeds: int, n_exam
     Examples
     --------
     >>> components = VarianceComponents(
-    ...     seed=1e-4, example=0.02, residual=0.05, n_seeds=5, n_examples=872, seed_sd_interval=(0.006, 0.029)
+    ...     seed=1e-4,
+    ...     example=0.02,
+    ...     residual=0.05,
+    ...     n_seeds=5,
+    ...     n_examples=872,
+    ...     seed_df=4,
+    ...     seed_sd_interval=(0.006, 0.029),
     ... )
     >>> [round(power_at(components, 0.02, n_seeds=S, n_examples=872, alpha=0.05), 2) for S in (5, 10, 20)]
     [0.7, 0.88, 0.95]

@@ -76,11 +76,15 @@ class ArmEntry(Stored):
 
 
 class PlanEntry(_Kept):
-    """A moment when the analysis plan was fixed or changed; `arms` is None where an older version did not note them."""
+    """A moment when the analysis plan was fixed or changed.
+
+    `arms` and `variance` are None where an older version did not note them. What it judged by pair stays so.
+    """
 
     digest: str
     arms: tuple[str, ...] | None = None
     analysis: dict[str, Any] | None = None
+    variance: Literal["pooled", "pairwise"] | None = None
     frozen: str
     trials_finished: Count
 

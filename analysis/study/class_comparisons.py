@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.multiplicity import joint_step_down
 from analysis.metrics.confusion_metrics import confusion_metric
@@ -21,11 +21,13 @@ from analysis.study.comparison_tests import (
     NO_P_VALUES,
     PValues,
     equivalence_test,
+    primary_test,
     sequential_p_values,
     undefined_trials,
 )
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.gap_intervals import at_look, interval_at, verdict_interval
+from analysis.study.plan import AnalysisPlan, Comparison
 from analysis.study.rare_classes import few_examples, few_predictions
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import Verdict, decide
@@ -90,17 +92,17 @@ class ClassComparison:
         return self.result.estimate if self.result is not None else _NAN
 
 
-ClassScores = Mapping[tuple[int, Measure], NDArray[np.float64]]
-"""Scores of one arm by class and measure, each of shape (S, examples or clusters)."""
+ClassScores = Mapping[str, NDArray[np.float64]]
+"""Scores of one class and measure by arm, each of shape (S, examples or clusters)."""
 
 
 def compare_classes(
     outcomes: Outcomes,
+    plan: AnalysisPlan,
     comparisons: Sequence[ComparisonResult],
     *,
     seeds: SeedsInUse,
     margin: float,
-    alpha: float,
 ) -> tuple[ClassComparison, ...]:
     """Compare precision and recall of every class, for every comparison that could be tested.
 
@@ -111,16 +113,14 @@ def compare_classes(
 
     Parameters
     ----------
-    outcomes : Outcomes
-        The study.
+    outcomes, plan : Outcomes, AnalysisPlan
+        The study and its frozen plan, whose alpha is the error rate over the whole table.
     comparisons : sequence of ComparisonResult
         The comparisons of the plan, as they were made.
     seeds : SeedsInUse
         The seeds in use. Declared looks bind this table as they bind the verdicts.
     margin : float
         The largest difference in precision or recall that does not matter, above 0.
-    alpha : float
-        Error rate over the whole table.
 
     Returns
     -------
@@ -130,38 +130,42 @@ def compare_classes(
     if outcomes.is_regression:
         return ()
     tested = [pair for pair in comparisons if pair.result is not None]
-    arms = dict.fromkeys(arm for pair in tested for arm in (pair.treatment, pair.baseline))
-    answers = {arm: outcomes.answers(arm, seeds=seeds.used) for arm in arms}
-    scores: dict[str, ClassScores] = {arm: dict(_scores(outcomes, said)) for arm, said in answers.items()}
+    complete = [
+        arm
+        for arm in (outcomes.arms if tested else ())
+        if all(outcomes.trials[arm, seed].status == "finished" for seed in seeds.used)
+    ]
+    answers = {arm: outcomes.answers(arm, seeds=seeds.used) for arm in complete}
+    by_arm = {arm: dict(_scores(outcomes, said)) for arm, said in answers.items()}
     n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
-    confidence = 1 - at_look(alpha, seeds.look)
+    confidence = 1 - at_look(plan.alpha, seeds.look)
     rows: list[ClassComparison] = []
     raw: list[PValues] = []
     for pair in tested:
         for label, measure in product(range(len(outcomes.manifest.data.classes)), MEASURES):
-            treatment, baseline = (scores[arm][label, measure] for arm in (pair.treatment, pair.baseline))
+            scores = {arm: classes[label, measure] for arm, classes in by_arm.items()}
             row = _tested(
                 outcomes,
+                plan,
                 pair,
                 label,
                 measure,
-                treatment=treatment,
-                baseline=baseline,
+                scores=scores,
                 answers={arm: answers[arm] for arm in (pair.treatment, pair.baseline)},
                 confidence=confidence,
             )
             rows.append(row)
-            raw.append(_p_values(row, treatment, baseline, margin=margin, seeds=seeds))
+            raw.append(_p_values(plan, row, scores, margin=margin, seeds=seeds))
     # Rows without a verdict still count (as NaN), and so do comparisons that could not be made, as among the verdicts.
     raw += [NO_P_VALUES] * (len(comparisons) - len(tested)) * n_rows
     adjusted = joint_step_down([p.difference for p in raw], [p.equivalence for p in raw])
-    verdict_confidence = 1 - at_look(alpha / max(len(raw), 1), seeds.look)
+    verdict_confidence = 1 - at_look(plan.alpha / max(len(raw), 1), seeds.look)
     return tuple(
         replace(
             row,
             verdict_confidence=verdict_confidence,
             verdict_interval=verdict_interval(
-                None if row.reason else row.result, verdict_confidence, both, alpha=alpha, margin=margin
+                None if row.reason else row.result, verdict_confidence, both, alpha=plan.alpha, margin=margin
             ),
             difference_p=both.difference,
             equivalence_p=both.equivalence,
@@ -169,7 +173,7 @@ def compare_classes(
                 row.result,
                 difference_p=both.difference,
                 equivalence_p=both.equivalence,
-                alpha=alpha,
+                alpha=plan.alpha,
                 refusal=row.reason,
             ),
         )
@@ -178,17 +182,13 @@ def compare_classes(
 
 
 def _p_values(
-    row: ClassComparison,
-    treatment: NDArray[np.float64],
-    baseline: NDArray[np.float64],
-    *,
-    margin: float,
-    seeds: SeedsInUse,
+    plan: AnalysisPlan, row: ClassComparison, scores: ClassScores, *, margin: float, seeds: SeedsInUse
 ) -> PValues:
     if row.result is None or row.reason:
         return NO_P_VALUES
     raw = PValues(row.result.p_value, equivalence_test(row.result, margin=margin).p_value)
-    return sequential_p_values(treatment, baseline, raw=raw, margin=margin, seeds=seeds)
+    pair = Comparison(treatment=row.treatment, baseline=row.baseline)
+    return sequential_p_values(plan, scores, pair, raw=raw, margin=margin, seeds=seeds)
 
 
 def _scores(
@@ -208,23 +208,24 @@ def _scores(
 
 def _tested(
     outcomes: Outcomes,
+    plan: AnalysisPlan,
     pair: ComparisonResult,
     label: int,
     measure: Measure,
     *,
-    treatment: NDArray[np.float64],
-    baseline: NDArray[np.float64],
+    scores: ClassScores,
     answers: Mapping[str, NDArray[np.int64]],
     confidence: float,
 ) -> ClassComparison:
     reason = ""
     result = None
+    treatment = scores[pair.treatment]
     if not treatment.shape[1]:
         reason = "the test split has no example of this class"
-    elif undefined := undefined_trials({pair.treatment: treatment, pair.baseline: baseline}, pair.seeds):
+    elif undefined := undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, pair.seeds):
         reason = f"never predicted: {undefined}"
     else:
-        result = crossed_test(treatment, baseline, paired=True)
+        result = primary_test(plan, scores, pair.treatment, pair.baseline)
         reason = (
             few_examples(outcomes, label) if measure == "recall" else _few_predictions(outcomes, pair, label, answers)
         )

@@ -17,6 +17,7 @@ from analysis.methods.mcnemar import McNemarResult
 from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult, mcnemar_by_seed
 from analysis.methods.outperforming import OutperformingResult, probability_of_outperforming
 from analysis.methods.sign_flip import SignFlipResult, sign_flip
+from analysis.methods.variance import pooled_seed_spread
 from analysis.metrics.scores import METRICS
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial, named_trials
@@ -159,7 +160,7 @@ def run_tests(
     if refusal:
         return ComparisonTests(comparison=pair, refusal=refusal)
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]
-    result = crossed_test(treatment, baseline, paired=True)
+    result = primary_test(plan, scores, pair.treatment, pair.baseline)
     equivalence = equivalence_test(result, margin=plan.margin)
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
@@ -174,11 +175,44 @@ def run_tests(
         result=result,
         equivalence=equivalence,
         sequential=sequential_p_values(
-            treatment, baseline, raw=PValues(result.p_value, equivalence.p_value), margin=plan.margin, seeds=seeds
+            plan, scores, pair, raw=PValues(result.p_value, equivalence.p_value), margin=plan.margin, seeds=seeds
         ),
         sign_flip=flip,
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
         mcnemar=mcnemar_by_seed(right[pair.treatment], right[pair.baseline], outcomes.clusters) if right else (),
+    )
+
+
+def primary_test(
+    plan: AnalysisPlan,
+    scores: Mapping[str, Scores],
+    treatment: str,
+    baseline: str,
+    *,
+    n_seeds: int | None = None,
+) -> CrossedResult:
+    """Test the gap of two arms as the plan declares: with the variation over seeds of all arms, or of these two.
+
+    Parameters
+    ----------
+    plan : AnalysisPlan
+        The frozen plan.
+    scores : mapping of str to ndarray of float64, shape (S, examples or clusters)
+        By arm, of those that finished with all seeds. An arm with an undefined score is not pooled.
+    treatment, baseline : str
+        Two of the arms, whose scores are defined.
+    n_seeds : int or None
+        How many of the first seeds are used; None for all.
+    """
+    rows = {arm: y[:n_seeds] for arm, y in scores.items() if np.isfinite(y).all()}
+    n_rows, n_examples = rows[treatment].shape
+    poolable = plan.variance == "pooled" and len(rows) > 2 and min(n_rows, n_examples) > 1
+    return crossed_test(
+        rows[treatment],
+        rows[baseline],
+        paired=True,
+        spread=pooled_seed_spread(list(rows.values())) if poolable else None,
+        before_pooling=plan.variance is None,
     )
 
 
@@ -188,14 +222,20 @@ def equivalence_test(result: CrossedResult, *, margin: float) -> EquivalenceResu
 
 
 def sequential_p_values(
-    treatment: Scores, baseline: Scores, *, raw: PValues, margin: float, seeds: SeedsInUse
+    plan: AnalysisPlan,
+    scores: Mapping[str, Scores],
+    pair: Comparison,
+    *,
+    raw: PValues,
+    margin: float,
+    seeds: SeedsInUse,
 ) -> PValues:
     """Return the p-values for a difference and for equivalence that are valid at any of the looks so far.
 
     Parameters
     ----------
-    treatment, baseline : ndarray of float64, shape (S, examples or clusters)
-        Scores with the seeds in use.
+    plan, scores, pair : AnalysisPlan, mapping of str to ndarray of float64, Comparison
+        As in `primary_test`; the rows are the seeds in use.
     raw : PValues
         The p-values of these scores, which are valid in a study without looks.
     margin : float
@@ -205,15 +245,15 @@ def sequential_p_values(
     """
     if seeds.look is None:
         return raw
-    rises = treatment.mean() > baseline.mean()
+    rises = scores[pair.treatment].mean() > scores[pair.baseline].mean()
     difference, equivalence = [], []
     for so_far in seeds.look.earlier(seeds.used):
-        # Dropped seeds may leave too few for the test that all looks share: such a look rejects nothing.
+        # Dropped seeds may leave too few for a look: such a look rejects nothing.
         if len(so_far) < FEWEST_SEEDS_AT_A_LOOK:
             difference.append(_NAN)
             equivalence.append(_NAN)
             continue
-        result = crossed_test(treatment[: len(so_far)], baseline[: len(so_far)], paired=True)
+        result = primary_test(plan, scores, pair.treatment, pair.baseline, n_seeds=len(so_far))
         # A verdict names the direction of the gap as it is now; a look that pointed the other way does not support it.
         difference.append(result.p_value if (result.estimate > 0) == rises else 1.0)
         equivalence.append(equivalence_test(result, margin=margin).p_value)

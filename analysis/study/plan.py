@@ -21,6 +21,7 @@ from pydantic import (
 
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, either, shown
+from analysis.records.manifest import Manifest
 from analysis.study.claims_block import claim_problems
 
 # As in analysis.metrics.scores.METRICS, without waiting for NumPy where only a study file is checked.
@@ -29,9 +30,10 @@ NumberMetric = Literal["pearson", "spearman", "mse"]
 Metric = Literal[ClassMetric, NumberMetric]
 Task = Literal["classification", "regression"]
 Correction = Literal["holm", "benjamini_hochberg"]
+Variance = Literal["pooled", "pairwise"]
 
 FEWEST_SEEDS_AT_A_LOOK = 4
-"""With this many paired seeds or more, every look uses the same test."""
+"""With fewer paired seeds, a look has no power that is worth its place."""
 
 _MOST_LOOKS = 100
 _METRICS = {"classification": get_args(ClassMetric), "regression": get_args(NumberMetric)}
@@ -44,6 +46,7 @@ _MARGINS = {
 }
 _MARGIN_OF_SHARES = (1.0, "a number above 0 and below 1 (0.01 is one percentage point)")
 _CORRECTIONS = get_args(Correction)
+_VARIANCES = get_args(Variance)
 _POLICIES = ("refuse", "drop_seed")
 
 
@@ -73,6 +76,13 @@ class Comparison(BaseModel):
 
 def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _given(value: object) -> object:
+    # Only a plan that an older version froze has none.
+    if value is None:
+        raise ValueError(f"expected {either(_VARIANCES)}, got nothing")
+    return value
 
 
 def _growing(looks: tuple[int, ...]) -> tuple[int, ...]:
@@ -105,6 +115,10 @@ class AnalysisPlan(BaseModel):
         ``"holm"``: the joint step-down over both questions of every comparison. ``"benjamini_hochberg"``: the
         expected share of false claims among the claims, for exploration; proved for p-values that are independent or
         positively dependent.
+    variance : {"pooled", "pairwise"} or None
+        Where the variation over seeds comes from. ``"pooled"``: from all arms of the study, where there are three or
+        more; every two arms are taken to differ alike from seed to seed. ``"pairwise"``: from the two arms of a
+        comparison. None: the plan was frozen before this could be declared, and is judged as it was frozen.
     failed_trials : {"refuse", "drop_seed"}
         ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed
         leaves every arm, and the tables say so.
@@ -121,6 +135,7 @@ class AnalysisPlan(BaseModel):
     margin: float = Field(default=0.01, gt=0, allow_inf_nan=False)
     alpha: float = Field(default=0.05, ge=1e-12, le=0.5, allow_inf_nan=False)
     correction: Correction = "holm"
+    variance: Annotated[Variance | None, BeforeValidator(_given)] = "pooled"
     failed_trials: Literal["refuse", "drop_seed"] = "refuse"
     looks: Annotated[
         tuple[Annotated[int, Field(ge=FEWEST_SEEDS_AT_A_LOOK, le=10_000)], ...],
@@ -170,13 +185,15 @@ def _allowed(arms: Sequence[str], task: Task, metric: object) -> Allowed:
             ("margin",): (_MARGINS.get(metric, _MARGIN_OF_SHARES) if isinstance(metric, str) else _MARGIN_OF_SHARES)[1],
             ("alpha",): "a number above 0 (1e-12 or more) and at most 0.5",
             ("correction",): either(_CORRECTIONS),
+            ("variance",): either(_VARIANCES),
             ("failed_trials",): either(_POLICIES),
             ("looks",): "a list of numbers of seeds, such as [4, 8, 12, 20]",
-            ("looks", "[]"): "a whole number of seeds from 4 (so that every look uses the same test) to 10000",
+            ("looks", "[]"): "a whole number of seeds from 4 to 10000",
         },
         choices={
             ("metric",): _METRICS[task],
             ("correction",): _CORRECTIONS,
+            ("variance",): _VARIANCES,
             ("failed_trials",): _POLICIES,
             ("baseline",): tuple(arms),
         },
@@ -241,6 +258,32 @@ def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str], task: Ta
     plan, problems = _validated(block, arms=arms, task=task)
     if plan is None:
         raise PlanError(problems)
+    return plan
+
+
+def frozen_plan(manifest: Manifest, *, arms: Sequence[str]) -> AnalysisPlan:
+    """Read the plan of a study from its manifest, as it was frozen.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of a results folder.
+    arms : sequence of str
+        The arms, in the order of the study file.
+
+    Returns
+    -------
+    AnalysisPlan
+        Without a `variance` where an older version froze it, which knew of none.
+
+    Raises
+    ------
+    PlanError
+        With every problem of the block.
+    """
+    plan = parse_plan(manifest.analysis, arms=arms, task=manifest.data.task)
+    if manifest.plan_history and manifest.plan_history[-1].variance is None:
+        return plan.model_copy(update={"variance": None})
     return plan
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analysis.errors import AnalysisError, PlanError, Problem
-from analysis.methods.crossed import crossed_test
 from analysis.methods.looks import thresholds
 from analysis.power.planning import Plan, plan_comparison, stated_components
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
+from analysis.study.comparison_tests import primary_test
 from analysis.study.cost import ArmCost, arm_cost
 from analysis.study.plan import AnalysisPlan, Comparison
 
@@ -239,7 +239,7 @@ def _from_pilot(
         treatment, baseline = (scores[arm] for arm in arms)
         if math.isnan(float(treatment.sum() + baseline.sum())):
             continue
-        result = crossed_test(treatment, baseline, paired=True)
+        result = primary_test(plan, scores, pair.treatment, pair.baseline)
         seconds = sum(costs[arm].further_seconds + costs[arm].further_evaluation_seconds for arm in arms)
         if result.standard_error > 0:
             planned = plan_comparison(

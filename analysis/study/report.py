@@ -23,7 +23,7 @@ from analysis.study.cost import ArmCost, TimeRatio, arm_cost, time_ratio
 from analysis.study.epoch_selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
 from analysis.study.footer import Footer, footer
 from analysis.study.looks import Look
-from analysis.study.plan import AnalysisPlan, parse_plan
+from analysis.study.plan import AnalysisPlan, frozen_plan
 from analysis.study.population import TrainingSets, training_sets, with_training_sets
 from analysis.study.published_gaps import PublishedGap, compare_published_gaps
 from analysis.study.rare_classes import rare_class_caveats
@@ -155,7 +155,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     """
     outcomes = load(folder)
     manifest = outcomes.manifest
-    plan = parse_plan(manifest.analysis, arms=outcomes.arms, task=manifest.data.task)
+    plan = frozen_plan(manifest, arms=outcomes.arms)
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
     seeds = seeds_in_use(outcomes, plan)
     finished = {arm: _finished_seeds(outcomes, arm, seeds.used) for arm in outcomes.arms}
@@ -204,7 +204,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         arms=arms,
         classes=tuple(one for arm in outcomes.arms for one in summarize_classes(outcomes, arm, seeds=finished[arm])),
         seed_sds=spread,
-        class_comparisons=compare_classes(outcomes, comparisons, seeds=seeds, margin=class_margin, alpha=plan.alpha),
+        class_comparisons=compare_classes(outcomes, plan, comparisons, seeds=seeds, margin=class_margin),
         class_margin=class_margin,
         costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
         time_ratios=tuple(

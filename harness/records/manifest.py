@@ -19,6 +19,7 @@ from analysis.records.manifest import (
     TrialEntry,
     Winner,
 )
+from analysis.study.plan import parse_plan
 from harness import provenance
 from harness.data.tokenization import TokenizedDataset
 from harness.errors import ResultsError
@@ -131,7 +132,12 @@ def _plans(study: Study, arms: tuple[str, ...], before: Manifest | None, finishe
     # Which examples count as one is part of the plan: it moves every p-value.
     plan = {"analysis": analysis, "cluster": study.data.cluster} if study.data.cluster else analysis
     now = PlanEntry(
-        digest=digest(plan), arms=arms, analysis=analysis, frozen=provenance.now(), trials_finished=finished
+        digest=digest(plan),
+        arms=arms,
+        analysis=analysis,
+        variance=parse_plan(analysis, arms=arms, task=study.task).variance,
+        frozen=provenance.now(),
+        trials_finished=finished,
     )
     if before is None or not before.plan_history:
         return (now,)

@@ -185,7 +185,15 @@ def write_study(
         "study": {"name": name, "data": {"path": "embedded/sentiment", "train_size": None}},
         "analysis": dict(analysis or {}),
         "claims": list(claims or []),
-        "plan_history": [{"digest": "d", "analysis": {}, "frozen": "2026-11-01T09:59:00Z", "trials_finished": 0}],
+        "plan_history": [
+            {
+                "digest": "d",
+                "analysis": {},
+                "variance": "pooled",
+                "frozen": "2026-11-01T09:59:00Z",
+                "trials_finished": 0,
+            }
+        ],
         "seed_history": [{"seeds": seeds, "frozen": "2026-11-01T09:59:00Z", "trials_finished": 0}],
         "selection": dict(selection or {"rule": "last"}),
         "deviations": [],

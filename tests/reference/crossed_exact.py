@@ -68,8 +68,8 @@ def fractions(y: Matrix) -> list[list[Fraction]]:
     return [[Fraction(value) for value in row] for row in y]
 
 
-def caution(F: int) -> Fraction:
-    return 1 + Fraction(7, F) ** 2
+def caution(F: int, constant: Fraction = Fraction(13, 2)) -> Fraction:
+    return 1 + (constant / F) ** 2
 
 
 def pooled(arms: list[Matrix]) -> tuple[Fraction, int]:
@@ -119,7 +119,7 @@ def design_b(treatment: Matrix, baseline: Matrix) -> dict[str, object]:
     seed_part = sum((max(seed - resid, Fraction(0)) for _, seed, _, resid in arms), Fraction(0)) / N
     parts = [seed_part, example, sum((resid for _, _, _, resid in arms), Fraction(0))]
     V = sum(A, Fraction(0)) + example / N
-    return row(V, df(Fraction(1)), df(caution(len(treatment) + len(baseline) - 2)), parts)
+    return row(V, df(Fraction(1)), df(caution(len(treatment) + len(baseline) - 2, Fraction(7, 2))), parts)
 
 
 def row(V: Fraction, plain_df: float, df: float, parts: list[Fraction]) -> dict[str, object]:

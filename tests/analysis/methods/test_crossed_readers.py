@@ -12,8 +12,8 @@ The published numbers are what two programs printed for them: OR-DBM MRMC 2.51 (
 Berbaum; trapezoidal areas, jackknife) and JAFROC 4.2.1 (Chakraborty; in single precision). Ratings and printouts
 are kept with the R package RJafroc. The values from R come from tests/reference/reader_anova.R.
 
-The programs take the degrees of freedom as they are, without caution about the seeds' share. `before_pooling` does so
-too, and so it stands where degrees of freedom are compared.
+The programs analyse four and five readers as pairs, and take the degrees of freedom without caution about the
+readers' share. `before_pooling` does so too.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def test_areas_are_the_published_ones_and_placements_rescale_to_pseudovalues(
 
 
 def test_van_dyke_gives_the_published_f_standard_error_and_components(pseudo: dict[str, Floats]) -> None:
-    result = crossed_test(*pseudo["Van Dyke"], paired=True)
+    result = crossed_test(*pseudo["Van Dyke"], paired=True, before_pooling=True)
     # OR-DBM MRMC 2.51 and JAFROC 4.2.1, analysis 1: F = 4.46, standard error 0.02075, t = -2.11; the error term
     # of JAFROC, in single precision, is 0.12269399.
     assert result.design == "A"
@@ -267,13 +267,13 @@ def test_mean_squares_equal_the_three_way_anova_of_r(study: str, pseudo: dict[st
 
 
 def test_van_dyke_equals_a_mixed_model_by_reml(pseudo: dict[str, Floats]) -> None:
-    result = crossed_test(*pseudo["Van Dyke"], paired=True)
+    result = crossed_test(*pseudo["Van Dyke"], paired=True, before_pooling=True)
     parts = result.components
     # lmer stops within about 1e-5 of the optimum.
     figures = (result.standard_error, parts.seed, parts.example, parts.residual)
     assert figures == pytest.approx(LME4, rel=1e-4)
     for scores, expected in zip(pseudo["Van Dyke"], LME4_SINGLE, strict=True):
-        single = crossed_test(scores, np.zeros_like(scores), paired=True)
+        single = crossed_test(scores, np.zeros_like(scores), paired=True, before_pooling=True)
         assert single.standard_error == pytest.approx(expected, rel=2e-5)
 
 
@@ -300,7 +300,7 @@ def test_independent_readers_follow_from_the_published_covariances(pseudo: dict[
     between = (0.00034661 + 4 * 0.00023903) / 5
     result = crossed_test(*pseudo["Van Dyke"], paired=False)
     assert result.standard_error**2 == pytest.approx(readers / 5 + within - 2 * between, abs=3e-8)
-    paired = crossed_test(*pseudo["Van Dyke"], paired=True)
+    paired = crossed_test(*pseudo["Van Dyke"], paired=True, before_pooling=True)
     assert paired.other_p_value == pytest.approx(result.p_value, rel=1e-12)
 
 

@@ -132,7 +132,7 @@ def test_undefined_is_nan_with_a_reason(estimate: float, standard_error: float, 
 
 
 def test_takes_what_the_crossed_test_gives() -> None:
-    y = np.random.default_rng(2).random((2, 6, 400))
+    y = np.random.default_rng(2).random((2, 8, 400))
     crossed = crossed_test(*y, paired=True)
     result = tost(crossed.estimate, crossed.standard_error, crossed.df, margin=0.2)
     assert result.p_value < 0.05

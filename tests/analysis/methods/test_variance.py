@@ -55,7 +55,7 @@ def test_independent_seeds_equal_exact_fractions(case: dict[str, Any]) -> None:
 def test_paired_seeds_equal_exact_fractions(case: dict[str, Any]) -> None:
     S = len(case["treatment"])
     result = crossed_test(case["treatment"], case["baseline"], paired=True)
-    design, other = ("A", "B") if S >= 5 else ("B", "A")
+    design, other = ("A", "B") if S >= 8 else ("B", "A")
     check_fit(result, case, design, "df" if S >= 4 else "plain_df")
     assert result.other_p_value == pytest.approx(exact_p(case, other, "plain_df" if other == "B" else "df"), rel=1e-9)
     assert result.pairwise_p_value == result.p_value
@@ -83,11 +83,11 @@ def test_pooled_seeds_equal_exact_fractions(case: dict[str, Any]) -> None:
 
 
 def test_two_arms_pooled_are_the_pair() -> None:
-    y = np.random.default_rng(30).random((2, 6, 40))
+    y = np.random.default_rng(30).random((2, 8, 40))
     spread = pooled_seed_spread(list(y))
     pooled, alone = crossed_test(*y, paired=True, spread=spread), crossed_test(*y, paired=True)
     assert (pooled.p_value, pooled.df) == pytest.approx((alone.p_value, alone.df), rel=1e-12)
-    assert (pooled.n_arms, pooled.components.seed_df) == (2, 5)
+    assert (pooled.n_arms, pooled.components.seed_df) == (2, 7)
     d = y[0] - y[1]
     assert spread.mean_square == pytest.approx(40 * np.var(d.mean(axis=1), ddof=1), rel=1e-12)
 
@@ -137,7 +137,7 @@ def test_components_agree_with_a_two_way_anova() -> None:
     frame = pd.DataFrame({"d": (treatment - baseline).ravel(), "seed": seed.ravel(), "example": example.ravel()})
     table = anova_lm(ols("d ~ C(seed) + C(example)", data=frame).fit())
     ms_seed, ms_example, ms_resid = (float(table.loc[row, "mean_sq"]) for row in ("C(seed)", "C(example)", "Residual"))
-    result = crossed_test(treatment, baseline, paired=True)
+    result = crossed_test(treatment, baseline, paired=True, before_pooling=True)
     assert result.components.seed == pytest.approx((ms_seed - ms_resid) / N)
     assert result.components.example == pytest.approx((ms_example - ms_resid) / S)
     assert result.components.residual == pytest.approx(ms_resid)
@@ -146,14 +146,13 @@ def test_components_agree_with_a_two_way_anova() -> None:
 
 def test_a_lucky_draw_of_similar_seeds_does_not_buy_degrees_of_freedom() -> None:
     # Every seed has the same mean while seeds and examples interact: the mean square over seeds is 0.
-    d = np.array([[1, -1, 1, -1], [-1, 1, -1, 1], [1, -1, -1, 1], [-1, 1, 1, -1], [1, -1, 1, -1]]) * 0.5
-    d[4] = 0
+    d = np.tile([[1, -1, 1, -1], [-1, 1, -1, 1], [1, -1, -1, 1], [-1, 1, 1, -1]], (2, 1)) * 0.5
     result = crossed_test(d + 0.3, np.zeros_like(d), paired=True)
-    ms_resid = float((d**2).sum()) / 12
-    assert result.standard_error == pytest.approx(math.sqrt(ms_resid / 20))
-    # By hand: the floored seeds bring (c ms_resid)^2 / 4, the examples 0, the residual ms_resid^2 / 12.
-    c = caution(4)
-    assert result.df == pytest.approx(c**2 / (c**2 / 4 + 1 / 12))
+    ms_resid = float((d**2).sum()) / 21
+    assert result.standard_error == pytest.approx(math.sqrt(ms_resid / 32))
+    # By hand: the floored seeds bring (c ms_resid)^2 / 7, the examples 0, the residual ms_resid^2 / 21.
+    c = caution(7)
+    assert result.df == pytest.approx(c**2 / (c**2 / 7 + 1 / 21))
 
 
 @pytest.mark.parametrize(

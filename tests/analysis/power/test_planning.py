@@ -166,7 +166,7 @@ def test_a_planned_study_finds_the_margin_as_often_as_promised() -> None:
 def test_a_pilot_plans_from_its_own_components_and_agrees_with_settle() -> None:
     rng = np.random.default_rng(4)
     d = 0.3 * rng.standard_normal((6, 1)) + rng.standard_normal((1, 80)) + rng.standard_normal((6, 80))
-    pilot = crossed_test(d, np.zeros_like(d), paired=True)
+    pilot = crossed_test(d, np.zeros_like(d), paired=True, before_pooling=True)
     result = plan_comparison(pilot.components, n_seeds=6, n_examples=80, margin=0.6, alpha=0.05)
     settled = settle(pilot, gap=0.6, alpha=0.05)
     seeds = result.seeds_needed
@@ -231,7 +231,7 @@ def test_without_a_range_the_ends_are_missing_and_said_to_be() -> None:
 @pytest.mark.parametrize("seed", [0.0, NOTHING])
 def test_nothing_to_plan_from(seed: float) -> None:
     empty = VarianceComponents(
-        seed=seed, example=seed, residual=seed, n_seeds=1, n_examples=10, seed_sd_interval=(NOTHING, NOTHING)
+        seed=seed, example=seed, residual=seed, n_seeds=1, n_examples=10, seed_df=0, seed_sd_interval=(NOTHING, NOTHING)
     )
     result = plan_comparison(empty, n_seeds=5, n_examples=872, margin=0.02, alpha=0.05, seconds_per_pair=60)
     assert math.isnan(result.detectable_gap.value)

@@ -26,6 +26,7 @@ def components(
         residual=residual,
         n_seeds=n_seeds,
         n_examples=n_examples,
+        seed_df=df,
         seed_sd_interval=(low, high),
     )
 
@@ -39,9 +40,11 @@ def result_of(parts: VarianceComponents, *, df: float, estimate: float = 0.01) -
         statistic=estimate / standard_error,
         p_value=2 * float(stats.t.sf(abs(estimate) / standard_error, df)),
         design="A",
+        n_arms=2,
         n_seeds=(parts.n_seeds, parts.n_seeds),
         n_examples=parts.n_examples,
         other_p_value=math.nan,
+        pairwise_p_value=math.nan,
         seed_correlation=math.nan,
         components=parts,
         reason="",
@@ -88,7 +91,7 @@ def test_the_answer_has_the_power_it_promises() -> None:
             d = gap + math.sqrt(parts.seed) * rng.standard_normal((S, 1))
             d = d + math.sqrt(parts.example) * rng.standard_normal((1, 200))
             d = d + math.sqrt(parts.residual) * rng.standard_normal((S, 200))
-            count += crossed_test(d, np.zeros_like(d), paired=True).p_value <= 0.05
+            count += crossed_test(d, np.zeros_like(d), paired=True, before_pooling=True).p_value <= 0.05
         return count / 800
 
     assert 0.74 <= share_found(needed) <= 0.88
@@ -186,7 +189,7 @@ def test_from_a_real_result() -> None:
 def test_planning_starts_from_the_test_as_it_stands() -> None:
     rng = np.random.default_rng(4)
     d = 0.2 * rng.standard_normal((6, 1)) + rng.standard_normal((1, 80)) + rng.standard_normal((6, 80))
-    result = crossed_test(d, np.zeros_like(d), paired=True)
+    result = crossed_test(d, np.zeros_like(d), paired=True, before_pooling=True)
     assert min(result.components.seed, result.components.example) > 0
     gap = settle(result, gap=1.0, alpha=0.05).detectable_gap
     just_found = settle(result, gap=gap * 1.0001, alpha=0.05)

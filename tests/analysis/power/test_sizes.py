@@ -33,7 +33,13 @@ SMALLEST = [(5, 0.05, 0.8, 1.68200149), (3, 0.05, 0.8, 3.26405222), (20, 0.01, 0
 
 def components(seed: float, example: float, residual: float) -> VarianceComponents:
     return VarianceComponents(
-        seed=seed, example=example, residual=residual, n_seeds=5, n_examples=872, seed_sd_interval=(math.nan, math.nan)
+        seed=seed,
+        example=example,
+        residual=residual,
+        n_seeds=5,
+        n_examples=872,
+        seed_df=4,
+        seed_sd_interval=(math.nan, math.nan),
     )
 
 

@@ -16,6 +16,7 @@ from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
 from analysis.methods.multiplicity import joint_step_down
+from analysis.methods.variance import pooled_seed_spread
 from analysis.records.loading import load
 from analysis.study.class_comparisons import MEASURES, ClassComparison
 from analysis.study.report import StudyReport, analyze
@@ -59,11 +60,12 @@ def test_every_row_is_the_crossed_test_of_its_column(three: StudyFolder) -> None
         label = THREE.index(name)
         in_class = labels == label
         columns = (
-            [answers[side][:, in_class] == label for side in (arm, "full")]
+            [np.asarray(answers[side][:, in_class] == label, dtype=float) for side in outcomes.arms]
             if measure == "recall"
-            else [precision_scores(answers[side], labels, label) for side in (arm, "full")]
+            else [precision_scores(answers[side], labels, label) for side in outcomes.arms]
         )
-        direct = crossed_test(*columns, paired=True)
+        by_arm = dict(zip(outcomes.arms, columns, strict=True))
+        direct = crossed_test(by_arm[arm], by_arm["full"], paired=True, spread=pooled_seed_spread(columns))
         assert comparison.result is not None
         assert comparison.estimate == pytest.approx(direct.estimate, abs=1e-12)
         assert comparison.result.standard_error == pytest.approx(direct.standard_error, rel=1e-9)
@@ -197,13 +199,14 @@ def test_a_study_with_clusters_tests_classes_by_cluster(three: StudyFolder) -> N
     rows, outcomes = rows_of(analyze(three.root, resamples=199)), load(three.root)
     answers = {arm: outcomes.answers(arm, seeds=outcomes.seeds) for arm in outcomes.arms}
     members = np.flatnonzero(outcomes.labels == 1)
-    recall = crossed_test(
-        *(cluster_scores(answers[arm][:, members] == 1, [clusters[i] for i in members]) for arm in ("a", "full")),
-        paired=True,
-    )
-    precision = crossed_test(
-        *(cluster_scores(precision_scores(answers[arm], outcomes.labels, 1), clusters) for arm in ("a", "full")),
-        paired=True,
+    of_class = [clusters[i] for i in members]
+    recalls = {arm: cluster_scores(answers[arm][:, members] == 1, of_class) for arm in outcomes.arms}
+    precisions = {
+        arm: cluster_scores(precision_scores(answers[arm], outcomes.labels, 1), clusters) for arm in outcomes.arms
+    }
+    recall, precision = (
+        crossed_test(by_arm["a"], by_arm["full"], paired=True, spread=pooled_seed_spread(list(by_arm.values())))
+        for by_arm in (recalls, precisions)
     )
     made = (rows["a", "sport", "recall"].result, rows["a", "sport", "precision"].result)
     for comparison, direct in zip(made, (recall, precision), strict=True):

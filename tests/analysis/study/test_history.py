@@ -12,6 +12,7 @@ import pytest
 from analysis import tables
 from analysis.errors import FormatError, RecordError
 from analysis.methods.crossed import crossed_test
+from analysis.methods.variance import pooled_seed_spread
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with
 
@@ -87,7 +88,12 @@ def test_seeds_that_have_run_in_every_arm_keep_their_verdicts_while_others_run(
     report = analyze(folder.root)
     assert (report.seeds, report.waiting_seeds, report.dropped_seeds) == ((0, 1, 2, 3), (4, 5), ())
     assert labels(report) == ["worse", "worse"]
-    assert report.comparisons[0].result == crossed_test(scores["lora"][:4], scores["full"][:4], paired=True)
+    assert report.comparisons[0].result == crossed_test(
+        scores["lora"][:4],
+        scores["full"][:4],
+        paired=True,
+        spread=pooled_seed_spread([rows[:4] for rows in scores.values()]),
+    )
     assert shorts(report) == ["2 seeds of 6 yet to run"]
     note = "Only seeds 0-3 count: seeds 4, 5 wait until every arm has run them."
     assert note in texts(report)

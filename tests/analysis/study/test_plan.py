@@ -25,6 +25,7 @@ def test_an_empty_block_takes_every_default_and_the_first_arm_as_baseline() -> N
         "margin": 0.01,
         "alpha": 0.05,
         "correction": "holm",
+        "variance": "pooled",
         "failed_trials": "refuse",
         "looks": (),
     }
@@ -39,6 +40,7 @@ def test_the_block_of_the_design_is_read_as_it_stands() -> None:
         "margin": 0.01,
         "alpha": 0.05,
         "correction": "holm",
+        "variance": "pooled",
         "failed_trials": "drop_seed",
     }
     plan = parse_plan(block, arms=ARMS)
@@ -172,3 +174,10 @@ def test_checking_never_raises_and_agrees_with_parsing(block: Any, claims: Any) 
     assert all(problem.path[0] in ("analysis", "claims") and problem.message for problem in problems)
     if not any(problem.path[0] == "analysis" for problem in problems):
         assert parse_plan(block, arms=ARMS).baseline in ARMS
+
+
+def test_the_variance_is_pooled_or_pairwise_and_never_nothing() -> None:
+    assert parse_plan({"variance": "pairwise"}, arms=ARMS).variance == "pairwise"
+    allowed = "expected 'pooled' or 'pairwise'"
+    assert said({"variance": "pool"}) == {"analysis.variance": f"{allowed}, got 'pool'; did you mean 'pooled'?"}
+    assert said({"variance": None}) == {"analysis.variance": f"{allowed}, got nothing"}

@@ -12,6 +12,7 @@ import pytest
 from analysis.errors import PlanError
 from analysis.methods.crossed import crossed_test
 from analysis.methods.looks import thresholds
+from analysis.methods.variance import pooled_seed_spread
 from analysis.power.planning import Span, plan_comparison, stated_components
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.study.plan import AnalysisPlan, parse_plan
@@ -81,7 +82,12 @@ def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
     from analysis.records.loading import load
 
     outcomes = load(study.root)
-    result = crossed_test(outcomes.scores("lora-r8"), outcomes.scores("full"), paired=True)
+    result = crossed_test(
+        outcomes.scores("lora-r8"),
+        outcomes.scores("full"),
+        paired=True,
+        spread=pooled_seed_spread([outcomes.scores(arm) for arm in outcomes.arms]),
+    )
     plan = power.plans[1].plan
     assert (
         plan.detectable_gap

@@ -14,6 +14,8 @@ from analysis.errors import PlanError
 from analysis.methods.crossed import crossed_test
 from analysis.methods.mcnemar import mcnemar
 from analysis.methods.multiplicity import joint_step_down
+from analysis.methods.variance import pooled_seed_spread
+from analysis.records.loading import load
 from analysis.study.report import StudyReport, analyze
 from analysis.tables.verdicts import verdict_table
 
@@ -67,11 +69,11 @@ def test_figures_are_those_of_the_methods(study: StudyFolder) -> None:
         )
     )
     report = analyze(study.root)
-    from analysis.records.loading import load
-
     scores = {arm: load(study.root).scores(arm) for arm in ("full", "lora-r2", "lora-r8")}
     pairs = [("lora-r2", "full"), ("lora-r8", "full"), ("lora-r8", "lora-r2")]
-    direct = [crossed_test(scores[result], scores[other], paired=True) for result, other in pairs]
+    spread = pooled_seed_spread(list(scores.values()))
+    direct = [crossed_test(scores[result], scores[other], paired=True, spread=spread) for result, other in pairs]
+    assert {one.n_arms for one in direct} == {3}
     assert [result.result for result in report.comparisons] == direct
     assert [result.interval for result in report.comparisons] == [result.interval(0.9) for result in direct]
     assert [result.family_interval for result in report.comparisons] == [
@@ -90,8 +92,6 @@ def test_figures_are_those_of_the_methods(study: StudyFolder) -> None:
 
 
 def test_classes_are_means_over_seeds(study: StudyFolder) -> None:
-    from analysis.records.loading import load
-
     scores = load(study.root).scores("lora-r2")
     positive = next(
         scores for scores in analyze(study.root).classes if (scores.arm, scores.label) == ("lora-r2", "positive")
@@ -135,7 +135,13 @@ def test_a_comparison_without_a_verdict_still_counts_in_the_correction(study: St
     study.end("lora-r8", 2, "diverged", "x")
     after = analyze(study.root).comparisons[0]
     assert after.family_confidence == before.family_confidence == pytest.approx(0.975)
-    assert after.difference_p == before.difference_p == pytest.approx(2 * before.result.p_value)  # type: ignore[union-attr]
+    assert before.result is not None
+    assert after.result is not None
+    for one in (before, after):
+        assert one.difference_p == pytest.approx(2 * one.result.p_value)  # type: ignore[union-attr]
+    # The arm that did not finish with every seed is not pooled either.
+    assert (before.result.n_arms, after.result.n_arms) == (3, 2)
+    assert after.result.p_value == before.result.pairwise_p_value
 
 
 def test_drop_seed_takes_the_seed_from_every_arm(study: StudyFolder) -> None:
@@ -434,3 +440,25 @@ def test_a_reason_that_holds_everywhere_is_told_once(tmp_path: Path, simulated: 
     )
     assert tables.markdown(report).count("a verdict needs 3") == 2
     assert "Everywhere: 2 seeds give an interval; a verdict needs 3." in tables.markdown(report)
+
+
+def test_the_plan_says_whether_the_variation_over_seeds_is_pooled(study: StudyFolder) -> None:
+    pooled = analyze(study.root)
+    study.change_manifest(lambda content: content["analysis"].update(variance="pairwise"))
+    pairwise = analyze(study.root)
+    # A version that knew pairs alone noted no variance with the plan that it froze.
+    study.change_manifest(lambda content: content["plan_history"][-1].pop("variance"))
+    study.change_manifest(lambda content: content["analysis"].pop("variance"))
+    older = analyze(study.root)
+    assert [report.plan.variance for report in (pooled, pairwise, older)] == ["pooled", "pairwise", None]
+    scores = {arm: load(study.root).scores(arm) for arm in ("full", "lora-r2", "lora-r8")}
+    for at, arm in enumerate(("lora-r2", "lora-r8")):
+        pair = (scores[arm], scores["full"])
+        assert pooled.comparisons[at].result == crossed_test(
+            *pair, paired=True, spread=pooled_seed_spread(list(scores.values()))
+        )
+        assert pairwise.comparisons[at].result == crossed_test(*pair, paired=True)
+        assert older.comparisons[at].result == crossed_test(*pair, paired=True, before_pooling=True)
+    # A folder without a history of plans was written by hand, and takes the default.
+    study.change_manifest(lambda content: content.pop("plan_history"))
+    assert analyze(study.root).plan.variance == "pooled"

@@ -14,6 +14,7 @@ from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
 from analysis.methods.looks import sequential_p, thresholds
 from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
+from analysis.methods.variance import pooled_seed_spread
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with
 
@@ -60,7 +61,8 @@ def by_hand(scores: Any, treatment: str, sizes: list[int], *, margin: float = 0.
     difference, equivalence = [], []
     gap = scores[treatment][: sizes[-1]].mean() - scores["full"][: sizes[-1]].mean()
     for size in sizes:
-        result = crossed_test(scores[treatment][:size], scores["full"][:size], paired=True)
+        spread = pooled_seed_spread([rows[:size] for rows in scores.values()]) if len(scores) > 2 else None
+        result = crossed_test(scores[treatment][:size], scores["full"][:size], paired=True, spread=spread)
         difference.append(result.p_value if result.estimate * gap > 0 else 1.0)
         equivalence.append(tost(result.estimate, result.standard_error, result.df, margin=margin).p_value)
     return sequential_p(difference, LOOKS, sides=2), sequential_p(equivalence, LOOKS, sides=1)
@@ -89,7 +91,8 @@ def test_the_first_look_uses_exactly_its_seeds(growing: StudyFolder, scores: Any
     assert report.look is not None
     assert report.look.number == 1
     for comparison, arm in zip(report.comparisons, ("lora", "tiny"), strict=True):
-        assert comparison.result == crossed_test(scores[arm][:4], scores["full"][:4], paired=True)
+        spread = pooled_seed_spread([rows[:4] for rows in scores.values()])
+        assert comparison.result == crossed_test(scores[arm][:4], scores["full"][:4], paired=True, spread=spread)
         assert (comparison.seeds, len(comparison.mcnemar)) == ((0, 1, 2, 3), 4)
     assert report.arms[1].values == tuple(scores["lora"][:4].mean(axis=1))
     assert all(cost.n_seeds == 4 for cost in report.costs)
@@ -153,6 +156,7 @@ def test_intervals_are_as_wide_as_the_look_demands(growing: StudyFolder, lost: t
 
 
 def test_the_last_look_stops_whatever_is_open(growing: StudyFolder) -> None:
+    growing.change_manifest(lambda content: content["analysis"].update(margin=0.01))
     report = analyze(growing.root)
     assert "undecided" in {comparison.verdict.label for comparison in report.comparisons}
     assert (report.decision, report.seeds) == ("stop", (0, 1, 2, 3, 4, 5))
@@ -204,7 +208,7 @@ def test_a_diverged_seed_is_dropped_from_every_look(growing: StudyFolder, scores
     growing.change_manifest(lambda content: content["analysis"].update(failed_trials="drop_seed"))
     report = analyze(growing.root)
     assert (report.seeds, report.dropped_seeds) == ((0, 1, 3, 4, 5), (2,))
-    kept = {arm: np.delete(scores[arm], 2, axis=0) for arm in ("full", "tiny")}
+    kept = {arm: np.delete(rows, 2, axis=0) for arm, rows in scores.items()}
     # The first look had seeds 0, 1 and 3, the second one 4 and 5 as well.
     honest = by_hand(kept, "tiny", [3, 5])
     assert report.comparisons[1].sequential_p == pytest.approx(honest[0], rel=1e-9)

@@ -14,6 +14,7 @@ from analysis.errors import AnalysisError
 from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
 from analysis.methods.multiplicity import benjamini_hochberg
+from analysis.methods.variance import pooled_seed_spread
 from analysis.metrics.scores import METRICS
 from analysis.records.loading import load
 from analysis.study.report import StudyReport
@@ -90,8 +91,9 @@ def test_every_metric_is_that_of_its_definition(graded: StudyFolder, metric: str
         expected = [by_definition(metric, outcomes.labels, run) for run in runs]
         assert arm.values == pytest.approx(expected, abs=1e-6)
     comparison = report.comparisons[0]
-    scores = {arm: outcomes.scores(arm, metric=metric) for arm in ("lora", "full")}
-    assert comparison.result == crossed_test(scores["lora"], scores["full"], paired=True)
+    scores = {arm: outcomes.scores(arm, metric=metric) for arm in outcomes.arms}
+    spread = pooled_seed_spread(list(scores.values()))
+    assert comparison.result == crossed_test(scores["lora"], scores["full"], paired=True, spread=spread)
     assert comparison.estimate == pytest.approx(report.arms[1].mean - report.arms[0].mean)
     assert comparison.equivalence == tost(
         comparison.estimate, comparison.result.standard_error, comparison.result.df, margin=0.01
