@@ -77,11 +77,11 @@ def test_the_worked_example_is_about_what_the_text_says() -> None:
 
 
 def test_the_paired_t_grows_surer_about_a_gap_that_the_procedures_do_not_have() -> None:
-    names = run_until("(treatment, baseline), example")
+    names = run_until("(treatment, baseline, third), example")
     names["S"] = 20
     rng, paired, crossed = np.random.default_rng(1), 0, 0
     for _ in range(300):
-        (treatment, baseline), *_rest = names["study"](rng)
+        (treatment, baseline, _), *_rest = names["study"](rng)
         paired += paired_t(treatment.mean(axis=1), baseline.mean(axis=1)).p_value < 0.05
         crossed += crossed_test(treatment, baseline, paired=True).p_value < 0.05
     assert "with 20 seeds it claims a gap in about a third" in PROSE
