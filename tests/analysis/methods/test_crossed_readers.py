@@ -7,6 +7,8 @@ ratings are those of two studies that this literature uses throughout:
   (Van Dyke, White, Obuchowski, Geisinger, Lorig and Meziane, 1993, 79th RSNA Meeting).
 - Franken: 4 readers, 33 cases without and 67 with a finding, film against a digital workstation (Franken,
   Berbaum, Marley, Smith, Sato, Kao and Milam, 1992, Investigative Radiology 27, 732-737).
+- Zanca: 4 readers, 100 mammograms without and 100 with lesions, five ways to process the image (Zanca, Jacobs, Van
+  Ongeval, Claus, Celis, Geniets, Provost, Pauwels, Marchal and Bosmans, 2009, Medical Physics 36, 765-775).
 
 The published numbers are what two programs printed for them: OR-DBM MRMC 2.51 (Schartz, Hillis, Pesce and
 Berbaum; trapezoidal areas, jackknife) and JAFROC 4.2.1 (Chakraborty; in single precision). Ratings and printouts
@@ -29,7 +31,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import CrossedResult, crossed_test, pooled_seed_spread
 from analysis.methods.over_seeds import paired_t
 from analysis.metrics.scores import auroc_scores
 
@@ -87,7 +89,7 @@ def ratings(study: str) -> tuple[NDArray[np.int64], Floats]:
             for row in rows
             if row["treatment"] == t
         ]
-        for t in ("1", "2")
+        for t in sorted({row["treatment"] for row in rows})
     ]
     labels = [0] * len(rows[0]["without_disease"]) + [1] * len(rows[0]["with_disease"])
     return np.array(labels), np.array(arms)
@@ -324,6 +326,43 @@ def test_order_of_treatments_readers_and_cases_does_not_matter(
     turned = crossed_test(*y[::-1, ::-1, ::-1], paired=paired)
     assert turned.estimate == pytest.approx(-result.estimate, rel=1e-10)
     assert (turned.p_value, turned.df) == pytest.approx((result.p_value, result.df), rel=1e-10)
+
+
+# OR-DBM MRMC 2.51 and JAFROC 4.2.1, Zanca: "TREATMENT x READER AUC ESTIMATES" of the first treatment, T*R and error
+# mean square of the areas, standard error, degrees of freedom and p of every difference of two treatments.
+ZANCA_AREAS = (0.90425, 0.79820, 0.81175, 0.86645)
+ZANCA_MEAN_SQUARE, ZANCA_ERROR, ZANCA_SE, ZANCA_DF = 0.00046221, 0.00054695, 0.01654, 16.80
+ZANCA_P = (0.7616, 0.0477, 0.7475, 0.0402, 0.0258, 0.9851, 0.0216, 0.0249, 0.9312, 0.0208)
+
+
+def test_five_treatments_pooled_give_the_published_degrees_of_freedom_and_p_values() -> None:
+    y = pseudovalues("Zanca")
+    T, S, N = y.shape
+    assert y[0].mean(axis=1) == pytest.approx(ZANCA_AREAS, abs=1e-9)
+    spread = pooled_seed_spread(list(y))
+    assert (spread.n_arms, spread.df) == (T, (T - 1) * (S - 1)) == (5, 12)
+    # A difference of two treatments has twice the variance of one, and a pseudovalue is N times as far out as an area.
+    assert spread.mean_square / 2 / N == pytest.approx(ZANCA_MEAN_SQUARE, abs=5.1e-9)
+    # The programs pool treatment x case and residual too; then all differences share one standard error.
+    _, ms_reader, ms_case, ms_resid = mean_squares(y)
+    assert spread.mean_square == pytest.approx(2 * ms_reader, rel=1e-11)
+    error = spread.mean_square / 2 + ms_case - ms_resid
+    assert error / N == pytest.approx(ZANCA_ERROR, abs=5.1e-9)
+    se, df = math.sqrt(2 * error / (S * N)), error**2 / ((spread.mean_square / 2) ** 2 / spread.df)
+    assert (se, df) == (pytest.approx(ZANCA_SE, abs=5.1e-6), pytest.approx(ZANCA_DF, abs=0.0051))
+    pairs = [(first, second) for first in range(T) for second in range(first + 1, T)]
+    results = [crossed_test(y[first], y[second], paired=True, spread=spread) for first, second in pairs]
+    for result, expected in zip(results, ZANCA_P, strict=True):
+        assert 2 * special.stdtr(df, -abs(result.estimate) / se) == pytest.approx(expected, abs=5.1e-5)
+    # Ours takes treatment x case by pair. On average over the pairs it is the pooled one, but for the floor at 0.
+    by_pair = [one.components.example * S + one.components.residual for one in results]
+    assert 2 * ms_case <= np.mean(by_pair) < 2 * ms_case * 1.005
+    assert np.mean([one.components.residual for one in results]) == pytest.approx(2 * ms_resid, rel=1e-10)
+    # The readers vary less than the residual, so the floor takes its place, pair by pair.
+    floors = [max(spread.mean_square, one.components.residual) for one in results]
+    assert sum(floor > spread.mean_square for floor in floors) >= 5
+    for floor, one in zip(floors, results, strict=True):
+        assert one.standard_error**2 * S * N == pytest.approx(floor + S * one.components.example, rel=1e-10)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
