@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from analysis.methods.crossed import CrossedResult, design_of
 from analysis.study.comparisons import ComparisonResult
 from analysis.tables.comparison_cells import BY_PAIR, INDEPENDENT, primary_test_name, scale_of, size_cell
 from analysis.tables.digits import fixed, p_value, percent, points
@@ -89,13 +90,7 @@ def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
         corrected=p_value(pair.equivalence_p),
         remark="",
     )
-    yield _Test(
-        pair=pair,
-        name=INDEPENDENT if result.design == "A" else BY_PAIR,
-        population=population,
-        p=p_value(result.other_p_value),
-        remark="the other design",
-    )
+    yield from _without_pooling(pair, result)
     yield _Test(
         pair=pair,
         name="multi-bootstrap",
@@ -122,6 +117,20 @@ def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
         p=_range(low, high),
         remark=f"gap {_range(points(min(gaps)), points(max(gaps)))}",
     )
+
+
+def _without_pooling(pair: ComparisonResult, result: CrossedResult) -> Iterator[_Test]:
+    """Give what the two arms show by themselves, by both designs; few pairs are judged as independent seeds anyway."""
+    by_pair = design_of(n_seeds=min(result.n_seeds)) == "A"
+    alone, other = "these two arms alone", "the other design"
+    if result.n_arms > 2 and by_pair:
+        rows = [(BY_PAIR, result.pairwise_p_value, alone), (INDEPENDENT, result.other_p_value, other)]
+    elif result.n_arms > 2:
+        rows = [(INDEPENDENT, result.pairwise_p_value, alone)]
+    else:
+        rows = [(INDEPENDENT if result.design == "A" else BY_PAIR, result.other_p_value, other)]
+    for name, p, remark in rows:
+        yield _Test(pair=pair, name=name, population=result.generalizes_to, p=p_value(p), remark=remark)
 
 
 def _range(low: str, high: str) -> str:

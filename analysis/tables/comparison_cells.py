@@ -56,9 +56,9 @@ def open_where_cut(text: str, limits: Interval, *, margin: float) -> str:
 
 def agreement_in_words(intervals: Iterable[Interval], *, margin: float) -> str:
     """Say how intervals and verdicts belong together, and what a round bracket means where there is one."""
-    text = "0 lies outside where a gap was shown, and the whole interval within the margin where equivalence was"
+    text = "without 0 where a gap was shown, within the margin where equivalence was"
     if any(limits.low in (0, -margin) or limits.high in (0, margin) for limits in intervals):
-        text += "; a round bracket ends an interval at 0 or the margin, where the verdict shows more than it does alone"
+        text += "; a round bracket ends one at 0 or the margin, where the verdict shows more than it does alone"
     return text
 
 
@@ -71,9 +71,11 @@ def verdict_cell(verdict: Verdict, margin: str) -> str:
 
 
 def primary_test_name(result: CrossedResult | None) -> str:
-    """Name the primary test by its design."""
+    """Name the primary test by what it does with the seeds."""
     if result is None:
         return "none"
+    if result.n_arms > 2:
+        return f"crossed t, pooled over {result.n_arms} arms"
     return BY_PAIR if result.design == "A" else INDEPENDENT
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from analysis.study.plan import AnalysisPlan
 from analysis.study.population import TrainingSets
 from analysis.tables.digits import percent
 
@@ -25,6 +26,15 @@ def grouped_by_reason(reasons: Sequence[tuple[str, str]]) -> list[str]:
             by_reason.setdefault(reason, []).append(name)
     everywhere = len(reasons) > _NAMED_AT_MOST and any(len(names) == len(reasons) for names in by_reason.values())
     return [f"{'Everywhere' if everywhere else ', '.join(names)}: {reason}." for reason, names in by_reason.items()]
+
+
+def seed_variance_in_words(plan: AnalysisPlan) -> str:
+    """Say where the plan takes the variation over seeds from."""
+    return {
+        "pooled": "pooled over the study's arms",
+        "pairwise": "by pair",
+        None: "by pair, as an earlier version froze the plan",
+    }[plan.variance]
 
 
 def new_seeds(sets: TrainingSets | None) -> str:

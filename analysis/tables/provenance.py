@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from analysis.metrics.scores import METRICS
+from analysis.tables.comparison_cells import scale_of
+from analysis.tables.digits import declared
+from analysis.tables.notes import seed_variance_in_words
 from analysis.tables.table import Column, Table
 from analysis.words import counted
 
@@ -13,7 +17,7 @@ if TYPE_CHECKING:
 
 def provenance_table(report: StudyReport) -> Table:
     """Lay out where the figures come from, and every caveat in full."""
-    rows = [("study", report.name), ("model", report.model), ("data", report.data)]
+    rows = [("study", report.name), ("plan", _plan(report)), ("model", report.model), ("data", report.data)]
     for origin in report.footer.origins:
         values = [
             value if not origin.mixed else f"{value} ({counted(count, 'trial')})" for value, count in origin.values
@@ -27,6 +31,20 @@ def provenance_table(report: StudyReport) -> Table:
         footer="",
         detail=True,
     )
+
+
+def _plan(report: StudyReport) -> str:
+    plan = report.plan
+    parts = [
+        METRICS[plan.metric].title,
+        f"baseline {plan.baseline}",
+        f"margin {scale_of(report).margin(plan.margin)}",
+        f"alpha {declared(plan.alpha)}",
+        "joint Holm step-down" if plan.correction == "holm" else "Benjamini-Hochberg",
+        f"seed variance {seed_variance_in_words(plan)}",
+        *([f"looks at {', '.join(map(str, plan.looks))} seeds"] if plan.looks else []),
+    ]
+    return "; ".join(parts)
 
 
 def footer_line(report: StudyReport) -> str:

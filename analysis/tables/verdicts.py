@@ -16,7 +16,7 @@ from analysis.tables.comparison_cells import (
     verdict_interval_cell,
 )
 from analysis.tables.digits import confidence_level, declared, p_value, percent, significant_digits
-from analysis.tables.notes import grouped_by_reason, of_training_sets
+from analysis.tables.notes import grouped_by_reason, of_training_sets, seed_variance_in_words
 from analysis.tables.table import Column, Table
 from analysis.words import counted, waiting_in_words
 
@@ -54,6 +54,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             f"questions (is there a gap? is it within {margin}?) together, corrected {corrected}."
             f"{_second_family(report)}",
             _intervals(report),
+            *_seed_variance(report),
             *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
             *of_training_sets(report.training_sets),
             *_look(report),
@@ -78,12 +79,21 @@ def _intervals(report: StudyReport) -> str:
     plan, k = report.plan, len(report.comparisons)
     agreement = agreement_in_words([pair.verdict_interval for pair in report.comparisons], margin=plan.margin)
     if plan.correction == "benjamini_hochberg":
-        how = "made at the level up to which that correction makes claims"
+        how = "are made at the level up to which that correction makes claims,"
     elif k == 1:
         return f"The interval agrees with the verdict: {agreement}."
     else:
-        how = f"Bonferroni at alpha / {k}, so that they hold together"
-    return f"Intervals: {how}. They agree with the verdicts: {agreement}."
+        how = f"hold together (Bonferroni, alpha / {k})"
+    return f"Intervals {how} and agree with the verdicts: {agreement}."
+
+
+def _seed_variance(report: StudyReport) -> list[str]:
+    """Say where the test takes the variance over seeds from, in a study that leaves a choice."""
+    pooled = max((pair.result.n_arms for pair in report.comparisons if pair.result), default=2)
+    if pooled > 2:
+        return [f"Seed variance: pooled over {pooled} arms, as if every two of them differed alike."]
+    words = seed_variance_in_words(report.plan)
+    return [] if report.plan.variance == "pooled" else [f"Seed variance: {words}."]
 
 
 def _undefined(report: StudyReport, pair: ComparisonResult) -> str:

@@ -229,6 +229,6 @@ def test_a_cut_stands_in_every_form_of_the_table(tmp_path: Path, simulated: Any,
     verdicts = tables.build(report)[0]
     assert verdicts.rows[2][2].startswith("(-1.18, +0")
     assert verdicts.rows[2][2].endswith("]")
-    assert any("a round bracket ends an interval at 0 or the margin" in note for note in verdicts.notes)
+    assert any("a round bracket ends one at 0 or the margin" in note for note in verdicts.notes)
     assert "(-1.18, +0" in tables.markdown(report)
     assert r"(\ensuremath{-}1.18, +0" in tables.latex(report)

@@ -210,7 +210,7 @@ def test_a_narrow_screen_has_the_verdicts_first_and_says_once_what_every_row_say
     assert len(lines) < 100
     title, shared = (
         lines.index("Verdicts"),
-        "Every row: seeds × examples: 6 × 400; test: crossed t, by pair; speaks about:",
+        "Every row: seeds × examples: 6 × 400; test: crossed t, pooled over 3 arms;",
     )
     assert any(shared in line for line in lines[title : title + 14])
     # Where there is room, every row says its own.

@@ -32,7 +32,7 @@ def test_the_verdict_table_comes_first_and_reads_as_an_answer(study: StudyFolder
     assert re.fullmatch(r"-1\d\.\d pp", worse[1])
     assert re.fullmatch(r"\[-\d\d\.\d, -\d\d\.\d\]", worse[2])
     assert worse[3] == "worse; not equivalent at 1 pp"
-    assert worse[4:] == ("6 × 400", "crossed t, by pair", "seeds and examples")
+    assert worse[4:] == ("6 × 400", "crossed t, pooled over 3 arms", "seeds and examples")
     assert rows["lora-r8 against full"][3] == "undecided"
     assert any("May still be the best arm: full, lora-r8" in note for note in first.notes)
     assert any("still allow a collapse rate of up to 39%" in note for note in first.notes)
@@ -220,14 +220,64 @@ def test_what_single_seeds_show_is_no_vote(study: StudyFolder) -> None:
     assert not any(re.search(r"\d of \d+ seeds", cell) for row in table.rows for cell in row)
 
 
-@pytest.mark.parametrize(("seeds", "name"), [(3, "crossed t, independent seeds"), (6, "crossed t, by pair")])
-def test_paired_seeds_are_never_called_unpaired(
-    tmp_path: Path, simulated: Any, write_study: Any, rng: np.random.Generator, seeds: int, name: str
+POOLED, BY_PAIR, INDEPENDENT = "crossed t, pooled over 3 arms", "crossed t, by pair", "crossed t, independent seeds"
+
+
+@pytest.mark.parametrize(
+    ("arms", "seeds", "variance", "first", "beside"),
+    [
+        (2, 3, "pooled", INDEPENDENT, [(BY_PAIR, "the other design")]),
+        (2, 8, "pooled", BY_PAIR, [(INDEPENDENT, "the other design")]),
+        (3, 3, "pooled", POOLED, [(INDEPENDENT, "these two arms alone")]),
+        (3, 8, "pooled", POOLED, [(BY_PAIR, "these two arms alone"), (INDEPENDENT, "the other design")]),
+        (3, 3, "pairwise", INDEPENDENT, [(BY_PAIR, "the other design")]),
+        (3, 4, None, BY_PAIR, [(INDEPENDENT, "the other design")]),
+    ],
+)
+def test_the_test_says_what_it_does_with_the_seeds(
+    tmp_path: Path,
+    simulated: Any,
+    write_study: Any,
+    rng: np.random.Generator,
+    arms: int,
+    seeds: int,
+    variance: str | None,
+    first: str,
+    beside: list[tuple[str, str]],
 ) -> None:
-    scores = simulated(rng, {"full": 0.9, "lora": 0.7}, seeds=seeds, examples=100)
-    built = tables.build(analyze(write_study(tmp_path / "s", scores).root))
-    assert built[0].rows[0][-2] == name
-    assert not any("unpaired" in text for table in built for row in table.rows for text in (*row, *table.notes))
+    accuracies = dict(zip(("full", "lora", "frozen")[:arms], (0.9, 0.7, 0.8), strict=False))
+    folder = write_study(
+        tmp_path / "s",
+        simulated(rng, accuracies, seeds=seeds, examples=100),
+        analysis={"variance": variance} if variance else {},
+    )
+    if variance is None:
+        folder.change_manifest(lambda content: [entry.pop("variance") for entry in content["plan_history"]])
+    report = analyze(folder.root, resamples=20)
+    built = {table.title: table for table in tables.build(report)}
+    pair, result = report.comparisons[0], report.comparisons[0].result
+    assert result is not None
+    assert built["Verdicts"].rows[0][-2] == first
+    rows = [row for row in built["All tests"].rows if row[0] == pair.name and row[-2].startswith("crossed t")]
+    assert [(row[-2], row[3]) for row in rows[1:]] == beside
+    shown = [row[1] for row in rows[1:]]
+    expected = [result.pairwise_p_value] if "alone" in beside[0][1] else []
+    expected += [result.other_p_value] if "other" in beside[-1][1] else []
+    assert shown == [digits.p_value(p) for p in expected]
+    assert not any("unpaired" in text for t in built.values() for row in t.rows for text in (*row, *t.notes))
+    plan = dict(built["Provenance and caveats"].rows)["plan"]
+    rule = {
+        "pooled": "pooled over the study's arms",
+        "pairwise": "by pair",
+        None: "by pair, as an earlier version froze the plan",
+    }[variance]
+    assert plan.endswith(f"seed variance {rule}")
+    notes = [note for note in built["Verdicts"].notes if note.startswith("Seed variance: ")]
+    assert len(notes) == (arms == 3)
+    if first == POOLED:
+        assert "pooled over 3 arms" in notes[0]
+    elif notes:
+        assert notes == [f"Seed variance: {rule}."]
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
