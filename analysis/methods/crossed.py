@@ -8,7 +8,7 @@ seeds as readers.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -167,6 +167,25 @@ def design_of(*, n_seeds: int, n_arms: int = 2, before_pooling: bool = False) ->
     return "A" if n_seeds >= (SEEDS_FOR_A_VERDICT if n_arms > 2 else _FEWEST_PAIRS) else "B"
 
 
+def has_plain_df(design: Design, *, n_seeds: int, paired: bool = True, before_pooling: bool = False) -> bool:
+    """Say whether `crossed_test` takes Satterthwaite's degrees of freedom as they are, without `caution`.
+
+    Parameters
+    ----------
+    design : {"A", "B"}
+        As `design_of` says.
+    n_seeds : int
+        Of each arm.
+    paired : bool
+        Whether the arms share their seeds.
+    before_pooling : bool
+        As in `design_of`.
+    """
+    # Four pairs or more are judged as independent seeds only while they are too few for design A: their far tail
+    # must hold as well. Up to three decide single comparisons, whose level holds without.
+    return before_pooling if design == "A" else not (paired and n_seeds >= 4)
+
+
 def crossed_test(
     treatment: ArrayLike,
     baseline: ArrayLike,
@@ -280,10 +299,11 @@ def crossed_test(
         )
 
     alone = design_of(n_seeds=S_t, before_pooling=before_pooling) if paired else "B"
-    # Four pairs or more are judged as independent seeds only while they are too few for design A: their far tail
-    # must hold as well. Up to three decide single comparisons, whose level holds without.
-    independent = independent_variance(y_t, y_b, size, plain_df=not (paired and alone == "B" and S_t >= 4))
-    pairs = paired_variance(y_t - y_b, size, plain_df=before_pooling) if paired else None
+    independent = independent_variance(
+        y_t, y_b, size, plain_df=alone == "A" or has_plain_df("B", n_seeds=S_t, paired=paired)
+    )
+    plain_pairs = has_plain_df("A", n_seeds=S_t, before_pooling=before_pooling)
+    pairs = paired_variance(y_t - y_b, size, plain_df=plain_pairs) if paired else None
     by_pair = pairs if pairs is not None and alone == "A" else independent
     pooled = paired_variance(y_t - y_b, size, spread=spread) if spread is not None and design == "A" else None
     fit = pooled or by_pair
@@ -310,7 +330,7 @@ def crossed_test(
         other_p_value=_NAN if other is None else _p_value(D, other, no_gap=no_gap),
         pairwise_p_value=_p_value(D, by_pair, no_gap=no_gap),
         seed_correlation=_seed_correlation(y_t, y_b, size) if paired else _NAN,
-        components=fit.components,
+        components=replace(fit.components, by_arm=independent.components.by_arm),
         reason="; ".join(reasons),
     )
 

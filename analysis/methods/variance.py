@@ -9,15 +9,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from analysis.methods.interval import Interval
+from analysis.methods.interval import NO_INTERVAL, Interval
+
+FloatOrArray = float | NDArray[np.float64]
 
 # Scores that are equal up to this share of their size differ by rounding alone.
 ROUNDING = 1e-12
+
+
+class ArmComponents(NamedTuple):
+    """The variances of one arm by itself, over seeds; as in `VarianceComponents`, for one trial on one example.
+
+    Parameters
+    ----------
+    seed : float
+        Variance that a new seed brings, on all examples alike.
+    residual : float
+        What is left: a seed that does well on one example and badly on another.
+    """
+
+    seed: float
+    residual: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +64,13 @@ class VarianceComponents:
         freedom, less the residual's share (Tukey-Williams). Where the residual is negligible they are the SD times
         0.52 and 6.3 at three seeds of one pair. With independent seeds two arms contribute and the limits are wider
         than they would have to be. NaN below two seeds.
+    example_sd_interval : Interval
+        95% limits of ``sqrt(example)`` (Williams). Scores that are right or wrong have far heavier tails than
+        normal ones, and limits that took them for normal would hold the truth in two thirds of all studies: the
+        degrees of freedom are those that the scatter of the examples' own squares implies, and no more than the
+        normal ones. NaN where nothing was estimated.
+    by_arm : tuple of ArmComponents, or None
+        Those of the treatment and of the baseline, which design B needs; None where they are not known.
 
     References
     ----------
@@ -59,6 +84,8 @@ class VarianceComponents:
     n_examples: int
     seed_df: int
     seed_sd_interval: Interval
+    example_sd_interval: Interval = NO_INTERVAL
+    by_arm: tuple[ArmComponents, ArmComponents] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,20 +159,31 @@ def _noise(S: int, N: int, size: float) -> float:
     return max(S, N) * (ROUNDING * size) ** 2
 
 
-def _mean_squares(y: NDArray[np.float64], size: float) -> tuple[float, float, float]:
-    """Mean squares over seeds, over examples, and of the residual; rounding noise counts as 0."""
+class _MeanSquares(NamedTuple):
+    """Mean squares over seeds, over examples and of the residual, and the terms of the last two by example."""
+
+    seed: float
+    example: float
+    residual: float
+    examples: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+
+    @property
+    def seed_component(self) -> float:
+        return max(self.seed - self.residual, 0.0) / len(self.examples)
+
+
+def _mean_squares(y: NDArray[np.float64], size: float) -> _MeanSquares:
+    """Split the variation of scores; rounding noise counts as 0."""
     S, N = y.shape
     r, c = y.mean(axis=1), y.mean(axis=0)
     D = r.mean()
     noise = _noise(S, N, size)
-    residual = y - r[:, None] - c[None, :] + D
-    squares = (
-        N * np.sum((r - D) ** 2) / (S - 1),
-        S * np.sum((c - D) ** 2) / (N - 1),
-        np.sum(residual**2) / ((S - 1) * (N - 1)),
-    )
-    seed, example, resid = (float(square) if square > noise else 0.0 for square in squares)
-    return seed, example, resid
+    examples = S * (c - D) ** 2 * N / (N - 1)
+    residuals = np.sum((y - r[:, None] - c[None, :] + D) ** 2, axis=0) / (S - 1) * N / (N - 1)
+    squares = (N * np.sum((r - D) ** 2) / (S - 1), examples.mean(), residuals.mean())
+    seed, example, residual = (float(square) if square > noise else 0.0 for square in squares)
+    return _MeanSquares(seed, example, residual, examples, residuals)
 
 
 def pooled_seed_spread(arms: Sequence[ArrayLike]) -> SeedSpread:
@@ -224,27 +262,75 @@ def paired_variance(
     Hillis (2007), Statistics in Medicine 26, 596-619 (degrees of freedom).
     """
     S, N = d.shape
-    ms_seed, ms_example, ms_resid = _mean_squares(d, size)
-    F = S - 1
+    squares = _mean_squares(d, size)
     if spread is not None:
-        ms_seed, F = spread.mean_square, spread.df
-    a, g = max(ms_seed, ms_resid), max(ms_example - ms_resid, 0.0)
-    c = 1.0 if plain_df else caution(F)
-    squares = (c * a) ** 2 / F + ms_example**2 / (N - 1) + ms_resid**2 / ((S - 1) * (N - 1))
+        squares, F = squares._replace(seed=spread.mean_square), spread.df
+    else:
+        F = S - 1
+    V, df = paired_moments(
+        squares.seed,
+        squares.example,
+        squares.residual,
+        n_seeds=S,
+        n_examples=N,
+        seed_df=F,
+        weight=1.0 if plain_df else caution(F),
+    )
     return VarianceFit(
-        variance=(a + g) / (S * N),
-        df=(c * a + g) ** 2 / squares if squares > 0 else float("nan"),
+        variance=float(V),
+        df=float(df),
         components=VarianceComponents(
-            seed=max(ms_seed - ms_resid, 0.0) / N,
-            example=max(ms_example - ms_resid, 0.0) / S,
-            residual=ms_resid,
+            seed=squares.seed_component,
+            example=max(squares.example - squares.residual, 0.0) / S,
+            residual=squares.residual,
             n_seeds=S,
             n_examples=N,
             seed_df=F,
-            seed_sd_interval=_seed_sd_interval(ms_seed, ms_resid, F, N),
+            seed_sd_interval=_seed_sd_interval(squares.seed, squares.residual, F, N),
+            example_sd_interval=_example_sd_interval(
+                squares.example / S, squares.residual / S, squares.examples / S, squares.residuals / S, S - 1
+            ),
         ),
-        seeds_matter=ms_seed > 0 or ms_resid > 0,
+        seeds_matter=squares.seed > 0 or squares.residual > 0,
     )
+
+
+def paired_moments(
+    ms_seed: FloatOrArray,
+    ms_example: FloatOrArray,
+    ms_resid: FloatOrArray,
+    *,
+    n_seeds: int,
+    n_examples: int,
+    seed_df: int,
+    weight: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variance of a mean difference by design A, and its degrees of freedom, from mean squares.
+
+    Parameters
+    ----------
+    ms_seed, ms_example, ms_resid : float or ndarray
+        Mean squares of the differences over seeds and over examples, and of the residual; they broadcast.
+    n_seeds, n_examples : int
+        At least 2 each.
+    seed_df : int
+        Degrees of freedom of `ms_seed`.
+    weight : float
+        How many times the degrees of freedom count the seeds' share: `caution`, or 1.
+
+    Returns
+    -------
+    tuple of ndarray
+        The degrees of freedom are NaN where all mean squares are 0.
+    """
+    a = np.maximum(ms_seed, ms_resid)
+    g = np.maximum(np.subtract(ms_example, ms_resid), 0.0)
+    squares = (
+        (weight * a) ** 2 / seed_df
+        + np.square(ms_example) / (n_examples - 1)
+        + np.square(ms_resid) / ((n_seeds - 1) * (n_examples - 1))
+    )
+    return (a + g) / (n_seeds * n_examples), _ratio((weight * a + g) ** 2, squares)
 
 
 def independent_variance(
@@ -271,33 +357,118 @@ def independent_variance(
     ----------
     Hillis (2007), Statistics in Medicine 26, 596-619 (degrees of freedom).
     """
-    N = y_t.shape[1]
-    arms = [(len(y), *_mean_squares(y, size)) for y in (y_t, y_b)]
-    A = [max(ms_seed, ms_resid) / (S * N) for S, ms_seed, _, ms_resid in arms]
-    var_c = float(np.var(y_t.mean(axis=0) - y_b.mean(axis=0), ddof=1))
+    N, seeds = y_t.shape[1], (len(y_t), len(y_b))
+    arms = [_mean_squares(y, size) for y in (y_t, y_b)]
+    c = y_t.mean(axis=0) - y_b.mean(axis=0)
+    deviations = (c - c.mean()) ** 2 * N / (N - 1)
+    var_c = float(deviations.mean())
     var_c = var_c if var_c > (ROUNDING * size) ** 2 else 0.0
-    example = max(var_c - sum(ms_resid / S for S, _, _, ms_resid in arms), 0.0)
-    c = 1.0 if plain_df else caution(len(y_t) + len(y_b) - 2, arms_apart=True)
-    squares = sum((c * A_g) ** 2 / (arm[0] - 1) for A_g, arm in zip(A, arms, strict=True)) + (var_c / N) ** 2 / (N - 1)
-    seeds = min(len(y_t), len(y_b))
-    ms_seed = sum(arm[1] for arm in arms)
-    ms_resid = sum(arm[3] for arm in arms)
+    V, df = independent_moments(
+        (arms[0].seed, arms[1].seed),
+        (arms[0].residual, arms[1].residual),
+        var_c,
+        n_seeds=seeds,
+        n_examples=N,
+        weight=1.0 if plain_df else caution(sum(seeds) - 2, arms_apart=True),
+    )
+    noise = sum(arm.residual / S for arm, S in zip(arms, seeds, strict=True))
+    ms_seed, ms_resid, fewest = sum(arm.seed for arm in arms), sum(arm.residual for arm in arms), min(seeds)
     return VarianceFit(
-        variance=sum(A) + example / N,
-        df=(c * sum(A) + example / N) ** 2 / squares if squares > 0 else float("nan"),
+        variance=float(V),
+        df=float(df),
         components=VarianceComponents(
-            seed=sum(max(seed - resid, 0.0) for _, seed, _, resid in arms) / N,
-            example=example,
+            seed=sum(arm.seed_component for arm in arms),
+            example=max(var_c - noise, 0.0),
             residual=ms_resid,
-            n_seeds=seeds,
+            n_seeds=fewest,
             n_examples=N,
-            seed_df=seeds - 1,
-            seed_sd_interval=_seed_sd_interval(ms_seed, ms_resid, seeds - 1, N),
+            seed_df=fewest - 1,
+            seed_sd_interval=_seed_sd_interval(ms_seed, ms_resid, fewest - 1, N),
+            example_sd_interval=_example_sd_interval(
+                var_c,
+                noise,
+                deviations,
+                sum((arm.residuals / S for arm, S in zip(arms, seeds, strict=True)), np.zeros(N)),
+                sum(seeds) - 2,
+            ),
+            by_arm=(
+                ArmComponents(arms[0].seed_component, arms[0].residual),
+                ArmComponents(arms[1].seed_component, arms[1].residual),
+            ),
         ),
         seeds_matter=ms_seed > 0 or ms_resid > 0,
     )
 
 
+def independent_moments(
+    ms_seed: tuple[FloatOrArray, FloatOrArray],
+    ms_resid: tuple[float, float],
+    var_c: FloatOrArray,
+    *,
+    n_seeds: tuple[int, int],
+    n_examples: int,
+    weight: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variance of a mean difference by design B, and its degrees of freedom, from mean squares.
+
+    Parameters
+    ----------
+    ms_seed : tuple of (float or ndarray)
+        Mean squares over the seeds of the treatment and of the baseline; all arrays broadcast.
+    ms_resid : tuple of float
+        Those of the two residuals.
+    var_c : float or ndarray
+        Variance over examples of the difference of the two arms' means.
+    n_seeds : tuple of int
+        At least 2 each.
+    n_examples : int
+        At least 2.
+    weight : float
+        How many times the degrees of freedom count the seeds' share: `caution`, or 1.
+
+    Returns
+    -------
+    tuple of ndarray
+        The degrees of freedom are NaN where nothing varies.
+    """
+    N = n_examples
+    A = [np.maximum(ms, resid) / (S * N) for ms, resid, S in zip(ms_seed, ms_resid, n_seeds, strict=True)]
+    G = np.maximum(var_c - sum(resid / S for resid, S in zip(ms_resid, n_seeds, strict=True)), 0.0) / N
+    squares = sum((weight * A_g) ** 2 / (S - 1) for A_g, S in zip(A, n_seeds, strict=True))
+    squares = squares + np.square(np.divide(var_c, N)) / (N - 1)
+    return A[0] + A[1] + G, _ratio((weight * (A[0] + A[1]) + G) ** 2, squares)
+
+
+def _ratio(upper: NDArray[np.float64], lower: NDArray[np.float64]) -> NDArray[np.float64]:
+    upper, lower = np.broadcast_arrays(upper, lower)
+    ratio = np.full(upper.shape, np.nan)
+    np.divide(upper, lower, out=ratio, where=lower > 0)
+    return ratio
+
+
 def _seed_sd_interval(ms_seed: float, ms_resid: float, df: int, n_examples: int) -> Interval:
     limits = (df * ms_seed / special.chdtri(df, tail) for tail in (0.025, 0.975))
     return Interval(*(math.sqrt(max(float(limit) - ms_resid, 0.0) / n_examples) for limit in limits))
+
+
+def _example_sd_interval(
+    between: float, noise: float, squares: NDArray[np.float64], noises: NDArray[np.float64], seed_df: int
+) -> Interval:
+    """Limits of the SD over examples, whose variance is estimated as `between` less `noise`.
+
+    `squares` and `noises` are the terms by example whose means these are.
+    """
+    N = len(squares)
+    df = min(_implied_df(between, squares), N - 1)
+    noise_df = min(_implied_df(noise, noises), seed_df * (N - 1))
+    limits = (
+        df * (between - noise * float(special.fdtri(df, noise_df, 1 - tail))) / float(special.chdtri(df, tail))
+        for tail in (0.025, 0.975)
+    )
+    return Interval(*(math.sqrt(max(limit, 0.0)) for limit in limits))
+
+
+def _implied_df(square: float, terms: NDArray[np.float64]) -> float:
+    """Return the degrees of freedom of a mean square, from the scatter of its terms by example."""
+    variance = float(terms.var(ddof=1)) / len(terms)
+    return 2 * square**2 / variance if variance > 0 and square > 0 else math.inf

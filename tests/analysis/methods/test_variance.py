@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.variance import caution, pooled_seed_spread
@@ -186,3 +186,59 @@ def test_components_predict_their_own_standard_error(S: int, paired: bool) -> No
     predicted = standard_error_at(result.components, n_seeds=S, n_examples=30)
     assert predicted == pytest.approx(result.standard_error, rel=1e-12)
     assert (result.components.n_seeds, result.components.n_examples) == (S, 30)
+
+
+@pytest.mark.parametrize(("arms_differ", "n_seeds"), [(0.0, 3), (0.5, 3), (0.5, 8)])
+@pytest.mark.parametrize("paired", [True, False])
+def test_limits_of_the_example_sd_cover_the_truth_for_right_and_wrong(
+    arms_differ: float, n_seeds: int, paired: bool
+) -> None:
+    # By the limits for normal scores two thirds of such studies would cover it.
+    rng = np.random.default_rng(18)
+    lean = 1.2 + rng.standard_normal(100_000)
+    p_t, p_b = (special.ndtr((lean + shift) / 0.4) for shift in (arms_differ * rng.standard_normal(100_000), 0.0))
+    truth, covered = float(np.std(p_t - p_b)), 0
+    for _ in range(200):
+        drawn = rng.integers(0, len(lean), 300)
+        y_t, y_b = (rng.random((n_seeds, 300)) < p[drawn] for p in (p_t, p_b))
+        low, high = crossed_test(y_t, y_b, paired=paired).components.example_sd_interval
+        covered += low <= truth <= high
+    assert covered >= stats.binom.ppf(1e-4, 200, 0.95)
+
+
+def test_limits_of_the_example_sd_are_williams_limits_where_scores_are_normal() -> None:
+    rng = np.random.default_rng(19)
+    S, N = 6, 4000
+    d = rng.normal(size=(1, N)) + rng.normal(size=(S, N))
+    c, D = d.mean(axis=0), d.mean()
+    ms_example = S * np.sum((c - D) ** 2) / (N - 1)
+    ms_resid = np.sum((d - d.mean(axis=1, keepdims=True) - c + D) ** 2) / ((S - 1) * (N - 1))
+    limits = [
+        math.sqrt(
+            (N - 1) * (ms_example - ms_resid * stats.f.ppf(q, N - 1, (S - 1) * (N - 1))) / stats.chi2.ppf(q, N - 1) / S
+        )
+        for q in (0.975, 0.025)
+    ]
+    parts = crossed_test(d, np.zeros_like(d), paired=True).components
+    assert parts.example_sd_interval == pytest.approx(limits, rel=3e-3)
+    assert parts.example_sd_interval.low < math.sqrt(parts.example) < parts.example_sd_interval.high
+
+
+def test_a_component_that_is_cut_off_at_zero_keeps_an_upper_limit() -> None:
+    rng = np.random.default_rng(20)
+    d = rng.normal(size=(4, 30))
+    d = d - 0.8 * d.mean(axis=0)
+    parts = crossed_test(d, np.zeros_like(d), paired=True).components
+    assert parts.example == 0
+    assert parts.example_sd_interval.low == 0
+    assert crossed_test(np.zeros((5, 40)), np.ones((5, 40)), paired=True).components.example_sd_interval == (0, 0)
+
+
+def test_each_arm_has_components_of_its_own() -> None:
+    rng = np.random.default_rng(21)
+    y_t = rng.normal(size=(40, 1)) + rng.normal(size=(40, 300))
+    y_b = 3 * rng.normal(size=(40, 1)) + 2 * rng.normal(size=(40, 300))
+    for paired in (True, False):
+        by_arm = crossed_test(y_t, y_b, paired=paired).components.by_arm
+        assert by_arm is not None
+        assert [math.sqrt(part) for arm in by_arm for part in arm] == pytest.approx([1, 1, 3, 2], rel=0.25)
