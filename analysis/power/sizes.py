@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from analysis.methods.variance import VarianceComponents
-from analysis.power.noncentral import chances, check_levels, noncentrality_for
+from analysis.power.new_study import BY_PAIR, PlannedTest, new_study, with_endless_seeds
 
 _NAN = float("nan")
 
@@ -36,7 +36,6 @@ def standard_error_at(components: VarianceComponents, *, n_seeds: int, n_example
 
     See Also
     --------
-    df_at : Its degrees of freedom.
     power_at, detectable_gap_at : What can be found with it.
 
     Examples
@@ -62,46 +61,15 @@ def standard_error_at(components: VarianceComponents, *, n_seeds: int, n_example
     )
 
 
-def df_at(components: VarianceComponents, *, n_seeds: int, n_examples: int) -> float:
-    """Predict the degrees of freedom of the crossed test, by design A, for another study size.
-
-    Parameters
-    ----------
-    components : VarianceComponents
-    n_seeds, n_examples : int
-        Seeds in each arm and test examples, at least 2 each.
-
-    Returns
-    -------
-    float
-        NaN where all components are 0.
-
-    Raises
-    ------
-    ValueError
-        If a number is below 2.
-
-    See Also
-    --------
-    standard_error_at : The standard error that they belong to.
-
-    References
-    ----------
-    Hillis (2007), Statistics in Medicine 26, 596-619.
-    """
-    if min(n_seeds, n_examples) < 2:
-        raise ValueError(f"need at least two seeds and two examples, got {n_seeds} and {n_examples}")
-    ms_resid = components.residual
-    ms_seed = n_examples * components.seed + ms_resid
-    ms_example = n_seeds * components.example + ms_resid
-    total = ms_seed + n_seeds * components.example
-    spread = (
-        ms_seed**2 / (n_seeds - 1) + ms_example**2 / (n_examples - 1) + ms_resid**2 / ((n_seeds - 1) * (n_examples - 1))
-    )
-    return total**2 / spread if spread > 0 else _NAN
-
-
-def power_at(components: VarianceComponents, gap: float, *, n_seeds: int, n_examples: int, alpha: float) -> float:
+def power_at(
+    components: VarianceComponents,
+    gap: float,
+    *,
+    n_seeds: int,
+    n_examples: int,
+    alpha: float,
+    test: PlannedTest = BY_PAIR,
+) -> float:
     """Chance that the crossed test finds a gap with a study of this size.
 
     Parameters
@@ -113,12 +81,15 @@ def power_at(components: VarianceComponents, gap: float, *, n_seeds: int, n_exam
         Seeds in each arm and test examples, at least 2 each.
     alpha : float
         Two-sided level, between 0 and 1.
+    test : PlannedTest
+        How the study will be judged: the number of arms that are pooled, above all. By default a pair by itself.
 
     Returns
     -------
     float
-        For new seeds and new examples, by the noncentral t with the degrees of freedom of design A. At a gap
-        of 0 it is `alpha`. NaN where all components are 0.
+        For new seeds and new examples, averaged over the standard errors and degrees of freedom that such a study may
+        estimate. At a gap of 0 it is the chance of a false claim, which few seeds often leave below `alpha`. NaN where
+        all components are 0.
 
     Raises
     ------
@@ -128,6 +99,7 @@ def power_at(components: VarianceComponents, gap: float, *, n_seeds: int, n_exam
     See Also
     --------
     detectable_gap_at : The gap that is found with a wanted power.
+    equivalence_power_at : For the question whether a gap lies within a margin.
     mcnemar_power : For one trial of each arm.
 
     References
@@ -146,21 +118,94 @@ def power_at(components: VarianceComponents, gap: float, *, n_seeds: int, n_exam
     ...     seed_sd_interval=(0.006, 0.029),
     ... )
     >>> [round(power_at(components, 0.02, n_seeds=S, n_examples=872, alpha=0.05), 2) for S in (5, 10, 20)]
-    [0.7, 0.88, 0.95]
+    [0.72, 0.88, 0.95]
+    >>> five_arms = PlannedTest(n_arms=5)
+    >>> round(power_at(components, 0.02, n_seeds=5, n_examples=872, alpha=0.05, test=five_arms), 2)
+    0.75
     """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}")
+    _check_alpha(alpha)
     if not math.isfinite(gap):
         raise ValueError(f"gap must be finite, got {gap!r}")
-    df = df_at(components, n_seeds=n_seeds, n_examples=n_examples)
-    if math.isnan(df):
-        return _NAN
-    standard_error = standard_error_at(components, n_seeds=n_seeds, n_examples=n_examples)
-    return math.fsum(chances(abs(gap) / standard_error, df, alpha))
+    study = new_study(components, n_seeds=n_seeds, n_examples=n_examples, test=test)
+    return _NAN if study is None else math.fsum(study.found(gap, alpha=alpha))
+
+
+def equivalence_power_at(
+    components: VarianceComponents,
+    gap: float,
+    *,
+    margin: float,
+    n_seeds: int,
+    n_examples: int,
+    alpha: float,
+    test: PlannedTest = BY_PAIR,
+) -> float:
+    """Chance that a study of this size shows a gap to lie within a margin, by both one-sided tests.
+
+    Parameters
+    ----------
+    components : VarianceComponents
+    gap : float
+        True gap, in units of the score; its sign does not matter.
+    margin : float
+        The largest gap that does not matter, above 0.
+    n_seeds, n_examples : int
+        Seeds in each arm and test examples, at least 2 each.
+    alpha : float
+        One-sided level of each test, between 0 and 0.5.
+    test : PlannedTest
+        How the study will be judged.
+
+    Returns
+    -------
+    float
+        For new seeds and new examples, as `power_at`. NaN where all components are 0.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    See Also
+    --------
+    power_at : For the question whether there is a gap.
+
+    References
+    ----------
+    Phillips (1990), Journal of Pharmacokinetics and Biopharmaceutics 18, 137-144. Owen (1965), Biometrika 52, 437-446.
+
+    Examples
+    --------
+    >>> components = VarianceComponents(
+    ...     seed=1e-4,
+    ...     example=0.02,
+    ...     residual=0.05,
+    ...     n_seeds=5,
+    ...     n_examples=872,
+    ...     seed_df=4,
+    ...     seed_sd_interval=(0.006, 0.029),
+    ... )
+    >>> size = {"n_examples": 872, "alpha": 0.05}
+    >>> [round(equivalence_power_at(components, 0.0, margin=0.02, n_seeds=S, **size), 2) for S in (5, 10, 20)]
+    [0.65, 0.87, 0.95]
+    """
+    _check_alpha(alpha)
+    if not math.isfinite(gap):
+        raise ValueError(f"gap must be finite, got {gap!r}")
+    if not (math.isfinite(margin) and margin > 0):
+        raise ValueError(f"margin must be positive and finite, got {margin!r}")
+    study = new_study(components, n_seeds=n_seeds, n_examples=n_examples, test=test)
+    return _NAN if study is None else study.equivalent(gap, margin=margin, alpha=alpha)
 
 
 def detectable_gap_at(
-    components: VarianceComponents, *, n_seeds: int, n_examples: int, alpha: float, power: float = 0.8
+    components: VarianceComponents,
+    *,
+    n_seeds: int,
+    n_examples: int,
+    alpha: float,
+    power: float = 0.8,
+    test: PlannedTest = BY_PAIR,
 ) -> float:
     """Smallest true gap that a study of this size finds with the wanted power.
 
@@ -173,6 +218,8 @@ def detectable_gap_at(
         Two-sided level, between 0 and 1.
     power : float
         Wanted chance of finding the gap, between `alpha` and 1.
+    test : PlannedTest
+        How the study will be judged.
 
     Returns
     -------
@@ -194,8 +241,8 @@ def detectable_gap_at(
     As for `power_at`.
     """
     check_levels(alpha, power)
-    standard_error = standard_error_at(components, n_seeds=n_seeds, n_examples=n_examples)
-    return detectable(standard_error, df_at(components, n_seeds=n_seeds, n_examples=n_examples), alpha, power)
+    study = new_study(components, n_seeds=n_seeds, n_examples=n_examples, test=test)
+    return 0.0 if study is None else study.detectable_gap(alpha=alpha, power=power)
 
 
 def floor_gap_at(components: VarianceComponents, *, n_examples: int, alpha: float, power: float = 0.8) -> float:
@@ -215,7 +262,8 @@ def floor_gap_at(components: VarianceComponents, *, n_examples: int, alpha: floa
     -------
     float
         In units of the score, for new seeds and new examples. It comes from the standard error that remains,
-        ``sqrt(components.example / n_examples)``.
+        ``sqrt(components.example / n_examples)``, and is 0 where that component was estimated as 0: a few hundred
+        examples do not rule out a larger one, and `VarianceComponents.example_sd_interval` says how large.
 
     Raises
     ------
@@ -227,26 +275,22 @@ def floor_gap_at(components: VarianceComponents, *, n_examples: int, alpha: floa
     detectable_gap_at : The same for a number of seeds.
     """
     check_levels(alpha, power)
-    if n_examples < 2:
-        raise ValueError(f"need at least two examples, got {n_examples}")
-    return detectable(math.sqrt(components.example / n_examples), n_examples - 1, alpha, power)
+    study = with_endless_seeds(components, n_examples=n_examples)
+    return 0.0 if study is None else study.detectable_gap(alpha=alpha, power=power)
 
 
-def detectable(standard_error: float, df: float, alpha: float, power: float) -> float:
-    """Smallest true gap that a t-test with this standard error finds.
+def check_levels(alpha: float, power: float) -> None:
+    """Refuse a level or a power out of range.
 
-    Parameters
-    ----------
-    standard_error : float
-        At least 0.
-    df : float
-        Degrees of freedom of the standard error.
-    alpha, power : float
-        Two-sided level and wanted power.
-
-    Returns
-    -------
-    float
-        In the units of the standard error.
+    Raises
+    ------
+    ValueError
+        Unless ``0 < alpha < power < 1``.
     """
-    return standard_error * noncentrality_for(df, alpha, power) if standard_error > 0 else 0.0
+    if not 0 < alpha < power < 1:
+        raise ValueError(f"need 0 < alpha < power < 1, got alpha={alpha!r} and power={power!r}")
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}")

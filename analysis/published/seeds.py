@@ -12,7 +12,7 @@ from scipy import special
 from analysis.methods.interval import Interval
 from analysis.methods.variance import VarianceComponents
 from analysis.power.planning import stated_components
-from analysis.power.settling import examples_needed, seeds_needed, shortfall
+from analysis.power.settling import Question, examples_needed, seeds_needed, shortfall
 from analysis.published.printed_figures import PrintedFigure
 
 POWER = 0.8
@@ -186,14 +186,15 @@ def confirmation(gap: float, components: VarianceComponents, *, n: int, alpha: f
     Examples
     --------
     >>> confirmation(18 / 872, assumed_components(0.01, n=872, discordance=0.08), n=872).seeds
-    11
+    12
     """
-    seeds = seeds_needed(components, gap, n_examples=n, alpha=alpha, power=POWER)
-    examples = examples_needed(components, gap, n_seeds=SEEDS_FOR_EXAMPLES, alpha=alpha, power=POWER)
+    question = Question(gap)
+    seeds = seeds_needed(components, question, n_examples=n, alpha=alpha, power=POWER)
+    examples = examples_needed(components, question, n_seeds=SEEDS_FOR_EXAMPLES, alpha=alpha, power=POWER)
     return Confirmation(
         seeds=seeds,
         examples=examples,
-        reason=shortfall(components, gap, seeds=seeds, examples=examples, alpha=alpha, power=POWER),
+        reason=shortfall(components, question, seeds=seeds, examples=examples, alpha=alpha, power=POWER),
     )
 
 

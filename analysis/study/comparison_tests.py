@@ -19,6 +19,7 @@ from analysis.methods.outperforming import OutperformingResult, probability_of_o
 from analysis.methods.sign_flip import SignFlipResult, sign_flip
 from analysis.methods.variance import pooled_seed_spread
 from analysis.metrics.scores import METRICS
+from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial, named_trials
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
@@ -214,6 +215,11 @@ def primary_test(
         spread=pooled_seed_spread(list(rows.values())) if poolable else None,
         before_pooling=plan.variance is None,
     )
+
+
+def planned_test(plan: AnalysisPlan, *, n_arms: int) -> PlannedTest:
+    """Say how `primary_test` will judge a study with so many arms, to plan its size."""
+    return PlannedTest(n_arms=max(n_arms, 2) if plan.variance == "pooled" else 2, before_pooling=plan.variance is None)
 
 
 def equivalence_test(result: CrossedResult, *, margin: float) -> EquivalenceResult:

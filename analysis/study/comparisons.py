@@ -18,9 +18,10 @@ from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
 from analysis.methods.outperforming import OutperformingResult
 from analysis.methods.sign_flip import SignFlipResult
 from analysis.metrics.scores import METRICS
+from analysis.power.new_study import PlannedTest
 from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import ComparisonTests, PValues, Scores, run_tests
+from analysis.study.comparison_tests import ComparisonTests, PValues, Scores, planned_test, run_tests
 from analysis.study.conditions import unlike
 from analysis.study.gap_intervals import at_look, interval_at, level_of_verdicts, verdict_interval
 from analysis.study.plan import AnalysisPlan, Comparison
@@ -69,6 +70,9 @@ class ComparisonResult:
     settling_gap, settling_margin : Settling or None
         The sample sizes that would find a gap as large as the one seen, and one as large as the margin, at alpha / K
         and 80% power; None where there is nothing to plan from.
+    settling_equivalence : Settling or None
+        Those that would show equivalence within the margin, if the true gap is the one seen; None also where that is
+        as large as the margin.
     bootstrap : MultiBootstrapResult or None
         The multi-bootstrap over seeds and examples, with intervals at 1 - alpha or the nearest level that its resamples
         allow; None where `result` is.
@@ -104,6 +108,7 @@ class ComparisonResult:
     posterior: Posterior
     settling_gap: Settling | None
     settling_margin: Settling | None
+    settling_equivalence: Settling | None
     bootstrap: MultiBootstrapResult | None
     sign_flip: SignFlipResult | None
     outperforming: OutperformingResult | None
@@ -180,6 +185,7 @@ def compare(
             seeds=seeds,
             bootstrap=bootstraps.get((pair.treatment, pair.baseline)),
             n_comparisons=len(pairs),
+            test=planned_test(plan, n_arms=sum(bool(np.isfinite(y).all()) for y in drawn.values())),
             corrected=both,
             level=level,
         )
@@ -204,12 +210,19 @@ def _decided(
     seeds: SeedsInUse,
     bootstrap: MultiBootstrapResult | None,
     n_comparisons: int,
+    test: PlannedTest,
     corrected: PValues,
     level: float,
 ) -> ComparisonResult:
     result, each = tests.result, plan.alpha / n_comparisons
     alone, shared, beside = (at_look(alpha, seeds.look) for alpha in (plan.alpha, each, level))
     belonging = verdict_interval(result, 1 - beside, corrected, alpha=plan.alpha, margin=plan.margin)
+
+    def settled(gap: float, margin: float | None = None) -> Settling | None:
+        if result is None or not result.standard_error > 0:
+            return None
+        return settle(result, gap=gap, margin=margin, alpha=each, test=test)
+
     reasons = [result.reason] if result is not None and result.reason else []
     if result is not None and result.standard_error > 0 and math.isnan(belonging.low):
         reasons.append("an earlier look has shown what the interval of this look rules out, so no interval is given")
@@ -241,8 +254,11 @@ def _decided(
         equivalence_p=corrected.equivalence,
         equivalence=tests.equivalence,
         posterior=result.posterior(plan.margin) if result else Posterior(_NAN, _NAN, _NAN),
-        settling_gap=_settling(result, result.estimate, each) if result else None,
-        settling_margin=_settling(result, plan.margin, each) if result else None,
+        settling_gap=settled(result.estimate) if result else None,
+        settling_margin=settled(plan.margin),
+        settling_equivalence=settled(result.estimate, plan.margin)
+        if result and abs(result.estimate) < plan.margin
+        else None,
         bootstrap=bootstrap,
         sign_flip=tests.sign_flip,
         outperforming=tests.outperforming,
@@ -260,7 +276,3 @@ def _unlike(outcomes: Outcomes, pair: Comparison, seeds: Sequence[int]) -> str:
         and (baseline := outcomes.trials[pair.baseline, seed].record) is not None
     ]
     return unlike([treatment for treatment, _ in records], [baseline for _, baseline in records])
-
-
-def _settling(result: CrossedResult, gap: float, level: float) -> Settling | None:
-    return settle(result, gap=gap, alpha=level) if result.standard_error > 0 else None

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from analysis.errors import AnalysisError, PlanError, Problem
 from analysis.methods.looks import thresholds
+from analysis.power.new_study import PlannedTest
 from analysis.power.planning import Plan, plan_comparison, stated_components
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import primary_test
+from analysis.study.comparison_tests import planned_test, primary_test
 from analysis.study.cost import ArmCost, arm_cost
-from analysis.study.plan import AnalysisPlan, Comparison
+from analysis.study.plan import AnalysisPlan, Comparison, frozen_plan
 
 POWER = 0.8
 
@@ -56,7 +57,7 @@ class LookThreshold(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyPower:
-    """The gaps that the comparisons of a study can find, over new seeds and new examples.
+    """What the comparisons of a study can find or show, over new seeds and new examples.
 
     Parameters
     ----------
@@ -143,8 +144,18 @@ def study_power(
         looks = tuple(map(LookThreshold, plan.looks, thresholds(plan.looks, alpha=plan.alpha)))
     pilot = _pilot(folder)
     if pilot is not None:
+        plan = _as_frozen(plan, pilot)
         costs = {arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in pilot.complete_seeds()]) for arm in pilot.arms}
-        plans = _from_pilot(pilot, plan, pairs, costs, n_seeds=n_seeds, n_examples=pilot_examples, alpha=alone)
+        plans = _from_pilot(
+            pilot,
+            plan,
+            pairs,
+            costs,
+            test=planned_test(plan, n_arms=len(arms)),
+            n_seeds=n_seeds,
+            n_examples=pilot_examples,
+            alpha=alone,
+        )
         if plans:
             return StudyPower(
                 stated=None,
@@ -160,7 +171,7 @@ def study_power(
             )
     if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
         return None
-    planned = _from_stated(stated, plan, n_seeds=n_seeds, n_examples=n_examples, alpha=alone)
+    planned = _from_stated(stated, plan, n_arms=len(arms), n_seeds=n_seeds, n_examples=n_examples, alpha=alone)
     return StudyPower(
         stated=stated,
         pilot_seeds=0,
@@ -181,7 +192,9 @@ def _one_run_power(stated: StatedFigures, plan: AnalysisPlan, n_examples: int) -
     return mcnemar_power(plan.margin, stated.discordance, n_examples, alpha=plan.alpha)
 
 
-def _from_stated(stated: StatedFigures, plan: AnalysisPlan, *, n_seeds: int, n_examples: int, alpha: float) -> Plan:
+def _from_stated(
+    stated: StatedFigures, plan: AnalysisPlan, *, n_arms: int, n_seeds: int, n_examples: int, alpha: float
+) -> Plan:
     # No accuracy varies more than this, and the upper end of the range stops there.
     most = max(math.sqrt(max(stated.rerun_discordance, 0.0) / 2), stated.seed_sd)
     try:
@@ -205,6 +218,7 @@ def _from_stated(stated: StatedFigures, plan: AnalysisPlan, *, n_seeds: int, n_e
         margin=plan.margin,
         alpha=alpha,
         power=POWER,
+        test=planned_test(plan, n_arms=n_arms),
     )
 
 
@@ -219,12 +233,22 @@ def _pilot(folder: Path | None) -> Outcomes | None:
     return outcomes if len(outcomes.complete_seeds()) > 1 else None
 
 
+def _as_frozen(plan: AnalysisPlan, pilot: Outcomes) -> AnalysisPlan:
+    """Return the pilot's own plan where it is the same: an older version may have frozen it, and then judges it."""
+    try:
+        frozen = frozen_plan(pilot.manifest, arms=pilot.arms)
+    except PlanError:
+        return plan
+    return frozen if frozen.model_copy(update={"variance": plan.variance}) == plan else plan
+
+
 def _from_pilot(
     pilot: Outcomes,
     plan: AnalysisPlan,
     pairs: Sequence[Comparison],
     costs: Mapping[str, ArmCost],
     *,
+    test: PlannedTest,
     n_seeds: int,
     n_examples: int | None,
     alpha: float,
@@ -249,6 +273,7 @@ def _from_pilot(
                 margin=plan.margin,
                 alpha=alpha,
                 power=POWER,
+                test=test,
                 seconds_per_pair=seconds if math.isfinite(seconds) else None,
             )
             plans.append(PlannedComparison(str(pair), planned))

@@ -6,6 +6,7 @@ A figure keeps as many digits as its standard error justifies: two significant d
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.methods.interval import Interval
@@ -125,6 +126,9 @@ class Scale:
             return UNKNOWN
         text, unit = self._planned(gap), " pp" if self.share else ""
         limits = [self._planned(limit) for limit in (low, high) if not math.isnan(limit)]
+        if gap == 0 and len(set(limits)) > 1:
+            # An estimate that was cut off at 0 is no best guess.
+            return f"{' to '.join(limits)}{unit}"
         return f"{text}{unit} ({' to '.join(limits)})" if len(set(limits)) > 1 else f"{text}{unit}"
 
     def _planned(self, gap: float) -> str:
@@ -241,6 +245,26 @@ def estimated_count(count: int) -> str:
         return str(count)
     unit = 10 ** (len(str(count)) - 2)
     return f"{round(count / unit) * unit:,}"
+
+
+def planned_range(needed: str, limits: Sequence[str], *, never: str) -> str:
+    """Return how many it takes, with its range: ``9 (6 to 19)``, ``9 (6 to never)``, ``never enough (at best 12)``.
+
+    Parameters
+    ----------
+    needed : str
+        The best guess, or `never`.
+    limits : sequence of str
+        The same at the lower and at the upper limits of what varies.
+    never : str
+        How it reads where no number is enough.
+    """
+    low, high = limits
+    if low == high == needed:
+        return needed
+    if needed == never:
+        return needed if low == never else f"{needed} (at best {low})"
+    return f"{needed} ({low} to {'never' if high == never else high})"
 
 
 def planned_seeds(seeds: int | None, *, never: str) -> str:

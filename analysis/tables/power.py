@@ -1,4 +1,4 @@
-"""Power tables for `harness plan`: the gaps that a study can find, and the seeds, test examples and time it takes."""
+"""Power tables for `harness plan`: what a study can find or show, and the seeds, test examples and time it takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
 from analysis.metrics.scores import METRICS
-from analysis.power.planning import Span
+from analysis.power.planning import Plan, Span
 from analysis.study.plan import AnalysisPlan
 from analysis.study.power import POWER, StudyPower
 from analysis.tables.digits import (
@@ -16,6 +16,7 @@ from analysis.tables.digits import (
     exact_count,
     factor,
     percent,
+    planned_range,
     planned_seeds,
     probability,
     significant_digits,
@@ -30,10 +31,10 @@ from analysis.words import counted, in_packs
 _NEVER = "never"
 
 
-def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seeds") -> tuple[Table, Table]:
-    """Lay out what the comparisons of a study can find, and what its margin would take.
+def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seeds") -> tuple[Table, Table, Table]:
+    """Lay out what the comparisons of a study can find, and what its margin and equivalence within it would take.
 
-    Every figure has its range over the seed SD.
+    Every figure has its range over what varies.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seed
             notes=(
                 _source(power),
                 f"For {percent(POWER, places=0)} power at alpha / {k} = {significant_digits(plan.alpha / k, 3)}, over "
-                f"{over} and new examples. Detectable gap: the smallest true gap that is found. Floor: the same with "
+                f"{over} and new examples, by the test that so many seeds and arms get. Detectable gap: the smallest "
+                "true gap that is found. Floor: the same with "
                 "any number of seeds; only more test examples find a smaller gap.",
                 *_too_small(power, plan, margin),
                 *_one_run(power, scale, margin),
@@ -73,8 +75,8 @@ def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seed
             title=f"To find a gap of {margin}, the margin",
             columns=(
                 names,
-                Column("Seeds per arm", [_span(row.seeds_needed, _seeds) for row in rows], numeric=True),
-                Column("or test examples", [_span(row.examples_needed, _examples) for row in rows], numeric=True),
+                Column("Seeds per arm", [_needed(row.seeds_needed, _seeds) for row in rows], numeric=True),
+                Column("or test examples", [_needed(row.examples_needed, _examples) for row in rows], numeric=True),
                 Column("Overstated by", [_span(row.type_m, factor) for row in rows], numeric=True),
                 Column("Wrong sign", [_span(row.type_s, small_percent) for row in rows], numeric=True),
                 Column("Time", [time_taken(3600 * row.hours_needed.value) for row in rows], numeric=True),
@@ -88,6 +90,27 @@ def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seed
             ),
             footer="",
         ),
+        Table(
+            title=f"To show equivalence within {margin}, if the arms are equal",
+            columns=(
+                names,
+                Column(
+                    "Chance with the study's seeds",
+                    [_span(row.equivalence_chance, _chance_of_equivalence(row)) for row in rows],
+                    numeric=True,
+                ),
+                Column("Seeds per arm", [_needed(row.equivalence_seeds, _seeds) for row in rows], numeric=True),
+                Column(
+                    "or test examples", [_needed(row.equivalence_examples, _examples) for row in rows], numeric=True
+                ),
+                Column("Time", [time_taken(3600 * row.equivalence_hours.value) for row in rows], numeric=True),
+            ),
+            notes=(
+                "By both one-sided tests, at the same power and the same alpha. A true gap that is not 0 takes more, "
+                "and one as large as the margin is never shown to lie within it.",
+            ),
+            footer="",
+        ),
     )
 
 
@@ -96,8 +119,8 @@ def _source(power: StudyPower) -> str:
         packs = power.pack_sizes
         each = f"trials {in_packs(packs)} counted with their share of the pack" if packs else "one trial at a time"
         return (
-            f"From {counted(power.pilot_seeds, 'seed')} that have run. In brackets: at the 95% limits of the seed SD, "
-            f"which are wide with few seeds. Time: all seeds of both arms, {each}."
+            f"From {counted(power.pilot_seeds, 'seed')} that have run. In brackets: at the 95% limits of the variation "
+            f"over seeds and over examples, which are wide with few seeds. Time: all seeds of both arms, {each}."
             + "".join(f" {note}" for note in mixed_times(power.mixed))
         )
     stated = power.stated
@@ -146,9 +169,18 @@ def _looks(power: StudyPower) -> list[str]:
     return [f"Looks, with the largest p at which a single comparison is significant: {texts}."]
 
 
-def _span(span: Span[float] | Span[int | None], text: Callable[..., str]) -> str:
+def _span(span: Span[float], text: Callable[[float], str]) -> str:
     value, low, high = text(span.value), text(span.low), text(span.high)
     return value if {low, high} <= {value, UNKNOWN} else f"{value} ({low} to {high})"
+
+
+def _chance_of_equivalence(row: Plan) -> Callable[[float], str]:
+    # With three seeds or more no chance is nothing, though it may lie beyond the digits of its computation.
+    return lambda chance: probability(chance, exact_zero=row.n_seeds < SEEDS_FOR_A_VERDICT)
+
+
+def _needed(span: Span[int | None], text: Callable[[int | None], str]) -> str:
+    return planned_range(text(span.value), (text(span.low), text(span.high)), never=_NEVER)
 
 
 def _gaps(scale: Scale, gap: Span[float]) -> str:

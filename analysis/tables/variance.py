@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from analysis.methods.crossed import CrossedResult
+from analysis.methods.interval import Interval
 from analysis.power.settling import Settling
 from analysis.tables.comparison_cells import comparison_n_test_population, scale_of
 from analysis.tables.digits import Scale, decimals, fixed, percent
@@ -34,16 +35,25 @@ def variance_table(report: StudyReport, footer: str) -> Table:
         title="Where the uncertainty comes from",
         columns=(
             Column("Comparison", [pair.name for pair in pairs]),
-            figures("Seed SD (95% limits)", lambda result, _: _seed_sd(scale, result)),
+            figures(
+                "Seed SD (95% limits)",
+                lambda result, _: _with_limits(
+                    scale, result, math.sqrt(result.components.seed), result.components.seed_sd_interval
+                ),
+            ),
             figures("Seeds / examples / rest", lambda result, _: _shares(result)),
             figures("Seed correlation", lambda result, _: fixed(result.seed_correlation, places=2)),
             figures("Detectable now", lambda result, settling: gap(settling.detectable_gap, result)),
-            figures("Floor", lambda result, settling: gap(settling.floor_gap, result)),
+            figures(
+                "Floor (95% limits)",
+                lambda result, settling: _with_limits(scale, result, settling.floor_gap, settling.floor_gap_range),
+            ),
             *comparison_n_test_population(pairs),
         ),
         notes=(
             "Seed SD: how much the gap of one seed varies from seed to seed, apart from the choice of examples. "
-            "Seeds / examples / rest: their shares of the squared standard error. "
+            "Seeds / examples / rest: their shares of the squared standard error; a share of 0% was estimated as no "
+            "more than the rest brings by chance, and the limits say how much there may be. "
             "Seed correlation: correlation of the two arms' means over seeds."
             + (" What a seed changes includes the training set that it draws." if report.training_sets else ""),
             f"Detectable now: the smallest gap found with 80% power at alpha / {len(pairs)}. Floor: the same with any "
@@ -55,11 +65,13 @@ def variance_table(report: StudyReport, footer: str) -> Table:
     )
 
 
-def _seed_sd(scale: Scale, result: CrossedResult) -> str:
+def _with_limits(scale: Scale, result: CrossedResult, value: float, limits: Interval) -> str:
     error, unit = result.standard_error, 100 if scale.share else 1
-    sd = scale.gap(math.sqrt(result.components.seed), standard_error=error, signed=False)
-    limits = [fixed(unit * limit, places=decimals(unit * error)) for limit in result.components.seed_sd_interval]
-    return f"{sd} ({' to '.join(limits)})"
+    low, high = (fixed(unit * limit, places=decimals(unit * error)) for limit in limits)
+    if value == 0:
+        # An estimate that was cut off at 0 is no best guess.
+        return f"{low} to {scale.gap(limits.high, standard_error=error, signed=False)}"
+    return f"{scale.gap(value, standard_error=error, signed=False)} ({low} to {high})"
 
 
 def _shares(result: CrossedResult) -> str:

@@ -13,6 +13,7 @@ from analysis.tables.comparison_cells import comparison_n_test_population, scale
 from analysis.tables.digits import (
     SEEDS_WORTH_PLANNING,
     estimated_count,
+    planned_range,
     planned_seeds,
     significant_digits,
     time_taken,
@@ -29,10 +30,10 @@ _NEVER = "never enough"
 
 @dataclass(frozen=True, slots=True)
 class _Goal:
-    """One row: what is to be found in which comparison, and what that takes."""
+    """One row: what is to be shown in which comparison, and what that takes."""
 
     pair: ComparisonResult
-    gap: str
+    question: str
     settling: Settling
 
 
@@ -48,23 +49,25 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
         title="What would decide the rest",
         columns=(
             Column("Comparison", [goal.pair.name for goal in goals]),
-            Column("To find a gap of", [goal.gap for goal in goals]),
-            Column("Seeds per arm", [_seeds(goal.settling) for goal in goals], numeric=True),
+            Column("To show", [goal.question for goal in goals]),
+            Column("Seeds per arm", [_seeds(goal) for goal in goals], numeric=True),
             Column("or test examples", [_examples(goal) for goal in goals], numeric=True),
             Column("More training", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True),
             *comparison_n_test_population([goal.pair for goal in goals]),
         ),
         notes=(
             f"For 80% power at alpha / {k} = {significant_digits(report.plan.alpha / k, 3)}, from this study's "
-            "variance components. In brackets: at the 95% limits of the seed SD, which are wide with few seeds.",
-            "Seeds per arm: on this test set. Test examples: with the seeds at hand. If the true gap is zero, about "
-            "as many as for the margin would also show equivalence. The observed gap may be far from the true one.",
-            f"More training: the seeds still to run in both arms times their measured seconds, {each}; none is given "
-            "where that many seeds have run without deciding it. With fewer than four seeds the figures tend to be too "
-            "large.",
+            "variance components, by the test that so many seeds get. In brackets: at the 95% limits of the variation "
+            "over seeds and over examples, which are wide with few seeds; never: if they vary that much, no number is "
+            "enough.",
+            "A gap: what it takes to find a true gap of this size. Equivalence: what it takes to show that a true gap "
+            "as large as the observed one lies within the margin. The observed gap may be far from the true one. Seeds "
+            "per arm: on this test set. Test examples: with the seeds at hand.",
+            f"More training: the seeds still to run in both arms times their measured seconds, {each}. Enough: that "
+            "many have run, and would show it in four of five such studies.",
             *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
             *(
-                f"{goal.pair.name}, {goal.gap}: {goal.settling.reason}."
+                f"{goal.pair.name}, {goal.question}: {goal.settling.reason}."
                 for goal in goals
                 if goal.settling.seeds_needed is None and goal.settling.examples_needed is None and goal.settling.reason
             ),
@@ -77,25 +80,38 @@ def _goals(report: StudyReport, pair: ComparisonResult) -> Iterator[_Goal]:
     if not pair.verdict.undecided or pair.result is None:
         return
     scale = scale_of(report)
+    margin = scale.margin(report.plan.margin)
+    observed = scale.gap(abs(pair.estimate), standard_error=standard_error(pair), signed=False)
     # A gap that looks smaller than the margin is a matter of equivalence, not of finding it.
-    if abs(pair.estimate) >= report.plan.margin and pair.settling_gap is not None:
-        gap = scale.gap(abs(pair.estimate), standard_error=standard_error(pair), signed=False)
-        yield _Goal(pair, f"{gap}, as observed", pair.settling_gap)
+    if pair.settling_equivalence is not None:
+        yield _Goal(
+            pair, f"equivalence within {margin}, if the gap is {observed} as observed", pair.settling_equivalence
+        )
+    elif pair.settling_gap is not None:
+        yield _Goal(pair, f"a gap of {observed}, as observed", pair.settling_gap)
     if pair.settling_margin is not None:
-        yield _Goal(pair, f"{scale.margin(report.plan.margin)}, the margin", pair.settling_margin)
+        yield _Goal(pair, f"a gap of {margin}, the margin", pair.settling_margin)
 
 
-def _seeds(settling: Settling) -> str:
-    needed = planned_seeds(settling.seeds_needed, never=_NEVER)
-    limits = list(dict.fromkeys(planned_seeds(limit, never=_NEVER) for limit in settling.seeds_needed_range))
-    return needed if settling.seeds_needed is None or limits == [needed] else f"{needed} ({' to '.join(limits)})"
+def _seeds(goal: _Goal) -> str:
+    settling = goal.settling
+    needed, *limits = (
+        planned_seeds(seeds, never=_NEVER) for seeds in (settling.seeds_needed, *settling.seeds_needed_range)
+    )
+    text = planned_range(needed, limits, never=_NEVER)
+    run = settling.seeds_needed is not None and settling.seeds_needed <= len(goal.pair.seeds)
+    return f"enough: {text}" if run else text
 
 
 def _examples(goal: _Goal) -> str:
+    needed, *limits = (
+        _NEVER if count is None else estimated_count(count)
+        for count in (goal.settling.examples_needed, *goal.settling.examples_needed_range)
+    )
+    text = planned_range(needed, limits, never=_NEVER)
     if goal.settling.examples_needed is None:
-        return _NEVER
-    clusters = " clusters" if goal.pair.n_clusters is not None else ""
-    return f"about {estimated_count(goal.settling.examples_needed)}{clusters}"
+        return text
+    return f"about {text}{' clusters' if goal.pair.n_clusters is not None else ''}"
 
 
 def _more_seconds(report: StudyReport, goal: _Goal) -> float:

@@ -88,9 +88,10 @@ def plan(
     Example: harness plan embedded/quickstart seeds=10
 
     Prints each arm's parameters, how many trials there are and how long they will take (once one has been measured),
-    the smallest p that so many seeds can give, and the smallest gap that the study can find. That gap is computed from
-    the study's own results once two seeds have run; before that, or if you give --seed-sd, --discordance or
-    --rerun-discordance, from these three figures.
+    the smallest p that so many seeds can give, the smallest gap that the study can find, and what it takes to find the
+    margin, or to show equivalence if the arms are equal. All this is computed from the study's own results once two
+    seeds have run; before that, or if you give --seed-sd, --discordance or --rerun-discordance, from these three
+    figures.
 
     Reads and checks the data as harness run does. Trains nothing and downloads nothing.
 

@@ -11,12 +11,20 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from analysis.methods.crossed import CrossedResult, VarianceComponents, crossed_test
-from analysis.power.settling import settle
-from analysis.power.sizes import standard_error_at
+from analysis.methods.interval import NO_INTERVAL, Interval
+from analysis.power.new_study import PlannedTest
+from analysis.power.settling import Question, at_limits, examples_needed, seeds_needed, settle
+from analysis.power.sizes import equivalence_power_at, power_at, standard_error_at
 
 
 def components(
-    seed: float, example: float, residual: float, *, n_seeds: int = 5, n_examples: int = 872
+    seed: float,
+    example: float,
+    residual: float,
+    *,
+    n_seeds: int = 5,
+    n_examples: int = 872,
+    example_sd_interval: Interval = NO_INTERVAL,
 ) -> VarianceComponents:
     df = n_seeds - 1
     low, high = (math.sqrt(seed * df / stats.chi2.ppf(q, df)) for q in (0.975, 0.025))
@@ -27,7 +35,8 @@ def components(
         n_seeds=n_seeds,
         n_examples=n_examples,
         seed_df=df,
-        seed_sd_interval=(low, high),
+        seed_sd_interval=Interval(low, high),
+        example_sd_interval=example_sd_interval,
     )
 
 
@@ -55,7 +64,7 @@ def result_of(parts: VarianceComponents, *, df: float, estimate: float = 0.01) -
 def test_seeds_alone_agree_with_the_one_sample_t(alpha: float) -> None:
     # Without variation over examples this is the t-test over seeds, whose power statsmodels knows.
     parts = components(0.0001, 0.0, 0.0)
-    result = settle(result_of(parts, df=4), gap=0.012, alpha=alpha)
+    result = settle(result_of(parts, df=4), gap=0.012, alpha=alpha, test=PlannedTest(before_pooling=True))
     library = TTestPower()
     needed = math.ceil(library.solve_power(effect_size=1.2, alpha=alpha, power=0.8))
     assert result.seeds_needed == needed
@@ -120,7 +129,7 @@ def test_examples_where_seeds_cannot() -> None:
     # By hand at that size: the squared standard error splits into seeds, examples and residual.
     S, N = 5, result.examples_needed
     V = 0.00001 / S + 0.05 / N + 0.03 / (S * N)
-    assert 0.01 / math.sqrt(V) == pytest.approx(2.81, abs=0.2)
+    assert 0.01 / math.sqrt(V) == pytest.approx(3.0, abs=0.2)
     assert N > 872
     # At fewer examples the promise fails, at that number it holds.
     smaller = dataclasses.replace(parts, n_examples=N)
@@ -181,9 +190,105 @@ def test_from_a_real_result() -> None:
     y_t, y_b = rng.random((2, 5, 400)) < right
     result = crossed_test(y_t, y_b, paired=True)
     answer = settle(result, gap=result.estimate, alpha=0.05)
-    critical = stats.t.ppf(0.975, result.df)
-    reached = stats.nct.sf(critical, result.df, answer.detectable_gap / result.standard_error)
-    assert reached == pytest.approx(0.8, abs=1e-4)
+    power = power_at(result.components, answer.detectable_gap, n_seeds=5, n_examples=400, alpha=0.05)
+    assert power == pytest.approx(0.8, abs=1e-4)
+    assert (answer.gap, answer.margin) == (result.estimate, None)
+
+
+def test_a_floor_of_zero_has_a_range_and_so_has_what_follows_from_it() -> None:
+    # The examples' mean square came out below the residual's: the component is cut off at 0, and not shown to be 0.
+    parts = components(0.0001, 0.0, 0.08, example_sd_interval=Interval(0.0, 0.16))
+    result = settle(result_of(parts, df=6), gap=0.012, alpha=0.05)
+    assert result.floor_gap == 0
+    assert result.floor_gap_range.low == 0
+    assert result.floor_gap_range.high == pytest.approx(0.16 / math.sqrt(872) * (1.96 + 0.8416), rel=3e-3)
+    assert result.seeds_needed is not None
+    # Between these limits the gap may be found by a few seeds, or by none at all.
+    assert result.seeds_needed_range[0] is not None
+    assert result.seeds_needed_range[0] < result.seeds_needed
+    assert result.seeds_needed_range[1] is None
+    low, high = at_limits(parts)
+    assert (low.seed, low.example) == pytest.approx((parts.seed_sd_interval.low**2, 0.0))
+    assert (high.seed, high.example) == pytest.approx((parts.seed_sd_interval.high**2, 0.16**2))
+
+
+def test_examples_needed_have_the_range_of_the_seeds() -> None:
+    parts = components(0.00004, 0.01, 0.08, n_seeds=6)
+    result = settle(result_of(parts, df=8), gap=0.01, alpha=0.05)
+    assert result.examples_needed is not None
+    low, high = result.examples_needed_range
+    assert low is not None
+    assert low < result.examples_needed
+    # If the seeds vary as much as their limit allows, no test set finds it with six of them.
+    assert high is None
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.003, -0.006])
+def test_seeds_for_equivalence_have_the_power_they_promise(gap: float) -> None:
+    parts = components(0.00005, 0.005, 0.04, n_seeds=8)
+    test = PlannedTest(n_arms=3)
+    answer = settle(result_of(parts, df=10), gap=gap, margin=0.015, alpha=0.025, test=test)
+    needed = answer.seeds_needed
+    assert needed is not None
+    size = {"margin": 0.015, "n_examples": 872, "alpha": 0.025, "test": test}
+    powers = [equivalence_power_at(parts, gap, n_seeds=S, **size) for S in (needed - 1, needed)]
+    assert powers[0] < 0.8 <= powers[1]
+    assert (answer.gap, answer.margin, answer.reason) == (gap, 0.015, "")
+    low, high = answer.seeds_needed_range
+    assert low is not None
+    assert low < needed
+    assert high is None or high > needed
+    examples = answer.examples_needed
+    assert examples is not None
+    size["n_examples"] = examples
+    assert equivalence_power_at(parts, gap, n_seeds=8, **size) >= 0.8
+
+
+def test_a_comparison_that_has_run_and_is_open_is_told_what_equivalence_takes() -> None:
+    # Eight seeds find a gap as large as the margin; to show that a fifth of it lies within takes more.
+    parts = components(0.00003, 0.0002, 0.03, n_seeds=8)
+    result = result_of(parts, df=9, estimate=0.002)
+    found, shown = (settle(result, gap=gap, margin=margin, alpha=0.05) for gap, margin in ((0.01, None), (0.002, 0.01)))
+    assert found.seeds_needed is not None
+    assert shown.seeds_needed is not None
+    assert found.seeds_needed <= 8 < shown.seeds_needed < 14
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        (0.001, "takes more test examples"),
+        (0.0109, "neither more seeds nor more test examples alone can show"),
+        (0.012, "does not lie within it"),
+        (0.0119999, "too close to the margin"),
+    ],
+)
+def test_why_no_number_of_seeds_shows_equivalence(gap: float, words: str) -> None:
+    parts = components(0.00001, 0.05, 0.03)
+    answer = settle(result_of(parts, df=60), gap=gap, margin=0.012, alpha=0.05)
+    assert answer.seeds_needed is None
+    assert words in answer.reason
+
+
+def test_two_seeds_settle_nothing_and_find_nothing() -> None:
+    parts = components(1e-6, 0.01, 0.01, n_seeds=2)
+    answer = settle(result_of(parts, df=5), gap=5.0, alpha=0.05)
+    assert math.isnan(answer.detectable_gap)
+    assert (answer.seeds_needed, answer.examples_needed) == (3, None)
+
+
+def test_more_arms_need_fewer_seeds() -> None:
+    parts = components(0.0001, 0.001, 0.03)
+    size = {"n_examples": 872, "alpha": 0.0125}
+    pair, pooled = (seeds_needed(parts, Question(0.03), **size, test=PlannedTest(n_arms=T)) for T in (2, 5))
+    assert pair is not None
+    assert pooled is not None
+    assert pooled < pair
+    more, fewer = (
+        examples_needed(parts, Question(0.03), n_seeds=5, alpha=0.0125, test=PlannedTest(n_arms=T)) for T in (2, 5)
+    )
+    assert fewer is not None
+    assert more is None or fewer < more
 
 
 def test_planning_starts_from_the_test_as_it_stands() -> None:

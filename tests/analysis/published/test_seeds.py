@@ -14,7 +14,7 @@ from scipy import special, stats
 
 from analysis.methods.crossed import crossed_test
 from analysis.methods.variance import VarianceComponents
-from analysis.power.settling import examples_needed, seeds_needed, shortfall
+from analysis.power.settling import Question, examples_needed, seeds_needed, shortfall
 from analysis.power.sizes import power_at
 from analysis.published.printed_figures import PrintedFigure, read_share
 from analysis.published.seeds import (
@@ -160,9 +160,10 @@ def of_a_study() -> VarianceComponents:
 )
 def test_a_confirmation_is_what_the_plan_says(gap: float, alpha: float, components: VarianceComponents) -> None:
     result = confirmation(gap, components, n=872, alpha=alpha)
-    seeds = seeds_needed(components, gap, n_examples=872, alpha=alpha, power=0.8)
-    examples = examples_needed(components, gap, n_seeds=10, alpha=alpha, power=0.8)
-    reason = shortfall(components, gap, seeds=seeds, examples=examples, alpha=alpha, power=0.8)
+    question = Question(gap)
+    seeds = seeds_needed(components, question, n_examples=872, alpha=alpha, power=0.8)
+    examples = examples_needed(components, question, n_seeds=10, alpha=alpha, power=0.8)
+    reason = shortfall(components, question, seeds=seeds, examples=examples, alpha=alpha, power=0.8)
     assert (result.seeds, result.examples, result.reason) == (seeds, examples, reason)
     assert result.generalizes_to == "seeds and examples"
     assert (result.seeds is None) == bool(result.reason)
@@ -222,7 +223,7 @@ def test_what_is_supposed_where_nothing_is_known() -> None:
     # Two arms that get a tenth of the examples wrong: the shares that `harness plan` supposes.
     discordance = DISCORDANT_OF_ERRORS * 0.1
     assert (discordance, RERUN_OF_DISCORDANT * discordance) == pytest.approx((0.08, 0.05))
-    assert confirmation(18 / 872, assumed_components(0.01, n=872, discordance=discordance), n=872).seeds == 11
+    assert confirmation(18 / 872, assumed_components(0.01, n=872, discordance=discordance), n=872).seeds == 12
 
 
 def test_how_often_two_arms_differ_has_to_be_said() -> None:

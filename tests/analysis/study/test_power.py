@@ -13,8 +13,11 @@ from analysis.errors import PlanError
 from analysis.methods.crossed import crossed_test
 from analysis.methods.looks import thresholds
 from analysis.methods.variance import pooled_seed_spread
+from analysis.power.new_study import PlannedTest
 from analysis.power.planning import Span, plan_comparison, stated_components
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
+from analysis.power.sizes import detectable_gap_at
+from analysis.records.loading import load
 from analysis.study.plan import AnalysisPlan, parse_plan
 from analysis.study.power import PlannedComparison, StatedFigures, StudyPower, study_power
 from analysis.tables.power import power_tables
@@ -39,11 +42,20 @@ def test_before_a_run_the_stated_figures_speak() -> None:
         for sd in (0.01, 0.005, 0.02)
     )
     expected = plan_comparison(
-        middle, low=low, high=high, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025, power=0.8
+        middle,
+        low=low,
+        high=high,
+        n_seeds=10,
+        n_examples=872,
+        margin=0.01,
+        alpha=0.025,
+        power=0.8,
+        test=PlannedTest(n_arms=3),
     )
     assert [name for name, _ in power.plans] == ["any comparison"]
     # Hours are NaN before anything has been timed, and NaN equals nothing.
-    assert replace(power.plans[0].plan, hours=0, hours_needed=None) == replace(expected, hours=0, hours_needed=None)  # type: ignore[arg-type]
+    unpriced: dict[str, Any] = {"hours": 0, "hours_needed": None, "equivalence_hours": None}
+    assert replace(power.plans[0].plan, **unpriced) == replace(expected, **unpriced)
     assert power.one_run_gap == single_run_detectable_gap(0.08, 872)
     assert power.one_run_power == mcnemar_power(0.01, 0.08, 872)
     plan = power.plans[0].plan
@@ -79,8 +91,6 @@ def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
     assert power.stated is None
     assert power.pilot_seeds == 6
     assert [name for name, _ in power.plans] == ["lora-r2 against full", "lora-r8 against full"]
-    from analysis.records.loading import load
-
     outcomes = load(study.root)
     result = crossed_test(
         outcomes.scores("lora-r8"),
@@ -89,10 +99,9 @@ def test_after_two_seeds_the_studys_own_figures_speak(study: Any) -> None:
         spread=pooled_seed_spread([outcomes.scores(arm) for arm in outcomes.arms]),
     )
     plan = power.plans[1].plan
-    assert (
-        plan.detectable_gap
-        == plan_comparison(result.components, n_seeds=20, n_examples=400, margin=0.01, alpha=0.025).detectable_gap
-    )
+    size = {"n_seeds": 20, "n_examples": 400, "alpha": 0.025}
+    expected = plan_comparison(result.components, **size, margin=0.01, test=PlannedTest(n_arms=3))
+    assert plan.detectable_gap == expected.detectable_gap
     # A trial with seed s took 10 + s seconds and one more to score: a pair of runs 27 on average.
     assert plan.hours == pytest.approx(20 * 27 / 3600)
     assert math.isnan(power.one_run_gap)
@@ -142,24 +151,28 @@ def test_the_tables_say_what_was_supposed_and_every_figure(study: Any) -> None:
     power = before(plan=planned(looks=[4, 10], margin=0.02))
     assert power is not None
     assert power.looks == tuple(zip((4, 10), thresholds((4, 10), alpha=0.05), strict=True))
-    finds, takes = power_tables(power, planned(looks=[4, 10], margin=0.02))
+    finds, takes, shows = power_tables(power, planned(looks=[4, 10], margin=0.02))
     text = " ".join(finds.notes)
     assert "Assumed, because nothing has run" in text
     assert "SD of 1%" in text
     assert "Looks, with the largest p at which a single comparison is significant: 4 seeds p ≤" in text
     assert "alpha / 2 = 0.025" in text
     assert takes.title == "To find a gap of 2 pp, the margin"
+    assert shows.title == "To show equivalence within 2 pp, if the arms are equal"
+    equal = power.plans[0].plan.equivalence_seeds
+    assert shows.rows[0][2] == f"{equal.value} ({equal.low} to {equal.high})"
     assert finds.rows[0][0] == "any comparison"
     assert finds.rows[0][-1] == "10 × 872"
     assert finds.rows[0][1].endswith(")")
     assert finds.rows[0][4] == "–"
     pilot = study_power(planned(), arms=ARMS, n_seeds=20, n_examples=400, stated=StatedFigures(), folder=study.root)
     assert pilot is not None
-    finds, takes = power_tables(pilot, planned())
+    finds, takes, shows = power_tables(pilot, planned())
     assert "From 6 seeds that have run" in finds.notes[0]
     assert finds.notes[0].endswith("Time: all seeds of both arms, one trial at a time.")
     assert [row[0] for row in takes.rows] == ["lora-r2 against full", "lora-r8 against full"]
     assert finds.rows[0][4].endswith("min")
+    assert [row[0] for row in shows.rows] == ["lora-r2 against full", "lora-r8 against full"]
 
 
 def test_a_metric_that_is_no_share_has_no_points(study: Any) -> None:
@@ -174,7 +187,7 @@ def test_the_range_of_the_seed_sd_ends_where_no_accuracy_varies_more() -> None:
     power = before(stated=StatedFigures(seed_sd=0.1))
     assert power is not None
     most = stated_components(seed_sd=(0.05 / 2) ** 0.5, discordance=0.08, rerun_discordance=0.05, n_examples=872)
-    high = plan_comparison(most, n_seeds=10, n_examples=872, margin=0.01, alpha=0.025).detectable_gap.value
+    high = detectable_gap_at(most, n_seeds=10, n_examples=872, alpha=0.025, test=PlannedTest(n_arms=3))
     assert power.plans[0].plan.detectable_gap.high == pytest.approx(high)
 
 
@@ -185,14 +198,19 @@ def test_two_seeds_find_nothing_as_they_never_get_a_verdict() -> None:
     assert (plan.chance.value, plan.chance.high) == (0, 0)
     assert math.isnan(plan.detectable_gap.value)
     assert plan.seeds_needed.value == 3
+    assert (plan.equivalence_chance.value, plan.examples_needed.value) == (0, None)
+    assert power_tables(power, planned(margin=0.3))[2].rows[0][1] == "0.00"
     assert "never" not in power_tables(power, planned(margin=0.3))[1].rows[0][1]
 
 
 def test_a_tiny_alpha_breaks_no_plan() -> None:
     power = before(n_seeds=3, plan=planned(alpha=1e-12))
     assert power is not None
+    assert math.isnan(power.plans[0].plan.type_m.value)
+    power = before(n_seeds=3, plan=planned(alpha=1e-4))
+    assert power is not None
     exaggerated = power.plans[0].plan.type_m
-    assert all(1 < times < 10 for times in (exaggerated.value, exaggerated.low, exaggerated.high))
+    assert all(times > 1 for times in (exaggerated.value, exaggerated.low, exaggerated.high))
 
 
 def test_a_pilot_can_be_reckoned_on_to_another_test_set(study: Any) -> None:
@@ -235,3 +253,41 @@ def test_no_gap_is_larger_than_all_of_it() -> None:
     comparison = replace(comparison, floor_gap=Span(value=0.998, low=0.1, high=1.2))
     row = power_tables(replace(power, plans=(PlannedComparison("a", comparison),)), plan)[0].rows[0]
     assert row[1:3] == ("66 pp (34 to more than 100)", "100 pp (10 to more than 100)")
+
+
+def test_a_floor_that_was_cut_off_at_zero_is_a_range() -> None:
+    plan = planned()
+    power = before()
+    assert power is not None
+    never = replace(
+        power.plans[0].plan,
+        floor_gap=Span(value=0.0, low=0.0, high=0.0061),
+        seeds_needed=Span(value=None, low=12, high=None),
+        examples_needed=Span(value=900, low=700, high=None),
+    )
+    finds, takes, _ = power_tables(replace(power, plans=(PlannedComparison("a", never),)), plan)
+    assert finds.rows[0][2] == "0 to 0.61 pp"
+    assert takes.rows[0][1:3] == ("never (at best 12)", "900 (700 to never)")
+
+
+def test_a_study_that_an_older_version_froze_is_planned_as_it_will_be_judged(study: Any) -> None:
+    def floors() -> list[float]:
+        power = study_power(planned(), arms=ARMS, n_seeds=4, n_examples=400, stated=StatedFigures(), folder=study.root)
+        assert power is not None
+        return [plan.detectable_gap.value for _, plan in power.plans]
+
+    pooled = floors()
+    study.change_manifest(lambda content: content["plan_history"][-1].pop("variance", None))
+    outcomes = load(study.root)
+    components = crossed_test(
+        outcomes.scores("lora-r8"), outcomes.scores("full"), paired=True, before_pooling=True
+    ).components
+    alone = detectable_gap_at(components, n_seeds=4, n_examples=400, alpha=0.025, test=PlannedTest(before_pooling=True))
+    assert floors()[1] == pytest.approx(alone)
+    assert floors()[1] != pytest.approx(pooled[1], rel=0.01)
+    # Another plan than the frozen one is judged by the rules of today.
+    again = study_power(
+        planned(margin=0.02), arms=ARMS, n_seeds=4, n_examples=400, stated=StatedFigures(), folder=study.root
+    )
+    assert again is not None
+    assert [plan.detectable_gap.value for _, plan in again.plans] == pytest.approx(pooled)

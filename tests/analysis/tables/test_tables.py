@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from analysis import tables
+from analysis.methods.interval import Interval
 from analysis.study.report import analyze
 from analysis.tables import digits
 from analysis.tables.table import N_TEST_POPULATION, Column, Table
@@ -73,16 +75,83 @@ def test_every_table_of_results_names_n_test_and_population_in_every_row(study: 
 def test_what_would_decide_names_seeds_range_examples_and_time(study: StudyFolder) -> None:
     report = analyze(study.root)
     table = titled(report, "What would decide the rest")
-    row = next(row for row in table.rows if row[1] == "1 pp, the margin")
+    row = next(row for row in table.rows if row[1] == "a gap of 1 pp, the margin")
     assert row[0] == "lora-r8 against full"
-    assert re.fullmatch(r"(over )?\d+( \((over )?\d+ to (over )?\d+\))?", row[2])
-    assert re.fullmatch(r"about [\d,]+|never enough", row[3])
+    assert re.fullmatch(r"(over )?\d+( \((over )?\d+ to ((over )?\d+|never)\))?", row[2])
+    assert re.fullmatch(r"about [\d,]+( \([\d,]+ to ([\d,]+|never)\))?|never enough( \(at best [\d,]+\))?", row[3])
     settling = report.comparisons[1].settling_margin
     assert settling is not None
     assert settling.seeds_needed is not None
     # A trial with seed s took 10 + s seconds, so a pair of runs takes 25 on average; six seeds are there.
     assert row[2].startswith(f"{settling.seeds_needed}")
     assert row[4] == digits.time_taken((settling.seeds_needed - 6) * 25.0)
+
+
+def test_a_gap_below_the_margin_is_told_what_equivalence_takes(study: StudyFolder) -> None:
+    study.change_manifest(lambda content: content["analysis"].update(margin=0.02))
+    report = analyze(study.root)
+    pair = report.comparisons[1]
+    assert abs(pair.estimate) < report.plan.margin
+    settling = pair.settling_equivalence
+    assert settling is not None
+    assert (settling.gap, settling.margin) == (pair.estimate, 0.02)
+    row = next(row for row in titled(report, "What would decide the rest").rows if row[1].startswith("equivalence"))
+    gap = digits.points(abs(pair.estimate), standard_error=pair.result.standard_error, signed=False)  # type: ignore[union-attr]
+    assert row[1] == f"equivalence within 2 pp, if the gap is {gap} as observed"
+    assert settling.seeds_needed is not None
+    assert row[2].startswith(str(settling.seeds_needed))
+    # A gap as large as the margin does not lie within it.
+    assert report.comparisons[0].settling_equivalence is None
+
+
+@pytest.mark.parametrize(
+    ("needed", "limits", "seeds", "examples"),
+    [
+        (12, (8, 40), "12 (8 to 40)", "about 12 (8 to 40)"),
+        (12, (8, None), "12 (8 to never)", "about 12 (8 to never)"),
+        (6, (3, 12), "enough: 6 (3 to 12)", "about 6 (3 to 12)"),
+        (None, (9, None), "never enough (at best 9)", "never enough (at best 9)"),
+        (None, (None, None), "never enough", "never enough"),
+        (12, (12, 12), "12", "about 12"),
+    ],
+)
+def test_what_it_takes_has_its_range(
+    study: StudyFolder, needed: int | None, limits: tuple[int | None, int | None], seeds: str, examples: str
+) -> None:
+    report = analyze(study.root)
+    pair = report.comparisons[1]
+    assert pair.settling_margin is not None
+    settling = dataclasses.replace(
+        pair.settling_margin,
+        seeds_needed=needed,
+        seeds_needed_range=limits,
+        examples_needed=needed,
+        examples_needed_range=limits,
+    )
+    changed = dataclasses.replace(pair, settling_margin=settling)
+    report = dataclasses.replace(report, comparisons=(report.comparisons[0], changed))
+    row = next(row for row in titled(report, "What would decide the rest").rows if row[1].endswith("the margin"))
+    assert row[2:4] == (seeds, examples)
+
+
+def test_a_component_that_was_cut_off_at_zero_is_shown_as_a_range(study: StudyFolder) -> None:
+    report = analyze(study.root)
+    pair = report.comparisons[1]
+    assert pair.settling_margin is not None
+    assert pair.result is not None
+    components = dataclasses.replace(pair.result.components, seed=0.0, seed_sd_interval=Interval(0.0, 0.012))
+    changed = dataclasses.replace(
+        pair,
+        result=dataclasses.replace(pair.result, components=components, standard_error=0.005),
+        settling_margin=dataclasses.replace(pair.settling_margin, floor_gap=0.0, floor_gap_range=Interval(0.0, 0.0061)),
+    )
+    cut_off = dataclasses.replace(report, comparisons=(report.comparisons[0], changed))
+    table = titled(cut_off, "Where the uncertainty comes from")
+    assert (table.rows[1][1], table.rows[1][5]) == ("0.00 to 1.20 pp", "0.00 to 0.61 pp")
+    floor = pair.settling_margin.floor_gap
+    assert floor > 0
+    text = titled(report, "Where the uncertainty comes from").rows[1][5]
+    assert re.fullmatch(r"\d\.\d+ pp \(\d\.\d+ to \d\.\d+\)", text)
 
 
 def test_a_refused_comparison_says_why_in_its_table(study: StudyFolder) -> None:
@@ -186,13 +255,13 @@ def test_where_every_trial_is_solo_nobody_reads_of_packs(study: StudyFolder) -> 
 def test_more_training_in_packs_is_priced_by_their_shares_and_says_so(study: StudyFolder) -> None:
     report = analyze(packed(study).root)
     table = titled(report, "What would decide the rest")
-    row = next(row for row in table.rows if row[1] == "1 pp, the margin")
+    row = next(row for row in table.rows if row[1] == "a gap of 1 pp, the margin")
     settling = report.comparisons[1].settling_margin
     assert settling is not None
     assert settling.seeds_needed is not None
     # 10 + s seconds of a pack of 4 and of one of 12.
     assert row[4] == digits.time_taken((settling.seeds_needed - 6) * (12.5 / 4 + 12.5 / 12))
-    assert any("trials in packs of 4 to 12 counted with their share of the pack;" in note for note in table.notes)
+    assert any("trials in packs of 4 to 12 counted with their share of the pack." in note for note in table.notes)
     assert not any("one at a time" in note for note in table.notes)
 
 
