@@ -109,7 +109,7 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
         notes=(
             f"A second family: corrected by the joint Holm step-down over all {counted(size, 'row')} together, those "
             f"without a verdict included, at an alpha of {declared(alpha)} of its own{both}.",
-            f"Intervals hold together (Bonferroni, alpha / {size}) and agree with the verdicts: {agreement}. "
+            f"Intervals hold together (Bonferroni, alpha / {size}): {agreement}. "
             f"Equivalent: within {declared_points(margin)}.",
             "Precision is tested through influence values; recall is about new examples of its class.",
             *grouped_by_reason([(f"{_name(row)}, {row.measure} of {row.label}", row.verdict.reason) for row in rows]),

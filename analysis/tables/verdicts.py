@@ -53,7 +53,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             f"Verdicts hold at alpha = {declared(plan.alpha)} for {counted(len(pairs), 'comparison')} and both "
             f"questions (is there a gap? is it within {margin}?) together, corrected {corrected}."
             f"{_second_family(report)}",
-            _intervals(report),
+            *_intervals(report),
             *_seed_variance(report),
             *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
             *of_training_sets(report.training_sets),
@@ -75,16 +75,21 @@ def _second_family(report: StudyReport) -> str:
     return f" Precision and recall by class are a second family, at {declared(report.plan.alpha)} of its own."
 
 
-def _intervals(report: StudyReport) -> str:
+def _intervals(report: StudyReport) -> list[str]:
     plan, k = report.plan, len(report.comparisons)
-    agreement = agreement_in_words([pair.verdict_interval for pair in report.comparisons], margin=plan.margin)
+    shown = [pair for pair in report.comparisons if not math.isnan(pair.verdict_interval.low)]
+    if not shown:
+        return []
     if plan.correction == "benjamini_hochberg":
-        how = "are made at the level up to which that correction makes claims,"
-    elif k == 1:
-        return f"The interval agrees with the verdict: {agreement}."
+        subject = "Intervals are made at the level up to which that correction makes claims"
     else:
-        how = f"hold together (Bonferroni, alpha / {k})"
-    return f"Intervals {how} and agree with the verdicts: {agreement}."
+        subject = (
+            f"Intervals hold together (Bonferroni, alpha / {k})" if k > 1 else "The interval belongs to the verdict"
+        )
+    # Two seeds give intervals and decide nothing, whatever these leave out.
+    if any(pair.verdict.reason for pair in shown):
+        return [f"{subject}."] if k > 1 else []
+    return [f"{subject}: {agreement_in_words([pair.verdict_interval for pair in shown], margin=plan.margin)}."]
 
 
 def _seed_variance(report: StudyReport) -> list[str]:

@@ -202,6 +202,18 @@ def test_no_undecided_gap_stands_beside_an_interval_that_leaves_out_zero(wide: S
     assert report.to_json()["comparisons"][0]["verdict_interval"] == list(lora.verdict_interval)
 
 
+@pytest.mark.parametrize(("seeds", "promised"), [(2, False), (3, True)])
+def test_intervals_of_two_seeds_promise_no_verdict(
+    tmp_path: Path, simulated: Any, write_study: Any, seeds: int, promised: bool
+) -> None:
+    scores = simulated(np.random.default_rng(5), {"full": 0.95, "lora": 0.5}, seeds=seeds, examples=300)
+    report = analyze(write_study(tmp_path / "few", scores).root, resamples=20)
+    assert says(report.comparisons[0].verdict_interval)[0]
+    assert report.comparisons[0].verdict.differs == promised
+    promises = [note for note in tables.build(report)[0].notes if "without 0 where a gap was shown" in note]
+    assert len(promises) == promised
+
+
 def test_rows_by_class_agree_with_their_verdicts_too(wide: StudyFolder) -> None:
     report = analyze(wide.root)
     rows = report.class_comparisons
