@@ -11,14 +11,18 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from calibration.page import counts, page
-from calibration.promises import broken
-from calibration.rates import Size, simulate
+from calibration.counts import Size
+from calibration.every_count import every_count
+from calibration.page import page
+from calibration.promises import broken, promises
+from calibration.simulation import simulate
 
 
 def main(
     studies: Annotated[int, typer.Option(min=1, help="Simulated studies for each regime and number of seeds.")] = 2000,
     resampled: Annotated[int, typer.Option(min=1, help="Of these, studies for methods that resample.")] = 400,
+    tables: Annotated[int, typer.Option(min=1, help="Studies for each table by class.")] = 800,
+    normal: Annotated[int, typer.Option(min=16, help="Comparisons of each family in normal theory.")] = 400_000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     folder: Annotated[Path, typer.Option(help="Where calibration.md and calibration.csv are written.")] = Path("docs"),
 ) -> None:
@@ -27,15 +31,15 @@ def main(
     with Progress() as bar:
         task = bar.add_task("simulating")
         result = simulate(
-            Size(studies=studies, resampled=min(resampled, studies)),
+            Size(studies=studies, resampled=min(resampled, studies), tables=tables, normal=normal),
             workers=workers,
             done=lambda number, total: bar.update(task, completed=number, total=total),
         )
     minutes = (time.monotonic() - started) / 60
     text = page(result, command="nox -s calibration", minutes=minutes)
     (folder / "calibration.md").write_text(text, encoding="utf-8")
-    (folder / "calibration.csv").write_text(counts(result), encoding="utf-8")
-    faults = broken(result)
+    (folder / "calibration.csv").write_text(every_count(result), encoding="utf-8")
+    faults = broken(promises(result))
     for fault in faults:
         sys.stderr.write(f"broken promise: {fault}\n")
     sys.stdout.write(f"{folder / 'calibration.md'} after {minutes:.1f} minutes\n")

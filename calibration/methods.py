@@ -31,6 +31,12 @@ LEVELS = (0.05, 0.00625)
 
 RESAMPLES = 499
 
+N_SEEDS = (2, 3, 5, 10, 20)
+_FROM_THREE = (3, 5, 10, 20)
+_FEWER = (3, 5, 10)
+# A method for one run of each arm sees the first of them, however many there are.
+_ONE_RUN = (5,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -64,6 +70,8 @@ class Method:
         Whether it resamples, and so is counted on fewer studies.
     two_classes : bool
         Whether it needs the classes to be two.
+    seeds : tuple of int
+        The numbers of seeds at which it is counted.
     """
 
     name: str
@@ -71,6 +79,7 @@ class Method:
     answer: Callable[[SimulatedStudy, np.random.Generator], Answer]
     resampling: bool = False
     two_classes: bool = False
+    seeds: tuple[int, ...] = N_SEEDS
 
 
 # Several answers read one result, and both studies of a draw share their baseline: what was worked out last is kept.
@@ -217,40 +226,45 @@ BOTH, SEEDS, EXAMPLES = "seeds and examples", "seeds", "examples"
 METHODS = (
     Method(name="crossed t", population=BOTH, answer=_by_design),
     Method(name="crossed t, other design", population=BOTH, answer=_other_design),
-    Method(name="multi-bootstrap, percentile", population=BOTH, answer=_percentile, resampling=True),
-    Method(name="multi-bootstrap, studentised", population=BOTH, answer=_studentised, resampling=True),
-    Method(name="paired t", population=SEEDS, answer=_paired_t),
-    Method(name="Wilcoxon", population=SEEDS, answer=_wilcoxon),
-    Method(name="sign-flip", population=SEEDS, answer=_sign_flip),
-    Method(name="label permutation", population=SEEDS, answer=_label_permutation),
-    Method(name="McNemar, exact", population=EXAMPLES, answer=_mcnemar_exact),
-    Method(name="McNemar, mid-p", population=EXAMPLES, answer=_mcnemar_mid),
-    Method(name="Newcombe", population=EXAMPLES, answer=_newcombe),
-    Method(name="Tango", population=EXAMPLES, answer=_tango),
-    Method(name="BCa", population=EXAMPLES, answer=_bca, resampling=True),
-    Method(name="score test of precision", population=EXAMPLES, answer=_predictive_value),
-    Method(name="precision", population=BOTH, answer=_confusion("precision:1")),
-    Method(name="recall", population=BOTH, answer=_confusion("recall:1")),
-    Method(name="F1", population=BOTH, answer=_confusion("f1:1")),
-    Method(name="macro-F1", population=BOTH, answer=_confusion("macro_f1")),
-    Method(name="balanced accuracy", population=BOTH, answer=_confusion("balanced_accuracy")),
-    Method(name="MCC", population=BOTH, answer=_confusion("mcc")),
+    Method(name="multi-bootstrap, percentile", population=BOTH, answer=_percentile, resampling=True, seeds=_FROM_THREE),
+    Method(
+        name="multi-bootstrap, studentised", population=BOTH, answer=_studentised, resampling=True, seeds=_FROM_THREE
+    ),
+    Method(name="paired t", population=SEEDS, answer=_paired_t, seeds=_FROM_THREE),
+    Method(name="Wilcoxon", population=SEEDS, answer=_wilcoxon, seeds=_FROM_THREE),
+    Method(name="sign-flip", population=SEEDS, answer=_sign_flip, seeds=_FROM_THREE),
+    Method(name="label permutation", population=SEEDS, answer=_label_permutation, seeds=_FROM_THREE),
+    Method(name="McNemar, exact", population=EXAMPLES, answer=_mcnemar_exact, seeds=_ONE_RUN),
+    Method(name="McNemar, mid-p", population=EXAMPLES, answer=_mcnemar_mid, seeds=_ONE_RUN),
+    Method(name="Newcombe", population=EXAMPLES, answer=_newcombe, seeds=_ONE_RUN),
+    Method(name="Tango", population=EXAMPLES, answer=_tango, seeds=_ONE_RUN),
+    Method(name="BCa", population=EXAMPLES, answer=_bca, resampling=True, seeds=_ONE_RUN),
+    Method(name="score test of precision", population=EXAMPLES, answer=_predictive_value, seeds=_ONE_RUN),
+    Method(name="precision", population=BOTH, answer=_confusion("precision:1"), seeds=_FEWER),
+    Method(name="recall", population=BOTH, answer=_confusion("recall:1"), seeds=_FEWER),
+    Method(name="F1", population=BOTH, answer=_confusion("f1:1"), seeds=_FEWER),
+    Method(name="macro-F1", population=BOTH, answer=_confusion("macro_f1"), seeds=_FEWER),
+    Method(name="balanced accuracy", population=BOTH, answer=_confusion("balanced_accuracy"), seeds=_FEWER),
+    Method(name="MCC", population=BOTH, answer=_confusion("mcc"), seeds=_FEWER),
     Method(
         name="log loss",
         population=BOTH,
         answer=_by_metric(lambda arm: log_loss_scores(arm.labels, arm.probabilities)),
         two_classes=True,
+        seeds=_FEWER,
     ),
     Method(
         name="Brier",
         population=BOTH,
         answer=_by_metric(lambda arm: brier_scores(arm.labels, arm.probabilities)),
         two_classes=True,
+        seeds=_FEWER,
     ),
     Method(
         name="AUROC",
         population=BOTH,
         answer=_by_metric(lambda arm: auroc_scores(arm.labels, arm.probabilities[..., 1], positive=1)),
         two_classes=True,
+        seeds=_FEWER,
     ),
 )

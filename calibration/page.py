@@ -1,53 +1,50 @@
-"""Page docs/calibration.md and its table of all counts, from simulated studies."""
+"""Page docs/calibration.md: its words, and the order of its tables."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
 
-from calibration.methods import LEVELS
-from calibration.promises import broken
-from calibration.rates import GAP, LOOKS, MARGIN, SEEDS, Calibration, Rates
-from calibration.regimes import N_EXAMPLES, REGIMES
+from calibration import tables
+from calibration.failures import FRAGILE
+from calibration.families import FAMILY_GAP, MARGIN
+from calibration.looks import LOOKS
+from calibration.methods import LEVELS, METHODS, N_SEEDS, RESAMPLES
+from calibration.promises import Promise, broken, promises, small
+from calibration.rates import GAP
+from calibration.regimes import N_EXAMPLES
+from calibration.simulation import Calibration
 
-_GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+_GROUPS: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...] = (
     (
         "Over new seeds and new examples",
-        "The question of the harness: does the training procedure differ? From three seeds on the crossed t keeps the "
-        "level. The multi-bootstrap's percentile errs both ways: far above the level where a few seeds differ much, "
-        "below it where little else does. Its studentised form comes much nearer, but with few seeds it rejects "
-        "too often where they hardly differ.",
-        ("crossed t", "crossed t, other design", "multi-bootstrap, percentile", "multi-bootstrap, studentised"),
+        "The question of the harness: does the training procedure differ? The multi-bootstrap's percentile errs both "
+        "ways: far above the level where a few seeds differ much, below it where little else does. Its studentised "
+        "form comes much nearer, but with few seeds it rejects too often where they hardly differ.",
+        (
+            ("crossed t", "crossed t, other design"),
+            ("multi-bootstrap, percentile", "multi-bootstrap, studentised"),
+        ),
     ),
     (
         "Over new seeds, on this very test set",
         "They keep the level where the arms are alike on every example, which is their question. Where the arms "
         "differ by example, a gap on this test set is real and a gap of the procedures is not, and they take the one "
         "for the other, more surely with every seed.",
-        ("paired t", "Wilcoxon", "sign-flip", "label permutation"),
+        (("paired t", "Wilcoxon", "sign-flip", "label permutation"),),
     ),
     (
         "Over new examples, for two trained models",
-        "One run of each arm. They keep the level without a seed effect. With one, two runs differ for good, and that "
-        "says nothing about the procedure.",
-        ("McNemar, exact", "McNemar, mid-p", "Newcombe", "Tango", "BCa", "score test of precision"),
+        "One run of each arm, so the number of seeds does not matter. They keep the level without a seed effect. With "
+        "one, two runs differ for good, and that says nothing about the procedure.",
+        (("McNemar, exact", "McNemar, mid-p", "Newcombe", "Tango", "BCa", "score test of precision"),),
     ),
     (
         "Other metrics, over seeds and examples",
         "The crossed t on influence values; precision, recall and F1 of class 1.",
         (
-            "precision",
-            "recall",
-            "F1",
-            "macro-F1",
-            "balanced accuracy",
-            "MCC",
-            "log loss",
-            "Brier",
-            "AUROC",
+            ("precision", "recall", "F1", "macro-F1", "balanced accuracy"),
+            ("MCC", "log loss", "Brier", "AUROC"),
         ),
     ),
 )
@@ -64,120 +61,143 @@ def page(result: Calibration, *, command: str, minutes: float) -> str:
     minutes : float
         How long it took.
     """
-    size = result.size
+    made = promises(result)
     parts = [
         "# Calibration",
         f"Made by `{command}` in {minutes:.0f} minutes on two cores; every count is in "
         "[calibration.csv](calibration.csv). The seeds of the simulation were fixed before it ran.",
-        f"A simulated study has {N_EXAMPLES} examples and two arms that are equally good on average. Each cell is the "
-        f"share of {size.studies} such studies ({size.resampled} with 499 resamples for methods that resample) in "
-        "which a method says, at the level of .05, that they are not: it should be .05 or less. The standard error of "
-        f"a rate of .05 is {math.sqrt(0.05 * 0.95 / size.studies):.3f} ({math.sqrt(0.05 * 0.95 / size.resampled):.3f} "
-        f"for methods that resample). A dash: the method has no answer there.",
-        _verdict(result),
-    ]
-    for title, text, methods in _GROUPS:
-        parts += [f"## {title}", text]
-        parts.append(_table(("Regime", "S", *methods), _rejections(result.rates, methods)))
-    parts += [
-        "## The crossed t in full",
-        f"Rejections at .05 and at {LEVELS[1]}, the strictest level of Holm's correction over eight comparisons; the "
-        f"share of its 95% intervals that hold a true gap of {100 * GAP:g} points; and the share of studies with that "
-        "gap in which it is found (power).",
-        _table(("Regime", "S", "at .05", f"at {LEVELS[1]}", "coverage", "power"), _in_full(result.rates)),
-        "## Several comparisons",
-        "Any false claim, of a gap or of equivalence, among several comparisons with one baseline (mild seed effect, "
-        f"margin {100 * MARGIN:g} points): after the joint step-down, and without a correction.",
-        _table(
-            ("True gaps", "S", "joint step-down", "no correction"),
-            [
-                (one.gaps, str(one.n_seeds), _rate(one.joint.rate), _rate(one.uncorrected.rate))
-                for one in result.families
-            ],
-        ),
-        "## Looking while the study grows",
-        f"Looks at {', '.join(str(look) for look in LOOKS)} seeds: with O'Brien-Fleming spending (declared), with "
-        "p &le; .05 at any of them (undeclared), and once at the end; then the power for the gap and the mean number "
-        "of seeds at which a declared study with that gap stops.",
-        _table(
-            ("Regime", "declared", "undeclared", "at the end", "power, declared", "power, at the end", "seeds"),
-            [
-                (
-                    one.regime,
-                    _rate(one.declared.rate),
-                    _rate(one.undeclared.rate),
-                    _rate(one.at_the_end.rate),
-                    _rate(one.detected.rate),
-                    _rate(one.detected_at_the_end.rate),
-                    f"{one.seeds:.1f}",
-                )
-                for one in result.looks
-            ],
-        ),
-        "## Known failures",
-        "**An arm that occasionally collapses.** With equal true means every method above favours the fragile arm, "
-        "because no collapse was drawn. No correction for it exists: every verdict carries a footnote with the "
-        "collapse rate that its seeds leave possible.",
-        "**One arm three times noisier.** With two to five seeds the level is exceeded by a little; from ten on it is "
-        "kept.",
-        "**Two seeds** give an interval and never a verdict, whatever the rates here.",
+        _verdict(made),
+        tables.promise_table(made),
+        "A promise counts as broken where the lower 99.9% limit of a rate exceeds it, so that chance alone breaks "
+        "about none. In a cell with fewer studies only a larger fault shows. What is promised nothing stands under "
+        "[known failures](#known-failures).",
+        *_families(result),
+        *_two_arms(result),
+        *_looks(result),
+        *_failures(result),
     ]
     return "\n\n".join(_wrapped(part) for part in parts) + "\n"
 
 
-def counts(result: Calibration) -> str:
-    """Return every count as CSV."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    head = ["regime", "method", "speaks_about", "seeds"]
-    head += [f"{count}_{part}" for count in ("at_05", "at_00625", "covered", "found") for part in ("hits", "studies")]
-    writer.writerow(head)
-    for row in result.rates:
-        row_counts = (*(row.rejected[level] for level in LEVELS), row.covered, row.detected)
-        numbers = [number for count in row_counts for number in (count.hits, count.studies)]
-        writer.writerow([row.regime, row.method, row.population, row.n_seeds, *numbers])
-    return out.getvalue()
-
-
-def _verdict(result: Calibration) -> str:
-    faults = broken(result)
+def _verdict(made: list[Promise]) -> str:
+    names = list(dict.fromkeys(one.promise for one in made))
+    faults = broken(made)
     if not faults:
-        return (
-            "**All promises hold:** the crossed t rejects at most .06 at .05 and .02 at .00625 from three seeds on, "
-            "where both arms vary alike over seeds and none collapses; the joint step-down makes any false claim in at "
-            "most .055 of studies. A promise counts as broken where the lower 99.9% limit of a rate exceeds it."
-        )
-    return "**Broken promises:**\n\n" + "\n".join(f"- {fault}" for fault in faults)
+        return f"**All {len(names)} promises held in all {len(made)} cells that they are made for.**"
+    return f"**Broken in {len(faults)} of {len(made)} cells:**\n\n" + "\n".join(f"- {fault}" for fault in faults)
 
 
-def _rejections(rates: Sequence[Rates], methods: Sequence[str]) -> list[tuple[str, ...]]:
-    by_place = {(row.regime, row.n_seeds, row.method): row for row in rates}
-    rows = []
-    for regime in REGIMES:
-        for seeds in SEEDS:
-            row = [by_place.get((regime.name, seeds, method)) for method in methods]
-            rows.append(
-                (
-                    regime.name,
-                    str(seeds),
-                    *(_rate(rates.rejected[LEVELS[0]].rate if rates is not None else math.nan) for rates in row),
-                )
-            )
-    return rows
-
-
-def _in_full(rates: Sequence[Rates]) -> list[tuple[str, ...]]:
+def _families(result: Calibration) -> list[str]:
+    shown = tables.Families(result)
     return [
-        (
-            row.regime,
-            str(row.n_seeds),
-            *(_rate(row.rejected[level].rate) for level in LEVELS),
-            _rate(row.covered.rate),
-            _rate(row.detected.rate),
-        )
-        for row in rates
-        if row.method == "crossed t"
+        "## Several comparisons with one baseline",
+        f"K treatments and one baseline with the same seeds, {N_EXAMPLES} examples, and nothing different. All arms "
+        "vary alike over seeds, and any two of them are correlated alike. From three arms on the primary test pools "
+        "the variation over seeds; with one treatment (K = 1) there is nothing to pool. Each cell is the share of "
+        "studies that make any false claim, of a gap or of equivalence, after the joint step-down: by the pooled test "
+        "/ by the test of each pair alone. It should be .05 or less. Counted in normal theory, with "
+        f"{result.size.normal:,} comparisons a cell and at least {min(result.size.normal, 50_000):,} studies.",
+        shown.any_false_claim(),
+        "Without a correction the pooled test makes a false claim in so many studies (strong seed effect):",
+        shown.uncorrected(),
+        "### The far tail of a single comparison",
+        "A correction over K comparisons looks far out, so the level must hold there as well. Rejections of single "
+        "comparisons over the level, in the worst of the regimes above; at most 1.3 is promised. The smallest level "
+        "is that of 40 comparisons. Two arms with three seeds (K = 1, S = 3) promise no more than the level of .05: "
+        "they are judged as independent seeds with plain degrees of freedom, whose far tail is too heavy.",
+        shown.tail(),
+        "### Gaps as large as the margin",
+        f"Here a false claim is also one of equivalence within {100 * MARGIN:g} points, where the true gap is "
+        f"{100 * MARGIN:g} points.",
+        shown.at_the_margin(),
+        "### What pooling finds",
+        f"Not promised. The share of true gaps of {100 * FAMILY_GAP:g} points found at a quarter of .05, the strictest "
+        "step of four comparisons: pooled / by pair.",
+        shown.power(),
+        "### The same, answer by answer",
+        "Normal theory is a model of right and wrong answers. Here both ways run side by side: answers drawn run by "
+        f"run and judged by the functions of the analysis ({result.size.studies:,} studies), and mean squares drawn "
+        "from their laws and judged by formulas of their own. Any false claim, or the share of the gaps found: pooled "
+        "/ by pair.",
+        shown.both_ways(),
+        "### Tables by class",
+        "Any false claim over precision and recall of 20 classes, the largest three times the smallest "
+        f"({result.size.tables:,} studies each): after the joint step-down over the whole table, and without.",
+        tables.class_table(result),
     ]
+
+
+def _two_arms(result: Calibration) -> list[str]:
+    size = result.size
+    error = math.sqrt(0.05 * 0.95 / size.studies)
+    error_resampled = math.sqrt(0.05 * 0.95 / size.resampled)
+    seeds_of = {method.name: method.seeds for method in METHODS}
+    parts = [
+        "## Two arms, every method",
+        f"Two arms that are equally good on average, {N_EXAMPLES} examples. Each number is the share of "
+        f"{size.studies:,} studies ({size.resampled} with {RESAMPLES} resamples for methods that resample) in which a "
+        "method says, at the level of .05, that they are not: it should be .05 or less. Its standard error at .05 is "
+        f"{error:.3f} ({error_resampled:.3f} for methods that resample). A cell holds one number for each number of "
+        "seeds. A dash: the method has no answer there.",
+    ]
+    for title, text, blocks in _GROUPS:
+        parts += [f"### {title}", text]
+        for methods in blocks:
+            seeds = seeds_of[methods[0]]
+            if len(seeds) > 1:
+                parts.append(f"S = {_list(seeds)}:")
+            parts.append(tables.rejections(result, methods))
+    return [
+        *parts,
+        "### The crossed t in full",
+        f"Rejections at {small(LEVELS[0])} and at {small(LEVELS[1])}; the share of its 95% intervals "
+        f"that hold a true gap of {100 * GAP:g} points; and the share of studies with that gap in which it is found "
+        f"(power). S = {_list(N_SEEDS)}.",
+        tables.in_full(result),
+    ]
+
+
+def _looks(result: Calibration) -> list[str]:
+    return [
+        "## Looking while the study grows",
+        f"Looks at {_list(LOOKS)} seeds: with O'Brien-Fleming spending (declared), with p &le; .05 at any of them "
+        "(undeclared), and once at the end; then the power for the gap and the mean number of seeds at which a "
+        "declared study with that gap stops. Two arms:",
+        tables.look_table(result),
+        "Any false gap among four comparisons, by the pooled test and the joint step-down:",
+        tables.family_look_table(result),
+    ]
+
+
+def _failures(result: Calibration) -> list[str]:
+    return [
+        "## Known failures",
+        "Nothing is promised here, and nothing is different in any of these studies: each number should be .05 or "
+        "less.",
+        "**Arms that are not alike over seeds** (strong seed effect, four comparisons, normal theory). Pooling takes "
+        "the seed SDs of all arms, and the correlations of their seeds, for equal. The first comparison is that of "
+        "the noisier arm. Rejections of the first comparison at .05, and any false claim after the correction: pooled "
+        "/ by pair. Treatments that *share luck* are correlated over seeds among themselves and not with the baseline, "
+        "as variants of one adapter may be against full fine-tuning.",
+        tables.Families(result).unlike(),
+        "**An arm that does badly now and then.** Most seeds are then better than its mean, and a study without a bad "
+        "one favours it. Every verdict carries a footnote about it. Other arms do not help: pooled with calm ones it "
+        "looks calm as well. The skewed arm is mostly a little lucky and seldom far off: its seeds have an SD of about "
+        f"4 points, those of the others {100 * FRAGILE[0].seed_sd:.1f}.",
+        tables.fragile_table(result),
+        "**A class that is predicted rarely.** Two arms with the same true value of a metric, at different operating "
+        "points: one says the class 6 or 20 times a run, the other 40 times. There is no seed effect. The "
+        "share of right answers among 6 is coarse, and shows no spread where all of them are right.",
+        tables.metric_table(result),
+        "**Log loss on few examples, and unpaired seeds in unequal numbers.** One arm is far surer of itself than the "
+        "other, with the same mean log loss; a strong seed effect, and more seeds of the one arm than of the other.",
+        tables.other_failures(result),
+        "**Two seeds** give an interval and never a verdict, whatever the rates here.",
+    ]
+
+
+def _list(numbers: tuple[int, ...]) -> str:
+    return " / ".join(str(number) for number in numbers)
 
 
 def _wrapped(part: str) -> str:
@@ -185,14 +205,12 @@ def _wrapped(part: str) -> str:
     if part.startswith("|"):
         return part
     return "\n".join(
-        textwrap.fill(line, 120, break_long_words=False, break_on_hyphens=False) for line in part.split("\n")
+        textwrap.fill(
+            line,
+            120,
+            break_long_words=False,
+            break_on_hyphens=False,
+            subsequent_indent="  " if line.startswith("- ") else "",
+        )
+        for line in part.split("\n")
     )
-
-
-def _rate(rate: float) -> str:
-    return "–" if math.isnan(rate) else f"{rate:.3f}".lstrip("0") if rate < 1 else "1"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -31,15 +31,23 @@ class Regime:
     seed_sd : float
         Standard deviation over seeds of a run's accuracy.
     noisier : float
-        How many times larger that is in the treatment.
+        How many times larger that is in one arm.
+    noisier_arm : int
+        Which one: 0 for the first treatment, -1 for the baseline.
+    skewed : bool
+        Whether the first treatment's seeds are mostly a little lucky and seldom far off (one less an exponential).
     correlation : float
-        Of the two arms' seed effects, where the seeds are shared.
+        Of any two arms' seed effects, where the seeds are shared.
+    among_treatments : float or None
+        The same between treatments, where they share other luck among themselves than with the baseline.
     by_example : float
         Share of the score's variance that is the arm's own on each example.
     left_over : float
         Share that changes from seed to seed and example to example.
     collapse : float
-        Share of the treatment's runs that guess, with its mean accuracy unchanged.
+        Share of the first treatment's runs that collapse, with its mean accuracy unchanged.
+    collapsed_accuracy : float
+        That of a run that collapses.
     accuracy : float
         Mean accuracy of both arms.
     class_shares : tuple of float
@@ -49,17 +57,40 @@ class Regime:
     name: str
     seed_sd: float = 0.008
     noisier: float = 1.0
+    noisier_arm: int = 0
+    skewed: bool = False
     correlation: float = 0.0
+    among_treatments: float | None = None
     by_example: float = 0.06
     left_over: float = 0.06
     collapse: float = 0.0
+    collapsed_accuracy: float = 0.5
     accuracy: float = 0.88
     class_shares: tuple[float, ...] = (0.5, 0.5)
 
     @property
     def promised(self) -> bool:
-        """Whether the crossed test promises its level here: equal seed SDs, and no run that collapses."""
-        return self.noisier == 1.0 and self.collapse == 0.0
+        """Whether the crossed test promises its level here: arms alike over seeds, and no run that collapses."""
+        alike = self.noisier == 1.0 and self.among_treatments is None and self.correlation >= 0
+        return alike and self.collapse == 0.0
+
+    def seed_sds(self, n_arms: int) -> NDArray[np.float64]:
+        """Return the standard deviation over seeds of each arm's accuracy; the last arm is the baseline."""
+        sds = np.full(n_arms, self.seed_sd)
+        sds[self.noisier_arm] *= self.noisier
+        return sds
+
+    def seed_correlations(self, n_arms: int) -> NDArray[np.float64]:
+        """Return the correlation of every two arms' seed effects."""
+        correlations = np.full((n_arms, n_arms), self.correlation)
+        if self.among_treatments is not None:
+            correlations[:-1, :-1] = self.among_treatments
+        np.fill_diagonal(correlations, 1.0)
+        return correlations
+
+    def sound_accuracy(self, gap: float) -> float:
+        """Return the accuracy of the first treatment's runs that do not collapse, for a mean that is `gap` higher."""
+        return (self.accuracy + gap - self.collapsed_accuracy * self.collapse) / (1 - self.collapse)
 
 
 REGIMES = (
@@ -154,10 +185,7 @@ def draw(
     treatment, baseline = _scores(regime, n_seeds, rng, n_arms=2, n_examples=n_examples)
     collapsed = rng.random((n_seeds, 1)) < regime.collapse
     n_classes = len(regime.class_shares)
-    labels = np.searchsorted(np.cumsum(regime.class_shares), (np.arange(n_examples) + 0.5) / n_examples)
-    shape = (2, n_seeds, n_examples)
-    offset = np.ones(shape, dtype=np.int64) if n_classes == 2 else rng.integers(1, n_classes, shape)
-    wrong_t, wrong_b = (labels + offset) % n_classes
+    labels, (wrong_t, wrong_b) = _labels(regime, rng, (2, n_seeds, n_examples))
     against = SimulatedArm(
         labels=labels,
         n_classes=n_classes,
@@ -166,9 +194,8 @@ def draw(
     )
 
     def study(true_gap: float) -> SimulatedStudy:
-        sound = (regime.accuracy + true_gap - 0.5 * regime.collapse) / (1 - regime.collapse)
-        threshold = np.where(collapsed, 0.0, special.ndtri(sound)).astype(np.float32)
-        arm = SimulatedArm(labels=labels, n_classes=n_classes, margins=treatment + threshold, wrong=wrong_t)
+        margins = treatment + _thresholds(regime, collapsed, true_gap)
+        arm = SimulatedArm(labels=labels, n_classes=n_classes, margins=margins, wrong=wrong_t)
         return SimulatedStudy(treatment=arm, baseline=against)
 
     return study(0.0), study(gap)
@@ -176,12 +203,13 @@ def draw(
 
 def draw_arms(
     regime: Regime, n_seeds: int, rng: np.random.Generator, *, gaps: Sequence[float], n_examples: int = N_EXAMPLES
-) -> tuple[list[NDArray[np.bool_]], NDArray[np.bool_]]:
+) -> list[NDArray[np.bool_]]:
     """Draw several treatments and the baseline that all of them are compared with.
 
     Parameters
     ----------
     regime : Regime
+        What it says of one arm holds for the first treatment.
     n_seeds : int
         Runs of each arm.
     rng : numpy.random.Generator
@@ -191,26 +219,68 @@ def draw_arms(
 
     Returns
     -------
-    tuple
-        Whether each treatment is right, shape (S, N) each, and the baseline.
+    list of ndarray, shape (S, N)
+        Whether each run is right: the treatments, and then the baseline.
     """
-    *treatments, baseline = _scores(regime, n_seeds, rng, n_arms=len(gaps) + 1, n_examples=n_examples)
-    right = [
-        score > -np.float32(special.ndtri(regime.accuracy + gap)) for score, gap in zip(treatments, gaps, strict=True)
+    first, *others = _scores(regime, n_seeds, rng, n_arms=len(gaps) + 1, n_examples=n_examples)
+    collapsed = rng.random((n_seeds, 1)) < regime.collapse
+    right = [first > -_thresholds(regime, collapsed, gaps[0])]
+    for score, gap in zip(others, (*gaps[1:], 0.0), strict=True):
+        right.append(score > -np.float32(special.ndtri(regime.accuracy + gap)))
+    return right
+
+
+def draw_labelled(regime: Regime, n_seeds: int, rng: np.random.Generator, *, n_arms: int) -> list[SimulatedArm]:
+    """Draw equally good arms with the class that each run says; the last is the baseline.
+
+    Parameters
+    ----------
+    regime : Regime
+    n_seeds : int
+        Runs of each arm.
+    rng : numpy.random.Generator
+    n_arms : int
+    """
+    scores = _scores(regime, n_seeds, rng, n_arms=n_arms, n_examples=N_EXAMPLES)
+    labels, wrong = _labels(regime, rng, scores.shape)
+    margins = scores + np.float32(special.ndtri(regime.accuracy))
+    n_classes = len(regime.class_shares)
+    return [
+        SimulatedArm(labels=labels, n_classes=n_classes, margins=arm, wrong=says)
+        for arm, says in zip(margins, wrong, strict=True)
     ]
-    return right, baseline > -np.float32(special.ndtri(regime.accuracy))
+
+
+def _labels(
+    regime: Regime, rng: np.random.Generator, shape: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the true classes, and the class that each run says where it is not right."""
+    n_classes, n_examples = len(regime.class_shares), shape[-1]
+    labels = np.searchsorted(np.cumsum(regime.class_shares), (np.arange(n_examples) + 0.5) / n_examples)
+    offset = np.ones(shape, dtype=np.int64) if n_classes == 2 else rng.integers(1, n_classes, shape)
+    return labels, (labels + offset) % n_classes
+
+
+def _thresholds(regime: Regime, collapsed: NDArray[np.bool_], gap: float) -> NDArray[np.float32]:
+    fallen, sound = special.ndtri([regime.collapsed_accuracy, regime.sound_accuracy(gap)])
+    return np.asarray(np.where(collapsed, fallen, sound), dtype=np.float32)
+
+
+def seed_shifts(regime: Regime, n_arms: int) -> NDArray[np.float64]:
+    """Return the standard deviation of each arm's seed effect, in units of the score."""
+    # The density at the threshold turns a small shift of the score into one of accuracy.
+    density = math.exp(-(float(special.ndtri(regime.accuracy)) ** 2) / 2) / math.sqrt(2 * math.pi)
+    return regime.seed_sds(n_arms) / density
 
 
 def _scores(
     regime: Regime, n_seeds: int, rng: np.random.Generator, *, n_arms: int, n_examples: int
 ) -> NDArray[np.float32]:
     """Draw standard normal scores, shape (arms, S, N); the last arm is the baseline."""
-    middle = float(special.ndtri(regime.accuracy))
-    # The density at the threshold turns a small shift of the score into one of accuracy.
-    shift = np.full(n_arms, regime.seed_sd / (math.exp(-(middle**2) / 2) / math.sqrt(2 * math.pi)))
-    shift[:-1] *= regime.noisier
-    g = rng.standard_normal((n_arms, n_seeds))
-    g[:-1] = regime.correlation * g[-1] + math.sqrt(1 - regime.correlation**2) * g[:-1]
+    shift = seed_shifts(regime, n_arms)
+    g = np.linalg.cholesky(regime.seed_correlations(n_arms)) @ rng.standard_normal((n_arms, n_seeds))
+    if regime.skewed:
+        g[0] = 1 - rng.standard_exponential(n_seeds)
 
     def normal(variance: float, *shape: int) -> NDArray[np.float32]:
         return rng.standard_normal(shape, dtype=np.float32) * np.float32(math.sqrt(variance))

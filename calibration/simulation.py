@@ -1,0 +1,90 @@
+"""All simulations of docs/calibration.md, over several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+from calibration.classes import CLASS_ARMS, CLASS_REGIMES, CLASS_SEEDS, ClassRates, count_classes
+from calibration.counts import Size
+from calibration.failures import FailureRates, failure_jobs
+from calibration.families import FamilyRates, count_family, families
+from calibration.looks import FamilyLookRates, LookRates, count_family_looks, count_looks
+from calibration.methods import N_SEEDS
+from calibration.rates import Rates, count_regime
+from calibration.regimes import REGIMES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """All counts.
+
+    Parameters
+    ----------
+    size : Size
+        How much was simulated.
+    rates : tuple of Rates
+        Every method in every regime, by the number of seeds.
+    families : tuple of FamilyRates
+        Studies of several comparisons.
+    classes : tuple of ClassRates
+        Tables by class.
+    looks : tuple of LookRates
+        Studies that are looked at while they grow.
+    family_looks : tuple of FamilyLookRates
+        The same with several comparisons.
+    failures : tuple of FailureRates
+        Where nothing is promised.
+    """
+
+    size: Size
+    rates: tuple[Rates, ...] = ()
+    families: tuple[FamilyRates, ...] = ()
+    classes: tuple[ClassRates, ...] = ()
+    looks: tuple[LookRates, ...] = ()
+    family_looks: tuple[FamilyLookRates, ...] = ()
+    failures: tuple[FailureRates, ...] = ()
+
+
+def simulate(size: Size, *, workers: int, done: Callable[[int, int], None]) -> Calibration:
+    """Simulate everything.
+
+    Parameters
+    ----------
+    size : Size
+    workers : int
+        Processes; the counts do not depend on it.
+    done : callable
+        Called after each job with how many are done, and how many there are.
+    """
+    with ProcessPoolExecutor(workers) as pool:
+        # The longest first, so that no worker is left alone with one at the end.
+        classes = [
+            pool.submit(count_classes, regime, arms, seeds, size)
+            for arms in reversed(CLASS_ARMS)
+            for regime in CLASS_REGIMES
+            for seeds in CLASS_SEEDS
+        ]
+        regimes = [pool.submit(count_regime, regime, seeds, size) for seeds in reversed(N_SEEDS) for regime in REGIMES]
+        looks = [pool.submit(count_looks, regime, size) for regime in REGIMES[:4]]
+        family_looks = [pool.submit(count_family_looks, regime, size) for regime in REGIMES[:4]]
+        failures = [pool.submit(count, *what, size) for count, what in failure_jobs()]
+        of_families = [pool.submit(count_family, family, size, 1000, key) for key, family in enumerate(families())]
+        jobs: list[Future[Any]] = [*classes, *regimes, *looks, *family_looks, *failures, *of_families]
+        for number, _ in enumerate(as_completed(jobs), start=1):
+            done(number, len(jobs))
+    by_order = sorted(
+        (row for job in regimes for row in job.result()),
+        key=lambda row: ([regime.name for regime in REGIMES].index(row.regime), row.n_seeds),
+    )
+    return Calibration(
+        size=size,
+        rates=tuple(by_order),
+        families=tuple(row for job in of_families for row in job.result()),
+        classes=tuple(sorted((job.result() for job in classes), key=lambda one: (one.n_arms, one.regime, one.n_seeds))),
+        looks=tuple(job.result() for job in looks),
+        family_looks=tuple(job.result() for job in family_looks),
+        failures=tuple(row for job in failures for row in job.result()),
+    )
