@@ -18,7 +18,7 @@ from analysis.tables.intervals import interval_table
 from analysis.tables.provenance import footer_line, provenance_table
 from analysis.tables.selection import selection_table
 from analysis.tables.table import Table
-from analysis.tables.variance import variance_table
+from analysis.tables.variance import detectable_table, variance_table
 from analysis.tables.verdicts import verdict_table
 from analysis.tables.what_would_decide import deciding_table
 
@@ -51,6 +51,7 @@ def build(report: StudyReport) -> tuple[Table, ...]:
         all_tests_table(report, footer) if compared else None,
         interval_table(report, footer) if compared else None,
         variance_table(report, footer) if compared else None,
+        detectable_table(report, footer) if compared else None,
         agreement_table(report, footer),
         provenance_table(report),
     )

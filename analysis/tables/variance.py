@@ -1,4 +1,4 @@
-"""Variance table: where the uncertainty of each gap comes from."""
+"""Variance tables: where the uncertainty of each gap comes from, and which gaps it leaves to be found."""
 
 from __future__ import annotations
 
@@ -19,50 +19,70 @@ if TYPE_CHECKING:
 
 def variance_table(report: StudyReport, footer: str) -> Table:
     """Lay out the variance components: what the uncertainty of each gap is made of."""
-    pairs, scale = report.comparisons, scale_of(report)
-
-    def figures(header: str, text: Callable[[CrossedResult, Settling], str]) -> Column:
-        cells = [
-            text(pair.result, pair.settling_margin) if pair.result and pair.settling_margin else UNKNOWN
-            for pair in pairs
-        ]
-        return Column(header, cells, numeric=True)
-
-    def gap(value: float, result: CrossedResult) -> str:
-        return scale.gap(value, standard_error=result.standard_error, signed=False)
-
+    pairs = report.comparisons
     return Table(
         title="Where the uncertainty comes from",
         columns=(
             Column("Comparison", [pair.name for pair in pairs]),
-            figures(
-                "Seed SD (95% limits)",
-                lambda result, _: _with_limits(
-                    scale, result, math.sqrt(result.components.seed), result.components.seed_sd_interval
-                ),
-            ),
-            figures("Seeds / examples / rest", lambda result, _: _shares(result)),
-            figures("Seed correlation", lambda result, _: fixed(result.seed_correlation, places=2)),
-            figures("Detectable now", lambda result, settling: gap(settling.detectable_gap, result)),
-            figures(
-                "Floor (95% limits)",
-                lambda result, settling: _with_limits(scale, result, settling.floor_gap, settling.floor_gap_range),
-            ),
+            _figures(report, "Seed SD (95% limits)", _seed_sd),
+            _figures(report, "Seeds / examples / rest", lambda _, result, __: _shares(result)),
+            _figures(report, "Seed correlation", lambda _, result, __: fixed(result.seed_correlation, places=2)),
             *comparison_n_test_population(pairs),
         ),
         notes=(
             "Seed SD: how much the gap of one seed varies from seed to seed, apart from the choice of examples. "
             "Seeds / examples / rest: their shares of the squared standard error; a share of 0% was estimated as no "
-            "more than the rest brings by chance, and the limits say how much there may be. "
+            "more than the rest brings by chance, and may be more. "
             "Seed correlation: correlation of the two arms' means over seeds."
             + (" What a seed changes includes the training set that it draws." if report.training_sets else ""),
-            f"Detectable now: the smallest gap found with 80% power at alpha / {len(pairs)}. Floor: the same with any "
-            "number of seeds; only more test examples find a smaller gap.",
             *([spread] if (spread := report.seed_sds.in_words or report.seed_sds.notable) else []),
         ),
         footer=footer,
         detail=True,
     )
+
+
+def detectable_table(report: StudyReport, footer: str) -> Table:
+    """Lay out the smallest gaps that can be found with the seeds at hand, and with any number of them."""
+    pairs = report.comparisons
+    return Table(
+        title="Which gaps can be found",
+        columns=(
+            Column("Comparison", [pair.name for pair in pairs]),
+            _figures(report, "Detectable now", _detectable),
+            _figures(report, "Floor (95% limits)", _floor),
+            *comparison_n_test_population(pairs),
+        ),
+        notes=(
+            f"Detectable now: the smallest gap found with 80% power at alpha / {len(pairs)}. Floor: the same with any "
+            "number of seeds; only more test examples find a smaller gap. Its limits are those of how far the true gap "
+            "varies from example to example.",
+        ),
+        footer=footer,
+        detail=True,
+    )
+
+
+def _figures(report: StudyReport, header: str, text: Callable[[Scale, CrossedResult, Settling], str]) -> Column:
+    scale = scale_of(report)
+    cells = [
+        text(scale, pair.result, pair.settling_margin) if pair.result and pair.settling_margin else UNKNOWN
+        for pair in report.comparisons
+    ]
+    return Column(header, cells, numeric=True)
+
+
+def _seed_sd(scale: Scale, result: CrossedResult, _: Settling) -> str:
+    parts = result.components
+    return _with_limits(scale, result, math.sqrt(parts.seed), parts.seed_sd_interval)
+
+
+def _detectable(scale: Scale, result: CrossedResult, settling: Settling) -> str:
+    return scale.gap(settling.detectable_gap, standard_error=result.standard_error, signed=False)
+
+
+def _floor(scale: Scale, result: CrossedResult, settling: Settling) -> str:
+    return _with_limits(scale, result, settling.floor_gap, settling.floor_gap_range)
 
 
 def _with_limits(scale: Scale, result: CrossedResult, value: float, limits: Interval) -> str:

@@ -57,14 +57,11 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
         ),
         notes=(
             f"For 80% power at alpha / {k} = {significant_digits(report.plan.alpha / k, 3)}, from this study's "
-            "variance components, by the test that so many seeds get. In brackets: at the 95% limits of the variation "
-            "over seeds and over examples, which are wide with few seeds; never: if they vary that much, no number is "
-            "enough.",
-            "A gap: what it takes to find a true gap of this size. Equivalence: what it takes to show that a true gap "
-            "as large as the observed one lies within the margin. The observed gap may be far from the true one. Seeds "
-            "per arm: on this test set. Test examples: with the seeds at hand.",
-            f"More training: the seeds still to run in both arms times their measured seconds, {each}. Enough: that "
-            "many have run, and would show it in four of five such studies.",
+            "variance components. In brackets: at their 95% limits, which are wide with few seeds.",
+            "A gap: to find a true gap of this size. Equivalence: to show that one of this size lies within "
+            f"{scale_of(report).margin(report.plan.margin)}. The true gap may be far from the observed one. Seeds per "
+            "arm: on this test set; enough: so many have run. Test examples: with the seeds at hand.",
+            f"More training: the seeds still to run in both arms times their measured seconds, {each}.",
             *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
             *(
                 f"{goal.pair.name}, {goal.question}: {goal.settling.reason}."
@@ -84,9 +81,7 @@ def _goals(report: StudyReport, pair: ComparisonResult) -> Iterator[_Goal]:
     observed = scale.gap(abs(pair.estimate), standard_error=standard_error(pair), signed=False)
     # A gap that looks smaller than the margin is a matter of equivalence, not of finding it.
     if pair.settling_equivalence is not None:
-        yield _Goal(
-            pair, f"equivalence within {margin}, if the gap is {observed} as observed", pair.settling_equivalence
-        )
+        yield _Goal(pair, f"equivalence at {observed}, as observed", pair.settling_equivalence)
     elif pair.settling_gap is not None:
         yield _Goal(pair, f"a gap of {observed}, as observed", pair.settling_gap)
     if pair.settling_margin is not None:

@@ -195,6 +195,7 @@ def test_what_is_for_checking_can_be_left_out_on_screen(study: StudyFolder) -> N
         "All tests",
         "Intervals and probabilities",
         "Where the uncertainty comes from",
+        "Which gaps can be found",
         "Agreement of the seeds",
         "Provenance and caveats",
     }

@@ -59,6 +59,7 @@ def test_every_table_of_results_names_n_test_and_population_in_every_row(study: 
         "All tests",
         "Intervals and probabilities",
         "Where the uncertainty comes from",
+        "Which gaps can be found",
         "Agreement of the seeds",
         "Provenance and caveats",
     ]
@@ -97,7 +98,7 @@ def test_a_gap_below_the_margin_is_told_what_equivalence_takes(study: StudyFolde
     assert (settling.gap, settling.margin) == (pair.estimate, 0.02)
     row = next(row for row in titled(report, "What would decide the rest").rows if row[1].startswith("equivalence"))
     gap = digits.points(abs(pair.estimate), standard_error=pair.result.standard_error, signed=False)  # type: ignore[union-attr]
-    assert row[1] == f"equivalence within 2 pp, if the gap is {gap} as observed"
+    assert row[1] == f"equivalence at {gap}, as observed"
     assert settling.seeds_needed is not None
     assert row[2].startswith(str(settling.seeds_needed))
     # A gap as large as the margin does not lie within it.
@@ -146,11 +147,11 @@ def test_a_component_that_was_cut_off_at_zero_is_shown_as_a_range(study: StudyFo
         settling_margin=dataclasses.replace(pair.settling_margin, floor_gap=0.0, floor_gap_range=Interval(0.0, 0.0061)),
     )
     cut_off = dataclasses.replace(report, comparisons=(report.comparisons[0], changed))
-    table = titled(cut_off, "Where the uncertainty comes from")
-    assert (table.rows[1][1], table.rows[1][5]) == ("0.00 to 1.20 pp", "0.00 to 0.61 pp")
+    assert titled(cut_off, "Where the uncertainty comes from").rows[1][1] == "0.00 to 1.20 pp"
+    assert titled(cut_off, "Which gaps can be found").rows[1][2] == "0.00 to 0.61 pp"
     floor = pair.settling_margin.floor_gap
     assert floor > 0
-    text = titled(report, "Where the uncertainty comes from").rows[1][5]
+    text = titled(report, "Which gaps can be found").rows[1][2]
     assert re.fullmatch(r"\d\.\d+ pp \(\d\.\d+ to \d\.\d+\)", text)
 
 
