@@ -47,9 +47,9 @@ def own_study_table(audit: Audit) -> Table | None:
             Column("Seeds × examples", [seeds_by_examples(rerun.n_seeds, rerun.n_examples) for rerun, _ in reruns]),
         ),
         notes=(
-            "Measured, with its interval: the crossed t, for new seeds and new examples. Discordant: mean over the "
-            "seeds (lowest to highest). p of published gap: McNemar's exact p of the published gap, if exactly one of "
-            "its two models were right on as many examples.",
+            "Measured, with its interval: the crossed t of these two arms alone, for new seeds and new examples. "
+            "Discordant: mean over the seeds (lowest to highest). p of published gap: McNemar's exact p of the "
+            "published gap, if exactly one of its two models were right on as many examples.",
             "One more pair: the range in which the gap of one more pair of trials, with a new seed, falls on this test "
             "set 95 times in 100. Pairs with p ≤ α: the share of the pairs of trials here with an exact p of at most "
             f"{declared(audit.alpha)}.",
