@@ -70,11 +70,7 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
     # Comparisons that could not be made are not shown, and still count in the correction.
     size = len({(row.label, row.measure) for row in rows}) * len(report.comparisons)
     bounded = report.plan.correction == "holm"
-    both = (
-        f"; with the verdicts' own, a false claim anywhere has a chance of up to {declared(2 * alpha)}"
-        if bounded
-        else ""
-    )
+    both = f"; a false claim here or among the verdicts has a chance of up to {declared(2 * alpha)}" if bounded else ""
     agreement = agreement_in_words([row.verdict_interval for row in rows], margin=margin)
     return Table(
         title="Precision and recall by class, compared",

@@ -56,7 +56,7 @@ def open_where_cut(text: str, limits: Interval, *, margin: float) -> str:
 
 def agreement_in_words(intervals: Iterable[Interval], *, margin: float) -> str:
     """Say how intervals and their verdicts belong together, and what a round bracket means where there is one."""
-    text = "without 0 where a gap was shown, within the margin where equivalence was"
+    text = "without 0 where a gap is shown, within the margin where equivalence is"
     if any(limits.low in (0, -margin) or limits.high in (0, margin) for limits in intervals):
         text += "; a round bracket ends one at 0 or the margin, where the verdict shows more than it does alone"
     return text

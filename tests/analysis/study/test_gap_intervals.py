@@ -210,7 +210,7 @@ def test_intervals_of_two_seeds_promise_no_verdict(
     report = analyze(write_study(tmp_path / "few", scores).root, resamples=20)
     assert says(report.comparisons[0].verdict_interval)[0]
     assert report.comparisons[0].verdict.differs == promised
-    promises = [note for note in tables.build(report)[0].notes if "without 0 where a gap was shown" in note]
+    promises = [note for note in tables.build(report)[0].notes if "without 0 where a gap is shown" in note]
     assert len(promises) == promised
 
 
