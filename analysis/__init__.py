@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         tango_interval,
     )
     from analysis.methods.sign_flip import SignFlipResult, sign_flip
+    from analysis.methods.with_the_best import ComparisonsWithBest, Contender, compare_with_best
     from analysis.metrics.calibration_error import (
         CalibrationError,
         brier_scores,
@@ -88,8 +89,10 @@ __all__ = [
     "ClassScores",
     "ClusteredMcNemarResult",
     "Comparison",
+    "ComparisonsWithBest",
     "ConfusionMetric",
     "Consistency",
+    "Contender",
     "CrossedResult",
     "CrossedSeedsResult",
     "EquivalenceResult",
@@ -133,6 +136,7 @@ __all__ = [
     "churn",
     "class_scores",
     "cluster_scores",
+    "compare_with_best",
     "confusion",
     "confusion_metric",
     "confusion_scores",
@@ -229,6 +233,7 @@ _HOMES = {
         "newcombe_interval",
         "tango_interval",
     ),
+    "methods.with_the_best": ("ComparisonsWithBest", "Contender", "compare_with_best"),
     "study.report": ("StudyReport", "analyze"),
     "power.single_run": ("mcnemar_power", "single_run_detectable_gap"),
     "power.sizes": ("detectable_gap_at", "power_at", "standard_error_at"),

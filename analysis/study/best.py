@@ -1,74 +1,126 @@
-"""Best arms: which arms may still be the best one after the corrected comparisons."""
+"""Best arms: the confidence set of the best arm, over all arms of a study whatever its plan compares."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
 
-from analysis.study.comparisons import ComparisonResult
+from analysis.methods.interval import Interval
+from analysis.methods.looks import one_sided_thresholds
+from analysis.methods.with_the_best import Contender, compare_with_best
+from analysis.metrics.scores import METRICS
+from analysis.records.outcomes import Outcomes
+from analysis.study.comparison_tests import Scores, primary_test, refusal
+from analysis.study.plan import AnalysisPlan
+from analysis.study.seeds import SeedsInUse
+from analysis.words import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestArms:
-    """Which arms may still be the best one.
+    """Which arms may be the best one: a confidence set, for new seeds and new examples.
 
-    An arm is out when a corrected comparison of the plan puts it below another arm. Under the joint step-down, the best
-    arm is among the others with probability 1 - alpha at least, for new seeds and new examples.
+    It is a statement of its own at the plan's alpha, beside the verdicts, and takes every pair of arms into account,
+    also those that the plan does not compare.
 
     Parameters
     ----------
-    highest : str or None
-        The arm with the highest mean, the first of several that share it; None when no arm finished.
-    tied : tuple of str
-        The other arms that share it.
     in_play : tuple of str
-        The arms that no comparison puts below another.
-    below : tuple of str
-        The arms that a comparison puts below another.
-    not_compared : tuple of str
-        Arms in play, other than the highest and those tied with it, whose comparison with one of these is not in the
-        plan or has no verdict.
+        The arms that may be the best: with probability `confidence` at least, the best of the judged arms is among
+        them. Empty where there is a `reason`.
+    ruled_out : tuple of str
+        The judged arms that are not in the set.
+    top : tuple of str
+        The arms in the set that have the best mean; more than one where they share it.
+    not_judged : tuple of (str, str)
+        Arms that no test could include, each with the reason. The statement holds for the other arms only.
+    contenders : tuple of Contender
+        Every judged arm against the best of the others, with simultaneous intervals, in units of the metric; positive
+        where the arm's metric is higher, also where lower is better.
+    confidence : float
+        1 - alpha.
+    n_arms : int
+        How many arms the variation over seeds was estimated from: 2 where it was not pooled, 0 without a set.
+    reason : str
+        Why there is no set; else empty.
+    generalizes_to : str
+        The population that the set speaks about.
     """
 
-    highest: str | None
-    tied: tuple[str, ...]
     in_play: tuple[str, ...]
-    below: tuple[str, ...]
-    not_compared: tuple[str, ...]
+    ruled_out: tuple[str, ...]
+    top: tuple[str, ...]
+    not_judged: tuple[tuple[str, str], ...]
+    contenders: tuple[Contender, ...]
+    confidence: float
+    n_arms: int
+    reason: str
+    generalizes_to: str = "seeds and examples"
 
 
-def best_arms(
-    means: Mapping[str, float], comparisons: Sequence[ComparisonResult], *, higher_is_better: bool
-) -> BestArms:
-    """Say which arms may still be the best one after the corrected comparisons.
+def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Scores], *, seeds: SeedsInUse) -> BestArms:
+    """Find the arms that may be the best.
 
     Parameters
     ----------
-    means : mapping of str to float
-        The mean score of each arm, NaN where no trial finished.
-    comparisons : sequence of ComparisonResult
-        All comparisons of the plan.
-    higher_is_better : bool
-        Whether a higher score is a better one.
+    outcomes, plan : Outcomes, AnalysisPlan
+        The study and its frozen plan.
+    scores : mapping of str to ndarray of float64
+        The plan's metric by arm and example, one row for each seed in use with which the arm finished.
+    seeds : SeedsInUse
+        The seeds in use. At a declared look the tests share, by Bonferroni, what the look may spend.
     """
-    below = {
-        pair.treatment if pair.verdict.direction == "worse" else pair.baseline
-        for pair in comparisons
-        if pair.verdict.differs
-    }
-    in_play = tuple(arm for arm in means if arm not in below)
-    known = {arm: mean for arm, mean in means.items() if not math.isnan(mean)}
-    highest = (max if higher_is_better else min)(known.values(), default=math.nan)
-    # Two means of equally many right answers may differ in their last bits, by the order of the sum.
-    top = [arm for arm, mean in known.items() if math.isclose(mean, highest, rel_tol=1e-12)]
-    compared = {frozenset((pair.treatment, pair.baseline)) for pair in comparisons if pair.verdict.asked}
-    return BestArms(
-        highest=top[0] if top else None,
-        tied=tuple(top[1:]),
-        in_play=in_play,
-        below=tuple(arm for arm in means if arm in below),
-        not_compared=tuple(
-            arm for arm in in_play if arm not in top and any(frozenset((arm, best)) not in compared for best in top)
-        ),
+    if seeds.look is not None and not seeds.look.number:
+        return _no_set(plan, {}, f"the first look is at {seeds.look.looks[0]} seeds")
+    not_judged = {arm: why for arm in outcomes.arms if (why := refusal(outcomes, plan, (arm,), scores, seeds))}
+    judged = [arm for arm in outcomes.arms if arm not in not_judged]
+    if len(judged) < 2:
+        return _no_set(plan, not_judged, f"{counted(len(judged), 'arm')} can be judged, and it takes 2")
+    sign = 1 if METRICS[plan.metric].higher_is_better else -1
+    drawn = {arm: sign * outcomes.drawn(scores[arm]) for arm in judged}
+    results = {(i, j): primary_test(plan, drawn, i, j) for i, j in combinations(judged, 2)}
+    found = compare_with_best(
+        drawn, results, alpha=plan.alpha, pair_level=_pair_level(plan, seeds, n_others=len(judged) - 1)
     )
+    if found.reason:
+        return _no_set(plan, not_judged, found.reason)
+    in_play = found.may_be_best
+    best = max(float(y.mean()) for y in drawn.values())
+    return BestArms(
+        in_play=in_play,
+        ruled_out=tuple(arm for arm in judged if arm not in in_play),
+        # Two means of equally many right answers may differ in their last bits, by the order of the sum.
+        top=tuple(arm for arm in in_play if math.isclose(float(drawn[arm].mean()), best, rel_tol=1e-12)),
+        not_judged=tuple(not_judged.items()),
+        contenders=found.contenders if sign > 0 else tuple(map(_lower_is_better, found.contenders)),
+        confidence=found.confidence,
+        n_arms=max(result.n_arms for result in results.values()),
+        reason="",
+    )
+
+
+def _no_set(plan: AnalysisPlan, not_judged: Mapping[str, str], reason: str) -> BestArms:
+    return BestArms(
+        in_play=(),
+        ruled_out=(),
+        top=(),
+        not_judged=tuple(not_judged.items()),
+        contenders=(),
+        confidence=1 - plan.alpha,
+        n_arms=0,
+        reason=reason,
+    )
+
+
+def _pair_level(plan: AnalysisPlan, seeds: SeedsInUse, *, n_others: int) -> float | None:
+    # The sharper level of a single look would let several looks together err a little more often than alpha.
+    if seeds.look is None:
+        return None
+    return one_sided_thresholds(seeds.look.looks, alpha=plan.alpha / n_others)[seeds.look.number - 1]
+
+
+def _lower_is_better(one: Contender) -> Contender:
+    """Turn a contender of negated scores into one in units of the metric."""
+    return replace(one, estimate=-one.estimate, interval=Interval(-one.interval.high, -one.interval.low))

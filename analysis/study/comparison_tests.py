@@ -103,21 +103,30 @@ def undefined_trials(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
     )
 
 
-def _refusal(
-    outcomes: Outcomes,
-    plan: AnalysisPlan,
-    pair: Comparison,
-    scores: Mapping[str, Scores],
-    seeds: SeedsInUse,
+def refusal(
+    outcomes: Outcomes, plan: AnalysisPlan, arms: Sequence[str], scores: Mapping[str, Scores], seeds: SeedsInUse
 ) -> str:
+    """Say why these arms cannot be tested; empty where they can.
+
+    Parameters
+    ----------
+    outcomes, plan : Outcomes, AnalysisPlan
+        The study and its frozen plan.
+    arms : sequence of str
+        The arms that a test would be about.
+    scores : mapping of str to ndarray of float64
+        By arm, one row for each seed in use; only those arms are needed that finished with all of them.
+    seeds : SeedsInUse
+        The seeds in use.
+    """
     # Under drop_seed a seed with such a trial leaves every arm, as soon as it has run in all of them.
     ended = seeds.waiting if plan.failed_trials == "refuse" else ()
-    lost = lost_trials(outcomes, (pair.treatment, pair.baseline), seeds.used, ended)
+    lost = lost_trials(outcomes, arms, seeds.used, ended)
     if lost:
         return named_trials(lost)
     if not seeds.used:
         return "no seed has finished in every arm" + (" yet" if seeds.waiting else "")
-    undefined = undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds.used)
+    undefined = undefined_trials({arm: scores[arm] for arm in arms}, seeds.used)
     if not undefined:
         return ""
     if outcomes.is_regression:
@@ -157,9 +166,9 @@ def run_tests(
     """
     if seeds.look is not None and not seeds.look.number:
         return ComparisonTests(comparison=pair, refusal=f"the first look is at {seeds.look.looks[0]} seeds")
-    refusal = _refusal(outcomes, plan, pair, scores, seeds)
-    if refusal:
-        return ComparisonTests(comparison=pair, refusal=refusal)
+    refused = refusal(outcomes, plan, (pair.treatment, pair.baseline), scores, seeds)
+    if refused:
+        return ComparisonTests(comparison=pair, refusal=refused)
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]
     result = primary_test(plan, scores, pair.treatment, pair.baseline)
     equivalence = equivalence_test(result, margin=plan.margin)

@@ -198,9 +198,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         look=seeds.look,
         decision=_decision(seeds.look, comparisons),
         comparisons=comparisons,
-        best=best_arms(
-            {summary.arm: summary.mean for summary in arms}, comparisons, higher_is_better=kind.higher_is_better
-        ),
+        best=best_arms(outcomes, plan, scores, seeds=seeds),
         arms=arms,
         classes=tuple(one for arm in outcomes.arms for one in summarize_classes(outcomes, arm, seeds=finished[arm])),
         seed_sds=spread,

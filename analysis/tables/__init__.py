@@ -11,6 +11,7 @@ from analysis.tables import as_latex, as_markdown, as_terminal
 from analysis.tables.agreement import agreement_table
 from analysis.tables.all_tests import all_tests_table
 from analysis.tables.arms import arm_table
+from analysis.tables.best import best_table
 from analysis.tables.by_class import class_comparison_table, class_table
 from analysis.tables.claims import claim_table
 from analysis.tables.cost import cost_table
@@ -50,6 +51,7 @@ def build(report: StudyReport) -> tuple[Table, ...]:
         class_comparison_table(report, footer),
         all_tests_table(report, footer) if compared else None,
         interval_table(report, footer) if compared else None,
+        best_table(report, footer),
         variance_table(report, footer) if compared else None,
         detectable_table(report, footer) if compared else None,
         agreement_table(report, footer),

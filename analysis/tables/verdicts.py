@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
+from analysis.tables.best import best_notes
 from analysis.tables.comparison_cells import (
     agreement_in_words,
     comparison_n_test_population,
@@ -61,7 +62,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             *_wording(report),
             *_reasons(report),
             *_unlike(report),
-            *_best(report),
+            *best_notes(report),
             *_assumptions(report),
             *(caveat.text for caveat in report.footer.caveats if caveat.on_verdicts),
         ),
@@ -159,22 +160,6 @@ def _look(report: StudyReport) -> list[str]:
         return [f"{text} Go on: not every comparison is decided. The next look waits for {look.waiting}."]
     why = "this is the last look" if look.is_last else "every comparison is decided"
     return [f"{text} Stop: {why}."]
-
-
-def _best(report: StudyReport) -> list[str]:
-    best = report.best
-    if best.highest is None or not report.comparisons:
-        return []
-    highest = " and ".join((best.highest, *best.tied))
-    if best.in_play == (best.highest,):
-        return [f"Best arm: {highest}. Every other arm was shown to be worse than at least one arm."]
-    note = (
-        f"Best mean: {highest}. May still be the best arm: {', '.join(best.in_play)} "
-        "(no corrected comparison shows that any of them is worse than another arm)."
-    )
-    if best.not_compared:
-        note += f" No verdict against {highest}: {', '.join(best.not_compared)}."
-    return [note]
 
 
 def _assumptions(report: StudyReport) -> list[str]:

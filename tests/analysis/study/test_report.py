@@ -46,11 +46,9 @@ def test_known_truths_get_their_verdicts(tmp_path: Path, simulated: Any, write_s
         "better against full": "better",
         "same against full": "equivalent",
     }
-    assert report.best.highest == "better"
-    assert report.best.below == ("full", "worse")
-    # "same" never met "better", so nothing has put it below another arm.
-    assert report.best.in_play == ("better", "same")
-    assert report.best.not_compared == ("same",)
+    # The plan never compares "same" with "better"; the set does.
+    assert report.best.in_play == ("better",)
+    assert report.best.ruled_out == ("full", "worse", "same")
 
 
 def test_equal_arms_are_undecided_and_not_called_the_same(study: StudyFolder) -> None:
@@ -193,7 +191,7 @@ def test_a_study_that_never_ran_has_a_report_without_figures(study: StudyFolder)
         study.forget(arm, seed)
     report = analyze(study.root)
     assert set(labels(report).values()) == {"no verdict"}
-    assert report.best.highest is None
+    assert report.best.in_play == report.best.contenders == ()
     assert all(math.isnan(arm.mean) for arm in report.arms)
     assert "18 not run" in report.footer.caveats[0].short
     assert json.dumps(report.to_json(), allow_nan=False)
@@ -353,27 +351,6 @@ def test_what_was_said_of_the_data_is_told(study: StudyFolder) -> None:
     assert f"About the data: {caveat}." in verdict_table(report, "").notes
 
 
-def test_the_best_arm_and_those_not_compared_with_it(study: StudyFolder) -> None:
-    study.change_manifest(lambda content: content["analysis"].update(baseline="lora-r2"))
-    best = analyze(study.root).best
-    assert best.below == ("lora-r2",)
-    assert set(best.in_play) == {"full", "lora-r8"}
-    assert best.not_compared == tuple({"full", "lora-r8"} - {best.highest})
-
-
-def test_arms_that_share_the_best_mean_are_both_named(tmp_path: Path, simulated: Any, write_study: Any) -> None:
-    rng = np.random.default_rng(5)
-    scores = simulated(rng, {"full": 0.8, "r2": 0.9, "other": 0.8}, seeds=4, examples=200)
-    scores["r4"] = scores["r2"][::-1]
-    report = analyze(write_study(tmp_path / "s", scores, analysis={"margin": 0.02}).root)
-    best = report.best
-    assert (best.highest, best.tied) == ("r2", ("r4",))
-    assert not {"r2", "r4"} & set(best.not_compared)
-    note = next(note for note in verdict_table(report, "").notes if note.startswith("Best mean"))
-    assert note.startswith("Best mean: r2 and r4. May still be the best arm")
-    assert "against r2:" not in note
-
-
 def test_the_report_is_json_with_null_for_nan_and_the_reason_kept(study: StudyFolder) -> None:
     study.end("lora-r8", 2, "diverged", "x")
     report = analyze(study.root)
@@ -399,7 +376,7 @@ def test_a_study_of_one_arm_compares_nothing(tmp_path: Path, simulated: Any, wri
     scores = simulated(rng, {"full": 0.9}, seeds=3, examples=50)
     report = analyze(write_study(tmp_path / "s", scores).root)
     assert report.comparisons == ()
-    assert report.best.in_play == ("full",)
+    assert report.best.in_play == ()
 
 
 def test_the_verdict_follows_the_corrected_p_value(tmp_path: Path, simulated: Any, write_study: Any) -> None:

@@ -106,8 +106,8 @@ def test_a_lower_loss_is_better(graded: StudyFolder, metric: str) -> None:
     lora = report.comparisons[0]
     assert lora.estimate > 0
     assert lora.verdict.label == "worse"
-    assert report.best.highest == "full" or report.best.highest == "other"
-    assert report.best.below == ("lora",)
+    assert report.best.in_play == ("full", "other")
+    assert report.best.ruled_out == ("lora",)
     assert lora.outperforming is not None
     assert lora.outperforming.estimate == 0.0
     graded.change_manifest(lambda content: content["analysis"].update(baseline="lora"))

@@ -94,7 +94,7 @@ def test_verdicts_are_about_the_metric(rated: StudyFolder, metric: str, margin: 
         for arm in ("lora", "full")
     ]
     assert lora.estimate == pytest.approx(crossed_test(*scores, paired=True).estimate)
-    assert report.best.below == ("lora",)
+    assert report.best.ruled_out == ("lora",)
     assert (report.classes, report.class_comparisons, report.consistencies) == ((), (), ())
 
 

@@ -194,6 +194,7 @@ def test_what_is_for_checking_can_be_left_out_on_screen(study: StudyFolder) -> N
         "Precision and recall by class, compared",
         "All tests",
         "Intervals and probabilities",
+        "Which arm may be the best",
         "Where the uncertainty comes from",
         "Which gaps can be found",
         "Agreement of the seeds",

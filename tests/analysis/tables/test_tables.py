@@ -36,7 +36,7 @@ def test_the_verdict_table_comes_first_and_reads_as_an_answer(study: StudyFolder
     assert worse[3] == "worse; not equivalent at 1 pp"
     assert worse[4:] == ("6 × 400", "crossed t, pooled over 3 arms", "seeds and examples")
     assert rows["lora-r8 against full"][3] == "undecided"
-    assert any("May still be the best arm: full, lora-r8" in note for note in first.notes)
+    assert any("Best arm: with 95% confidence it is one of full" in note for note in first.notes)
     assert any("still allow a collapse rate of up to 39%" in note for note in first.notes)
 
 
@@ -58,6 +58,7 @@ def test_every_table_of_results_names_n_test_and_population_in_every_row(study: 
         "Precision and recall by class, compared",
         "All tests",
         "Intervals and probabilities",
+        "Which arm may be the best",
         "Where the uncertainty comes from",
         "Which gaps can be found",
         "Agreement of the seeds",

@@ -1,0 +1,91 @@
+"""Best arms: the confidence set in words, and the table of every arm against the best of the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.metrics.scores import METRICS
+from analysis.tables.comparison_cells import scale_of
+from analysis.tables.digits import confidence_level
+from analysis.tables.notes import grouped_by_reason
+from analysis.tables.table import Column, Table, n_test_population, seeds_by_examples
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def best_notes(report: StudyReport) -> list[str]:
+    """Say which arms may be the best, with what confidence, and which arms the statement leaves out."""
+    best = report.best
+    if best.reason:
+        return [f"Best arm: no statement ({best.reason})."]
+    confidence = confidence_level(report.plan.alpha)
+    top = "highest" if METRICS[report.plan.metric].higher_is_better else "lowest"
+    named = [f"{arm} ({top} mean)" if arm in best.top and len(best.in_play) > 1 else arm for arm in best.in_play]
+    found = (
+        f"with {confidence} confidence it is {'one of ' if len(named) > 1 else ''}{', '.join(named)}"
+        if best.ruled_out
+        else f"at {confidence} confidence none is ruled out: {', '.join(named)}"
+    )
+    subject = "Best of the arms that can be judged" if best.not_judged else "Best arm"
+    notes = [f"{subject}: {found}. This is a statement of its own, beside the verdicts, from every pair of arms."]
+    if best.not_judged:
+        notes.append(
+            f"Not judged, and perhaps better than all of these: {', '.join(arm for arm, _ in best.not_judged)}."
+        )
+    return notes
+
+
+def best_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out every judged arm against the best of the others; None where there is no confidence set."""
+    best, scale = report.best, scale_of(report)
+    if best.reason:
+        return None
+    confidence = confidence_level(report.plan.alpha)
+    means = {arm.arm: arm.mean for arm in report.arms}
+    higher = METRICS[report.plan.metric].higher_is_better
+    outside = "above" if higher else "below"
+    pooled = f"pooled over {best.n_arms} arms" if best.n_arms > 2 else "of each pair alone"
+    size = seeds_by_examples(len(report.seeds), report.n_examples, report.n_clusters)
+    return Table(
+        title="Which arm may be the best",
+        columns=(
+            Column("Arm", [one.arm for one in best.contenders]),
+            Column(
+                "Mean",
+                [scale.score(means[one.arm], standard_error=one.standard_error) for one in best.contenders],
+                numeric=True,
+            ),
+            Column("Best other arm", [one.rival for one in best.contenders]),
+            Column(
+                "Gap",
+                [scale.gap(one.estimate, standard_error=one.standard_error) for one in best.contenders],
+                numeric=True,
+            ),
+            Column(
+                f"{confidence} for all",
+                [scale.interval(one.interval, standard_error=one.standard_error) for one in best.contenders],
+                numeric=True,
+            ),
+            Column("May be the best", ["yes" if one.in_set else "no" for one in best.contenders]),
+            *n_test_population(
+                [size] * len(best.contenders),
+                ["comparisons with the best"] * len(best.contenders),
+                [best.generalizes_to] * len(best.contenders),
+            ),
+        ),
+        notes=(
+            "Gap: the arm minus the best of the other arms. The interval is for the true gap to the truly best of "
+            f"them. With {confidence} confidence all these intervals hold, and the best arm is among those with a yes.",
+            f"An arm may be the best where its interval reaches {outside} 0 (multiple comparisons with the best, Hsu "
+            f"1984). The variation over seeds is {pooled}.",
+            *(
+                ["At a declared look the tests share what the look may spend, by Bonferroni."]
+                if report.look is not None
+                else []
+            ),
+            *grouped_by_reason(best.not_judged),
+        ),
+        footer=footer,
+        detail=True,
+    )
