@@ -67,10 +67,6 @@ class Footer:
     collapse_rate: float
 
 
-FEWEST_FOR_LOG_LOSS = 500
-"""Below this many test examples a few confident mistakes decide the log loss of a whole arm."""
-
-
 def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse, *, about_scores: Sequence[Caveat] = ()) -> Footer:
     """Gather provenance and caveats.
 
@@ -198,17 +194,6 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
             f"({1 / outcomes.n_examples:.2g}): two trials cannot differ by so little."
         )
         caveats.append(Caveat(short="margin below the resolution", text=text))
-    n_drawn, drawn = outcomes.n_examples, "examples"
-    if outcomes.n_clusters is not None:
-        n_drawn, drawn = outcomes.n_clusters, "clusters"
-    if plan.metric == "log_loss" and 0 < n_drawn < FEWEST_FOR_LOG_LOSS:
-        text = (
-            f"Log loss over {n_drawn} test {drawn} hangs on a few confident mistakes, and most test sets of that size "
-            "hold too few of them. Of two arms that are equally good on average, the one that is three to six times as "
-            "confident is called better in 9% to 14% of studies with 100 test examples, and in 5% to 8% with "
-            f"{FEWEST_FOR_LOG_LOSS}. Compare the Brier score, which keeps its level."
-        )
-        caveats.append(Caveat(short=f"log loss of {n_drawn} {drawn}", text=text, on_verdicts=True))
     later = len(outcomes.seeds) - len(taken_up)
     if later:
         last = plan.looks and len(taken_up) == plan.looks[-1]

@@ -30,6 +30,7 @@ from analysis.study.rare_classes import rare_class_caveats
 from analysis.study.seed_sds import SeedSDs, seed_sd_caveats, seed_sds
 from analysis.study.seeds import seeds_in_use
 from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
+from analysis.study.unbounded_scores import unbounded_caveats
 
 RESAMPLES = 10_000
 """How often the multi-bootstrap resamples by default."""
@@ -181,6 +182,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     about_scores = (
         *seed_sd_caveats(spread),
         *rare_class_caveats(outcomes, by_trial, metric=plan.metric),
+        *unbounded_caveats(outcomes, metric=plan.metric),
     )
     report = StudyReport(
         name=manifest.name,

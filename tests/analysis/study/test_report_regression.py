@@ -199,3 +199,13 @@ def test_a_manifest_that_contradicts_itself_is_refused(
 def test_published_accuracies_are_of_classes(rated: StudyFolder) -> None:
     with pytest.raises(AnalysisError, match="need a study of classes, got a regression"):
         rerun(load(rated.root), "lora", "full", published=None)
+
+
+def test_squared_errors_over_few_examples_are_a_caveat(rated: StudyFolder) -> None:
+    for metric, told in (("mse", 1), ("spearman", 0)):
+        set_plan(rated, metric=metric, margin=0.1)
+        report = analyze(rated)
+        caveats = [caveat for caveat in report.footer.caveats if caveat.short == f"mean squared error of {N} examples"]
+        assert len(caveats) == told
+        assert all("Compare Spearman's correlation" in caveat.text for caveat in caveats)
+        assert all(caveat.text in tables.build(report)[0].notes for caveat in caveats)
