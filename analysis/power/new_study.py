@@ -241,7 +241,7 @@ def _independent(
         (components.example + components.residual / S) * grid[3],
         n_seeds=(S, S),
         n_examples=N,
-        weight=1.0 if test.has_plain_df(S) else caution(2 * (S - 1), arms_apart=True),
+        plain_df=test.has_plain_df(S),
     )
     shares = np.einsum("i,j,k,l->ijkl", first_shares, z_shares, rest_shares, many_shares)
     return np.broadcast_to(V, shares.shape), np.broadcast_to(df, shares.shape), shares

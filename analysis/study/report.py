@@ -178,7 +178,11 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     answered = () if outcomes.is_regression else outcomes.arms
     answers = {arm: outcomes.answers(arm, seeds=finished[arm]) for arm in answered}
     by_trial = {(arm, seed): row for arm in answers for seed, row in zip(finished[arm], answers[arm], strict=True)}
-    spread = seed_sds(arms, n_seeds=len(seeds.used), pooled=False)
+    spread = seed_sds(
+        arms,
+        n_seeds=len(seeds.used),
+        pooled=any(one.result is not None and one.result.n_arms > 2 for one in comparisons),
+    )
     about_scores = (
         *seed_sd_caveats(spread),
         *rare_class_caveats(outcomes, by_trial, metric=plan.metric),

@@ -112,14 +112,17 @@ def design_b(treatment: Matrix, baseline: Matrix) -> dict[str, object]:
     A = [max(seed, resid) / (S * N) for S, seed, _, resid in arms]
     example = max(var_c - sum((resid / S for S, _, _, resid in arms), Fraction(0)), Fraction(0))
 
-    def df(c: Fraction) -> float:
-        squares = sum(((c * A_g) ** 2 / (arm[0] - 1) for A_g, arm in zip(A, arms, strict=True)), Fraction(0))
-        return float((c * sum(A, Fraction(0)) + example / N) ** 2 / (squares + (var_c / N) ** 2 / (N - 1)))
+    def df(c: list[Fraction]) -> float:
+        shares = [c_g * A_g for c_g, A_g in zip(c, A, strict=True)]
+        squares = sum((share**2 / (arm[0] - 1) for share, arm in zip(shares, arms, strict=True)), Fraction(0))
+        return float((sum(shares, Fraction(0)) + example / N) ** 2 / (squares + (var_c / N) ** 2 / (N - 1)))
 
     seed_part = sum((max(seed - resid, Fraction(0)) for _, seed, _, resid in arms), Fraction(0)) / N
     parts = [seed_part, example, sum((resid for _, _, _, resid in arms), Fraction(0))]
     V = sum(A, Fraction(0)) + example / N
-    return row(V, df(Fraction(1)), df(caution(len(treatment) + len(baseline) - 2, Fraction(7, 2))), parts)
+    equal = len(treatment) == len(baseline)
+    F = [len(treatment) + len(baseline) - 2] * 2 if equal else [len(treatment) - 1, len(baseline) - 1]
+    return row(V, df([Fraction(1)] * 2), df([caution(F_g, Fraction(7, 2)) for F_g in F]), parts)
 
 
 def row(V: Fraction, plain_df: float, df: float, parts: list[Fraction]) -> dict[str, object]:

@@ -41,7 +41,7 @@ def test_examples_that_change_nothing_leave_the_paired_t_over_seeds() -> None:
 
 def test_examples_that_change_nothing_leave_welch_between_independent_seeds() -> None:
     rng = np.random.default_rng(5)
-    r_t, r_b = rng.normal(0.5, 1, 6), rng.normal(0, 3, 4)
+    r_t, r_b = rng.normal(0.5, 1, 6), rng.normal(0, 3, 6)
     result = crossed_test(np.tile(r_t[:, None], 50), np.tile(r_b[:, None], 50), paired=False)
     expected = stats.ttest_ind(r_t, r_b, equal_var=False)
     assert result.p_value == pytest.approx(expected.pvalue, rel=1e-9)

@@ -100,6 +100,32 @@ def test_two_seeds_keep_the_level() -> None:
     assert at_least(0.02, 1200) <= counts.crossed <= at_most(0.055, 1200)
 
 
+@pytest.mark.parametrize(("S_t", "S_b"), [(3, 20), (10, 2)])
+def test_unequal_numbers_of_seeds_keep_the_level_that_plain_degrees_of_freedom_break(S_t: int, S_b: int) -> None:
+    """Normal scores whose seeds vary about as much as a mean over examples does: there a lucky seed errs most."""
+    rng, n, studies = np.random.default_rng(S_t), 50, 4000
+    rejected = strictly = plainly = plainly_strictly = 0
+    for _ in range(studies):
+        arms = [
+            3 * rng.standard_normal(n) + 2 * rng.standard_normal((S, 1)) + 0.5 * rng.standard_normal((S, n))
+            for S in (S_t, S_b)
+        ]
+        result = crossed_test(*arms, paired=False)
+        rejected += result.p_value <= 0.05
+        strictly += result.p_value <= 0.00625
+        # Satterthwaite's degrees of freedom as they are written down.
+        variances = [y.mean(axis=1).var(ddof=1) / len(y) for y in arms]
+        by_example = (arms[0].mean(axis=0) - arms[1].mean(axis=0)).var(ddof=1) / n
+        spread = sum(v**2 / (len(y) - 1) for v, y in zip(variances, arms, strict=True)) + by_example**2 / (n - 1)
+        plain = 2 * special.stdtr((sum(variances) + by_example) ** 2 / spread, -abs(result.statistic))
+        plainly += plain <= 0.05
+        plainly_strictly += plain <= 0.00625
+    assert rejected <= at_most(0.055, studies)
+    assert strictly <= at_most(0.012, studies)
+    assert plainly_strictly > at_most(0.012, studies)
+    assert plainly > rejected
+
+
 def test_shared_seeds_make_the_other_design_conservative() -> None:
     counts = simulate(5, 0.018, studies=1200, seed=4, correlation=0.5)
     assert at_least(0.03, 1200) <= counts.crossed <= at_most(0.055, 1200)
