@@ -90,12 +90,12 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse, *, about_s
         *(_mixed(origin) for origin in origins if origin.mixed),
         *_dirty(used),
         *history_caveats(outcomes, plan, taken_up=seeds.taken_up),
-        *about_scores,
         *_plan_caveats(outcomes, plan, known),
         *_training_set_caveat(outcomes),
         *_selection_caveats(outcomes),
         *_padding_caveat(outcomes),
         *_folder_caveats(outcomes),
+        *about_scores,
     ]
     return Footer(
         origins=origins,

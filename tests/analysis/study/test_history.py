@@ -27,7 +27,8 @@ def analyze(root: Path) -> StudyReport:
 
 
 def shorts(report: StudyReport) -> list[str]:
-    return [caveat.short for caveat in report.footer.caveats]
+    # The arms of the fixture differ in their seed SDs by chance; tests/analysis/study/test_seed_sds.py is about that.
+    return [caveat.short for caveat in report.footer.caveats if caveat.short != "unequal seed SDs"]
 
 
 def texts(report: StudyReport) -> str:

@@ -27,6 +27,11 @@ def labels(report: StudyReport) -> dict[str, str]:
     return {comparison.name: comparison.verdict.label for comparison in report.comparisons}
 
 
+def shorts(report: StudyReport) -> list[str]:
+    # The arms of the fixture differ in their seed SDs by chance; tests/analysis/study/test_seed_sds.py is about that.
+    return [caveat.short for caveat in report.footer.caveats if caveat.short != "unequal seed SDs"]
+
+
 def caveats(report: StudyReport) -> str:
     return "\n".join(caveat.text for caveat in report.footer.caveats)
 
@@ -228,7 +233,7 @@ def test_selection_on_test_is_shown_apart_and_decides_nothing(tmp_path: Path, si
 
 
 def test_the_footer_names_what_is_mixed(study: StudyFolder) -> None:
-    assert analyze(study.root).footer.caveats == ()
+    assert shorts(analyze(study.root)) == []
     study.change_record("full", 0, lambda c: c["provenance"]["versions"].update(torch="2.12.0"))
     study.change_record("full", 1, lambda c: c.update(engine="packed"))
     study.change_record("full", 2, lambda c: c["device"].update(name="other"))
@@ -302,10 +307,10 @@ def test_scores_that_depend_on_the_batch_are_a_caveat(
             for arm, size in zip(content["arms"].values(), batches, strict=True)
         ]
     )
-    caveats = analyze(study.root).footer.caveats
-    assert [caveat.short for caveat in caveats] == short
+    report = analyze(study.root)
+    assert shorts(report) == short
     if len(set(batches)) > 1 and short:
-        assert "1 in full; 64 in lora-r2, lora-r8" in caveats[0].text
+        assert "1 in full; 64 in lora-r2, lora-r8" in report.footer.caveats[0].text
 
 
 def entry(trials: int, **more: object) -> dict[str, object]:
@@ -314,7 +319,7 @@ def entry(trials: int, **more: object) -> dict[str, object]:
 
 def test_a_plan_changed_late_is_told_and_one_changed_early_is_not(study: StudyFolder) -> None:
     study.change_manifest(lambda c: c["plan_history"].append(entry(0, digest="e", analysis={})))
-    assert analyze(study.root).footer.caveats == ()
+    assert shorts(analyze(study.root)) == []
     study.change_manifest(lambda c: c["plan_history"].append(entry(7, digest="f", analysis={})))
     assert "changed after trials had finished (2026-11-02T08:00:00Z, after 7" in caveats(analyze(study.root))
 

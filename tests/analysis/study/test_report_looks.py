@@ -34,7 +34,8 @@ def noted(report: StudyReport) -> str:
 
 
 def caveats(report: StudyReport) -> list[str]:
-    return [caveat.short for caveat in report.footer.caveats]
+    # The arms of the fixture differ in their seed SDs by chance; tests/analysis/study/test_seed_sds.py is about that.
+    return [caveat.short for caveat in report.footer.caveats if caveat.short != "unequal seed SDs"]
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_every_table_of_results_names_n_test_and_population_in_every_row(study: 
             assert re.fullmatch(r"\d+ × \d+", row[-3]), row
             assert row[-2]
             assert row[-1] in ("seeds and examples", "seeds", "examples", "these trials")
-        assert "Caveats: selection on test." in table.footer
+        assert "Caveats: selection on test; unequal seed SDs." in table.footer
 
 
 def test_what_would_decide_names_seeds_range_examples_and_time(study: StudyFolder) -> None:
@@ -269,13 +269,13 @@ def test_more_training_in_packs_is_priced_by_their_shares_and_says_so(study: Stu
 
 def test_mixed_engines_stand_under_every_table_and_sizes_of_packs_do_not(study: StudyFolder) -> None:
     report = analyze(packed(study).root)
-    assert report.footer.caveats == ()
+    assert [caveat.short for caveat in report.footer.caveats] == ["unequal seed SDs"]
     assert all("; packed; " in table.footer for table in tables.build(report)[:-1])
     study.change_record("full", 0, lambda content: content.update(engine="trainer", pack_size=1))
     report = analyze(study.root)
     assert all("; packed and trainer; " in table.footer for table in tables.build(report)[:-1])
-    assert all("Caveats: mixed engine." in table.footer for table in tables.build(report)[:-1])
-    (caveat,) = report.footer.caveats
+    assert all("Caveats: mixed engine; unequal seed SDs." in table.footer for table in tables.build(report)[:-1])
+    caveat, _ = report.footer.caveats
     assert caveat.text == "The trials differ in engine: packed (17 trials), trainer (1 trial)."
 
 
