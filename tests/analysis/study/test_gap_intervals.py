@@ -119,18 +119,19 @@ def test_what_the_intervals_of_one_table_hold_together(truth: tuple[float, ...])
             for gap, both in zip(gaps, corrected, strict=True)
         ]
         whole = [gap.interval(1 - 0.05 / 3) for gap in gaps]
-        holds = all(low <= gap <= high for gap, (low, high) in zip(truth, whole, strict=True))
+        holds = all(low < gap < high for gap, (low, high) in zip(truth, whole, strict=True))
         claims = [says(interval) for interval in shown]
         honest = not any(
             (differs and gap == 0) or (within and abs(gap) >= MARGIN)
             for gap, (differs, within) in zip(truth, claims, strict=True)
         )
         all_hold, no_false_claim = all_hold + holds, no_false_claim + honest
-        both_hold += all(low <= gap <= high for gap, (low, high) in zip(truth, shown, strict=True))
+        both_hold += all(low < gap < high for gap, (low, high) in zip(truth, shown, strict=True))
     error = 3.1 * math.sqrt(0.05 * 0.95 / studies)
     assert all_hold / studies > 0.95 - error
     assert no_false_claim / studies > 0.95 - error
-    assert both_hold / studies > 0.90 - error
+    # A gap at the margin is lost by a false claim of equivalence as well as by an interval beyond it.
+    assert both_hold / studies > (0.925 if MARGIN in truth else 0.945) - error
 
 
 def test_intervals_of_looks_agree_with_what_was_shown_by_then() -> None:
