@@ -25,7 +25,7 @@ def trial(arm: str, seed: int = 0, epochs: int = 1) -> Trial:
     return Trial(arm=arm, seed=seed, settings=settings, holdout=None, tuning=False, content={}, key=f"v1-{arm}-{seed}")
 
 
-def finished(arm: str, accuracy: float, seed: int = 0) -> TrialResult:
+def finished(arm: str, accuracy: float | None, seed: int = 0) -> TrialResult:
     epoch = Epoch(
         epoch=1,
         learning_rate=0.0,
@@ -70,6 +70,21 @@ def test_lines_count_and_estimate() -> None:
     first, second = out.getvalue().splitlines()
     assert first == "4 trials (2 arms x 2 seeds): 1 done, 3 to run, about 6 min"  # by the one that is measured
     assert second == "[2/4] b, seed 0: accuracy 90.0% in 30 s, 2 min 30 s left"  # a: 2 min, b: 30 s
+
+
+def test_a_regression_shows_its_mean_squared_error() -> None:
+    trials = [trial("a", seed) for seed in range(2)]
+    epochs = (EpochEntry(epoch=1, test=SplitScores(loss=0.5)),)
+    known = TrialRecord(key=trials[0].key, seed=0, status="finished", selected_epoch=1, epochs=epochs)
+    tracker = ProgressTracker()
+    tracker.open(trials, {trials[0].key: known}, 10.0)
+    tracker.add(finished("a", None, seed=1))
+    assert tracker.arms["a"].line() == "2/2 seeds  mean squared error 0.3  (0.1 to 0.5)"
+    out = io.StringIO()
+    display = LogDisplay(Console(file=out, width=100))
+    display.open(trials, {}, 10.0)
+    display.outcome(finished("a", None))
+    assert "a, seed 0: mean squared error 0.1 in 30 s" in out.getvalue()
 
 
 def test_a_finished_study_has_nothing_to_run() -> None:

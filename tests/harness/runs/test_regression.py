@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,13 @@ def test_from_the_study_file_to_the_tables(command: Callable[..., tuple[int, str
         assert scores.loss == pytest.approx(np.mean((prediction - label) ** 2), rel=1e-5)
         (score,) = outcomes.scores(trial.arm, seeds=[trial.seed], metric="spearman")
         assert score.mean() == pytest.approx(stats.spearmanr(label, prediction).statistic)
+
+    # A dashboard shows what is larger for the better: minus the loss.
+    with closing(sqlite3.connect(folder / "optuna.db")) as database:
+        values = [value for (value,) in database.execute("select value from trial_values")]
+    losses = [trial.record.on_test.loss for trial in outcomes.trials.values() if trial.record and trial.record.on_test]
+    assert set(np.round([-loss for loss in losses if loss is not None], 9)) <= set(np.round(values, 9))
+    assert max(values) < 0
 
     # Nothing is trained twice, and a plan by its results says what the study can find.
     assert "all done, nothing to run" in "".join(command("run", rated)[1:])
