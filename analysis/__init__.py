@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from analysis.methods.crossed_seeds import CrossedSeedsResult, crossed_seeds_test
     from analysis.methods.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
+    from analysis.methods.fixed_sets import set_scores, set_strata
     from analysis.methods.interval import Interval
     from analysis.methods.label_permutation import LabelPermutationResult, label_permutation
     from analysis.methods.looks import one_sided_thresholds, sequential_p, spent, thresholds
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from analysis.methods.multiplicity import JointCorrection, benjamini_hochberg, holm, joint_step_down
     from analysis.methods.outperforming import OutperformingResult, probability_of_outperforming
     from analysis.methods.over_seeds import PairedTResult, WilcoxonResult, paired_t, wilcoxon
+    from analysis.methods.partial_conjunction import partial_conjunction
     from analysis.methods.predictive_values import (
         PredictiveValueResult,
         PredictiveValueTest,
@@ -164,6 +166,7 @@ __all__ = [
     "paired_t",
     "parse_claims_file",
     "parse_plan",
+    "partial_conjunction",
     "pearson_scores",
     "plan_comparison",
     "pooled_seed_spread",
@@ -172,6 +175,8 @@ __all__ = [
     "read_claims",
     "regression_scores",
     "sequential_p",
+    "set_scores",
+    "set_strata",
     "settle",
     "sign_flip",
     "single_run_detectable_gap",
@@ -209,6 +214,7 @@ _HOMES = {
     "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError"),
     "metrics.confusion_metrics": ("ConfusionMetric", "confusion_metric"),
     "metrics.influence": ("confusion_scores", "metric_scores"),
+    "methods.fixed_sets": ("set_scores", "set_strata"),
     "methods.interval": ("Interval",),
     "methods.looks": ("one_sided_thresholds", "sequential_p", "spent", "thresholds"),
     "methods.mcnemar": ("McNemarResult", "mcnemar_from_counts"),
@@ -220,6 +226,7 @@ _HOMES = {
     "records.outcomes": ("Outcomes",),
     "methods.outperforming": ("OutperformingResult", "probability_of_outperforming"),
     "methods.over_seeds": ("PairedTResult", "WilcoxonResult", "paired_t", "wilcoxon"),
+    "methods.partial_conjunction": ("partial_conjunction",),
     "methods.label_permutation": ("LabelPermutationResult", "label_permutation"),
     "methods.sign_flip": ("SignFlipResult", "sign_flip"),
     "study.plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),

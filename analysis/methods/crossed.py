@@ -8,6 +8,7 @@ seeds as readers.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from analysis.methods.clusters import cluster_numbers
 from analysis.methods.interval import NO_INTERVAL
 from analysis.methods.student import TResult
 from analysis.methods.variance import (
@@ -192,6 +194,7 @@ def crossed_test(
     *,
     paired: bool,
     spread: SeedSpread | None = None,
+    strata: Iterable[Hashable] | None = None,
     before_pooling: bool = False,
 ) -> CrossedResult:
     """Test whether two training procedures differ in their mean score.
@@ -213,6 +216,9 @@ def crossed_test(
         Whether row ``s`` of both arms comes from the same seed.
     spread : SeedSpread or None
         The variation over seeds that all arms of the study share (`pooled_seed_spread`); only for paired seeds.
+    strata : iterable of int or str, length N, or None
+        Which of several fixed test sets each column belongs to (`set_strata`), for scores of `set_scores`: the degrees
+        of freedom are then those of a stratified sample.
     before_pooling : bool
         Whether to judge as plans were judged that were frozen before arms could be pooled: design A from four seeds
         on, with degrees of freedom that take estimated shares as known.
@@ -236,6 +242,7 @@ def crossed_test(
     crossed_seeds_test : For seeds of two kinds that cross.
     multi_bootstrap : By resampling.
     cluster_scores : For examples that come in clusters.
+    set_scores : For several test sets.
 
     References
     ----------
@@ -299,13 +306,17 @@ def crossed_test(
         )
 
     alone = design_of(n_seeds=S_t, before_pooling=before_pooling) if paired else "B"
-    independent = independent_variance(
-        y_t, y_b, size, plain_df=alone == "A" or has_plain_df("B", n_seeds=S_t, paired=paired)
-    )
+    columns = None if strata is None else cluster_numbers(strata, N)
+    plain = alone == "A" or has_plain_df("B", n_seeds=S_t, paired=paired)
+    independent = independent_variance(y_t, y_b, size, strata=columns, plain_df=plain)
     plain_pairs = has_plain_df("A", n_seeds=S_t, before_pooling=before_pooling)
-    pairs = paired_variance(y_t - y_b, size, plain_df=plain_pairs) if paired else None
+    pairs = paired_variance(y_t - y_b, size, strata=columns, plain_df=plain_pairs) if paired else None
     by_pair = pairs if pairs is not None and alone == "A" else independent
-    pooled = paired_variance(y_t - y_b, size, spread=spread) if spread is not None and design == "A" else None
+    pooled = (
+        paired_variance(y_t - y_b, size, strata=columns, spread=spread)
+        if spread is not None and design == "A"
+        else None
+    )
     fit = pooled or by_pair
     other = independent if design == "A" else pairs
     if fit.variance == 0:

@@ -186,6 +186,16 @@ def _mean_squares(y: NDArray[np.float64], size: float) -> _MeanSquares:
     return _MeanSquares(seed, example, residual, examples, residuals)
 
 
+def _df_over_examples(terms: NDArray[np.float64], strata: NDArray[np.int64] | None) -> float:
+    """Degrees of freedom of a mean square, the mean of one term by example; over strata, Satterthwaite's."""
+    if strata is None or not terms.any():
+        return len(terms) - 1
+    sums = np.bincount(strata, weights=terms)
+    # A test set may share all its examples but one with smaller sets.
+    df = np.maximum(np.bincount(strata) - 1, 1)
+    return float(sums.sum() ** 2 / np.sum(sums**2 / df))
+
+
 def pooled_seed_spread(arms: Sequence[ArrayLike]) -> SeedSpread:
     """Pool the variation over seeds of all arms of a study.
 
@@ -235,7 +245,12 @@ def pooled_seed_spread(arms: Sequence[ArrayLike]) -> SeedSpread:
 
 
 def paired_variance(
-    d: NDArray[np.float64], size: float, *, spread: SeedSpread | None = None, plain_df: bool = False
+    d: NDArray[np.float64],
+    size: float,
+    *,
+    spread: SeedSpread | None = None,
+    plain_df: bool = False,
+    strata: NDArray[np.int64] | None = None,
 ) -> VarianceFit:
     """Variance of the mean of the differences `d` (design A).
 
@@ -249,6 +264,8 @@ def paired_variance(
         The variation over seeds that the arms of the study share; that of this pair alone where None.
     plain_df : bool
         Whether the degrees of freedom are Satterthwaite's, without the `caution` about the seeds' share.
+    strata : ndarray of int, shape (N,), or None
+        The test set of each example, for scores of `set_scores`; None for one set.
 
     Returns
     -------
@@ -275,6 +292,8 @@ def paired_variance(
         n_examples=N,
         seed_df=F,
         weight=1.0 if plain_df else caution(F),
+        example_df=_df_over_examples(squares.examples, strata),
+        residual_df=(S - 1) * _df_over_examples(squares.residuals, strata),
     )
     return VarianceFit(
         variance=float(V),
@@ -304,6 +323,8 @@ def paired_moments(
     n_examples: int,
     seed_df: int,
     weight: float,
+    example_df: float | None = None,
+    residual_df: float | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Variance of a mean difference by design A, and its degrees of freedom, from mean squares.
 
@@ -317,6 +338,8 @@ def paired_moments(
         Degrees of freedom of `ms_seed`.
     weight : float
         How many times the degrees of freedom count the seeds' share: `caution`, or 1.
+    example_df, residual_df : float or None
+        Degrees of freedom of `ms_example` and `ms_resid`; those of one test set where None.
 
     Returns
     -------
@@ -327,14 +350,19 @@ def paired_moments(
     g = np.maximum(np.subtract(ms_example, ms_resid), 0.0)
     squares = (
         (weight * a) ** 2 / seed_df
-        + np.square(ms_example) / (n_examples - 1)
-        + np.square(ms_resid) / ((n_seeds - 1) * (n_examples - 1))
+        + np.square(ms_example) / (n_examples - 1 if example_df is None else example_df)
+        + np.square(ms_resid) / ((n_seeds - 1) * (n_examples - 1) if residual_df is None else residual_df)
     )
     return (a + g) / (n_seeds * n_examples), _ratio((weight * a + g) ** 2, squares)
 
 
 def independent_variance(
-    y_t: NDArray[np.float64], y_b: NDArray[np.float64], size: float, *, plain_df: bool = True
+    y_t: NDArray[np.float64],
+    y_b: NDArray[np.float64],
+    size: float,
+    *,
+    plain_df: bool = True,
+    strata: NDArray[np.int64] | None = None,
 ) -> VarianceFit:
     """Variance of the difference of two arms' means when their seeds are independent (design B).
 
@@ -348,6 +376,8 @@ def independent_variance(
         Whether the degrees of freedom are Satterthwaite's, without the `caution` about the seeds' share; only for arms
         with equally many seeds. Where one arm has fewer, these carry most of the variance, and plain degrees of
         freedom reject up to twice too often at .05. There every arm's share has the caution of its own seeds.
+    strata : ndarray of int, shape (N,), or None
+        The test set of each example, for scores of `set_scores`; None for one set.
 
     Returns
     -------
@@ -372,6 +402,7 @@ def independent_variance(
         n_seeds=seeds,
         n_examples=N,
         plain_df=plain_df,
+        example_df=_df_over_examples(deviations, strata),
     )
     noise = sum(arm.residual / S for arm, S in zip(arms, seeds, strict=True))
     ms_seed, ms_resid, fewest = sum(arm.seed for arm in arms), sum(arm.residual for arm in arms), min(seeds)
@@ -410,6 +441,7 @@ def independent_moments(
     n_seeds: tuple[int, int],
     n_examples: int,
     plain_df: bool,
+    example_df: float | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Variance of a mean difference by design B, and its degrees of freedom, from mean squares.
 
@@ -427,6 +459,8 @@ def independent_moments(
         At least 2.
     plain_df : bool
         Whether the degrees of freedom count the seeds' share once; only for equal numbers of seeds.
+    example_df : float or None
+        Degrees of freedom of `var_c`; those of one test set where None.
 
     Returns
     -------
@@ -442,7 +476,7 @@ def independent_moments(
         weights = [1.0 if plain_df else caution(sum(n_seeds) - 2, arms_apart=True)] * 2
     counted = [weight * A_g for weight, A_g in zip(weights, A, strict=True)]
     squares = sum(A_g**2 / (S - 1) for A_g, S in zip(counted, n_seeds, strict=True))
-    squares = squares + np.square(np.divide(var_c, N)) / (N - 1)
+    squares = squares + np.square(np.divide(var_c, N)) / (N - 1 if example_df is None else example_df)
     return A[0] + A[1] + G, _ratio((counted[0] + counted[1] + G) ** 2, squares)
 
 
