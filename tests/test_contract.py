@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -45,6 +46,53 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "claims: [{source: s, model: embedded/tiny-gpt2, n: 40, accuracy: {full: '0.5', early: '0.6'}}]\n"
     )
     return run_study(load_study(root / "s.yaml"), root).folder
+
+
+@pytest.fixture(scope="module")
+def of_two_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small study that is scored on two files, of which the second repeats half of the first."""
+    from harness import embedded
+    from harness.study.loading import load_study
+
+    root = tmp_path_factory.mktemp("sets")
+    columns = embedded.split("embedded/sentiment", "validation")
+    lines = [
+        json.dumps({"sentence": text, "label": label})
+        for text, label in zip(columns["sentence"][:40], columns["label"][:40], strict=True)
+    ]
+    (root / "first.jsonl").write_text("\n".join(lines))
+    (root / "again.jsonl").write_text("\n".join(lines[:20]))
+    (root / "s.yaml").write_text(
+        "name: sets\n"
+        "model: embedded/tiny-gpt2\n"
+        "data: {path: embedded/sentiment, train_size: 32, test: [first.jsonl, again.jsonl]}\n"
+        "training: {num_train_epochs: 1, per_device_train_batch_size: 16}\n"
+        "arms: {full: {}, slow: {training: {learning_rate: 1e-5}}}\n"
+        "seeds: 3\n"
+    )
+    return run_study(load_study(root / "s.yaml"), root).folder
+
+
+def test_several_test_sets_are_scored_and_judged(of_two_sets: Path) -> None:
+    manifest = json.loads((of_two_sets / "study.json").read_text())
+    assert manifest["study"]["data"]["test"] == ["first.jsonl", "again.jsonl"]
+    assert manifest["data"]["sets"] == [
+        {"name": "first.jsonl", "n_test": 40, "n_shared": 0},
+        {"name": "again.jsonl", "n_test": 20, "n_shared": 20},
+    ]
+    assert [part["rows"] for part in manifest["data"]["origin"]["test"]] == [40, 20]
+    outcomes = analysis.load(of_two_sets)
+    assert [example[2:] for example in outcomes.example_ids[:20]] == [
+        example[2:] for example in outcomes.example_ids[40:]
+    ]
+    assert {example[:2] for example in outcomes.example_ids} == {"1/", "2/"}
+    assert outcomes.n_clusters == 40
+    first, second = outcomes.by_set()
+    # A model says the same of the same text, whichever set it is in.
+    np.testing.assert_array_equal(first.answers("full", seeds=[0])[:, :20], second.answers("full", seeds=[0]))
+    report = analysis.analyze(of_two_sets, resamples=99)
+    assert [(one.name, one.n_examples) for one in report.sets] == [("first.jsonl", 40), ("again.jsonl", 20)]
+    assert "20 of 20 texts are in an earlier test set too" in tables.markdown(report)
 
 
 def test_what_harness_wrote_analysis_reads(written: Path) -> None:

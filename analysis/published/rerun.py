@@ -82,7 +82,7 @@ def rerun(
     Parameters
     ----------
     outcomes : Outcomes
-        The study.
+        The study; of several test sets the first counts.
     treatment, baseline : str
         Two of its arms.
     published : Overlaps or None
@@ -97,6 +97,8 @@ def rerun(
     """
     if outcomes.is_regression:
         raise AnalysisError(f"{outcomes.folder}: published accuracies need a study of classes, got a regression")
+    # Figures are published of one test set; of several, a study's first is the one that they are held against.
+    outcomes = outcomes.by_set()[0]
     done = [
         seed
         for seed in outcomes.seeds

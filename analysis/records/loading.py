@@ -54,6 +54,13 @@ def load(folder: Path) -> Outcomes:
     _require_alignment(finished)
     reference = finished[0][1] if finished else None
     example_ids = tuple(reference.example_ids.to_pylist()) if reference else ()
+    sets = manifest.data.sets
+    if sets and reference and len(example_ids) != manifest.data.n_test:
+        raise AlignmentError(
+            f"the test sets of study.json hold {manifest.data.n_test} examples, but the trials were scored on "
+            f"{len(example_ids)}; run the study again to write it anew"
+        )
+    grouped = manifest.data.cluster or any(one.n_shared for one in sets)
     return Outcomes(
         folder=folder,
         manifest=manifest,
@@ -62,7 +69,7 @@ def load(folder: Path) -> Outcomes:
         trials={(trial.arm, trial.seed): trial for trial, _ in in_order},
         example_ids=example_ids,
         labels=reference.labels if reference else np.empty(0, dtype=np.int64),
-        clusters=_clusters(folder, example_ids) if manifest.data.cluster else None,
+        clusters=_clusters(folder, example_ids) if grouped else None,
         other_records=count_others(folder, {entry.key for entry in manifest.cells}),
         set_aside=_names_in(folder / "set_aside"),
         looks_taken=read_looks(folder),

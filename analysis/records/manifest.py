@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from analysis.records.format import Count, Scalar, Stored, StoredFile
 from analysis.records.trial_record import RecordedModel
@@ -127,8 +127,19 @@ class ModelEntry(RecordedModel):
     name: str
 
 
+class SetEntry(Stored):
+    """One of several test sets: its name, its number of examples, and how many of these an earlier set has too."""
+
+    name: str
+    n_test: Count
+    n_shared: Count = 0
+
+
 class DataEntry(Stored):
     """The data of the study: names, class names in the order of the labels, sizes, and what was said of them.
+
+    `sets` lists the test sets in the order of their examples where there are several; else it is empty.
+
 
     `n_drawn` is how many of the `n_train` training examples each seed drew as its own training set; None where every
     seed was trained on all of them.
@@ -146,6 +157,7 @@ class DataEntry(Stored):
     classes: tuple[str, ...]
     n_train: Count
     n_test: Count
+    sets: tuple[SetEntry, ...] = ()
     n_drawn: Count | None = None
     origin: dict[str, Any] | None = None
     remarks: tuple[str, ...] = ()
@@ -159,6 +171,14 @@ class DataEntry(Stored):
         elif len(classes) < 2:
             raise ValueError(f"expected two classes or more, got {len(classes)}")
         return classes
+
+    @model_validator(mode="after")
+    def _examples_of_the_sets(self) -> DataEntry:
+        if self.sets and sum(one.n_test for one in self.sets) != self.n_test:
+            raise ValueError(
+                f"sets name {sum(one.n_test for one in self.sets)} test examples, but n_test is {self.n_test}"
+            )
+        return self
 
 
 class Manifest(StoredFile):

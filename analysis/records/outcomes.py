@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
+from analysis.methods.fixed_sets import set_scores, set_strata
 from analysis.metrics.influence import metric_scores
 from analysis.metrics.regression import regression_scores
-from analysis.records.manifest import EpochSelection, Manifest, TakenLook
+from analysis.records.manifest import EpochSelection, Manifest, SetEntry, TakenLook
 from analysis.records.trial import Trial
 
 EpochChoice = Literal["verdict", "published", "last", "best on test"]
@@ -75,6 +77,26 @@ class Outcomes:
     def n_clusters(self) -> int | None:
         """The number of clusters of test examples; None where the study has none, or nothing has finished."""
         return len(set(self.clusters)) if self.clusters else None
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The names of the test sets; empty where the study has one."""
+        sets = self.manifest.data.sets
+        return tuple(one.name for one in sets) if len(sets) > 1 else ()
+
+    @property
+    def strata(self) -> NDArray[np.int64] | None:
+        """The test set of each column of `drawn`; None where the study has one set."""
+        return set_strata(self._set_numbers(), clusters=self.clusters) if self.sets else None
+
+    def by_set(self) -> tuple[Outcomes, ...]:
+        """Return the study on each of its test sets alone; as it is where it has one."""
+        if not self.sets:
+            return (self,)
+        ends = itertools.accumulate(one.n_test for one in self.manifest.data.sets)
+        return tuple(
+            self._on(one, slice(end - one.n_test, end)) for one, end in zip(self.manifest.data.sets, ends, strict=True)
+        )
 
     def of_arm(self, arm: str) -> tuple[Trial, ...]:
         """Return the trials of an arm, in the order of `seeds`.
@@ -238,6 +260,8 @@ class Outcomes:
     ) -> NDArray[np.float64]:
         """Return the scores of an arm by example, shape (S, N); the mean of a row is the metric of its trial.
 
+        With several test sets it is the mean over the sets of the metric on each, every set with the same weight.
+
         Parameters
         ----------
         arm : str
@@ -258,15 +282,16 @@ class Outcomes:
         chosen = self.seeds if seeds is None else seeds
         if not chosen:
             return np.empty((0, len(self.labels)))
+        if self.sets:
+            parts = [one.scores(arm, seeds=chosen, metric=metric, epoch_choice=epoch_choice) for one in self.by_set()]
+            return set_scores(np.hstack(parts), self._set_numbers(), clusters=self.clusters)
         if metric == "accuracy" and not self.is_regression:
             right = self.answers(arm, seeds=chosen, epoch_choice=epoch_choice) == self.labels
             return np.asarray(right, dtype=np.float64)
         probabilities = np.stack(
             [self.probabilities(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen]
         )
-        if self.is_regression:
-            return regression_scores(metric, self.labels, probabilities[..., 0])
-        return metric_scores(metric, self.labels, probabilities)
+        return self._scored(metric, probabilities)
 
     def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return scores by sampling unit: by cluster where the study has clusters, else by example.
@@ -278,12 +303,40 @@ class Outcomes:
         """
         return scores if self.clusters is None else cluster_scores(scores, self.clusters)
 
+    def _scored(self, metric: str, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+        if self.is_regression:
+            return regression_scores(metric, self.labels, probabilities[..., 0])
+        return metric_scores(metric, self.labels, probabilities)
+
+    def _set_numbers(self) -> NDArray[np.int64]:
+        return np.repeat(np.arange(len(self.sets)), [one.n_test for one in self.manifest.data.sets])
+
+    def _on(self, entry: SetEntry, examples: slice) -> Outcomes:
+        data = self.manifest.data.model_copy(update={"sets": (entry,), "n_test": entry.n_test})
+        return replace(
+            self,
+            manifest=self.manifest.model_copy(update={"data": data}),
+            trials={
+                place: trial
+                if trial.probabilities is None
+                else replace(trial, probabilities=trial.probabilities[:, examples])
+                for place, trial in self.trials.items()
+            },
+            example_ids=self.example_ids[examples],
+            labels=self.labels[examples],
+            clusters=self.clusters and self.clusters[examples],
+        )
+
     def _best_on_test(self, trial: Trial, selection: EpochSelection) -> int:
         if trial.probabilities is None or trial.record is None:
             raise ValueError(f"{trial.name} has no predictions: {trial.status}")
         if selection.metric == "accuracy" and not self.is_regression:
             right = trial.predicted == self.labels
             return trial.epochs[int(np.argmax(right.sum(axis=1)))]
+        if self.manifest.data.sets:
+            # The record knows the loss over all test sets only.
+            scores = self._scored("mse" if self.is_regression else "log_loss", trial.probabilities)
+            return trial.epochs[int(np.argmin(scores.mean(axis=1)))]
         losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs if entry.test is not None}
         stored = [losses.get(epoch) for epoch in trial.epochs]
         return trial.epochs[int(np.argmin([np.inf if loss is None else loss for loss in stored]))]

@@ -80,7 +80,8 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
         return _no_set(plan, not_judged, f"{counted(len(judged), 'arm')} can be judged, and it takes 2")
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
     drawn = {arm: sign * outcomes.drawn(scores[arm]) for arm in judged}
-    results = {(i, j): primary_test(plan, drawn, i, j) for i, j in combinations(judged, 2)}
+    strata = outcomes.strata
+    results = {(i, j): primary_test(plan, drawn, i, j, strata=strata) for i, j in combinations(judged, 2)}
     found = compare_with_best(
         drawn, results, alpha=plan.alpha, pair_level=_pair_level(plan, seeds, n_others=len(judged) - 1)
     )

@@ -26,6 +26,7 @@ from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
 from analysis.study.seeds import SeedsInUse
 
 Scores = NDArray[np.float64]
+Strata = NDArray[np.int64] | None
 
 _NAN = float("nan")
 
@@ -57,7 +58,8 @@ class ComparisonTests:
     sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
         About new seeds, on this very test set.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
-        One result per seed: about new examples, for two trained models. Empty in a regression.
+        One result per seed: about new examples, for two trained models. Empty in a regression, and for a mean over
+        several test sets.
     """
 
     comparison: Comparison
@@ -132,8 +134,14 @@ def refusal(
     if outcomes.is_regression:
         constant = "all labels are equal" if np.ptp(outcomes.labels) == 0 else "it predicts the same for every example"
         return f"{METRICS[plan.metric].title} is undefined: {undefined}; {constant}"
-    empty = [name for label, name in enumerate(outcomes.manifest.data.classes) if not np.any(outcomes.labels == label)]
-    why = f"; no test example is of class {', '.join(empty)}" if empty else ""
+    empty = {
+        name: None
+        for one in outcomes.by_set()
+        for label, name in enumerate(outcomes.manifest.data.classes)
+        if not np.any(one.labels == label)
+    }
+    where = "in one of the test sets no" if outcomes.sets else "no test"
+    why = f"; {where} example is of class {', '.join(empty)}" if empty else ""
     return f"{METRICS[plan.metric].title} is undefined: {undefined}{why}"
 
 
@@ -170,11 +178,13 @@ def run_tests(
     if refused:
         return ComparisonTests(comparison=pair, refusal=refused)
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]
-    result = primary_test(plan, scores, pair.treatment, pair.baseline)
+    strata = outcomes.strata
+    result = primary_test(plan, scores, pair.treatment, pair.baseline, strata=strata)
     equivalence = equivalence_test(result, margin=plan.margin)
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
-    if plan.metric == "accuracy":
+    # A mean over several test sets is no count of right answers.
+    if plan.metric == "accuracy" and not outcomes.sets:
         counts = [right[arm].sum(axis=1) for arm in (pair.treatment, pair.baseline)]
         flip = sign_flip(*counts, n_examples=outcomes.n_examples)
     else:
@@ -185,11 +195,19 @@ def run_tests(
         result=result,
         equivalence=equivalence,
         sequential=sequential_p_values(
-            plan, scores, pair, raw=PValues(result.p_value, equivalence.p_value), margin=plan.margin, seeds=seeds
+            plan,
+            scores,
+            pair,
+            raw=PValues(result.p_value, equivalence.p_value),
+            margin=plan.margin,
+            seeds=seeds,
+            strata=strata,
         ),
         sign_flip=flip,
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
-        mcnemar=mcnemar_by_seed(right[pair.treatment], right[pair.baseline], outcomes.clusters) if right else (),
+        mcnemar=mcnemar_by_seed(right[pair.treatment], right[pair.baseline], outcomes.clusters)
+        if right and not outcomes.sets
+        else (),
     )
 
 
@@ -200,6 +218,7 @@ def primary_test(
     baseline: str,
     *,
     n_seeds: int | None = None,
+    strata: Strata = None,
 ) -> CrossedResult:
     """Test the gap of two arms as the plan declares: with the variation over seeds of all arms, or of these two.
 
@@ -213,6 +232,8 @@ def primary_test(
         Two of the arms, whose scores are defined.
     n_seeds : int or None
         How many of the first seeds are used; None for all.
+    strata : ndarray of int, shape (examples or clusters,), or None
+        The test set of each column of the scores, where there are several.
     """
     rows = {arm: y[:n_seeds] for arm, y in scores.items() if np.isfinite(y).all()}
     n_rows, n_examples = rows[treatment].shape
@@ -222,6 +243,7 @@ def primary_test(
         rows[baseline],
         paired=True,
         spread=pooled_seed_spread(list(rows.values())) if poolable else None,
+        strata=strata,
         before_pooling=plan.variance is None,
     )
 
@@ -244,6 +266,7 @@ def sequential_p_values(
     raw: PValues,
     margin: float,
     seeds: SeedsInUse,
+    strata: Strata = None,
 ) -> PValues:
     """Return the p-values for a difference and for equivalence that are valid at any of the looks so far.
 
@@ -257,6 +280,8 @@ def sequential_p_values(
         Of the equivalence test.
     seeds : SeedsInUse
         The seeds in use, in the order of the rows.
+    strata : ndarray of int or None
+        As in `primary_test`.
     """
     if seeds.look is None:
         return raw
@@ -268,7 +293,7 @@ def sequential_p_values(
             difference.append(_NAN)
             equivalence.append(_NAN)
             continue
-        result = primary_test(plan, scores, pair.treatment, pair.baseline, n_seeds=len(so_far))
+        result = primary_test(plan, scores, pair.treatment, pair.baseline, n_seeds=len(so_far), strata=strata)
         # A verdict names the direction of the gap as it is now; a look that pointed the other way does not support it.
         difference.append(result.p_value if (result.estimate > 0) == rises else 1.0)
         equivalence.append(equivalence_test(result, margin=margin).p_value)

@@ -80,7 +80,7 @@ class ComparisonResult:
         Over seeds, for this very test set; None where `result` is.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
         One result per seed, in the order of `seeds`; each is about the accuracy of two trained models on new examples.
-        Empty in a regression.
+        Empty in a regression, and for a mean over several test sets: the comparisons of each set have their own.
     reason : str
         What is unusual about the tests; else empty.
     unlike : str
@@ -175,10 +175,10 @@ def compare(
     # A few resamples say nothing about far tails: the interval is then the widest that they can give, and says so.
     confidence = min(1 - plan.alpha, 1 - 2 / (resamples + 1))
     bootstraps = bootstrap_study(drawn, tested, rng=rng, resamples=resamples, confidence=confidence) if tested else {}
-    corrected = _corrected(plan, [one.sequential for one in tests])
+    corrected = correct(plan, [one.sequential for one in tests])
     level = level_of_verdicts(plan.correction, plan.alpha, corrected)
     return tuple(
-        _decided(
+        decided(
             one,
             outcomes,
             plan,
@@ -193,7 +193,8 @@ def compare(
     )
 
 
-def _corrected(plan: AnalysisPlan, p_values: Sequence[PValues]) -> list[PValues]:
+def correct(plan: AnalysisPlan, p_values: Sequence[PValues]) -> list[PValues]:
+    """Correct the p-values of a family of comparisons as the plan declares."""
     difference, equivalence = [p.difference for p in p_values], [p.equivalence for p in p_values]
     if plan.correction == "holm":
         adjusted = joint_step_down(difference, equivalence)
@@ -202,7 +203,7 @@ def _corrected(plan: AnalysisPlan, p_values: Sequence[PValues]) -> list[PValues]
     return [PValues(*both) for both in zip(pooled[: len(p_values)], pooled[len(p_values) :], strict=True)]
 
 
-def _decided(
+def decided(
     tests: ComparisonTests,
     outcomes: Outcomes,
     plan: AnalysisPlan,
@@ -214,6 +215,7 @@ def _decided(
     corrected: PValues,
     level: float,
 ) -> ComparisonResult:
+    """Decide one comparison of a family, from its tests and corrected p-values; `level` is that of its interval."""
     result, each = tests.result, plan.alpha / n_comparisons
     alone, shared, beside = (at_look(alpha, seeds.look) for alpha in (plan.alpha, each, level))
     belonging = verdict_interval(result, 1 - beside, corrected, alpha=plan.alpha, margin=plan.margin)

@@ -188,7 +188,7 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
             "with one baseline need not be: use these verdicts for exploration only."
         )
         caveats.append(Caveat(short="exploratory correction", text=text))
-    if plan.metric == "accuracy" and plan.margin < 1 / outcomes.n_examples:
+    if plan.metric == "accuracy" and not outcomes.sets and plan.margin < 1 / outcomes.n_examples:
         text = (
             f"The margin of {plan.margin:g} is smaller than one of {outcomes.n_examples} test examples "
             f"({1 / outcomes.n_examples:.2g}): two trials cannot differ by so little."

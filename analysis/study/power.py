@@ -263,7 +263,7 @@ def _from_pilot(
         treatment, baseline = (scores[arm] for arm in arms)
         if math.isnan(float(treatment.sum() + baseline.sum())):
             continue
-        result = primary_test(plan, scores, pair.treatment, pair.baseline)
+        result = primary_test(plan, scores, pair.treatment, pair.baseline, strata=pilot.strata)
         seconds = sum(costs[arm].further_seconds + costs[arm].further_evaluation_seconds for arm in arms)
         if result.standard_error > 0:
             planned = plan_comparison(

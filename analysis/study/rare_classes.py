@@ -63,7 +63,7 @@ def rare_class_caveats(outcomes: Outcomes, answers: Answers, *, metric: str) -> 
     Parameters
     ----------
     outcomes : Outcomes
-        The study.
+        The study; of several test sets one.
     answers : mapping of (str, int) to ndarray of int64, shape (N,)
         What each trial says, by arm and seed.
     metric : str
@@ -71,13 +71,13 @@ def rare_class_caveats(outcomes: Outcomes, answers: Answers, *, metric: str) -> 
     """
     if metric not in _METRICS_BY_CLASS or not answers:
         return []
-    rare = {}
+    rare, sets = {}, outcomes.manifest.data.sets
     for label, name in enumerate(outcomes.manifest.data.classes):
         reason = few_examples(outcomes, label)
         if not reason and _METRICS_BY_CLASS[metric]:
             reason = few_predictions(outcomes, answers, label)
         if reason:
-            rare[name] = reason
+            rare[f"{name} of {sets[0].name}" if sets else name] = reason
     if not rare:
         return []
     title = METRICS[metric].title

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.jsonable import jsonable
 from analysis.metrics.consistency import Churn, Consistency, churn, consistency
@@ -29,6 +30,7 @@ from analysis.study.published_gaps import PublishedGap, compare_published_gaps
 from analysis.study.rare_classes import rare_class_caveats
 from analysis.study.seed_sds import SeedSDs, seed_sd_caveats, seed_sds
 from analysis.study.seeds import seeds_in_use
+from analysis.study.set_verdicts import SetCount, SetVerdicts, count_sets, set_verdicts
 from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 from analysis.study.unbounded_scores import unbounded_caveats
 
@@ -67,6 +69,12 @@ class StudyReport:
         without looks.
     comparisons : tuple of ComparisonResult
         Every comparison with its verdict, in the order of the plan.
+    sets : tuple of SetVerdicts
+        Every test set with its own verdicts, which are corrected apart from `comparisons`; empty in a study with one.
+        With several, `comparisons`, `best` and `arms` are about the mean over the sets, each with the same weight, and
+        what needs one test set is about the first: classes, selection lifts, agreement and claims.
+    set_counts : tuple of SetCount
+        For every comparison, on how many of the sets there is a gap, at least.
     best : BestArms
         Which arms may still be the best one.
     arms, classes : tuple of ArmSummary, tuple of ClassSummary
@@ -106,6 +114,8 @@ class StudyReport:
     look: Look | None
     decision: str
     comparisons: tuple[ComparisonResult, ...]
+    sets: tuple[SetVerdicts, ...]
+    set_counts: tuple[SetCount, ...]
     best: BestArms
     arms: tuple[ArmSummary, ...]
     classes: tuple[ClassSummary, ...]
@@ -166,28 +176,29 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     )
     rng = np.random.default_rng(_RESAMPLING_SEED)
     comparisons = compare(outcomes, plan, scores, seeds=seeds, resamples=resamples, rng=rng)
+    sets = set_verdicts(outcomes, plan, seeds=seeds, rng=rng)
+    # What needs one test set is about the first; in a study with one that is the study as it is.
+    first = outcomes.by_set()[0]
     score = plan.metric if outcomes.is_regression else "accuracy"
     lifts = [
-        selection_lift(outcomes, arm, seeds=finished[arm], metric=score, confidence=1 - plan.alpha)
+        selection_lift(first, arm, seeds=finished[arm], metric=score, confidence=1 - plan.alpha)
         for arm in outcomes.arms
     ]
-    gaps = [gap_by_selection(outcomes, one, metric=score) for one in comparisons]
+    gaps = [gap_by_selection(first, one, metric=score) for one in comparisons]
     data, kind = manifest.data, METRICS[plan.metric]
     # A margin in units of log loss says nothing about precision; then it is the default one.
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
     answered = () if outcomes.is_regression else outcomes.arms
-    answers = {arm: outcomes.answers(arm, seeds=finished[arm]) for arm in answered}
-    by_trial = {(arm, seed): row for arm in answers for seed, row in zip(finished[arm], answers[arm], strict=True)}
+    answers = {arm: first.answers(arm, seeds=finished[arm]) for arm in answered}
     spread = seed_sds(
         arms,
         n_seeds=len(seeds.used),
         pooled=any(one.result is not None and one.result.n_arms > 2 for one in comparisons),
     )
-    about_scores = (
-        *seed_sd_caveats(spread),
-        *rare_class_caveats(outcomes, by_trial, metric=plan.metric),
-        *unbounded_caveats(outcomes, metric=plan.metric),
-    )
+    about_scores = list(seed_sd_caveats(spread))
+    for one in outcomes.by_set():
+        about_scores += rare_class_caveats(one, _by_trial(one, finished), metric=plan.metric)
+        about_scores += unbounded_caveats(one, metric=plan.metric)
     report = StudyReport(
         name=manifest.name,
         question=manifest.question or "",
@@ -204,11 +215,13 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         look=seeds.look,
         decision=_decision(seeds.look, comparisons),
         comparisons=comparisons,
+        sets=sets,
+        set_counts=count_sets(sets, plan),
         best=best_arms(outcomes, plan, scores, seeds=seeds),
         arms=arms,
-        classes=tuple(one for arm in outcomes.arms for one in summarize_classes(outcomes, arm, seeds=finished[arm])),
+        classes=tuple(one for arm in outcomes.arms for one in summarize_classes(first, arm, seeds=finished[arm])),
         seed_sds=spread,
-        class_comparisons=compare_classes(outcomes, plan, comparisons, seeds=seeds, margin=class_margin),
+        class_comparisons=compare_classes(first, plan, comparisons, seeds=seeds, margin=class_margin),
         class_margin=class_margin,
         costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
         time_ratios=tuple(
@@ -223,12 +236,14 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         ),
         selection_lifts=tuple(lift for lift in lifts if lift is not None),
         selected_gaps=tuple(gap for gap in gaps if gap is not None),
-        consistencies=tuple((arm, consistency(outcomes.labels, rows)) for arm, rows in answers.items() if len(rows)),
+        consistencies=tuple((arm, consistency(first.labels, rows)) for arm, rows in answers.items() if len(rows)),
         churns=tuple(
             churn(answers[one.treatment], answers[one.baseline]) if answers and one.result is not None else None
             for one in comparisons
         ),
-        claims=compare_published_gaps(claims, manifest, comparisons, metric=plan.metric),
+        claims=compare_published_gaps(
+            claims, first.manifest, sets[0].comparisons if sets else comparisons, metric=plan.metric
+        ),
         unreadable=tuple(
             f"{trial.name} could not be read: {trial.message}"
             for trial in outcomes.unfinished()
@@ -237,6 +252,15 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         footer=footer(outcomes, plan, seeds, about_scores=about_scores),
     )
     return report if report.training_sets is None else with_training_sets(report)
+
+
+def _by_trial(outcomes: Outcomes, finished: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], NDArray[np.int64]]:
+    """Return what each finished trial says; nothing in a regression."""
+    if outcomes.is_regression:
+        return {}
+    return {
+        (arm, seed): outcomes.predictions(outcomes.trials[arm, seed]) for arm, done in finished.items() for seed in done
+    }
 
 
 def _decision(look: Look | None, comparisons: Sequence[ComparisonResult]) -> str:

@@ -33,7 +33,8 @@ class ArmSummary:
     mean, sd, minimum, maximum : float
         Over the seeds; the SD divides by S - 1 and is NaN for one seed.
     calibration_error : float
-        Mean over the seeds of the expected calibration error; a description without a test. NaN in a regression.
+        Mean over the seeds, and over the test sets, of the expected calibration error; a description without a test.
+        NaN in a regression.
     statuses : mapping of str to int
         The number of trials of the arm by status.
     reason : str
@@ -124,8 +125,15 @@ def summarize_arm(
 def _calibration_error(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:
     if not seeds or outcomes.is_regression:
         return math.nan
-    probabilities = (outcomes.probabilities(outcomes.trials[arm, seed]) for seed in seeds)
-    return float(np.mean([expected_calibration_error(outcomes.labels, p).value for p in probabilities]))
+    return float(
+        np.mean(
+            [
+                expected_calibration_error(one.labels, one.probabilities(one.trials[arm, seed])).value
+                for one in outcomes.by_set()
+                for seed in seeds
+            ]
+        )
+    )
 
 
 def summarize_classes(outcomes: Outcomes, arm: str, *, seeds: Sequence[int]) -> tuple[ClassSummary, ...]:

@@ -13,6 +13,7 @@ from analysis.tables.all_tests import all_tests_table
 from analysis.tables.arms import arm_table
 from analysis.tables.best import best_table
 from analysis.tables.by_class import class_comparison_table, class_table
+from analysis.tables.by_set import set_arm_table, set_verdict_table
 from analysis.tables.claims import claim_table
 from analysis.tables.cost import cost_table
 from analysis.tables.intervals import interval_table
@@ -42,7 +43,9 @@ def build(report: StudyReport) -> tuple[Table, ...]:
     compared = bool(report.comparisons)
     tables = (
         verdict_table(report, footer) if compared else None,
+        set_verdict_table(report, footer),
         arm_table(report, footer),
+        set_arm_table(report, footer),
         deciding_table(report, footer) if compared else None,
         cost_table(report, footer),
         claim_table(report, footer),

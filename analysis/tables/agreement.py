@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.tables.digits import percent, points
+from analysis.tables.notes import about_the_first_set
 from analysis.tables.table import Column, Table, seeds_by_examples, without_test
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def agreement_table(report: StudyReport, footer: str) -> Table | None:
             "Shares of the test examples. Churn: the share on which two trials give different answers, averaged over "
             "pairs of trials. The three shares before it depend on the number of seeds; churn does not.",
             *([f"Churn, {'; '.join(compared)}."] if compared else []),
+            *about_the_first_set(report),
         ),
         footer=footer,
         detail=True,

@@ -19,7 +19,7 @@ def arm_table(report: StudyReport, footer: str) -> Table:
     """Lay out the study's metric by arm."""
     scale = scale_of(report)
     of_classes = METRICS[report.plan.metric].task == "classification"
-    summaries = [(arm, _standard_error(report, arm)) for arm in report.arms]
+    summaries = [(arm, standard_error(report, arm)) for arm in report.arms]
     return Table(
         title=f"{metric_title(report)} by arm",
         columns=(
@@ -76,7 +76,8 @@ def sampling_error(share: float, n: int) -> float:
     return math.sqrt(share * (1 - share) / n) if n and not math.isnan(share) else math.nan
 
 
-def _standard_error(report: StudyReport, arm: ArmSummary) -> float:
+def standard_error(report: StudyReport, arm: ArmSummary) -> float:
+    """Return the standard error that sets the digits of an arm's mean: over its seeds, or that of one trial's share."""
     if len(arm.seeds) > 1:
         return arm.sd / math.sqrt(len(arm.seeds))
     # One trial has no spread over seeds; the test set's own sampling error then sets the digits.

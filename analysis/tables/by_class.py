@@ -18,7 +18,7 @@ from analysis.tables.digits import (
     points,
     points_interval,
 )
-from analysis.tables.notes import grouped_by_reason
+from analysis.tables.notes import about_the_first_set, grouped_by_reason
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population, seeds_by_examples, without_test
 from analysis.words import counted
 
@@ -43,6 +43,7 @@ def class_table(report: StudyReport, footer: str) -> Table | None:
         ),
         notes=(
             "Means over seeds. The examples counted are those of the class.",
+            *about_the_first_set(report),
             *(f"{row.arm}, class {row.label}: {row.reason}{_over(row)}." for row in report.classes if row.reason),
         ),
         footer=footer,
@@ -108,6 +109,7 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             f"Intervals hold together (Bonferroni, alpha / {size}): {agreement}. "
             f"Equivalent: within {declared_points(margin)}.",
             "Precision is tested through influence values; recall is about new examples of its class.",
+            *about_the_first_set(report),
             *grouped_by_reason([(f"{_name(row)}, {row.measure} of {row.label}", row.verdict.reason) for row in rows]),
         ),
         footer=footer,

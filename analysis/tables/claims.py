@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.tables.comparison_cells import open_where_cut, primary_test_name, size_cell, standard_error
 from analysis.tables.digits import confidence_level, points, points_interval
+from analysis.tables.notes import about_the_first_set
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
     """Lay out published gaps beside the measured ones; None when the study has no claims."""
     if not report.claims:
         return None
-    by_arms = {(pair.treatment, pair.baseline): pair for pair in report.comparisons}
-    confidence = report.comparisons[0].verdict_confidence if report.comparisons else 1 - report.plan.alpha
+    # Figures are published of one test set.
+    comparisons = report.sets[0].comparisons if report.sets else report.comparisons
+    by_arms = {(pair.treatment, pair.baseline): pair for pair in comparisons}
+    confidence = comparisons[0].verdict_confidence if comparisons else 1 - report.plan.alpha
     rows = []
     for claim in report.claims:
         pair = by_arms.get((claim.treatment, claim.baseline))
@@ -66,6 +69,7 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
         notes=(
             "The interval is that of the verdict, for the mean over seeds. A single published run of each arm varies "
             "more, so a published gap outside the interval is not wrong for that reason alone.",
+            *about_the_first_set(report),
         ),
         footer=footer,
     )

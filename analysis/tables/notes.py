@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from analysis.study.plan import AnalysisPlan
 from analysis.study.population import TrainingSets
 from analysis.tables.digits import percent
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
 
 _NAMED_AT_MOST = 4
 
@@ -35,6 +39,11 @@ def seed_variance_in_words(plan: AnalysisPlan) -> str:
         "pairwise": "by pair",
         None: "by pair, as an earlier version froze the plan",
     }[plan.variance]
+
+
+def about_the_first_set(report: StudyReport) -> list[str]:
+    """Say of which test set a table is that knows one only; nothing where the study has one."""
+    return [f"About the first test set, {report.sets[0].name}, alone."] if report.sets else []
 
 
 def new_seeds(sets: TrainingSets | None) -> str:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 def provenance_table(report: StudyReport) -> Table:
     """Lay out where the figures come from, and every caveat in full."""
     rows = [("study", report.name), ("plan", _plan(report)), ("model", report.model), ("data", report.data)]
+    if report.sets:
+        sets = "; ".join(f"{one.name} ({counted(one.n_examples, 'example')})" for one in report.sets)
+        rows.append(("test sets", f"{sets}; every set weighs the same"))
     for origin in report.footer.origins:
         values = [
             value if not origin.mixed else f"{value} ({counted(count, 'trial')})" for value, count in origin.values

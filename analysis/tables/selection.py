@@ -9,6 +9,7 @@ from analysis.metrics.scores import METRICS, MetricKind
 from analysis.study.epoch_selection import SelectionLift
 from analysis.tables.comparison_cells import standard_error
 from analysis.tables.digits import Scale, confidence_level
+from analysis.tables.notes import about_the_first_set
 from analysis.tables.table import Column, Table, n_test_population, seeds_by_examples
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
             "epoch on the test split flatters an arm by the selection lift: best on test minus last epoch, paired by "
             "seed. Such a figure gets no verdict; verdicts use the last epoch or the one chosen on the hold-out.",
             *_gaps(report, kind),
+            *about_the_first_set(report),
         ),
         footer=footer,
         detail=not published,

@@ -56,6 +56,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             f"{_second_family(report)}",
             *_intervals(report),
             *_seed_variance(report),
+            *_sets(report),
             *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
             *of_training_sets(report.training_sets),
             *_look(report),
@@ -100,6 +101,16 @@ def _seed_variance(report: StudyReport) -> list[str]:
         return [f"Seed variance: pooled over {pooled} arms, as if every two of them differed alike."]
     words = seed_variance_in_words(report.plan)
     return [] if report.plan.variance == "pooled" else [f"Seed variance: {words}."]
+
+
+def _sets(report: StudyReport) -> list[str]:
+    if not report.sets:
+        return []
+    names = ", ".join(one.name for one in report.sets)
+    return [
+        f"Means over {len(report.sets)} test sets, each with the same weight: {names}. The sets are fixed, and the "
+        "examples of each would be drawn again; the next table has each set."
+    ]
 
 
 def _undefined(report: StudyReport, pair: ComparisonResult) -> str:

@@ -62,6 +62,7 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             f"{scale_of(report).margin(report.plan.margin)}. The true gap may be far from the observed one. Seeds per "
             "arm: on this test set; enough: so many have run. Test examples: with the seeds at hand.",
             f"More training: the seeds still to run in both arms times their measured seconds, {each}.",
+            *(["Test examples: of all test sets together, in the proportions that they have."] if report.sets else []),
             *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
             *(
                 f"{goal.pair.name}, {goal.question}: {goal.settling.reason}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,36 +17,12 @@ from harness.data.classes import number_classes
 from harness.data.files import DataTable
 from harness.data.numbers import numbers_of
 from harness.data.origin import DataOrigin
+from harness.data.splits import ScoredSet, TextSplit, join, remarks_on, shared_examples
 from harness.data.train_test_split import train_test_split
 from harness.errors import DataError, did_you_mean
 from harness.study.settings import Data
 from harness.study.study import Task
 from harness.study.validation import shown
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextSplit:
-    """The examples of a split in the order of the data, checked and drawn.
-
-    Parameters
-    ----------
-    split : str
-        What the split is called in messages.
-    ids : tuple of str
-        One for each example, none twice.
-    labels : ndarray of int64 or float64
-        Classes 0 to C - 1, or the numbers of a regression.
-    texts : tuple of tuple of str
-        For each example its text, or its two.
-    """
-
-    split: str
-    ids: tuple[str, ...]
-    labels: np.ndarray
-    texts: tuple[tuple[str, ...], ...]
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +32,14 @@ class Dataset:
     Parameters
     ----------
     train, test : TextSplit
-        What is trained on and what is scored.
+        What is trained on and what is scored: of several test sets all examples, one set after the other.
+    sets : tuple of ScoredSet
+        These sets, in that order; empty where there is one.
     classes : tuple of str
         In the order of the labels 0, 1, ...; a regression has none.
     clusters : tuple of str or None
-        The group of each test example, where the study has a column for it.
+        The group of each test example, where the study has a column for it, or where test sets share examples: an
+        example and its copy are then a group.
     origin : DataOrigin
         What was read, and from where.
     remarks : tuple of str
@@ -70,6 +50,7 @@ class Dataset:
 
     train: TextSplit
     test: TextSplit
+    sets: tuple[ScoredSet, ...]
     classes: tuple[str, ...]
     clusters: tuple[str, ...] | None
     origin: DataOrigin
@@ -83,9 +64,9 @@ class Dataset:
 
     def in_words(self) -> str:
         """Return in one line what was read, how many examples were drawn of it, and how many each seed draws."""
-        read = [part.rows for part in (self.origin.train, self.origin.test) if part]
+        read = [part.rows for part in (self.origin.train, *self.origin.tests)]
         drawn = ""
-        if read != [len(self.train), len(self.test)]:
+        if read != [len(self.train), *([one.n_test for one in self.sets] or [len(self.test)])]:
             drawn = f"; {len(self.train):,} drawn to train on and {len(self.test):,} to test on"
         if self.n_drawn is not None:
             drawn += f"; each seed draws its own {self.n_drawn:,} of the {len(self.train):,} training examples"
@@ -110,8 +91,8 @@ def read(data: Data, *, task: Task = "classification", beside: Path | None = Non
         If a split or column does not exist, a value is missing, a label is hidden or of no class or no number, a split
         holds one class or number only, an id is there twice, a seed would draw no training example or all of them.
     """
-    train, test, origin = sources.read(data, beside)
-    tables = {data.train: train} if test is None else {data.train: train, data.test: test}
+    train, tests, origin = sources.read(data, beside)
+    tables = {data.train: train, **dict(zip(data.tests, tests, strict=False))}
     _check_columns(data, tables)
     texts = {split: _texts(data, split, table) for split, table in tables.items()}
     classes: tuple[str, ...] = ()
@@ -119,27 +100,30 @@ def read(data: Data, *, task: Task = "classification", beside: Path | None = Non
         labels = numbers_of(data.label, tables)
     else:
         classes, labels = number_classes(data.label, tables)
-    # The rows of both splits, and which table each comes from.
-    if test is None:
+    # The rows of every split, and which table each comes from.
+    if tests:
+        rows = {split: np.arange(table.n_rows) for split, table in tables.items()}
+        source_of = {split: split for split in tables}
+    else:
         units = train.columns[data.cluster] if data.cluster else texts[data.train]
         # Numbers are no classes that would each give a share.
         strata = labels[data.train].tolist() if classes else [0] * train.n_rows
-        rows = train_test_split(strata, units, fraction=data.test_fraction or 0.0, seed=data.split_seed)
-        names = {data.train: data.train, "drawn test rows": data.train}
+        drawn = train_test_split(strata, units, fraction=data.test_fraction or 0.0, seed=data.split_seed)
+        rows = dict(zip((data.train, "drawn test rows"), drawn, strict=True))
+        source_of = dict.fromkeys(rows, data.train)
         # A cluster may take the only rows of a class with it.
-        untrained = sorted(set(labels[data.train]) - set(labels[data.train][rows[0]]))
+        untrained = sorted(set(labels[data.train]) - set(labels[data.train][drawn[0]]))
         if classes and untrained:
             listed = ", ".join(classes[number] for number in untrained)
             raise DataError(
                 f"data.test_fraction: the draw leaves no example of {listed} to train on, because the rows of a "
                 "cluster stay together; try another data.split_seed or a smaller fraction"
             )
-    else:
-        rows = np.arange(train.n_rows), np.arange(test.n_rows)
-        names = {data.train: data.train, data.test: data.test}
-    splits, chosen = [], np.arange(0)
-    for (split, source), own_rows, size in zip(names.items(), rows, (data.train_size, data.test_size), strict=True):
-        chosen = own_rows[_subset(split, len(own_rows), size)]
+    splits: list[TextSplit] = []
+    clusters: list[tuple[str, ...]] = []
+    for split, own_rows in rows.items():
+        source = source_of[split]
+        chosen = own_rows[_subset(split, len(own_rows), data.test_size if splits else data.train_size)]
         split_texts = TextSplit(
             split=split,
             ids=_ids(tables[source], chosen, texts[source]),
@@ -147,23 +131,30 @@ def read(data: Data, *, task: Task = "classification", beside: Path | None = Non
             texts=tuple(texts[source][i] for i in chosen),
         )
         _check_labels(split_texts, classes)
+        if data.cluster and splits:
+            clusters.append(tuple(str(tables[source].columns[data.cluster][i]) for i in chosen))
+            if len(set(clusters[-1])) < 2:
+                raise DataError(
+                    f"column {data.cluster!r} of split {split!r} holds one cluster only; two or more are needed"
+                )
         splits.append(split_texts)
-    clusters = None
-    if data.cluster:
-        # The split read last is the one that is tested on.
-        clusters = tuple(str((test or train).columns[data.cluster][i]) for i in chosen)
-        if len(set(clusters)) < 2:
-            raise DataError(
-                f"column {data.cluster!r} of split {splits[1].split!r} holds one cluster only; two or more are needed"
-            )
+    first, *scored = splits
+    grouped = tuple(itertools.chain(*clusters)) or None
+    test = scored[0]
+    sets: tuple[ScoredSet, ...] = ()
+    if len(scored) > 1:
+        test = join(scored)
+        sets, copies = shared_examples(scored)
+        grouped = grouped or copies
     return Dataset(
-        train=splits[0],
-        test=splits[1],
+        train=first,
+        test=test,
+        sets=sets,
         classes=classes,
-        clusters=clusters,
+        clusters=grouped,
         origin=origin,
-        remarks=_repeated(splits[0], splits[1], clusters, column=data.text[0], resampled=data.resample is not None),
-        n_drawn=None if data.resample is None else n_per_seed(len(splits[0]), data.resample),
+        remarks=remarks_on(first, scored, sets, clusters, column=data.text[0], resampled=data.resample is not None),
+        n_drawn=None if data.resample is None else n_per_seed(len(first), data.resample),
     )
 
 
@@ -193,7 +184,7 @@ def _check_columns(data: Data, tables: Mapping[str, DataTable]) -> None:
         if table.n_rows == 0:
             problems.append(f"split {split!r} holds no rows")
             continue
-        grouped = data.cluster is not None and split == list(tables)[-1]
+        grouped = data.cluster is not None and (split != data.train or len(tables) == 1)
         for column in (*data.text, data.label, *([data.cluster] if data.cluster and grouped else ())):
             if column not in table.columns:
                 existing = f"there are {', '.join(table.names)}{did_you_mean(column, table.names)}"
@@ -242,7 +233,8 @@ def _subset(split: str, n: int, size: int | None) -> np.ndarray:
         return np.arange(n)
     if size > n:
         raise DataError(f"{size} examples asked for, but split {split!r} holds {n}; ask for at most {n}")
-    return np.sort(seeding.study_permutation(f"subset of {split}", n)[:size])
+    # Where a file lies decides nothing.
+    return np.sort(seeding.study_permutation(f"subset of {Path(split).name}", n)[:size])
 
 
 def _ids(table: DataTable, chosen: np.ndarray, texts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -270,35 +262,3 @@ def _ids(table: DataTable, chosen: np.ndarray, texts: Sequence[tuple[str, ...]])
 
 def _times(count: int) -> str:
     return "twice" if count == 2 else f"{count} times"
-
-
-def _repeated(
-    train: TextSplit, test: TextSplit, clusters: Sequence[str] | None, *, column: str, resampled: bool
-) -> tuple[str, ...]:
-    """Say how many test texts are in train too, and how many are in test more than once.
-
-    A text that is repeated within its cluster counts once already.
-    """
-    remarks = []
-    known = set(train.texts)
-    shared = sum(text in known for text in test.texts)
-    if shared:
-        which = "those that its seed drew" if resampled else "them"
-        remarks.append(
-            f"{shared:,} of {len(test):,} test texts are in the training split too: a model may have memorised {which}"
-        )
-    drawn = set(zip(test.texts, clusters or range(len(test)), strict=True))
-    repeated = len(drawn) - len(set(test.texts))
-    if repeated and clusters is None:
-        remarks.append(
-            f"{repeated:,} of {len(test):,} test texts repeat another one: a model is right or wrong on both, but the "
-            "tests count each as drawn on its own, so that gaps look surer than they are; with "
-            f"data.cluster: {column} equal texts count as one"
-        )
-    elif repeated:
-        remarks.append(
-            f"{repeated:,} of {len(test):,} test texts repeat one of another cluster: a model is right or wrong on "
-            "both, but the tests count clusters as drawn on their own; name a data.cluster that keeps equal texts "
-            "together"
-        )
-    return tuple(remarks)

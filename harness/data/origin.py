@@ -22,7 +22,9 @@ class SplitOrigin:
         """Return the origin in words, for a line of a table or message."""
         if not self.files:
             return f"{self.name} ({self.rows:,} rows)"
-        name = str(Path(self.files[0].path).relative_to(place)) if len(self.files) == 1 else self.name
+        path = Path(self.files[0].path)
+        inside = len(self.files) == 1 and path.is_relative_to(place)
+        name = str(path.relative_to(place)) if inside else self.name
         many = f"{len(self.files)} files, " if len(self.files) > 1 else ""
         digests = [file.sha256 for file in self.files]
         digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -41,21 +43,23 @@ class DataOrigin:
         The commit on the Hub.
     train : SplitOrigin
         What was read to train on.
-    test : SplitOrigin or None
-        What was read to test on; None where the test rows are drawn from `train`.
+    tests : tuple of SplitOrigin
+        What was read to test on, one entry for each test set; empty where the test rows are drawn from `train`.
     """
 
     place: str
     revision: str | None = None
     train: SplitOrigin
-    test: SplitOrigin | None
+    tests: tuple[SplitOrigin, ...]
 
     def in_words(self) -> str:
         """Return the place and the parts in one line."""
         on_hub = f" on the Hub, commit {self.revision[:12]}" if self.revision else ""
-        parts = [part.in_words(self.place) for part in (self.train, self.test) if part]
+        parts = [part.in_words(self.place) for part in (self.train, *self.tests)]
         return f"{self.place}{on_hub}: {', '.join(parts)}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as JSON can hold it."""
-        return asdict(self)
+        """Return the same as JSON can hold it; `test` is a list where there are several test sets."""
+        content = asdict(self)
+        tests = content.pop("tests")
+        return {**content, "test": tests if len(tests) > 1 else next(iter(tests), None)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import embedded
 from harness.data import files
@@ -26,8 +26,17 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 ID_COLUMNS = ("idx", "id")
 
 
-def read(data: Data, beside: Path | None = None) -> tuple[DataTable, DataTable | None, DataOrigin]:
-    """Read what a study names: the rows to train on, those to test on where they are rows of their own, and whence.
+class Source(NamedTuple):
+    """What was read of a data set: its place, the Hub's commit, and for each split its table and origin."""
+
+    place: str
+    revision: str | None
+    tables: list[DataTable]
+    parts: list[SplitOrigin]
+
+
+def read(data: Data, beside: Path | None = None) -> tuple[DataTable, tuple[DataTable, ...], DataOrigin]:
+    """Read what a study names: the rows to train on, those of each test set that has rows of its own, and whence.
 
     Parameters
     ----------
@@ -44,6 +53,28 @@ def read(data: Data, beside: Path | None = None) -> tuple[DataTable, DataTable |
     grouped = (data.cluster,) if data.cluster else ()
     needed = tuple(dict.fromkeys((*data.text, data.label)))
     wanted = (*needed, *grouped, *ID_COLUMNS)
+    source = _source(data, beside, needed, wanted)
+    by_name = dict(zip(_asked(data), zip(source.tables, source.parts, strict=True), strict=True))
+    tests = []
+    for name in () if data.test_fraction else data.tests:
+        if not _is_file(name):
+            tests.append(by_name[name])
+            continue
+        path = find_local(name, beside)
+        if path is None or not path.is_file():
+            raise DataError(f"data.test: {not_found(name, beside)}{did_you_mean_path(name, beside)}")
+        table, file = files.read(path.absolute(), needed, wanted)
+        tests.append((table, SplitOrigin(name=name, rows=table.n_rows, files=(file,))))
+    origin = DataOrigin(
+        place=source.place,
+        revision=source.revision,
+        train=source.parts[0],
+        tests=tuple(part for _, part in tests),
+    )
+    return source.tables[0], tuple(table for table, _ in tests), origin
+
+
+def _source(data: Data, beside: Path | None, needed: Sequence[str], wanted: Collection[str]) -> Source:
     if embedded.is_embedded(data.path):
         _check_ignored(data, "name", "revision")
         return _embedded(data)
@@ -65,22 +96,19 @@ def _check_ignored(data: Data, *keys: str) -> None:
         )
 
 
-def _embedded(data: Data) -> tuple[DataTable, DataTable | None, DataOrigin]:
+def _embedded(data: Data) -> Source:
     tables = []
-    for split in (data.train,) if data.test_fraction else (data.train, data.test):
+    for split in _asked(data):
         try:
             columns = embedded.split(data.path, split)
         except ValueError as error:
             raise DataError(str(error)) from None
         tables.append(DataTable(names=tuple(columns), columns=columns, n_rows=len(next(iter(columns.values())))))
-    parts = [SplitOrigin(name=name, rows=t.n_rows) for name, t in zip((data.train, data.test), tables, strict=False)]
-    test = tables[1] if len(tables) > 1 else None
-    return tables[0], test, DataOrigin(place=data.path, train=parts[0], test=parts[1] if test else None)
+    parts = [SplitOrigin(name=name, rows=t.n_rows) for name, t in zip(_asked(data), tables, strict=True)]
+    return Source(data.path, None, tables, parts)
 
 
-def _local(
-    data: Data, path: Path, needed: Sequence[str], wanted: Collection[str]
-) -> tuple[DataTable, DataTable | None, DataOrigin]:
+def _local(data: Data, path: Path, needed: Sequence[str], wanted: Collection[str]) -> Source:
     place, files_by_split = (path.parent, {path.name: [path]}) if path.is_file() else _splits_of(data, path)
     if path.is_file():
         _check_single(data, path)
@@ -95,13 +123,16 @@ def _local(
         read = [files.read(file, needed, wanted) for file in files_by_split[name]]
         tables.append(files.join_tables([table for table, _ in read], f"split {name!r} in {place}"))
         parts.append(SplitOrigin(name=name, rows=tables[-1].n_rows, files=tuple(file for _, file in read)))
-    drawn = len(tables) == 1
-    origin = DataOrigin(place=str(place), train=parts[0], test=None if drawn else parts[1])
-    return tables[0], None if drawn else tables[1], origin
+    return Source(str(place), None, tables, parts)
 
 
 def _asked(data: Data) -> tuple[str, ...]:
-    return (data.train,) if data.test_fraction else (data.train, data.test)
+    """Return the splits that the data set has to have: a test set in a file of its own is none of them."""
+    return (data.train,) if data.test_fraction else (data.train, *(name for name in data.tests if not _is_file(name)))
+
+
+def _is_file(test: str) -> bool:
+    return Path(test).suffix.lower() in KINDS
 
 
 def _check_single(data: Data, path: Path) -> None:
@@ -110,11 +141,11 @@ def _check_single(data: Data, path: Path) -> None:
         raise DataError(f"data.path: {path} is not a data file; expected one that ends in {kinds}, or a folder of them")
     if data.name is not None:
         raise DataError(f"data.name: {data.name!r} names a part of a data set, and {path} is one file; data.name=null")
-    if not data.test_fraction:
+    if not data.test_fraction and len(_asked(data)) > 1:
         raise DataError(
             f"data.path: {path} is one file, and a study needs rows to train on and rows to test on. To draw rows to "
             "test on, the same for every seed and arm, set data.test_fraction=0.2; or give a folder with a "
-            f"file for each split, such as {data.train}{path.suffix} and {data.test}{path.suffix}"
+            f"file for each split, such as {' and '.join(f'{name}{path.suffix}' for name in _asked(data))}"
         )
 
 
@@ -214,13 +245,13 @@ def _named(data: Data, existing: Iterable[str], place: str) -> list[str]:
             raise DataError(f"{place} has no split {split!r}; there are {', '.join(existing)}{advice}")
         names.append(name)
     if len(set(names)) < len(names):
-        raise DataError(f"data.train and data.test are the same split of {place}, {names[0]!r}; name another")
+        twice = next(name for name in names if names.count(name) > 1)
+        which = "data.train and data.test" if twice == names[0] else "two of the test sets"
+        raise DataError(f"{which} are the same split of {place}, {twice!r}; name another")
     return names
 
 
-def _from_hub(
-    data: Data, beside: Path | None, wanted: Collection[str]
-) -> tuple[DataTable, DataTable | None, DataOrigin]:
+def _from_hub(data: Data, beside: Path | None, wanted: Collection[str]) -> Source:
     import datasets
 
     try:
@@ -258,8 +289,7 @@ def _from_hub(
             )
         )
     parts = [SplitOrigin(name=name, rows=table.n_rows) for name, table in zip(names, tables, strict=True)]
-    test = tables[1] if len(tables) > 1 else None
-    return tables[0], test, DataOrigin(place=place, revision=commit, train=parts[0], test=parts[1] if test else None)
+    return Source(place, commit, tables, parts)
 
 
 def _commit(data: Data, commits: set[str], beside: Path | None) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from harness.data import dataset
-from harness.data.dataset import Dataset, TextSplit
+from harness.data.dataset import Dataset
+from harness.data.splits import TextSplit
 from harness.errors import DataError
 from harness.study.settings import Data
 from harness.study.study import Task

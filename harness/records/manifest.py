@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from analysis.records.manifest import (
     ModelEntry,
     PlanEntry,
     SeedEntry,
+    SetEntry,
     TrialEntry,
     Winner,
 )
@@ -101,7 +103,7 @@ def manifest_of(
                 classes=data.classes,
                 n_train=len(data.train),
                 n_test=len(data.test),
-                **({} if data.dataset.n_drawn is None else {"n_drawn": data.dataset.n_drawn}),
+                **_where_it_applies(data),
                 origin=data.dataset.origin.to_dict(),
                 remarks=data.dataset.remarks,
             ),
@@ -120,6 +122,16 @@ def manifest_of(
         )
     except ValidationError as error:
         raise ResultsError(f"study.json cannot hold this study: {'; '.join(faults_in(error))}") from None
+
+
+def _where_it_applies(data: TokenizedDataset) -> dict[str, Any]:
+    """Return the keys of the data that a manifest has only where there is something to say."""
+    entry: dict[str, Any] = {}
+    if data.dataset.sets:
+        entry["sets"] = tuple(SetEntry(**one._asdict()) for one in data.dataset.sets)
+    if data.dataset.n_drawn is not None:
+        entry["n_drawn"] = data.dataset.n_drawn
+    return entry
 
 
 def model_entry(checkpoint: Checkpoint) -> ModelEntry:

@@ -58,6 +58,13 @@ def study_size(study: Study) -> StudySize:
         check_holdouts(study.arms.values(), read.n_per_seed)
         classes, n_train, n_test = read.classes, len(read.train), len(read.test)
         remarks += [read.in_words(), *read.remarks]
+        if read.sets:
+            n_test = round(len(read.sets) ** 2 / sum(1 / one.n_test for one in read.sets))
+            if n_test < len(read.test):
+                remarks.append(
+                    f"the mean over {len(read.sets)} test sets of unlike sizes, each with the same weight, is as sure "
+                    f"as one set of {n_test:,} examples"
+                )
     n_drawn = None
     if n_train is not None:
         n_per_seed = dataset.n_per_seed(n_train, resample)

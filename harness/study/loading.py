@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.errors import KeyPath, StudyError
 from harness.study import document
 from harness.study.grid import expand_arms
-from harness.study.settings import ArmBlock
+from harness.study.settings import ArmBlock, BestEpoch
 from harness.study.study import Study
 from harness.study.task import problems_of_regression
 from harness.study.validation import validate
@@ -66,6 +66,20 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
     if len(study.arms) * len(study.seeds) > _MOST_TRIALS:
         size = f"{len(study.arms)} arms x {len(study.seeds)} seeds"
         raise StudyError([source.problem(("seeds",), f"expected at most {_MOST_TRIALS} trials, got {size}")])
+    if len(study.data.tests) > 1:
+        on_test = [
+            name for name, arm in arms.items() if isinstance(arm.selection, BestEpoch) and arm.selection.on == "test"
+        ]
+        if on_test:
+            raise StudyError(
+                [
+                    source.problem(
+                        ("data", "test"),
+                        f"names {len(study.data.tests)} test sets, and {', '.join(on_test)} would pick an epoch on the "
+                        "test split, which means a single one; name one test set, or leave selection: {on: test} out",
+                    )
+                ]
+            )
     study._folder = Path(source.file).absolute().parent
     study._file = str(path)
     study._overrides = tuple(overrides)

@@ -5,6 +5,7 @@ An adapter has peft's own names, and its fields mean what they mean there. Check
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,18 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _test_sets(value: Any) -> Any:
+    """Turn a list into a tuple, and a list of one into the one."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise invalid(f"expected the name of a split or data file, or a list of such names, got {value!r}")
+    return names[0] if len(names) == 1 else tuple(names)
+
+
+def _listed(tests: tuple[str, ...]) -> str:
+    return f"the split {tests[0]!r}" if len(tests) == 1 else f"{len(tests)} test sets"
+
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
@@ -37,7 +50,7 @@ class Data(Strict):
     label: str = "label"
     cluster: str | None = None
     train: str = "train"
-    test: str = "validation"
+    test: Annotated[str | tuple[str, ...], BeforeValidator(_test_sets)] = "validation"
     test_fraction: float | None = Field(None, gt=0, lt=1)
     split_seed: int = Field(0, ge=0, lt=2**32)
     train_size: int | None = Field(None, ge=2)
@@ -53,12 +66,20 @@ class Data(Strict):
             raise invalid("split_seed: has an effect only with test_fraction; set test_fraction: 0.2")
         if self.test_fraction is not None and self.test != type(self).model_fields["test"].default:
             raise invalid(
-                f"test_fraction: draws the test rows from train, but test names the split {self.test!r}; "
+                f"test_fraction: draws the test rows from train, but test names {_listed(self.tests)}; "
                 "leave one of the two out (data.test=validation counts as left out)"
             )
-        if self.train == self.test:
-            raise invalid(f"test: {self.test!r} is what the models are trained on; score them on another split")
+        if self.train in self.tests:
+            raise invalid(f"test: {self.train!r} is what the models are trained on; score them on another split")
+        twice = [name for name, count in Counter(self.tests).items() if count > 1]
+        if twice:
+            raise invalid(f"test: given twice: {', '.join(twice)}; each test set counts once")
         return self
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The test sets: splits of the data set, or data files."""
+        return (self.test,) if isinstance(self.test, str) else self.test
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]

@@ -57,6 +57,15 @@ def test_the_classes_are_counted_and_what_was_read_is_said(study: Callable[..., 
     assert len(totals) == 2
 
 
+def test_sets_of_unlike_sizes_are_as_sure_as_fewer_examples(study: Callable[..., Study], tmp_path: Path) -> None:
+    both = study(["a,x", "b,y"], ["c,x", "d,y", "e,y", "f,x"], "data.test=[validation, more]")
+    (tmp_path / "data" / "more.csv").write_text("sentence,label\ng,x\nh,y\n")
+    size = study_size(both)
+    # Four over a quarter and a half: less than the six examples that there are.
+    assert size.n_test == 5
+    assert size.remarks[1].endswith("is as sure as one set of 5 examples")
+
+
 @pytest.mark.parametrize(
     ("train", "test", "columns", "overrides", "words"),
     [

@@ -506,6 +506,35 @@ def test_a_split_is_not_scored_after_it_was_trained_on(written: Any, refused: An
 
 
 @pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        ("[validation, train]", "'train' is what the models are trained on"),
+        ("[validation, other, validation]", "given twice: validation"),
+        ("[]", "expected the name of a split or data file, or a list of such names, got []"),
+        ("[validation, 3]", "or a list of such names, got ['validation', 3]"),
+        ("[validation, other]} \nselection: {best: loss, on: test", "names 2 test sets, and full, lora-r2"),
+        ("[validation, other], test_fraction: 0.2", "but test names 2 test sets"),
+    ],
+)
+def test_test_sets_that_cannot_be_are_one_problem(written: Any, refused: Any, test: str, words: str) -> None:
+    path = written(
+        ("  path: embedded/sentiment\n", ""),
+        ("data:\n", f"data: {{path: p, test: {test}}}\n"),
+        ("selection: last\n", ""),
+    )
+    (problem,) = refused(path)
+    assert words in problem.message
+
+
+def test_a_list_of_one_test_set_is_that_set(written: Any) -> None:
+    listed = load_study(written(), ["data.test=[validation]"])
+    assert listed.model_dump() == load_study(written()).model_dump()
+    both = load_study(written(), ["data.test=[validation, test]"]).data
+    assert (both.test, both.tests) == (("validation", "test"),) * 2
+    assert load_study(written()).data.tests == ("validation",)
+
+
+@pytest.mark.parametrize(
     ("overrides", "arms"),
     [
         (["arms.lora-r8=null"], ["full", "lora-r2", "frozen"]),

@@ -1,0 +1,108 @@
+"""Tables by test set: the verdicts on each of several sets, on how many there is a gap, and each arm's metric."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.study.set_verdicts import SetCount
+from analysis.tables.arms import metric_title, standard_error
+from analysis.tables.comparison_cells import (
+    agreement_in_words,
+    comparison_n_test_population,
+    gap_cell,
+    scale_of,
+    verdict_cell,
+    verdict_interval_cell,
+)
+from analysis.tables.digits import confidence_level, declared, p_value
+from analysis.tables.notes import grouped_by_reason
+from analysis.tables.table import Column, Table, seeds_by_examples, without_test
+from analysis.words import counted
+
+if TYPE_CHECKING:
+    from analysis.study.report import StudyReport
+
+
+def set_verdict_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out the verdicts on each test set; None where there is one set or nothing to compare."""
+    names = [one.name for one in report.sets]
+    by_pair = zip(*(one.comparisons for one in report.sets), strict=True)
+    rows = [row for pairs in by_pair for row in zip(names, pairs, strict=True)]
+    if not rows:
+        return None
+    plan, pairs = report.plan, [pair for _, pair in rows]
+    margin = scale_of(report).margin(plan.margin)
+    agreement = agreement_in_words([pair.verdict_interval for pair in pairs], margin=plan.margin)
+    holm = plan.correction == "holm"
+    corrected = "the joint Holm step-down" if holm else "Benjamini-Hochberg, for exploration,"
+    both = f"; with those over the sets, a false claim has a chance of up to {declared(2 * plan.alpha)}" if holm else ""
+    return Table(
+        title="Verdicts by test set",
+        columns=(
+            Column("Comparison", [pair.name for pair in pairs]),
+            Column("Test set", [name for name, _ in rows]),
+            Column("Gap", [gap_cell(report, pair) for pair in pairs], numeric=True),
+            Column(
+                f"{confidence_level(1 - pairs[0].verdict_confidence)} interval",
+                [verdict_interval_cell(report, pair) for pair in pairs],
+                numeric=True,
+            ),
+            Column("Verdict", [verdict_cell(pair.verdict, margin) for pair in pairs]),
+            *comparison_n_test_population(pairs),
+        ),
+        notes=(
+            f"A second family: corrected by {corrected} over all {counted(len(rows), 'row')} together, at an alpha of "
+            f"{declared(plan.alpha)} of its own, apart from the verdicts over the sets{both}.",
+            f"Intervals agree with the verdicts: {agreement}.",
+            f"On how many test sets, at least: {'; '.join(map(_count, report.set_counts))}. Partial conjunction: each "
+            f"number is a lower limit, and p is that of this number of sets; all hold together at alpha = "
+            f"{declared(plan.alpha)}.",
+            *grouped_by_reason([(f"{pair.name} on {name}", pair.verdict.reason or pair.reason) for name, pair in rows]),
+        ),
+        footer=footer,
+    )
+
+
+def set_arm_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out the study's metric by arm on each test set; None where there is one set."""
+    names = [one.name for one in report.sets]
+    by_arm = zip(*(one.arms for one in report.sets), strict=True)
+    rows = [row for arms in by_arm for row in zip(names, arms, strict=True)]
+    if not rows:
+        return None
+    scale = scale_of(report)
+    errors = [standard_error(report, arm) for _, arm in rows]
+    arms = [(arm, error) for (_, arm), error in zip(rows, errors, strict=True)]
+    return Table(
+        title=f"{metric_title(report)} by arm and test set",
+        columns=(
+            Column("Arm", [arm.arm for _, arm in rows]),
+            Column("Test set", [name for name, _ in rows]),
+            Column("Mean", [scale.score(arm.mean, standard_error=error) for arm, error in arms], numeric=True),
+            Column(
+                "SD over seeds",
+                [scale.gap(arm.sd, standard_error=error, signed=False) for arm, error in arms],
+                numeric=True,
+            ),
+            *without_test([seeds_by_examples(len(arm.seeds), arm.n_examples) for _, arm in rows]),
+        ),
+        notes=(
+            "This describes these trials.",
+            *(f"{arm.arm} on {name}: {arm.reason}." for name, arm in rows if len(arm.seeds) > 1 and arm.reason),
+        ),
+        footer=footer,
+        detail=True,
+    )
+
+
+def _count(count: SetCount) -> str:
+    parts = [
+        f"{word} on {shown} of {count.n_sets}" + (f" (p {_equal_to(p[shown - 1])})" if shown else "")
+        for word, shown, p in (("better", count.better, count.better_p), ("worse", count.worse, count.worse_p))
+    ]
+    return f"{count.treatment} against {count.baseline} {' and '.join(parts)}"
+
+
+def _equal_to(p: float) -> str:
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
