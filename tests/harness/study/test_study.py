@@ -91,6 +91,7 @@ def test_the_design_loads_exactly(written: Written) -> None:
         "split_seed": 0,
         "train_size": None,
         "test_size": None,
+        "resample": None,
         "max_length": 128,
         "padding": "longest",
         "padding_side": "right",
