@@ -66,10 +66,11 @@ if TYPE_CHECKING:
     from analysis.metrics.regression import mse_scores, pearson_scores, regression_scores, spearman_scores
     from analysis.metrics.scores import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
     from analysis.power.error_types import ErrorTypes
+    from analysis.power.new_study import PlannedTest
     from analysis.power.planning import Plan, Span, plan_comparison, stated_components
     from analysis.power.settling import Settling, settle
     from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
-    from analysis.power.sizes import detectable_gap_at, power_at, standard_error_at
+    from analysis.power.sizes import detectable_gap_at, equivalence_power_at, power_at, standard_error_at
     from analysis.published.audit import Audit, audit
     from analysis.published.claims_file import ClaimsFile, parse_claims_file, read_claims
     from analysis.records.loading import load
@@ -114,6 +115,7 @@ __all__ = [
     "PairedTResult",
     "Plan",
     "PlanError",
+    "PlannedTest",
     "Posterior",
     "PredictiveValueResult",
     "PredictiveValueTest",
@@ -147,6 +149,7 @@ __all__ = [
     "decide",
     "detectable_gap_at",
     "discordance_odds_ratio",
+    "equivalence_power_at",
     "expected_calibration_error",
     "holm",
     "joint_step_down",
@@ -230,6 +233,7 @@ _HOMES = {
     "methods.label_permutation": ("LabelPermutationResult", "label_permutation"),
     "methods.sign_flip": ("SignFlipResult", "sign_flip"),
     "study.plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),
+    "power.new_study": ("PlannedTest",),
     "power.planning": ("Plan", "Span", "plan_comparison", "stated_components"),
     "power.settling": ("Settling", "settle"),
     "methods.predictive_values": ("PredictiveValueResult", "PredictiveValueTest", "weighted_generalized_score"),
@@ -243,7 +247,7 @@ _HOMES = {
     "methods.with_the_best": ("ComparisonsWithBest", "Contender", "compare_with_best"),
     "study.report": ("StudyReport", "analyze"),
     "power.single_run": ("mcnemar_power", "single_run_detectable_gap"),
-    "power.sizes": ("detectable_gap_at", "power_at", "standard_error_at"),
+    "power.sizes": ("detectable_gap_at", "equivalence_power_at", "power_at", "standard_error_at"),
     "study.verdict": ("Verdict", "decide"),
 }
 
