@@ -100,7 +100,8 @@ class Size:
     resampled : int
         Of these, for methods that resample.
     tables : int
-        Of each kind of table by class: each costs as much as forty comparisons or more.
+        Of each kind of table by class, and of the confidence set for the best arm: each costs as much as forty
+        comparisons or more.
     normal : int
         Comparisons of each family in normal theory, of which a study has several.
     """

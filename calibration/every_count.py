@@ -12,7 +12,15 @@ from calibration.promises import small
 from calibration.simulation import Calibration
 
 _AT = {level: f"at {small(level)}" for level in TAIL}
-COUNTED = (*_AT.values(), "any false claim", "any uncorrected", "first comparison", "gap covered", "gap found")
+COUNTED = (
+    *_AT.values(),
+    "any false claim",
+    "any uncorrected",
+    "best arm left out",
+    "first comparison",
+    "gap covered",
+    "gap found",
+)
 HEAD = ("part", "regime", "judged by", "comparisons", "seeds", *COUNTED)
 
 Row = tuple[tuple[str, str, str, int, str], Mapping[str, Count | ClusteredCount]]
@@ -63,6 +71,11 @@ def _rows(result: Calibration) -> Iterator[Row]:
             ("table by class", table.regime, judged, table.n_arms - 1, str(table.n_seeds)),
             {"any false claim": table.joint, "any uncorrected": table.uncorrected},
         )
+    for best in result.best_arms:
+        place = (best.n_arms - 1, str(best.n_seeds))
+        yield ("best arm, all equal", best.regime, "pooled", *place), {"best arm left out": best.equal}
+        ahead = {"best arm left out": best.ahead, "gap found": best.ruled_out}
+        yield ("best arm ahead", best.regime, "pooled", *place), ahead
     for looks in result.looks:
         for what, alike, different in (
             ("declared looks", looks.declared, looks.detected),

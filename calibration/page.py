@@ -6,6 +6,7 @@ import math
 import textwrap
 
 from calibration import tables
+from calibration.best_arm import AHEAD
 from calibration.failures import FRAGILE
 from calibration.families import FAMILY_GAP, MARGIN
 from calibration.looks import LOOKS
@@ -72,6 +73,7 @@ def page(result: Calibration, *, command: str, minutes: float) -> str:
         "about none. In a cell with fewer studies only a larger fault shows. What is promised nothing stands under "
         "[known failures](#known-failures).",
         *_families(result),
+        *_best_arm(result),
         *_two_arms(result),
         *_looks(result),
         *_failures(result),
@@ -154,6 +156,17 @@ def _two_arms(result: Calibration) -> list[str]:
         f"that hold a true gap of {100 * GAP:g} points; and the share of studies with that gap in which it is found "
         f"(power). S = {_list(N_SEEDS)}.",
         tables.in_full(result),
+    ]
+
+
+def _best_arm(result: Calibration) -> list[str]:
+    return [
+        "## Which arm may be the best",
+        "How often the 95% confidence set leaves out the best arm, over every pair of arms and with the variation over "
+        "seeds pooled: an arm where all are equally good, which is the hardest case, and the best one where it is "
+        f"{100 * AHEAD:g} points ahead of all others; each should be .05 or less. Then the share of those others that "
+        f"it rules out. {result.size.tables:,} studies a cell.",
+        tables.best_arm_table(result),
     ]
 
 

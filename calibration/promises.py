@@ -14,6 +14,9 @@ from calibration.simulation import Calibration
 FAMILY = 0.055
 """Most studies with any false claim after the joint step-down, of comparisons or of a table by class."""
 
+BEST_ARM = 0.055
+"""Most studies whose 95% confidence set leaves the best arm out."""
+
 TAIL_FACTOR = 1.3
 """How many times each level of `TAIL` single comparisons may reject."""
 
@@ -81,6 +84,7 @@ def small(share: float) -> str:
 
 
 FAMILY_PROMISE = "any false claim among several comparisons, after the joint step-down"
+BEST_ARM_PROMISE = "the best arm left out of its 95% confidence set"
 CLASS_PROMISE = "any false claim in a table by class, after its joint step-down"
 
 
@@ -96,7 +100,13 @@ def promises(result: Calibration) -> list[Promise]:
     ----------
     result : Calibration
     """
-    made = (*_of_families(result), *_of_classes(result), *_of_two_arms(result), *_of_looks(result))
+    made = (
+        *_of_families(result),
+        *_of_classes(result),
+        *_of_best_arms(result),
+        *_of_two_arms(result),
+        *_of_looks(result),
+    )
     return [one for one in made if one.count.studies]
 
 
@@ -123,6 +133,13 @@ def _of_classes(result: Calibration) -> Iterator[Promise]:
     for table in result.classes:
         where = f"{table.regime}, {table.n_arms} arms, {table.n_seeds} seeds"
         yield Promise(promise=CLASS_PROMISE, where=where, count=table.joint, most=FAMILY)
+
+
+def _of_best_arms(result: Calibration) -> Iterator[Promise]:
+    for one in result.best_arms:
+        where = f"{one.regime}, {one.n_arms} arms, {one.n_seeds} seeds"
+        for truth, count in (("all equal", one.equal), ("one ahead", one.ahead)):
+            yield Promise(promise=BEST_ARM_PROMISE, where=f"{where}, {truth}", count=count, most=BEST_ARM)
 
 
 def _of_two_arms(result: Calibration) -> Iterator[Promise]:

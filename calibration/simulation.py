@@ -7,6 +7,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
+from calibration.best_arm import BEST_ARMS, BEST_REGIMES, BEST_SEEDS, BestArmRates, count_best_arm
 from calibration.classes import CLASS_ARMS, CLASS_REGIMES, CLASS_SEEDS, ClassRates, count_classes
 from calibration.counts import Size
 from calibration.failures import FailureRates, failure_jobs
@@ -31,6 +32,8 @@ class Calibration:
         Studies of several comparisons.
     classes : tuple of ClassRates
         Tables by class.
+    best_arms : tuple of BestArmRates
+        The confidence set for the best arm.
     looks : tuple of LookRates
         Studies that are looked at while they grow.
     family_looks : tuple of FamilyLookRates
@@ -43,6 +46,7 @@ class Calibration:
     rates: tuple[Rates, ...] = ()
     families: tuple[FamilyRates, ...] = ()
     classes: tuple[ClassRates, ...] = ()
+    best_arms: tuple[BestArmRates, ...] = ()
     looks: tuple[LookRates, ...] = ()
     family_looks: tuple[FamilyLookRates, ...] = ()
     failures: tuple[FailureRates, ...] = ()
@@ -68,11 +72,17 @@ def simulate(size: Size, *, workers: int, done: Callable[[int, int], None]) -> C
             for seeds in CLASS_SEEDS
         ]
         regimes = [pool.submit(count_regime, regime, seeds, size) for seeds in reversed(N_SEEDS) for regime in REGIMES]
+        best_arms = [
+            pool.submit(count_best_arm, regime, arms, seeds, size)
+            for arms in reversed(BEST_ARMS)
+            for regime in BEST_REGIMES
+            for seeds in BEST_SEEDS
+        ]
         looks = [pool.submit(count_looks, regime, size) for regime in REGIMES[:4]]
         family_looks = [pool.submit(count_family_looks, regime, size) for regime in REGIMES[:4]]
         failures = [pool.submit(count, *what, size) for count, what in failure_jobs()]
         of_families = [pool.submit(count_family, family, size, 1000, key) for key, family in enumerate(families())]
-        jobs: list[Future[Any]] = [*classes, *regimes, *looks, *family_looks, *failures, *of_families]
+        jobs: list[Future[Any]] = [*classes, *regimes, *best_arms, *looks, *family_looks, *failures, *of_families]
         for number, _ in enumerate(as_completed(jobs), start=1):
             done(number, len(jobs))
     by_order = sorted(
@@ -84,6 +94,7 @@ def simulate(size: Size, *, workers: int, done: Callable[[int, int], None]) -> C
         rates=tuple(by_order),
         families=tuple(row for job in of_families for row in job.result()),
         classes=tuple(sorted((job.result() for job in classes), key=lambda one: (one.n_arms, one.regime, one.n_seeds))),
+        best_arms=tuple(job.result() for job in best_arms),
         looks=tuple(job.result() for job in looks),
         family_looks=tuple(job.result() for job in family_looks),
         failures=tuple(row for job in failures for row in job.result()),

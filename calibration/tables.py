@@ -191,6 +191,20 @@ def in_full(result: Calibration) -> str:
     return markdown(("Regime", *(f"at {small(level)}" for level in LEVELS), "coverage", "power"), rows)
 
 
+def best_arm_table(result: Calibration) -> str:
+    """Return what the confidence set for the best arm leaves out."""
+    rows = [
+        (
+            one.regime,
+            str(one.n_arms),
+            str(one.n_seeds),
+            *(rate(part.rate) for part in (one.equal, one.ahead, one.ruled_out)),
+        )
+        for one in result.best_arms
+    ]
+    return markdown(("Regime", "arms", "S", "all equal", "one ahead", "others ruled out"), rows)
+
+
 def look_table(result: Calibration) -> str:
     """Return the looks of two arms."""
     rows = [

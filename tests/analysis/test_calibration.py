@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.methods.crossed import crossed_test
+from calibration.best_arm import BEST_REGIMES, count_best_arm
 from calibration.classes import CLASS_REGIMES, count_classes
 from calibration.counts import Count, Size
 from calibration.every_count import HEAD, every_count
@@ -167,12 +168,22 @@ def test_other_known_failures() -> None:
     assert log_loss.claimed.rate > 0.06
 
 
+def test_the_best_arm_stays_in_its_confidence_set() -> None:
+    one = count_best_arm(BEST_REGIMES[1], 4, 4, Size(tables=120))
+    assert faults(best_arms=(one,)) == []
+    assert (one.equal.studies, one.equal.per_study) == (120, 4)
+    assert (one.ahead.per_study, one.ruled_out.per_study) == (1, 3)
+    assert one.equal.hits > 0
+    assert one.ruled_out.rate > 0.1 > one.ahead.rate
+
+
 def test_the_page_and_the_counts_hold_every_count() -> None:
     size = Size(studies=3, resampled=1, tables=1)
     result = Calibration(
         size=size,
         rates=tuple(count_regime(REGIMES[0], 3, size)),
         classes=(count_classes(CLASS_REGIMES[0], 2, 3, size),),
+        best_arms=(count_best_arm(BEST_REGIMES[0], 3, 3, size),),
         looks=(count_looks(REGIMES[0], size),),
         family_looks=(count_family_looks(REGIMES[0], size),),
         failures=tuple(count_fragile(FRAGILE[1], 3, size)),
@@ -183,7 +194,7 @@ def test_the_page_and_the_counts_hold_every_count() -> None:
     assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []
     table = every_count(result).splitlines()
     methods = [method for method in METHODS if 3 in method.seeds]
-    assert len(table) == 1 + len(methods) + 1 + 6 + 3
+    assert len(table) == 1 + len(methods) + 1 + 2 + 6 + 3
     assert table[0] == ",".join(HEAD)
     assert table[1].startswith("two arms,no seed effect,crossed t,1,3,")
     assert all(line.count(",") >= len(HEAD) - 1 for line in table)
