@@ -64,6 +64,30 @@ def streams(seed: int) -> Streams:
     )
 
 
+def crossed_streams(initialisation: int, data_order: int) -> Streams:
+    """Return the streams of a trial whose initialisation and data order have a seed each.
+
+    Dropout is drawn anew for every pair: neither seed decides it alone, so what it changes counts as interaction.
+
+    Parameters
+    ----------
+    initialisation, data_order : int
+        At least 0 and below 2**32. Trials that share one of them share that stream, and it is the stream of the same
+        number as a plain seed.
+
+    Examples
+    --------
+    >>> one, other = crossed_streams(0, 1), crossed_streams(0, 2)
+    >>> one.initialisation == other.initialisation, one.dropout == other.dropout
+    (True, False)
+    """
+    return Streams(
+        initialisation=_derive(initialisation, "initialisation"),
+        data_order=_derive(data_order, "data order"),
+        dropout=_derive(initialisation, data_order, "dropout"),
+    )
+
+
 def projection_key(initialisation: int) -> int:
     """Return what seeds the part of an adapter that is drawn apart from the rest and never trained, as in VeRA."""
     return _derive(initialisation, "projection")

@@ -271,3 +271,49 @@ def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Pa
     assert report.training_sets == (20, 40)
     assert report.comparisons[0].result is not None
     assert report.comparisons[0].result.generalizes_to == "seeds, training sets and examples"
+
+
+def test_seeds_by_source_reach_the_analysis_and_stay_as_they_were_declared(tmp_path: Path) -> None:
+    from harness.errors import ResultsError
+    from harness.runs.status import preview
+    from harness.study.loading import load_study
+
+    (tmp_path / "s.yaml").write_text(
+        "name: crossing\n"
+        "model: embedded/tiny-gpt2\n"
+        "data: {path: embedded/sentiment, train_size: 16, test_size: 20}\n"
+        "training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 8}\n"
+        "arms:\n"
+        "  untrained: {training: {num_train_epochs: 0}}\n"
+        "  frozen: {freeze: {layers: 2}}\n"
+        "seeds: {initialisation: 4, data_order: 4}\n"
+    )
+    study = load_study(tmp_path / "s.yaml")
+    folder = run_study(study, tmp_path).folder
+    manifest = json.loads((folder / "study.json").read_text())
+    assert manifest["study"]["seeds"] == {"initialisation": 4, "data_order": 4}
+    assert [(cell["initialisation"], cell["data_order"]) for cell in manifest["cells"] if cell["arm"] == "frozen"] == [
+        (i, j) for i in range(4) for j in range(4)
+    ]
+    cells = {cell["key"]: cell for cell in manifest["cells"]}
+    initialisations: dict[int, set[int]] = {}
+    for key, cell in cells.items():
+        record = json.loads((folder / "trials" / key / "record.json").read_text())
+        assert record["settings"]["seed"] == {name: cell[name] for name in ("initialisation", "data_order")}
+        initialisations.setdefault(cell["initialisation"], set()).add(record["streams"]["initialisation"])
+    assert [len(drawn) for drawn in initialisations.values()] == [1, 1, 1, 1]
+    report = analysis.analyze(folder, resamples=99)
+    assert report.crossing == (4, 4)
+    result = report.comparisons[0].result
+    assert result is not None
+    assert result.design == "C"
+    # Without training, the data order moves nothing, and the initialisation decides every answer.
+    untrained = analysis.records.loading.load(folder).answers("untrained", seeds=range(16)).reshape(4, 4, 20)
+    assert (untrained == untrained[:, :1]).all()
+    assert len({tuple(row) for row in untrained[:, 0].tolist()}) > 1
+    for seeds in ("{initialisation: 5, data_order: 4}", "16"):
+        other = load_study(tmp_path / "s.yaml", [f"seeds={seeds}"])
+        for attempt in (lambda again: run_study(again, tmp_path), lambda again: preview(again, folder)):
+            with pytest.raises(ResultsError, match="keeps them as they were declared"):
+                attempt(other)
+    assert run_study(study, tmp_path).ran == 0

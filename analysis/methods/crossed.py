@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from analysis.methods.clusters import cluster_numbers
+from analysis.methods.crossed_seeds import CrossedSeedsResult
 from analysis.methods.interval import NO_INTERVAL
 from analysis.methods.student import TResult
 from analysis.methods.variance import (
@@ -40,7 +41,7 @@ __all__ = [
     "pooled_seed_spread",
 ]
 
-Design = Literal["A", "B"]
+Design = Literal["A", "B", "C"]
 
 # Two seeds give an interval, but too wide and too shaky a one to decide by.
 SEEDS_FOR_A_VERDICT = 3
@@ -79,8 +80,9 @@ class CrossedResult(TResult):
         ``estimate / standard_error``.
     p_value : float
         Two-sided, for a difference of 0.
-    design : {"A", "B"}
-        A: the same seeds drive both arms, as pairs. B: the seeds of the two arms are independent.
+    design : {"A", "B", "C"}
+        A: the same seeds drive both arms, as pairs. B: the seeds of the two arms are independent. C: seeds of two kinds
+        cross in both arms; then `by_source` is the result of `crossed_seeds_test`, which this one repeats.
     n_arms : int
         How many arms the variation over seeds was estimated from: 2, or all arms of a study where it was pooled.
     n_seeds : tuple of int
@@ -110,6 +112,7 @@ class CrossedResult(TResult):
     pairwise_p_value: float
     seed_correlation: float
     components: VarianceComponents
+    by_source: CrossedSeedsResult | None = None
     generalizes_to: str = "seeds and examples"
     reason: str
 

@@ -93,10 +93,16 @@ def rerun(
     Raises
     ------
     AnalysisError
-        If the study is a regression, or fewer than two seeds finished in both arms.
+        If the study is a regression, if its seeds are of two kinds that cross, or if fewer than two seeds finished in
+        both arms.
     """
     if outcomes.is_regression:
         raise AnalysisError(f"{outcomes.folder}: published accuracies need a study of classes, got a regression")
+    if outcomes.manifest.crossing is not None:
+        raise AnalysisError(
+            f"{outcomes.folder}: its seeds are by source, and an audit takes seeds as independent of each other; "
+            "compare with a study whose seeds are a count or a list"
+        )
     # Figures are published of one test set; of several, a study's first is the one that they are held against.
     outcomes = outcomes.by_set()[0]
     done = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -42,17 +42,26 @@ class EpochSelection(Stored):
 
 
 class TrialEntry(Stored):
-    """One trial of the study: an arm, a seed, and the folder of its record."""
+    """One trial of the study: an arm, a seed, and the folder of its record.
+
+    `initialisation` and `data_order` are the seeds of these two where each has its own, and None elsewhere; `seed` then
+    numbers the pairs.
+    """
 
     arm: str
     seed: Count
     # The key becomes part of a path, so it may hold nothing that leaves the folder, and be no longer than a file name.
     key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)
+    initialisation: Count | None = None
+    data_order: Count | None = None
 
     @property
     def name(self) -> str:
         """The trial in words, such as ``lora-r4 seed 3``."""
-        return f"{self.arm} seed {self.seed}"
+        pair = (
+            "" if self.data_order is None else f" (initialisation {self.initialisation}, data order {self.data_order})"
+        )
+        return f"{self.arm} seed {self.seed}{pair}"
 
 
 class Winner(Stored):
@@ -181,6 +190,13 @@ class DataEntry(Stored):
         return self
 
 
+class Crossing(NamedTuple):
+    """How many seeds of their own initialisation and data order have, where every one meets every other."""
+
+    initialisations: int
+    data_orders: int
+
+
 class Manifest(StoredFile):
     """`study.json`: a study, its plan, and which trials belong to it now."""
 
@@ -204,6 +220,29 @@ class Manifest(StoredFile):
     def selection_of(self, arm: str) -> EpochSelection:
         """Return the selection that an arm uses: its own, or the study's."""
         return self.arms[arm].selection or self.selection
+
+    @property
+    def crossing(self) -> Crossing | None:
+        """How the seeds cross; None in a study with seeds of one kind."""
+        initialisations = [entry.initialisation for entry in self.cells if entry.initialisation is not None]
+        data_orders = [entry.data_order for entry in self.cells if entry.data_order is not None]
+        if not initialisations or not data_orders:
+            return None
+        return Crossing(max(initialisations) + 1, max(data_orders) + 1)
+
+    @model_validator(mode="after")
+    def _seeds_number_the_pairs(self) -> Manifest:
+        crossing = self.crossing
+        for entry in self.cells:
+            expected: tuple[int | None, int | None] = (None, None)
+            if crossing is not None:
+                expected = divmod(entry.seed, crossing.data_orders)
+            if (entry.initialisation, entry.data_order) != expected:
+                raise ValueError(
+                    f"cells: {entry.arm} seed {entry.seed} has initialisation {entry.initialisation} and data order "
+                    f"{entry.data_order}, expected {expected[0]} and {expected[1]}"
+                )
+        return self
 
     @property
     def first_arms(self) -> frozenset[str]:

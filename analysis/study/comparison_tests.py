@@ -22,6 +22,7 @@ from analysis.metrics.scores import METRICS
 from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial, named_trials
+from analysis.study.crossing import crossing_test, incomplete
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
 from analysis.study.seeds import SeedsInUse
 
@@ -128,6 +129,8 @@ def refusal(
         return named_trials(lost)
     if not seeds.used:
         return "no seed has finished in every arm" + (" yet" if seeds.waiting else "")
+    if waits := incomplete(plan.crossing, seeds):
+        return waits
     undefined = undefined_trials({arm: scores[arm] for arm in arms}, seeds.used)
     if not undefined:
         return ""
@@ -181,10 +184,18 @@ def run_tests(
     strata = outcomes.strata
     result = primary_test(plan, scores, pair.treatment, pair.baseline, strata=strata)
     equivalence = equivalence_test(result, margin=plan.margin)
+    # A mean over several test sets is no count of right answers.
+    counted = bool(right) and not outcomes.sets
+    by_seed = mcnemar_by_seed(right[pair.treatment], right[pair.baseline], outcomes.clusters) if counted else ()
+    if plan.crossing is not None:
+        # The other tests take the seeds as independent of each other.
+        raw = PValues(result.p_value, equivalence.p_value)
+        return ComparisonTests(
+            comparison=pair, refusal="", result=result, equivalence=equivalence, sequential=raw, mcnemar=by_seed
+        )
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if METRICS[plan.metric].higher_is_better else -1
-    # A mean over several test sets is no count of right answers.
-    if plan.metric == "accuracy" and not outcomes.sets:
+    if plan.metric == "accuracy" and counted:
         counts = [right[arm].sum(axis=1) for arm in (pair.treatment, pair.baseline)]
         flip = sign_flip(*counts, n_examples=outcomes.n_examples)
     else:
@@ -205,9 +216,7 @@ def run_tests(
         ),
         sign_flip=flip,
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
-        mcnemar=mcnemar_by_seed(right[pair.treatment], right[pair.baseline], outcomes.clusters)
-        if right and not outcomes.sets
-        else (),
+        mcnemar=by_seed,
     )
 
 
@@ -221,6 +230,8 @@ def primary_test(
     strata: Strata = None,
 ) -> CrossedResult:
     """Test the gap of two arms as the plan declares: with the variation over seeds of all arms, or of these two.
+
+    Where seeds of two kinds cross, their own test takes its place, and nothing is pooled.
 
     Parameters
     ----------
@@ -236,6 +247,8 @@ def primary_test(
         The test set of each column of the scores, where there are several.
     """
     rows = {arm: y[:n_seeds] for arm, y in scores.items() if np.isfinite(y).all()}
+    if plan.crossing is not None:
+        return crossing_test(rows[treatment], rows[baseline], plan.crossing)
     n_rows, n_examples = rows[treatment].shape
     poolable = plan.variance == "pooled" and len(rows) > 2 and min(n_rows, n_examples) > 1
     return crossed_test(

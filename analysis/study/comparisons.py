@@ -69,13 +69,13 @@ class ComparisonResult:
         With a flat prior: the probability that the gap is below -margin, within the margin, above it.
     settling_gap, settling_margin : Settling or None
         The sample sizes that would find a gap as large as the one seen, and one as large as the margin, at alpha / K
-        and 80% power; None where there is nothing to plan from.
+        and 80% power; None where there is nothing to plan from, or where seeds of two kinds cross.
     settling_equivalence : Settling or None
         Those that would show equivalence within the margin, if the true gap is the one seen; None also where that is
         as large as the margin.
     bootstrap : MultiBootstrapResult or None
         The multi-bootstrap over seeds and examples, with intervals at 1 - alpha or the nearest level that its resamples
-        allow; None where `result` is.
+        allow; None where `result` is, or where seeds of two kinds cross.
     sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
         Over seeds, for this very test set; None where `result` is.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
@@ -174,7 +174,11 @@ def compare(
     tested = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tests, strict=True) if one.result is not None]
     # A few resamples say nothing about far tails: the interval is then the widest that they can give, and says so.
     confidence = min(1 - plan.alpha, 1 - 2 / (resamples + 1))
-    bootstraps = bootstrap_study(drawn, tested, rng=rng, resamples=resamples, confidence=confidence) if tested else {}
+    # It resamples seeds as independent of each other.
+    resampled = tested if plan.crossing is None else []
+    bootstraps = (
+        bootstrap_study(drawn, resampled, rng=rng, resamples=resamples, confidence=confidence) if resampled else {}
+    )
     corrected = correct(plan, [one.sequential for one in tests])
     level = level_of_verdicts(plan.correction, plan.alpha, corrected)
     return tuple(
@@ -221,7 +225,8 @@ def decided(
     belonging = verdict_interval(result, 1 - beside, corrected, alpha=plan.alpha, margin=plan.margin)
 
     def settled(gap: float, margin: float | None = None) -> Settling | None:
-        if result is None or not result.standard_error > 0:
+        # Where seeds of two kinds cross, more of one is not more of the other: no single number would settle it.
+        if result is None or not result.standard_error > 0 or result.by_source is not None:
             return None
         return settle(result, gap=gap, margin=margin, alpha=each, test=test)
 

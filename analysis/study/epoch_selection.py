@@ -45,11 +45,12 @@ class SelectionLift:
     lift : float
         `best` less `last`, paired by seed.
     interval : Interval
-        Its interval, by the paired t over seeds; NaN for one seed or where no seed gains anything.
+        Its interval, by the paired t over seeds; NaN for one seed, where no seed gains anything, and where seeds of two
+        kinds cross.
     confidence : float
         The confidence of that interval.
     generalizes_to : str
-        ``"seeds"``: new seeds, on this very test set.
+        ``"seeds"``: new seeds, on this very test set. Without a test, ``"these trials"``.
     """
 
     arm: str

@@ -97,12 +97,14 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse, *, about_s
         *_folder_caveats(outcomes),
         *about_scores,
     ]
+    # A collapse may come with an initialisation or with an order: as many as there are of the fewer are independent.
+    independent = len(seeds.used) if plan.crossing is None else min(*plan.crossing, len(seeds.used))
     return Footer(
         origins=origins,
         caveats=tuple(caveats),
         n_seeds=len(seeds.used),
         diverged=_diverged(outcomes, known),
-        collapse_rate=collapse_rate_limit(len(seeds.used)) if seeds.used else math.nan,
+        collapse_rate=collapse_rate_limit(independent) if seeds.used else math.nan,
     )
 
 

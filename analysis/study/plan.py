@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -21,7 +22,7 @@ from pydantic import (
 
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, either, shown
-from analysis.records.manifest import Manifest
+from analysis.records.manifest import Crossing, Manifest
 from analysis.study.claims_block import claim_problems
 
 # As in analysis.metrics.scores.METRICS, without waiting for NumPy where only a study file is checked.
@@ -142,6 +143,14 @@ class AnalysisPlan(BaseModel):
         BeforeValidator(_as_tuple),
         AfterValidator(_growing),
     ] = ()
+
+    # Private: the seeds belong to the study, and decide by which test the plan is carried out.
+    _crossing: Crossing | None = PrivateAttr(None)
+
+    @property
+    def crossing(self) -> Crossing | None:
+        """How the study's seeds cross; None where they are of one kind."""
+        return self._crossing
 
     @field_validator("margin")
     @classmethod
@@ -282,12 +291,44 @@ def frozen_plan(manifest: Manifest, *, arms: Sequence[str]) -> AnalysisPlan:
         With every problem of the block.
     """
     plan = parse_plan(manifest.analysis, arms=arms, task=manifest.data.task)
+    if manifest.crossing is not None:
+        problems = _unfit_for_a_crossing(manifest.analysis)
+        if manifest.data.sets:
+            message = f"seeds by source are judged on one test set, got {len(manifest.data.sets)}"
+            problems.append(Problem(path=("data", "test"), message=message))
+        if problems:
+            raise PlanError(problems)
+        plan = plan.model_copy()
+        plan._crossing = manifest.crossing
     if manifest.plan_history and manifest.plan_history[-1].variance is None:
         return plan.model_copy(update={"variance": None})
     return plan
 
 
-def check_plan(block: object, claims: object, *, arms: Sequence[str], task: Task = "classification") -> list[Problem]:
+def _unfit_for_a_crossing(block: object) -> list[Problem]:
+    """List what a plan declares that no rule covers where seeds of two kinds cross."""
+    if not isinstance(block, Mapping):
+        return []
+    problems = []
+    if block.get("looks"):
+        message = (
+            "seeds by source are analysed once, when every pair has run; leave looks out, or give a count of seeds"
+        )
+        problems.append(Problem(path=("analysis", "looks"), message=message))
+    if block.get("failed_trials") == "drop_seed":
+        message = "seeds by source need every pair, so none can be dropped; use refuse, or give a count of seeds"
+        problems.append(Problem(path=("analysis", "failed_trials"), message=message))
+    return problems
+
+
+def check_plan(
+    block: object,
+    claims: object,
+    *,
+    arms: Sequence[str],
+    task: Task = "classification",
+    seeds: object = None,
+) -> list[Problem]:
     """List what is wrong with the `analysis:` and `claims:` blocks, before anything runs.
 
     Parameters
@@ -298,10 +339,13 @@ def check_plan(block: object, claims: object, *, arms: Sequence[str], task: Task
         The arms, in the order of the study file.
     task : {"classification", "regression"}
         What the study predicts.
+    seeds : object
+        What the study file gives as `seeds`: a mapping where they are by source.
 
     Returns
     -------
     list of Problem
         Paths start with ``"analysis"`` or ``"claims"``; empty when both blocks can be used.
     """
-    return _validated(block, arms=arms, task=task)[1] + claim_problems(claims, arms=arms)
+    unfit = _unfit_for_a_crossing(block) if isinstance(seeds, Mapping) else []
+    return _validated(block, arms=arms, task=task)[1] + unfit + claim_problems(claims, arms=arms)

@@ -230,7 +230,8 @@ def _pilot(folder: Path | None) -> Outcomes | None:
     except AnalysisError:
         # `harness analyze` says what is wrong with a folder; a plan works without it.
         return None
-    return outcomes if len(outcomes.complete_seeds()) > 1 else None
+    # Seeds that cross are no pilot for seeds that do not.
+    return outcomes if len(outcomes.complete_seeds()) > 1 and outcomes.manifest.crossing is None else None
 
 
 def _as_frozen(plan: AnalysisPlan, pilot: Outcomes) -> AnalysisPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.jsonable import jsonable
+from analysis.methods.interval import NO_INTERVAL
 from analysis.metrics.consistency import Churn, Consistency, churn, consistency
 from analysis.metrics.scores import METRICS
 from analysis.records.loading import load
-from analysis.records.manifest import TakenLook
+from analysis.records.manifest import Crossing, TakenLook
 from analysis.records.outcomes import Outcomes
 from analysis.study.best import BestArms, best_arms
 from analysis.study.claims_block import parse_claims
 from analysis.study.class_comparisons import ClassComparison, compare_classes
 from analysis.study.comparisons import ComparisonResult, compare
 from analysis.study.cost import ArmCost, TimeRatio, arm_cost, time_ratio
+from analysis.study.crossing import NOT_INDEPENDENT
 from analysis.study.epoch_selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
 from analysis.study.footer import Footer, footer
 from analysis.study.looks import Look
@@ -62,6 +64,8 @@ class StudyReport:
         verdict, so that looking decided nothing.
     n_examples, n_clusters : int, int or None
         The number of test examples, and of their clusters (None where the study has none).
+    crossing : Crossing or None
+        How many initialisations and data orders cross, where each has seeds of its own; else None.
     training_sets : TrainingSets or None
         How each seed drew its own training set; None where all seeds were trained on the same examples.
     look, decision : Look or None, str
@@ -110,6 +114,7 @@ class StudyReport:
     taken_look: TakenLook | None
     n_examples: int
     n_clusters: int | None
+    crossing: Crossing | None
     training_sets: TrainingSets | None
     look: Look | None
     decision: str
@@ -195,6 +200,9 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         n_seeds=len(seeds.used),
         pooled=any(one.result is not None and one.result.n_arms > 2 for one in comparisons),
     )
+    if plan.crossing is not None:
+        spread = seed_sds((), n_seeds=len(seeds.used), pooled=False, reason=NOT_INDEPENDENT)
+        lifts = [lift and replace(lift, interval=NO_INTERVAL, generalizes_to="these trials") for lift in lifts]
     about_scores = list(seed_sd_caveats(spread))
     for one in outcomes.by_set():
         about_scores += rare_class_caveats(one, _by_trial(one, finished), metric=plan.metric)
@@ -211,6 +219,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         taken_look=_taken_look(outcomes, comparisons, seeds.taken_up),
         n_examples=outcomes.n_examples,
         n_clusters=outcomes.n_clusters,
+        crossing=plan.crossing,
         training_sets=training_sets(manifest),
         look=seeds.look,
         decision=_decision(seeds.look, comparisons),
@@ -225,7 +234,8 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
         class_margin=class_margin,
         costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
         time_ratios=tuple(
-            time_ratio(
+            _time_ratio(
+                plan,
                 outcomes,
                 treatment=one.treatment,
                 baseline=one.baseline,
@@ -261,6 +271,14 @@ def _by_trial(outcomes: Outcomes, finished: Mapping[str, Sequence[int]]) -> dict
     return {
         (arm, seed): outcomes.predictions(outcomes.trials[arm, seed]) for arm, done in finished.items() for seed in done
     }
+
+
+def _time_ratio(plan: AnalysisPlan, outcomes: Outcomes, **arms: Any) -> TimeRatio:
+    """Return a ratio of times, without an interval over independent seeds where there are none."""
+    ratio = time_ratio(outcomes, **arms)
+    if plan.crossing is None or ratio.reason:
+        return ratio
+    return replace(ratio, interval=NO_INTERVAL, reason=NOT_INDEPENDENT)
 
 
 def _decision(look: Look | None, comparisons: Sequence[ComparisonResult]) -> str:

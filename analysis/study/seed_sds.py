@@ -76,7 +76,7 @@ class SeedSDs:
         )
 
 
-def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: int, pooled: bool) -> SeedSDs:
+def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: int, pooled: bool, reason: str = "") -> SeedSDs:
     """Compare the seed SDs of the arms.
 
     Parameters
@@ -87,12 +87,15 @@ def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: int, pooled: bool) -> 
         The number of seeds in use.
     pooled : bool
         Whether the primary test pools over the arms.
+    reason : str
+        Why no ratio may be given; else empty.
     """
     complete = [one for one in summaries if len(one.seeds) == n_seeds > 1 and not math.isnan(one.sd)]
     sds = {one.arm: 0.0 if _unmoved(one) else one.sd for one in complete}
     unmoved = tuple(arm for arm, sd in sds.items() if sd == 0)
-    reason = ""
-    if len(sds) < 2:
+    if reason:
+        pass
+    elif len(sds) < 2:
         reason = "fewer than two arms have two seeds or more"
     elif unmoved:
         reason = f"the seeds changed nothing in {', '.join(unmoved)}"

@@ -14,6 +14,7 @@ from analysis.tables.arms import arm_table
 from analysis.tables.best import best_table
 from analysis.tables.by_class import class_comparison_table, class_table
 from analysis.tables.by_set import set_arm_table, set_verdict_table
+from analysis.tables.by_source import source_table
 from analysis.tables.claims import claim_table
 from analysis.tables.cost import cost_table
 from analysis.tables.intervals import interval_table
@@ -55,8 +56,9 @@ def build(report: StudyReport) -> tuple[Table, ...]:
         all_tests_table(report, footer) if compared else None,
         interval_table(report, footer) if compared else None,
         best_table(report, footer),
-        variance_table(report, footer) if compared else None,
-        detectable_table(report, footer) if compared else None,
+        variance_table(report, footer) if compared and report.crossing is None else None,
+        source_table(report, footer) if compared and report.crossing is not None else None,
+        detectable_table(report, footer) if compared and report.crossing is None else None,
         agreement_table(report, footer),
         provenance_table(report),
     )

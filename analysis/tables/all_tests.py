@@ -50,9 +50,13 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
             "Speaks about: what would be drawn again. Seeds and examples: the training procedure, on new examples. "
             "Seeds: new trials, on this test set. Examples: these trained models, on new examples.",
             *of_training_sets(report.training_sets),
-            "Only the first two tests of a comparison decide its verdict. Multi-bootstrap: studentised. Floor: the "
-            "smallest p that the test can give with this many seeds. Won: share of the seeds in which the first arm is "
-            "better, with its interval."
+            "Only the first two tests of a comparison decide its verdict. "
+            + (
+                "Multi-bootstrap: studentised. Floor: the smallest p that the test can give with this many seeds. Won: "
+                "share of the seeds in which the first arm is better, with its interval."
+                if report.crossing is None
+                else "Tests that take seeds as independent of each other are not made."
+            )
             + (
                 " McNemar: the exact test of accuracy for each seed on its own, from the lowest to the highest p and "
                 "gap. Each seed is two other trained models and another question: to count small p-values over seeds "
@@ -69,7 +73,7 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
 def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
     result, same, flip, bootstrap = pair.result, pair.equivalence, pair.sign_flip, pair.bootstrap
     name, population = primary_test_name(result), result.generalizes_to if result else UNKNOWN
-    if result is None or same is None or flip is None or bootstrap is None:
+    if result is None or same is None:
         yield _Test(pair=pair, name=name, population=population, p=UNKNOWN, remark=pair.verdict.reason)
         return
     yield _Test(
@@ -90,6 +94,9 @@ def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
         corrected=p_value(pair.equivalence_p),
         remark="",
     )
+    if flip is None or bootstrap is None:
+        yield from _each_seed(pair)
+        return
     yield from _without_pooling(pair, result)
     yield _Test(
         pair=pair,
@@ -105,6 +112,10 @@ def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
         p=p_value(flip.p_value),
         remark=f"floor {p_value(flip.floor)}; won {_seeds_won(pair)}",
     )
+    yield from _each_seed(pair)
+
+
+def _each_seed(pair: ComparisonResult) -> Iterator[_Test]:
     if not pair.mcnemar:
         return
     p_values = [test.p_exact for test in pair.mcnemar]

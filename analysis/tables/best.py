@@ -46,7 +46,8 @@ def best_table(report: StudyReport, footer: str) -> Table | None:
     higher = METRICS[report.plan.metric].higher_is_better
     outside = "above" if higher else "below"
     pooled = f"pooled over {best.n_arms} arms" if best.n_arms > 2 else "of each pair alone"
-    size = seeds_by_examples(len(report.seeds), report.n_examples, report.n_clusters)
+    n_seeds = len(report.seeds) if report.crossing is None else f"{report.crossing[0]} × {report.crossing[1]}"
+    size = seeds_by_examples(n_seeds, report.n_examples, report.n_clusters)
     return Table(
         title="Which arm may be the best",
         columns=(

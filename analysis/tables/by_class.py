@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from analysis.study.class_comparisons import ClassComparison
 from analysis.study.summaries import ClassSummary
 from analysis.tables.arms import sampling_error
-from analysis.tables.comparison_cells import agreement_in_words, open_where_cut, primary_test_name
+from analysis.tables.comparison_cells import agreement_in_words, open_where_cut, primary_test_name, seeds_of
 from analysis.tables.digits import (
     confidence_level,
     declared,
@@ -98,7 +98,10 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             Column("Corrected p", [p_value(row.difference_p) for row in rows], numeric=True),
             Column("Verdict", [row.verdict.label for row in rows]),
             *n_test_population(
-                [seeds_by_examples(len(row.seeds), row.n_examples, row.n_clusters) for row in rows],
+                [
+                    seeds_by_examples(seeds_of(row.result) or len(row.seeds), row.n_examples, row.n_clusters)
+                    for row in rows
+                ],
                 [primary_test_name(row.result) for row in rows],
                 [row.result.generalizes_to if row.result else UNKNOWN for row in rows],
             ),

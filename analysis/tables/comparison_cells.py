@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BY_PAIR = "crossed t, by pair"
 INDEPENDENT = "crossed t, independent seeds"
+BY_SOURCE = "crossed t, seeds by source"
 
 
 def scale_of(report: StudyReport) -> Scale:
@@ -76,7 +77,7 @@ def primary_test_name(result: CrossedResult | None) -> str:
         return "none"
     if result.n_arms > 2:
         return f"crossed t, pooled over {result.n_arms} arms"
-    return BY_PAIR if result.design == "A" else INDEPENDENT
+    return {"A": BY_PAIR, "B": INDEPENDENT, "C": BY_SOURCE}[result.design]
 
 
 def comparison_n_test_population(comparisons: Sequence[ComparisonResult]) -> tuple[Column, ...]:
@@ -90,4 +91,11 @@ def comparison_n_test_population(comparisons: Sequence[ComparisonResult]) -> tup
 
 def size_cell(comparison: ComparisonResult) -> str:
     """Return the n of a comparison."""
-    return seeds_by_examples(len(comparison.seeds), comparison.n_examples, comparison.n_clusters)
+    n_seeds = seeds_of(comparison.result) or len(comparison.seeds)
+    return seeds_by_examples(n_seeds, comparison.n_examples, comparison.n_clusters)
+
+
+def seeds_of(result: CrossedResult | None) -> str:
+    """Return the numbers of seeds of two kinds that cross, such as ``5 × 4``; empty for seeds of one kind."""
+    by_source = None if result is None else result.by_source
+    return "" if by_source is None else f"{by_source.n_first} × {by_source.n_second}"

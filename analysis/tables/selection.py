@@ -52,7 +52,7 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
             ),
             *n_test_population(
                 [seeds_by_examples(lift.n_seeds, lift.n_examples) for lift in lifts],
-                ["paired t"] * len(lifts),
+                ["none" if report.crossing else "paired t"] * len(lifts),
                 [lift.generalizes_to for lift in lifts],
             ),
         ),

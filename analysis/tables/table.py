@@ -99,7 +99,7 @@ def without_test(sizes: Sequence[str]) -> tuple[Column, ...]:
     return n_test_population(sizes, ["none"] * len(sizes), ["these trials"] * len(sizes))
 
 
-def seeds_by_examples(n_seeds: int, n_examples: int, n_clusters: int | None = None) -> str:
+def seeds_by_examples(n_seeds: int | str, n_examples: int, n_clusters: int | None = None) -> str:
     """Return n as seeds × examples, and in how many clusters the examples come."""
     clusters = f" in {counted(n_clusters, 'cluster')}" if n_clusters is not None else ""
     return f"{n_seeds} × {n_examples}{clusters}"

@@ -59,6 +59,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             *_sets(report),
             *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
             *of_training_sets(report.training_sets),
+            *_crossing(report),
             *_look(report),
             *_wording(report),
             *_reasons(report),
@@ -132,11 +133,24 @@ def _wording(report: StudyReport) -> list[str]:
     return notes
 
 
+def _crossing(report: StudyReport) -> list[str]:
+    crossing = report.crossing
+    if crossing is None:
+        return []
+    return [
+        f"Seeds by source: {counted(crossing.initialisations, 'initialisation')} × "
+        f"{counted(crossing.data_orders, 'data order')}, the same pairs in every arm. Pairs that share one of them are "
+        "alike, so the test counts initialisations and data orders, never their pairs, as independent. It takes the "
+        "variation over seeds from the two arms of a comparison; nothing is pooled over the other arms. What would "
+        "decide an undecided comparison is not computed: more of one kind of seeds is not more of the other."
+    ]
+
+
 def _reasons(report: StudyReport) -> list[str]:
     reasons = [(pair.name, pair.verdict.reason or pair.reason) for pair in report.comparisons]
     notes = grouped_by_reason(reasons)
     unfinished = any(set(arm.seeds) < set(report.seeds) for arm in report.arms)
-    if report.plan.failed_trials == "refuse" and unfinished:
+    if report.plan.failed_trials == "refuse" and unfinished and report.crossing is None:
         notes.append(
             "An arm with a trial that did not finish gets no verdict: run the trial again, or declare "
             "failed_trials: drop_seed before the first trial."
@@ -177,6 +191,9 @@ def _assumptions(report: StudyReport) -> list[str]:
     if math.isnan(report.footer.collapse_rate):
         return []
     trials = f"{counted(report.footer.n_seeds, 'trial')} of an arm without a collapse"
+    if report.crossing is not None:
+        fewer = min(*report.crossing, report.footer.n_seeds)
+        trials += f" (of {fewer} seeds of one kind: a collapse may come with it)"
     rate = percent(report.footer.collapse_rate, places=0)
     verb = "allows" if report.footer.n_seeds == 1 else "allow"
     return [

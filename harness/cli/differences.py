@@ -38,14 +38,19 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, trained: Col
     ]
     seeds, arms = then.get("seeds"), then.get("arms")
     return (
-        *(_seeds(seeds, now["seeds"]) if isinstance(seeds, list) else ()),
+        *_seeds(seeds, now["seeds"]),
         *(_arms(arms, now["arms"], trained) if isinstance(arms, Mapping) else ()),
         *rest,
     )
 
 
-def _seeds(then: Sequence[int], now: Sequence[int]) -> Iterator[str]:
-    if list(then) == list(now) or not all(isinstance(seed, int) for seed in then):
+def _seeds(then: Any, now: Any) -> Iterator[str]:
+    if then is None or then == now:
+        return
+    if isinstance(then, Mapping) or isinstance(now, Mapping):
+        yield f"seeds: {_shown(then)} before, {_shown(now)} now"
+        return
+    if not all(isinstance(seed, int) for seed in then):
         return
     left = [seed for seed in then if seed not in now]
     kept = f"; trials of {seeds_in_words(left)} are kept but not used" if left else ""

@@ -112,8 +112,11 @@ def plan(
     offline_if_unreachable(loaded)
     size = _size(loaded)
     remarks = list(size.remarks)
-    seeds = len(loaded.seeds)
+    seeds = len(loaded.numbered_seeds)
+    by_source = not isinstance(loaded.seeds, tuple)
+    # Seeds that cross are not independent of each other, as these tests take them to be.
     floors = {"sign-flip": sign_flip_floor(seeds), "label permutation": label_permutation_floor(seeds, seeds)}
+    floors = {} if by_source else floors
     ahead = preview(loaded, results / loaded.name, inputs=size.inputs)
     analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms), task=loaded.task)
     figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
@@ -123,15 +126,17 @@ def plan(
     if pilot is not None and not same_settings(loaded, pilot):
         remarks.append(f"{pilot} holds results of other settings; they are not used here")
         pilot = None
-    power = study_power(
-        analysis_plan,
-        arms=list(loaded.arms),
-        n_seeds=seeds,
-        n_examples=test_examples or size.n_test,
-        stated=StatedFigures(**given),
-        folder=pilot,
-        pilot_examples=test_examples,
-    )
+    power = None
+    if not by_source:
+        power = study_power(
+            analysis_plan,
+            arms=list(loaded.arms),
+            n_seeds=seeds,
+            n_examples=test_examples or size.n_test,
+            stated=StatedFigures(**given),
+            folder=pilot,
+            pilot_examples=test_examples,
+        )
     if loaded.data.resample is not None:
         power = with_training_sets(power)
     if as_json:
@@ -143,7 +148,7 @@ def plan(
                 {**asdict(arm), "statuses": dict(status.statuses)}
                 for arm, status in zip(size.arms, ahead.arms, strict=True)
             ],
-            "seeds": list(loaded.seeds),
+            "seeds": loaded.model_dump(mode="json")["seeds"],
             "floors": floors,
             "seconds_left": none_if_nan(ahead.seconds_left),
             "remarks": remarks,
@@ -158,6 +163,8 @@ def plan(
     if power is not None:
         for part in as_terminal.laid_out(power_tables(power, analysis_plan, over=_drawn_anew(loaded, size))):
             console.print(part)
+    elif by_source:
+        console.print("what it can find: not computed for seeds by source")
     elif seeds == 1 or len(loaded.arms) == 1:
         console.print("what it can find: to compare procedures takes two arms and more than one seed")
     elif analysis_plan.metric != "accuracy":

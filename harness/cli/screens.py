@@ -142,11 +142,16 @@ def show_plan(
         console.print(Text(f"parameters not counted: {reason}"))
     for remark in remarks:
         console.print(Text(remark))
-    trials = len(study.arms) * len(study.seeds)
+    n_seeds = len(study.numbered_seeds)
+    trials = len(study.arms) * n_seeds
     searched = sum(arm.search.trials for arm in study.arms.values() if arm.search)
     more = f", after trying {counted(searched, 'candidate')}" if searched else ""
     done = f"; {trials - ahead.to_run} of them have run" if ahead.to_run < trials else ""
-    shape = f"{counted(len(study.arms), 'arm')} x {counted(len(study.seeds), 'seed')}"
+    shape = f"{counted(len(study.arms), 'arm')} x {counted(n_seeds, 'seed')}"
+    if not isinstance(study.seeds, tuple):
+        by_source = study.seeds
+        shape = f"{counted(len(study.arms), 'arm')} x {counted(by_source.initialisation, 'initialisation')}"
+        shape += f" x {counted(by_source.data_order, 'data order')}"
     console.print(Text(f"{counted(trials, 'trial')}: {shape}{more}{done}"))
     if not ahead.to_run:
         console.print(Text("time: every trial has run"))
@@ -155,6 +160,8 @@ def show_plan(
     else:
         left = f"about {duration_in_words(ahead.seconds_left)} for the {ahead.to_run} to run"
         console.print(Text(f"time: {left}, if they train like those measured"))
+    if not floors:
+        return
     least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())
-    tests = f"a test over {counted(len(study.seeds), 'seed')}"
+    tests = f"a test over {counted(n_seeds, 'seed')}"
     console.print(Text(f"smallest p that {tests} can give: {least}; the primary test has no floor"))

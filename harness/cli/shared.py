@@ -67,7 +67,8 @@ def load(path: Path, overrides: Sequence[str] | None) -> Study:
 
     def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
         task: Task = "regression" if raw.get("task") == "regression" else "classification"
-        for problem in check_plan(raw.get("analysis"), raw.get("claims"), arms=arms, task=task):
+        blocks = raw.get("analysis"), raw.get("claims")
+        for problem in check_plan(*blocks, arms=arms, task=task, seeds=raw.get("seeds")):
             yield problem.path, problem.message
 
     return load_study(path, overrides or (), checks=[check])

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness import seeding
 from harness.data.tokenization import TokenizedDataset
 from harness.data.training_set import training_set
 from harness.engines.batches import Padding, SplitDataset
@@ -122,7 +121,7 @@ class TrainerEngine(Engine):
             trial.settings,
             n_classes=len(self._data.classes),
             pad_token_id=self._padding.pad_token_id,
-            streams=seeding.streams(trial.seed),
+            streams=trial.streams,
             steps=steps_per_epoch(training, len(self.split(trial)[0])) * training.num_train_epochs,
         )
 
@@ -193,7 +192,7 @@ class _Run(Listener):
             self.close_epoch(model, 0, float("nan"), 0.0)
             return
         with tempfile.TemporaryDirectory() as folder, quiet():
-            streams = seeding.streams(self.trial.seed)
+            streams = self.trial.streams
             made = training_arguments(self.training, folder, self.engine._device, streams)
             trainer = StudyTrainer(model, made, self.kept, self.engine._padding, streams, self)
             started = time.perf_counter()

@@ -88,7 +88,7 @@ def manifest_of(
             analysis=resolved["analysis"],
             claims=resolved["claims"],
             plan_history=_plans(study, tuple(arms), before, finished),
-            seed_history=seeds or (_seeds(study.seeds, finished),),
+            seed_history=seeds or (_seeds(list(study.numbered_seeds), finished),),
             selection=_rule(study.selection),
             deviations=study.deviations,
             model=model_entry(checkpoint),
@@ -118,7 +118,7 @@ def manifest_of(
                 )
                 for name, arm in arms.items()
             },
-            cells=tuple(TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials),
+            cells=tuple(trial_entry(trial) for trial in trials),
         )
     except ValidationError as error:
         raise ResultsError(f"study.json cannot hold this study: {'; '.join(faults_in(error))}") from None
@@ -132,6 +132,12 @@ def _where_it_applies(data: TokenizedDataset) -> dict[str, Any]:
     if data.dataset.n_drawn is not None:
         entry["n_drawn"] = data.dataset.n_drawn
     return entry
+
+
+def trial_entry(trial: Trial) -> TrialEntry:
+    """Return what a manifest says of a trial."""
+    pair = {} if trial.pair is None else trial.pair.model_dump()
+    return TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key, **pair)
 
 
 def model_entry(checkpoint: Checkpoint) -> ModelEntry:

@@ -32,7 +32,6 @@ from analysis.records.trial_record import (
 from harness import provenance
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import Epoch, Score, TrialResult
-from harness.seeding import streams
 
 __all__ = ["FORMAT", "Candidate", "RecordedModel", "TrialRecord", "digest", "predictions_of", "record_of"]
 
@@ -83,7 +82,7 @@ def record_of(
         key=trial.key,
         arm=trial.arm,
         seed=trial.seed,
-        streams=StreamSeeds(**streams(trial.seed).to_dict()),
+        streams=StreamSeeds(**trial.streams.to_dict()),
         status=outcome.status,
         error=Failure(type=error.type, message=error.message) if error else None,
         settings=dict(trial.content),

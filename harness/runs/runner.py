@@ -33,6 +33,7 @@ from harness.records.manifest import data_messages, manifest_of, model_entry, wi
 from harness.records.store import FINAL, Store
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.run import Run
+from harness.runs.status import refuse_other_seeds
 from harness.runs.tuning import tuned_arms
 from harness.search.dashboard import Dashboard
 from harness.search.database import check_url
@@ -122,6 +123,7 @@ def run_study(
     store = Store(Path(root) / study.name)
     checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
     before = store.manifest()
+    refuse_other_seeds(study, store)
     with (
         lock_study(store.folder) as hold,
         closing(Heartbeat(display, hold)) as display,
@@ -148,7 +150,8 @@ def run_study(
         finally:
             display.close()
         if tuned is None:
-            missing, others = (len(arms) * len(study.seeds) for arms in (asked, set(study.arms) - set(asked)))
+            each = len(study.numbered_seeds)
+            missing, others = (len(arms) * each for arms in (asked, set(study.arms) - set(asked)))
             return RunSummary(
                 folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, stopped_by=stop.by
             )
@@ -187,7 +190,10 @@ def run_study(
             for outcome in _train(run, chosen, done=frozenset(records), dashboard=dashboard):
                 ran += 1
                 statuses[outcome.trial.key] = outcome.status
-                if outcome.status in FINAL and (noted := with_seeds(manifest, study.seeds, finished)) != manifest:
+                if (
+                    outcome.status in FINAL
+                    and (noted := with_seeds(manifest, list(study.numbered_seeds), finished)) != manifest
+                ):
                     manifest = noted
                     store.write_manifest(manifest)
         except KeyboardInterrupt:

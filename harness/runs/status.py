@@ -185,7 +185,8 @@ def preview(
     store = Store(folder)
     chosen = list(study.arms if arms is None else arms)
     inputs = inputs or _last_inputs(study, store)
-    pairs = [(arm, seed) for arm in study.arms for seed in study.seeds]
+    refuse_other_seeds(study, store)
+    pairs = [(arm, seed) for arm in study.arms for seed in study.numbered_seeds]
     stored: dict[tuple[str, int], StoredTrial] = {
         (arm, seed): StoredTrial(entry=TrialEntry(arm=arm, seed=seed, key=_UNKNOWN), status="not run")
         for arm, seed in pairs
@@ -198,6 +199,35 @@ def preview(
         stored |= {(trial.entry.arm, trial.entry.seed): trial for trial in store.entries(entries, inputs.n_classes)}
     others = store.others({trial.entry.key for trial in stored.values()})
     return _summarise(study.name, chosen, [trial for trial in stored.values() if trial.entry.arm in chosen], others)
+
+
+def refuse_other_seeds(study: Study, store: Store) -> None:
+    """Refuse to change the seeds of a study with seeds by source, or to make it one, once a trial of it has run.
+
+    Its test takes every initialisation with every order of the data. What a part of them shows would be a look, and no
+    rule for looks covers it.
+
+    Raises
+    ------
+    ResultsError
+        If the results are of other seeds.
+    """
+    before = store.manifest()
+    if before is None:
+        return
+    then, now = before.study.get("seeds"), study.model_dump(mode="json")["seeds"]
+    by_source = isinstance(then, Mapping) or isinstance(now, Mapping)
+    if by_source and then is not None and then != now and any(trial.record for trial in store.stored(before)):
+        raise ResultsError(
+            f"seeds: the trials in {store.folder} have run with {_in_words(then)}, got {_in_words(now)}; a study with "
+            "seeds by source keeps them as they were declared. Give this one another name: name=..."
+        )
+
+
+def _in_words(seeds: Any) -> str:
+    if isinstance(seeds, Mapping):
+        return ", ".join(f"{source}: {count}" for source, count in seeds.items())
+    return f"{len(seeds)} seeds of one kind"
 
 
 def _last_inputs(study: Study, store: Store) -> TrialInputs | None:

@@ -63,8 +63,8 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
         raise StudyError(sorted(dict.fromkeys(problems), key=source.position))
     # Every part has been checked: validators of a model run again when it becomes part of another one.
     study = Study.model_construct(written.model_fields_set, **{**dict(written), "arms": arms})
-    if len(study.arms) * len(study.seeds) > _MOST_TRIALS:
-        size = f"{len(study.arms)} arms x {len(study.seeds)} seeds"
+    if len(study.arms) * len(study.numbered_seeds) > _MOST_TRIALS:
+        size = f"{len(study.arms)} arms x {len(study.numbered_seeds)} seeds"
         raise StudyError([source.problem(("seeds",), f"expected at most {_MOST_TRIALS} trials, got {size}")])
     if len(study.data.tests) > 1:
         on_test = [

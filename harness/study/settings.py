@@ -190,6 +190,13 @@ class Range(Strict):
         return self
 
 
+class SeedPair(Strict):
+    """The seed of a trial's initialisation, and the seed of its order of the data."""
+
+    initialisation: int
+    data_order: int
+
+
 class Search(Strict):
     """A search for an arm's settings on a held-out part of train, before its seeds run."""
 
@@ -198,6 +205,20 @@ class Search(Strict):
     best: Literal["accuracy", "loss"] = "accuracy"
     fraction: float = Field(0.1, gt=0, lt=1)
     space: Mapping[str, Range] = Field(min_length=1)
+
+
+class SeedsBySource(Strict):
+    """Seeds of two kinds that cross: every initialisation with every order of the data."""
+
+    initialisation: int = Field(ge=4, le=100)
+    data_order: int = Field(ge=4, le=100)
+
+    @property
+    def pairs(self) -> tuple[SeedPair, ...]:
+        """Every pair, by initialisation; its position is the number of the trial's seed."""
+        return tuple(
+            SeedPair(initialisation=i, data_order=j) for i in range(self.initialisation) for j in range(self.data_order)
+        )
 
 
 class Arm(Strict):

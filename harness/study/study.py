@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, PrivateAttr, Tag, field_validator, model_validator
 
-from harness.study.settings import Arm, Data, Search, Selection
+from harness.study.settings import Arm, Data, Search, SeedPair, SeedsBySource, Selection
 from harness.study.strict import Strict, invalid
 from harness.study.training import Training
 
@@ -22,7 +22,9 @@ _MOST_SEEDS = 10_000
 def _seeds(value: Any) -> Any:
     """Turn a count into the seeds 0 to count - 1; a list stays as it is."""
     if isinstance(value, bool) or not isinstance(value, int | list | tuple):
-        raise invalid(f"expected a count of seeds or a list of them, got {value!r}")
+        raise invalid(
+            f"expected a count of seeds, a list of them, or {{initialisation: 5, data_order: 4}}, got {value!r}"
+        )
     if isinstance(value, int):
         if not 1 <= value <= _MOST_SEEDS:
             raise invalid(f"expected a count from 1 to {_MOST_SEEDS}, or a list of seeds, got {value}")
@@ -30,6 +32,18 @@ def _seeds(value: Any) -> Any:
     if len(value) > _MOST_SEEDS:
         raise invalid(f"expected at most {_MOST_SEEDS} seeds, got a list of {len(value)}")
     return tuple(value)
+
+
+Seeds = Annotated[
+    Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
+        BeforeValidator(_seeds),
+        Field(min_length=1),
+        Tag("<plain>"),
+    ]
+    | Annotated[SeedsBySource, Tag("<by source>")],
+    Discriminator(lambda value: "<by source>" if isinstance(value, Mapping | SeedsBySource) else "<plain>"),
+]
 
 
 class Study(Strict):
@@ -50,7 +64,7 @@ class Study(Strict):
     training: Training = Field(default_factory=Training)
     arms: Mapping[str, Arm] = Field(min_length=1)
     engine: EngineName = "packed"
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], BeforeValidator(_seeds), Field(min_length=1)]
+    seeds: Seeds
     selection: Selection = "last"
     search: Search | None = None
     deviations: Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = ()
@@ -60,6 +74,13 @@ class Study(Strict):
     _folder: Path | None = PrivateAttr(None)
     _file: str | None = PrivateAttr(None)
     _overrides: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def numbered_seeds(self) -> Mapping[int, SeedPair | None]:
+        """The seeds of each arm's trials: by number, with the pair that it stands for where seeds are by source."""
+        if isinstance(self.seeds, SeedsBySource):
+            return dict(enumerate(self.seeds.pairs))
+        return dict.fromkeys(self.seeds)
 
     @property
     def folder(self) -> Path | None:
@@ -87,9 +108,27 @@ class Study(Strict):
             )
         return name
 
+    @model_validator(mode="after")
+    def _two_sources_are_enough(self) -> Study:
+        if not isinstance(self.seeds, SeedsBySource):
+            return self
+        if len(self.data.tests) > 1:
+            raise invalid(
+                "seeds: by source, they are judged on one test set, and data.test names "
+                f"{len(self.data.tests)}; name one, or give a count of seeds"
+            )
+        if self.data.resample is not None:
+            raise invalid(
+                "seeds: initialisation and data order have seeds of their own here, and none is left to draw a "
+                "training set with; leave out data.resample, or give a count of seeds"
+            )
+        return self
+
     @field_validator("seeds")
     @classmethod
-    def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+    def _seeds_are_distinct(cls, seeds: tuple[int, ...] | SeedsBySource) -> tuple[int, ...] | SeedsBySource:
+        if isinstance(seeds, SeedsBySource):
+            return seeds
         twice = sorted(seed for seed, count in Counter(seeds).items() if count > 1)
         if twice:
             raise invalid(f"given twice: {', '.join(map(str, twice))}; each seed trains each arm once")

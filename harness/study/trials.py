@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.study.settings import Arm, BestEpoch
+from harness import seeding
+from harness.study.settings import Arm, BestEpoch, SeedPair
 from harness.study.study import Study
 
 # A change of what is hashed, or of how a trial is trained, is a new version: old records stay, under their old keys.
@@ -26,7 +27,9 @@ class Trial:
     arm : str
         Name of the arm.
     seed : int
-        The seed that the streams are derived from.
+        The seed that the streams are derived from; with seeds by source only its number among them.
+    pair : SeedPair or None
+        With seeds by source, the two that the streams are derived from; else None.
     settings : Arm
         Everything that the arm sets.
     holdout : BestEpoch or None
@@ -43,12 +46,20 @@ class Trial:
 
     arm: str
     seed: int
+    pair: SeedPair | None = None
     settings: Arm
     holdout: BestEpoch | None
     resample: float | None = None
     tuning: bool
     content: Mapping[str, Any]
     key: str
+
+    @property
+    def streams(self) -> seeding.Streams:
+        """The trial's streams of random numbers."""
+        if self.pair is None:
+            return seeding.streams(self.seed)
+        return seeding.crossed_streams(self.pair.initialisation, self.pair.data_order)
 
 
 def expand(study: Study, *, arms: Mapping[str, Arm], model: str, data: str) -> tuple[Trial, ...]:
@@ -64,13 +75,23 @@ def expand(study: Study, *, arms: Mapping[str, Arm], model: str, data: str) -> t
         What identifies the checkpoint's content and the processed data's.
     """
     return tuple(
-        make_trial(study, name, arm, seed=seed, model=model, data=data)
-        for seed in study.seeds
+        make_trial(study, name, arm, seed=seed, pair=pair, model=model, data=data)
+        for seed, pair in study.numbered_seeds.items()
         for name, arm in arms.items()
     )
 
 
-def make_trial(study: Study, name: str, arm: Arm, *, seed: int, model: str, data: str, tuning: bool = False) -> Trial:
+def make_trial(
+    study: Study,
+    name: str,
+    arm: Arm,
+    *,
+    seed: int,
+    pair: SeedPair | None = None,
+    model: str,
+    data: str,
+    tuning: bool = False,
+) -> Trial:
     """Return one trial with its key."""
     holdout = arm.selection if isinstance(arm.selection, BestEpoch) and arm.selection.on == "holdout" else None
     if tuning and arm.search is not None:
@@ -91,13 +112,15 @@ def make_trial(study: Study, name: str, arm: Arm, *, seed: int, model: str, data
         "adapter": arm.adapter.model_dump(mode="json") if arm.adapter else None,
         "freeze": arm.freeze.model_dump(mode="json") if arm.freeze else None,
         "holdout": holdout.model_dump(mode="json", include={"best", "fraction", "patience"}) if holdout else None,
-        "seed": seed,
+        # With seeds by source a trial is its pair, whatever its number among them.
+        "seed": seed if pair is None else pair.model_dump(),
     }
     if tuning:
         content["tuning"] = True
     return Trial(
         arm=name,
         seed=seed,
+        pair=pair,
         settings=arm,
         holdout=holdout,
         resample=study.data.resample,

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from harness.errors import KeyPath, Problem, did_you_mean, percentage_hint
 from harness.study.document import StudyDocument
-from harness.study.settings import ArmBlock, BestEpoch, Data, Freeze, LoraAdapter, Search
+from harness.study.settings import ArmBlock, BestEpoch, Data, Freeze, LoraAdapter, Search, SeedsBySource
 from harness.study.strict import Scalar, Strict
 from harness.study.training import Training
 
@@ -36,6 +36,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "freeze": Freeze,
     "selection": BestEpoch,
     "search": Search,
+    "seeds": SeedsBySource,
 }
 
 

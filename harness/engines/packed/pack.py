@@ -11,7 +11,6 @@ import torch
 import transformers
 from torch import nn
 
-from harness import seeding
 from harness.engines.device import worthwhile_threads
 from harness.engines.packed.dropout import DropoutMasks
 from harness.engines.packed.forward import Forward
@@ -98,8 +97,9 @@ class Pack:
                 )
             self.parameters.fill(slot, trained)
             scales.append(lora_scales(model))
-            streams = seeding.streams(trial.seed)
-            self.trials.append(PackedTrial(trial=trial, parameter_counts=count_parameters(model), streams=streams))
+            self.trials.append(
+                PackedTrial(trial=trial, parameter_counts=count_parameters(model), streams=trial.streams)
+            )
         adapters, freeze = [trial.settings.adapter for trial in trials], trials[0].settings.freeze
         template.to(self.device)
         alone = logits_alone(template, self.data.train)

@@ -39,12 +39,18 @@ def by_projection(d: NDArray[np.float64]) -> tuple[float, float]:
     }
     parts = {"abc": rest, **pairs, **alone}
     total = sum(parts.values())
-    spread = sum(
-        sum(part for inside, part in parts.items() if set(factors) <= set(inside)) ** 2
-        / math.prod(d.shape["abc".index(name)] - 1 for name in factors)
-        for factors in parts
-    )
-    return total / d.size, total**2 / spread
+    # What seeds of a kind add is counted more often, the fewer they are.
+    more = {name: (6.5 / (d.shape["abc".index(name)] - 1)) ** 2.5 * parts[name] for name in "ab"}
+
+    def freedom(more: dict[str, float]) -> float:
+        spread = sum(
+            (sum(part for inside, part in parts.items() if set(factors) <= set(inside)) + more.get(factors, 0.0)) ** 2
+            / math.prod(d.shape["abc".index(name)] - 1 for name in factors)
+            for factors in parts
+        )
+        return (total + sum(more.values())) ** 2 / spread
+
+    return total / d.size, min(freedom({}), freedom(more))
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 5), (3, 4, 30), (5, 2, 17)])
@@ -84,6 +90,74 @@ def test_it_keeps_its_level(shape: tuple[int, int, int], first: float, second: f
     if first == 0.05:
         # The same runs taken as so many independent seeds.
         assert as_independent >= 0.15 * studies
+
+
+@pytest.mark.parametrize(
+    ("shape", "sds"),
+    [
+        ((5, 4, 800), (0.0, 0.0, 0.0)),
+        ((5, 4, 800), (0.04, 0.0, 0.0)),
+        ((4, 8, 800), (0.0, 0.03, 0.02)),
+        ((6, 6, 800), (0.018, 0.018, 0.005)),
+    ],
+)
+def test_its_far_tail_holds(shape: tuple[int, int, int], sds: tuple[float, float, float]) -> None:
+    """Mean squares drawn from their own distribution, for normal effects: what a correction over many rows asks for."""
+    rng, draws = np.random.default_rng(9), 120_000
+    (A, B, N), (first, second, both) = shape, sds
+    parts = {"a": first**2, "b": second**2, "ab": both**2, "c": 0.08, "ac": 0.01, "bc": 0.01, "abc": 0.05}
+    size = dict(zip("abc", shape, strict=True))
+    freedom = {factors: math.prod(size[name] - 1 for name in factors) for factors in parts}
+    squares = {}
+    for factors, df in freedom.items():
+        expected = sum(
+            part * math.prod(size[name] for name in "abc" if name not in inside)
+            for inside, part in parts.items()
+            if set(factors) <= set(inside)
+        )
+        squares[factors] = expected * rng.chisquare(df, draws) / df
+    found = {"abc": squares["abc"]}
+    for pair in ("ab", "ac", "bc"):
+        found[pair] = np.maximum(squares[pair] - squares["abc"], 0)
+    for name in "abc":
+        above = squares["abc"] + sum(found[pair] for pair in ("ab", "ac", "bc") if name in pair)
+        found[name] = np.maximum(squares[name] - above, 0)
+    total = sum(found.values())
+    floored = {
+        factors: sum(part for inside, part in found.items() if set(factors) <= set(inside)) for factors in freedom
+    }
+    dfs = []
+    for power in (0, 1):
+        more = {name: power * (6.5 / freedom[name]) ** 2.5 * found[name] for name in "ab"}
+        spread = sum((floored[factors] + more.get(factors, 0)) ** 2 / df for factors, df in freedom.items())
+        dfs.append((total + sum(more.values())) ** 2 / spread)
+    df = np.minimum(*dfs)
+    variance = sum(part / math.prod(size[name] for name in inside) for inside, part in parts.items())
+    t = math.sqrt(variance) * rng.normal(size=draws) / np.sqrt(total / (A * B * N))
+    p = 2 * stats.t.sf(abs(t), df)
+    for level in (0.05, 0.0125, 0.00625, 0.00125):
+        most = stats.binom.ppf(0.999, draws, 1.3 * level)
+        assert np.count_nonzero(p <= level) <= most, level
+
+
+def test_shares_add_up_to_the_squared_standard_error(rng: np.random.Generator) -> None:
+    results = [
+        crossed_seeds_test(drawn(rng, (5, 4, 200), first=0.2, second=0.1), np.zeros((5, 4, 200))) for _ in range(200)
+    ]
+    for result in results:
+        assert sum(result.shares) == pytest.approx(1)
+        assert result.shares.first * result.standard_error**2 == pytest.approx(result.first_sd**2 / 5)
+        assert result.shares.second * result.standard_error**2 == pytest.approx(result.second_sd**2 / 4)
+        assert result.shares.interaction * result.standard_error**2 == pytest.approx(result.interaction_sd**2 / 20)
+    # What every pair of seeds draws anew is found again, and none where nothing is.
+    noisy = [
+        crossed_seeds_test(y + 0.1 * rng.normal(size=(5, 4, 1)), np.zeros((5, 4, 200)))
+        for y in (drawn(rng, (5, 4, 200), first=0.0, second=0.0) for _ in range(200))
+    ]
+    assert np.mean([result.interaction_sd**2 for result in noisy]) == pytest.approx(0.01, rel=0.2)
+    assert np.mean([result.interaction_sd**2 for result in results]) < 0.001
+    low, high = noisy[0].interval()
+    assert low < noisy[0].estimate < high
 
 
 def test_a_gap_is_found() -> None:

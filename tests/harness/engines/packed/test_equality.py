@@ -12,6 +12,7 @@ import torch
 import transformers
 
 from harness.engines.packed.packs import PackKey
+from harness.study.settings import SeedsBySource
 from harness.study.study import Study
 from harness.study.training import SCHEDULES
 from tests.harness.engines.packed.conftest import CONFIGS, TARGETS, Trained
@@ -174,6 +175,18 @@ def test_every_seed_its_own_training_set(
                 assert epoch.holdout.accuracy == expected.holdout.accuracy
     tokens = {trained.result.tokens for trained in packed.values() if trained.result is not None}
     assert len(tokens) == len(packed) == 2
+
+
+@pytest.mark.usefixtures("in_float64")
+def test_seeds_by_source(study: Load, by_pack: Train, by_trainer: Train) -> None:
+    of_study = study("gpt2", {"frozen": "{freeze: {layers: 2}}"}, "training.num_train_epochs=1", train=16)
+    # Fewer than a study may have, for the time they take.
+    few = SeedsBySource.model_construct(initialisation=2, data_order=2)
+    of_study = of_study.model_copy(update={"seeds": few})
+    packed = by_pack(of_study)
+    assert_equal(packed, by_trainer(of_study), 1e-8, steps=2)
+    first = {name: round(trained.losses[0], 12) for name, trained in packed.items()}
+    assert len(set(first.values())) == len(first) == 4
 
 
 def test_in_single_precision_to_one_in_ten_thousand(study: Load, by_pack: Train, by_trainer: Train) -> None:
