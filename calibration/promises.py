@@ -79,8 +79,8 @@ class Promise:
 
 
 def small(share: float) -> str:
-    """Return a small share with three digits, and without the 0 before the point."""
-    return f"{share:.3g}".lstrip("0") or "0"
+    """Return a small share with four digits, and without the 0 before the point."""
+    return f"{share:.4g}".lstrip("0") or "0"
 
 
 FAMILY_PROMISE = "any false claim among several comparisons, after the joint step-down"
