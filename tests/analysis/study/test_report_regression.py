@@ -98,6 +98,25 @@ def test_verdicts_are_about_the_metric(rated: StudyFolder, metric: str, margin: 
     assert (report.classes, report.class_comparisons, report.consistencies) == ((), (), ())
 
 
+@pytest.mark.parametrize("metric", ["pearson", "mse"])
+def test_several_test_sets_are_averaged(rated: StudyFolder, metric: str) -> None:
+    set_plan(rated, metric=metric, margin=0.1)
+    sets = [{"name": "near", "n_test": 30}, {"name": "far", "n_test": 50}]
+    rated.change_manifest(lambda content: content["data"].update(sets=sets))
+    report, outcomes = analyze(rated), load(rated.root)
+    parts = (slice(30), slice(30, None))
+    for arm in report.arms:
+        runs = [outcomes.probabilities(outcomes.trials[arm.arm, seed])[:, 0] for seed in outcomes.seeds]
+        by_set = [[by_definition(metric, outcomes.labels[part], run[part]) for part in parts] for run in runs]
+        assert arm.values == pytest.approx(np.mean(by_set, axis=1))
+    assert [one.comparisons[0].verdict.direction for one in report.sets] == ["worse", "worse"]
+    assert (report.set_counts[0].better, report.set_counts[0].worse) == (0, 2)
+    # The epoch that is best on the first set is chosen by the loss on that set.
+    assert [lift.n_examples for lift in report.selection_lifts] == [30] * 3
+    few = [caveat.text for caveat in report.footer.caveats if "over 30 test examples" in caveat.text]
+    assert len(few) == (metric == "mse")
+
+
 def test_pearson_is_the_metric_where_none_is_named(rated: StudyFolder) -> None:
     assert analyze(rated).plan.metric == "pearson"
 
