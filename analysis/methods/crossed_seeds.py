@@ -7,6 +7,7 @@ initialisation are alike, and so are models that share an order.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from analysis.methods.clusters import cluster_numbers
 from analysis.methods.student import TResult
-from analysis.methods.variance import ROUNDING
+from analysis.methods.variance import ROUNDING, df_over_examples
 
 _NAN = float("nan")
 _FIRST, _SECOND, _EXAMPLE = 0, 1, 2
@@ -95,7 +97,9 @@ class CrossedSeedsResult(TResult):
     reason: str
 
 
-def crossed_seeds_test(treatment: ArrayLike, baseline: ArrayLike) -> CrossedSeedsResult:
+def crossed_seeds_test(
+    treatment: ArrayLike, baseline: ArrayLike, *, strata: Iterable[Hashable] | None = None
+) -> CrossedSeedsResult:
     """Test whether two procedures differ when two kinds of seeds cross in both arms.
 
     Parameters
@@ -103,6 +107,8 @@ def crossed_seeds_test(treatment: ArrayLike, baseline: ArrayLike) -> CrossedSeed
     treatment, baseline : array_like, shape (A, B, N)
         Scores by seed of the first kind (such as initialisation), seed of the second (such as data order) and
         example; both arms with the same seeds and examples in the same order.
+    strata : iterable of int or str, length N, or None
+        Which of several fixed test sets each column belongs to, as for `crossed_test`.
 
     Returns
     -------
@@ -149,7 +155,7 @@ def crossed_seeds_test(treatment: ArrayLike, baseline: ArrayLike) -> CrossedSeed
     D = float(d.mean())
     if min(d.shape) == 1:
         return _without_error(D, d.shape, "one seed of a kind, or one example: nothing to tell its variation from")
-    squares = _mean_squares(d, size)
+    squares, freedoms = _mean_squares(d, size, None if strata is None else cluster_numbers(strata, n_examples))
     parts = _components(squares)
     total = sum(parts.values())
     if total == 0:
@@ -159,7 +165,7 @@ def crossed_seeds_test(treatment: ArrayLike, baseline: ArrayLike) -> CrossedSeed
     counted, spread, counted_spread = total, 0.0, 0.0
     for factors in (*_ALONE, *_PAIRS, _ALL):
         floored = sum(part for inside, part in parts.items() if set(factors) <= set(inside))
-        freedom = math.prod(d.shape[factor] - 1 for factor in factors)
+        freedom = freedoms[factors]
         more = (6.5 / freedom) ** 2.5 * parts[factors] if factors in _SEEDS else 0.0
         counted += more
         spread += floored**2 / freedom
@@ -201,10 +207,13 @@ def _differences(treatment: ArrayLike, baseline: ArrayLike) -> tuple[NDArray[np.
     return y_t - y_b, float(max(np.abs(y_t).max(), np.abs(y_b).max()))
 
 
-def _mean_squares(d: NDArray[np.float64], size: float) -> dict[Factors, float]:
-    """Return the mean square of every factor and interaction; rounding noise counts as 0."""
+def _mean_squares(
+    d: NDArray[np.float64], size: float, strata: NDArray[np.int64] | None
+) -> tuple[dict[Factors, float], dict[Factors, float]]:
+    """Return mean square and degrees of freedom of every factor and interaction; rounding noise counts as 0."""
     effects: dict[Factors, NDArray[np.float64]] = {(): np.asarray(d.mean()).reshape(1, 1, 1)}
     squares: dict[Factors, float] = {}
+    freedoms: dict[Factors, float] = {}
     for factors in (*_ALONE, *_PAIRS, _ALL):
         others = tuple(axis for axis in _ALL if axis not in factors)
         effect = d.mean(axis=others, keepdims=True) if others else d
@@ -216,7 +225,11 @@ def _mean_squares(d: NDArray[np.float64], size: float) -> dict[Factors, float]:
         df = math.prod(d.shape[axis] - 1 for axis in factors)
         square = float(repeated * np.sum(effect**2) / df)
         squares[factors] = square if square > d.size * (ROUNDING * size) ** 2 else 0.0
-    return squares
+        freedoms[factors] = df
+        if strata is not None and _EXAMPLE in factors:
+            of_examples = df_over_examples(np.sum(effect**2, axis=(_FIRST, _SECOND)), strata)
+            freedoms[factors] = df * of_examples / (d.shape[_EXAMPLE] - 1)
+    return squares, freedoms
 
 
 def _components(squares: dict[Factors, float]) -> dict[Factors, float]:
