@@ -7,7 +7,6 @@ initialisation are alike, and so are models that share an order.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -16,9 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from analysis.methods.clusters import cluster_numbers
 from analysis.methods.student import TResult
-from analysis.methods.variance import ROUNDING, df_over_examples
+from analysis.methods.variance import ROUNDING
 
 _NAN = float("nan")
 _FIRST, _SECOND, _EXAMPLE = 0, 1, 2
@@ -97,9 +95,7 @@ class CrossedSeedsResult(TResult):
     reason: str
 
 
-def crossed_seeds_test(
-    treatment: ArrayLike, baseline: ArrayLike, *, strata: Iterable[Hashable] | None = None
-) -> CrossedSeedsResult:
+def crossed_seeds_test(treatment: ArrayLike, baseline: ArrayLike) -> CrossedSeedsResult:
     """Test whether two procedures differ when two kinds of seeds cross in both arms.
 
     Parameters
@@ -107,8 +103,6 @@ def crossed_seeds_test(
     treatment, baseline : array_like, shape (A, B, N)
         Scores by seed of the first kind (such as initialisation), seed of the second (such as data order) and
         example; both arms with the same seeds and examples in the same order.
-    strata : iterable of int or str, length N, or None
-        Which of several fixed test sets each column belongs to, as for `crossed_test`.
 
     Returns
     -------
@@ -155,7 +149,7 @@ def crossed_seeds_test(
     D = float(d.mean())
     if min(d.shape) == 1:
         return _without_error(D, d.shape, "one seed of a kind, or one example: nothing to tell its variation from")
-    squares, freedoms = _mean_squares(d, size, None if strata is None else cluster_numbers(strata, n_examples))
+    squares = _mean_squares(d, size)
     parts = _components(squares)
     total = sum(parts.values())
     if total == 0:
@@ -165,7 +159,7 @@ def crossed_seeds_test(
     counted, spread, counted_spread = total, 0.0, 0.0
     for factors in (*_ALONE, *_PAIRS, _ALL):
         floored = sum(part for inside, part in parts.items() if set(factors) <= set(inside))
-        freedom = freedoms[factors]
+        freedom = math.prod(d.shape[factor] - 1 for factor in factors)
         more = (6.5 / freedom) ** 2.5 * parts[factors] if factors in _SEEDS else 0.0
         counted += more
         spread += floored**2 / freedom
@@ -207,13 +201,10 @@ def _differences(treatment: ArrayLike, baseline: ArrayLike) -> tuple[NDArray[np.
     return y_t - y_b, float(max(np.abs(y_t).max(), np.abs(y_b).max()))
 
 
-def _mean_squares(
-    d: NDArray[np.float64], size: float, strata: NDArray[np.int64] | None
-) -> tuple[dict[Factors, float], dict[Factors, float]]:
-    """Return mean square and degrees of freedom of every factor and interaction; rounding noise counts as 0."""
+def _mean_squares(d: NDArray[np.float64], size: float) -> dict[Factors, float]:
+    """Return the mean square of every factor and interaction; rounding noise counts as 0."""
     effects: dict[Factors, NDArray[np.float64]] = {(): np.asarray(d.mean()).reshape(1, 1, 1)}
     squares: dict[Factors, float] = {}
-    freedoms: dict[Factors, float] = {}
     for factors in (*_ALONE, *_PAIRS, _ALL):
         others = tuple(axis for axis in _ALL if axis not in factors)
         effect = d.mean(axis=others, keepdims=True) if others else d
@@ -225,11 +216,7 @@ def _mean_squares(
         df = math.prod(d.shape[axis] - 1 for axis in factors)
         square = float(repeated * np.sum(effect**2) / df)
         squares[factors] = square if square > d.size * (ROUNDING * size) ** 2 else 0.0
-        freedoms[factors] = df
-        if strata is not None and _EXAMPLE in factors:
-            of_examples = df_over_examples(np.sum(effect**2, axis=(_FIRST, _SECOND)), strata)
-            freedoms[factors] = df * of_examples / (d.shape[_EXAMPLE] - 1)
-    return squares, freedoms
+    return squares
 
 
 def _components(squares: dict[Factors, float]) -> dict[Factors, float]:

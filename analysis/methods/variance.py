@@ -186,27 +186,8 @@ def _mean_squares(y: NDArray[np.float64], size: float) -> _MeanSquares:
     return _MeanSquares(seed, example, residual, examples, residuals)
 
 
-def df_over_examples(terms: NDArray[np.float64], strata: NDArray[np.int64] | None) -> float:
-    """Degrees of freedom of a mean square over examples; of examples in strata, Satterthwaite's.
-
-    Parameters
-    ----------
-    terms : ndarray of float, shape (N,)
-        What each example adds to the mean square, up to a factor.
-    strata : ndarray of int, shape (N,), or None
-        The test set of each example; None for one set.
-
-    References
-    ----------
-    Cochran (1977), Sampling Techniques, third edition, section 5.4.
-
-    Examples
-    --------
-    A small set that brings all of the variation leaves its own degrees of freedom:
-
-    >>> round(df_over_examples(np.array([4.0, 4.0, 4.0, 0.1, 0.1, 0.1, 0.1]), np.array([0, 0, 0, 1, 1, 1, 1])), 1)
-    2.1
-    """
+def _df_over_examples(terms: NDArray[np.float64], strata: NDArray[np.int64] | None) -> float:
+    """Degrees of freedom of a mean square, the mean of one term by example; over strata, Satterthwaite's."""
     if strata is None or not terms.any():
         return len(terms) - 1
     sums = np.bincount(strata, weights=terms)
@@ -311,8 +292,8 @@ def paired_variance(
         n_examples=N,
         seed_df=F,
         weight=1.0 if plain_df else caution(F),
-        example_df=df_over_examples(squares.examples, strata),
-        residual_df=(S - 1) * df_over_examples(squares.residuals, strata),
+        example_df=_df_over_examples(squares.examples, strata),
+        residual_df=(S - 1) * _df_over_examples(squares.residuals, strata),
     )
     return VarianceFit(
         variance=float(V),
@@ -421,7 +402,7 @@ def independent_variance(
         n_seeds=seeds,
         n_examples=N,
         plain_df=plain_df,
-        example_df=df_over_examples(deviations, strata),
+        example_df=_df_over_examples(deviations, strata),
     )
     noise = sum(arm.residual / S for arm, S in zip(arms, seeds, strict=True))
     ms_seed, ms_resid, fewest = sum(arm.seed for arm in arms), sum(arm.residual for arm in arms), min(seeds)

@@ -248,7 +248,7 @@ def primary_test(
     """
     rows = {arm: y[:n_seeds] for arm, y in scores.items() if np.isfinite(y).all()}
     if plan.crossing is not None:
-        return crossing_test(rows[treatment], rows[baseline], plan.crossing, strata=strata)
+        return crossing_test(rows[treatment], rows[baseline], plan.crossing)
     n_rows, n_examples = rows[treatment].shape
     poolable = plan.variance == "pooled" and len(rows) > 2 and min(n_rows, n_examples) > 1
     return crossed_test(

@@ -17,13 +17,7 @@ NOT_INDEPENDENT = "seeds by source cross, and so are not independent of each oth
 """Why a figure over independent seeds is not given."""
 
 
-def crossing_test(
-    treatment: NDArray[np.float64],
-    baseline: NDArray[np.float64],
-    crossing: Crossing,
-    *,
-    strata: NDArray[np.int64] | None = None,
-) -> CrossedResult:
+def crossing_test(treatment: NDArray[np.float64], baseline: NDArray[np.float64], crossing: Crossing) -> CrossedResult:
     """Return the crossed-seeds test of two arms in the form of the primary test.
 
     Parameters
@@ -32,8 +26,6 @@ def crossing_test(
         Scores by pair of seeds, initialisation by initialisation, and by example or cluster.
     crossing : Crossing
         How many initialisations there are, and how many data orders.
-    strata : ndarray of int, shape (N,), or None
-        The test set of each column, where there are several.
 
     Returns
     -------
@@ -42,7 +34,7 @@ def crossing_test(
         and their interaction together, so they say nothing about other numbers of seeds. `by_source` tells them apart.
     """
     shape = (*crossing, treatment.shape[1])
-    result = crossed_seeds_test(treatment.reshape(shape), baseline.reshape(shape), strata=strata)
+    result = crossed_seeds_test(treatment.reshape(shape), baseline.reshape(shape))
     n_pairs, n_examples = treatment.shape
     variance, shares = result.standard_error**2, result.shares
     seeds = shares.first + shares.second + shares.interaction

@@ -10,7 +10,6 @@ from scipy import stats
 
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed import CrossedResult, crossed_test
-from analysis.methods.crossed_seeds import crossed_seeds_test
 from analysis.methods.fixed_sets import set_scores, set_strata
 from analysis.methods.variance import caution, pooled_seed_spread
 
@@ -109,19 +108,6 @@ def test_two_sets_without_seeds_that_matter_are_welchs_test(rng: np.random.Gener
     assert result.df == pytest.approx(expected.df, rel=1e-12)
     assert result.p_value == pytest.approx(expected.pvalue, rel=1e-10)
     assert result.interval() == pytest.approx(tuple(limit / 2 for limit in expected.confidence_interval()), rel=1e-9)
-
-
-def test_seeds_of_two_kinds_take_the_sets_too(rng: np.random.Generator) -> None:
-    y = rng.random((2, 12, 70)).reshape(2, 3, 4, 70)
-    alone = crossed_seeds_test(*y)
-    assert crossed_seeds_test(*y, strata=[0] * 70).df == pytest.approx(alone.df, rel=1e-12)
-    first, second = rng.normal(0.3, 1.0, 10), rng.normal(0.1, 3.0, 60)
-    expected = stats.ttest_ind(first, -second, equal_var=False)
-    sets = np.repeat([0, 1], (10, 60))
-    d = set_scores(np.tile(np.concatenate([first, second]), (12, 1)), sets).reshape(3, 4, 70)
-    result = crossed_seeds_test(d, np.zeros_like(d), strata=set_strata(sets))
-    assert result.df == pytest.approx(expected.df, rel=1e-10)
-    assert result.p_value == pytest.approx(expected.pvalue, rel=1e-10)
 
 
 def test_equal_sets_of_one_mean_square_are_one_set(rng: np.random.Generator) -> None:
