@@ -241,8 +241,7 @@ def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path) -> None
     assert any(caveat.short == "plan changed after trials finished" for caveat in report.footer.caveats)
 
 
-@pytest.mark.parametrize("engine", ["packed", "trainer"])
-def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Path, engine: str) -> None:
+def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Path) -> None:
     from harness.study.loading import load_study
 
     (tmp_path / "s.yaml").write_text(
@@ -255,7 +254,7 @@ def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Pa
         "  early: {selection: {best: loss, on: holdout, fraction: 0.2}}\n"
         "seeds: 2\n"
     )
-    folder = run_study(load_study(tmp_path / "s.yaml"), tmp_path, engine=engine).folder  # type: ignore[arg-type]
+    folder = run_study(load_study(tmp_path / "s.yaml"), tmp_path).folder
     manifest = json.loads((folder / "study.json").read_text())
     assert (manifest["data"]["n_train"], manifest["data"]["n_drawn"]) == (40, 20)
     records = [json.loads((folder / "trials" / cell["key"] / "record.json").read_text()) for cell in manifest["cells"]]

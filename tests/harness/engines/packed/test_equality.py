@@ -147,11 +147,7 @@ def test_smoothed_labels(study: Load, by_pack: Train, by_trainer: Train) -> None
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(
     ("kind", "arm", "holdout"),
-    [
-        ("gpt2", "{}", False),
-        ("bert", lora("bert", 2, "5e-3"), True),
-        ("distilbert", "{freeze: {layers: 2, dropout: off}}", True),
-    ],
+    [("gpt2", "{}", False), ("distilbert", "{freeze: {layers: 2, dropout: off}}", True)],
 )
 def test_every_seed_its_own_training_set(
     kind: str, arm: str, *, holdout: bool, study: Load, by_pack: Train, by_trainer: Train
@@ -181,12 +177,12 @@ def test_every_seed_its_own_training_set(
 def test_seeds_by_source(study: Load, by_pack: Train, by_trainer: Train) -> None:
     of_study = study("gpt2", {"frozen": "{freeze: {layers: 2}}"}, "training.num_train_epochs=1", train=16)
     # Fewer than a study may have, for the time they take.
-    few = SeedsBySource.model_construct(initialisation=2, data_order=2)
+    few = SeedsBySource.model_construct(initialisation=1, data_order=2)
     of_study = of_study.model_copy(update={"seeds": few})
     packed = by_pack(of_study)
     assert_equal(packed, by_trainer(of_study), 1e-8, steps=2)
     first = {name: round(trained.losses[0], 12) for name, trained in packed.items()}
-    assert len(set(first.values())) == len(first) == 4
+    assert len(set(first.values())) == len(first) == 2
 
 
 def test_in_single_precision_to_one_in_ten_thousand(study: Load, by_pack: Train, by_trainer: Train) -> None:
