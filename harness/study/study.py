@@ -23,7 +23,7 @@ def _seeds(value: Any) -> Any:
     """Turn a count into the seeds 0 to count - 1; a list stays as it is."""
     if isinstance(value, bool) or not isinstance(value, int | list | tuple):
         raise invalid(
-            f"expected a count of seeds, a list of them, or {{initialisation: 5, data_order: 4}}, got {value!r}"
+            f"expected a count of seeds or a list of them, or {{initialisation: 5, data_order: 4}}, got {value!r}"
         )
     if isinstance(value, int):
         if not 1 <= value <= _MOST_SEEDS:
