@@ -71,8 +71,8 @@ class SeedSDs:
             return ""
         share = "fewer than 1%" if self.p_value < 0.01 else f"{100 * self.p_value:.0f}%"
         return (
-            f"The seed SD of {self.largest} is {self.ratio:.1f} times that of {self.smallest}; among {len(self.arms)} "
-            f"arms with equal SDs and {self.n_seeds} seeds, chance alone gives so large a ratio in {share} of studies."
+            f"The seed SD of {self.largest} is {self.ratio:.1f} times that of {self.smallest}; with equal SDs, "
+            f"{len(self.arms)} arms and {self.n_seeds} seeds, so large a ratio comes about in {share} of studies."
         )
 
 
@@ -131,8 +131,8 @@ def seed_sd_caveats(spread: SeedSDs) -> list[Caveat]:
     if not spread.pooled or not spread.notable:
         return []
     advice = (
-        "The pooled test takes them as equal: an arm that is twice (three times) as noisy as the others is called "
-        "different from an equal one in up to 8% (10%) of studies of 3 arms and 14% (22%) of 9, instead of 5%. Compare "
-        "the p-value by pair (--details); a new study can declare analysis.variance: pairwise."
+        "The pooled test takes them as equal, and calls an arm that truly is three times noisier different from an "
+        "equal one in 10% (3 arms) to 22% (9 arms) of studies. Compare the p-value by pair (--details); a new study "
+        "can declare analysis.variance: pairwise."
     )
     return [Caveat(short="unequal seed SDs", text=f"{spread.notable} {advice}", on_verdicts=True)]

@@ -28,7 +28,7 @@ def best_notes(report: StudyReport) -> list[str]:
         else f"at {confidence} confidence none is ruled out: {', '.join(named)}"
     )
     subject = "Best of the arms that can be judged" if best.not_judged else "Best arm"
-    notes = [f"{subject}: {found}. This is a statement of its own, beside the verdicts, from every pair of arms."]
+    notes = [f"{subject}: {found}. This is a statement of its own, from every pair of arms."]
     if best.not_judged:
         notes.append(
             f"Not judged, and perhaps better than all of these: {', '.join(arm for arm, _ in best.not_judged)}."

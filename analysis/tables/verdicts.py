@@ -99,7 +99,7 @@ def _seed_variance(report: StudyReport) -> list[str]:
     """Say where the test takes the variance over seeds from, in a study that leaves a choice."""
     pooled = max((pair.result.n_arms for pair in report.comparisons if pair.result), default=2)
     if pooled > 2:
-        return [f"Seed variance: pooled over {pooled} arms, as if every two of them differed alike."]
+        return [f"Seed variance: pooled over {pooled} arms. This assumes that every two differ alike from seed to seed."]
     words = seed_variance_in_words(report.plan)
     return [] if report.plan.variance == "pooled" else [f"Seed variance: {words}."]
 
@@ -197,9 +197,8 @@ def _assumptions(report: StudyReport) -> list[str]:
     rate = percent(report.footer.collapse_rate, places=0)
     verb = "allows" if report.footer.n_seeds == 1 else "allow"
     return [
-        "Verdicts assume that no arm occasionally collapses or ends some points low, and that seeds are not skewed. "
-        "Otherwise equal arms are called different in 11% to 34% of studies (more where one collapses), nearly always "
-        "in favour of the arm that varies more, even with ten seeds. "
+        "No verdict allows for an arm that occasionally collapses or ends some points low: equal arms are then called "
+        "different in 11% to 34% of studies or more, mostly in favour of the arm that varies more. "
         f"{trials} still {verb} a collapse rate of up to {rate}.",
         *([report.seed_sds.notable] if report.seed_sds.notable and not report.seed_sds.pooled else []),
         *(

@@ -42,8 +42,8 @@ def test_the_ratio_stands_with_how_often_chance_gives_it() -> None:
     assert spread.ratio == pytest.approx(3)
     assert spread.p_value == pytest.approx(2 * stats.f.sf(9, 2, 2))
     assert spread.notable == (
-        "The seed SD of wild is 3.0 times that of calm; among 2 arms with equal SDs and 3 seeds, chance alone gives so "
-        "large a ratio in 20% of studies."
+        "The seed SD of wild is 3.0 times that of calm; with equal SDs, 2 arms and 3 seeds, so large a ratio comes "
+        "about in 20% of studies."
     )
     # The test by pair takes them as they are: a sentence under the verdicts, and no warning.
     assert seed_sd_caveats(spread) == []
@@ -98,4 +98,4 @@ def test_a_report_says_it_under_the_verdicts_and_in_the_details(tmp_path: Path, 
     built = {table.title: table for table in tables.build(report)}
     assert spread.notable in built["Verdicts"].notes
     assert spread.in_words in built["Where the uncertainty comes from"].notes
-    assert any("nearly always in favour of the arm that varies more" in note for note in built["Verdicts"].notes)
+    assert any("mostly in favour of the arm that varies more" in note for note in built["Verdicts"].notes)
