@@ -86,7 +86,7 @@ def test_several_test_sets_are_scored_and_judged(of_two_sets: Path) -> None:
         example[2:] for example in outcomes.example_ids[40:]
     ]
     assert {example[:2] for example in outcomes.example_ids} == {"1/", "2/"}
-    assert outcomes.n_clusters == 40
+    assert (outcomes.n_clusters, outcomes.drawn(outcomes.scores("full")).shape) == (None, (3, 40))
     first, second = outcomes.by_set()
     # A model says the same of the same text, whichever set it is in.
     np.testing.assert_array_equal(first.answers("full", seeds=[0])[:, :20], second.answers("full", seeds=[0]))

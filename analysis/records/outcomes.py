@@ -42,7 +42,8 @@ class Outcomes:
     labels : ndarray of int64 or float64, shape (N,)
         Their true classes, or their true numbers in a regression.
     clusters : tuple of str or None
-        The group that each of them belongs to, shape (N,), where the study has a column for it; else None.
+        The group that each of them belongs to, shape (N,), where the study has a column for it. Without one, copies of
+        an example that several test sets share are a group, and every other example is its own; else None.
     other_records : int
         How many records in the folder belong to earlier versions of the study; they are not read.
     set_aside : tuple of str
@@ -75,8 +76,8 @@ class Outcomes:
 
     @property
     def n_clusters(self) -> int | None:
-        """The number of clusters of test examples; None where the study has none, or nothing has finished."""
-        return len(set(self.clusters)) if self.clusters else None
+        """The number of clusters of test examples; None where the study declares none, or nothing has finished."""
+        return len(set(self.clusters)) if self.clusters and self.manifest.data.cluster else None
 
     @property
     def sets(self) -> tuple[str, ...]:
@@ -324,7 +325,8 @@ class Outcomes:
             },
             example_ids=self.example_ids[examples],
             labels=self.labels[examples],
-            clusters=self.clusters and self.clusters[examples],
+            # One set alone holds no copies.
+            clusters=self.clusters[examples] if self.clusters and data.cluster else None,
         )
 
     def _best_on_test(self, trial: Trial, selection: EpochSelection) -> int:

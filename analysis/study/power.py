@@ -164,7 +164,7 @@ def study_power(
                 n_comparisons=len(pairs),
                 one_run_gap=math.nan,
                 one_run_power=math.nan,
-                clustered=pilot.clusters is not None,
+                clustered=pilot.n_clusters is not None,
                 looks=looks,
                 pack_sizes=tuple(sorted({size for cost in costs.values() for size in cost.pack_sizes})),
                 mixed=tuple((arm, cost.mixed) for arm, cost in costs.items() if cost.mixed),

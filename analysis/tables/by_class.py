@@ -11,14 +11,13 @@ from analysis.tables.arms import sampling_error
 from analysis.tables.comparison_cells import agreement_in_words, open_where_cut, primary_test_name, seeds_of
 from analysis.tables.digits import (
     confidence_level,
-    declared,
     declared_points,
     p_value,
     percent,
     points,
     points_interval,
 )
-from analysis.tables.notes import about_the_first_set, grouped_by_reason
+from analysis.tables.notes import about_the_first_set, grouped_by_reason, of_its_own
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population, seeds_by_examples, without_test
 from analysis.words import counted
 
@@ -67,11 +66,9 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
     if not rows:
         return None
     errors = [row.result.standard_error if row.result else math.nan for row in rows]
-    alpha, margin = report.plan.alpha, report.class_margin
+    margin = report.class_margin
     # Comparisons that could not be made are not shown, and still count in the correction.
     size = len({(row.label, row.measure) for row in rows}) * len(report.comparisons)
-    bounded = report.plan.correction == "holm"
-    both = f"; a false claim here or among the verdicts has a chance of up to {declared(2 * alpha)}" if bounded else ""
     agreement = agreement_in_words([row.verdict_interval for row in rows], margin=margin)
     return Table(
         title="Precision and recall by class, compared",
@@ -107,8 +104,8 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            f"A second family: corrected by the joint Holm step-down over all {counted(size, 'row')} together, those "
-            f"without a verdict included, at an alpha of {declared(alpha)} of its own{both}.",
+            f"{of_its_own(report.plan)}: corrected by the joint Holm step-down over all {counted(size, 'row')} "
+            "together, those without a verdict included.",
             f"Intervals hold together (Bonferroni, alpha / {size}): {agreement}. "
             f"Equivalent: within {declared_points(margin)}.",
             "Precision is tested through influence values; recall is about new examples of its class.",

@@ -15,7 +15,7 @@ from analysis.tables.comparison_cells import (
     verdict_interval_cell,
 )
 from analysis.tables.digits import confidence_level, declared, p_value
-from analysis.tables.notes import grouped_by_reason
+from analysis.tables.notes import grouped_by_reason, of_its_own
 from analysis.tables.table import Column, Table, seeds_by_examples, without_test
 from analysis.words import counted
 
@@ -33,9 +33,7 @@ def set_verdict_table(report: StudyReport, footer: str) -> Table | None:
     plan, pairs = report.plan, [pair for _, pair in rows]
     margin = scale_of(report).margin(plan.margin)
     agreement = agreement_in_words([pair.verdict_interval for pair in pairs], margin=plan.margin)
-    holm = plan.correction == "holm"
-    corrected = "the joint Holm step-down" if holm else "Benjamini-Hochberg, for exploration,"
-    both = f"; with those over the sets, a false claim has a chance of up to {declared(2 * plan.alpha)}" if holm else ""
+    corrected = "the joint Holm step-down" if plan.correction == "holm" else "Benjamini-Hochberg, for exploration,"
     return Table(
         title="Verdicts by test set",
         columns=(
@@ -51,12 +49,9 @@ def set_verdict_table(report: StudyReport, footer: str) -> Table | None:
             *comparison_n_test_population(pairs),
         ),
         notes=(
-            f"A second family: corrected by {corrected} over all {counted(len(rows), 'row')} together, at an alpha of "
-            f"{declared(plan.alpha)} of its own, apart from the verdicts over the sets{both}.",
+            f"{of_its_own(plan)}: corrected by {corrected} over all {counted(len(rows), 'row')} together.",
             f"Intervals agree with the verdicts: {agreement}.",
-            f"On how many test sets, at least: {'; '.join(map(_count, report.set_counts))}. Partial conjunction: each "
-            f"number is a lower limit, and p is that of this number of sets; all hold together at alpha = "
-            f"{declared(plan.alpha)}.",
+            _counts(report),
             *grouped_by_reason([(f"{pair.name} on {name}", pair.verdict.reason or pair.reason) for name, pair in rows]),
         ),
         footer=footer,
@@ -95,12 +90,23 @@ def set_arm_table(report: StudyReport, footer: str) -> Table | None:
     )
 
 
+def _counts(report: StudyReport) -> str:
+    """Say on how many sets there is a gap, of the comparisons for which one is shown."""
+    shown = [f"{one.treatment} against {one.baseline} {words}" for one in report.set_counts if (words := _count(one))]
+    if not shown:
+        return "On how many test sets: a gap is shown on none."
+    return (
+        f"On how many test sets, at least: {'; '.join(shown)}. Partial conjunction: p is that of this number of sets, "
+        f"and all hold together at alpha = {declared(report.plan.alpha)}. They are counted with a correction of their "
+        "own: a single set may stay undecided."
+    )
+
+
 def _count(count: SetCount) -> str:
-    parts = [
-        f"{word} on {shown} of {count.n_sets}" + (f" (p {_equal_to(p[shown - 1])})" if shown else "")
-        for word, shown, p in (("better", count.better, count.better_p), ("worse", count.worse, count.worse_p))
-    ]
-    return f"{count.treatment} against {count.baseline} {' and '.join(parts)}"
+    directions = (("better", count.better, count.better_p), ("worse", count.worse, count.worse_p))
+    return " and ".join(
+        f"{word} on {shown} of {count.n_sets} (p {_equal_to(p[shown - 1])})" for word, shown, p in directions if shown
+    )
 
 
 def _equal_to(p: float) -> str:

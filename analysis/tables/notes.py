@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.study.plan import AnalysisPlan
 from analysis.study.population import TrainingSets
-from analysis.tables.digits import percent
+from analysis.tables.digits import declared, percent
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -39,6 +39,11 @@ def seed_variance_in_words(plan: AnalysisPlan) -> str:
         "pairwise": "by pair",
         None: "by pair, as an earlier version froze the plan",
     }[plan.variance]
+
+
+def of_its_own(plan: AnalysisPlan) -> str:
+    """Say that a table is corrected apart from the others of the page; the note under the verdicts counts them all."""
+    return f"A family of its own, at {declared(plan.alpha)}"
 
 
 def about_the_first_set(report: StudyReport) -> list[str]:

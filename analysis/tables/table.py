@@ -100,6 +100,6 @@ def without_test(sizes: Sequence[str]) -> tuple[Column, ...]:
 
 
 def seeds_by_examples(n_seeds: int | str, n_examples: int, n_clusters: int | None = None) -> str:
-    """Return n as seeds × examples, and in how many clusters the examples come."""
-    clusters = f" in {counted(n_clusters, 'cluster')}" if n_clusters is not None else ""
+    """Return n as seeds × examples, and in how many clusters these come where several share one."""
+    clusters = f" in {counted(n_clusters, 'cluster')}" if n_clusters not in (None, n_examples) else ""
     return f"{n_seeds} × {n_examples}{clusters}"

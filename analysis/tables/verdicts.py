@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
-from analysis.tables.best import best_notes
+from analysis.tables.best import best_notes, best_table
 from analysis.tables.comparison_cells import (
     agreement_in_words,
     comparison_n_test_population,
@@ -53,7 +53,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             f"Gap: {kind.title} of the first arm minus that of the second{unit}.",
             f"Verdicts hold at alpha = {declared(plan.alpha)} for {counted(len(pairs), 'comparison')} and both "
             f"questions (is there a gap? is it within {margin}?) together, corrected {corrected}."
-            f"{_second_family(report)}",
+            f"{_further_families(report)}",
             *_intervals(report),
             *_seed_variance(report),
             *_sets(report),
@@ -72,10 +72,19 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
     )
 
 
-def _second_family(report: StudyReport) -> str:
-    if not report.class_comparisons:
+def _further_families(report: StudyReport) -> str:
+    """Name everything on the page that is corrected apart from the verdicts, with the error rate of it all."""
+    plan = report.plan
+    names = [
+        *(["by test set", "on how many sets"] if report.sets else []),
+        *(["by class"] if report.class_comparisons else []),
+        *(["the best arm"] if best_table(report, "") else []),
+    ]
+    if not names:
         return ""
-    return f" Precision and recall by class are a second family, at {declared(report.plan.alpha)} of its own."
+    # Benjamini-Hochberg bounds no chance of a false claim that could be added up.
+    total = f"; with the verdicts up to {declared((1 + len(names)) * plan.alpha)}" if plan.correction == "holm" else ""
+    return f" Each further statement has an error rate of {declared(plan.alpha)} of its own: {', '.join(names)}{total}."
 
 
 def _intervals(report: StudyReport) -> list[str]:
@@ -99,7 +108,9 @@ def _seed_variance(report: StudyReport) -> list[str]:
     """Say where the test takes the variance over seeds from, in a study that leaves a choice."""
     pooled = max((pair.result.n_arms for pair in report.comparisons if pair.result), default=2)
     if pooled > 2:
-        return [f"Seed variance: pooled over {pooled} arms. This assumes that every two differ alike from seed to seed."]
+        return [
+            f"Seed variance: pooled over {pooled} arms. This assumes that every two differ alike from seed to seed."
+        ]
     words = seed_variance_in_words(report.plan)
     return [] if report.plan.variance == "pooled" else [f"Seed variance: {words}."]
 

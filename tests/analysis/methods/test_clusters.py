@@ -18,6 +18,7 @@ from analysis.methods.mcnemar import mcnemar
 from analysis.methods.mcnemar_clustered import mcnemar_clustered
 from analysis.records.loading import load
 from analysis.study.report import analyze
+from analysis.tables.table import seeds_by_examples
 
 if TYPE_CHECKING:
     from conftest import StudyFolder
@@ -188,6 +189,7 @@ def test_a_study_with_clusters_is_judged_by_cluster(small: StudyFolder) -> None:
     assert comparison.sign_flip == plain.comparisons[0].sign_flip
     assert tables.build(report)[0].rows[0][-3] == "4 × 120 in 40 clusters"
     assert "in 40 clusters" not in tables.markdown(plain)
+    assert seeds_by_examples(4, 120, 120) == "4 × 120"
 
 
 def test_the_order_of_the_cluster_file_does_not_matter(small: StudyFolder) -> None:

@@ -60,9 +60,7 @@ def test_an_arm_that_beats_all_others_is_alone_in_the_set(tmp_path: Path, simula
     scores = simulated(np.random.default_rng(4), {"full": 0.7, "r2": 0.95, "r4": 0.8}, seeds=4, examples=400)
     report = analyzed(write_study(tmp_path / "s", scores))
     assert report.best.in_play == report.best.top == ("r2",)
-    assert note(report).startswith(
-        "Best arm: with 95% confidence it is r2. This is a statement of its own"
-    )
+    assert note(report).startswith("Best arm: with 95% confidence it is r2. This is a statement of its own")
     assert [row[5] for row in best_table(report).rows] == ["no", "yes", "no"]
 
 

@@ -227,8 +227,11 @@ def test_rows_by_class_agree_with_their_verdicts_too(wide: StudyFolder) -> None:
         for title in ("Verdicts", "Precision and recall by class, compared")
     )
     assert by_class.headers[3] == "99.84% interval"
-    assert any("Precision and recall by class are a second family, at 0.05 of its own" in note for note in first.notes)
-    assert any("over all 32 rows together" in n and "a chance of up to 0.1" in n for n in by_class.notes)
+    further = (
+        "Each further statement has an error rate of 0.05 of its own: by class, the best arm; with the verdicts up"
+    )
+    assert any(f"{further} to 0.15." in note for note in first.notes)
+    assert any("A family of its own, at 0.05" in n and "over all 32 rows together" in n for n in by_class.notes)
 
 
 def test_a_cut_stands_in_every_form_of_the_table(tmp_path: Path, simulated: Any, write_study: Any) -> None:

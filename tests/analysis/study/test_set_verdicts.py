@@ -126,10 +126,13 @@ def test_a_set_under_two_names_changes_nothing(tmp_path: Path, write_study: Writ
     groups = pa.array([f"text {i % 120}" for i in range(240)])
     pq.write_table(pa.table({"example_id": ids, "cluster": groups}), folder.root / "clusters.parquet")
     both = analyze(folder.root, resamples=99)
-    assert both.n_clusters == 120
+    # The study declares no clusters: copies in two sets are one unit of the test, and no cluster of any table.
+    assert both.n_clusters is None
+    assert "clusters" not in tables.markdown(both)
     for ours, theirs in zip(both.comparisons, alone.comparisons, strict=True):
         assert ours.result is not None
         assert theirs.result is not None
+        assert ours.result.n_examples == 120
         for name in ("estimate", "standard_error", "df", "p_value", "pairwise_p_value", "other_p_value"):
             assert getattr(ours.result, name) == pytest.approx(getattr(theirs.result, name), rel=1e-9), name
         assert ours.verdict == theirs.verdict
@@ -182,10 +185,18 @@ def test_the_tables_show_the_sets(folder: StudyFolder) -> None:
         ("mixed against full", "other"),
     ]
     notes = " ".join(by_set.notes)
-    assert "over all 4 rows together, at an alpha of 0.05 of its own" in notes
-    assert "low against full better on 0 of 2 and worse on 2 of 2 (p <0.001)" in notes
-    assert "mixed against full better on 1 of 2 (p = 0.0" in notes
-    assert "Means over 2 test sets, each with the same weight: validation, other" in " ".join(built["Verdicts"].notes)
+    assert "A family of its own, at 0.05: corrected by the joint Holm step-down over all 4 rows together." in notes
+    assert (
+        "at least: low against full worse on 2 of 2 (p <0.001); mixed against full better on 1 of 2 (p = 0.0" in notes
+    )
+    assert "with a correction of their own: a single set may stay undecided" in notes
+    verdicts = " ".join(built["Verdicts"].notes)
+    assert "Means over 2 test sets, each with the same weight: validation, other" in verdicts
+    further = "by test set, on how many sets, by class, the best arm"
+    assert (
+        f"Each further statement has an error rate of 0.05 of its own: {further}; with the verdicts up to" in verdicts
+    )
+    assert "up to 0.25." in verdicts
     assert [row[1] for row in built["Accuracy by arm and test set"].rows] == ["validation", "other"] * 3
     assert ("test sets", "validation (120 examples); other (200 examples); every set weighs the same") in built[
         "Provenance and caveats"
@@ -200,6 +211,8 @@ def test_two_seeds_count_no_set(tmp_path: Path, write_study: Write, scores: dict
     report = analyze(folder.root, resamples=99)
     assert [(count.better, count.worse) for count in report.set_counts] == [(0, 0), (0, 0)]
     assert report.set_counts[0].better_p == (1.0, 1.0)
+    notes = [note for table in tables.build(report) for note in table.notes if "On how many test sets" in note]
+    assert notes == ["On how many test sets: a gap is shown on none."]
 
 
 def test_looks_bind_the_verdicts_by_set(tmp_path: Path, write_study: Write, scores: dict[str, Any]) -> None:
