@@ -141,7 +141,8 @@ def multi_bootstrap(
     the rest up to three times over, and with few seeds the first sum is too small by ``(S-1)/S``: the percentile
     interval is too wide where the rest dominates, and too narrow with a handful of noisy seeds. The studentised
     interval divides each resample by its own crossed standard error, with the formula that `crossed_test` uses
-    for this design (the independent one below four seeds), and repairs most of both.
+    for these two arms alone (the independent one below eight paired seeds), and repairs most of both. It pools
+    nothing: in a study of three arms or more the primary test has another standard error.
 
     References
     ----------

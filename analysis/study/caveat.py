@@ -15,7 +15,7 @@ class Caveat:
         A few words, fit for a line under every table.
     text : str
         The whole sentence.
-    on_verdicts: bool
+    on_verdicts : bool
         Whether it limits what a verdict is worth, so that the table of verdicts says it in full.
     """
 

@@ -93,6 +93,7 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse, *, about_s
         *_plan_caveats(outcomes, plan, known),
         *_training_set_caveat(outcomes),
         *_selection_caveats(outcomes),
+        *_text_caveats(outcomes),
         *_padding_caveat(outcomes),
         *_folder_caveats(outcomes),
         *about_scores,
@@ -232,11 +233,15 @@ def _selection_caveats(outcomes: Outcomes) -> list[Caveat]:
         )
         caveats.append(Caveat(short="selection on test", text=text))
     caveats += [Caveat(short="declared deviation", text=f"Declared deviation: {text}") for text in manifest.deviations]
-    caveats += [
-        Caveat(short="repeated texts", text=f"About the data: {text}.", on_verdicts=True)
-        for text in manifest.data.remarks
-    ]
     return caveats
+
+
+def _text_caveats(outcomes: Outcomes) -> list[Caveat]:
+    """Pass on how many test texts stand elsewhere too: in the training split, in their own set or in another."""
+    return [
+        Caveat(short="test texts that recur", text=f"About the data: {text}.", on_verdicts=True)
+        for text in outcomes.manifest.data.remarks
+    ]
 
 
 def _padding_caveat(outcomes: Outcomes) -> list[Caveat]:

@@ -207,7 +207,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     for one in outcomes.by_set():
         about_scores += rare_class_caveats(one, _by_trial(one, finished), metric=plan.metric)
     # Of several test sets the smallest one's few largest mistakes weigh most in the mean.
-    smallest = min(outcomes.by_set(), key=lambda one: one.n_examples)
+    smallest = min(outcomes.by_set(), key=lambda one: one.n_clusters or one.n_examples)
     about_scores += unbounded_caveats(smallest, metric=plan.metric)
     report = StudyReport(
         name=manifest.name,

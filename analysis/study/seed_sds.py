@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from analysis.methods.hartley import largest_ratio_p_value
 from analysis.methods.variance import ROUNDING
@@ -93,26 +93,30 @@ def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: int, pooled: bool, rea
     complete = [one for one in summaries if len(one.seeds) == n_seeds > 1 and not math.isnan(one.sd)]
     sds = {one.arm: 0.0 if _unmoved(one) else one.sd for one in complete}
     unmoved = tuple(arm for arm, sd in sds.items() if sd == 0)
-    if reason:
-        pass
-    elif len(sds) < 2:
-        reason = "fewer than two arms have two seeds or more"
-    elif unmoved:
-        reason = f"the seeds changed nothing in {', '.join(unmoved)}"
-    largest, smallest = ("", "") if reason else (max(sds, key=sds.__getitem__), min(sds, key=sds.__getitem__))
-    ratio = math.nan if reason else sds[largest] / sds[smallest]
-    return SeedSDs(
+    spread = SeedSDs(
         arms=tuple(sds),
         sds=tuple(sds.values()),
         n_seeds=n_seeds,
-        largest=largest,
-        smallest=smallest,
-        ratio=ratio,
-        p_value=math.nan if reason else largest_ratio_p_value(ratio**2, n_variances=len(sds), df=n_seeds - 1),
+        largest="",
+        smallest="",
+        ratio=math.nan,
+        p_value=math.nan,
         unmoved=unmoved,
         pooled=pooled,
-        reason=reason,
+        reason=reason or _no_ratio(sds, unmoved),
     )
+    if spread.reason:
+        return spread
+    largest, smallest = max(sds, key=sds.__getitem__), min(sds, key=sds.__getitem__)
+    ratio = sds[largest] / sds[smallest]
+    p_value = largest_ratio_p_value(ratio**2, n_variances=len(sds), df=n_seeds - 1)
+    return replace(spread, largest=largest, smallest=smallest, ratio=ratio, p_value=p_value)
+
+
+def _no_ratio(sds: Mapping[str, float], unmoved: Sequence[str]) -> str:
+    if len(sds) < 2:
+        return "fewer than two arms have two seeds or more"
+    return f"the seeds changed nothing in {', '.join(unmoved)}" if unmoved else ""
 
 
 def _unmoved(arm: ArmSummary) -> bool:

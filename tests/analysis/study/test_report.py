@@ -353,6 +353,7 @@ def test_what_was_said_of_the_data_is_told(study: StudyFolder) -> None:
     study.change_manifest(lambda c: c["data"].update(remarks=[caveat]))
     report = analyze(study.root)
     assert f"About the data: {caveat}." in caveats(report)
+    assert "test texts that recur" in [caveat.short for caveat in report.footer.caveats]
     assert f"About the data: {caveat}." in verdict_table(report, "").notes
 
 

@@ -175,7 +175,9 @@ def test_an_undefined_metric_names_arm_and_seed_and_leaves_the_others(graded: St
     assert silent.verdict.reason == silent.reason == "MCC is undefined: lora seed 1, lora seed 3"
     assert silent.result is None
     assert np.isnan([silent.estimate, *silent.interval, silent.difference_p, *silent.posterior]).all()
-    assert other.result is not None
+    # An arm without a metric is not pooled, which leaves two.
+    full, rest = (load(graded.root).scores(arm, metric="mcc") for arm in ("full", "other"))
+    assert other.result == crossed_test(rest, full, paired=True)
     # It still counts in the correction.
     assert other.family_confidence == pytest.approx(0.975)
     assert np.isnan(report.arms[1].values[1])

@@ -14,8 +14,10 @@ import pytest
 from analysis import tables
 from analysis.errors import AlignmentError, RecordError
 from analysis.methods.crossed import crossed_test
+from analysis.methods.looks import sequential_p
 from analysis.methods.multiplicity import joint_step_down
 from analysis.methods.partial_conjunction import partial_conjunction
+from analysis.methods.variance import pooled_seed_spread
 from analysis.metrics.influence import metric_scores
 from analysis.records.loading import load
 from analysis.study.power import StatedFigures, study_power
@@ -72,6 +74,27 @@ def test_each_set_is_judged_as_it_would_be_alone_and_corrected_with_the_others(
     assert tuple(pair.equivalence_p for pair in rows) == adjusted.equivalence
     assert [pair.verdict.direction for pair in rows] == ["worse", "better", "worse", "worse"]
     assert all(pair.family_confidence == pytest.approx(1 - 0.05 / 4) for pair in rows)
+
+
+@pytest.mark.parametrize("correction", ["holm", "benjamini_hochberg"])
+def test_every_interval_by_set_agrees_with_its_verdict(
+    tmp_path: Path, simulated: Callable[..., Any], write_study: Write, correction: str
+) -> None:
+    arms = {"full": 0.8, "low": 0.7, "close": 0.755}
+    scores = simulated(np.random.default_rng(5), arms, seeds=5, examples=sum(SIZES.values()))
+    plan = {"correction": correction, "margin": 0.02}
+    report = analyze(with_sets(write_study(tmp_path / "s", scores, analysis=plan), SIZES).root, resamples=99)
+    rows = [pair for one in report.sets for pair in one.comparisons]
+    claims = sum(pair.verdict.differs + pair.verdict.within_margin for pair in rows)
+    level = 0.05 / 4 if correction == "holm" else 0.05 * claims / 8
+    assert 0 < claims < 4
+    for pair in rows:
+        low, high = pair.verdict_interval
+        assert pair.verdict_confidence == pytest.approx(1 - level)
+        assert (low >= 0 or high <= 0) == pair.verdict.differs
+        assert (low >= -0.02 and high <= 0.02) == pair.verdict.within_margin
+    # The interval for itself alone does not agree with the verdict everywhere.
+    assert any((pair.interval.low > 0 or pair.interval.high < 0) != pair.verdict.differs for pair in rows)
 
 
 def test_the_verdicts_are_about_the_mean_over_the_sets(folder: StudyFolder) -> None:
@@ -223,6 +246,59 @@ def test_looks_bind_the_verdicts_by_set(tmp_path: Path, write_study: Write, scor
     assert pair.result is not None
     assert pair.sequential_p > pair.result.p_value
     assert report.set_counts[0].worse_p[0] >= 4 * pair.sequential_p / 2 * 0.999
+
+
+def test_the_p_value_of_a_later_look_takes_every_look_by_set(
+    tmp_path: Path, write_study: Write, scores: dict[str, Any]
+) -> None:
+    folder = with_sets(write_study(tmp_path / "looks", scores, analysis={"looks": [4, 5]}), SIZES)
+    outcomes = load(folder.root)
+    drawn = {arm: outcomes.drawn(outcomes.scores(arm)) for arm in scores}
+    p = [
+        crossed_test(
+            drawn["mixed"][:seeds],
+            drawn["full"][:seeds],
+            paired=True,
+            spread=pooled_seed_spread([rows[:seeds] for rows in drawn.values()]),
+            strata=outcomes.strata,
+        ).p_value
+        for seeds in (4, 5)
+    ]
+    pair = analyze(folder.root, resamples=99).comparisons[1]
+    assert pair.treatment == "mixed"
+    assert pair.sequential_p == pytest.approx(sequential_p(p, [4, 5], sides=2), rel=1e-9)
+
+
+def test_a_rare_class_of_any_set_is_a_caveat(tmp_path: Path, write_study: Write, scores: dict[str, Any]) -> None:
+    plan = {"metric": "balanced_accuracy"}
+    folder = with_sets(write_study(tmp_path / "rare", scores, analysis=plan), SIZES)
+
+    def nine_of_the_second(table: pa.Table) -> pa.Table:
+        labels = np.array(table["label"]).copy()
+        labels[SIZES["validation"] :] = 0
+        labels[-9:] = 1
+        return table.set_column(table.schema.get_field_index("label"), "label", pa.array(labels, pa.int32()))
+
+    for arm, seed in folder.keys:
+        folder.change_predictions(arm, seed, nine_of_the_second)
+    caveats = analyze(folder.root, resamples=99).footer.caveats
+    (rare,) = (caveat for caveat in caveats if caveat.short.startswith("rare class"))
+    assert rare.short == "rare class positive of other"
+    assert "fewer than 20 test examples of this class: 9." in rare.text
+
+
+def test_the_set_with_the_fewest_clusters_is_the_smallest(
+    tmp_path: Path, write_study: Write, scores: dict[str, Any]
+) -> None:
+    folder = with_sets(write_study(tmp_path / "s", scores, analysis={"metric": "log_loss"}), SIZES)
+    n, first = sum(SIZES.values()), SIZES["validation"]
+    groups = [f"text {i}" if i < first else f"document {i % 50}" for i in range(n)]
+    folder.change_manifest(lambda content: content["data"].update(cluster="document"))
+    pq.write_table(
+        pa.table({"example_id": [f"id-{i}" for i in range(n)], "cluster": groups}), folder.root / "clusters.parquet"
+    )
+    shorts = [caveat.short for caveat in analyze(folder.root, resamples=99).footer.caveats]
+    assert "log loss of 50 clusters" in shorts
 
 
 def test_a_plan_after_a_pilot_uses_the_sets(folder: StudyFolder, scores: dict[str, Any]) -> None:
