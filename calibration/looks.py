@@ -22,27 +22,38 @@ LOOKS = (4, 8, 12, 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookRates:
-    """What a study does that is looked at while it grows.
+class LookErrors:
+    """False claims of a study that is looked at while it grows.
 
     Parameters
     ----------
     regime : str
         Its name.
     declared, undeclared : Count
-        Rejections where nothing is different: by the spending at the declared looks, and by the raw p at any of them.
+        Claims of a gap where nothing is different: by the spending at the declared looks, and by the raw p-values at
+        any of them.
     at_the_end : Count
-        Rejections where nothing is different, looking once.
-    detected, detected_at_the_end : Count
-        Rejections where there is a gap, at the declared looks and looking once.
-    seeds : float
-        Mean number of seeds at which the study with a gap stops.
+        The same, looking once.
     """
 
     regime: str
     declared: Count
     undeclared: Count
     at_the_end: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookRates(LookErrors):
+    """False claims, power and size of a study of two arms that is looked at while it grows.
+
+    Parameters
+    ----------
+    detected, detected_at_the_end : Count
+        Rejections where there is a gap, at the declared looks and looking once.
+    seeds : float
+        Mean number of seeds at which the study with a gap stops.
+    """
+
     detected: Count
     detected_at_the_end: Count
     seeds: float
@@ -86,28 +97,8 @@ def _stop(p_values: Sequence[float]) -> int | None:
     return next(reached, None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FamilyLookRates:
-    """Any false claim in a study of four comparisons that is looked at while it grows, by the pooled test.
-
-    Parameters
-    ----------
-    regime : str
-        Its name.
-    declared, undeclared : Count
-        After the joint step-down: by the spending at the declared looks, and by the raw p-values of any of them.
-    at_the_end : Count
-        After the joint step-down, looking once.
-    """
-
-    regime: str
-    declared: Count
-    undeclared: Count
-    at_the_end: Count
-
-
-def count_family_looks(regime: Regime, size: Size) -> FamilyLookRates:
-    """Count false claims of four comparisons at `LOOKS`; no arm is better than another."""
+def count_family_looks(regime: Regime, size: Size) -> LookErrors:
+    """Count false claims of four comparisons at `LOOKS`, by the pooled test and after the joint step-down."""
     rng, _ = streams(2100 + REGIMES.index(regime))
     declared, undeclared, at_the_end = Count(), Count(), Count()
     for _ in range(size.studies):
@@ -130,7 +121,7 @@ def count_family_looks(regime: Regime, size: Size) -> FamilyLookRates:
             declared.add(_any_gap(valid, same))
         else:
             declared.add(False)
-    return FamilyLookRates(regime=regime.name, declared=declared, undeclared=undeclared, at_the_end=at_the_end)
+    return LookErrors(regime=regime.name, declared=declared, undeclared=undeclared, at_the_end=at_the_end)
 
 
 def _any_gap(difference: Sequence[float], equivalence: Sequence[float]) -> bool:

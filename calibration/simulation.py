@@ -12,7 +12,7 @@ from calibration.classes import CLASS_ARMS, CLASS_REGIMES, CLASS_SEEDS, ClassRat
 from calibration.counts import Size
 from calibration.failures import FailureRates, failure_jobs
 from calibration.families import FamilyRates, count_family, families
-from calibration.looks import FamilyLookRates, LookRates, count_family_looks, count_looks
+from calibration.looks import LookErrors, LookRates, count_family_looks, count_looks
 from calibration.methods import N_SEEDS
 from calibration.rates import Rates, count_regime
 from calibration.regimes import REGIMES
@@ -36,7 +36,7 @@ class Calibration:
         The confidence set for the best arm.
     looks : tuple of LookRates
         Studies that are looked at while they grow.
-    family_looks : tuple of FamilyLookRates
+    family_looks : tuple of LookErrors
         The same with several comparisons.
     failures : tuple of FailureRates
         Where nothing is promised.
@@ -48,7 +48,7 @@ class Calibration:
     classes: tuple[ClassRates, ...] = ()
     best_arms: tuple[BestArmRates, ...] = ()
     looks: tuple[LookRates, ...] = ()
-    family_looks: tuple[FamilyLookRates, ...] = ()
+    family_looks: tuple[LookErrors, ...] = ()
     failures: tuple[FailureRates, ...] = ()
 
 
