@@ -67,10 +67,34 @@ def of_two_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "model: embedded/tiny-gpt2\n"
         "data: {path: embedded/sentiment, train_size: 32, test: [first.jsonl, again.jsonl]}\n"
         "training: {num_train_epochs: 1, per_device_train_batch_size: 16}\n"
-        "arms: {full: {}, slow: {training: {learning_rate: 1e-5}}}\n"
+        "arms: {full: {}, slow: {training: {learning_rate: 1e-5}}, frozen: {freeze: {layers: 1}}}\n"
         "seeds: 3\n"
     )
     return run_study(load_study(root / "s.yaml"), root).folder
+
+
+def test_a_plan_keeps_the_variance_that_it_was_frozen_with(of_two_sets: Path, tmp_path: Path) -> None:
+    from harness.study.loading import load_study
+
+    def judged(folder: Path) -> tuple[dict[str, Any], str | None, int]:
+        (entry,) = json.loads((folder / "study.json").read_text())["plan_history"]
+        report = analysis.analyze(folder, resamples=99)
+        result = report.comparisons[0].result
+        assert result is not None
+        return entry, report.plan.variance, result.n_arms
+
+    entry, variance, n_arms = judged(of_two_sets)
+    assert (entry["variance"], variance, n_arms) == ("pooled", "pooled", 3)
+    # An older version knew no pooling, and noted no variance.
+    root = tmp_path / "older"
+    shutil.copytree(of_two_sets.parent, root)
+    manifest = json.loads((root / "sets" / "study.json").read_text())
+    del manifest["plan_history"][0]["variance"]
+    (root / "sets" / "study.json").write_text(json.dumps(manifest))
+    assert run_study(load_study(root / "s.yaml"), root).ran == 0
+    entry, variance, n_arms = judged(root / "sets")
+    assert "variance" not in entry
+    assert (variance, n_arms) == (None, 2)
 
 
 def test_several_test_sets_are_scored_and_judged(of_two_sets: Path) -> None:
