@@ -99,6 +99,8 @@ def test_a_plan_keeps_the_variance_that_it_was_frozen_with(of_two_sets: Path, tm
 
 def test_several_test_sets_are_scored_and_judged(of_two_sets: Path) -> None:
     manifest = json.loads((of_two_sets / "study.json").read_text())
+    # A reader of format 1 would take both for one set.
+    assert manifest["format"] == 2
     assert manifest["study"]["data"]["test"] == ["first.jsonl", "again.jsonl"]
     assert manifest["data"]["sets"] == [
         {"name": "first.jsonl", "n_test": 40, "n_shared": 0},
@@ -157,6 +159,7 @@ def undescribed(content: Any, schema: Mapping[str, Any], definitions: Mapping[st
 
 
 def test_the_models_describe_every_key_that_is_written(written: Path) -> None:
+    assert json.loads((written / "study.json").read_text())["format"] == 1
     definitions = json.loads(schema())["$defs"]
     for model, files in ((Manifest, [written / "study.json"]), (TrialRecord, sorted(written.rglob("record.json")))):
         assert files
@@ -209,8 +212,8 @@ def test_a_format_of_tomorrow_is_refused_by_name(written: Path, tmp_path: Path, 
     folder = tmp_path / "later"
     shutil.copytree(written, folder)
     path = next(folder.rglob(file))
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
-    with pytest.raises(RecordError, match="format 2"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}))
+    with pytest.raises(RecordError, match="format 3; this version reads formats 1 and 2"):
         analysis.analyze(folder)
 
 
@@ -280,6 +283,7 @@ def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Pa
     )
     folder = run_study(load_study(tmp_path / "s.yaml"), tmp_path).folder
     manifest = json.loads((folder / "study.json").read_text())
+    assert manifest["format"] == 2
     assert (manifest["data"]["n_train"], manifest["data"]["n_drawn"]) == (40, 20)
     records = [json.loads((folder / "trials" / cell["key"] / "record.json").read_text()) for cell in manifest["cells"]]
     drawn = {(record["arm"], record["seed"]): record["data"]["drawn"] for record in records}
@@ -314,6 +318,7 @@ def test_seeds_by_source_reach_the_analysis_and_stay_as_they_were_declared(tmp_p
     study = load_study(tmp_path / "s.yaml")
     folder = run_study(study, tmp_path).folder
     manifest = json.loads((folder / "study.json").read_text())
+    assert manifest["format"] == 2
     assert manifest["study"]["seeds"] == {"initialisation": 4, "data_order": 4}
     assert [(cell["initialisation"], cell["data_order"]) for cell in manifest["cells"] if cell["arm"] == "frozen"] == [
         (i, j) for i in range(4) for j in range(4)

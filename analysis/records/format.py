@@ -13,7 +13,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT: Final = 1
-"""The format that this version writes and reads."""
+"""The format of every file that an older version judges as this one does."""
+
+NEWER_FORMAT: Final = 2
+"""The format of a manifest that version 1 would misjudge: it must refuse what it does not know, not leave it out."""
 
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A whole number that every reader of the file can hold."""
@@ -35,4 +38,4 @@ class Stored(BaseModel):
 class StoredFile(Stored):
     """The base of a whole file: it names its format."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT

@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from analysis.errors import FormatError, RecordError
-from analysis.records.format import FORMAT, Stored
+from analysis.records.format import FORMAT, NEWER_FORMAT, Stored
 from analysis.records.manifest import Looks, Manifest, TakenLook, TrialEntry
 from analysis.records.trial_record import TrialRecord
 
@@ -49,9 +49,11 @@ def _read_json(path: Path, model: type[_Model]) -> _Model:
         written = _Formatted.model_validate_json(content).format
     except ValidationError as error:
         raise RecordError(f"{path} cannot be read: {'; '.join(faults_in(error))}") from None
-    if written != FORMAT:
-        advice = "update ablation-harness" if written > FORMAT else "read it with the version that wrote it"
-        raise FormatError(f"{path} has format {written}; this version reads format {FORMAT}: {advice}")
+    if not FORMAT <= written <= NEWER_FORMAT:
+        advice = "update ablation-harness" if written > NEWER_FORMAT else "read it with the version that wrote it"
+        raise FormatError(
+            f"{path} has format {written}; this version reads formats {FORMAT} and {NEWER_FORMAT}: {advice}"
+        )
     try:
         return model.model_validate_json(content)
     except ValidationError as error:

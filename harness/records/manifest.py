@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.records.format import FORMAT
+from analysis.records.format import FORMAT, NEWER_FORMAT
 from analysis.records.json_files import faults_in
 from analysis.records.manifest import (
     ArmEntry,
@@ -27,7 +27,7 @@ from harness.data.tokenization import TokenizedDataset
 from harness.errors import ResultsError
 from harness.models.checkpoints import Checkpoint
 from harness.records.record import digest
-from harness.study.settings import Arm, BestEpoch, Selection
+from harness.study.settings import Arm, BestEpoch, SeedsBySource, Selection
 from harness.study.study import Study
 from harness.study.trials import Trial
 
@@ -78,7 +78,7 @@ def manifest_of(
     seeds = before.seed_history if before else ()
     try:
         return Manifest(
-            format=FORMAT,
+            format=NEWER_FORMAT if _is_of_a_newer_kind(study, data) else FORMAT,
             name=study.name,
             question=study.question,
             study=resolved,
@@ -124,6 +124,12 @@ def manifest_of(
         raise ResultsError(f"study.json cannot hold this study: {'; '.join(faults_in(error))}") from None
 
 
+def _is_of_a_newer_kind(study: Study, data: TokenizedDataset) -> bool:
+    """Whether a version that reads format 1 alone would take the study for another one, and judge it wrongly."""
+    several_sets, drawn_anew = bool(data.dataset.sets), data.dataset.n_drawn is not None
+    return study.task != "classification" or several_sets or drawn_anew or isinstance(study.seeds, SeedsBySource)
+
+
 def _where_it_applies(data: TokenizedDataset) -> dict[str, Any]:
     """Return the keys of the data that a manifest has only where there is something to say."""
     entry: dict[str, Any] = {}
@@ -162,6 +168,9 @@ def _plans(study: Study, arms: tuple[str, ...], before: Manifest | None, finishe
     *earlier, last = before.plan_history
     # Older versions noted no arms; those of the manifest are those of its last plan.
     last = last.model_copy(update={"arms": last.arms or tuple(before.arms)})
+    # Another arm is no other plan: what an older version froze stays as it was frozen.
+    if now.digest == last.digest:
+        now = now.model_copy(update={"variance": last.variance})
     same = (last.digest, last.arms) == (now.digest, now.arms)
     return (*earlier, last) if same else (*earlier, last, now)
 

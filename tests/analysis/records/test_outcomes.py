@@ -172,10 +172,10 @@ def test_where_half_of_the_trials_differ_none_is_the_odd_one(study: StudyFolder)
     assert "and 4 more trials" in str(e.value)
 
 
-@pytest.mark.parametrize(("written", "advice"), [(2, "update ablation-harness"), (0, "read it with the version")])
+@pytest.mark.parametrize(("written", "advice"), [(3, "update ablation-harness"), (0, "read it with the version")])
 def test_another_format_of_the_manifest_is_refused_by_name(study: StudyFolder, written: int, advice: str) -> None:
     study.change_manifest(lambda content: content.update(format=written))
-    with pytest.raises(FormatError, match=rf"study\.json has format {written}; .* reads format 1: {advice}"):
+    with pytest.raises(FormatError, match=rf"study\.json has format {written}; .* reads formats 1 and 2: {advice}"):
         load(study.root)
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.records.format import NEWER_FORMAT
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.errors import ResultsError
@@ -284,11 +285,11 @@ def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
     write(store, outcome())
     path = tmp_path / "trials/v1-aa/record.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT + 1}))
-    with pytest.raises(ResultsError, match=f"format {FORMAT + 1}"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": NEWER_FORMAT + 1}))
+    with pytest.raises(ResultsError, match=f"format {NEWER_FORMAT + 1}"):
         stored(tmp_path)
-    (tmp_path / "study.json").write_text(json.dumps({"format": FORMAT + 1}))
-    with pytest.raises(ResultsError, match=f"reads format {FORMAT}: update"):
+    (tmp_path / "study.json").write_text(json.dumps({"format": NEWER_FORMAT + 1}))
+    with pytest.raises(ResultsError, match="reads formats 1 and 2: update"):
         store.manifest()
 
 
