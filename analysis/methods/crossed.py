@@ -32,6 +32,7 @@ from analysis.methods.variance import (
 
 __all__ = [
     "SEEDS_FOR_A_VERDICT",
+    "SEEDS_OF_A_SOURCE",
     "CrossedResult",
     "Posterior",
     "SeedSpread",
@@ -45,6 +46,8 @@ Design = Literal["A", "B", "C"]
 
 # Two seeds give an interval, but too wide and too shaky a one to decide by.
 SEEDS_FOR_A_VERDICT = 3
+# With fewer initialisations, or fewer data orders, no correction of their degrees of freedom keeps the far tail.
+SEEDS_OF_A_SOURCE = 4
 # With fewer pairs of two arms, pairing costs more degrees of freedom than it brings where seeds are little correlated.
 _FEWEST_PAIRS = 8
 _NAN = float("nan")
@@ -187,7 +190,7 @@ def has_plain_df(design: Design, *, n_seeds: int, paired: bool = True, before_po
         As in `design_of`.
     """
     # Four pairs or more are judged as independent seeds only while they are too few for design A: their far tail
-    # must hold as well. Up to three decide single comparisons, whose level holds without.
+    # must hold as well. Up to three hold the level of a single comparison without, and no more is asked of them.
     return before_pooling if design == "A" else not (paired and n_seeds >= 4)
 
 

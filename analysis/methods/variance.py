@@ -217,7 +217,8 @@ def pooled_seed_spread(arms: Sequence[ArrayLike]) -> SeedSpread:
     Raises
     ------
     ValueError
-        If there are fewer than two arms, or if their shapes differ.
+        If there are fewer than two arms, if they are not matrices of one shape with two seeds and two examples or
+        more, or if a score is not finite.
 
     References
     ----------
@@ -233,8 +234,13 @@ def pooled_seed_spread(arms: Sequence[ArrayLike]) -> SeedSpread:
     """
     scores = [np.asarray(arm, dtype=np.float64) for arm in arms]
     shapes = sorted({y.shape for y in scores})
-    if len(arms) < 2 or len(shapes) > 1:
-        raise ValueError(f"expected two arms or more of one shape, got {len(arms)} of {shapes}")
+    if len(arms) < 2 or len(shapes) > 1 or len(shapes[0]) != 2 or min(shapes[0]) < 2:
+        raise ValueError(
+            "expected two arms or more of one shape, two seeds or more x two examples or more, "
+            f"got {len(arms)} of {', '.join(map(str, shapes))}"
+        )
+    if not all(np.isfinite(y).all() for y in scores):
+        raise ValueError("expected finite scores in every arm, got others")
     T, (S, N) = len(scores), shapes[0]
     means = np.stack([y.mean(axis=1) for y in scores])
     interaction = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0) + means.mean()

@@ -6,13 +6,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from analysis.methods.hartley import largest_ratio_p_value
+from analysis.methods.sphericity import DifferenceSpread, difference_spread
 from analysis.methods.variance import ROUNDING
 from analysis.study.caveat import Caveat
 from analysis.study.summaries import ArmSummary
 
 NOTABLE_RATIO = 2.0
 """Fixed before any data: above it the tables warn. The ratio never changes which test is made."""
+
+NOTABLE_P_VALUE = 0.05
+"""Fixed too: differences between arms warn only where chance gives so large a ratio less often than this."""
+
+# Fixed, so that the same folder gives the same report.
+_SIMULATION_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +48,10 @@ class SeedSDs:
         How often so large a ratio arises between arms whose SDs are equal (Hartley's maximum F-ratio, for independent
         normal seed means; where arms share what a seed does to them, less often). NaN without a ratio.
     unmoved : tuple of str
-        Arms whose seeds changed nothing.
+        Arms whose seeds all have the same mean score.
+    differences : DifferenceSpread or None
+        How unlike the differences of two of `arms` spread over seeds, which the pooled test takes as alike too; None
+        with fewer than three arms.
     pooled : bool
         Whether the primary test pools over the arms what seeds do, and so takes these SDs as equal.
     reason : str
@@ -54,6 +66,7 @@ class SeedSDs:
     ratio: float
     p_value: float
     unmoved: tuple[str, ...]
+    differences: DifferenceSpread | None
     pooled: bool
     reason: str
 
@@ -61,8 +74,25 @@ class SeedSDs:
     def notable(self) -> str:
         """How unlike the SDs are, in a sentence; empty where the ratio is at most `NOTABLE_RATIO`."""
         if 0 < len(self.unmoved) < len(self.arms):
-            return f"The seeds changed nothing in {', '.join(self.unmoved)}, but did in other arms."
+            return (
+                f"All seeds of {', '.join(self.unmoved)} have the same mean score (SD 0), unlike those of other arms."
+            )
         return self.in_words if self.ratio > NOTABLE_RATIO else ""
+
+    @property
+    def notable_differences(self) -> str:
+        """How unlike two arms differ from seed to seed, in a sentence; empty where that may well be chance."""
+        spread = self.differences
+        if spread is None or not (spread.ratio > NOTABLE_RATIO and spread.p_value < NOTABLE_P_VALUE):
+            return ""
+        most, least = (" and ".join(self.arms[row] for row in pair) for pair in (spread.most, spread.least))
+        if math.isinf(spread.ratio):
+            return f"From seed to seed {most} differ, and {least} never do."
+        share = "fewer than 1%" if spread.p_value < 0.01 else f"{100 * spread.p_value:.0f}%"
+        return (
+            f"From seed to seed {most} differ {spread.ratio:.1f} times as far as {least}; if every two arms differed "
+            f"alike, so large a ratio would come about in {share} of studies."
+        )
 
     @property
     def in_words(self) -> str:
@@ -102,6 +132,7 @@ def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: int, pooled: bool, rea
         ratio=math.nan,
         p_value=math.nan,
         unmoved=unmoved,
+        differences=_differences({one.arm: one.values for one in complete}) if pooled else None,
         pooled=pooled,
         reason=reason or _no_ratio(sds, unmoved),
     )
@@ -116,7 +147,13 @@ def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: int, pooled: bool, rea
 def _no_ratio(sds: Mapping[str, float], unmoved: Sequence[str]) -> str:
     if len(sds) < 2:
         return "fewer than two arms have two seeds or more"
-    return f"the seeds changed nothing in {', '.join(unmoved)}" if unmoved else ""
+    return f"all seeds of {', '.join(unmoved)} have the same mean score" if unmoved else ""
+
+
+def _differences(means: Mapping[str, tuple[float, ...]]) -> DifferenceSpread | None:
+    if len(means) < 3:
+        return None
+    return difference_spread(list(means.values()), rng=np.random.default_rng(_SIMULATION_SEED))
 
 
 def _unmoved(arm: ArmSummary) -> bool:
@@ -132,11 +169,14 @@ def seed_sd_caveats(spread: SeedSDs) -> list[Caveat]:
     spread : SeedSDs
         The seed SDs of the study.
     """
-    if not spread.pooled or not spread.notable:
+    found = " ".join(filter(None, (spread.notable, spread.notable_differences)))
+    if not spread.pooled or not found:
         return []
     advice = (
-        "The pooled test takes them as equal, and calls an arm that truly is three times noisier different from an "
-        "equal one in 10% (3 arms) to 22% (9 arms) of studies. Compare the p-value by pair (--details); a new study "
-        "can declare analysis.variance: pairwise."
+        "The pooled test takes every two arms as alike in this. It calls an arm three times as noisy as the others "
+        "different from an equal one in 10% (3 arms) to 23% (9 arms) of studies, and more often a noisier one or "
+        "several. Compare the p-value of two arms alone (--details); a new study can declare analysis.variance: "
+        "pairwise, best with 4 seeds or more."
     )
-    return [Caveat(short="unequal seed SDs", text=f"{spread.notable} {advice}", on_verdicts=True)]
+    short = "unequal seed SDs" if spread.notable else "unequal differences over seeds"
+    return [Caveat(short=short, text=f"{found} {advice}", on_verdicts=True)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from analysis.methods.clopper_pearson import clopper_pearson
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, CrossedResult
+from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, SEEDS_OF_A_SOURCE, CrossedResult
 
 Direction = Literal["better", "worse"]
 
@@ -99,6 +99,9 @@ def decide(
         return Verdict(asked=False, reason=result.reason)
     if min(result.n_seeds) < SEEDS_FOR_A_VERDICT:
         return Verdict(reason=f"{min(result.n_seeds)} seeds give an interval; a verdict needs {SEEDS_FOR_A_VERDICT}")
+    crossed = result.by_source
+    if crossed is not None and min(crossed.n_first, crossed.n_second) < SEEDS_OF_A_SOURCE:
+        return Verdict(reason=f"seeds by source: a verdict needs {SEEDS_OF_A_SOURCE} seeds of each kind")
     if math.isnan(difference_p) or math.isnan(equivalence_p):
         return Verdict(asked=False, reason=result.reason)
     direction: Direction = "better" if (result.estimate > 0) == higher_is_better else "worse"

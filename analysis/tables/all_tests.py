@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analysis.methods.crossed import CrossedResult, design_of
 from analysis.study.comparisons import ComparisonResult
-from analysis.tables.comparison_cells import BY_PAIR, INDEPENDENT, primary_test_name, scale_of, size_cell
+from analysis.tables.comparison_cells import INDEPENDENT, PAIRED, TWO_ALONE, primary_test_name, scale_of, size_cell
 from analysis.tables.digits import fixed, p_value, percent, points
 from analysis.tables.notes import of_training_sets
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population
@@ -132,14 +132,14 @@ def _each_seed(pair: ComparisonResult) -> Iterator[_Test]:
 
 def _without_pooling(pair: ComparisonResult, result: CrossedResult) -> Iterator[_Test]:
     """Give what the two arms show by themselves, by both designs; few pairs are judged as independent seeds anyway."""
-    by_pair = design_of(n_seeds=min(result.n_seeds)) == "A"
-    alone, other = "these two arms alone", "the other design"
-    if result.n_arms > 2 and by_pair:
-        rows = [(BY_PAIR, result.pairwise_p_value, alone), (INDEPENDENT, result.other_p_value, other)]
-    elif result.n_arms > 2:
-        rows = [(INDEPENDENT, result.pairwise_p_value, alone)]
+    as_pairs = design_of(n_seeds=min(result.n_seeds)) == "A"
+    other = "the other design"
+    if result.n_arms > 2:
+        rows = [(TWO_ALONE, result.pairwise_p_value, "as paired seeds" if as_pairs else "as independent seeds")]
+        if as_pairs:
+            rows.append((INDEPENDENT, result.other_p_value, other))
     else:
-        rows = [(INDEPENDENT if result.design == "A" else BY_PAIR, result.other_p_value, other)]
+        rows = [(INDEPENDENT if result.design == "A" else PAIRED, result.other_p_value, other)]
     for name, p, remark in rows:
         yield _Test(pair=pair, name=name, population=result.generalizes_to, p=p_value(p), remark=remark)
 

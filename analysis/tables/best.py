@@ -14,9 +14,16 @@ if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
 
+def _is_the_verdict(report: StudyReport) -> bool:
+    """Whether there are two arms only: their verdict answers the same question, and asks for more."""
+    return len(report.arms) == 2 and len(report.comparisons) == 1
+
+
 def best_notes(report: StudyReport) -> list[str]:
     """Say which arms may be the best, with what confidence, and which arms the statement leaves out."""
     best = report.best
+    if _is_the_verdict(report):
+        return []
     if best.reason:
         return [f"Best arm: no statement ({best.reason})."]
     confidence = confidence_level(report.plan.alpha)
@@ -28,7 +35,10 @@ def best_notes(report: StudyReport) -> list[str]:
         else f"at {confidence} confidence none is ruled out: {', '.join(named)}"
     )
     subject = "Best of the arms that can be judged" if best.not_judged else "Best arm"
-    notes = [f"{subject}: {found}. This is a statement of its own, from every pair of arms."]
+    notes = [
+        f"{subject}: {found}. This is a statement of its own, one-sided and from every pair of arms: it can rule out "
+        "an arm whose verdict is open."
+    ]
     if best.not_judged:
         notes.append(
             f"Not judged, and perhaps better than all of these: {', '.join(arm for arm, _ in best.not_judged)}."
@@ -39,7 +49,7 @@ def best_notes(report: StudyReport) -> list[str]:
 def best_table(report: StudyReport, footer: str) -> Table | None:
     """Lay out every judged arm against the best of the others; None where there is no confidence set."""
     best, scale = report.best, scale_of(report)
-    if best.reason:
+    if best.reason or _is_the_verdict(report):
         return None
     confidence = confidence_level(report.plan.alpha)
     means = {arm.arm: arm.mean for arm in report.arms}

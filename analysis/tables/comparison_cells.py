@@ -17,8 +17,9 @@ from analysis.tables.table import UNKNOWN, Column, n_test_population, seeds_by_e
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
-BY_PAIR = "crossed t, by pair"
+PAIRED = "crossed t, paired seeds"
 INDEPENDENT = "crossed t, independent seeds"
+TWO_ALONE = "crossed t, two arms alone"
 BY_SOURCE = "crossed t, seeds by source"
 
 
@@ -77,7 +78,7 @@ def primary_test_name(result: CrossedResult | None) -> str:
         return "none"
     if result.n_arms > 2:
         return f"crossed t, pooled over {result.n_arms} arms"
-    return {"A": BY_PAIR, "B": INDEPENDENT, "C": BY_SOURCE}[result.design]
+    return {"A": PAIRED, "B": INDEPENDENT, "C": BY_SOURCE}[result.design]
 
 
 def comparison_n_test_population(comparisons: Sequence[ComparisonResult]) -> tuple[Column, ...]:

@@ -106,13 +106,18 @@ def _intervals(report: StudyReport) -> list[str]:
 
 def _seed_variance(report: StudyReport) -> list[str]:
     """Say where the test takes the variance over seeds from, in a study that leaves a choice."""
-    pooled = max((pair.result.n_arms for pair in report.comparisons if pair.result), default=2)
-    if pooled > 2:
+    tested = [pair.result for pair in report.comparisons if pair.result]
+    pooled = max((result.n_arms for result in tested), default=2)
+    if report.plan.variance != "pooled":
+        return [f"Seed variance: {seed_variance_in_words(report.plan)}."]
+    words = [f"Seed variance: pooled over {pooled} arms. This assumes that every two differ alike from seed to seed."]
+    if tested and report.crossing is None and pooled < len(report.arms) > 2 and min(tested[0].n_seeds) > 2:
+        over = f"pooled over {pooled}" if pooled > 2 else "of the two arms of a comparison alone"
         return [
-            f"Seed variance: pooled over {pooled} arms. This assumes that every two differ alike from seed to seed."
+            f"Seed variance: planned to be pooled over {len(report.arms)} arms, here {over}: only an arm with a score "
+            "for every seed is pooled."
         ]
-    words = seed_variance_in_words(report.plan)
-    return [] if report.plan.variance == "pooled" else [f"Seed variance: {words}."]
+    return words if pooled > 2 else []
 
 
 def _sets(report: StudyReport) -> list[str]:

@@ -104,10 +104,17 @@ def test_a_third_arm_brings_its_share_and_no_more() -> None:
 
 def test_arms_that_cannot_be_pooled_are_refused() -> None:
     y = np.random.default_rng(33).random((3, 4, 10))
-    with pytest.raises(ValueError, match="two arms or more of one shape, got 1 of"):
-        pooled_seed_spread([y[0]])
-    with pytest.raises(ValueError, match="two arms or more of one shape, got 2 of"):
-        pooled_seed_spread([y[0], y[1, :3]])
+    for arms, received in (
+        ([y[0]], r"got 1 of \(4, 10\)"),
+        ([y[0], y[1, :3]], r"got 2 of \(3, 10\), \(4, 10\)"),
+        ([y[0, :1], y[1, :1]], r"got 2 of \(1, 10\)"),
+        ([y[0, 0], y[1, 0]], r"got 2 of \(10,\)"),
+    ):
+        with pytest.raises(ValueError, match=f"two arms or more of one shape, two seeds or more .*{received}"):
+            pooled_seed_spread(arms)
+    # A score that is not there must not pass for one that never varies.
+    with pytest.raises(ValueError, match="finite scores in every arm"):
+        pooled_seed_spread([y[0], y[1], np.full((4, 10), math.nan)])
     spread = pooled_seed_spread(list(y))
     with pytest.raises(ValueError, match="does not belong to 4 paired seeds"):
         crossed_test(y[0], y[1], paired=False, spread=spread)

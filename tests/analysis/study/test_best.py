@@ -151,4 +151,4 @@ def test_the_set_is_in_the_json_and_in_every_format(tmp_path: Path, scores: Any,
     assert plain["contenders"][0]["interval"] == list(report.best.contenders[0].interval)
     for text in (tables.markdown(report), tables.latex(report)):
         assert "Which arm may be the best" in text
-        assert "a statement of its own, from every pair of arms" in " ".join(text.split())
+        assert "a statement of its own, one-sided and from every pair of arms" in " ".join(text.split())

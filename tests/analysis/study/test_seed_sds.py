@@ -68,8 +68,8 @@ def test_a_ratio_above_two_is_a_caveat_where_the_test_pools() -> None:
         ([CALM, summary("late", 0.9, 0.91)], "fewer than two arms have two seeds or more", False),
         ([CALM, summary("undefined", 0.9, math.nan, 0.8)], "fewer than two arms have two seeds or more", False),
         # Equal but for rounding: no SD of 1e-17 may make a ratio of 1e15.
-        ([CALM, STILL, WILD], "the seeds changed nothing in still", True),
-        ([STILL, replace(STILL, arm="frozen")], "the seeds changed nothing in still, frozen", False),
+        ([CALM, STILL, WILD], "all seeds of still have the same mean score", True),
+        ([STILL, replace(STILL, arm="frozen")], "all seeds of still, frozen have the same mean score", False),
     ],
 )
 def test_without_a_ratio_there_is_a_reason(arms: list[ArmSummary], reason: str, warns: bool) -> None:
@@ -80,7 +80,7 @@ def test_without_a_ratio_there_is_a_reason(arms: list[ArmSummary], reason: str, 
     assert math.isnan(spread.p_value)
     texts = [caveat.text for caveat in seed_sd_caveats(spread)]
     assert [text.split(". ")[0] for text in texts] == warns * [
-        "The seeds changed nothing in still, but did in other arms"
+        "All seeds of still have the same mean score (SD 0), unlike those of other arms"
     ]
 
 
@@ -99,3 +99,35 @@ def test_a_report_says_it_under_the_verdicts_and_in_the_details(tmp_path: Path, 
     assert spread.notable in built["Verdicts"].notes
     assert spread.in_words in built["Where the uncertainty comes from"].notes
     assert any("mostly in favour of the arm that varies more" in note for note in built["Verdicts"].notes)
+
+
+def test_treatments_that_share_their_luck_while_the_baseline_does_not_are_a_caveat(
+    tmp_path: Path, write_study: Any
+) -> None:
+    rng = np.random.default_rng(3)
+    shared = rng.normal(size=12)
+    luck = {
+        "full": rng.normal(size=12),
+        **{arm: np.sqrt(0.9) * shared + np.sqrt(0.1) * rng.normal(size=12) for arm in ("r2", "r4", "r8")},
+    }
+    scores = {
+        arm: np.array([(rng.permutation(500) < 440 + 12 * one).astype(int) for one in seeds])
+        for arm, seeds in luck.items()
+    }
+    report = analyze(write_study(tmp_path / "s", scores).root, resamples=19)
+    assert report.seed_sds.differences is not None
+    assert report.seed_sds.differences.ratio > 2
+    assert "full" in report.seed_sds.notable_differences
+    (text,) = (caveat.text for caveat in report.footer.caveats if "over seeds" in caveat.short or "SDs" in caveat.short)
+    assert report.seed_sds.notable_differences in text
+    alone = analyze(write_study(tmp_path / "t", scores, analysis={"variance": "pairwise"}).root, resamples=19)
+    assert alone.seed_sds.differences is None
+
+
+def test_a_study_that_pools_fewer_arms_than_planned_says_so(tmp_path: Path, simulated: Any, write_study: Any) -> None:
+    arms = {"full": 0.9, "lora": 0.88, "other": 0.9}
+    folder = write_study(tmp_path / "s", simulated(np.random.default_rng(1), arms, seeds=5, examples=200))
+    folder.end("other", 4, "diverged", "loss is not finite")
+    report = analyze(folder.root, resamples=19)
+    said = "planned to be pooled over 3 arms, here of the two arms of a comparison alone"
+    assert any(said in note for note in tables.build(report)[0].notes)

@@ -291,18 +291,19 @@ def test_what_single_seeds_show_is_no_vote(study: StudyFolder) -> None:
     assert not any(re.search(r"\d of \d+ seeds", cell) for row in table.rows for cell in row)
 
 
-POOLED, BY_PAIR, INDEPENDENT = "crossed t, pooled over 3 arms", "crossed t, by pair", "crossed t, independent seeds"
+POOLED, PAIRED, INDEPENDENT = "crossed t, pooled over 3 arms", "crossed t, paired seeds", "crossed t, independent seeds"
+TWO_ALONE = "crossed t, two arms alone"
 
 
 @pytest.mark.parametrize(
     ("arms", "seeds", "variance", "first", "beside"),
     [
-        (2, 3, "pooled", INDEPENDENT, [(BY_PAIR, "the other design")]),
-        (2, 8, "pooled", BY_PAIR, [(INDEPENDENT, "the other design")]),
-        (3, 3, "pooled", POOLED, [(INDEPENDENT, "these two arms alone")]),
-        (3, 8, "pooled", POOLED, [(BY_PAIR, "these two arms alone"), (INDEPENDENT, "the other design")]),
-        (3, 3, "pairwise", INDEPENDENT, [(BY_PAIR, "the other design")]),
-        (3, 4, None, BY_PAIR, [(INDEPENDENT, "the other design")]),
+        (2, 3, "pooled", INDEPENDENT, [(PAIRED, "the other design")]),
+        (2, 8, "pooled", PAIRED, [(INDEPENDENT, "the other design")]),
+        (3, 3, "pooled", POOLED, [(TWO_ALONE, "as independent seeds")]),
+        (3, 8, "pooled", POOLED, [(TWO_ALONE, "as paired seeds"), (INDEPENDENT, "the other design")]),
+        (3, 3, "pairwise", INDEPENDENT, [(PAIRED, "the other design")]),
+        (3, 4, None, PAIRED, [(INDEPENDENT, "the other design")]),
     ],
 )
 def test_the_test_says_what_it_does_with_the_seeds(
@@ -332,7 +333,7 @@ def test_the_test_says_what_it_does_with_the_seeds(
     rows = [row for row in built["All tests"].rows if row[0] == pair.name and row[-2].startswith("crossed t")]
     assert [(row[-2], row[3]) for row in rows[1:]] == beside
     shown = [row[1] for row in rows[1:]]
-    expected = [result.pairwise_p_value] if "alone" in beside[0][1] else []
+    expected = [result.pairwise_p_value] if beside[0][0] == TWO_ALONE else []
     expected += [result.other_p_value] if "other" in beside[-1][1] else []
     assert shown == [digits.p_value(p) for p in expected]
     assert not any("unpaired" in text for t in built.values() for row in t.rows for text in (*row, *t.notes))
