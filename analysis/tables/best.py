@@ -36,8 +36,8 @@ def best_notes(report: StudyReport) -> list[str]:
     )
     subject = "Best of the arms that can be judged" if best.not_judged else "Best arm"
     notes = [
-        f"{subject}: {found}. This is a statement of its own, one-sided and from every pair of arms: it can rule out "
-        "an arm whose verdict is open."
+        f"{subject}: {found}. It is one-sided and from every pair of arms, so it can rule out an arm whose verdict is "
+        "open."
     ]
     if best.not_judged:
         notes.append(
