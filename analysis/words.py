@@ -16,6 +16,20 @@ def counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def estimated_count(count: int) -> str:
+    """Return an estimated count with two significant digits.
+
+    Examples
+    --------
+    >>> estimated_count(39_871), estimated_count(57)
+    ('40,000', '57')
+    """
+    if count < 100:
+        return str(count)
+    unit = 10 ** (len(str(count)) - 2)
+    return f"{round(count / unit) * unit:,}"
+
+
 def in_packs(sizes: Collection[int]) -> str:
     """Return how large packs were, of which there is at least one.
 

@@ -12,6 +12,7 @@ from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.variance import VarianceComponents
 from analysis.power.new_study import BY_PAIR, NewStudy, PlannedTest, new_study, with_endless_seeds
 from analysis.power.sizes import check_levels, detectable_gap_at, floor_gap_at
+from analysis.words import estimated_count
 
 # Beyond this many seeds or examples an answer would help nobody.
 _MOST = 10_000_000
@@ -338,7 +339,7 @@ def shortfall(
         if both is not None:
             return (
                 f"neither more seeds nor more test examples alone can {goal}; "
-                f"{more_seeds} seeds on {both} test examples would"
+                f"{more_seeds} seeds on about {estimated_count(both)} test examples would"
             )
     return "this gap is too small to be found" if question.margin is None else "this gap is too close to the margin"
 

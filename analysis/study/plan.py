@@ -348,4 +348,11 @@ def check_plan(
         Paths start with ``"analysis"`` or ``"claims"``; empty when both blocks can be used.
     """
     unfit = _unfit_for_a_crossing(block) if isinstance(seeds, Mapping) else []
+    # Here and not in a frozen plan: what it declares without effect must not keep a folder from being read.
+    if isinstance(seeds, Mapping) and isinstance(block, Mapping) and block.get("variance") == "pooled":
+        message = (
+            "with seeds by source nothing is pooled: each comparison takes the variation over seeds from its two arms; "
+            "leave variance out or use pairwise, or give a count of seeds"
+        )
+        unfit.append(Problem(path=("analysis", "variance"), message=message))
     return _validated(block, arms=arms, task=task)[1] + unfit + claim_problems(claims, arms=arms)

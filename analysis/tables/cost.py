@@ -26,6 +26,11 @@ def cost_table(report: StudyReport, footer: str) -> Table:
     compared = [_compared(ratios.get(arm.arm)) for arm in costs]
     methods = sorted({arm.memory_method for arm in costs if arm.memory_method})
     timings = sorted({timing for arm in costs for timing in arm.timings if timing != "solo"})
+    held = (
+        f" Time ratio: relative to {baseline}, geometric mean over seeds with its "
+        f"{confidence_level(report.plan.alpha)} interval; it holds for "
+        f"{new_seeds(report.training_sets)} on this machine."
+    )
     return Table(
         title="Cost",
         columns=(
@@ -55,9 +60,8 @@ def cost_table(report: StudyReport, footer: str) -> Table:
             ),
         ),
         notes=(
-            "Training time: mean per trial (shortest to longest). Time ratio: relative to "
-            f"{baseline}, geometric mean over seeds with its {confidence_level(report.plan.alpha)} interval; it holds "
-            f"for {new_seeds(report.training_sets)} on this machine. {metric_title(report)}: gap and verdict as in the "
+            f"Training time: mean per trial (shortest to longest).{held if any(compared) else ''} "
+            f"{metric_title(report)}: gap and verdict as in the "
             "table of verdicts.",
             *_on_solo_trials(report),
             *(f"Peak memory: {method}." for method in methods),

@@ -239,16 +239,8 @@ def exact_count(count: int | None) -> str:
     return UNKNOWN if count is None else f"{count:,}"
 
 
-def estimated_count(count: int) -> str:
-    """Return an estimated count with two significant digits: ``40,000``."""
-    if count < 100:
-        return str(count)
-    unit = 10 ** (len(str(count)) - 2)
-    return f"{round(count / unit) * unit:,}"
-
-
 def planned_range(needed: str, limits: Sequence[str], *, never: str) -> str:
-    """Return how many it takes, with its range: ``9 (6 to 19)``, ``9 (6 to never)``, ``never enough (at best 12)``.
+    """Return how many it takes, with its range: ``9 (6 to 19)``, ``9 (6 to never)``, ``no number (12 at best)``.
 
     Parameters
     ----------
@@ -263,8 +255,14 @@ def planned_range(needed: str, limits: Sequence[str], *, never: str) -> str:
     if low == high == needed:
         return needed
     if needed == never:
-        return needed if low == never else f"{needed} (at best {low})"
+        return needed if low == never else f"no number ({low} at best)"
     return f"{needed} ({low} to {'never' if high == never else high})"
+
+
+def alpha_of_each(alpha: float, n_comparisons: int) -> str:
+    """Return the level of one comparison: ``alpha / 3 = 0.0167`` of three, ``alpha = 0.05`` of a single one."""
+    share = f"alpha / {n_comparisons}" if n_comparisons > 1 else "alpha"
+    return f"{share} = {significant_digits(alpha / n_comparisons, 3)}"
 
 
 def planned_seeds(seeds: int | None, *, never: str) -> str:

@@ -17,17 +17,15 @@ def interval_table(report: StudyReport, footer: str) -> Table:
     pairs, k = report.comparisons, len(report.comparisons)
     margin = scale_of(report).margin(report.plan.margin)
     alone, for_all = (confidence_level(1 - level) for level in (pairs[0].confidence, pairs[0].family_confidence))
+    for_family = [interval_cell(report, pair, pair.family_interval) for pair in pairs]
+    together = f" For all {k}: Bonferroni, alpha / {k} for each, so that they hold together." if k > 1 else ""
     return Table(
         title="Intervals and probabilities",
         columns=(
             Column("Comparison", [pair.name for pair in pairs]),
             Column("Gap", [gap_cell(report, pair) for pair in pairs], numeric=True),
             Column(f"{alone} alone", [interval_cell(report, pair, pair.interval) for pair in pairs], numeric=True),
-            Column(
-                f"{for_all} for all {k}",
-                [interval_cell(report, pair, pair.family_interval) for pair in pairs],
-                numeric=True,
-            ),
+            *([Column(f"{for_all} for all {k}", for_family, numeric=True)] if k > 1 else []),
             Column(f"P below -{margin}", [probability(pair.posterior[0]) for pair in pairs], numeric=True),
             Column(f"P within {margin}", [probability(pair.posterior[1]) for pair in pairs], numeric=True),
             Column(f"P above {margin}", [probability(pair.posterior[2]) for pair in pairs], numeric=True),
@@ -35,7 +33,7 @@ def interval_table(report: StudyReport, footer: str) -> Table:
         ),
         notes=(
             f"Alone: for that comparison by itself, with no correction in it; it can leave out 0 where the verdict is "
-            f"undecided. For all {k}: Bonferroni, alpha / {k} for each, so that they hold together.",
+            f"undecided.{together}",
             "P: approximate posterior probability that the gap lies there, with a flat prior.",
         ),
         footer=footer,

@@ -12,7 +12,7 @@ from analysis.study.plan import AnalysisPlan
 from analysis.study.power import POWER, StudyPower
 from analysis.tables.digits import (
     Scale,
-    estimated_count,
+    alpha_of_each,
     exact_count,
     factor,
     percent,
@@ -26,7 +26,7 @@ from analysis.tables.digits import (
 )
 from analysis.tables.notes import mixed_times
 from analysis.tables.table import UNKNOWN, Column, Table, seeds_by_examples
-from analysis.words import counted, in_packs
+from analysis.words import counted, estimated_count, in_packs
 
 _NEVER = "never"
 
@@ -47,7 +47,7 @@ def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seed
     """
     scale, rows = Scale(METRICS[plan.metric].share), [row for _, row in power.plans]
     names = Column("Comparison", [name for name, _ in power.plans])
-    margin, k = scale.margin(plan.margin), power.n_comparisons
+    margin = scale.margin(plan.margin)
     return (
         Table(
             title="What the study can find",
@@ -61,7 +61,7 @@ def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seed
             ),
             notes=(
                 _source(power),
-                f"For {percent(POWER, places=0)} power at alpha / {k} = {significant_digits(plan.alpha / k, 3)}, over "
+                f"For {percent(POWER, places=0)} power at {alpha_of_each(plan.alpha, power.n_comparisons)}, over "
                 f"{over} and new examples, by the test that so many seeds and arms get. Detectable gap: the smallest "
                 "true gap that is found. Floor: the same with "
                 "any number of seeds; only more test examples find a smaller gap.",

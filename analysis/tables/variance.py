@@ -10,7 +10,7 @@ from analysis.methods.crossed import CrossedResult
 from analysis.methods.interval import Interval
 from analysis.power.settling import Settling
 from analysis.tables.comparison_cells import comparison_n_test_population, scale_of
-from analysis.tables.digits import Scale, decimals, fixed, percent
+from analysis.tables.digits import Scale, alpha_of_each, decimals, fixed, percent
 from analysis.tables.table import UNKNOWN, Column, Table
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def detectable_table(report: StudyReport, footer: str) -> Table:
             *comparison_n_test_population(pairs),
         ),
         notes=(
-            f"Detectable now: the smallest gap found with 80% power at alpha / {len(pairs)}. Floor: the same with any "
-            "number of seeds; only more test examples find a smaller gap. Its limits are those of how far the true gap "
-            "varies from example to example.",
+            f"Detectable now: the smallest gap found with 80% power at {alpha_of_each(report.plan.alpha, len(pairs))}. "
+            "Floor: the same with any number of seeds; only more test examples find a smaller gap. Its limits are those "
+            "of how far the true gap varies from example to example.",
         ),
         footer=footer,
         detail=True,

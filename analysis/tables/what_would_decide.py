@@ -12,15 +12,14 @@ from analysis.study.comparisons import ComparisonResult
 from analysis.tables.comparison_cells import comparison_n_test_population, scale_of, standard_error
 from analysis.tables.digits import (
     SEEDS_WORTH_PLANNING,
-    estimated_count,
+    alpha_of_each,
     planned_range,
     planned_seeds,
-    significant_digits,
     time_taken,
 )
 from analysis.tables.notes import mixed_times
 from analysis.tables.table import Column, Table
-from analysis.words import in_packs
+from analysis.words import estimated_count, in_packs
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -42,7 +41,6 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
     goals = [goal for pair in report.comparisons for goal in _goals(report, pair)]
     if not goals:
         return None
-    k = len(report.comparisons)
     packs = [size for cost in report.costs for size in cost.pack_sizes]
     each = f"trials {in_packs(packs)} counted with their share of the pack" if packs else "one at a time"
     return Table(
@@ -56,7 +54,7 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             *comparison_n_test_population([goal.pair for goal in goals]),
         ),
         notes=(
-            f"For 80% power at alpha / {k} = {significant_digits(report.plan.alpha / k, 3)}, from this study's "
+            f"For 80% power at {alpha_of_each(report.plan.alpha, len(report.comparisons))}, from this study's "
             "variance components. In brackets: at their 95% limits, which are wide with few seeds.",
             "A gap: to find a true gap of this size. Equivalence: to show that one of this size lies within "
             f"{scale_of(report).margin(report.plan.margin)}. The true gap may be far from the observed one. Seeds per "

@@ -49,8 +49,9 @@ def number_classes(label: str, tables: Mapping[str, DataTable]) -> tuple[tuple[s
                 values[index] = value = int(value)
             if not isinstance(value, bool | int | str):
                 raise DataError(
-                    f"column {label!r} of split {split!r} holds no class: {shown(value)}; classification needs "
-                    "one for each example, a text or a whole number; other numbers need task: regression"
+                    f"column {label!r} of split {split!r} holds no class: {shown(value)} in row {index + 1}; "
+                    "classification needs one for each example, a text or a whole number; other numbers need "
+                    "task: regression"
                 )
             kinds.setdefault({bool: "true and false", str: "texts"}.get(type(value), "numbers"), value)
         if set(values) == {-1}:

@@ -96,10 +96,13 @@ def read(data: Data, *, task: Task = "classification", beside: Path | None = Non
     _check_columns(data, tables)
     texts = {split: _texts(data, split, table) for split, table in tables.items()}
     classes: tuple[str, ...] = ()
-    if task == "regression":
-        labels = numbers_of(data.label, tables)
-    else:
-        classes, labels = number_classes(data.label, tables)
+    try:
+        if task == "regression":
+            labels = numbers_of(data.label, tables)
+        else:
+            classes, labels = number_classes(data.label, tables)
+    except DataError as error:
+        raise DataError(f"data.label of {_whence(data)}: {error}") from None
     # The rows of every split, and which table each comes from.
     if tests:
         rows = {split: np.arange(table.n_rows) for split, table in tables.items()}
@@ -177,6 +180,11 @@ def n_per_seed(n: int, resample: float | None) -> int:
     return size
 
 
+def _whence(data: Data) -> str:
+    """Name the data that a study reads: the data set, and the files that are test sets."""
+    return ", ".join([data.path, *(name for name in data.tests if sources.is_file(name))])
+
+
 def _check_columns(data: Data, tables: Mapping[str, DataTable]) -> None:
     """Check that the study's columns are there and filled."""
     problems = []
@@ -185,24 +193,33 @@ def _check_columns(data: Data, tables: Mapping[str, DataTable]) -> None:
             problems.append(f"split {split!r} holds no rows")
             continue
         grouped = data.cluster is not None and (split != data.train or len(tables) == 1)
-        for column in (*data.text, data.label, *([data.cluster] if data.cluster and grouped else ())):
+        keys = [*(("text", column) for column in data.text), ("label", data.label)]
+        if data.cluster and grouped:
+            keys.append(("cluster", data.cluster))
+        for key, column in keys:
+            at = f"data.{key}"
             if column not in table.columns:
                 existing = f"there are {', '.join(table.names)}{did_you_mean(column, table.names)}"
-                problems.append(f"split {split!r} of {data.path} has no column {column!r}; {existing}")
+                problems.append(f"{at}: split {split!r} of {data.path} has no column {column!r}; {existing}")
                 continue
-            empty = sum(value is None for value in table.columns[column])
+            empty = [row for row, value in enumerate(table.columns[column], start=1) if value is None]
             if empty:
-                problems.append(f"column {column!r} of split {split!r} is empty in {empty} of {table.n_rows} rows")
+                problems.append(
+                    f"{at} of {_whence(data)}: column {column!r} of split {split!r} is empty in {len(empty)} of "
+                    f"{table.n_rows} rows, first in row {empty[0]}"
+                )
     if problems:
         raise DataError("\n".join(problems))
 
 
 def _texts(data: Data, split: str, table: DataTable) -> list[tuple[str, ...]]:
     for column in data.text:
-        other = next((value for value in table.columns[column] if not isinstance(value, str)), None)
-        if other is not None:
+        for row, value in enumerate(table.columns[column], start=1):
+            if isinstance(value, str):
+                continue
             raise DataError(
-                f"column {column!r} of split {split!r} holds no text: {shown(other)}; name a column of texts, "
+                f"data.text of {_whence(data)}: column {column!r} of split {split!r} holds no text: {shown(value)} in "
+                f"row {row}; name a column of texts, "
                 "or write the values as texts"
             )
     texts = list(zip(*(table.columns[column] for column in data.text), strict=True))

@@ -37,14 +37,17 @@ def numbers_of(label: str, tables: Mapping[str, DataTable]) -> dict[str, np.ndar
                 "a regression needs numbers; name a column of numbers, or leave task out"
             )
         columns[split] = np.array(
-            [_number(value, label, split, untyped=table.untyped) for value in table.columns[label]]
+            [
+                _number(value, label, split, row, untyped=table.untyped)
+                for row, value in enumerate(table.columns[label], start=1)
+            ]
         )
         if (columns[split] == -1).all():
             raise DataError(f"the labels of split {split!r} are hidden (-1); GLUE's test splits are: use validation")
     return columns
 
 
-def _number(value: object, label: str, split: str, *, untyped: bool) -> float:
+def _number(value: object, label: str, split: str, row: int, *, untyped: bool) -> float:
     number = float("nan")
     # Of a file without types, every value is a text. Python would take underscores between digits, too.
     if (untyped and isinstance(value, str) and "_" not in value) or type(value) in (int, float):
@@ -52,7 +55,7 @@ def _number(value: object, label: str, split: str, *, untyped: bool) -> float:
             number = float(value)  # type: ignore[arg-type]
     if not abs(number) <= _LARGEST:
         raise DataError(
-            f"column {label!r} of split {split!r} holds {shown(value)}; a regression needs a finite number for each "
-            "example, of at most 3.4e38"
+            f"column {label!r} of split {split!r} holds {shown(value)} in row {row}; a regression needs a finite "
+            "number for each example, of at most 3.4e38"
         )
     return number

@@ -57,7 +57,7 @@ def read(data: Data, beside: Path | None = None) -> tuple[DataTable, tuple[DataT
     by_name = dict(zip(_asked(data), zip(source.tables, source.parts, strict=True), strict=True))
     tests = []
     for name in () if data.test_fraction else data.tests:
-        if not _is_file(name):
+        if not is_file(name):
             tests.append(by_name[name])
             continue
         path = find_local(name, beside)
@@ -102,7 +102,8 @@ def _embedded(data: Data) -> Source:
         try:
             columns = embedded.split(data.path, split)
         except ValueError as error:
-            raise DataError(str(error)) from None
+            key = _key(data, split) if data.path in embedded.DATA_SETS else "data.path"
+            raise DataError(f"{key}: {error}") from None
         tables.append(DataTable(names=tuple(columns), columns=columns, n_rows=len(next(iter(columns.values())))))
     parts = [SplitOrigin(name=name, rows=t.n_rows) for name, t in zip(_asked(data), tables, strict=True)]
     return Source(data.path, None, tables, parts)
@@ -128,10 +129,15 @@ def _local(data: Data, path: Path, needed: Sequence[str], wanted: Collection[str
 
 def _asked(data: Data) -> tuple[str, ...]:
     """Return the splits that the data set has to have: a test set in a file of its own is none of them."""
-    return (data.train,) if data.test_fraction else (data.train, *(name for name in data.tests if not _is_file(name)))
+    return (data.train,) if data.test_fraction else (data.train, *(name for name in data.tests if not is_file(name)))
 
 
-def _is_file(test: str) -> bool:
+def _key(data: Data, split: str) -> str:
+    return "data.train" if split == data.train else "data.test"
+
+
+def is_file(test: str) -> bool:
+    """Say whether a test set is a file of its own, and no split of the data set."""
     return Path(test).suffix.lower() in KINDS
 
 
@@ -242,7 +248,9 @@ def _named(data: Data, existing: Iterable[str], place: str) -> list[str]:
             if len(existing) == 1:
                 advice = "; data.test_fraction=0.2 draws the rows to test on from the one that is there"
             advice = did_you_mean(split, existing) or advice
-            raise DataError(f"{place} has no split {split!r}; there are {', '.join(existing)}{advice}")
+            raise DataError(
+                f"{_key(data, split)}: {place} has no split {split!r}; there are {', '.join(existing)}{advice}"
+            )
         names.append(name)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

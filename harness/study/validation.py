@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.errors import KeyPath, Problem, did_you_mean, percentage_hint
+from harness.errors import KeyPath, Problem, did_you_mean, nearest, percentage_hint
 from harness.study.document import StudyDocument
 from harness.study.settings import ArmBlock, BestEpoch, Data, Freeze, LoraAdapter, Search, SeedsBySource
 from harness.study.strict import Scalar, Strict
@@ -40,6 +40,9 @@ MODELS: dict[str, type[BaseModel]] = {
 }
 
 
+# How annotated-types names the ends of a range, and in words.
+_ENDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+_OUT_OF_RANGE = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -69,9 +72,17 @@ def validate(
         return model.model_validate(raw), []
     except ValidationError as error:
         details = error.errors()
+    places = [real_path(detail, raw) for detail in details]
+    # A misspelt key is one mistake, not an unknown key and a missing one.
+    misspelt = {
+        (*inner[:-1], nearest(inner[-1], _model_at((*path, *inner), model).model_fields))
+        for detail, inner in zip(details, places, strict=True)
+        if detail["type"] == "extra_forbidden"
+    }
     problems = []
-    for detail in details:
-        inner = real_path(detail, raw)
+    for detail, inner in zip(details, places, strict=True):
+        if detail["type"] == "missing" and inner in misspelt:
+            continue
         message = message_of(detail, (*path, *inner), model)
         key = ".".join(map(str, inner[:2]))
         if factors and key in factors:
@@ -103,15 +114,12 @@ def message_of(detail: ErrorDetails, where: KeyPath, model: type[BaseModel]) -> 
     """Say in plain words what pydantic found wrong with the value at `where`, in a mapping that `model` describes."""
     kind, received = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        if len(where) == 3 and where[0] == "arms":
-            model = ArmBlock
-        elif len(where) > 1:
-            model = MODELS.get(str(where[-2]), Strict)
-        names = list(model.model_fields)
+        names = list(_model_at(where, model).model_fields)
         hint = did_you_mean(where[-1], names)
         return f"unknown key{hint}" if hint else f"unknown key; expected one of {', '.join(names)}"
+    allowed = _range_at(where, model)
     if kind == "missing":
-        return "missing"
+        return f"missing; expected {allowed}" if allowed else "missing"
     if kind == "harness":
         return detail["msg"]
     expected = re.sub(r"^[A-Z]\w* should (be )?", "expected ", detail["msg"])
@@ -119,12 +127,29 @@ def message_of(detail: ErrorDetails, where: KeyPath, model: type[BaseModel]) -> 
     expected = re.sub(r" or instance of \w+", "", expected)
     for theirs, ours in _PLAIN_WORDS.items():
         expected = expected.replace(theirs, ours)
+    if kind in _OUT_OF_RANGE and allowed:
+        expected = f"expected {allowed}"
     hint = ""
     if kind == "literal_error" and isinstance(received, str):
         hint = did_you_mean(received, re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
     if kind in {"float_type", "float_parsing"}:
         hint = percentage_hint(received)
     return f"{expected}, got {shown(received)} ({_kind(received)}){hint}"
+
+
+def _model_at(where: KeyPath, model: type[BaseModel]) -> type[BaseModel]:
+    """Return the model of the mapping that holds the key at `where`; `model` describes the top of the file."""
+    if len(where) == 3 and where[0] == "arms":
+        return ArmBlock
+    return MODELS.get(str(where[-2]), Strict) if len(where) > 1 else model
+
+
+def _range_at(where: KeyPath, model: type[BaseModel]) -> str:
+    """Return the range of the number at `where` in words, where it has two ends; else an empty text."""
+    field = _model_at(where, model).model_fields.get(str(where[-1])) if where else None
+    constraints = field.metadata if field else []
+    ends = [f"{word} {getattr(c, end)}" for end, word in _ENDS.items() for c in constraints if hasattr(c, end)]
+    return " and ".join(ends) if len(ends) == 2 else ""
 
 
 def shown(value: Any) -> str:

@@ -10,7 +10,6 @@ from analysis.published.seeds import DISCORDANT_OF_ERRORS, POWER, SEEDS_FOR_EXAM
 from analysis.tables.audit.by_report import audit_table, from_to, full_name, pairs_of
 from analysis.tables.digits import (
     declared,
-    estimated_count,
     percent,
     planned_seeds,
     points,
@@ -20,6 +19,7 @@ from analysis.tables.digits import (
     significant_digits,
 )
 from analysis.tables.table import Column, Table
+from analysis.words import estimated_count
 
 _NEVER = "never"
 _DIVISOR = (

@@ -267,7 +267,7 @@ def test_a_floor_that_was_cut_off_at_zero_is_a_range() -> None:
     )
     finds, takes, _ = power_tables(replace(power, plans=(PlannedComparison("a", never),)), plan)
     assert finds.rows[0][2] == "0 to 0.61 pp"
-    assert takes.rows[0][1:3] == ("never (at best 12)", "900 (700 to never)")
+    assert takes.rows[0][1:3] == ("no number (12 at best)", "900 (700 to never)")
 
 
 def test_a_study_that_an_older_version_froze_is_planned_as_it_will_be_judged(study: Any) -> None:

@@ -324,7 +324,11 @@ def test_a_plan_names_the_training_sets_that_seeds_draw(command: Callable[..., A
     outlook = json.loads(out)["studies"][0]["outlook"]
     assert outlook["plans"][0][1]["generalizes_to"] == "seeds, training sets and examples"
     for share in ("0", "1", "1.5", "-0.1"):
-        assert_refused(command("plan", path, f"data.resample={share}"), "data.resample", "expected", share)
+        assert_refused(
+            command("plan", path, f"data.resample={share}"),
+            "data.resample",
+            f"expected above 0 and below 1, got {share}",
+        )
     assert_refused(command("plan", path, "data.resample=0.001", "data.train_size=40"), "none of them")
 
 

@@ -321,7 +321,9 @@ def test_what_cannot_be_loaded_says_how_to_do_without_a_network(tmp_path: Path, 
 
 
 def test_embedded_data_name_their_splits(tokenizer: Any) -> None:
-    assert "has no split 'dev'" in refused(settings("embedded/sentiment", test="dev"), tokenizer)
+    assert "data.test: embedded/sentiment has no split 'dev'" in refused(
+        settings("embedded/sentiment", test="dev"), tokenizer
+    )
     assert "no embedded data set 'embedded/emotion'" in refused(settings("embedded/emotion"), tokenizer)
 
 

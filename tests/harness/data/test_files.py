@@ -147,7 +147,7 @@ def test_ids_are_as_they_stand(pair: Callable[..., Data]) -> None:
             "sentence,label\n,0\nb,\n",
             ["'sentence' of split 'train' is empty in 1 of 2", "'label' of split 'test'"],
         ),
-        ("csv", "sentence,label\na,0.5\nb,1\n", ["holds no class: 0.5"]),
+        ("csv", "sentence,label\na,0.5\nb,1\n", ["holds no class: 0.5 in row 1"]),
         ("csv", "sentence,label\nschön,0\n".encode("latin-1"), ["is not UTF-8", "at byte 18", "iconv -f WINDOWS-1252"]),
         ("jsonl", '{"sentence": "schön"}'.encode("utf-16"), ["is not UTF-8", "UTF-16"]),
         ("jsonl", '{"sentence": "a", "label": 0}\n{"sentence": \n', ["line 2 is not JSON"]),
@@ -187,7 +187,7 @@ def test_missing_numbers_of_parquet_are_missing(tmp_path: Path) -> None:
     # pandas makes floats of whole numbers where one is missing.
     for split, label in (("train", [0.0, 1.0]), ("test", [float("nan"), 1.0])):
         pq.write_table(pa.table({"sentence": ["a", "b"], "label": label}), tmp_path / f"{split}.parquet")
-    assert refused(of(tmp_path)) == "column 'label' of split 'test' is empty in 1 of 2 rows"
+    assert refused(of(tmp_path)).endswith("column 'label' of split 'test' is empty in 1 of 2 rows, first in row 2")
 
 
 def test_an_arrow_file_and_an_arrow_stream_are_read(tmp_path: Path) -> None:

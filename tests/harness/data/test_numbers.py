@@ -36,7 +36,10 @@ def test_numbers_are_read_as_they_are_written() -> None:
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (table([1.0, "2.0"]), "column 'label' of split 'train' holds '2.0'; a regression needs a finite number"),
+        (
+            table([1.0, "2.0"]),
+            "column 'label' of split 'train' holds '2.0' in row 2; a regression needs a finite number",
+        ),
         (table(["1.0", "good"], untyped=True), "holds 'good'"),
         (table(["1.0", "1_0"], untyped=True), "holds '1_0'"),
         (table([1.0, True]), "holds True"),
@@ -70,6 +73,15 @@ def test_a_regression_has_no_classes(tmp_path: Path) -> None:
     assert sorted([*read.train.labels, *read.test.labels]) == labels
     by_text = dict(zip((text for (text,) in read.test.texts), read.test.labels.tolist(), strict=True))
     assert all(label == int(text.removeprefix("text ")) / 10 for text, label in by_text.items())
+
+
+def test_a_bad_label_is_named_with_its_key_its_file_and_its_row(tmp_path: Path) -> None:
+    data = write(tmp_path, [0.5, 1e39, 2.0])
+    with pytest.raises(DataError) as caught:
+        dataset.read(data, task="regression")
+    assert str(caught.value).startswith(
+        f"data.label of {data.path}: column 'label' of split 'train' holds '1e+39' in row 2;"
+    )
 
 
 def test_one_number_everywhere_is_refused(tmp_path: Path) -> None:

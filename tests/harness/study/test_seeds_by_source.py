@@ -70,9 +70,9 @@ def test_a_trial_is_its_pair_and_not_its_number(written: Written) -> None:
 @pytest.mark.parametrize(
     ("seeds", "key", "words"),
     [
-        ("{initialisation: 3, data_order: 4}", "seeds.initialisation", "expected at least 4, got 3"),
-        ("{initialisation: 4, data_order: 101}", "seeds.data_order", "less than or equal to 100"),
-        ("{initialisation: 4}", "seeds.data_order", "missing"),
+        ("{initialisation: 3, data_order: 4}", "seeds.initialisation", "expected at least 4 and at most 100, got 3"),
+        ("{initialisation: 4, data_order: 101}", "seeds.data_order", "expected at least 4 and at most 100, got 101"),
+        ("{initialisation: 4}", "seeds.data_order", "missing; expected at least 4 and at most 100"),
         ("{initialisation: 4, data_order: 2.5}", "seeds.data_order", "a whole number, got 2.5"),
         ("{initialisation: [0, 1], data_order: 4}", "seeds.initialisation", "a whole number"),
         ("{initialisation: 4, data_order: 4, dropout: 4}", "seeds.dropout", "unknown key"),
@@ -86,10 +86,16 @@ def test_what_is_wrong_is_named(
     assert any(f"{key}: " in problem and words in problem for problem in problems), problems
 
 
+def test_a_misspelt_kind_of_seeds_is_one_problem(written: Written, refused: Callable[..., tuple[object, ...]]) -> None:
+    (problem,) = refused(written(), "seeds={initialisation: 5, data_ordre: 4}")
+    assert "seeds.data_ordre: unknown key; did you mean 'data_order'?" in str(problem)
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
         ("data.resample=0.5", "leave out data.resample, or give a count of seeds"),
+        ("analysis.variance=pooled", "analysis.variance: with seeds by source nothing is pooled"),
         ("data.test=[validation, other]", "judged on one test set, and data.test names 2"),
     ],
 )
