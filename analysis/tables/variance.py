@@ -55,8 +55,8 @@ def detectable_table(report: StudyReport, footer: str) -> Table:
         ),
         notes=(
             f"Detectable now: the smallest gap found with 80% power at {alpha_of_each(report.plan.alpha, len(pairs))}. "
-            "Floor: the same with any number of seeds; only more test examples find a smaller gap. Its limits are those "
-            "of how far the true gap varies from example to example.",
+            "Floor: the same with any number of seeds; only more test examples find a smaller gap. Its limits are "
+            "those of how far the true gap varies from example to example.",
         ),
         footer=footer,
         detail=True,

@@ -179,6 +179,17 @@ def test_what_no_rule_covers_is_refused(
         analyze(folder.root)
 
 
+def test_pooling_is_refused_where_it_is_stated(tmp_path: Path, right: Mapping[str, NDArray[np.int64]]) -> None:
+    plan, seeds = {"variance": "pooled"}, {"initialisation": 5, "data_order": 4}
+    (problem,) = check_plan(plan, None, arms=["full"], seeds=seeds)
+    assert problem.path == ("analysis", "variance")
+    assert "nothing is pooled" in problem.message
+    for block, of in (({}, seeds), ({"variance": "pairwise"}, seeds), (plan, 20)):
+        assert check_plan(block, None, arms=["full"], seeds=of) == []
+    # A folder that was frozen with it can still be read.
+    analyze(by_source(write_study(tmp_path, right, analysis=plan)).root, resamples=99)
+
+
 def test_several_test_sets_are_refused(tmp_path: Path, right: Mapping[str, NDArray[np.int64]]) -> None:
     folder = by_source(write_study(tmp_path, right))
     sets = [{"name": name, "n_test": N // 2} for name in ("a", "b")]

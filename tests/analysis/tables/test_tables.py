@@ -188,6 +188,14 @@ def test_cost_stands_beside_quality(study: StudyFolder) -> None:
     assert rows["lora-r2"]["Peak memory"] == "286 MiB"
     assert rows["lora-r2"]["Accuracy against full"].endswith("worse; not equivalent at 1 pp")
     assert rows["lora-r2"]["Speaks about"] == "seeds"
+    assert "Time ratio: relative to full, geometric mean over seeds" in cost.notes[0]
+
+
+def test_two_arms_have_no_family_of_one(tmp_path: Path, write_study: Any, rng: np.random.Generator) -> None:
+    right = {arm: (rng.random((6, 200)) < 0.9).astype(np.int64) for arm in ("full", "lora")}
+    built = tables.build(analyze(write_study(tmp_path, right).root, resamples=99))
+    assert not any("alpha / 1" in note or "all 1" in note for table in built for note in table.notes)
+    assert not any("all 1" in header for table in built for header in table.headers)
 
 
 def test_times_that_cannot_be_compared_say_so(study: StudyFolder) -> None:
@@ -221,6 +229,7 @@ def test_the_cost_of_arms_trained_in_packs_says_that_it_has_no_times_and_how_to_
         "lora-r2": ("–", "none", "these trials"),
         "lora-r8": ("–", "none", "these trials"),
     }
+    assert "Time ratio" not in cost.notes[0]
     assert cost.notes[1:] == (
         "Training time and peak memory: of solo trials, which had their device to themselves; trials in packs of 4 to "
         "12 have no figures of their own. To measure them: harness run STUDY engine=trainer seeds=3 "

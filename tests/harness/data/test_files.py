@@ -187,7 +187,7 @@ def test_missing_numbers_of_parquet_are_missing(tmp_path: Path) -> None:
     # pandas makes floats of whole numbers where one is missing.
     for split, label in (("train", [0.0, 1.0]), ("test", [float("nan"), 1.0])):
         pq.write_table(pa.table({"sentence": ["a", "b"], "label": label}), tmp_path / f"{split}.parquet")
-    assert refused(of(tmp_path)).endswith("column 'label' of split 'test' is empty in 1 of 2 rows, first in row 2")
+    assert refused(of(tmp_path)).endswith("column 'label' of split 'test' is empty in 1 of 2 rows, first in row 1")
 
 
 def test_an_arrow_file_and_an_arrow_stream_are_read(tmp_path: Path) -> None:

@@ -95,7 +95,6 @@ def test_a_misspelt_kind_of_seeds_is_one_problem(written: Written, refused: Call
     ("override", "words"),
     [
         ("data.resample=0.5", "leave out data.resample, or give a count of seeds"),
-        ("analysis.variance=pooled", "analysis.variance: with seeds by source nothing is pooled"),
         ("data.test=[validation, other]", "judged on one test set, and data.test names 2"),
     ],
 )
