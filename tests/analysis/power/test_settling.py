@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ def test_where_neither_alone_does() -> None:
     parts = components(0.001, 0.05, 0.03)
     result = settle(result_of(parts, df=10), gap=0.01, alpha=0.05)
     assert (result.seeds_needed, result.examples_needed) == (None, None)
-    numbers = [int(word) for word in result.reason.split() if word.isdigit()]
+    numbers = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", result.reason)]
     S, N = numbers
     assert "neither" in result.reason
     standard_error = standard_error_at(parts, n_seeds=S, n_examples=N)
