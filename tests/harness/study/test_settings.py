@@ -198,7 +198,7 @@ def test_a_search_belongs_to_the_study_or_to_an_arm(written: Written) -> None:
     ("space", "key", "words"),
     [
         ("training.learning_rate: {low: 0, high: 1}", "training.learning_rate", "learning_rate = 0"),
-        ("training.learning_rate: {low: 1, high: 200}", "training.learning_rate", "less than 100"),
+        ("training.learning_rate: {low: 1, high: 200}", "training.learning_rate", "above 0 and below 100"),
         ("training.learning_rate: {low: 1, high: 0.5}", "training.learning_rate", "low below high"),
         ("training.num_train_epochs: {low: 1, high: 2.5}", "training.num_train_epochs", "whole number"),
         ("training.lr_scheduler_type: {choices: [linear, cosin]}", "training.lr_scheduler_type", "'cosine'"),
