@@ -173,10 +173,9 @@ def seed_sd_caveats(spread: SeedSDs) -> list[Caveat]:
     if not spread.pooled or not found:
         return []
     advice = (
-        "The pooled test takes every two arms as alike in this. It calls an arm three times as noisy as the others "
-        "different from an equal one in 10% (3 arms) to 23% (9 arms) of studies, and more often a noisier one or "
-        "several. Compare the p-value of two arms alone (--details); a new study can declare analysis.variance: "
-        "pairwise, best with 4 seeds or more."
+        "The pooled test takes every two arms as alike in this, and calls a far noisier arm different too often. "
+        "Compare the p-value of two arms alone (--details); a new study can declare analysis.variance: pairwise, best "
+        "with 4 seeds or more."
     )
     short = "unequal seed SDs" if spread.notable else "unequal differences over seeds"
     return [Caveat(short=short, text=f"{found} {advice}", on_verdicts=True)]
