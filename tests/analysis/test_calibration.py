@@ -36,12 +36,13 @@ def faults(rates: Sequence[Rates] = (), **counts: object) -> list[str]:
         ("no seed effect", 5),
         ("no seed effect", 20),
         ("strong seed effect", 3),
-        ("strong seed effect", 5),
         ("strong seed effect", 20),
-        ("arms alike on every example", 5),
         ("arms alike on every example", 20),
-        ("accuracy .97", 3),
-        ("four classes", 5),
+        # The methods for one trial are counted at five seeds alone, and take most of the time.
+        pytest.param("strong seed effect", 5, marks=pytest.mark.slow),
+        pytest.param("arms alike on every example", 5, marks=pytest.mark.slow),
+        pytest.param("accuracy .97", 3, marks=pytest.mark.slow),
+        pytest.param("four classes", 5, marks=pytest.mark.slow),
     ],
 )
 def test_every_method_keeps_its_promise(name: str, seeds: int) -> None:

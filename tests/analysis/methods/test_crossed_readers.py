@@ -287,11 +287,13 @@ def test_different_readers_in_each_arm_equal_the_anovas_of_r(study: str, pseudo:
     result = crossed_test(first, second, paired=False)
     A_1, A_2 = max(reader_1, resid_1) / (len(first) * N), max(reader_2, resid_2) / (len(second) * N)
     example = max(var_case - resid_1 / len(first) - resid_2 / len(second), 0)
-    V = A_1 + A_2 + example / N
-    spread = A_1**2 / (len(first) - 1) + A_2**2 / (len(second) - 1) + (var_case / N) ** 2 / (N - 1)
     assert result.design == "B"
-    assert result.standard_error**2 == pytest.approx(V, rel=1e-10)
-    assert result.df == pytest.approx(V**2 / spread, rel=1e-9)
+    assert result.standard_error**2 == pytest.approx(A_1 + A_2 + example / N, rel=1e-10)
+    # Readers of unequal number: the degrees of freedom count each arm's share with the caution of its own readers.
+    equal = len(first) == len(second)
+    c_1, c_2 = (1 if equal else 1 + (3.5 / (len(arm) - 1)) ** 2 for arm in (first, second))
+    spread = (c_1 * A_1) ** 2 / (len(first) - 1) + (c_2 * A_2) ** 2 / (len(second) - 1) + (var_case / N) ** 2 / (N - 1)
+    assert result.df == pytest.approx((c_1 * A_1 + c_2 * A_2 + example / N) ** 2 / spread, rel=1e-9)
     assert result.components.example == pytest.approx(example, rel=1e-10)
 
 

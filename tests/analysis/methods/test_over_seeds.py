@@ -128,7 +128,7 @@ def test_paired_t_equals_scipy(pairs: list[tuple[float, float]]) -> None:
 
 
 def test_paired_t_is_the_crossed_test_where_examples_do_not_vary() -> None:
-    t, b = np.random.default_rng(3).normal(size=(2, 6))
+    t, b = np.random.default_rng(3).normal(size=(2, 8))
     crossed = crossed_test(np.tile(t[:, None], 50), np.tile(b[:, None], 50), paired=True)
     result = paired_t(t, b)
     assert result.p_value == pytest.approx(crossed.p_value, rel=1e-10)
