@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from analysis.methods.clusters import cluster_numbers
+from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed_seeds import CrossedSeedsResult
 from analysis.methods.interval import NO_INTERVAL
 from analysis.methods.student import TResult
 from analysis.methods.variance import (
     ROUNDING,
     SeedSpread,
-    VarianceComponents,
     VarianceFit,
     independent_variance,
     paired_variance,

@@ -1,4 +1,4 @@
-"""Variance components of a gap, over seeds and examples, and the standard error that they make.
+"""Variance of a gap over new seeds and new examples, from the scores.
 
 Seeds and examples are crossed: every seed meets every example. Both ways to estimate the variance of a mean
 difference stand here, for seeds in pairs and for independent seeds, and what a study's other arms add to the first.
@@ -6,86 +6,18 @@ difference stand here, for seeds in pairs and for independent seeds, and what a 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
-from analysis.methods.interval import NO_INTERVAL, Interval
-
-FloatOrArray = float | NDArray[np.float64]
+from analysis.methods.components import ArmComponents, VarianceComponents, example_sd_interval, seed_sd_interval
+from analysis.methods.moments import caution, independent_moments, paired_moments
 
 # Scores that are equal up to this share of their size differ by rounding alone.
 ROUNDING = 1e-12
-
-
-class ArmComponents(NamedTuple):
-    """The variances of one arm by itself, over seeds; as in `VarianceComponents`, for one trial on one example.
-
-    Parameters
-    ----------
-    seed : float
-        Variance that a new seed brings, on all examples alike.
-    residual : float
-        What is left: a seed that does well on one example and badly on another.
-    """
-
-    seed: float
-    residual: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VarianceComponents:
-    """Where the variation of a difference between two arms comes from.
-
-    The three variances belong to the difference of **one** trial of each arm on **one** example, so that the
-    squared standard error at ``S`` seeds per arm and ``N`` examples is ``seed / S + example / N + residual /
-    (S * N)``. With independent seeds (design B) `seed` and `residual` are sums over the two arms.
-
-    Parameters
-    ----------
-    seed : float
-        Variance that a new seed brings, on all examples alike.
-    example : float
-        Variance of the true difference from example to example.
-    residual : float
-        What is left: a seed that does well on one example and badly on another.
-    n_seeds, n_examples : int
-        What they were estimated from; with unequal arms the smaller number of seeds.
-    seed_df : int
-        Degrees of freedom of the mean square over seeds: ``n_seeds - 1`` for a pair of arms, more where the study's
-        other arms are pooled.
-    seed_sd_interval : Interval
-        95% limits of ``sqrt(seed)``: chi-square limits of the mean square over seeds with `seed_df` degrees of
-        freedom, less the residual's share (Tukey-Williams). Where the residual is negligible they are the SD times
-        0.52 and 6.3 at three seeds of one pair. With independent seeds two arms contribute and the limits are wider
-        than they would have to be. NaN below two seeds.
-    example_sd_interval : Interval
-        95% limits of ``sqrt(example)`` (Williams). Scores that are right or wrong have far heavier tails than
-        normal ones, and limits that took them for normal would hold the truth in two thirds of all studies: the
-        degrees of freedom are those that the scatter of the examples' own squares implies, and no more than the
-        normal ones. NaN where nothing was estimated.
-    by_arm : tuple of ArmComponents, or None
-        Those of the treatment and of the baseline, which design B needs; None where they are not known.
-
-    References
-    ----------
-    Williams (1962), "A confidence interval for variance components", Biometrika 49, 278-281.
-    """
-
-    seed: float
-    example: float
-    residual: float
-    n_seeds: int
-    n_examples: int
-    seed_df: int
-    seed_sd_interval: Interval
-    example_sd_interval: Interval = NO_INTERVAL
-    by_arm: tuple[ArmComponents, ArmComponents] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,32 +58,6 @@ class VarianceFit:
     df: float
     components: VarianceComponents
     seeds_matter: bool
-
-
-def caution(seed_df: int, *, arms_apart: bool = False) -> float:
-    """Return how many times the degrees of freedom count the seeds' share of the variance.
-
-    Satterthwaite's formula takes the estimated shares as if they were known. A few seeds that agree by chance then
-    err twice: the standard error is too small, and the degrees of freedom are too many. Far out, where a correction
-    over many comparisons looks, that rejects up to four times too often. Counted this many times, the rejections stay
-    within 1.3 times every level from .05 down to .00125, whatever the seeds' share (docs/calibration.md). Where seeds
-    are all that varies, the degrees of freedom are theirs as before.
-
-    Parameters
-    ----------
-    seed_df : int
-        Degrees of freedom of the variation over seeds, at least 4 for the promise to hold.
-    arms_apart : bool
-        Whether two arms brought them, each with a mean square of its own: both rarely come out small at once.
-
-    Examples
-    --------
-    >>> [round(caution(F), 2) for F in (4, 7, 14, 49)]
-    [3.64, 1.86, 1.22, 1.02]
-    >>> round(caution(6, arms_apart=True), 2)
-    1.34
-    """
-    return 1 + ((3.5 if arms_apart else 6.5) / seed_df) ** 2
 
 
 def _noise(S: int, N: int, size: float) -> float:
@@ -311,55 +217,13 @@ def paired_variance(
             n_seeds=S,
             n_examples=N,
             seed_df=F,
-            seed_sd_interval=_seed_sd_interval(squares.seed, squares.residual, F, N),
-            example_sd_interval=_example_sd_interval(
+            seed_sd_interval=seed_sd_interval(squares.seed, squares.residual, F, N),
+            example_sd_interval=example_sd_interval(
                 squares.example / S, squares.residual / S, squares.examples / S, squares.residuals / S, S - 1
             ),
         ),
         seeds_matter=squares.seed > 0 or squares.residual > 0,
     )
-
-
-def paired_moments(
-    ms_seed: FloatOrArray,
-    ms_example: FloatOrArray,
-    ms_resid: FloatOrArray,
-    *,
-    n_seeds: int,
-    n_examples: int,
-    seed_df: int,
-    weight: float,
-    example_df: float | None = None,
-    residual_df: float | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Variance of a mean difference by design A, and its degrees of freedom, from mean squares.
-
-    Parameters
-    ----------
-    ms_seed, ms_example, ms_resid : float or ndarray
-        Mean squares of the differences over seeds and over examples, and of the residual; they broadcast.
-    n_seeds, n_examples : int
-        At least 2 each.
-    seed_df : int
-        Degrees of freedom of `ms_seed`.
-    weight : float
-        How many times the degrees of freedom count the seeds' share: `caution`, or 1.
-    example_df, residual_df : float or None
-        Degrees of freedom of `ms_example` and `ms_resid`; those of one test set where None.
-
-    Returns
-    -------
-    tuple of ndarray
-        The degrees of freedom are NaN where all mean squares are 0.
-    """
-    a = np.maximum(ms_seed, ms_resid)
-    g = np.maximum(np.subtract(ms_example, ms_resid), 0.0)
-    squares = (
-        (weight * a) ** 2 / seed_df
-        + np.square(ms_example) / (n_examples - 1 if example_df is None else example_df)
-        + np.square(ms_resid) / ((n_seeds - 1) * (n_examples - 1) if residual_df is None else residual_df)
-    )
-    return (a + g) / (n_seeds * n_examples), _ratio((weight * a + g) ** 2, squares)
 
 
 def independent_variance(
@@ -422,8 +286,8 @@ def independent_variance(
             n_seeds=fewest,
             n_examples=N,
             seed_df=fewest - 1,
-            seed_sd_interval=_seed_sd_interval(ms_seed, ms_resid, fewest - 1, N),
-            example_sd_interval=_example_sd_interval(
+            seed_sd_interval=seed_sd_interval(ms_seed, ms_resid, fewest - 1, N),
+            example_sd_interval=example_sd_interval(
                 var_c,
                 noise,
                 deviations,
@@ -437,85 +301,3 @@ def independent_variance(
         ),
         seeds_matter=ms_seed > 0 or ms_resid > 0,
     )
-
-
-def independent_moments(
-    ms_seed: tuple[FloatOrArray, FloatOrArray],
-    ms_resid: tuple[float, float],
-    var_c: FloatOrArray,
-    *,
-    n_seeds: tuple[int, int],
-    n_examples: int,
-    plain_df: bool,
-    example_df: float | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Variance of a mean difference by design B, and its degrees of freedom, from mean squares.
-
-    Parameters
-    ----------
-    ms_seed : tuple of (float or ndarray)
-        Mean squares over the seeds of the treatment and of the baseline; all arrays broadcast.
-    ms_resid : tuple of float
-        Those of the two residuals.
-    var_c : float or ndarray
-        Variance over examples of the difference of the two arms' means.
-    n_seeds : tuple of int
-        At least 2 each.
-    n_examples : int
-        At least 2.
-    plain_df : bool
-        Whether the degrees of freedom count the seeds' share once; only for equal numbers of seeds.
-    example_df : float or None
-        Degrees of freedom of `var_c`; those of one test set where None.
-
-    Returns
-    -------
-    tuple of ndarray
-        The degrees of freedom are NaN where nothing varies.
-    """
-    N = n_examples
-    A = [np.maximum(ms, resid) / (S * N) for ms, resid, S in zip(ms_seed, ms_resid, n_seeds, strict=True)]
-    G = np.maximum(var_c - sum(resid / S for resid, S in zip(ms_resid, n_seeds, strict=True)), 0.0) / N
-    if n_seeds[0] != n_seeds[1]:
-        weights = [caution(S - 1, arms_apart=True) for S in n_seeds]
-    else:
-        weights = [1.0 if plain_df else caution(sum(n_seeds) - 2, arms_apart=True)] * 2
-    counted = [weight * A_g for weight, A_g in zip(weights, A, strict=True)]
-    squares = sum(A_g**2 / (S - 1) for A_g, S in zip(counted, n_seeds, strict=True))
-    squares = squares + np.square(np.divide(var_c, N)) / (N - 1 if example_df is None else example_df)
-    return A[0] + A[1] + G, _ratio((counted[0] + counted[1] + G) ** 2, squares)
-
-
-def _ratio(upper: NDArray[np.float64], lower: NDArray[np.float64]) -> NDArray[np.float64]:
-    upper, lower = np.broadcast_arrays(upper, lower)
-    ratio = np.full(upper.shape, np.nan)
-    np.divide(upper, lower, out=ratio, where=lower > 0)
-    return ratio
-
-
-def _seed_sd_interval(ms_seed: float, ms_resid: float, df: int, n_examples: int) -> Interval:
-    limits = (df * ms_seed / special.chdtri(df, tail) for tail in (0.025, 0.975))
-    return Interval(*(math.sqrt(max(float(limit) - ms_resid, 0.0) / n_examples) for limit in limits))
-
-
-def _example_sd_interval(
-    between: float, noise: float, squares: NDArray[np.float64], noises: NDArray[np.float64], seed_df: int
-) -> Interval:
-    """Limits of the SD over examples, whose variance is estimated as `between` less `noise`.
-
-    `squares` and `noises` are the terms by example whose means these are.
-    """
-    N = len(squares)
-    df = min(_implied_df(between, squares), N - 1)
-    noise_df = min(_implied_df(noise, noises), seed_df * (N - 1))
-    limits = (
-        df * (between - noise * float(special.fdtri(df, noise_df, 1 - tail))) / float(special.chdtri(df, tail))
-        for tail in (0.025, 0.975)
-    )
-    return Interval(*(math.sqrt(max(limit, 0.0)) for limit in limits))
-
-
-def _implied_df(square: float, terms: NDArray[np.float64]) -> float:
-    """Return the degrees of freedom of a mean square, from the scatter of its terms by example."""
-    variance = float(terms.var(ddof=1)) / len(terms)
-    return 2 * square**2 / variance if variance > 0 and square > 0 else math.inf

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
+from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import Design, design_of, has_plain_df
-from analysis.methods.variance import VarianceComponents, caution, independent_moments, paired_moments
+from analysis.methods.moments import caution, independent_moments, paired_moments
 
 Points = NDArray[np.float64]
 

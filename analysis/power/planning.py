@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
 from analysis.methods.interval import NO_INTERVAL
-from analysis.methods.variance import VarianceComponents
 from analysis.power.new_study import BY_PAIR, PlannedTest, new_study
 from analysis.power.settling import Question, at_limits, examples_needed, seeds_needed, shortfall
 from analysis.power.sizes import check_levels, detectable_gap_at, equivalence_power_at, floor_gap_at, power_at

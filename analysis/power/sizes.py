@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from analysis.methods.variance import VarianceComponents
+from analysis.methods.components import VarianceComponents
 from analysis.power.new_study import BY_PAIR, PlannedTest, new_study, with_endless_seeds
 
 _NAN = float("nan")

@@ -9,10 +9,10 @@ import numpy as np
 from scipy import special
 
 from analysis.errors import AnalysisError
+from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import crossed_test
 from analysis.methods.interval import Interval
 from analysis.methods.mcnemar_clustered import mcnemar_by_seed
-from analysis.methods.variance import VarianceComponents
 from analysis.published.overlaps import Overlaps, p_over_discordance
 from analysis.records.outcomes import Outcomes
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from analysis.methods.components import VarianceComponents
 from analysis.methods.interval import Interval
-from analysis.methods.variance import VarianceComponents
 from analysis.power.planning import stated_components
 from analysis.power.settling import Question, examples_needed, seeds_needed, shortfall
 from analysis.published.printed_figures import PrintedFigure

@@ -11,7 +11,8 @@ from scipy import stats
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.fixed_sets import set_scores, set_strata
-from analysis.methods.variance import caution, pooled_seed_spread
+from analysis.methods.moments import caution
+from analysis.methods.variance import pooled_seed_spread
 
 SIZES = (12, 40, 25)
 SETS = np.repeat(["here", "there", "elsewhere"], SIZES)

@@ -11,7 +11,8 @@ import pytest
 from scipy import special, stats
 
 from analysis.methods.crossed import CrossedResult, crossed_test
-from analysis.methods.variance import caution, pooled_seed_spread
+from analysis.methods.moments import caution
+from analysis.methods.variance import pooled_seed_spread
 from analysis.power.sizes import standard_error_at
 
 EXACT: list[dict[str, Any]] = json.loads(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from analysis.methods.components import ArmComponents, VarianceComponents
 from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
-from analysis.methods.variance import ArmComponents, VarianceComponents, pooled_seed_spread
+from analysis.methods.variance import pooled_seed_spread
 from analysis.power.new_study import PlannedTest, new_study
 from analysis.power.sizes import detectable_gap_at, equivalence_power_at, power_at
 

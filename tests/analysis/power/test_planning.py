@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import crossed_test
-from analysis.methods.variance import VarianceComponents, paired_variance
+from analysis.methods.variance import paired_variance
 from analysis.power.error_types import error_types
 from analysis.power.planning import Plan, Span, plan_comparison, stated_components
 from analysis.power.settling import Question, examples_needed, seeds_needed, settle

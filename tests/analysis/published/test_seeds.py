@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import crossed_test
-from analysis.methods.variance import VarianceComponents
 from analysis.power.settling import Question, examples_needed, seeds_needed, shortfall
 from analysis.power.sizes import power_at
 from analysis.published.printed_figures import PrintedFigure, read_share
