@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.errors import AlignmentError, AnalysisError, FormatError, PlanError, Problem, RecordError
+    from analysis.errors import AlignmentError, AnalysisError, FormatError, PlanError, Problem, RecordError, SourceError
     from analysis.methods.bca import BcaResult, bca_interval
     from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
     from analysis.methods.bootstrap_metric import multi_bootstrap_metric
@@ -124,6 +124,7 @@ __all__ = [
     "SeedSpread",
     "Settling",
     "SignFlipResult",
+    "SourceError",
     "Span",
     "StudyReport",
     "VarianceComponents",
@@ -214,7 +215,7 @@ _HOMES = {
     "methods.crossed_seeds": ("CrossedSeedsResult", "crossed_seeds_test"),
     "methods.equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
     "power.error_types": ("ErrorTypes",),
-    "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError"),
+    "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError", "SourceError"),
     "metrics.confusion_metrics": ("ConfusionMetric", "confusion_metric"),
     "metrics.influence": ("confusion_scores", "metric_scores"),
     "methods.fixed_sets": ("set_scores", "set_strata"),

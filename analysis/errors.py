@@ -6,7 +6,8 @@
     ├── PlanError         an `analysis:` or `claims:` block or a claims file cannot be used; lists every problem
     ├── RecordError       a results folder or a record is missing or unreadable
     │   └── FormatError   it was written in a format that this version does not know
-    └── AlignmentError    the trials do not describe the same seeds, examples or labels
+    ├── AlignmentError    the trials do not describe the same seeds, examples or labels
+    └── SourceError       predictions from elsewhere cannot be read into runs; lists every problem
 
 Every message names what was received, what is allowed, and what to do instead.
 """
@@ -87,3 +88,17 @@ class FormatError(RecordError):
 
 class AlignmentError(AnalysisError):
     """Trials that must be compared example by example do not cover the same examples or seeds."""
+
+
+class SourceError(AnalysisError):
+    """Predictions from elsewhere cannot be read into runs.
+
+    Parameters
+    ----------
+    problems : iterable of str
+        All faults, each with its file, what was received, and what is allowed or which option settles it.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
+        super().__init__("\n".join(self.problems))

@@ -1,0 +1,66 @@
+"""Rows: a piece of a long table, whatever file it came from; one row says what one run answered for one example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file that runs were read from.
+
+    Parameters
+    ----------
+    path : str
+        As it was given.
+    sha256 : str
+        Of its bytes, in hexadecimal; of a frame or an array in memory, empty.
+    tool, version : str or None
+        Which program wrote it, where the file says so, such as ``lm-evaluation-harness`` and ``0.4.13``.
+    """
+
+    path: str
+    sha256: str
+    tool: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Some rows of one file. All arrays have one entry per row and hold what the file holds, nulls included.
+
+    Parameters
+    ----------
+    source : SourceFile
+        The file.
+    arm, run : pa.Array or str
+        The arm, and the run or seed within it, as texts or numbers; one text where all rows share it.
+    example : pa.Array
+        The example's id, as texts or numbers.
+    epoch : pa.Array or None
+        The training epoch after which the run answered, whole numbers; None where the file knows of none.
+    label : pa.Array or None
+        The right answer, as texts, numbers or booleans; None where the file does not hold it.
+    prediction : pa.Array or None
+        The predicted class, or the predicted number.
+    outputs : mapping of str to pa.Array
+        The probability (or logit) of each class, by the name that the file gives the class; empty where there are none.
+    scores : mapping of str to pa.Array
+        Scores of the answer, by name; empty where there are none.
+    place : callable
+        Says where a row stands, for messages: ``place(0)`` may be ``"preds.csv, line 2"``.
+    """
+
+    source: SourceFile
+    arm: pa.Array | str
+    run: pa.Array | str
+    example: pa.Array
+    epoch: pa.Array | None = None
+    label: pa.Array | None = None
+    prediction: pa.Array | None = None
+    outputs: Mapping[str, pa.Array] = field(default_factory=dict)
+    scores: Mapping[str, pa.Array] = field(default_factory=dict)
+    place: Callable[[int], str]
