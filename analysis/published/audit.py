@@ -119,10 +119,10 @@ def _require_a_pair(claims: ClaimsFile, outcomes: Outcomes) -> None:
         return
     others = sorted({arm for arms in pairs for arm in arms} - set(outcomes.arms))
     if not others:
-        raise AnalysisError(f"{outcomes.folder} cannot be compared: the claims hold no pair of systems")
+        raise AnalysisError(f"{outcomes.place} cannot be compared: the claims hold no pair of systems")
     hints = [f"{arm!r}" + (f" ({meant[2:]})" if (meant := near(arm, outcomes.arms)) else "") for arm in others]
     raise AnalysisError(
-        f"{outcomes.folder} retrains no pair of the claims: its arms are {', '.join(outcomes.arms)}; the claims are "
+        f"{outcomes.place} retrains no pair of the claims: its arms are {', '.join(outcomes.arms)}; the claims are "
         f"about {', '.join(hints)}; write the arm that retrains a system in the claims file, such as arm: "
         f"{outcomes.arms[-1]}"
     )

@@ -97,10 +97,10 @@ def rerun(
         both arms.
     """
     if outcomes.is_regression:
-        raise AnalysisError(f"{outcomes.folder}: published accuracies need a study of classes, got a regression")
+        raise AnalysisError(f"{outcomes.place}: published accuracies need a study of classes, got a regression")
     if outcomes.manifest.crossing is not None:
         raise AnalysisError(
-            f"{outcomes.folder}: its seeds are by source, and an audit takes seeds as independent of each other; "
+            f"{outcomes.place}: its seeds are by source, and an audit takes seeds as independent of each other; "
             "compare with a study whose seeds are a count or a list"
         )
     # Figures are published of one test set; of several, a study's first is the one that they are held against.
@@ -112,7 +112,7 @@ def rerun(
     ]
     if len(done) < 2:
         raise AnalysisError(
-            f"{outcomes.folder}: {treatment} and {baseline} need at least two finished seeds in common, got {len(done)}"
+            f"{outcomes.place}: {treatment} and {baseline} need at least two finished seeds in common, got {len(done)}"
         )
     right_t, right_b = (outcomes.scores(arm, seeds=done) for arm in (treatment, baseline))
     result = crossed_test(outcomes.drawn(right_t), outcomes.drawn(right_b), paired=True)

@@ -27,8 +27,8 @@ class Outcomes:
 
     Parameters
     ----------
-    folder : Path
-        The results folder.
+    folder : Path or None
+        The results folder; None where the outcomes were never on a disk.
     manifest : Manifest
         The study as its manifest describes it.
     arms : tuple of str
@@ -52,7 +52,7 @@ class Outcomes:
         With which seeds, and by which plan, somebody has looked at the verdicts.
     """
 
-    folder: Path
+    folder: Path | None
     manifest: Manifest
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -63,6 +63,11 @@ class Outcomes:
     other_records: int
     set_aside: tuple[str, ...]
     looks_taken: tuple[TakenLook, ...]
+
+    @property
+    def place(self) -> str:
+        """Where the study is, for messages: its folder, or its name where there is none."""
+        return self.manifest.name if self.folder is None else str(self.folder)
 
     @property
     def is_regression(self) -> bool:

@@ -169,7 +169,24 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     PlanError
         If the manifest's plan or claims cannot be used.
     """
-    outcomes = load(folder)
+    return report_on(load(folder), resamples=resamples)
+
+
+def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
+    """Analyse the outcomes of a study, wherever they came from.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        Every trial of the study.
+    resamples : int
+        How often the multi-bootstrap resamples seeds and examples, at least 2.
+
+    Raises
+    ------
+    PlanError
+        If the manifest's plan or claims cannot be used.
+    """
     manifest = outcomes.manifest
     plan = frozen_plan(manifest, arms=outcomes.arms)
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
