@@ -125,7 +125,7 @@ def rerun(
     centre = float(difference.mean())
     return Rerun(
         study=outcomes.manifest.name,
-        model=outcomes.manifest.model.name,
+        model=outcomes.manifest.model_name,
         treatment=treatment,
         baseline=baseline,
         n_seeds=m,

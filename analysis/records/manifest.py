@@ -7,7 +7,10 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from analysis.records.format import Count, Scalar, Stored, StoredFile
-from analysis.records.trial_record import RecordedModel
+from analysis.records.trial_record import ImportedTrial, RecordedModel
+
+Task = Literal["classification", "regression", "scores"]
+Answers = Literal["probabilities", "classes", "numbers", "scores"]
 
 
 class _Kept(Stored):
@@ -45,7 +48,7 @@ class TrialEntry(Stored):
     """One trial of the study: an arm, a seed, and the folder of its record.
 
     `initialisation` and `data_order` are the seeds of these two where each has its own, and None elsewhere; `seed` then
-    numbers the pairs.
+    numbers the pairs. `run` is what the source of an imported trial calls it, where that is not the number `seed`.
     """
 
     arm: str
@@ -54,10 +57,13 @@ class TrialEntry(Stored):
     key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)
     initialisation: Count | None = None
     data_order: Count | None = None
+    run: str | None = None
 
     @property
     def name(self) -> str:
         """The trial in words, such as ``lora-r4 seed 3``."""
+        if self.run is not None:
+            return f"{self.arm} run {self.run}"
         pair = (
             "" if self.data_order is None else f" (initialisation {self.initialisation}, data order {self.data_order})"
         )
@@ -144,19 +150,32 @@ class SetEntry(Stored):
     n_shared: Count = 0
 
 
+class ScoreEntry(Stored):
+    """What the scores of a study are, whose trials answered with a score for each example: their name and direction."""
+
+    name: str
+    higher_is_better: bool = True
+
+
+_NO_CLASSES = {"regression": "a regression has", "scores": "scores have"}
+
+
 class DataEntry(Stored):
     """The data of the study: names, class names in the order of the labels, sizes, and what was said of them.
 
     `sets` lists the test sets in the order of their examples where there are several; else it is empty.
 
-
     `n_drawn` is how many of the `n_train` training examples each seed drew as its own training set; None where every
-    seed was trained on all of them.
+    seed was trained on all of them. `n_train` is None where it is not known.
 
-    The labels of a regression are numbers: it has no classes.
+    The labels of a regression are numbers, and scores need no labels: these tasks have no classes. `predictions` says
+    of a classification whether probabilities are stored, or the predicted classes alone. `left_out` is how many
+    examples an import left out, since not every run has them.
     """
 
-    task: Literal["classification", "regression"] = "classification"
+    task: Task = "classification"
+    predictions: Literal["probabilities", "classes"] = "probabilities"
+    score: ScoreEntry | None = None
     path: str
     name: str | None = None
     fingerprint: str | None = None
@@ -164,8 +183,9 @@ class DataEntry(Stored):
     label: str | None = None
     cluster: str | None = None
     classes: tuple[str, ...]
-    n_train: Count
+    n_train: Count | None = None
     n_test: Count
+    left_out: Count = 0
     sets: tuple[SetEntry, ...] = ()
     n_drawn: Count | None = None
     origin: dict[str, Any] | None = None
@@ -174,12 +194,33 @@ class DataEntry(Stored):
     @field_validator("classes")
     @classmethod
     def _as_the_task_has_them(cls, classes: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if info.data.get("task") == "regression":
+        if (task := info.data.get("task")) in ("regression", "scores"):
             if classes:
-                raise ValueError(f"a regression has no classes, got {len(classes)}")
+                raise ValueError(f"{_NO_CLASSES[task]} no classes, got {len(classes)}")
         elif len(classes) < 2:
             raise ValueError(f"expected two classes or more, got {len(classes)}")
         return classes
+
+    @model_validator(mode="after")
+    def _answers_of_the_task(self) -> DataEntry:
+        if (self.task == "scores") != (self.score is not None):
+            raise ValueError(f"task {self.task}: expected {'a' if self.score is None else 'no'} score")
+        if self.predictions == "classes" and self.task != "classification":
+            raise ValueError(f"task {self.task}: expected no predicted classes")
+        return self
+
+    @property
+    def answers(self) -> Answers:
+        """What the trials answered for each example, and so what predictions.parquet holds."""
+        if self.task == "scores":
+            return "scores"
+        return "numbers" if self.task == "regression" else self.predictions
+
+    @model_validator(mode="after")
+    def _draws_from_a_pool(self) -> DataEntry:
+        if self.n_drawn is not None and self.n_train is None:
+            raise ValueError(f"n_drawn is {self.n_drawn}, expected n_train beside it")
+        return self
 
     @model_validator(mode="after")
     def _examples_of_the_sets(self) -> DataEntry:
@@ -197,8 +238,17 @@ class Crossing(NamedTuple):
     data_orders: int
 
 
+class ImportedStudy(ImportedTrial):
+    """Where a study that was trained elsewhere was read from, and what the import took for what, in pairs."""
+
+    understood: tuple[tuple[str, str], ...] = ()
+
+
 class Manifest(StoredFile):
-    """`study.json`: a study, its plan, and which trials belong to it now."""
+    """`study.json`: a study, its plan, and which trials belong to it now.
+
+    An imported study may know no `model`. Where it is not `paired`, equal seeds in two arms have nothing in common.
+    """
 
     name: str
     question: str | None = None
@@ -212,10 +262,17 @@ class Manifest(StoredFile):
     seed_history: tuple[SeedEntry, ...] = ()
     selection: EpochSelection
     deviations: tuple[str, ...] = ()
-    model: ModelEntry
+    model: ModelEntry | None = None
     data: DataEntry
+    paired: bool = True
+    imported: ImportedStudy | None = None
     arms: dict[str, ArmEntry] = Field(min_length=1)
     cells: tuple[TrialEntry, ...]
+
+    @property
+    def model_name(self) -> str:
+        """The model as it is written in the study; empty where it is not known."""
+        return self.model.name if self.model is not None else ""
 
     def selection_of(self, arm: str) -> EpochSelection:
         """Return the selection that an arm uses: its own, or the study's."""

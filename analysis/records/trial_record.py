@@ -117,6 +117,21 @@ class Provenance(Stored):
     ended: str | None = None
 
 
+class SourceEntry(Stored):
+    """A file that an import read: its path as given, its SHA-256, and the program that wrote it, if known."""
+
+    path: str
+    sha256: str
+    tool: str | None = None
+    version: str | None = None
+
+
+class ImportedTrial(Stored):
+    """Where a trial that was trained elsewhere was read from."""
+
+    files: tuple[SourceEntry, ...]
+
+
 class TrialRecord(StoredFile):
     """`record.json`: what became of one trial."""
 
@@ -142,6 +157,7 @@ class TrialRecord(StoredFile):
     model: RecordedModel | None = None
     provenance: Provenance = Provenance()
     predictions_sha256: str | None = None
+    imported: ImportedTrial | None = None
 
     @property
     def solo(self) -> bool:

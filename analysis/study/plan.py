@@ -22,14 +22,14 @@ from pydantic import (
 
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, either, shown
-from analysis.records.manifest import Crossing, Manifest
+from analysis.records.manifest import Crossing, Manifest, Task
 from analysis.study.claims_block import claim_problems
 
 # As in analysis.metrics.scores.METRICS, without waiting for NumPy where only a study file is checked.
 ClassMetric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
 NumberMetric = Literal["pearson", "spearman", "mse"]
-Metric = Literal[ClassMetric, NumberMetric]
-Task = Literal["classification", "regression"]
+ScoreMetric = Literal["score"]
+Metric = Literal[ClassMetric, NumberMetric, ScoreMetric]
 Correction = Literal["holm", "benjamini_hochberg"]
 Variance = Literal["pooled", "pairwise"]
 
@@ -37,7 +37,11 @@ FEWEST_SEEDS_AT_A_LOOK = 4
 """With fewer paired seeds, a look has no power that is worth its place."""
 
 _MOST_LOOKS = 100
-_METRICS = {"classification": get_args(ClassMetric), "regression": get_args(NumberMetric)}
+_METRICS = {
+    "classification": get_args(ClassMetric),
+    "regression": get_args(NumberMetric),
+    "scores": get_args(ScoreMetric),
+}
 # A gap this large or larger cannot be, and what a margin is, in words; by metric, where it is no share.
 _CORRELATION = (2.0, "a number above 0 and below 2")
 _MARGINS = {

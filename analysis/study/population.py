@@ -39,8 +39,8 @@ class TrainingSets(NamedTuple):
 
 def training_sets(manifest: Manifest) -> TrainingSets | None:
     """Return how the seeds of a study draw their training sets; None where all of them take every example."""
-    size = manifest.data.n_drawn
-    return None if size is None else TrainingSets(size, manifest.data.n_train)
+    size, pool = manifest.data.n_drawn, manifest.data.n_train
+    return None if size is None or pool is None else TrainingSets(size, pool)
 
 
 def with_training_sets(result: Result) -> Result:

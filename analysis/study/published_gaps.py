@@ -91,8 +91,9 @@ def _mismatch(claim: Claim, manifest: Manifest) -> str:
     data, subset = manifest.data, manifest.study.get("data")
     named = f"{data.path}/{data.name}" if data.name else data.path
     reasons = []
-    if claim.model != manifest.model.name:
-        reasons.append(f"about the model {claim.model}, not {manifest.model.name}")
+    if claim.model != manifest.model_name:
+        here = f"not {manifest.model_name}" if manifest.model_name else "and this study names none"
+        reasons.append(f"about the model {claim.model}, {here}")
     if claim.data is not None and claim.data not in (data.path, data.name, named):
         reasons.append(f"about the data {claim.data}, not {named}")
     if claim.n != data.n_test:

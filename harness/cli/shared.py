@@ -62,7 +62,8 @@ class Format(StrEnum):
 
 def load(path: Path, overrides: Sequence[str] | None) -> Study:
     """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
-    from analysis.study.plan import Task, check_plan
+    from analysis.records.manifest import Task
+    from analysis.study.plan import check_plan
     from harness.study.loading import load_study
 
     def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -71,7 +71,7 @@ def record_of(
     trial, error = outcome.trial, outcome.error
     sizes: dict[str, Any] = {"n_train": outcome.n_train, "n_test": n_test, "n_holdout": outcome.n_holdout}
     # A key that is not given is not written.
-    of_search = {}
+    of_search: dict[str, Any] = {}
     if tuning is not None:
         of_search = {"tuning": tuning}
         del sizes["n_test"]

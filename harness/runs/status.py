@@ -237,7 +237,7 @@ def _last_inputs(study: Study, store: Store) -> TrialInputs | None:
         return None
     models = [trial.record.settings.get("model") for trial in store.stored(manifest) if trial.record is not None]
     # Before the first record: a head that is drawn anew for every seed is no part of what identifies the checkpoint.
-    of_checkpoint = manifest.model.identity if study.head == "drawn" else None
+    of_checkpoint = manifest.model.identity if manifest.model and study.head == "drawn" else None
     model = next((model for model in models if isinstance(model, str)), of_checkpoint)
     if model is None or manifest.data.fingerprint is None:
         return None
