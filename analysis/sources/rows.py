@@ -50,6 +50,12 @@ class Rows:
         The probability (or logit) of each class, by the name that the file gives the class; empty where there are none.
     scores : mapping of str to pa.Array
         Scores of the answer, by name; empty where there are none.
+    higher_is_better : bool or None
+        Of the scores, where the file says it.
+    understood : tuple of (str, str)
+        What was taken for what in this file, such as ``("filter", "strict-match")``, for the user to check.
+    remarks : tuple of str
+        What was noticed and should be known, one sentence each; said once, however many files say it.
     place : callable
         Says where a row stands, for messages: ``place(0)`` may be ``"preds.csv, line 2"``.
     """
@@ -63,4 +69,7 @@ class Rows:
     prediction: pa.Array | None = None
     outputs: Mapping[str, pa.Array] = field(default_factory=dict)
     scores: Mapping[str, pa.Array] = field(default_factory=dict)
+    higher_is_better: bool | None = None
+    understood: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
     place: Callable[[int], str]
