@@ -20,12 +20,15 @@ class SourceFile:
         Of its bytes, in hexadecimal; of a frame or an array in memory, empty.
     tool, version : str or None
         Which program wrote it, where the file says so, such as ``lm-evaluation-harness`` and ``0.4.13``.
+    task : str or None
+        What was asked, where the file says so, such as ``gsm8k, version 3``. Files of unlike tasks are not compared.
     """
 
     path: str
     sha256: str
     tool: str | None = None
     version: str | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
