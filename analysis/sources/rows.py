@@ -43,6 +43,9 @@ class Rows:
         The arm, and the run or seed within it, as texts or numbers; one text where all rows share it.
     example : pa.Array
         The example's id, as texts or numbers.
+    numbered : bool
+        Whether ``example`` only counts the rows of the file from 0, because it holds no ids. Labels that stand in a
+        file of their own are then matched by their order.
     epoch : pa.Array or None
         The training epoch after which the run answered, whole numbers; None where the file knows of none.
     label : pa.Array or None
@@ -67,6 +70,7 @@ class Rows:
     arm: pa.Array | str
     run: pa.Array | str
     example: pa.Array
+    numbered: bool = False
     epoch: pa.Array | None = None
     label: pa.Array | None = None
     prediction: pa.Array | None = None
