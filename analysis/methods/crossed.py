@@ -86,13 +86,15 @@ class CrossedResult(TResult):
     design : {"A", "B", "C"}
         A: the same seeds drive both arms, as pairs. B: the seeds of the two arms are independent. C: seeds of two kinds
         cross in both arms; then `by_source` is the result of `crossed_seeds_test`, which this one repeats.
+    paired : bool
+        Whether both arms have the same seeds, by whichever design they are judged.
     n_arms : int
         How many arms the variation over seeds was estimated from: 2, or all arms of a study where it was pooled.
     n_seeds : tuple of int
         Of the treatment and of the baseline.
     n_examples : int
     other_p_value : float
-        What the other design would have said; NaN, with a reason, where the other does not exist.
+        What the other design would have said; NaN where there is no other, as for seeds that are not paired.
     pairwise_p_value : float
         What these two arms say without the others; `p_value` where nothing was pooled.
     seed_correlation : float
@@ -108,6 +110,7 @@ class CrossedResult(TResult):
     statistic: float
     p_value: float
     design: Design
+    paired: bool = True
     n_arms: int
     n_seeds: tuple[int, int]
     n_examples: int
@@ -175,23 +178,21 @@ def design_of(*, n_seeds: int, n_arms: int = 2, before_pooling: bool = False) ->
     return "A" if n_seeds >= (SEEDS_FOR_A_VERDICT if n_arms > 2 else _FEWEST_PAIRS) else "B"
 
 
-def has_plain_df(design: Design, *, n_seeds: int, paired: bool = True, before_pooling: bool = False) -> bool:
+def has_plain_df(design: Design, *, n_seeds: int, before_pooling: bool = False) -> bool:
     """Say whether `crossed_test` takes Satterthwaite's degrees of freedom as they are, without `caution`.
 
     Parameters
     ----------
     design : {"A", "B"}
-        As `design_of` says.
+        As `design_of` says; "B" also for equally many seeds that are not paired.
     n_seeds : int
         Of each arm.
-    paired : bool
-        Whether the arms share their seeds.
     before_pooling : bool
         As in `design_of`.
     """
-    # Four pairs or more are judged as independent seeds only while they are too few for design A: their far tail
-    # must hold as well. Up to three hold the level of a single comparison without, and no more is asked of them.
-    return before_pooling if design == "A" else not (paired and n_seeds >= 4)
+    # From four seeds on the far tail must hold as well, where a correction over many comparisons looks. Up to three
+    # hold the level of a single comparison without, and no more is asked of them.
+    return before_pooling if design == "A" else n_seeds < 4
 
 
 def crossed_test(
@@ -293,6 +294,7 @@ def crossed_test(
             statistic=_NAN,
             p_value=_NAN,
             design=design,
+            paired=paired,
             n_arms=2,
             n_seeds=(S_t, S_b),
             n_examples=N,
@@ -313,7 +315,7 @@ def crossed_test(
 
     alone = design_of(n_seeds=S_t, before_pooling=before_pooling) if paired else "B"
     columns = None if strata is None else cluster_numbers(strata, N)
-    plain = alone == "A" or has_plain_df("B", n_seeds=S_t, paired=paired)
+    plain = alone == "A" or has_plain_df("B", n_seeds=S_t)
     independent = independent_variance(y_t, y_b, size, strata=columns, plain_df=plain)
     plain_pairs = has_plain_df("A", n_seeds=S_t, before_pooling=before_pooling)
     pairs = paired_variance(y_t - y_b, size, strata=columns, plain_df=plain_pairs) if paired else None
@@ -332,8 +334,6 @@ def crossed_test(
             else "every difference is the same: nothing varies, so the gap cannot be judged"
         )
     reasons.extend(_unmoved(y_t, y_b, fit))
-    if other is None:
-        reasons.append("the seeds are not paired: no p-value by the paired design")
     return CrossedResult(
         estimate=D,
         standard_error=math.sqrt(fit.variance),
@@ -341,6 +341,7 @@ def crossed_test(
         statistic=D / math.sqrt(fit.variance) if fit.variance > 0 else _NAN,
         p_value=_p_value(D, fit, no_gap=no_gap),
         design=design,
+        paired=paired,
         n_arms=n_arms if pooled else 2,
         n_seeds=(S_t, S_b),
         n_examples=N,

@@ -53,9 +53,7 @@ class PlannedTest(NamedTuple):
 
     def has_plain_df(self, n_seeds: int) -> bool:
         """Say whether so many seeds are judged without caution about their share."""
-        return has_plain_df(
-            self.design(n_seeds), n_seeds=n_seeds, paired=self.paired, before_pooling=self.before_pooling
-        )
+        return has_plain_df(self.design(n_seeds), n_seeds=n_seeds, before_pooling=self.before_pooling)
 
 
 BY_PAIR = PlannedTest()

@@ -150,8 +150,7 @@ def settle(
         )
     parts = result.components
     if test is None:
-        paired = result.design == "A" or not math.isnan(result.other_p_value)
-        test = PlannedTest(n_arms=result.n_arms, paired=paired)
+        test = PlannedTest(n_arms=result.n_arms, paired=result.paired)
     S, N = parts.n_seeds, parts.n_examples
     seeds, *seeds_range = (
         seeds_needed(c, question, n_examples=N, alpha=alpha, power=power, test=test) for c in (parts, *at_limits(parts))

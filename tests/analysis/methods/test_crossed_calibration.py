@@ -8,6 +8,7 @@ studies: a simulation in which nothing fails would prove nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed import crossed_test, has_plain_df
 from analysis.methods.mcnemar import mcnemar
 
 N = 872
@@ -124,6 +125,27 @@ def test_unequal_numbers_of_seeds_keep_the_level_that_plain_degrees_of_freedom_b
     assert strictly <= at_most(0.012, studies)
     assert plainly_strictly > at_most(0.012, studies)
     assert plainly > rejected
+
+
+def test_the_far_tail_of_seeds_that_are_not_paired_holds_where_plain_degrees_of_freedom_break_it() -> None:
+    """Mean squares drawn from their laws, and the test written down once more: studies enough for a level of .00125."""
+    rng, S, studies, level = np.random.default_rng(9), 4, 400_000, 0.00125
+    seed, example, residual = 0.018**2, 0.01, 0.03
+    squares = (N * seed + residual) * rng.chisquare(S - 1, (2, studies)) / (S - 1)
+    by_example = (2 * example + 2 * residual / S) * rng.chisquare(N - 1, studies) / (N - 1)
+    gap = math.sqrt(2 * (seed + residual / N) / S + 2 * example / N) * rng.standard_normal(studies)
+    arms = np.maximum(squares, residual) / (S * N)
+    examples = np.maximum(by_example - 2 * residual / S, 0) / N
+
+    def claims(c: float) -> int:
+        spread = c**2 * np.sum(arms**2, axis=0) / (S - 1) + (by_example / N) ** 2 / (N - 1)
+        df = (c * arms.sum(axis=0) + examples) ** 2 / spread
+        t = np.abs(gap) / np.sqrt(arms.sum(axis=0) + examples)
+        return int(np.count_nonzero(2 * special.stdtr(df, -t) <= level))
+
+    assert not has_plain_df("B", n_seeds=S)
+    assert claims(1 + (3.5 / (2 * (S - 1))) ** 2) <= at_most(1.3 * level, studies)
+    assert claims(1.0) > at_most(1.3 * level, studies)
 
 
 def test_shared_seeds_make_the_other_design_conservative() -> None:
