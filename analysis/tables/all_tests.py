@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.methods.crossed import CrossedResult, design_of
+from analysis.methods.outperforming import OutperformingResult
 from analysis.study.comparisons import ComparisonResult
-from analysis.tables.comparison_cells import INDEPENDENT, PAIRED, TWO_ALONE, primary_test_name, scale_of, size_cell
+from analysis.study.made_tests import EQUIVALENCE, MadeTest, made_tests
+from analysis.tables.comparison_cells import scale_of, size_cell
 from analysis.tables.digits import fixed, p_value, percent, points
 from analysis.tables.notes import of_training_sets
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Test:
-    """One row: a test of a comparison."""
+class _Row:
+    """One row: a test of a comparison, or one test of every seed."""
 
     pair: ComparisonResult
     name: str
@@ -32,18 +33,18 @@ class _Test:
 
 def all_tests_table(report: StudyReport, footer: str) -> Table:
     """Lay out every test of every comparison, each with what it speaks about."""
-    tests = [test for pair in report.comparisons for test in _tests(report, pair)]
+    rows = [row for pair in report.comparisons for row in _rows(report, pair)]
     return Table(
         title="All tests",
         columns=(
-            Column("Comparison", [test.pair.name for test in tests]),
-            Column("p", [test.p for test in tests], numeric=True),
-            Column("Corrected p", [test.corrected for test in tests], numeric=True),
-            Column("Remark", [test.remark for test in tests]),
+            Column("Comparison", [row.pair.name for row in rows]),
+            Column("p", [row.p for row in rows], numeric=True),
+            Column("Corrected p", [row.corrected for row in rows], numeric=True),
+            Column("Remark", [row.remark for row in rows]),
             *n_test_population(
-                [size_cell(test.pair) for test in tests],
-                [test.name for test in tests],
-                [test.population for test in tests],
+                [size_cell(row.pair) for row in rows],
+                [row.name for row in rows],
+                [row.population for row in rows],
             ),
         ),
         notes=(
@@ -70,86 +71,47 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
     )
 
 
-def _tests(report: StudyReport, pair: ComparisonResult) -> Iterator[_Test]:
-    result, same, flip, bootstrap = pair.result, pair.equivalence, pair.sign_flip, pair.bootstrap
-    name, population = primary_test_name(result), result.generalizes_to if result else UNKNOWN
-    if result is None or same is None:
-        yield _Test(pair=pair, name=name, population=population, p=UNKNOWN, remark=pair.verdict.reason)
-        return
-    yield _Test(
-        pair=pair,
-        name=name,
-        population=population,
-        p=p_value(result.p_value),
-        corrected=p_value(pair.difference_p),
-        remark=""
-        if math.isnan(result.statistic)
-        else f"t = {fixed(result.statistic, places=2)}, {fixed(result.df, places=1)} df",
-    )
-    yield _Test(
-        pair=pair,
-        name=f"equivalence at {scale_of(report).margin(report.plan.margin)}",
-        population=same.generalizes_to,
-        p=p_value(same.p_value),
-        corrected=p_value(pair.equivalence_p),
-        remark="",
-    )
-    if flip is None or bootstrap is None:
-        yield from _each_seed(pair)
-        return
-    yield from _without_pooling(pair, result)
-    yield _Test(
-        pair=pair,
-        name="multi-bootstrap",
-        population=bootstrap.generalizes_to,
-        p=p_value(bootstrap.p_studentised),
-        remark=bootstrap.reason or f"{bootstrap.resamples} resamples; percentile {p_value(bootstrap.p_percentile)}",
-    )
-    yield _Test(
-        pair=pair,
-        name="sign-flip",
-        population=flip.generalizes_to,
-        p=p_value(flip.p_value),
-        remark=f"floor {p_value(flip.floor)}; won {_seeds_won(pair)}",
-    )
-    yield from _each_seed(pair)
+def _rows(report: StudyReport, pair: ComparisonResult) -> Iterator[_Row]:
+    by_seed = []
+    for test in made_tests(pair):
+        if test.seed is not None:
+            by_seed.append(test)
+            continue
+        margin = f" at {scale_of(report).margin(report.plan.margin)}" if test.name == EQUIVALENCE else ""
+        yield _Row(
+            pair=pair,
+            name=f"{test.name}{margin}",
+            population=test.generalizes_to or UNKNOWN,
+            p=p_value(test.p_value),
+            corrected=p_value(test.corrected_p),
+            remark=_remark(test),
+        )
+    if by_seed:
+        p_values, gaps = [test.p_value for test in by_seed], [test.gap for test in by_seed]
+        yield _Row(
+            pair=pair,
+            name=by_seed[0].name,
+            population=by_seed[0].generalizes_to,
+            p=_range(p_value(min(p_values)), p_value(max(p_values))),
+            remark=f"gap {_range(points(min(gaps)), points(max(gaps)))}",
+        )
 
 
-def _each_seed(pair: ComparisonResult) -> Iterator[_Test]:
-    if not pair.mcnemar:
-        return
-    p_values = [test.p_exact for test in pair.mcnemar]
-    low, high = p_value(min(p_values)), p_value(max(p_values))
-    gaps = [test.estimate for test in pair.mcnemar]
-    yield _Test(
-        pair=pair,
-        name="McNemar, each seed",
-        population=pair.mcnemar[0].generalizes_to,
-        p=_range(low, high),
-        remark=f"gap {_range(points(min(gaps)), points(max(gaps)))}",
-    )
-
-
-def _without_pooling(pair: ComparisonResult, result: CrossedResult) -> Iterator[_Test]:
-    """Give what the two arms show by themselves, by both designs; few pairs are judged as independent seeds anyway."""
-    as_pairs = design_of(n_seeds=min(result.n_seeds)) == "A"
-    other = "the other design"
-    if result.n_arms > 2:
-        rows = [(TWO_ALONE, result.pairwise_p_value, "as paired seeds" if as_pairs else "as independent seeds")]
-        if as_pairs:
-            rows.append((INDEPENDENT, result.other_p_value, other))
-    else:
-        rows = [(INDEPENDENT if result.design == "A" else PAIRED, result.other_p_value, other)]
-    for name, p, remark in rows:
-        yield _Test(pair=pair, name=name, population=result.generalizes_to, p=p_value(p), remark=remark)
+def _remark(test: MadeTest) -> str:
+    if test.resamples is not None and not test.remark:
+        return f"{test.resamples} resamples; percentile {p_value(test.percentile_p)}"
+    if not math.isnan(test.floor):
+        return f"floor {p_value(test.floor)}; won {_seeds_won(test.won)}"
+    if not math.isnan(test.statistic):
+        return f"t = {fixed(test.statistic, places=2)}, {fixed(test.df, places=1)} df"
+    return test.remark
 
 
 def _range(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _seeds_won(pair: ComparisonResult) -> str:
-    won = pair.outperforming
+def _seeds_won(won: OutperformingResult | None) -> str:
     if won is None:
         return UNKNOWN
     low, high = (percent(limit, places=0) for limit in won.interval)

@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.study.class_comparisons import ClassComparison
+from analysis.study.made_tests import primary_test_name
 from analysis.study.summaries import ClassSummary
 from analysis.tables.arms import sampling_error
-from analysis.tables.comparison_cells import agreement_in_words, open_where_cut, primary_test_name, seeds_of
+from analysis.tables.comparison_cells import agreement_in_words, open_where_cut, seeds_of
 from analysis.tables.digits import (
     confidence_level,
     declared_points,

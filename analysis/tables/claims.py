@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.tables.comparison_cells import open_where_cut, primary_test_name, size_cell, standard_error
+from analysis.study.made_tests import primary_test_name
+from analysis.tables.comparison_cells import open_where_cut, size_cell, standard_error
 from analysis.tables.digits import confidence_level, points, points_interval
 from analysis.tables.notes import about_the_first_set
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population

@@ -10,17 +10,13 @@ from analysis.methods.crossed import CrossedResult
 from analysis.methods.interval import Interval
 from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
+from analysis.study.made_tests import primary_test_name
 from analysis.study.verdict import Verdict
 from analysis.tables.digits import Scale
 from analysis.tables.table import UNKNOWN, Column, n_test_population, seeds_by_examples
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
-
-PAIRED = "crossed t, paired seeds"
-INDEPENDENT = "crossed t, independent seeds"
-TWO_ALONE = "crossed t, two arms alone"
-BY_SOURCE = "crossed t, seeds by source"
 
 
 def scale_of(report: StudyReport) -> Scale:
@@ -70,15 +66,6 @@ def verdict_cell(verdict: Verdict, margin: str) -> str:
         return f"equivalent within {margin}" if verdict.within_margin else verdict.label
     suffix = f", within the {margin} margin" if verdict.within_margin else f"; not equivalent at {margin}"
     return f"{verdict.direction}{suffix}"
-
-
-def primary_test_name(result: CrossedResult | None) -> str:
-    """Name the primary test by what it does with the seeds."""
-    if result is None:
-        return "none"
-    if result.n_arms > 2:
-        return f"crossed t, pooled over {result.n_arms} arms"
-    return {"A": PAIRED, "B": INDEPENDENT, "C": BY_SOURCE}[result.design]
 
 
 def comparison_n_test_population(comparisons: Sequence[ComparisonResult]) -> tuple[Column, ...]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.power.settling import Settling
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.goals import Goal, goals_of
 from analysis.tables.comparison_cells import comparison_n_test_population, scale_of, standard_error
 from analysis.tables.digits import (
     SEEDS_WORTH_PLANNING,
@@ -27,18 +24,9 @@ if TYPE_CHECKING:
 _NEVER = "never enough"
 
 
-@dataclass(frozen=True, slots=True)
-class _Goal:
-    """One row: what is to be shown in which comparison, and what that takes."""
-
-    pair: ComparisonResult
-    question: str
-    settling: Settling
-
-
 def deciding_table(report: StudyReport, footer: str) -> Table | None:
     """Lay out what would decide the undecided comparisons; None when there is none to plan for."""
-    goals = [goal for pair in report.comparisons for goal in _goals(report, pair)]
+    goals = list(goals_of(report.comparisons))
     if not goals:
         return None
     packs = [size for cost in report.costs for size in cost.pack_sizes]
@@ -47,7 +35,7 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
         title="What would decide the rest",
         columns=(
             Column("Comparison", [goal.pair.name for goal in goals]),
-            Column("To show", [goal.question for goal in goals]),
+            Column("To show", [_question(report, goal) for goal in goals]),
             Column("Seeds per arm", [_seeds(goal) for goal in goals], numeric=True),
             Column("or test examples", [_examples(goal) for goal in goals], numeric=True),
             Column("More training", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True),
@@ -63,7 +51,7 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             *(["Test examples: of all test sets together, in the proportions that they have."] if report.sets else []),
             *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
             *(
-                f"{goal.pair.name}, {goal.question}: {goal.settling.reason}."
+                f"{goal.pair.name}, {_question(report, goal)}: {goal.settling.reason}."
                 for goal in goals
                 if goal.settling.seeds_needed is None and goal.settling.examples_needed is None and goal.settling.reason
             ),
@@ -72,22 +60,14 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
     )
 
 
-def _goals(report: StudyReport, pair: ComparisonResult) -> Iterator[_Goal]:
-    if not pair.verdict.undecided or pair.result is None:
-        return
-    scale = scale_of(report)
-    margin = scale.margin(report.plan.margin)
-    observed = scale.gap(abs(pair.estimate), standard_error=standard_error(pair), signed=False)
-    # A gap that looks smaller than the margin is a matter of equivalence, not of finding it.
-    if pair.settling_equivalence is not None:
-        yield _Goal(pair, f"equivalence at {observed}, as observed", pair.settling_equivalence)
-    elif pair.settling_gap is not None:
-        yield _Goal(pair, f"a gap of {observed}, as observed", pair.settling_gap)
-    if pair.settling_margin is not None:
-        yield _Goal(pair, f"a gap of {margin}, the margin", pair.settling_margin)
+def _question(report: StudyReport, goal: Goal) -> str:
+    if not goal.as_observed:
+        return f"a gap of {scale_of(report).margin(report.plan.margin)}, the margin"
+    gap = scale_of(report).gap(abs(goal.pair.estimate), standard_error=standard_error(goal.pair), signed=False)
+    return f"{'a gap of' if goal.settling.margin is None else 'equivalence at'} {gap}, as observed"
 
 
-def _seeds(goal: _Goal) -> str:
+def _seeds(goal: Goal) -> str:
     settling = goal.settling
     needed, *limits = (
         planned_seeds(seeds, never=_NEVER) for seeds in (settling.seeds_needed, *settling.seeds_needed_range)
@@ -97,7 +77,7 @@ def _seeds(goal: _Goal) -> str:
     return f"enough: {text}" if run else text
 
 
-def _examples(goal: _Goal) -> str:
+def _examples(goal: Goal) -> str:
     needed, *limits = (
         _NEVER if count is None else estimated_count(count)
         for count in (goal.settling.examples_needed, *goal.settling.examples_needed_range)
@@ -108,11 +88,7 @@ def _examples(goal: _Goal) -> str:
     return f"about {text}{' clusters' if goal.pair.n_clusters is not None else ''}"
 
 
-def _more_seconds(report: StudyReport, goal: _Goal) -> float:
-    """Return how long the seeds that are still to run would take; NaN where there are none, or too many to plan."""
-    seeds, run = goal.settling.seeds_needed, len(goal.pair.seeds)
-    # Seeds that have run already had their chance: what they did not show, their number alone will not.
-    if seeds is None or not run < seeds <= SEEDS_WORTH_PLANNING:
-        return math.nan
-    by_arm = {cost.arm: cost.further_seconds for cost in report.costs}
-    return (seeds - run) * (by_arm[goal.pair.treatment] + by_arm[goal.pair.baseline])
+def _more_seconds(report: StudyReport, goal: Goal) -> float:
+    """Return how long the seeds that are still to run would take; NaN also where they are too many to plan."""
+    seeds = goal.settling.seeds_needed
+    return math.nan if seeds is None or seeds > SEEDS_WORTH_PLANNING else goal.more_seconds(report.costs)

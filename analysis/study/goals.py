@@ -1,0 +1,63 @@
+"""Goals: what is still to be shown in the undecided comparisons of a study, and what that takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from analysis.power.settling import Settling
+from analysis.study.comparisons import ComparisonResult
+from analysis.study.cost import ArmCost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What is to be shown in one comparison: a gap, or equivalence where `settling` has a margin.
+
+    Parameters
+    ----------
+    pair : ComparisonResult
+        The comparison.
+    settling : Settling
+        The gap that is supposed, and the seeds or examples that it takes.
+    as_observed : bool
+        Whether that gap is the one seen; else it is the margin.
+    """
+
+    pair: ComparisonResult
+    settling: Settling
+    as_observed: bool
+
+    def more_seconds(self, costs: Sequence[ArmCost]) -> float:
+        """Return how long the seeds that are still to run would take; NaN where there are none, or no number is enough.
+
+        Parameters
+        ----------
+        costs : sequence of ArmCost
+            Of both arms at least; a further trial is taken to cost what those so far did on average.
+        """
+        seeds, run = self.settling.seeds_needed, len(self.pair.seeds)
+        # Seeds that have run already had their chance: what they did not show, their number alone will not.
+        if seeds is None or not run < seeds:
+            return math.nan
+        by_arm = {cost.arm: cost.further_seconds for cost in costs}
+        return (seeds - run) * (by_arm[self.pair.treatment] + by_arm[self.pair.baseline])
+
+
+def goals_of(comparisons: Sequence[ComparisonResult]) -> Iterator[Goal]:
+    """Give the goals of every undecided comparison, in their order.
+
+    Parameters
+    ----------
+    comparisons : sequence of ComparisonResult
+        Those of a study.
+    """
+    for pair in comparisons:
+        if not pair.verdict.undecided or pair.result is None:
+            continue
+        # A gap that looks smaller than the margin is a matter of equivalence, not of finding it.
+        if (settling := pair.settling_equivalence or pair.settling_gap) is not None:
+            yield Goal(pair=pair, settling=settling, as_observed=True)
+        if pair.settling_margin is not None:
+            yield Goal(pair=pair, settling=pair.settling_margin, as_observed=False)
