@@ -1,4 +1,4 @@
-"""Manifest: what study.json says of a study beside its records, and the histories of its plan and seeds."""
+"""Manifest: what study.json says of a study that is trained here, beside its records."""
 
 from __future__ import annotations
 
@@ -15,23 +15,19 @@ from analysis.records.manifest import (
     EpochSelection,
     Manifest,
     ModelEntry,
-    PlanEntry,
-    SeedEntry,
     SetEntry,
     TrialEntry,
     Winner,
 )
-from analysis.study.plan import parse_plan
-from harness import provenance
 from harness.data.tokenization import TokenizedDataset
 from harness.errors import ResultsError
 from harness.models.checkpoints import Checkpoint
-from harness.records.record import digest
+from harness.records.history import plan_history, seed_entry
 from harness.study.settings import Arm, BestEpoch, SeedsBySource, Selection
 from harness.study.study import Study
 from harness.study.trials import Trial
 
-__all__ = ["Manifest", "ModelEntry", "Winner", "data_messages", "manifest_of", "model_entry", "with_seeds"]
+__all__ = ["Manifest", "ModelEntry", "Winner", "data_messages", "manifest_of", "model_entry"]
 
 
 def manifest_of(
@@ -87,8 +83,15 @@ def manifest_of(
             asked_arms=None if asked is None else tuple(asked),
             analysis=resolved["analysis"],
             claims=resolved["claims"],
-            plan_history=_plans(study, tuple(arms), before, finished),
-            seed_history=seeds or (_seeds(list(study.numbered_seeds), finished),),
+            plan_history=plan_history(
+                resolved["analysis"],
+                cluster=study.data.cluster,
+                arms=tuple(arms),
+                task=study.task,
+                before=before,
+                finished=finished,
+            ),
+            seed_history=seeds or (seed_entry(list(study.numbered_seeds), finished),),
             selection=_rule(study.selection),
             deviations=study.deviations,
             model=model_entry(checkpoint),
@@ -149,54 +152,6 @@ def trial_entry(trial: Trial) -> TrialEntry:
 def model_entry(checkpoint: Checkpoint) -> ModelEntry:
     """Return what a manifest and its records say of the model."""
     return ModelEntry(name=checkpoint.name, identity=checkpoint.identity, revision=checkpoint.revision)
-
-
-def _plans(study: Study, arms: tuple[str, ...], before: Manifest | None, finished: int) -> tuple[PlanEntry, ...]:
-    analysis = study.model_dump(mode="json", include={"analysis"})["analysis"]
-    # Which examples count as one is part of the plan: it moves every p-value.
-    plan = {"analysis": analysis, "cluster": study.data.cluster} if study.data.cluster else analysis
-    now = PlanEntry(
-        digest=digest(plan),
-        arms=arms,
-        analysis=analysis,
-        variance=parse_plan(analysis, arms=arms, task=study.task).variance,
-        frozen=provenance.now(),
-        trials_finished=finished,
-    )
-    if before is None or not before.plan_history:
-        return (now,)
-    *earlier, last = before.plan_history
-    # Older versions noted no arms; those of the manifest are those of its last plan.
-    last = last.model_copy(update={"arms": last.arms or tuple(before.arms)})
-    # Another arm is no other plan: what an older version froze stays as it was frozen.
-    if now.digest == last.digest:
-        now = now.model_copy(update={"variance": last.variance})
-    same = (last.digest, last.arms) == (now.digest, now.arms)
-    return (*earlier, last) if same else (*earlier, last, now)
-
-
-def with_seeds(manifest: Manifest, seeds: Sequence[int], finished: int) -> Manifest:
-    """Return the manifest with its seeds in the history, now that a trial has been trained with them.
-
-    Seeds that a command names and that nothing is trained with are not in it: nobody can have looked at them.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        As it is.
-    seeds : sequence of int
-        The study's.
-    finished : int
-        How many of its trials had finished before.
-    """
-    history = manifest.seed_history
-    if history and history[-1].seeds == tuple(seeds):
-        return manifest
-    return manifest.model_copy(update={"seed_history": (*history, _seeds(seeds, finished))})
-
-
-def _seeds(seeds: Sequence[int], finished: int) -> SeedEntry:
-    return SeedEntry(seeds=tuple(seeds), frozen=provenance.now(), trials_finished=finished)
 
 
 def data_messages(study: Study, data: TokenizedDataset, before: Manifest | None) -> tuple[str, ...]:

@@ -28,8 +28,9 @@ from harness.models.input_check import check_inputs
 from harness.models.pretrained import checkpoint_remarks
 from harness.progress.displays import Display
 from harness.progress.heartbeat import Heartbeat
+from harness.records.history import with_seeds
 from harness.records.lock import lock_study
-from harness.records.manifest import data_messages, manifest_of, model_entry, with_seeds
+from harness.records.manifest import data_messages, manifest_of, model_entry
 from harness.records.store import FINAL, Store
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.run import Run
