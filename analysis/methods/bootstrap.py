@@ -166,7 +166,7 @@ def multi_bootstrap(
     S_t, S_b = contrast.observed.n_seeds
     W_t = draw_counts(rng, resamples, S_t)
     W_b = W_t if paired else draw_counts(rng, resamples, S_b)
-    (result,) = _bootstrap([contrast], W_t, W_b, rng, confidence)
+    (result,) = _bootstrap([contrast], [(W_t, W_b)], rng, confidence)
     return result
 
 
@@ -174,6 +174,7 @@ def bootstrap_study(
     arms: Mapping[str, ArrayLike],
     comparisons: Sequence[tuple[str, str]],
     *,
+    paired: bool = True,
     rng: np.random.Generator,
     resamples: int = 10_000,
     confidence: float = 0.95,
@@ -183,9 +184,12 @@ def bootstrap_study(
     Parameters
     ----------
     arms : mapping of str to array_like, shape (S, N)
-        Scores by arm; row ``s`` of all arms comes from the same seed, column ``i`` from the same example.
+        Scores by arm; column ``i`` of all arms comes from the same example and, if `paired`, row ``s`` from the same
+        seed. Else every arm has as many rows as it has seeds.
     comparisons : sequence of tuple of str
         Treatment and baseline of each comparison.
+    paired : bool
+        Whether the arms share their seeds. If not, the seeds of each arm are drawn apart.
     rng : numpy.random.Generator
         Source of the draws. The same state gives the same result, and the one that `multi_bootstrap` gives for
         a single comparison.
@@ -215,14 +219,19 @@ def bootstrap_study(
         raise ValueError(f"comparisons name arms that are not there: {unknown}; there are {sorted(arms)}")
     scores = {name: np.asarray(arms[name], dtype=np.float64) for pair in comparisons for name in pair}
     shapes = {name: y.shape for name, y in scores.items()}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(f"all arms need the same seeds and examples, got shapes {shapes}")
-    contrasts = {pair: _contrast(scores[pair[0]], scores[pair[1]], paired=True) for pair in comparisons}
+    if len({shape if paired else shape[1:] for shape in shapes.values()}) > 1:
+        raise ValueError(f"all arms need the same {'seeds and ' if paired else ''}examples, got shapes {shapes}")
+    contrasts = {pair: _contrast(scores[pair[0]], scores[pair[1]], paired=paired) for pair in comparisons}
     varying = {pair: contrast for pair, contrast in contrasts.items() if contrast.varies}
     results = {pair: _unvarying(contrast, resamples, confidence) for pair, contrast in contrasts.items()}
     if varying:
-        W = draw_counts(rng, resamples, next(iter(shapes.values()))[0])
-        results.update(zip(varying, _bootstrap(list(varying.values()), W, W, rng, confidence), strict=True))
+        names = dict.fromkeys(name for pair in varying for name in pair)
+        if paired:
+            drawn = dict.fromkeys(names, draw_counts(rng, resamples, next(iter(shapes.values()))[0]))
+        else:
+            drawn = {name: draw_counts(rng, resamples, shapes[name][0]) for name in names}
+        weights = [(drawn[treatment], drawn[baseline]) for treatment, baseline in varying]
+        results.update(zip(varying, _bootstrap(list(varying.values()), weights, rng, confidence), strict=True))
     return results
 
 
@@ -239,16 +248,16 @@ def _contrast(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> _Co
 
 def _bootstrap(
     contrasts: Sequence[_Contrast],
-    W_t: NDArray[np.float64],
-    W_b: NDArray[np.float64],
+    weights: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
     rng: np.random.Generator,
     confidence: float,
 ) -> list[MultiBootstrapResult]:
-    B = len(W_t)
+    """Resample all contrasts with the same examples; the weights are the counts of both arms' seeds, by contrast."""
+    B = len(weights[0][0])
     # Row 0: resampled less observed difference. Row 1: variance of the resampled difference.
     replicates = np.empty((len(contrasts), 2, B))
     for rows, V in example_draws(rng, B, contrasts[0].observed.n_examples):
-        for drawn, contrast in zip(replicates, contrasts, strict=True):
+        for drawn, contrast, (W_t, W_b) in zip(replicates, contrasts, weights, strict=True):
             if contrast.observed.design == "A":
                 (d,) = contrast.scores
                 drawn[:, rows] = paired_replicates(W_t[rows], V, d, contrast.size)

@@ -111,13 +111,15 @@ def consistency(labels: ArrayLike, predictions: ArrayLike) -> Consistency:
     )
 
 
-def churn(treatment: ArrayLike, baseline: ArrayLike) -> Churn:
+def churn(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool = True) -> Churn:
     """Compare how often two arms differ with how often two seeds of one arm do.
 
     Parameters
     ----------
-    treatment, baseline : array_like of int, shape (S, N)
-        Predicted classes on the same examples, one row per seed; the same seeds in the same order.
+    treatment, baseline : array_like of int, shapes (S_t, N) and (S_b, N)
+        Predicted classes on the same examples, one row per seed. If `paired`, the same seeds in the same order.
+    paired : bool
+        Whether row ``s`` of both arms comes from the same seed. If not, any two rows are of different seeds.
 
     Returns
     -------
@@ -143,13 +145,13 @@ def churn(treatment: ArrayLike, baseline: ArrayLike) -> Churn:
     Churn(between=0.375, within=0.125, excess=0.25, reason='')
     """
     predicted_t, predicted_b = _runs("treatment", treatment), _runs("baseline", baseline)
-    if predicted_t.shape != predicted_b.shape:
-        raise ValueError(f"both arms need the same seeds and examples, got {predicted_t.shape} and {predicted_b.shape}")
-    S = len(predicted_t)
-    if S == 1:
+    if predicted_t.shape[1] != predicted_b.shape[1] or (paired and len(predicted_t) != len(predicted_b)):
+        same = f"the same {'seeds and ' if paired else ''}examples"
+        raise ValueError(f"both arms need {same}, got {predicted_t.shape} and {predicted_b.shape}")
+    if min(len(predicted_t), len(predicted_b)) == 1:
         return Churn(between=_NAN, within=_NAN, excess=_NAN, reason="one seed: no pair of different seeds")
     differ = 1 - _agreements(predicted_t, predicted_b)
-    between = float((differ.sum() - np.trace(differ)) / (S * (S - 1)))
+    between = float(differ[~np.eye(len(differ), dtype=np.bool_)].mean() if paired else differ.mean())
     within = (_within(predicted_t) + _within(predicted_b)) / 2
     return Churn(between=between, within=within, excess=between - within, reason="")
 

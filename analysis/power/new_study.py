@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from analysis.methods.components import VarianceComponents
+from analysis.methods.components import ArmComponents, VarianceComponents
 from analysis.methods.crossed import Design, design_of, has_plain_df
 from analysis.methods.moments import caution, independent_moments, paired_moments
 
@@ -39,11 +39,19 @@ class PlannedTest(NamedTuple):
         Whether both arms run with the same seeds.
     before_pooling : bool
         Whether the plan was frozen before arms could be pooled.
+    lead : int
+        How many more seeds the treatment has than the baseline, negative for fewer; only for seeds that are not paired.
+        The number of seeds of a study is then that of the smaller arm.
     """
 
     n_arms: int = 2
     paired: bool = True
     before_pooling: bool = False
+    lead: int = 0
+
+    def seeds(self, n_seeds: int) -> tuple[int, int]:
+        """Return the numbers of seeds of the treatment and of the baseline, where the smaller one is this."""
+        return n_seeds + max(self.lead, 0), n_seeds + max(-self.lead, 0)
 
     def design(self, n_seeds: int) -> Design:
         """Return the design by which so many seeds are judged."""
@@ -148,7 +156,7 @@ def new_study(
         The true variances. Where they say nothing about the two arms by themselves, these count as alike and their
         seeds as independent.
     n_seeds, n_examples : int
-        Seeds in each arm and test examples, at least 2 each.
+        Seeds in each arm and test examples, at least 2 each; in the smaller arm where their numbers differ.
     test : PlannedTest
         How it will be judged.
 
@@ -161,7 +169,7 @@ def new_study(
     Raises
     ------
     ValueError
-        If a number is below 2.
+        If a number is below 2, or if paired arms have unequal numbers of seeds.
 
     References
     ----------
@@ -170,12 +178,13 @@ def new_study(
     """
     if min(n_seeds, n_examples) < 2:
         raise ValueError(f"need at least two seeds and two examples, got {n_seeds} and {n_examples}")
+    if test.paired and test.lead:
+        raise ValueError(f"paired arms have the same seeds, got a lead of {test.lead}")
     if not components.seed + components.example + components.residual > 0:
         return None
     S, N = n_seeds, n_examples
     resid = components.residual
     seed, example = N * components.seed + resid, S * components.example + resid
-    variance = (seed + S * components.example) / (S * N)
     if test.design(S) == "A":
         F = (test.n_arms - 1) * (S - 1)
         few, few_shares = _seed_points(F, resid / seed if seed > 0 else 0.0)
@@ -191,9 +200,12 @@ def new_study(
         )
         shares = few_shares[:, None] * many_shares
     else:
-        V, df, shares = _independent(components, seed, S, N, test)
+        V, df, shares = _independent(components, S, N, test)
     return NewStudy(
-        standard_error=math.sqrt(variance), estimated=np.sqrt(V).ravel(), df=df.ravel(), shares=shares.ravel()
+        standard_error=math.sqrt(_true_variance(components, S, N, test)),
+        estimated=np.sqrt(V).ravel(),
+        df=df.ravel(),
+        shares=shares.ravel(),
     )
 
 
@@ -213,32 +225,46 @@ def with_endless_seeds(components: VarianceComponents, *, n_examples: int) -> Ne
     )
 
 
-def _independent(
-    components: VarianceComponents, seed: float, S: int, N: int, test: PlannedTest
-) -> tuple[Points, Points, Points]:
-    """Variance, degrees of freedom and shares by design B; `seed` is the mean square over seeds of the difference."""
-    half = (components.seed / 2, components.residual / 2)
-    arms = components.by_arm or (half, half)
+def _true_variance(components: VarianceComponents, S: int, N: int, test: PlannedTest) -> float:
+    """Squared standard error over new seeds and new examples."""
+    if test.paired:
+        return components.seed / S + components.example / N + components.residual / (S * N)
+    arms = zip(_by_arm(components), test.seeds(S), strict=True)
+    return components.example / N + sum((of_seed + residual / N) / S_g for (of_seed, residual), S_g in arms)
+
+
+def _by_arm(components: VarianceComponents) -> tuple[ArmComponents, ArmComponents]:
+    half = ArmComponents(components.seed / 2, components.residual / 2)
+    return components.by_arm or (half, half)
+
+
+def _independent(components: VarianceComponents, S: int, N: int, test: PlannedTest) -> tuple[Points, Points, Points]:
+    """Variance, degrees of freedom and shares by design B."""
+    S_t, S_b = test.seeds(S)
+    arms = _by_arm(components)
     resid_t, resid_b = (residual for _, residual in arms)
     seed_t, seed_b = (N * of_seed + residual for of_seed, residual in arms)
-    # Paired seeds move both arms, so that their mean squares are drawn together: Bartlett's decomposition.
-    both = math.sqrt(seed_t * seed_b)
-    shared = min(max((seed_t + seed_b - seed) / (2 * both), -1.0), 1.0) if test.paired and both > 0 else 0.0
-    first, first_shares = _chi_square_points(S - 1, _ARM_POINTS)
+    shared, noise = 0.0, resid_t / S_t + resid_b / S_b
+    if test.paired:
+        # Paired seeds move both arms, so that their mean squares are drawn together: Bartlett's decomposition.
+        both, difference = math.sqrt(seed_t * seed_b), N * components.seed + components.residual
+        shared = min(max((seed_t + seed_b - difference) / (2 * both), -1.0), 1.0) if both > 0 else 0.0
+        noise = components.residual / S
+    first, first_shares = _chi_square_points(S_t - 1, _ARM_POINTS)
     z, z_shares = special.roots_hermitenorm(_ARM_POINTS)
     z_shares = z_shares / z_shares.sum()
-    rest, rest_shares = _chi_square_points(S - 2, _ARM_POINTS) if S > 2 else (np.zeros(1), np.ones(1))
+    rest, rest_shares = _chi_square_points(S_b - 2, _ARM_POINTS) if S_b > 2 else (np.zeros(1), np.ones(1))
     many, many_shares = _chi_square_points(N - 1, _EXAMPLE_POINTS)
-    grid = np.ix_(first * (S - 1), z, rest * (S - 2), many)
+    grid = np.ix_(first * (S_t - 1), z, rest * (S_b - 2), many)
     own = math.sqrt(1 - shared**2)
     V, df = independent_moments(
         (
-            seed_t * grid[0] / (S - 1),
-            seed_b * ((shared * np.sqrt(grid[0]) + own * grid[1]) ** 2 + own**2 * grid[2]) / (S - 1),
+            seed_t * grid[0] / (S_t - 1),
+            seed_b * ((shared * np.sqrt(grid[0]) + own * grid[1]) ** 2 + own**2 * grid[2]) / (S_b - 1),
         ),
         (resid_t, resid_b),
-        (components.example + components.residual / S) * grid[3],
-        n_seeds=(S, S),
+        (components.example + noise) * grid[3],
+        n_seeds=(S_t, S_b),
         n_examples=N,
         plain_df=test.has_plain_df(S),
     )

@@ -61,8 +61,9 @@ class Settling:
     floor_gap_range : Interval
         The same at the 95% limits of the SD over examples.
     seeds_needed : int or None
-        Seeds in each arm that settle the question on a test set of the present size. None where no number of seeds
-        does: then it takes more test examples.
+        Seeds in each arm that settle the question on a test set of the present size; where the arms have unequal
+        numbers, seeds in the smaller one, while the other keeps its lead. None where no number of seeds does: then it
+        takes more test examples.
     seeds_needed_range : tuple of (int or None)
         The same with both the SD over seeds and that over examples at their lower, and at their upper 95% limits.
     examples_needed : int or None
@@ -116,7 +117,7 @@ def settle(
     margin : float or None
         None: the gap is to be found. Else it is to be shown to lie within this margin.
     test : PlannedTest or None
-        How more seeds will be judged; as `result` was where None.
+        How more seeds will be judged; as `result` was where None. Its lead is that of the result, unless it is paired.
 
     Returns
     -------
@@ -151,6 +152,8 @@ def settle(
     parts = result.components
     if test is None:
         test = PlannedTest(n_arms=result.n_arms, paired=result.paired)
+    if not test.paired:
+        test = test._replace(lead=result.n_seeds[0] - result.n_seeds[1])
     S, N = parts.n_seeds, parts.n_examples
     seeds, *seeds_range = (
         seeds_needed(c, question, n_examples=N, alpha=alpha, power=power, test=test) for c in (parts, *at_limits(parts))
@@ -336,9 +339,10 @@ def shortfall(
     if more_seeds is not None:
         both = examples_needed(components, question, n_seeds=more_seeds, alpha=alpha, power=power, test=test)
         if both is not None:
+            numbers = " and ".join(str(number) for number in dict.fromkeys(test.seeds(more_seeds)))
             return (
                 f"neither more seeds nor more test examples alone can {goal}; "
-                f"{more_seeds} seeds on about {estimated_count(both)} test examples would"
+                f"{numbers} seeds on about {estimated_count(both)} test examples would"
             )
     return "this gap is too small to be found" if question.margin is None else "this gap is too close to the margin"
 

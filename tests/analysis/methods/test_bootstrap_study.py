@@ -21,6 +21,27 @@ def test_a_study_gives_what_its_comparisons_give_one_by_one() -> None:
         assert bootstrap_study(arms, pairs[::-1], rng=np.random.default_rng(3), resamples=199) == study
 
 
+def test_arms_that_share_no_seeds_are_resampled_apart() -> None:
+    rng = np.random.default_rng(15)
+    arms = {name: (rng.random((S, 40)) < 0.8).astype(float) for name, S in (("a", 5), ("b", 3), ("c", 5))}
+    alone, options = [("b", "a"), ("c", "a")], {"paired": False, "resamples": 199}
+    for pair in alone:
+        study = bootstrap_study(arms, [pair], rng=np.random.default_rng(3), **options)
+        one = multi_bootstrap(arms[pair[0]], arms[pair[1]], rng=np.random.default_rng(3), **options)
+        assert study == {pair: one}
+        assert one.n_seeds == (len(arms[pair[0]]), 5)
+    together = bootstrap_study(arms, alone, rng=np.random.default_rng(3), **options)
+    assert list(together) == alone
+    for treatment, baseline in alone:
+        error = multi_bootstrap(
+            arms[treatment], arms[baseline], rng=np.random.default_rng(4), paired=False, resamples=4000
+        ).bootstrap_se
+        assert together[treatment, baseline].bootstrap_se == pytest.approx(error, rel=0.2)
+    # Independent draws of seeds widen what pairs of alike arms would hide.
+    same = {"a": arms["a"], "b": arms["a"]}
+    assert bootstrap_study(same, [("b", "a")], rng=np.random.default_rng(3), **options)["b", "a"].bootstrap_se > 0
+
+
 def test_a_study_says_which_comparisons_do_not_vary() -> None:
     y_t, y_b = np.random.default_rng(14).random((2, 4, 30))
     study = bootstrap_study(
@@ -39,3 +60,5 @@ def test_bad_studies_are_named() -> None:
         bootstrap_study(arms, [("c", "a")], rng=rng)
     with pytest.raises(ValueError, match="all arms need the same seeds and examples"):
         bootstrap_study(arms, [("b", "a")], rng=rng)
+    with pytest.raises(ValueError, match="all arms need the same examples"):
+        bootstrap_study({"a": np.zeros((4, 5)), "b": np.zeros((4, 6))}, [("b", "a")], paired=False, rng=rng)

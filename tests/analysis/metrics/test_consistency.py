@@ -77,6 +77,18 @@ def test_churn_between_arms_is_that_of_counting_by_hand(rng: np.random.Generator
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
+@given(rng=answers, seeds=st.tuples(st.integers(2, 5), st.integers(2, 5)), n=st.integers(1, 12))
+def test_any_two_runs_of_arms_that_share_no_seeds_are_a_pair(
+    rng: np.random.Generator, seeds: tuple[int, int], n: int
+) -> None:
+    treatment, baseline = (drawn(rng, S, n) for S in seeds)
+    made = churn(treatment, baseline, paired=False)
+    assert made.between == pytest.approx(np.mean([np.mean(t != b) for t in treatment for b in baseline]), abs=1e-12)
+    within = [np.mean([np.mean(s != t) for s, t in itertools.combinations(arm, 2)]) for arm in (treatment, baseline)]
+    assert made.within == pytest.approx(np.mean(within), abs=1e-12)
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
 @given(rng=answers)
 def test_the_order_of_seeds_and_examples_and_the_names_of_classes_do_not_matter(rng: np.random.Generator) -> None:
     labels, treatment, baseline = drawn(rng, 15), drawn(rng, 4, 15), drawn(rng, 4, 15)
@@ -117,6 +129,7 @@ def test_one_seed_has_no_churn_and_says_why() -> None:
     pair = churn([[0, 1]], [[1, 1]])
     assert np.isnan([pair.between, pair.within, pair.excess]).all()
     assert pair.reason == "one seed: no pair of different seeds"
+    assert churn([[0, 1]], [[1, 1], [0, 1]], paired=False).reason == "one seed: no pair of different seeds"
 
 
 @pytest.mark.parametrize(
@@ -138,6 +151,8 @@ def test_bad_input_says_what_it_got(labels: Any, predictions: Any, message: str)
 def test_arms_of_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"got \(2, 2\) and \(1, 2\)"):
         churn([[0, 1], [1, 1]], [[0, 1]])
+    with pytest.raises(ValueError, match=r"the same examples, got \(1, 2\) and \(2, 3\)"):
+        churn([[0, 1]], [[0, 1, 1], [0, 1, 1]], paired=False)
     with pytest.raises(ValueError, match="baseline must be class numbers"):
         churn([[0, 1]], [["a", "b"]])
 

@@ -99,6 +99,44 @@ def test_unpaired_seeds_by_welch() -> None:
     assert stats.nct.sf(stats.t.isf(0.025, 22), 22, gap / math.sqrt(0.02 / 12)) == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize(("S_t", "S_b"), [(4, 9), (9, 4), (5, 5)])
+def test_runs_that_are_not_paired_are_planned_by_the_test_that_they_get(S_t: int, S_b: int) -> None:
+    seeds, residuals, example = (0.05, 0.01), (0.2, 0.4), 0.2
+    parts = VarianceComponents(
+        seed=sum(seeds),
+        example=2 * example,
+        residual=sum(residuals),
+        n_seeds=4,
+        n_examples=N,
+        seed_df=3,
+        seed_sd_interval=(math.nan, math.nan),
+        by_arm=(ArmComponents(seeds[0], residuals[0]), ArmComponents(seeds[1], residuals[1])),
+    )
+    test, size = PlannedTest(paired=False, lead=S_t - S_b), {"n_seeds": min(S_t, S_b), "n_examples": N}
+    study = new_study(parts, test=test, **size)
+    assert study is not None
+    assert study.standard_error**2 == pytest.approx(
+        (0.05 + 0.2 / N) / S_t + (0.01 + 0.4 / N) / S_b + 2 * example / N, rel=1e-12
+    )
+    gap = detectable_gap_at(parts, alpha=0.05, test=test, **size)
+    rng, found = np.random.default_rng(8), 0
+    for _ in range(STUDIES):
+        y_t, y_b = (
+            math.sqrt(of_seed) * rng.standard_normal((S, 1))
+            + math.sqrt(example) * rng.standard_normal(N)
+            + math.sqrt(residual) * rng.standard_normal((S, N))
+            for S, of_seed, residual in zip((S_t, S_b), seeds, residuals, strict=True)
+        )
+        found += crossed_test(y_t + gap, y_b, paired=False).p_value <= 0.05
+    low, high = stats.binom.interval(0.9999, STUDIES, 0.8)
+    assert low <= found <= high, found / STUDIES
+
+
+def test_paired_arms_have_no_lead() -> None:
+    with pytest.raises(ValueError, match="paired arms have the same seeds, got a lead of 2"):
+        new_study(of_arms(0.01, 0.0, 0.0), n_seeds=4, n_examples=9, test=PlannedTest(lead=2))
+
+
 def test_shares_add_up_whatever_varies() -> None:
     for parts in (of_arms(0.01, 0.0, 0.0), of_arms(0.0, 0.1, 0.0), of_arms(0.0, 0.0, 0.2), of_arms(1e-9, 0.1, 0.2)):
         for n_seeds in (2, 3, 5, 10**6):

@@ -339,3 +339,26 @@ def test_nothing_to_plan_from(treatment: np.ndarray) -> None:
 def test_bad_plans_are_refused(gap: float, alpha: float, power: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         settle(result_of(components(1, 1, 1), df=4), gap=gap, alpha=alpha, power=power)
+
+
+def test_more_runs_of_unequal_arms_keep_the_lead_of_the_larger_one() -> None:
+    rng = np.random.default_rng(12)
+    ease = rng.normal(0, 0.4, 300)
+    y_t, y_b = (rng.normal(0, 0.03, (S, 1)) + ease + rng.normal(0, 0.3, (S, 300)) for S in (4, 7))
+    result = crossed_test(y_t, y_b, paired=False)
+    answer = settle(result, gap=0.06, alpha=0.05)
+    fewest = answer.seeds_needed
+    assert fewest is not None
+    assert fewest > 4
+    test = PlannedTest(paired=False, lead=-3)
+    assert test.seeds(fewest) == (fewest, fewest + 3)
+    powers = [
+        power_at(result.components, 0.06, n_seeds=S, n_examples=300, alpha=0.05, test=test)
+        for S in (fewest - 1, fewest)
+    ]
+    assert powers[0] < 0.8 <= powers[1]
+    # The larger arm's lead is worth something, and swapping the arms changes nothing.
+    assert fewest <= (seeds_needed(result.components, Question(0.06), n_examples=300, alpha=0.05) or 0)
+    assert settle(crossed_test(y_b, y_t, paired=False), gap=0.06, alpha=0.05).seeds_needed == fewest
+    both = settle(result, gap=0.008, alpha=0.05)
+    assert re.search(r"(\d+) and (\d+) seeds on about", both.reason)
