@@ -1,13 +1,18 @@
-"""Fixtures that train: a small study on the embedded data, through the real engine."""
+"""Fixtures that train: a small study on the embedded data, through the real engine; and an imported one, by hand."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from harness.study.loading import load_study
 from harness.study.study import Study
@@ -45,6 +50,94 @@ def tiny_file(tmp_path: Path) -> Path:
 def tiny(tiny_file: Path) -> Callable[..., Study]:
     """Load that study with overrides."""
     return lambda *overrides: load_study(tiny_file, overrides)
+
+
+def write_imported_study(
+    root: Path,
+    answers: Mapping[str, NDArray[Any]],
+    *,
+    labels: NDArray[Any] | None = None,
+    classes: Sequence[str] = (),
+    higher_is_better: bool = True,
+    analysis: Mapping[str, Any] | None = None,
+    versions: Mapping[str, str] | None = None,
+    **data: Any,
+) -> Path:
+    """Write a study that was trained elsewhere, from docs/records.md alone.
+
+    `answers` holds, by arm, probabilities (runs, N, classes), predicted classes (runs, N) where there are `classes`,
+    numbers (runs, N) where there are `labels` alone, else scores (runs, N); with several epochs (runs, epochs, ...).
+    """
+    first = next(iter(answers.values()))
+    of_scores = labels is None
+    with_probabilities = bool(classes) and first.dtype.kind == "f"
+    n = first.shape[-2] if with_probabilities else first.shape[-1]
+    cells = []
+    for position, (arm, runs) in enumerate(answers.items()):
+        file = {"path": f"{arm}.csv", "sha256": f"{position:064d}", "tool": None, "version": None}
+        if versions is not None:
+            file |= {"tool": "lm-evaluation-harness", "version": versions[arm]}
+        by_epoch = runs.reshape(len(runs), -1, *first.shape[-2 if with_probabilities else -1 :])
+        for seed, one in enumerate(by_epoch):
+            key = f"{position:02d}{seed:02d}"
+            cells.append({"arm": arm, "seed": seed, "key": key, "run": f"r{seed}"})
+            place = root / "trials" / key
+            place.mkdir(parents=True)
+            columns = {
+                "epoch": pa.array(np.repeat(np.arange(1, len(one) + 1), n), pa.int32()),
+                "example_id": pa.array([f"id-{i}" for i in range(n)] * len(one), pa.string()),
+            }
+            if labels is not None:
+                columns["label"] = pa.array(np.tile(labels, len(one)), pa.int32() if classes else pa.float64())
+            if with_probabilities:
+                columns |= {
+                    f"p_{label}": pa.array(one[..., label].ravel(), pa.float32()) for label in range(len(classes))
+                }
+            else:
+                kind = pa.int32() if classes else pa.float64()
+                columns["score" if of_scores else "prediction"] = pa.array(one.ravel(), kind)
+            pq.write_table(pa.table(columns), place / "predictions.parquet")
+            record = {
+                "format": 2,
+                "key": key,
+                "arm": arm,
+                "seed": seed,
+                "status": "finished",
+                "epochs": [{"epoch": epoch} for epoch in range(1, len(one) + 1)],
+                "selected_epoch": len(one),
+                "imported": {"files": [file]},
+            }
+            (place / "record.json").write_text(json.dumps(record))
+    entry: dict[str, Any] = {"path": "preds/{arm}.csv", "classes": list(classes), "n_test": n, **data}
+    if of_scores:
+        entry |= {"task": "scores", "score": {"name": "rouge", "higher_is_better": higher_is_better}}
+    elif not classes:
+        entry["task"] = "regression"
+    elif not with_probabilities:
+        entry["predictions"] = "classes"
+    records = [json.loads((root / "trials" / cell["key"] / "record.json").read_text()) for cell in cells]
+    files = {file["path"]: file for record in records for file in record["imported"]["files"]}
+    manifest = {
+        "format": 2,
+        "name": "theirs",
+        "analysis": dict(analysis or {}),
+        "plan_history": [
+            {"digest": "d", "variance": "pooled", "frozen": "2026-11-01T09:59:00Z", "trials_finished": len(cells)}
+        ],
+        "selection": {"rule": "last"},
+        "data": entry,
+        "imported": {"files": list(files.values()), "understood": [["arm", "the name of the file"]]},
+        "arms": {arm: {} for arm in answers},
+        "cells": cells,
+    }
+    (root / "study.json").write_text(json.dumps(manifest))
+    return root
+
+
+@pytest.fixture(name="write_imported")
+def _write_imported(tmp_path: Path) -> Callable[..., Path]:
+    """Write such a study into a folder of the test."""
+    return lambda *args, **options: write_imported_study(tmp_path / "theirs", *args, **options)
 
 
 Report = TypeVar("Report", pytest.CollectReport, pytest.TestReport)

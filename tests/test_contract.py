@@ -115,7 +115,7 @@ def test_several_test_sets_are_scored_and_judged(of_two_sets: Path) -> None:
     assert (outcomes.n_clusters, outcomes.drawn(outcomes.scores("full")).shape) == (None, (3, 40))
     first, second = outcomes.by_set()
     # A model says the same of the same text, whichever set it is in.
-    np.testing.assert_array_equal(first.answers("full", seeds=[0])[:, :20], second.answers("full", seeds=[0]))
+    np.testing.assert_array_equal(first.predicted("full", seeds=[0])[:, :20], second.predicted("full", seeds=[0]))
     report = analysis.analyze(of_two_sets, resamples=99)
     assert [(one.name, one.n_examples) for one in report.sets] == [("first.jsonl", 40), ("again.jsonl", 20)]
     assert "20 of 20 texts are in an earlier test set too" in tables.markdown(report)
@@ -336,7 +336,7 @@ def test_seeds_by_source_reach_the_analysis_and_stay_as_they_were_declared(tmp_p
     assert result is not None
     assert result.design == "C"
     # Without training, the data order moves nothing, and the initialisation decides every answer.
-    untrained = analysis.records.loading.load(folder).answers("untrained", seeds=range(16)).reshape(4, 4, 20)
+    untrained = analysis.records.loading.load(folder).predicted("untrained", seeds=range(16)).reshape(4, 4, 20)
     assert (untrained == untrained[:, :1]).all()
     assert len({tuple(row) for row in untrained[:, 0].tolist()}) > 1
     for seeds in ("{initialisation: 5, data_order: 4}", "16"):

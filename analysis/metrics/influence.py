@@ -108,6 +108,7 @@ def metric_scores(name: str, labels: ArrayLike, probabilities: ArrayLike) -> Flo
 
     See Also
     --------
+    class_metric_scores : The same for predicted classes, by metrics that need no probabilities.
     correct, confusion_scores, auroc_scores, log_loss_scores, brier_scores : The functions that it calls.
     regression_scores : The same for predicted numbers.
 
@@ -132,7 +133,38 @@ def metric_scores(name: str, labels: ArrayLike, probabilities: ArrayLike) -> Flo
         positives = [1] if C == 2 else range(C)
         areas = [auroc_scores(truth, p[:, :, label], positive=label) for label in positives]
         return np.asarray(np.mean(areas, axis=0), dtype=np.float64)
-    answers = predicted_classes(p)
+    return class_metric_scores(name, truth, predicted_classes(p), n_classes=C)
+
+
+def class_metric_scores(name: str, labels: ArrayLike, predictions: ArrayLike, *, n_classes: int) -> Floats:
+    """Score every example of every trial by a metric of predicted classes, so that each trial's mean is its metric.
+
+    Parameters
+    ----------
+    name : str
+        A key of `METRICS` that needs no probabilities.
+    labels : array_like of int, shape (N,)
+        True classes, from 0 to ``n_classes - 1``.
+    predictions : array_like of int, shape (S, N)
+        Predicted classes, one row per trial.
+    n_classes : int
+        Number of classes, at least 2.
+
+    Returns
+    -------
+    ndarray of float, shape (S, N)
+        As `metric_scores` makes them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric, or the shapes or classes do not match.
+
+    Examples
+    --------
+    >>> class_metric_scores("accuracy", [0, 1, 1], [[0, 0, 1]], n_classes=2).tolist()
+    [[1.0, 0.0, 1.0]]
+    """
     if name == "accuracy":
-        return np.stack([correct(truth, answer) for answer in answers])
-    return confusion_scores(confusion_metric(name, n_classes=C), truth, answers)
+        return np.stack([correct(labels, answer) for answer in np.asarray(predictions)])
+    return confusion_scores(confusion_metric(name, n_classes=n_classes), labels, predictions)

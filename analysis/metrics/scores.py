@@ -47,15 +47,18 @@ class MetricKind:
     higher_is_better : bool
     share : bool
         Whether it ends at 1 and its differences are shown in percentage points.
-    task : {"classification", "regression"}
-        Whether it judges predicted classes, or predicted numbers.
+    task : {"classification", "regression", "scores"}
+        Whether it judges predicted classes or predicted numbers, or is itself what a study stores for each example.
+    of_probabilities : bool
+        Whether it needs the probability of each class, so that predicted classes alone do not give it.
     """
 
     name: str
     title: str
     higher_is_better: bool = True
     share: bool = True
-    task: Literal["classification", "regression"] = "classification"
+    task: Literal["classification", "regression", "scores"] = "classification"
+    of_probabilities: bool = False
 
 
 METRICS: Mapping[str, MetricKind] = MappingProxyType(
@@ -66,9 +69,9 @@ METRICS: Mapping[str, MetricKind] = MappingProxyType(
             MetricKind(name="balanced_accuracy", title="balanced accuracy"),
             MetricKind(name="macro_f1", title="macro-F1"),
             MetricKind(name="mcc", title="MCC"),
-            MetricKind(name="auroc", title="AUROC"),
-            MetricKind(name="log_loss", title="log loss", higher_is_better=False, share=False),
-            MetricKind(name="brier", title="Brier score", higher_is_better=False, share=False),
+            MetricKind(name="auroc", title="AUROC", of_probabilities=True),
+            MetricKind(name="log_loss", title="log loss", higher_is_better=False, share=False, of_probabilities=True),
+            MetricKind(name="brier", title="Brier score", higher_is_better=False, share=False, of_probabilities=True),
             MetricKind(name="pearson", title="Pearson correlation", share=False, task="regression"),
             MetricKind(name="spearman", title="Spearman correlation", share=False, task="regression"),
             MetricKind(name="mse", title="mean squared error", higher_is_better=False, share=False, task="regression"),

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from analysis.errors import FormatError, RecordError
 from analysis.records.format import FORMAT, NEWER_FORMAT, Stored
-from analysis.records.manifest import Looks, Manifest, TakenLook, TrialEntry
+from analysis.records.manifest import AnswerKind, Looks, Manifest, TakenLook, TrialEntry
 from analysis.records.trial_record import TrialRecord
 
 # Nobody reads a message that lists more than this.
@@ -131,6 +131,9 @@ def _advising(path: Path, advice: str) -> Iterator[None]:
 
 
 def _contradictions(manifest: Manifest) -> Iterator[str]:
+    if manifest.imported is None:
+        known = {"model": manifest.model, "data.n_train": manifest.data.n_train}
+        yield from (f"{key}: it is missing" for key, value in known.items() if value is None)
     places: set[tuple[str, int]] = set()
     keys: dict[str, TrialEntry] = {}
     for entry in manifest.cells:
@@ -166,7 +169,7 @@ def read_looks(folder: Path) -> tuple[TakenLook, ...]:
         return _read_json(path, Looks).looks
 
 
-def read_record(folder: Path, entry: TrialEntry, *, n_classes: int) -> TrialRecord:
+def read_record(folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> TrialRecord:
     """Read the record of one trial.
 
     Parameters
@@ -175,8 +178,9 @@ def read_record(folder: Path, entry: TrialEntry, *, n_classes: int) -> TrialReco
         The trial's folder.
     entry : TrialEntry
         The trial that the record must belong to.
-    n_classes : int
-        The number of classes of the study; 0 in a regression, whose trials have no accuracy.
+    kind : AnswerKind
+        What the trials of the study answer: those that predict numbers have no accuracy. An imported trial need have
+        neither accuracy nor loss.
 
     Raises
     ------
@@ -197,8 +201,9 @@ def read_record(folder: Path, entry: TrialEntry, *, n_classes: int) -> TrialReco
     if record.selected_epoch is None or not record.epochs:
         raise RecordError(f"{path} is finished but names no epochs")
     scores = record.on_test
-    if scores is None or (scores.accuracy if n_classes else scores.loss) is None:
-        lacking = "accuracy" if n_classes else "loss"
+    lacks = scores is None or (scores.accuracy if kind.n_classes else scores.loss) is None
+    if lacks and record.imported is None:
+        lacking = "accuracy" if kind.n_classes else "loss"
         raise RecordError(f"{path} is finished but has no {lacking} on test at epoch {record.selected_epoch}")
     return record
 

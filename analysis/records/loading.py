@@ -45,7 +45,7 @@ def load(folder: Path) -> Outcomes:
     manifest = read_manifest(folder)
     seeds = _in_order(manifest)
     _require_all_seeds(manifest, seeds)
-    stored = read_trials(folder, manifest.cells, n_classes=len(manifest.data.classes))
+    stored = read_trials(folder, manifest.cells, kind=manifest.data.answer_kind)
     by_place = {(trial.entry.arm, trial.entry.seed): trial for trial in stored}
     in_order = [
         (_trial(by_place[arm, seed]), by_place[arm, seed].predictions) for arm in manifest.arms for seed in seeds
@@ -92,7 +92,8 @@ def _trial(stored: StoredTrial) -> Trial:
         message=stored.message,
         record=stored.record,
         epochs=predictions.epochs if predictions is not None else (),
-        probabilities=predictions.probabilities if predictions is not None else None,
+        answers=predictions.answers if predictions is not None else None,
+        run=stored.entry.run,
     )
 
 

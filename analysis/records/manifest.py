@@ -13,6 +13,18 @@ Task = Literal["classification", "regression", "scores"]
 Answers = Literal["probabilities", "classes", "numbers", "scores"]
 
 
+class AnswerKind(NamedTuple):
+    """What the trials of a study answer for each test example, and among how many classes; 0 where it has none."""
+
+    answers: Answers
+    n_classes: int = 0
+
+    @classmethod
+    def trained(cls, n_classes: int) -> AnswerKind:
+        """Return what trials answer that are trained here: probabilities, or numbers where there are no classes."""
+        return cls("probabilities" if n_classes else "numbers", n_classes)
+
+
 class _Kept(Stored):
     # It is written back when the manifest is written anew, with what a later version may have added.
     model_config = ConfigDict(extra="allow")
@@ -210,11 +222,11 @@ class DataEntry(Stored):
         return self
 
     @property
-    def answers(self) -> Answers:
-        """What the trials answered for each example, and so what predictions.parquet holds."""
+    def answer_kind(self) -> AnswerKind:
+        """What the trials answer for each example, and so what predictions.parquet holds."""
         if self.task == "scores":
-            return "scores"
-        return "numbers" if self.task == "regression" else self.predictions
+            return AnswerKind("scores")
+        return AnswerKind("numbers" if self.task == "regression" else self.predictions, len(self.classes))
 
     @model_validator(mode="after")
     def _draws_from_a_pool(self) -> DataEntry:

@@ -6,14 +6,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.fixed_sets import set_scores, set_strata
-from analysis.metrics.influence import metric_scores
+from analysis.metrics.influence import class_metric_scores, metric_scores
 from analysis.metrics.regression import regression_scores
 from analysis.records.manifest import EpochSelection, Manifest, SetEntry, TakenLook
 from analysis.records.trial import Trial
@@ -40,7 +40,7 @@ class Outcomes:
     example_ids : tuple of str
         The test examples, shape (N,); empty when no trial finished.
     labels : ndarray of int64 or float64, shape (N,)
-        Their true classes, or their true numbers in a regression.
+        Their true classes, or their true numbers in a regression; empty beside scores, which need none.
     clusters : tuple of str or None
         The group that each of them belongs to, shape (N,), where the study has a column for it. Without one, copies of
         an example that several test sets share are a group, and every other example is its own; else None.
@@ -71,13 +71,23 @@ class Outcomes:
 
     @property
     def is_regression(self) -> bool:
-        """Whether the study predicts numbers; it then has no classes, and `answers` means nothing."""
+        """Whether the study predicts numbers."""
         return self.manifest.data.task == "regression"
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the study is about classes; else `predictions` and `predicted` mean nothing."""
+        return bool(self.manifest.data.classes)
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether a probability of each class is stored; else what `metric_scores` needs them for is not there."""
+        return self.manifest.data.answer_kind.answers == "probabilities"
 
     @property
     def n_examples(self) -> int:
         """The number of test examples: those of the stored predictions, or the manifest's before any."""
-        return len(self.labels) or self.manifest.data.n_test
+        return len(self.example_ids) or self.manifest.data.n_test
 
     @property
     def n_clusters(self) -> int | None:
@@ -187,8 +197,8 @@ class Outcomes:
             return chosen
         return trial.epochs[-1]
 
-    def probabilities(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.float32]:
-        """Return the class probabilities of a finished trial, or the numbers that it predicts.
+    def answers(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[Any]:
+        """Return what a finished trial answered: probabilities, predicted classes, predicted numbers, or scores.
 
         Parameters
         ----------
@@ -199,19 +209,19 @@ class Outcomes:
 
         Returns
         -------
-        ndarray of float32, shape (N, classes)
-            In a regression (N, 1).
+        ndarray, shape (N, classes) or (N,)
+            The last axis is there for probabilities.
 
         Raises
         ------
         ValueError
             If the trial has no predictions.
         """
-        known = trial.known_probabilities
+        known = trial.known_answers
         return np.asarray(known[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
 
     def predictions(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
-        """Return the predicted classes of a finished trial: the first of the largest probabilities.
+        """Return the predicted classes of a finished trial.
 
         Parameters
         ----------
@@ -232,7 +242,7 @@ class Outcomes:
         predicted: NDArray[np.int64] = trial.predicted[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))]
         return predicted
 
-    def answers(self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
+    def predicted(self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
         """Return the predicted classes of an arm.
 
         Parameters
@@ -254,7 +264,7 @@ class Outcomes:
             If a trial that is asked for has no predictions.
         """
         rows = [self.predictions(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in seeds]
-        return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.labels))
+        return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.example_ids))
 
     def scores(
         self,
@@ -287,17 +297,16 @@ class Outcomes:
         """
         chosen = self.seeds if seeds is None else seeds
         if not chosen:
-            return np.empty((0, len(self.labels)))
+            return np.empty((0, len(self.example_ids)))
         if self.sets:
             parts = [one.scores(arm, seeds=chosen, metric=metric, epoch_choice=epoch_choice) for one in self.by_set()]
             return set_scores(np.hstack(parts), self._set_numbers(), clusters=self.clusters)
-        if metric == "accuracy" and not self.is_regression:
-            right = self.answers(arm, seeds=chosen, epoch_choice=epoch_choice) == self.labels
-            return np.asarray(right, dtype=np.float64)
-        probabilities = np.stack(
-            [self.probabilities(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen]
+        if self.has_classes and (metric == "accuracy" or not self.has_probabilities):
+            predicted = self.predicted(arm, seeds=chosen, epoch_choice=epoch_choice)
+            return class_metric_scores(metric, self.labels, predicted, n_classes=len(self.manifest.data.classes))
+        return self._scored(
+            metric, np.stack([self.answers(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen])
         )
-        return self._scored(metric, probabilities)
 
     def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return scores by sampling unit: by cluster where the study has clusters, else by example.
@@ -309,10 +318,10 @@ class Outcomes:
         """
         return scores if self.clusters is None else cluster_scores(scores, self.clusters)
 
-    def _scored(self, metric: str, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-        if self.is_regression:
-            return regression_scores(metric, self.labels, probabilities[..., 0])
-        return metric_scores(metric, self.labels, probabilities)
+    def _scored(self, metric: str, answers: NDArray[Any]) -> NDArray[np.float64]:
+        if self.has_probabilities:
+            return metric_scores(metric, self.labels, answers)
+        return regression_scores(metric, self.labels, answers) if self.is_regression else answers
 
     def _set_numbers(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(len(self.sets)), [one.n_test for one in self.manifest.data.sets])
@@ -323,9 +332,7 @@ class Outcomes:
             self,
             manifest=self.manifest.model_copy(update={"data": data}),
             trials={
-                place: trial
-                if trial.probabilities is None
-                else replace(trial, probabilities=trial.probabilities[:, examples])
+                place: trial if trial.answers is None else replace(trial, answers=trial.answers[:, examples])
                 for place, trial in self.trials.items()
             },
             example_ids=self.example_ids[examples],
@@ -335,15 +342,18 @@ class Outcomes:
         )
 
     def _best_on_test(self, trial: Trial, selection: EpochSelection) -> int:
-        if trial.probabilities is None or trial.record is None:
-            raise ValueError(f"{trial.name} has no predictions: {trial.status}")
-        if selection.metric == "accuracy" and not self.is_regression:
+        answers = trial.known_answers
+        if self.has_classes and (selection.metric == "accuracy" or not self.has_probabilities):
             right = trial.predicted == self.labels
             return trial.epochs[int(np.argmax(right.sum(axis=1)))]
-        if self.manifest.data.sets:
-            # The record knows the loss over all test sets only.
-            scores = self._scored("mse" if self.is_regression else "log_loss", trial.probabilities)
+        if (score := self.manifest.data.score) is not None:
+            means = answers.mean(axis=1)
+            return trial.epochs[int(np.argmax(means if score.higher_is_better else -means))]
+        recorded = trial.record.epochs if trial.record is not None else ()
+        losses = {entry.epoch: entry.test.loss for entry in recorded if entry.test is not None}
+        if self.manifest.data.sets or not losses:
+            # A record knows the loss over all test sets only, and that of an imported trial none at all.
+            scores = self._scored("mse" if self.is_regression else "log_loss", answers)
             return trial.epochs[int(np.argmin(scores.mean(axis=1)))]
-        losses = {entry.epoch: entry.test.loss for entry in trial.record.epochs if entry.test is not None}
         stored = [losses.get(epoch) for epoch in trial.epochs]
         return trial.epochs[int(np.argmin([np.inf if loss is None else loss for loss in stored]))]

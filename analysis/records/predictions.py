@@ -15,9 +15,14 @@ import pyarrow.types as kinds
 from numpy.typing import NDArray
 
 from analysis.errors import RecordError
+from analysis.records.manifest import AnswerKind
 
 # Rounding to single precision, for any number of classes.
 _SUM = 1e-3
+_IsRight = Callable[[pa.DataType], bool]
+# What is read; the numbers of a regression stay as they are stored.
+_TYPES = {"probabilities": np.float32, "classes": np.int64, "scores": np.float64}
+_NOUNS = {"probabilities": "probability", "scores": "score"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,30 +36,31 @@ class Predictions:
     example_ids : pa.StringArray
         One text per example, in the order of the test split, shape (N,).
     labels : ndarray of int64 or float64, shape (N,)
-        The true classes, or the true numbers of a regression.
-    probabilities : ndarray of float32, shape (epochs, N, classes)
-        Class probabilities; of a regression the predicted numbers, shape (epochs, N, 1).
+        The true classes, or the true numbers of a regression; empty beside scores, which need none.
+    answers : ndarray, shape (epochs, N) or (epochs, N, classes)
+        Probabilities (float32, the last axis is the class), predicted classes (int64), predicted numbers (float32 or
+        float64, as stored), or scores (float64).
     """
 
     epochs: tuple[int, ...]
     example_ids: pa.StringArray
     labels: NDArray[np.int64] | NDArray[np.float64]
-    probabilities: NDArray[np.float32]
+    answers: NDArray[Any]
 
     def same_examples(self, other: Predictions) -> bool:
         """Whether both are about the same examples, in one order and with the same labels."""
         return bool(self.example_ids.equals(other.example_ids)) and np.array_equal(self.labels, other.labels)
 
 
-def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None) -> Predictions:
+def read_predictions(folder: Path, *, kind: AnswerKind, sha256: str | None = None) -> Predictions:
     """Read the stored predictions of one trial.
 
     Parameters
     ----------
     folder : Path
         The trial's folder.
-    n_classes : int
-        The number of classes of the study; 0 in a regression.
+    kind : AnswerKind
+        What the trials of the study answer.
     sha256 : str or None
         The hash of the file that the trial's record names; where None the file is taken as it is.
 
@@ -62,21 +68,19 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
     ------
     RecordError
         If the file is missing, unreadable or not the one that the record names, a column has another type, its epochs
-        do not list the same examples, an example occurs twice, a label is no class, the probabilities of an example are
-        outside 0 to 1 or do not add up to 1, or a number is not finite.
+        do not list the same examples, an example occurs twice, a label or a prediction is no class, the probabilities
+        of an example are outside 0 to 1 or do not add up to 1, or a number is not finite.
     """
     path = folder / "predictions.parquet"
-    columns = [f"p_{label}" for label in range(n_classes)] or ["prediction"]
     content = _bytes(path)
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise RecordError(f"{path} is not the file that the trial's record names: it was changed or replaced")
-    of_label = kinds.is_integer if n_classes else kinds.is_floating
-    expected = {"epoch": kinds.is_integer, "example_id": _is_text, "label": of_label}
-    table = _table(path, content, expected | dict.fromkeys(columns, kinds.is_floating))
+    of_label, of_answers = _columns(kind)
+    expected = {"epoch": kinds.is_integer, "example_id": _is_text}
+    table = _table(path, content, expected | of_label | of_answers)
     epoch = _numbers(table["epoch"])
-    labels: NDArray[Any] = _numbers(table["label"]).astype(np.int64 if n_classes else np.float64)
-    if not np.isfinite(labels).all():
-        raise RecordError(f"{path} cannot be used: a label is not finite")
+    labels: NDArray[Any] = _numbers(table["label"]) if of_label else np.empty(0)
+    labels = labels.astype(np.int64 if kind.n_classes else np.float64)
     ids = table["example_id"].cast(pa.string()).combine_chunks()
     epochs, counts = np.unique(epoch, return_counts=True)
     if not len(epochs):
@@ -85,26 +89,56 @@ def read_predictions(folder: Path, *, n_classes: int, sha256: str | None = None)
     if np.any(counts != n) or np.any(epoch != np.repeat(epochs, n)):
         raise RecordError(f"{path} cannot be used: its epochs do not list the same examples one after another")
     first_ids, first_labels = ids.slice(0, n), labels[:n]
-    for start in range(n, len(labels), n):
+    for start in range(n, len(epoch), n):
         if not ids.slice(start, n).equals(first_ids) or np.any(labels[start : start + n] != first_labels):
             raise RecordError(f"{path} cannot be used: its epochs differ in their examples or labels")
     if len(first_ids.unique()) != n:
         raise RecordError(f"{path} cannot be used: an example id occurs twice in one epoch")
-    if n_classes and (labels.min() < 0 or labels.max() >= n_classes):
-        raise RecordError(f"{path} cannot be used: a label is outside 0 to {n_classes - 1}")
-    probabilities = np.stack([_numbers(table[column]) for column in columns], axis=-1).astype(np.float32)
-    if not np.isfinite(probabilities).all():
-        raise RecordError(f"{path} cannot be used: a {'probability' if n_classes else 'prediction'} is not finite")
-    if n_classes and (probabilities.min() < 0 or probabilities.max() > 1 + _SUM):
-        raise RecordError(f"{path} cannot be used: a probability is outside 0 to 1")
-    if n_classes and np.any(np.abs(probabilities.sum(axis=-1) - 1) > _SUM):
-        raise RecordError(f"{path} cannot be used: the probabilities of an example do not add up to 1")
+    answers = np.stack([_numbers(table[column]) for column in of_answers], axis=-1)
+    answers = answers.astype(_TYPES.get(kind.answers, answers.dtype))
+    fault = _fault_in_labels(first_labels, kind) or _fault_in_answers(answers, kind)
+    if fault:
+        raise RecordError(f"{path} cannot be used: {fault}")
+    by_class = (kind.n_classes,) if kind.answers == "probabilities" else ()
     return Predictions(
         epochs=tuple(int(number) for number in epochs),
         example_ids=first_ids,
         labels=first_labels,
-        probabilities=probabilities.reshape(len(epochs), n, len(columns)),
+        answers=answers.reshape(len(epochs), n, *by_class),
     )
+
+
+def _columns(kind: AnswerKind) -> tuple[dict[str, _IsRight], dict[str, _IsRight]]:
+    """Return the columns of the labels and of the answers, each with the check of its type."""
+    if kind.answers == "scores":
+        return {}, {"score": kinds.is_floating}
+    if kind.answers == "numbers":
+        return {"label": kinds.is_floating}, {"prediction": kinds.is_floating}
+    if kind.answers == "classes":
+        return {"label": kinds.is_integer}, {"prediction": kinds.is_integer}
+    return {"label": kinds.is_integer}, {f"p_{label}": kinds.is_floating for label in range(kind.n_classes)}
+
+
+def _fault_in_labels(labels: NDArray[Any], kind: AnswerKind) -> str:
+    if not np.isfinite(labels).all():
+        return "a label is not finite"
+    if kind.n_classes and (labels.min() < 0 or labels.max() >= kind.n_classes):
+        return f"a label is outside 0 to {kind.n_classes - 1}"
+    return ""
+
+
+def _fault_in_answers(answers: NDArray[Any], kind: AnswerKind) -> str:
+    if not np.isfinite(answers).all():
+        return f"a {_NOUNS.get(kind.answers, 'prediction')} is not finite"
+    if kind.answers == "classes" and (answers.min() < 0 or answers.max() >= kind.n_classes):
+        return f"a prediction is outside 0 to {kind.n_classes - 1}"
+    if kind.answers != "probabilities":
+        return ""
+    if answers.min() < 0 or answers.max() > 1 + _SUM:
+        return "a probability is outside 0 to 1"
+    if np.any(np.abs(answers.sum(axis=-1) - 1) > _SUM):
+        return "the probabilities of an example do not add up to 1"
+    return ""
 
 
 def read_clusters(folder: Path) -> dict[str, str]:
@@ -137,7 +171,7 @@ def _bytes(path: Path) -> bytes:
         raise RecordError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _table(path: Path, content: bytes, expected: Mapping[str, Callable[[pa.DataType], bool]]) -> pa.Table:
+def _table(path: Path, content: bytes, expected: Mapping[str, _IsRight]) -> pa.Table:
     try:
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         table.validate(full=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.errors import FormatError, RecordError
 from analysis.records.json_files import read_record
-from analysis.records.manifest import TrialEntry
+from analysis.records.manifest import AnswerKind, TrialEntry
 from analysis.records.predictions import Predictions, read_predictions
 from analysis.records.trial_record import TrialRecord
 
@@ -49,7 +49,7 @@ class StoredTrial:
     predictions: Predictions | None = None
 
 
-def read_trial(folder: Path, entry: TrialEntry, *, n_classes: int) -> StoredTrial:
+def read_trial(folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> StoredTrial:
     """Read one trial and check that its record and its predictions can be used.
 
     Parameters
@@ -58,8 +58,8 @@ def read_trial(folder: Path, entry: TrialEntry, *, n_classes: int) -> StoredTria
         The results folder.
     entry : TrialEntry
         Which trial.
-    n_classes : int
-        The number of classes of the study; 0 in a regression.
+    kind : AnswerKind
+        What the trials of the study answer.
 
     Raises
     ------
@@ -71,10 +71,10 @@ def read_trial(folder: Path, entry: TrialEntry, *, n_classes: int) -> StoredTria
         return StoredTrial(entry=entry, status="not run", message="there is no record yet")
     record = None
     try:
-        record = read_record(place, entry, n_classes=n_classes)
+        record = read_record(place, entry, kind=kind)
         if record.status != "finished":
             return StoredTrial(entry=entry, status=record.status, message=record.reason, record=record)
-        stored = read_predictions(place, n_classes=n_classes, sha256=record.predictions_sha256)
+        stored = read_predictions(place, kind=kind, sha256=record.predictions_sha256)
         _require_epochs(place, record, stored)
     except FormatError:
         raise
@@ -86,7 +86,7 @@ def read_trial(folder: Path, entry: TrialEntry, *, n_classes: int) -> StoredTria
 
 
 def read_trials(
-    folder: Path, entries: Iterable[TrialEntry], *, n_classes: int, examples: Predictions | None = None
+    folder: Path, entries: Iterable[TrialEntry], *, kind: AnswerKind, examples: Predictions | None = None
 ) -> tuple[StoredTrial, ...]:
     """Read the trials of a study; one with other examples or labels than it should have is unreadable.
 
@@ -96,8 +96,8 @@ def read_trials(
         The results folder.
     entries : iterable of TrialEntry
         Which trials.
-    n_classes : int
-        The number of classes of the study; 0 in a regression.
+    kind : AnswerKind
+        What the trials of the study answer.
     examples : Predictions or None
         The examples and labels that every finished trial must have, where they are known. Where not, those that more
         than half of the finished trials share; where no such majority exists, no trial is refused.
@@ -112,7 +112,7 @@ def read_trials(
     FormatError
         If a record has a format that this version does not read.
     """
-    trials = [read_trial(folder, entry, n_classes=n_classes) for entry in entries]
+    trials = [read_trial(folder, entry, kind=kind) for entry in entries]
     whose = "the test split of the study"
     if examples is None:
         usual = _usual([trial for trial in trials if trial.predictions is not None])

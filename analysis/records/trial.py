@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,11 @@ class Trial:
         The record, where one could be read.
     epochs : tuple of int
         The epochs with stored predictions, ascending; empty unless the trial finished.
-    probabilities : ndarray of float32 or None, shape (epochs, N, classes)
-        Class probabilities after each of these epochs; of a regression the predicted numbers, shape (epochs, N, 1).
+    answers : ndarray or None, shape (epochs, N) or (epochs, N, classes)
+        What it answered after each of these epochs: probabilities, the last axis being the class; else predicted
+        classes, predicted numbers or scores.
+    run : str or None
+        What the source of an imported trial calls it, where that is not its seed.
     """
 
     arm: str
@@ -47,24 +50,26 @@ class Trial:
     message: str = ""
     record: TrialRecord | None = None
     epochs: tuple[int, ...] = ()
-    probabilities: NDArray[np.float32] | None = None
+    answers: NDArray[Any] | None = None
+    run: str | None = None
 
     @property
     def name(self) -> str:
         """The trial in words, such as ``lora-r4 seed 3``."""
-        return f"{self.arm} seed {self.seed}"
+        return f"{self.arm} seed {self.seed}" if self.run is None else f"{self.arm} run {self.run}"
 
     @property
-    def known_probabilities(self) -> NDArray[np.float32]:
-        """Its `probabilities`; a ValueError where it has none."""
-        if self.probabilities is None:
+    def known_answers(self) -> NDArray[Any]:
+        """Its `answers`; a ValueError where it has none."""
+        if self.answers is None:
             raise ValueError(f"{self.name} has no predictions: {self.status}")
-        return self.probabilities
+        return self.answers
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
-        """The predicted classes after each epoch, shape (epochs, N)."""
-        return predicted_classes(self.known_probabilities)
+        """The predicted classes after each epoch, shape (epochs, N): the first of the largest probabilities."""
+        answers = self.known_answers
+        return predicted_classes(answers) if answers.ndim == 3 else answers
 
     @property
     def pending(self) -> bool:

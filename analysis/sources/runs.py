@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.records.manifest import Answers
 from analysis.sources.rows import SourceFile
-
-Answers = Literal["probabilities", "classes", "numbers", "scores"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,7 +135,7 @@ def compare_classes(
         for arm in (outcomes.arms if tested else ())
         if all(outcomes.trials[arm, seed].status == "finished" for seed in seeds.used)
     ]
-    answers = {arm: outcomes.answers(arm, seeds=seeds.used) for arm in complete}
+    answers = {arm: outcomes.predicted(arm, seeds=seeds.used) for arm in complete}
     by_arm = {arm: dict(_scores(outcomes, said)) for arm, said in answers.items()}
     n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
     confidence = 1 - at_look(plan.alpha, seeds.look)

@@ -168,7 +168,7 @@ def compare(
     right = (
         {}
         if outcomes.is_regression
-        else {arm: outcomes.answers(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
+        else {arm: outcomes.predicted(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
     )
     tests = [run_tests(outcomes, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng) for pair in pairs]
     tested = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tests, strict=True) if one.result is not None]

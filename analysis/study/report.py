@@ -211,7 +211,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
     # A margin in units of log loss says nothing about precision; then it is the default one.
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
     answered = () if outcomes.is_regression else outcomes.arms
-    answers = {arm: first.answers(arm, seeds=finished[arm]) for arm in answered}
+    answers = {arm: first.predicted(arm, seeds=finished[arm]) for arm in answered}
     spread = seed_sds(
         arms,
         n_seeds=len(seeds.used),

@@ -98,7 +98,7 @@ def set_verdicts(
     for one in sets:
         scores = {arm: one.scores(arm, seeds=done, metric=plan.metric) for arm, done in finished.items()}
         drawn = {arm: one.drawn(scores[arm]) for arm in complete}
-        right = {arm: one.answers(arm, seeds=seeds.used) == one.labels for arm in complete if not one.is_regression}
+        right = {arm: one.predicted(arm, seeds=seeds.used) == one.labels for arm in complete if not one.is_regression}
         planned = planned_test(plan, n_arms=sum(bool(np.isfinite(y).all()) for y in drawn.values()))
         tests += [
             (one, planned, run_tests(one, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng))

@@ -34,7 +34,7 @@ class ArmSummary:
         Over the seeds; the SD divides by S - 1 and is NaN for one seed.
     calibration_error : float
         Mean over the seeds, and over the test sets, of the expected calibration error; a description without a test.
-        NaN in a regression.
+        NaN where no probabilities are stored.
     statuses : mapping of str to int
         The number of trials of the arm by status.
     reason : str
@@ -123,12 +123,12 @@ def summarize_arm(
 
 
 def _calibration_error(outcomes: Outcomes, arm: str, seeds: Sequence[int]) -> float:
-    if not seeds or outcomes.is_regression:
+    if not seeds or not outcomes.has_probabilities:
         return math.nan
     return float(
         np.mean(
             [
-                expected_calibration_error(one.labels, one.probabilities(one.trials[arm, seed])).value
+                expected_calibration_error(one.labels, one.answers(one.trials[arm, seed])).value
                 for one in outcomes.by_set()
                 for seed in seeds
             ]

@@ -18,7 +18,7 @@ import pyarrow as pa
 from analysis.errors import FormatError, RecordError
 from analysis.records.format import StoredFile
 from analysis.records.json_files import read_candidate, read_manifest
-from analysis.records.manifest import Manifest, TrialEntry
+from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import StoredTrial, count_others, read_trials
 from analysis.records.trial_record import Candidate, RecordedModel, TrialRecord
@@ -29,7 +29,7 @@ from harness.errors import ResultsError
 from harness.records.record import parquet, predictions_of, record_of
 from harness.study.trials import Trial
 
-__all__ = ["FINAL", "Manifest", "Store", "StoredTrial", "TrialEntry"]
+__all__ = ["FINAL", "AnswerKind", "Manifest", "Store", "StoredTrial", "TrialEntry"]
 
 # Outcomes that a second run would repeat.
 FINAL = {"finished", "diverged"}
@@ -80,10 +80,10 @@ class Store:
         ResultsError
             If another version wrote a record.
         """
-        return self.entries(manifest.cells, len(manifest.data.classes))
+        return self.entries(manifest.cells, manifest.data.answer_kind)
 
     def entries(
-        self, entries: Sequence[TrialEntry], n_classes: int, examples: Predictions | None = None
+        self, entries: Sequence[TrialEntry], kind: AnswerKind, examples: Predictions | None = None
     ) -> tuple[StoredTrial, ...]:
         """Return what is stored of some trials, in their order; finished ones must be about `examples`, where given.
 
@@ -93,7 +93,7 @@ class Store:
             If another version wrote a record.
         """
         try:
-            return read_trials(self.folder, entries, n_classes=n_classes, examples=examples)
+            return read_trials(self.folder, entries, kind=kind, examples=examples)
         except FormatError as error:
             raise ResultsError(str(error)) from None
 
@@ -109,10 +109,10 @@ class Store:
             epochs=(),
             example_ids=pa.array(test.ids, pa.string()),
             labels=np.asarray(test.labels),
-            probabilities=np.empty((0, len(test), n_classes or 1), dtype=np.float32),
+            answers=np.empty((0, len(test))),
         )
         entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
-        return {stored.entry.key: stored for stored in self.entries(entries, n_classes, examples)}
+        return {stored.entry.key: stored for stored in self.entries(entries, AnswerKind.trained(n_classes), examples)}
 
     def candidate(
         self, search: str, number: int, *, fits: Callable[[TrialRecord], bool], say: Callable[[str], None]

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import ResultsError
 from harness.records.lock import LockOwner, lock_owner
-from harness.records.store import FINAL, Manifest, Store, StoredTrial, TrialEntry
+from harness.records.store import FINAL, AnswerKind, Manifest, Store, StoredTrial, TrialEntry
 from harness.search.candidates import tuned_arm
 from harness.study.settings import Data
 from harness.study.study import Study
@@ -196,7 +196,10 @@ def preview(
         tuned = {name: tuned_arm(study, name, arm, store=store, **source) for name, arm in study.arms.items()}
         trials = expand(study, arms={name: arm for name, arm in tuned.items() if arm is not None}, **source)
         entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
-        stored |= {(trial.entry.arm, trial.entry.seed): trial for trial in store.entries(entries, inputs.n_classes)}
+        stored |= {
+            (trial.entry.arm, trial.entry.seed): trial
+            for trial in store.entries(entries, AnswerKind.trained(inputs.n_classes))
+        }
     others = store.others({trial.entry.key for trial in stored.values()})
     return _summarise(study.name, chosen, [trial for trial in stored.values() if trial.entry.arm in chosen], others)
 

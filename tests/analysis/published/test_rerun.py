@@ -51,8 +51,9 @@ def two_arms(tmp_path: Path, write_study: Write) -> Callable[[Right, Right], Out
         for arm, right in (("lora", treatment), ("full", baseline)):
             for seed, row in enumerate(right):
                 shares = np.stack([row, 1 - row], axis=-1)[None].astype(np.float32)
-                trials[arm, seed] = Trial(arm=arm, seed=seed, status="finished", epochs=(1,), probabilities=shares)
-        return dataclasses.replace(folders[seeds], trials=trials, labels=np.zeros(n, dtype=np.int64))
+                trials[arm, seed] = Trial(arm=arm, seed=seed, status="finished", epochs=(1,), answers=shares)
+        ids = tuple(f"id-{i}" for i in range(n))
+        return dataclasses.replace(folders[seeds], trials=trials, example_ids=ids, labels=np.zeros(n, dtype=np.int64))
 
     return build
 

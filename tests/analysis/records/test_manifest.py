@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from analysis.errors import RecordError
+from analysis.records.json_files import read_manifest
 from analysis.records.manifest import DataEntry, Manifest, TrialEntry
 
 BASE = {"path": "preds.csv", "classes": ["no", "yes"], "n_test": 10}
@@ -28,7 +33,7 @@ def entry(**keys: Any) -> DataEntry:
     ],
 )
 def test_the_data_say_what_the_trials_hold(keys: dict[str, Any], answers: str) -> None:
-    assert entry(**keys).answers == answers
+    assert entry(**keys).answer_kind.answers == answers
 
 
 @pytest.mark.parametrize(
@@ -74,3 +79,13 @@ def test_an_imported_study_names_its_files_and_no_model() -> None:
     assert manifest.imported is not None
     assert manifest.imported.understood == (("arm", "column model"),)
     assert manifest.imported.files[0].path == "preds.csv"
+
+
+def test_only_an_imported_study_may_leave_out_its_model(write_imported: Callable[..., Path]) -> None:
+    folder = write_imported({arm: np.zeros((1, 2)) for arm in ("full", "lora")})
+    assert read_manifest(folder).model is None
+    content = json.loads((folder / "study.json").read_text())
+    del content["imported"]
+    (folder / "study.json").write_text(json.dumps(content))
+    with pytest.raises(RecordError, match=r"cannot be used: model: it is missing; data\.n_train: it is missing"):
+        read_manifest(folder)

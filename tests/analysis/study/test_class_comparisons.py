@@ -51,7 +51,7 @@ def three(tmp_path: Path, simulated: Any, write_study: Any, rng: np.random.Gener
 
 def test_every_row_is_the_crossed_test_of_its_column(three: StudyFolder) -> None:
     report, outcomes = analyze(three.root, resamples=199), load(three.root)
-    answers = {arm: outcomes.answers(arm, seeds=outcomes.seeds) for arm in outcomes.arms}
+    answers = {arm: outcomes.predicted(arm, seeds=outcomes.seeds) for arm in outcomes.arms}
     labels = outcomes.labels
     assert [
         (comparison.treatment, comparison.label, comparison.measure) for comparison in report.class_comparisons
@@ -197,7 +197,7 @@ def test_a_study_with_clusters_tests_classes_by_cluster(three: StudyFolder) -> N
         pa.table({"example_id": [f"id-{i}" for i in range(90)], "cluster": clusters}), three.root / "clusters.parquet"
     )
     rows, outcomes = rows_of(analyze(three.root, resamples=199)), load(three.root)
-    answers = {arm: outcomes.answers(arm, seeds=outcomes.seeds) for arm in outcomes.arms}
+    answers = {arm: outcomes.predicted(arm, seeds=outcomes.seeds) for arm in outcomes.arms}
     members = np.flatnonzero(outcomes.labels == 1)
     of_class = [clusters[i] for i in members]
     recalls = {arm: cluster_scores(answers[arm][:, members] == 1, of_class) for arm in outcomes.arms}

@@ -87,7 +87,7 @@ def test_every_metric_is_that_of_its_definition(graded: StudyFolder, metric: str
     report = analyze(set_plan(graded, metric=metric))
     outcomes = load(graded.root)
     for arm in report.arms:
-        runs = [outcomes.probabilities(outcomes.trials[arm.arm, seed]) for seed in outcomes.seeds]
+        runs = [outcomes.answers(outcomes.trials[arm.arm, seed]) for seed in outcomes.seeds]
         expected = [by_definition(metric, outcomes.labels, run) for run in runs]
         assert arm.values == pytest.approx(expected, abs=1e-6)
     comparison = report.comparisons[0]

@@ -82,7 +82,7 @@ def test_verdicts_are_about_the_metric(rated: StudyFolder, metric: str, margin: 
     set_plan(rated, metric=metric, margin=margin)
     report, outcomes = analyze(rated), load(rated.root)
     for arm in report.arms:
-        runs = [outcomes.probabilities(outcomes.trials[arm.arm, seed])[:, 0] for seed in outcomes.seeds]
+        runs = [outcomes.answers(outcomes.trials[arm.arm, seed]) for seed in outcomes.seeds]
         assert arm.values == pytest.approx([by_definition(metric, outcomes.labels, run) for run in runs])
     lora, other = report.comparisons
     assert (lora.estimate > 0) == (metric == "mse")
@@ -90,7 +90,7 @@ def test_verdicts_are_about_the_metric(rated: StudyFolder, metric: str, margin: 
     assert other.verdict.direction is None
     assert lora.mcnemar == ()
     scores = [
-        regression_scores(metric, outcomes.labels, [outcomes.probabilities(t)[:, 0] for t in outcomes.of_arm(arm)])
+        regression_scores(metric, outcomes.labels, [outcomes.answers(t) for t in outcomes.of_arm(arm)])
         for arm in ("lora", "full")
     ]
     assert lora.estimate == pytest.approx(crossed_test(*scores, paired=True).estimate)
@@ -106,7 +106,7 @@ def test_several_test_sets_are_averaged(rated: StudyFolder, metric: str) -> None
     report, outcomes = analyze(rated), load(rated.root)
     parts = (slice(30), slice(30, None))
     for arm in report.arms:
-        runs = [outcomes.probabilities(outcomes.trials[arm.arm, seed])[:, 0] for seed in outcomes.seeds]
+        runs = [outcomes.answers(outcomes.trials[arm.arm, seed]) for seed in outcomes.seeds]
         by_set = [[by_definition(metric, outcomes.labels[part], run[part]) for part in parts] for run in runs]
         assert arm.values == pytest.approx(np.mean(by_set, axis=1))
     assert [one.comparisons[0].verdict.direction for one in report.sets] == ["worse", "worse"]

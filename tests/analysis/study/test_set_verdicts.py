@@ -127,7 +127,7 @@ def test_a_metric_is_computed_within_each_set(
     folder = with_sets(write_study(tmp_path / metric, scores, analysis={"metric": metric}), SIZES)
     outcomes = load(folder.root)
     whole = outcomes.scores("full", metric=metric)
-    probabilities = np.stack([trial.known_probabilities[-1] for trial in outcomes.of_arm("full")])
+    probabilities = np.stack([trial.known_answers[-1] for trial in outcomes.of_arm("full")])
     cut = SIZES["validation"]
     parts = [
         metric_scores(metric, outcomes.labels[at], probabilities[:, at]).mean(axis=1)

@@ -268,7 +268,7 @@ def test_a_candidate_that_cannot_be_read_is_set_aside(tmp_path: Path, changes: d
 BROKEN_MANIFESTS = {
     "[]": "expected an object, got a list",
     "{": "EOF while parsing",
-    '{"format": 1}': "selection: it is missing; model: it is missing",
+    '{"format": 1}': "selection: it is missing; data: it is missing",
 }
 
 
