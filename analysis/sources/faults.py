@@ -1,0 +1,61 @@
+"""Faults in the rows of a source: counted, and the first of each kind told with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.sources.rows import Rows
+from analysis.words import counted
+
+
+@dataclass(slots=True)
+class _Fault:
+    message: str
+    rows: int = 0
+
+
+class Faults:
+    """What is wrong with rows, by file and kind of fault."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], _Fault] = {}
+
+    def note(
+        self, rows: Rows, kind: str, wrong: NDArray[np.bool_], message: Callable[[int], str] | None = None
+    ) -> None:
+        """Count the rows that are wrong.
+
+        Parameters
+        ----------
+        rows : Rows
+        kind : str
+            The kind of the fault; the message itself where it says the same of every row.
+        wrong : ndarray of bool, shape (rows,)
+        message : callable or None
+            What is wrong with a row.
+        """
+        first = int(np.argmax(wrong)) if len(wrong) else 0
+        if not len(wrong) or not wrong[first]:
+            return
+        key = (rows.source.path, kind)
+        if key not in self._found:
+            self._found[key] = _Fault(f"{rows.place(first)}: {message(first) if message else kind}")
+        self._found[key].rows += int(np.count_nonzero(wrong))
+
+    def taken(self, kind: str) -> list[str]:
+        """Take out the faults of one kind, and return their messages."""
+        keys = [key for key in self._found if key[1] == kind]
+        return [_told(self._found.pop(key)) for key in keys]
+
+    def messages(self) -> list[str]:
+        """Return what is wrong, one sentence for each file and kind."""
+        return [_told(fault) for fault in self._found.values()]
+
+
+def _told(fault: _Fault) -> str:
+    more = f" (and {counted(fault.rows - 1, 'more row')} of this file)" if fault.rows > 1 else ""
+    return fault.message + more

@@ -1,0 +1,91 @@
+"""Outputs: the probabilities of classes, or the logits that become them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import SourceError
+from analysis.problems import listed
+from analysis.sources.arrow import as_numbers
+from analysis.sources.faults import Faults
+from analysis.sources.rows import Rows
+
+_SUM = 1e-3
+"""By how much probabilities may miss 1, as in the record format."""
+
+_NOT_ONE = "the probabilities do not add up to 1"
+
+
+class Outputs:
+    """Reads the outputs of all sources, which must be about the same classes.
+
+    Parameters
+    ----------
+    logits : bool
+        Whether the outputs are logits, to be made probabilities.
+    """
+
+    def __init__(self, *, logits: bool) -> None:
+        self.names: tuple[str, ...] = ()
+        self._logits = logits
+        self._rows = self._wrong = 0
+
+    def read(self, rows: Rows, faults: Faults) -> NDArray[np.float32]:
+        """Return the probabilities of some rows, shape (rows, outputs).
+
+        A single output is the probability of its class, and the other of two classes has the rest.
+
+        Raises
+        ------
+        SourceError
+            If they are about other classes than those before, or are no numbers.
+        """
+        self.names = self.names or tuple(rows.outputs)
+        if set(rows.outputs) != set(self.names):
+            raise SourceError(
+                [
+                    f"{rows.source.path} has outputs for {listed(rows.outputs)}, and files before it for "
+                    f"{listed(self.names)}; all need the same"
+                ]
+            )
+        values = np.empty((len(rows.example), len(self.names)))
+        for number, name in enumerate(self.names):
+            column = as_numbers(rows.outputs[name])
+            if column is None:
+                kind = rows.outputs[name].type
+                raise SourceError([f"{rows.source.path}: the output for class {name} holds {kind}, and no numbers"])
+            faults.note(rows, f"the output for class {name} is missing or not finite", ~np.isfinite(column))
+            values[:, number] = column
+        finite = np.isfinite(values).all(axis=1)
+        total = values.sum(axis=1) if len(self.names) > 1 else np.ones(len(values))
+        proper = (values >= 0).all(axis=1) & (values <= 1 + _SUM).all(axis=1) & (np.abs(total - 1) <= _SUM)
+        self._rows += len(values)
+        self._wrong += int(np.count_nonzero(finite & ~proper))
+        if self._logits:
+            return _softmax(values).astype(np.float32)
+        faults.note(rows, _NOT_ONE, finite & ~proper, lambda row: _shown(values[row]))
+        return values.astype(np.float32)
+
+    def problems(self, faults: Faults) -> list[str]:
+        """Return what is wrong with the outputs as a whole; call it once, after the last row."""
+        wrong = faults.taken(_NOT_ONE)
+        if self._logits:
+            return ["these outputs are probabilities: leave out --logits"] if self._rows and not self._wrong else []
+        if self._wrong > self._rows / 2:
+            return [f"{wrong[0]}; these look like logits: --logits makes probabilities of them"]
+        return wrong
+
+
+def _shown(values: NDArray[np.float64]) -> str:
+    if len(values) > 1 and (values >= 0).all() and (values <= 1 + _SUM).all():
+        return f"the probabilities add up to {values.sum():.4g} and not to 1"
+    return f"a probability is {values[np.argmax(np.abs(values - 0.5))]:.4g}, outside 0 to 1"
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    if logits.shape[1] == 1:
+        return _softmax(np.hstack([np.zeros_like(logits), logits]))[:, 1:]
+    powers: NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
