@@ -48,9 +48,9 @@ class FoundFile:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def source(self, *, tool: str | None = None, version: str | None = None) -> SourceFile:
-        """Return the file as rows name it, with the program that wrote it where the file says so."""
-        return SourceFile(path=self.name, sha256=self.sha256, tool=tool, version=version)
+    def source(self, *, tool: str | None = None, version: str | None = None, task: str | None = None) -> SourceFile:
+        """Return the file as rows name it, with its program and its task where the file says them."""
+        return SourceFile(path=self.name, sha256=self.sha256, tool=tool, version=version, task=task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
