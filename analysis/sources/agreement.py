@@ -32,6 +32,20 @@ def problems_of_tools(sources: Iterable[SourceFile]) -> list[str]:
     return [f"the files are not of one tool and version, which may score differently: {groups}. Import those of one"]
 
 
+def problems_of_tasks(sources: Iterable[SourceFile]) -> list[str]:
+    """Say which files are of which task, where those that name theirs are not of one."""
+    by_task: defaultdict[str, list[str]] = defaultdict(list)
+    for source in sources:
+        if source.task is not None:
+            by_task[source.task].append(source.path)
+    if len(by_task) < 2:
+        return []
+    groups = "; ".join(
+        f"{few(paths)} {'holds' if len(paths) == 1 else 'hold'} {task}" for task, paths in by_task.items()
+    )
+    return [f"the files are not of one task: {groups}. Import those of one"]
+
+
 def problems_of_epochs(epochs: Mapping[RunName, Iterable[int]]) -> list[str]:
     """Say which runs have other epochs than most."""
     groups: defaultdict[tuple[int, ...], list[RunName]] = defaultdict(list)

@@ -17,6 +17,7 @@ from analysis.sources.agreement import (
     pairing,
     problems_of_epochs,
     problems_of_examples,
+    problems_of_tasks,
     problems_of_tools,
     run_in_words,
 )
@@ -129,7 +130,8 @@ class Assembly:
             With everything that is wrong.
         """
         problems = [*self._problems, *self._answers.problems(), *self._faults.messages()]
-        problems += problems_of_tools(dict.fromkeys(file for files in self._sources.values() for file in files))
+        sources = dict.fromkeys(file for files in self._sources.values() for file in files)
+        problems += problems_of_tools(sources) + problems_of_tasks(sources)
         if self._incomplete or not self._cells:
             raise SourceError(problems or ["the sources hold no rows"])
         cells = {self._name(run): dict(sorted(self._cells[run].items())) for run in sorted(self._cells)}

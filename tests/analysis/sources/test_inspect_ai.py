@@ -15,6 +15,7 @@ import pytest
 
 from analysis.errors import SourceError
 from analysis.sources import inspect_log
+from analysis.sources.assembly import assemble
 from analysis.sources.found_files import FoundFile
 from analysis.sources.inspect_ai import recognises, rows_of
 from analysis.sources.options import ImportOptions
@@ -317,3 +318,31 @@ def test_logs_are_recognised_by_what_is_in_them(tmp_path: Path) -> None:
     assert not recognises(b'{"version": 3, "results": [], "eval": {}}')
     assert not recognises(b"")
     assert not recognises(b"PK\x03\x04")
+
+
+def test_logs_become_runs() -> None:
+    options = ImportOptions()
+    logs = [
+        FoundFile(path=LOGS / f"{arm}/seed{seed}.eval", arm=arm, run=seed) for arm in ("full", "lora") for seed in "123"
+    ]
+    runs = assemble((rows for log in logs for rows in rows_of(log, options)), options)
+    assert (runs.answers, runs.score, runs.higher_is_better, runs.paired) == ("scores", "match", True, True)
+    wrong = [np.flatnonzero(run.answers[0] == 0) + 1 for run in runs.runs]
+    assert [numbers.tolist() for numbers in wrong] == [[3, 8], [8], [3], [3, 5, 8], [5, 8], [5, 9, 10]]
+
+
+def test_logs_of_unlike_tasks_and_versions_are_refused(tmp_path: Path) -> None:
+    log = content()
+    log["eval"] |= {"task_version": 2, "packages": {"inspect_ai": "0.3.200"}}
+    log["samples"] = [{**sample, "target": "3" if sample["id"] == 1 else "4"} for sample in log["samples"]]
+    files = [LOGS / "epochs.json", written(tmp_path / "other.json", log)]
+    found = [FoundFile(path=path, arm=arm, run="1") for path, arm in zip(files, ("full", "lora"), strict=True)]
+    with pytest.raises(SourceError) as caught:
+        assemble((rows for file in found for rows in rows_of(file, ImportOptions())), ImportOptions())
+    assert caught.value.problems == (
+        f"{files[1]}, sample 1: the label of example 1 is 3, and was 2 before; every run needs the same labels",
+        "the files are not of one tool and version, which may score differently: "
+        f"inspect_ai 0.3.285 wrote {files[0]}; inspect_ai 0.3.200 wrote {files[1]}. Import those of one",
+        f"the files are not of one task: {files[0]} holds sums, version 0, dataset sums; "
+        f"{files[1]} holds sums, version 2, dataset sums. Import those of one",
+    )
