@@ -29,7 +29,6 @@ FILES_OF_TRAINING = {
 OTHER_NAMES = {"markdown_it": "markdown-it-py"}
 
 NOT_IMPORTED = {
-    "pandas": "pyarrow turns tables into its frames, and results will be given as frames",
     "statsmodels": "the tests compare our routines with its, and users get it with the analysis",
 }
 NOT_IMPORTED_BY_TESTS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from analysis.study.cost import ArmCost, TimeRatio, arm_cost, time_ratio
 from analysis.study.crossing import NOT_INDEPENDENT
 from analysis.study.epoch_selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
 from analysis.study.footer import Footer, footer
+from analysis.study.frames import frame_of, names_with_rows
 from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan, frozen_plan
 from analysis.study.population import TrainingSets, training_sets, with_training_sets
@@ -35,6 +36,9 @@ from analysis.study.seeds import seeds_in_use
 from analysis.study.set_verdicts import SetCount, SetVerdicts, count_sets, set_verdicts
 from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 from analysis.study.unbounded_scores import unbounded_caveats
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESAMPLES = 10_000
 """How often the multi-bootstrap resamples by default."""
@@ -143,6 +147,36 @@ class StudyReport:
         if not isinstance(plain, dict):
             raise TypeError(f"a report becomes a dict, got {type(plain).__name__}")
         return plain
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """The names of the frames that have rows in this study, in the order of the tables."""
+        return names_with_rows(self)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """Return the numbers of a table as a tidy pandas DataFrame: one observation a row, and no formatted text.
+
+        Shares lie between 0 and 1, gaps are in units of the score, and what is not known is missing, with a `reason`
+        beside it. docs/frames.md lists every frame and its columns.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"verdicts"``, ``"arms"`` or ``"runs"``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Its columns and their types are the same in every study; a table that this one does not have (`frames`
+            names those that it has) is an empty frame. `attrs` holds the study's `name` and its plan's `metric`,
+            `margin` and `alpha`.
+
+        Raises
+        ------
+        ValueError
+            If there is no frame of this name.
+        """
+        return frame_of(self, name)
 
 
 def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:

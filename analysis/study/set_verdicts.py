@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from analysis.study.gap_intervals import level_of_verdicts
 from analysis.study.plan import AnalysisPlan
 from analysis.study.seeds import SeedsInUse
 from analysis.study.summaries import ArmSummary, summarize_arm
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +169,20 @@ def count_sets(sets: Sequence[SetVerdicts], plan: AnalysisPlan) -> tuple[SetCoun
             )
         )
     return tuple(counts)
+
+
+def with_set_names(sets: Sequence[SetVerdicts], rows: Sequence[Sequence[Row]]) -> list[tuple[str, Row]]:
+    """Return what stands in the same place on every test set together, each with the name of its set.
+
+    Parameters
+    ----------
+    sets : sequence of SetVerdicts
+        All sets of the study.
+    rows : sequence of sequences, all of one length
+        Such as the comparisons or the arms of each set.
+    """
+    names = [one.name for one in sets]
+    return [row for same in zip(*rows, strict=True) for row in zip(names, same, strict=True)]
 
 
 def _one_sided(one: ComparisonResult, sign: int) -> float:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from analysis.study.set_verdicts import SetCount
+from analysis.study.set_verdicts import SetCount, with_set_names
 from analysis.tables.arms import metric_title, standard_error
 from analysis.tables.comparison_cells import (
     agreement_in_words,
@@ -23,12 +22,10 @@ from analysis.words import counted
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
-_Row = TypeVar("_Row")
-
 
 def set_verdict_table(report: StudyReport, footer: str) -> Table | None:
     """Lay out the verdicts on each test set; None where there is one set or nothing to compare."""
-    rows = _with_names(report, [one.comparisons for one in report.sets])
+    rows = with_set_names(report.sets, [one.comparisons for one in report.sets])
     if not rows:
         return None
     plan, pairs = report.plan, [pair for _, pair in rows]
@@ -61,7 +58,7 @@ def set_verdict_table(report: StudyReport, footer: str) -> Table | None:
 
 def set_arm_table(report: StudyReport, footer: str) -> Table | None:
     """Lay out the study's metric by arm on each test set; None where there is one set."""
-    rows = _with_names(report, [one.arms for one in report.sets])
+    rows = with_set_names(report.sets, [one.arms for one in report.sets])
     if not rows:
         return None
     scale = scale_of(report)
@@ -87,12 +84,6 @@ def set_arm_table(report: StudyReport, footer: str) -> Table | None:
         footer=footer,
         detail=True,
     )
-
-
-def _with_names(report: StudyReport, by_set: Sequence[Sequence[_Row]]) -> list[tuple[str, _Row]]:
-    """Return what stands in the same place on every set together, each with the name of its set."""
-    names = [one.name for one in report.sets]
-    return [row for same in zip(*by_set, strict=True) for row in zip(names, same, strict=True)]
 
 
 def _counts(report: StudyReport) -> str:

@@ -95,10 +95,4 @@ def _with_limits(scale: Scale, result: CrossedResult, value: float, limits: Inte
 
 
 def _shares(result: CrossedResult) -> str:
-    parts = result.components
-    squares = (
-        parts.seed / parts.n_seeds,
-        parts.example / parts.n_examples,
-        parts.residual / (parts.n_seeds * parts.n_examples),
-    )
-    return " / ".join(percent(square / sum(squares), places=0) for square in squares)
+    return " / ".join(percent(share, places=0) for share in result.components.shares)
