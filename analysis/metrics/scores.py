@@ -60,6 +60,11 @@ class MetricKind:
     task: Literal["classification", "regression", "scores"] = "classification"
     of_probabilities: bool = False
 
+    @property
+    def heading(self) -> str:
+        """The title at the beginning of a sentence; a score keeps the name that others gave it."""
+        return self.title if self.task == "scores" else f"{self.title[0].upper()}{self.title[1:]}"
+
 
 METRICS: Mapping[str, MetricKind] = MappingProxyType(
     {

@@ -165,7 +165,7 @@ class SetEntry(Stored):
 class ScoreEntry(Stored):
     """What the scores of a study are, whose trials answered with a score for each example: their name and direction."""
 
-    name: str
+    name: str = Field(min_length=1)
     higher_is_better: bool = True
 
 

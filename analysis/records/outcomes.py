@@ -15,6 +15,7 @@ from analysis.methods.clusters import cluster_scores
 from analysis.methods.fixed_sets import set_scores, set_strata
 from analysis.metrics.influence import class_metric_scores, metric_scores
 from analysis.metrics.regression import regression_scores
+from analysis.metrics.scores import MetricKind
 from analysis.records.manifest import EpochSelection, Manifest, SetEntry, TakenLook
 from analysis.records.trial import Trial
 
@@ -83,6 +84,18 @@ class Outcomes:
     def has_probabilities(self) -> bool:
         """Whether a probability of each class is stored; else what `metric_scores` needs them for is not there."""
         return self.manifest.data.answer_kind.answers == "probabilities"
+
+    @property
+    def score_kind(self) -> MetricKind | None:
+        """What the scores of the study are, a share where all of them lie between 0 and 1; None where it has none."""
+        entry = self.manifest.data.score
+        if entry is None:
+            return None
+        stored = [trial.answers for trial in self.trials.values() if trial.answers is not None]
+        share = all(one.min() >= 0 and one.max() <= 1 for one in stored)
+        return MetricKind(
+            name="score", title=entry.name, higher_is_better=entry.higher_is_better, share=share, task="scores"
+        )
 
     @property
     def n_examples(self) -> int:

@@ -10,7 +10,6 @@ from itertools import combinations
 from analysis.methods.interval import Interval
 from analysis.methods.looks import one_sided_thresholds
 from analysis.methods.with_the_best import Contender, compare_with_best
-from analysis.metrics.scores import METRICS
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_tests import Scores, primary_test, refusal
 from analysis.study.plan import AnalysisPlan
@@ -78,7 +77,7 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
     judged = [arm for arm in outcomes.arms if arm not in not_judged]
     if len(judged) < 2:
         return _no_set(plan, not_judged, f"{counted(len(judged), 'arm')} can be judged, and it takes 2")
-    sign = 1 if METRICS[plan.metric].higher_is_better else -1
+    sign = 1 if plan.kind.higher_is_better else -1
     drawn = {arm: sign * outcomes.drawn(scores[arm]) for arm in judged}
     strata = outcomes.strata
     results = {(i, j): primary_test(plan, drawn, i, j, strata=strata) for i, j in combinations(judged, 2)}

@@ -125,9 +125,9 @@ def compare_classes(
     Returns
     -------
     tuple of ClassComparison
-        By comparison, class and measure; empty in a regression.
+        By comparison, class and measure; empty in a study without classes.
     """
-    if outcomes.is_regression:
+    if not outcomes.has_classes:
         return ()
     tested = [pair for pair in comparisons if pair.result is not None]
     complete = [

@@ -18,7 +18,6 @@ from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult, mcnemar_b
 from analysis.methods.outperforming import OutperformingResult, probability_of_outperforming
 from analysis.methods.sign_flip import SignFlipResult, sign_flip
 from analysis.methods.variance import pooled_seed_spread
-from analysis.metrics.scores import METRICS
 from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial, named_trials
@@ -59,7 +58,7 @@ class ComparisonTests:
     sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
         About new seeds, on this very test set.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
-        One result per seed: about new examples, for two trained models. Empty in a regression, and for a mean over
+        One result per seed: about new examples, for two trained models. Empty without classes, and for a mean over
         several test sets.
     """
 
@@ -136,7 +135,7 @@ def refusal(
         return ""
     if outcomes.is_regression:
         constant = "all labels are equal" if np.ptp(outcomes.labels) == 0 else "it predicts the same for every example"
-        return f"{METRICS[plan.metric].title} is undefined: {undefined}; {constant}"
+        return f"{plan.kind.title} is undefined: {undefined}; {constant}"
     empty = {
         name: None
         for one in outcomes.by_set()
@@ -145,7 +144,7 @@ def refusal(
     }
     where = "in one of the test sets no" if outcomes.sets else "no test"
     why = f"; {where} example is of class {', '.join(empty)}" if empty else ""
-    return f"{METRICS[plan.metric].title} is undefined: {undefined}{why}"
+    return f"{plan.kind.title} is undefined: {undefined}{why}"
 
 
 def run_tests(
@@ -169,7 +168,7 @@ def run_tests(
     scores : mapping of str to ndarray of float64, shape (S, examples or clusters)
         By arm, of those that finished with all seeds.
     right : mapping of str to ndarray of bool, shape (S, examples)
-        Whether these arms are right; empty in a regression.
+        Whether these arms are right; empty in a study without classes.
     seeds : SeedsInUse
         The seeds in use.
     rng : numpy.random.Generator
@@ -194,7 +193,7 @@ def run_tests(
             comparison=pair, refusal="", result=result, equivalence=equivalence, sequential=raw, mcnemar=by_seed
         )
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
-    sign = 1 if METRICS[plan.metric].higher_is_better else -1
+    sign = 1 if plan.kind.higher_is_better else -1
     if plan.metric == "accuracy" and counted:
         counts = [right[arm].sum(axis=1) for arm in (pair.treatment, pair.baseline)]
         flip = sign_flip(*counts, n_examples=outcomes.n_examples)

@@ -17,7 +17,6 @@ from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult
 from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
 from analysis.methods.outperforming import OutperformingResult
 from analysis.methods.sign_flip import SignFlipResult
-from analysis.metrics.scores import METRICS
 from analysis.power.new_study import PlannedTest
 from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
@@ -80,7 +79,7 @@ class ComparisonResult:
         Over seeds, for this very test set; None where `result` is.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
         One result per seed, in the order of `seeds`; each is about the accuracy of two trained models on new examples.
-        Empty in a regression, and for a mean over several test sets: the comparisons of each set have their own.
+        Empty without classes, and for a mean over several test sets: the comparisons of each set have their own.
     reason : str
         What is unusual about the tests; else empty.
     unlike : str
@@ -166,9 +165,9 @@ def compare(
     complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.used)]
     drawn = {arm: outcomes.drawn(scores[arm]) for arm in complete}
     right = (
-        {}
-        if outcomes.is_regression
-        else {arm: outcomes.predicted(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
+        {arm: outcomes.predicted(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
+        if outcomes.has_classes
+        else {}
     )
     tests = [run_tests(outcomes, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng) for pair in pairs]
     tested = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tests, strict=True) if one.result is not None]
@@ -246,7 +245,7 @@ def decided(
             difference_p=corrected.difference,
             equivalence_p=corrected.equivalence,
             alpha=plan.alpha,
-            higher_is_better=METRICS[plan.metric].higher_is_better,
+            higher_is_better=plan.kind.higher_is_better,
             refusal=tests.refusal,
         ),
         result=result,

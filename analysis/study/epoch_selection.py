@@ -1,6 +1,6 @@
 """Epoch selection: the score at the last epoch, at the hold-out's choice, and at the best epoch on test.
 
-The score is accuracy, or in a regression the study's metric.
+The score is accuracy, or in a study without classes its metric.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.interval import Interval
 from analysis.methods.over_seeds import paired_t
+from analysis.records.manifest import EpochSelection
 from analysis.records.outcomes import EpochChoice, Outcomes
 from analysis.study.comparisons import ComparisonResult
 
@@ -124,7 +125,7 @@ def selection_lift(
         n_examples=outcomes.n_examples,
         n_epochs=n_epochs,
         published=selection.on_test,
-        metric="loss" if outcomes.is_regression else selection.metric,
+        metric=_by(outcomes, selection),
         last=float(last.mean()),
         holdout=_holdout(outcomes, arm, seeds, metric),
         best=float(best.mean()),
@@ -173,6 +174,16 @@ def _scores(
 ) -> NDArray[np.float64]:
     scores = outcomes.scores(arm, seeds=seeds, metric=metric, epoch_choice=epoch_choice)
     return np.asarray(scores.mean(axis=1))
+
+
+def _by(outcomes: Outcomes, selection: EpochSelection) -> str:
+    """Name the metric by which the best epoch on test is picked; see `Outcomes.epoch`."""
+    score = outcomes.score_kind
+    if score is not None:
+        return score.title
+    if outcomes.is_regression:
+        return "loss"
+    return selection.metric if outcomes.has_probabilities else "accuracy"
 
 
 def _holdout(outcomes: Outcomes, arm: str, seeds: Sequence[int], metric: str) -> float:

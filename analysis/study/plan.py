@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,9 @@ from analysis.problems import Allowed, ArmName, described, either, shown
 from analysis.records.manifest import Crossing, Manifest, Task
 from analysis.study.claims_block import claim_problems
 
+if TYPE_CHECKING:
+    from analysis.metrics.scores import MetricKind
+
 # As in analysis.metrics.scores.METRICS, without waiting for NumPy where only a study file is checked.
 ClassMetric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
 NumberMetric = Literal["pearson", "spearman", "mse"]
@@ -42,13 +45,16 @@ _METRICS = {
     "regression": get_args(NumberMetric),
     "scores": get_args(ScoreMetric),
 }
+_OF_PROBABILITIES = ("auroc", "log_loss", "brier")
 # A gap this large or larger cannot be, and what a margin is, in words; by metric, where it is no share.
 _CORRELATION = (2.0, "a number above 0 and below 2")
 _MARGINS = {
     "pearson": _CORRELATION,
     "spearman": _CORRELATION,
     "mse": (math.inf, "a number above 0, in the units of the labels, squared"),
+    "score": (math.inf, "a number above 0, in the units of the score"),
 }
+_UNITS = ("mse", "score")
 _MARGIN_OF_SHARES = (1.0, "a number above 0 and below 1 (0.01 is one percentage point)")
 _CORRECTIONS = get_args(Correction)
 _VARIANCES = get_args(Variance)
@@ -105,14 +111,15 @@ class AnalysisPlan(BaseModel):
     ----------
     metric : Metric
         The score that is compared; for ``log_loss``, ``brier`` and ``mse`` lower is better. ``pearson``, ``spearman``
-        and ``mse`` are those of a regression.
+        and ``mse`` are those of a regression; ``score`` is that of a study that stores a score for each example.
     baseline : str
         The arm that every other arm is compared with.
     comparisons : tuple of Comparison
         Further comparisons, besides each arm against the baseline.
     margin : float
         Largest gap that still counts as no difference that matters, in units of the metric (for accuracy 0.01 is one
-        percentage point): between 0 and 1, for a correlation between 0 and 2, for ``mse`` above 0.
+        percentage point): between 0 and 1, for a correlation between 0 and 2, for ``mse`` and for scores that leave
+        the range from 0 to 1 above 0.
     alpha : float
         Error rate over all comparisons and both questions (difference, equivalence) together,
         above 0 and at most 0.5.
@@ -150,6 +157,15 @@ class AnalysisPlan(BaseModel):
 
     # Private: the seeds belong to the study, and decide by which test the plan is carried out.
     _crossing: Crossing | None = PrivateAttr(None)
+    # Private as well: what the scores of a study are, its data say.
+    _score: MetricKind | None = PrivateAttr(None)
+
+    @property
+    def kind(self) -> MetricKind:
+        """What a table has to know about the metric: its title, its direction, whether it is a share."""
+        from analysis.metrics.scores import METRICS
+
+        return METRICS[self.metric] if self._score is None else self._score
 
     @property
     def crossing(self) -> Crossing | None:
@@ -185,12 +201,12 @@ class AnalysisPlan(BaseModel):
         return tuple(first_by_pair.values())
 
 
-def _allowed(arms: Sequence[str], task: Task, metric: object) -> Allowed:
+def _allowed(arms: Sequence[str], metrics: Sequence[str], metric: object) -> Allowed:
     sides = tuple(Comparison.model_fields)
     return Allowed(
         keys={(): tuple(AnalysisPlan.model_fields), ("comparisons",): sides},
         values={
-            ("metric",): either(_METRICS[task]),
+            ("metric",): either(metrics),
             ("baseline",): "the name of an arm",
             ("comparisons",): "a list of {treatment: ARM, baseline: ARM}",
             ("comparisons", "[]"): "a mapping {treatment: ARM, baseline: ARM}",
@@ -204,7 +220,7 @@ def _allowed(arms: Sequence[str], task: Task, metric: object) -> Allowed:
             ("looks", "[]"): "a whole number of seeds from 4 to 10000",
         },
         choices={
-            ("metric",): _METRICS[task],
+            ("metric",): tuple(metrics),
             ("correction",): _CORRECTIONS,
             ("variance",): _VARIANCES,
             ("failed_trials",): _POLICIES,
@@ -213,7 +229,9 @@ def _allowed(arms: Sequence[str], task: Task, metric: object) -> Allowed:
     )
 
 
-def _validated(block: object, *, arms: Sequence[str], task: Task) -> tuple[AnalysisPlan | None, list[Problem]]:
+def _validated(
+    block: object, *, arms: Sequence[str], task: Task, has_probabilities: bool = True, score: MetricKind | None = None
+) -> tuple[AnalysisPlan | None, list[Problem]]:
     if block is None:
         block = {}
     if not isinstance(block, Mapping):
@@ -222,24 +240,44 @@ def _validated(block: object, *, arms: Sequence[str], task: Task) -> tuple[Analy
         return None, [Problem(path=("arms",), message="expected at least one arm to analyse, got none")]
     complete = {"metric": _METRICS[task][0], "baseline": arms[0], **block}
     metric = complete["metric"]
-    allowed = _allowed(arms, task, metric)
+    metrics = [name for name in _METRICS[task] if has_probabilities or name not in _OF_PROBABILITIES]
+    allowed = _allowed(arms, metrics, metric)
     problems: list[Problem] = []
     plan = None
     try:
         plan = AnalysisPlan.model_validate(complete, context={"arms": tuple(arms)})
     except ValidationError as error:
         problems = described(error, allowed=allowed, prefix=("analysis",))
-    other = next((name for name, metrics in _METRICS.items() if name != task and metric in metrics), None)
-    if other is not None:
-        message = f"expected {either(_METRICS[task])}, got {metric!r}, which needs task: {other}"
+    elsewhere = next((name for name, others in _METRICS.items() if metric in others and metric not in metrics), None)
+    of_shares = task == "scores" and score is not None and score.share
+    if elsewhere is not None:
+        why = (
+            "; the runs hold predicted classes, no probabilities"
+            if elsewhere == task
+            else f", which needs task: {elsewhere}"
+        )
+        message = f"expected {either(metrics)}, got {metric!r}{why}"
         problems.append(Problem(path=("analysis", "metric"), message=message))
-    elif metric == "mse" and "margin" not in complete:
+    elif metric in _UNITS and "margin" not in complete and not of_shares:
         message = f"expected {allowed.values['margin',]}, got nothing: no default fits every unit"
         problems.append(Problem(path=("analysis", "margin"), message=message))
-    return (None, problems) if problems else (plan, [])
+    elif of_shares and plan is not None and plan.margin >= 1:
+        message = f"expected {_MARGIN_OF_SHARES[1]}, since all scores lie between 0 and 1, got {plan.margin:g}"
+        problems.append(Problem(path=("analysis", "margin"), message=message))
+    if problems or plan is None:
+        return None, problems
+    plan._score = score
+    return plan, []
 
 
-def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str], task: Task = "classification") -> AnalysisPlan:
+def parse_plan(
+    block: Mapping[str, Any] | None,
+    *,
+    arms: Sequence[str],
+    task: Task = "classification",
+    has_probabilities: bool = True,
+    score: MetricKind | None = None,
+) -> AnalysisPlan:
     """Read the `analysis:` block of a study.
 
     Parameters
@@ -249,8 +287,12 @@ def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str], task: Ta
         the first arm.
     arms : sequence of str
         The arms, in the order of the study file.
-    task : {"classification", "regression"}
+    task : {"classification", "regression", "scores"}
         What the study predicts; its first metric is the default.
+    has_probabilities : bool
+        Whether probabilities of classes are stored, so that metrics that need them can be asked for.
+    score : MetricKind or None
+        What the scores are, with task ``"scores"``; see `analysis.records.outcomes.Outcomes.score_kind`.
 
     Returns
     -------
@@ -268,13 +310,13 @@ def parse_plan(block: Mapping[str, Any] | None, *, arms: Sequence[str], task: Ta
     >>> plan.baseline, plan.margin, [str(c) for c in plan.all_comparisons(["full", "lora"])]
     ('full', 0.02, ['lora against full'])
     """
-    plan, problems = _validated(block, arms=arms, task=task)
+    plan, problems = _validated(block, arms=arms, task=task, has_probabilities=has_probabilities, score=score)
     if plan is None:
         raise PlanError(problems)
     return plan
 
 
-def frozen_plan(manifest: Manifest, *, arms: Sequence[str]) -> AnalysisPlan:
+def frozen_plan(manifest: Manifest, *, arms: Sequence[str], score: MetricKind | None = None) -> AnalysisPlan:
     """Read the plan of a study from its manifest, as it was frozen.
 
     Parameters
@@ -283,6 +325,8 @@ def frozen_plan(manifest: Manifest, *, arms: Sequence[str]) -> AnalysisPlan:
         Of a results folder.
     arms : sequence of str
         The arms, in the order of the study file.
+    score : MetricKind or None
+        As in `parse_plan`.
 
     Returns
     -------
@@ -294,11 +338,18 @@ def frozen_plan(manifest: Manifest, *, arms: Sequence[str]) -> AnalysisPlan:
     PlanError
         With every problem of the block.
     """
-    plan = parse_plan(manifest.analysis, arms=arms, task=manifest.data.task)
+    data = manifest.data
+    plan = parse_plan(
+        manifest.analysis,
+        arms=arms,
+        task=data.task,
+        has_probabilities=data.predictions == "probabilities",
+        score=score,
+    )
     if manifest.crossing is not None:
         problems = _unfit_for_a_crossing(manifest.analysis)
-        if manifest.data.sets:
-            message = f"seeds by source are judged on one test set, got {len(manifest.data.sets)}"
+        if data.sets:
+            message = f"seeds by source are judged on one test set, got {len(data.sets)}"
             problems.append(Problem(path=("data", "test"), message=message))
         if problems:
             raise PlanError(problems)

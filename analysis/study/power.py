@@ -237,7 +237,7 @@ def _pilot(folder: Path | None) -> Outcomes | None:
 def _as_frozen(plan: AnalysisPlan, pilot: Outcomes) -> AnalysisPlan:
     """Return the pilot's own plan where it is the same: an older version may have frozen it, and then judges it."""
     try:
-        frozen = frozen_plan(pilot.manifest, arms=pilot.arms)
+        frozen = frozen_plan(pilot.manifest, arms=pilot.arms, score=pilot.score_kind)
     except PlanError:
         return plan
     return frozen if frozen.model_copy(update={"variance": plan.variance}) == plan else plan

@@ -80,9 +80,9 @@ def rare_class_caveats(outcomes: Outcomes, answers: Answers, *, metric: str) -> 
             rare[f"{name} of {sets[0].name}" if sets else name] = reason
     if not rare:
         return []
-    title = METRICS[metric].title
+    kind = METRICS[metric]
     text = (
-        f"{title[0].upper()}{title[1:]} depends on what is rare here. "
+        f"{kind.heading} depends on what is rare here. "
         f"{'. '.join(f'Class {name}: {reason}' for name, reason in rare.items())}. With so few, equal arms are called "
         "different too often (by AUROC in up to 10% of studies, by F1 in 12%, by precision in 25%): do not rely on "
         "these verdicts."

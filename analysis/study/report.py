@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from analysis.jsonable import jsonable
 from analysis.methods.interval import NO_INTERVAL
 from analysis.metrics.consistency import Churn, Consistency, churn, consistency
-from analysis.metrics.scores import METRICS
 from analysis.records.loading import load
 from analysis.records.manifest import Crossing, TakenLook
 from analysis.records.outcomes import Outcomes
@@ -86,8 +85,8 @@ class StudyReport:
     best : BestArms
         Which arms may still be the best one.
     arms, classes : tuple of ArmSummary, tuple of ClassSummary
-        The metric by arm; precision, recall and F1 by arm and class. Whatever is about classes is empty in a
-        regression.
+        The metric by arm; precision, recall and F1 by arm and class. Whatever is about classes is empty in a study
+        without them.
     seed_sds : SeedSDs
         The seed SDs of the arms, and the ratio of the largest to the smallest.
     class_comparisons, class_margin : tuple of ClassComparison, float
@@ -95,7 +94,7 @@ class StudyReport:
     costs, time_ratios : tuple of ArmCost, tuple of TimeRatio
         What an arm costs; how long each treatment trains compared with its baseline.
     selection_lifts, selected_gaps : tuple of SelectionLift, tuple of GapBySelection
-        Accuracy (in a regression the metric), and gaps in it, at the last epoch, the hold-out's choice and the best
+        Accuracy (without classes the metric), and gaps in it, at the last epoch, the hold-out's choice and the best
         epoch on the test split; empty where trials have one epoch.
     consistencies, churns : tuple of (str, Consistency), tuple of Churn or None
         How far the seeds of an arm agree, by arm; how often two arms differ, by comparison (None without a test).
@@ -222,29 +221,29 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         If the manifest's plan or claims cannot be used.
     """
     manifest = outcomes.manifest
-    plan = frozen_plan(manifest, arms=outcomes.arms)
+    plan = frozen_plan(manifest, arms=outcomes.arms, score=outcomes.score_kind)
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
     seeds = seeds_in_use(outcomes, plan)
     finished = {arm: _finished_seeds(outcomes, arm, seeds.used) for arm in outcomes.arms}
     scores = {arm: outcomes.scores(arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms}
     arms = tuple(
-        summarize_arm(outcomes, arm, scores[arm], seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms
+        summarize_arm(outcomes, arm, scores[arm], seeds=finished[arm], kind=plan.kind) for arm in outcomes.arms
     )
     rng = np.random.default_rng(_RESAMPLING_SEED)
     comparisons = compare(outcomes, plan, scores, seeds=seeds, resamples=resamples, rng=rng)
     sets = set_verdicts(outcomes, plan, seeds=seeds, rng=rng)
     # What needs one test set is about the first; in a study with one that is the study as it is.
     first = outcomes.by_set()[0]
-    score = plan.metric if outcomes.is_regression else "accuracy"
+    score = "accuracy" if outcomes.has_classes else plan.metric
     lifts = [
         selection_lift(first, arm, seeds=finished[arm], metric=score, confidence=1 - plan.alpha)
         for arm in outcomes.arms
     ]
     gaps = [gap_by_selection(first, one, metric=score) for one in comparisons]
-    data, kind = manifest.data, METRICS[plan.metric]
+    data, kind = manifest.data, plan.kind
     # A margin in units of log loss says nothing about precision; then it is the default one.
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
-    answered = () if outcomes.is_regression else outcomes.arms
+    answered = outcomes.arms if outcomes.has_classes else ()
     answers = {arm: first.predicted(arm, seeds=finished[arm]) for arm in answered}
     spread = seed_sds(
         arms,
@@ -259,7 +258,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         about_scores += rare_class_caveats(one, _by_trial(one, finished), metric=plan.metric)
     # Of several test sets the smallest one's few largest mistakes weigh most in the mean.
     smallest = min(outcomes.by_set(), key=lambda one: one.n_clusters or one.n_examples)
-    about_scores += unbounded_caveats(smallest, metric=plan.metric)
+    about_scores += unbounded_caveats(smallest, kind=plan.kind)
     report = StudyReport(
         name=manifest.name,
         question=manifest.question or "",
@@ -318,8 +317,8 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
 
 
 def _by_trial(outcomes: Outcomes, finished: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], NDArray[np.int64]]:
-    """Return what each finished trial says; nothing in a regression."""
-    if outcomes.is_regression:
+    """Return what each finished trial says; nothing in a study without classes."""
+    if not outcomes.has_classes:
         return {}
     return {
         (arm, seed): outcomes.predictions(outcomes.trials[arm, seed]) for arm, done in finished.items() for seed in done

@@ -11,7 +11,6 @@ import numpy as np
 
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
 from analysis.methods.partial_conjunction import partial_conjunction
-from analysis.metrics.scores import METRICS
 from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_tests import ComparisonTests, planned_test, run_tests
@@ -101,16 +100,14 @@ def set_verdicts(
     for one in sets:
         scores = {arm: one.scores(arm, seeds=done, metric=plan.metric) for arm, done in finished.items()}
         drawn = {arm: one.drawn(scores[arm]) for arm in complete}
-        right = {arm: one.predicted(arm, seeds=seeds.used) == one.labels for arm in complete if not one.is_regression}
+        right = {arm: one.predicted(arm, seeds=seeds.used) == one.labels for arm in complete if one.has_classes}
         planned = planned_test(plan, n_arms=sum(bool(np.isfinite(y).all()) for y in drawn.values()))
         tests += [
             (one, planned, run_tests(one, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng))
             for pair in pairs
         ]
         summaries.append(
-            tuple(
-                summarize_arm(one, arm, scores[arm], seeds=done, metric=plan.metric) for arm, done in finished.items()
-            )
+            tuple(summarize_arm(one, arm, scores[arm], seeds=done, kind=plan.kind) for arm, done in finished.items())
         )
     corrected = correct(plan, [one.sequential for *_, one in tests])
     level = level_of_verdicts(plan.correction, plan.alpha, corrected) if tests else plan.alpha
@@ -155,7 +152,7 @@ def count_sets(sets: Sequence[SetVerdicts], plan: AnalysisPlan) -> tuple[SetCoun
     for results in by_pair:
         better, worse = (
             np.minimum(2 * len(by_pair) * partial_conjunction([_one_sided(one, sign) for one in results]), 1.0)
-            for sign in ((1, -1) if METRICS[plan.metric].higher_is_better else (-1, 1))
+            for sign in ((1, -1) if plan.kind.higher_is_better else (-1, 1))
         )
         counts.append(
             SetCount(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.metrics.calibration_error import expected_calibration_error
-from analysis.metrics.scores import METRICS, class_scores, confusion
+from analysis.metrics.scores import MetricKind, class_scores, confusion
 from analysis.records.outcomes import Outcomes
 from analysis.words import seeds_in_words
 
@@ -86,7 +86,7 @@ class ClassSummary:
 
 
 def summarize_arm(
-    outcomes: Outcomes, arm: str, scores: NDArray[np.float64], *, seeds: Sequence[int], metric: str
+    outcomes: Outcomes, arm: str, scores: NDArray[np.float64], *, seeds: Sequence[int], kind: MetricKind
 ) -> ArmSummary:
     """Summarise the metric of one arm.
 
@@ -100,13 +100,13 @@ def summarize_arm(
         Its scores by example.
     seeds : sequence of int
         The seeds of the rows.
-    metric : str
-        A key of `analysis.metrics.scores.METRICS`.
+    kind : MetricKind
+        The metric.
     """
     values = scores.mean(axis=1) if seeds else np.empty(0)
     reason = "" if len(seeds) > 1 else "no trial finished" if not seeds else "one seed has no SD"
     if np.isnan(values).any():
-        reason = f"{METRICS[metric].title} is undefined with {np.count_nonzero(np.isnan(values))} of {len(seeds)} seeds"
+        reason = f"{kind.title} is undefined with {np.count_nonzero(np.isnan(values))} of {len(seeds)} seeds"
     return ArmSummary(
         arm=arm,
         seeds=tuple(seeds),

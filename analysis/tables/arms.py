@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.metrics.scores import METRICS
 from analysis.study.summaries import ArmSummary
 from analysis.tables.comparison_cells import scale_of
 from analysis.tables.digits import percent
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 def arm_table(report: StudyReport, footer: str) -> Table:
     """Lay out the study's metric by arm."""
     scale = scale_of(report)
-    of_classes = METRICS[report.plan.metric].task == "classification"
+    of_classes = report.plan.kind.task == "classification"
     summaries = [(arm, standard_error(report, arm)) for arm in report.arms]
     return Table(
         title=f"{metric_title(report)} by arm",
@@ -67,8 +66,7 @@ def arm_table(report: StudyReport, footer: str) -> Table:
 
 def metric_title(report: StudyReport) -> str:
     """Return the name of the study's metric as a title begins."""
-    title = METRICS[report.plan.metric].title
-    return f"{title[0].upper()}{title[1:]}"
+    return report.plan.kind.heading
 
 
 def sampling_error(share: float, n: int) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.metrics.scores import METRICS
 from analysis.tables.comparison_cells import scale_of
 from analysis.tables.digits import confidence_level
 from analysis.tables.notes import grouped_by_reason
@@ -27,7 +26,7 @@ def best_notes(report: StudyReport) -> list[str]:
     if best.reason:
         return [f"Best arm: no statement ({best.reason})."]
     confidence = confidence_level(report.plan.alpha)
-    top = "highest" if METRICS[report.plan.metric].higher_is_better else "lowest"
+    top = "highest" if report.plan.kind.higher_is_better else "lowest"
     named = [f"{arm} ({top} mean)" if arm in best.top and len(best.in_play) > 1 else arm for arm in best.in_play]
     found = (
         f"with {confidence} confidence it is {'one of ' if len(named) > 1 else ''}{', '.join(named)}"
@@ -53,7 +52,7 @@ def best_table(report: StudyReport, footer: str) -> Table | None:
         return None
     confidence = confidence_level(report.plan.alpha)
     means = {arm.arm: arm.mean for arm in report.arms}
-    higher = METRICS[report.plan.metric].higher_is_better
+    higher = report.plan.kind.higher_is_better
     outside = "above" if higher else "below"
     pooled = f"pooled over {best.n_arms} arms" if best.n_arms > 2 else "of each pair alone"
     n_seeds = len(report.seeds) if report.crossing is None else f"{report.crossing[0]} × {report.crossing[1]}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from analysis.methods.crossed import CrossedResult
 from analysis.methods.interval import Interval
-from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.made_tests import primary_test_name
 from analysis.study.verdict import Verdict
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 def scale_of(report: StudyReport) -> Scale:
     """Return how the study's metric is written."""
-    return Scale(METRICS[report.plan.metric].share)
+    return Scale(report.plan.kind.share)
 
 
 def standard_error(comparison: ComparisonResult) -> float:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
-from analysis.metrics.scores import METRICS
 from analysis.power.planning import Plan, Span
 from analysis.study.plan import AnalysisPlan
 from analysis.study.power import POWER, StudyPower
@@ -45,7 +44,7 @@ def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seed
     over : str
         What is drawn anew beside the test examples, in words.
     """
-    scale, rows = Scale(METRICS[plan.metric].share), [row for _, row in power.plans]
+    scale, rows = Scale(plan.kind.share), [row for _, row in power.plans]
     names = Column("Comparison", [name for name, _ in power.plans])
     margin = scale.margin(plan.margin)
     return (

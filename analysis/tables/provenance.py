@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.metrics.scores import METRICS
 from analysis.tables.comparison_cells import scale_of
 from analysis.tables.digits import declared
 from analysis.tables.notes import seed_variance_in_words
@@ -39,7 +38,7 @@ def provenance_table(report: StudyReport) -> Table:
 def _plan(report: StudyReport) -> str:
     plan = report.plan
     parts = [
-        METRICS[plan.metric].title,
+        plan.kind.title,
         f"baseline {plan.baseline}",
         f"margin {scale_of(report).margin(plan.margin)}",
         f"alpha {declared(plan.alpha)}",

@@ -57,7 +57,7 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            f"{kind.title[0].upper()}{kind.title[1:]}. Best on test: at the best epoch by {metrics}. Choosing the "
+            f"{kind.heading}. Best on test: at the best epoch by {metrics}. Choosing the "
             "epoch on the test split flatters an arm by the selection lift: best on test minus last epoch, paired by "
             "seed. Such a figure gets no verdict; verdicts use the last epoch or the one chosen on the hold-out.",
             *_gaps(report, kind),
@@ -74,9 +74,9 @@ def _standard_error(report: StudyReport, lift: SelectionLift) -> float:
 
 
 def _score(report: StudyReport) -> MetricKind:
-    """Return accuracy, or in a regression the metric of the study."""
-    kind = METRICS[report.plan.metric]
-    return kind if kind.task == "regression" else METRICS["accuracy"]
+    """Return accuracy, or in a study without classes its metric."""
+    kind = report.plan.kind
+    return METRICS["accuracy"] if kind.task == "classification" else kind
 
 
 def _gaps(report: StudyReport, kind: MetricKind) -> list[str]:

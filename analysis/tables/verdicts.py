@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.metrics.scores import METRICS
 from analysis.study.comparisons import ComparisonResult
 from analysis.tables.best import best_notes, best_table
 from analysis.tables.comparison_cells import (
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
 
 def verdict_table(report: StudyReport, footer: str) -> Table:
     """Lay out the verdicts: one row for each comparison of the plan."""
-    plan, kind, pairs = report.plan, METRICS[report.plan.metric], report.comparisons
+    plan, kind, pairs = report.plan, report.plan.kind, report.comparisons
     margin = scale_of(report).margin(plan.margin)
-    unit = ", in percentage points (pp)" if kind.share else "" if kind.higher_is_better else "; lower is better"
+    unit = ", in percentage points (pp)" if kind.share else ""
+    unit += "" if kind.higher_is_better else "; lower is better"
     corrected = (
         "by the joint Holm step-down"
         if plan.correction == "holm"
@@ -137,7 +137,7 @@ def _undefined(report: StudyReport, pair: ComparisonResult) -> str:
     undefined = sum(map(math.isnan, values))
     if pair.result is not None or not undefined:
         return ""
-    return f": {METRICS[report.plan.metric].title} undefined in {undefined} of {len(values)} trials"
+    return f": {report.plan.kind.title} undefined in {undefined} of {len(values)} trials"
 
 
 def _wording(report: StudyReport) -> list[str]:
