@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,16 +15,15 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.errors import FormatError, RecordError
-from analysis.records.format import StoredFile
 from analysis.records.json_files import read_candidate, read_manifest
 from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import StoredTrial, count_others, read_trials
 from analysis.records.trial_record import Candidate, RecordedModel, TrialRecord
-from harness.atomic_file import atomic_write
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import TrialResult
 from harness.errors import ResultsError
+from harness.records.files import json_file, write_file
 from harness.records.record import parquet, predictions_of, record_of
 from harness.study.trials import Trial
 
@@ -65,12 +63,12 @@ class Store:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write study.json."""
-        _write(self.folder / "study.json", _json(manifest))
+        write_file(self.folder / "study.json", json_file(manifest))
 
     def write_clusters(self, test: TokenizedSplit, clusters: Sequence[str]) -> None:
         """Write clusters.parquet: the group of each test example."""
         table = pa.table({"example_id": pa.array(test.ids, pa.string()), "cluster": pa.array(clusters, pa.string())})
-        _write(self.folder / "clusters.parquet", parquet(table))
+        write_file(self.folder / "clusters.parquet", parquet(table))
 
     def stored(self, manifest: Manifest) -> tuple[StoredTrial, ...]:
         """Return what is stored of every trial of the study, in the order of the manifest.
@@ -146,7 +144,7 @@ class Store:
         except FormatError as error:
             raise ResultsError(str(error)) from None
         except RecordError as error:
-            say(f"{error}; set aside as {self._aside(folder)}; it will be trained again")
+            say(f"{error}; set aside as {self.aside(folder)}; it will be trained again")
             return None
 
     def known_candidate(self, search: str, number: int) -> TrialRecord | None:
@@ -170,14 +168,21 @@ class Store:
         for trial in trials:
             folder = self._trial(trial.entry.key)
             if trial.status == "unreadable":
-                target = self._aside(folder)
+                target = self.aside(folder)
                 messages.append(f"{trial.entry.name}: {trial.message}; set aside as {target}; it will be trained again")
             elif trial.status == "not run" and folder.is_dir():
                 # Predictions without a record are a trial that was cut short while it was written.
                 shutil.rmtree(folder)
         return messages
 
-    def _aside(self, folder: Path) -> Path:
+    def aside(self, folder: Path) -> Path:
+        """Move the folder of a trial to set_aside/, under its name and a number; return where it is now.
+
+        Raises
+        ------
+        ResultsError
+            If it cannot be moved.
+        """
         aside = self.folder / "set_aside"
         try:
             aside.mkdir(exist_ok=True)
@@ -185,7 +190,7 @@ class Store:
             folder.rename(target)
         except OSError as error:
             raise ResultsError(
-                f"{folder} cannot be read, and cannot be set aside in {aside}: {error.strerror}; move it away by hand"
+                f"{folder} cannot be used, and cannot be set aside in {aside}: {error.strerror}; move it away by hand"
             ) from None
         return target
 
@@ -227,7 +232,7 @@ class Store:
         folder = self._trial(outcome.trial.key) if tuning is None else self._candidate(tuning.search, tuning.number)
         predictions = predictions_of(outcome, test)
         if predictions is not None:
-            _write(folder / "predictions.parquet", predictions)
+            write_file(folder / "predictions.parquet", predictions)
         record = record_of(
             outcome,
             fingerprint=fingerprint,
@@ -238,7 +243,7 @@ class Store:
             tuning=tuning,
             drawn=drawn,
         )
-        _write(folder / "record.json", _json(record))
+        write_file(folder / "record.json", json_file(record))
 
     def others(self, keys: set[str]) -> int:
         """Count the records in the folder that do not belong to the study as it is now."""
@@ -254,15 +259,3 @@ class Store:
 def candidate_key(search: str, number: int) -> str:
     """Return the name of a candidate's folder."""
     return f"{search}-{number:04d}"
-
-
-def _json(content: StoredFile) -> bytes:
-    return (json.dumps(content.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        with atomic_write(path) as stream:
-            stream.write(content)
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be written: {error.strerror}; what was stored before is kept") from error

@@ -1,0 +1,229 @@
+"""Imported studies: runs from elsewhere as a manifest and as outcomes, the same on a disk and in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from analysis.records.format import NEWER_FORMAT
+from analysis.records.manifest import (
+    ArmEntry,
+    DataEntry,
+    EpochSelection,
+    ImportedStudy,
+    Manifest,
+    ScoreEntry,
+    TrialEntry,
+)
+from analysis.records.outcomes import Outcomes
+from analysis.records.trial import Trial
+from analysis.records.trial_record import EpochEntry, ImportedTrial, SourceEntry, TrialRecord
+from analysis.sources.rows import SourceFile
+from analysis.sources.runs import Run, Runs
+
+# Every number with fewer digits can be held by every reader of the files.
+_TOO_LONG = len(str(2**63 - 1))
+
+
+def imported_manifest(
+    runs: Runs,
+    *,
+    name: str,
+    analysis: Mapping[str, Any],
+    claims: Sequence[Mapping[str, Any]] | None = None,
+    before: Manifest | None = None,
+) -> Manifest:
+    """Return the manifest of a study of these runs, without the histories of its plan and seeds.
+
+    Parameters
+    ----------
+    runs : Runs
+        The runs.
+    name : str
+        The name of the study.
+    analysis : mapping of str to Any
+        Its `analysis:` block.
+    claims : sequence of mapping, optional
+        Its `claims:` block.
+    before : Manifest or None
+        The manifest of a study that these runs join, on the same examples.
+    """
+    cells = cells_of(runs, before.cells if before is not None else ())
+    files = [source_entry(source) for run in runs.runs for source in run.sources]
+    told = tuple(dict.fromkeys(runs.remarks))
+    if before is not None and before.imported is not None:
+        files = [*before.imported.files, *files]
+        told = tuple(dict.fromkeys([*before.data.remarks, *told]))
+    # The same bytes are the same file, wherever they lie now.
+    by_content: dict[str, SourceEntry] = {}
+    for file in files:
+        by_content.setdefault(file.sha256 or file.path, file)
+    kept = tuple(by_content.values())
+    unpaired: dict[str, Any] = {} if runs.paired else {"paired": False}
+    return Manifest(
+        format=NEWER_FORMAT,
+        name=name,
+        analysis=dict(analysis),
+        claims=None if claims is None else [dict(claim) for claim in claims],
+        selection=EpochSelection(rule="last"),
+        data=DataEntry(
+            path=_path([file.path for file in kept]),
+            classes=runs.classes,
+            n_test=len(runs.example_ids),
+            remarks=told,
+            **_where_it_applies(runs),
+        ),
+        imported=ImportedStudy(files=kept, understood=runs.understood),
+        arms={arm: ArmEntry() for arm in dict.fromkeys(entry.arm for entry in cells)},
+        cells=cells,
+        **unpaired,
+    )
+
+
+def _where_it_applies(runs: Runs) -> dict[str, Any]:
+    """Return the keys of the data that a manifest has only where there is something to say."""
+    entry: dict[str, Any] = {}
+    if runs.answers == "scores":
+        score = ScoreEntry(name=runs.score, higher_is_better=runs.higher_is_better)
+        entry |= {"task": "scores", "score": score}
+    elif runs.answers == "numbers":
+        entry["task"] = "regression"
+    elif runs.answers == "classes":
+        entry["predictions"] = "classes"
+    if runs.left_out:
+        entry["left_out"] = runs.left_out
+    return entry
+
+
+def _path(files: Sequence[str]) -> str:
+    """Return one path for all files: the only one, or the folder that holds them."""
+    if len(files) < 2:
+        return "".join(files)
+    try:
+        return os.path.commonpath(files) or "."
+    except ValueError:
+        # Some are absolute and some are not.
+        return files[0]
+
+
+def source_entry(source: SourceFile) -> SourceEntry:
+    """Return what is stored of a file that runs were read from."""
+    return SourceEntry(path=source.path, sha256=source.sha256, tool=source.tool, version=source.version)
+
+
+def imported_record(run: Run, entry: TrialEntry) -> TrialRecord:
+    """Return the record of a run; what its source does not know is not in it."""
+    return TrialRecord(
+        format=NEWER_FORMAT,
+        key=entry.key,
+        arm=entry.arm,
+        seed=entry.seed,
+        status="finished",
+        epochs=tuple(EpochEntry(epoch=epoch) for epoch in run.epochs),
+        selected_epoch=run.epochs[-1],
+        imported=ImportedTrial(files=tuple(map(source_entry, run.sources))),
+    )
+
+
+def imported_outcomes(runs: Runs, manifest: Manifest, *, clusters: Sequence[str] | None = None) -> Outcomes:
+    """Return the outcomes of runs that are on no disk.
+
+    Parameters
+    ----------
+    runs : Runs
+        The runs.
+    manifest : Manifest
+        Of these runs, from `imported_manifest`.
+    clusters : sequence of str, optional
+        The group that each example belongs to, shape (N,).
+    """
+    if clusters is not None:
+        data = manifest.data.model_copy(update={"cluster": "clusters"})
+        manifest = manifest.model_copy(update={"data": data})
+    by_place = {(run.arm, run.label): run for run in runs.runs}
+    trials = [_trial(entry, by_place.get((entry.arm, entry.label))) for entry in manifest.cells]
+    return Outcomes(
+        folder=None,
+        manifest=manifest,
+        arms=tuple(manifest.arms),
+        seeds=tuple(sorted({entry.seed for entry in manifest.cells})),
+        trials={(trial.arm, trial.seed): trial for trial in trials},
+        example_ids=tuple(runs.example_ids.to_pylist()),
+        labels=np.empty(0) if runs.labels is None else runs.labels,
+        clusters=None if clusters is None else tuple(clusters),
+        other_records=0,
+        set_aside=(),
+        looks_taken=(),
+    )
+
+
+def _trial(entry: TrialEntry, run: Run | None) -> Trial:
+    if run is None:
+        return Trial(arm=entry.arm, seed=entry.seed, status="not run", message="there is no such run", run=entry.run)
+    return Trial(
+        arm=entry.arm,
+        seed=entry.seed,
+        status="finished",
+        record=imported_record(run, entry),
+        epochs=run.epochs,
+        answers=run.answers,
+        run=entry.run,
+    )
+
+
+def cells_of(runs: Runs, known: Sequence[TrialEntry] = ()) -> tuple[TrialEntry, ...]:
+    """Give every run its place in a study: its seed and the key of its folder.
+
+    A run whose label is a whole number has it as its seed; if one label is none, runs are numbered in their order. Of
+    arms that are paired each has an entry for every label, also for a run that is not there.
+
+    Parameters
+    ----------
+    runs : Runs
+        The runs.
+    known : sequence of TrialEntry
+        The entries that the study has already; they stay as they are.
+
+    Returns
+    -------
+    tuple of TrialEntry
+        Those of `known` and the new ones, arm by arm.
+    """
+    label_of = {(entry.arm, entry.seed): entry.label for entry in known}
+    seeds = _numbered((run.label for run in runs.runs), {label: seed for (_, seed), label in label_of.items()})
+    places = {(arm, label): seed for (arm, seed), label in label_of.items()}
+    arms = dict.fromkeys([*(entry.arm for entry in known), *runs.arms])
+    wanted = [(arm, label) for arm in arms for label in seeds] if runs.paired else []
+    for arm, label in [*wanted, *((run.arm, run.label) for run in runs.runs)]:
+        places.setdefault((arm, label), seeds[label])
+    entries = [_entry(arm, label, seed) for (arm, label), seed in places.items()]
+    position = {arm: at for at, arm in enumerate(arms)}
+    return tuple(sorted(entries, key=lambda entry: (position[entry.arm], entry.seed)))
+
+
+def _numbered(labels: Iterable[str], known: Mapping[str, int]) -> dict[str, int]:
+    new = [label for label in dict.fromkeys(labels) if label not in known]
+    taken = set(known.values())
+    if all(_is_seed(label) and int(label) not in taken for label in new):
+        return {**known, **{label: int(label) for label in new}}
+    free = (number for number in count() if number not in taken)
+    return {**known, **dict(zip(new, free, strict=False))}
+
+
+def _is_seed(label: str) -> bool:
+    return label.isascii() and label.isdecimal() and len(label) < _TOO_LONG and str(int(label)) == label
+
+
+def _entry(arm: str, label: str, seed: int) -> TrialEntry:
+    # A run has this key in every import, so that what is stored of it is found again.
+    digest = hashlib.sha256(f"{arm}\0{label}".encode()).hexdigest()[:12]
+    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{arm}-{label}").strip("-_.")
+    key = "-".join(filter(None, (readable[:100], digest)))
+    named_run: dict[str, Any] = {} if str(seed) == label else {"run": label}
+    return TrialEntry(arm=arm, seed=seed, key=key, **named_run)

@@ -1,0 +1,48 @@
+"""Predictions of imported runs: predictions.parquet, written quickly for runs that share their examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.sources.runs import Run, Runs
+
+
+def shared_columns(runs: Runs) -> dict[str, pa.Array]:
+    """Return the columns that every run has alike."""
+    columns = {"example_id": runs.example_ids}
+    if runs.labels is not None:
+        columns["label"] = pa.array(runs.labels, pa.int32() if runs.classes else pa.float64())
+    return columns
+
+
+def predictions_file(run: Run, shared: Mapping[str, pa.Array]) -> memoryview:
+    """Return predictions.parquet of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    shared : mapping of str to pa.Array
+        From `shared_columns`.
+    """
+    epochs = len(run.epochs)
+    n = run.answers.shape[1]
+    columns = {
+        "epoch": pa.array(np.repeat(run.epochs, n), pa.int32()),
+        **{name: pa.chunked_array([column] * epochs) for name, column in shared.items()},
+    }
+    if run.answers.ndim == 3:
+        flat = run.answers.reshape(epochs * n, -1)
+        columns |= {f"p_{label}": pa.array(flat[:, label], pa.float32()) for label in range(flat.shape[1])}
+    else:
+        kind = pa.int32() if run.answers.dtype.kind == "i" else pa.float64()
+        columns["prediction" if "label" in shared else "score"] = pa.array(run.answers.ravel(), kind)
+    sink = pa.BufferOutputStream()
+    # Only columns with few different values gain from a dictionary, and nobody reads statistics of the others.
+    few = [name for name, column in columns.items() if pa.types.is_integer(column.type)]
+    pq.write_table(pa.table(columns), sink, compression="zstd", use_dictionary=few, write_statistics=False)
+    return memoryview(sink.getvalue())
