@@ -91,7 +91,7 @@ def test_a_report_goes_where_it_is_told_to(command: Command, tmp_path: Path) -> 
     code, out, _ = command("analyze", "--resamples", "99", tmp_path / "results" / "a", "--report", tmp_path / "here")
     assert code == 0
     assert f"All tables: {tmp_path}/here/tables.md" in out
-    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["tables.md", "tables.tex"]
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["numbers.tex", "tables.md", "tables.tex"]
     code, _, _ = command("analyze", "--resamples", "99", tmp_path / "results", "--report", tmp_path / "both")
     assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["a", "b"]
     assert (tmp_path / "both" / "b" / "tables.md").exists()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 
 from analysis.printable import printable
-from analysis.tables import as_latex, as_markdown, as_terminal
+from analysis.tables import as_latex, as_macros, as_markdown, as_terminal
 from analysis.tables.agreement import agreement_table
 from analysis.tables.all_tests import all_tests_table
 from analysis.tables.arms import arm_table
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     # A report reads records, which takes pyarrow; laying one out does not.
     from analysis.study.report import StudyReport
 
-__all__ = ["Table", "build", "latex", "markdown", "terminal"]
+__all__ = ["Table", "build", "latex", "macros", "markdown", "terminal"]
 
 
 def build(report: StudyReport) -> tuple[Table, ...]:
@@ -85,6 +85,17 @@ def latex(report: StudyReport) -> str:
         What `analysis.study.report.analyze` returns.
     """
     return as_latex.render(*_heading(report), build(report))
+
+
+def macros(report: StudyReport) -> str:
+    """Return LaTeX macros, one for each figure that a paper quotes.
+
+    Parameters
+    ----------
+    report : StudyReport
+        What `analysis.study.report.analyze` returns.
+    """
+    return as_macros.render(report)
 
 
 def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableType]:

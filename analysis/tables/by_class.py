@@ -36,7 +36,7 @@ def class_table(report: StudyReport, footer: str) -> Table | None:
         columns=(
             Column("Arm", [row.arm for row in report.classes]),
             Column("Class", [row.label for row in report.classes]),
-            Column("Precision", [_precision(row, error) for row, error in rows], numeric=True),
+            Column("Precision", [precision_cell(row, error) for row, error in rows], numeric=True),
             Column("Recall", [percent(row.recall, standard_error=error) for row, error in rows], numeric=True),
             Column("F1", [percent(row.f1, standard_error=error) for row, error in rows], numeric=True),
             *without_test([seeds_by_examples(row.n_seeds, row.n_class_examples) for row in report.classes]),
@@ -51,7 +51,7 @@ def class_table(report: StudyReport, footer: str) -> Table | None:
     )
 
 
-def _precision(row: ClassSummary, error: float) -> str:
+def precision_cell(row: ClassSummary, error: float) -> str:
     """Return a precision, and over how many seeds it is a mean where that is not all of them."""
     cell = percent(row.precision, standard_error=error)
     return f"{cell} ({row.n_defined[0]} of {row.n_seeds} seeds)" if 0 < row.n_defined[0] < row.n_seeds else cell

@@ -23,7 +23,7 @@ def analyze(
     ] = None,
     results: Root = Path("results"),
     output_format: Annotated[
-        Format, typer.Option("--format", help="The format to print; tables.md and tables.tex are always written.")
+        Format, typer.Option("--format", help="The format to print; the files of the report are always written.")
     ] = Format.terminal,
     as_json: AsJson = False,
     details: Annotated[
@@ -33,7 +33,7 @@ def analyze(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Where to write tables.md and tables.tex, in one folder per study where there are several; default: "
+            help="Where to write the files of the report, in one folder per study where there are several; default: "
             "report/ in each study's results.",
             show_default=False,
         ),
@@ -50,9 +50,10 @@ def analyze(
     Example: harness analyze results/quickstart
 
     Gives every comparison a verdict, says which population it speaks about, and what would decide the undecided ones.
-    Prints the main tables and writes all of them to report/tables.md and report/tables.tex in the study's results; if
-    that folder cannot be written, it says so and prints all the same. That verdicts were read is noted in looks.json,
-    because the tables of a study that grows afterwards must count it.
+    Prints the main tables and writes all of them to report/tables.md and report/tables.tex in the study's results, with
+    a LaTeX macro for every figure in report/numbers.tex; if that folder cannot be written, it says so and prints all
+    the same. That verdicts were read is noted in looks.json, because the tables of a study that grows afterwards must
+    count it.
 
     Exit codes: 0 done; 1 the files of a trial cannot be read (it is named, and harness run trains it again); 2 a study
     cannot be analysed, or --report DIR cannot be written.
@@ -87,7 +88,7 @@ def analyze(
     if output_format is Format.terminal:
         more = "" if details else "; --details prints every test and interval"
         for path in (path for path in reports if path not in unwritten):
-            written = f"All tables: {places[path] / 'tables.md'} and tables.tex{more}"
+            written = f"All tables: {places[path] / 'tables.md'} and tables.tex, figures for LaTeX: numbers.tex{more}"
             console_for().print(written, markup=False, highlight=False, soft_wrap=True)
     for study_report in reports.values():
         for trial in study_report.unreadable:
@@ -125,14 +126,15 @@ def _print(reports: Sequence[StudyReport], output_format: Format, *, details: bo
 
 
 def _write(place: Path, report: StudyReport) -> str:
-    """Write both reports, each whole or not at all; return why one could not be, or an empty text."""
+    """Write the files of a report, each whole or not at all; return why one could not be, or an empty text."""
     from analysis import tables
     from harness.atomic_file import atomic_write
 
+    writers = {"tables.md": tables.markdown, "tables.tex": tables.latex, "numbers.tex": tables.macros}
     try:
-        for name, text in (("tables.md", tables.markdown(report)), ("tables.tex", tables.latex(report))):
+        for name, write in writers.items():
             with atomic_write(place / name) as stream:
-                stream.write(text.encode())
+                stream.write(write(report).encode())
     except OSError as error:
         return error.strerror or str(error)
     return ""
