@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from analysis.errors import SourceError
 from analysis.metrics.scores import METRICS
 from analysis.problems import either, near
-from analysis.sources.arrow import as_numbers
 from analysis.sources.cell import Cell
 from analysis.sources.distinct import Distinct
-from analysis.sources.faults import Faults
+from analysis.sources.faults import Faults, numbers_in
 from analysis.sources.keys import Values
 from analysis.sources.labels import Labels
 from analysis.sources.meaning import Meaning, meaning_of_outputs, meaning_of_predictions
@@ -149,9 +148,4 @@ class Answers:
         self.score = name
         if rows.higher_is_better is not None:
             self._higher.setdefault(rows.higher_is_better, rows.source.path)
-        column = rows.scores[name]
-        values = as_numbers(column.cast(pa.uint8()) if column.type == pa.bool_() else column)
-        if values is None:
-            raise SourceError([f"{rows.source.path}: the score {name} holds {column.type}, and no numbers"])
-        self._faults.note(rows, f"the score {name} is missing or not finite", ~np.isfinite(values))
-        return values
+        return numbers_in(rows, f"the score {name}", rows.scores[name], self._faults)

@@ -34,10 +34,17 @@ def text_column(values: Sequence[str | None]) -> pa.StringArray:
     return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers).cast(pa.string())
 
 
-def number_column(values: NDArray[Any]) -> pa.Array:
-    """Return an array of numbers as a column."""
+def number_column(values: NDArray[Any], *, null: NDArray[np.bool_] | None = None) -> pa.Array:
+    """Return an array of numbers as a column, which holds nothing where `null` says so.
+
+    Examples
+    --------
+    >>> number_column(np.array([1, 2]), null=np.array([False, True])).to_pylist()
+    [1, None]
+    """
     values = np.ascontiguousarray(values)
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+    known = None if null is None else pa.py_buffer(np.packbits(~null, bitorder="little"))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [known, pa.py_buffer(values)])
 
 
 def is_null(column: pa.Array) -> NDArray[np.bool_]:

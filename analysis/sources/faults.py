@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.problems import shown
+from analysis.sources.numbers import read_numbers
 from analysis.sources.rows import Rows
 from analysis.words import counted
 
@@ -54,6 +57,16 @@ class Faults:
     def messages(self) -> list[str]:
         """Return what is wrong, one sentence for each file and kind."""
         return [_told(fault) for fault in self._found.values()]
+
+
+def numbers_in(rows: Rows, what: str, column: pa.Array, faults: Faults) -> NDArray[np.float64]:
+    """Return a column of finite numbers, shape (rows,); what else is in it is a fault, and NaN."""
+    numbers, others = read_numbers(column)
+    faults.note(
+        rows, f"{what} is no number", others, lambda row: f"{what} is {shown(column[row].as_py())}, and no number"
+    )
+    faults.note(rows, f"{what} is missing or not finite", ~np.isfinite(numbers) & ~others)
+    return numbers
 
 
 def _told(fault: _Fault) -> str:

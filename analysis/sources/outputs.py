@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import SourceError
 from analysis.problems import listed
-from analysis.sources.arrow import as_numbers
-from analysis.sources.faults import Faults
+from analysis.sources.faults import Faults, numbers_in
 from analysis.sources.rows import Rows
 
 _SUM = 1e-3
@@ -39,7 +38,7 @@ class Outputs:
         Raises
         ------
         SourceError
-            If they are about other classes than those before, or are no numbers.
+            If they are about other classes than those before.
         """
         self.names = self.names or tuple(rows.outputs)
         if set(rows.outputs) != set(self.names):
@@ -51,12 +50,7 @@ class Outputs:
             )
         values = np.empty((len(rows.example), len(self.names)))
         for number, name in enumerate(self.names):
-            column = as_numbers(rows.outputs[name])
-            if column is None:
-                kind = rows.outputs[name].type
-                raise SourceError([f"{rows.source.path}: the output for class {name} holds {kind}, and no numbers"])
-            faults.note(rows, f"the output for class {name} is missing or not finite", ~np.isfinite(column))
-            values[:, number] = column
+            values[:, number] = numbers_in(rows, f"the output for class {name}", rows.outputs[name], faults)
         finite = np.isfinite(values).all(axis=1)
         total = values.sum(axis=1) if len(self.names) > 1 else np.ones(len(values))
         proper = (values >= 0).all(axis=1) & (values <= 1 + _SUM).all(axis=1) & (np.abs(total - 1) <= _SUM)

@@ -1,0 +1,55 @@
+"""Bytes of a file, unpacked where it is packed; its content says whether it is, not its name."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pyarrow as pa
+
+_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def opened(path: Path) -> pa.NativeFile:
+    """Open a file for reading from its beginning, unpacked where it is packed by gzip or zstd."""
+    file = pa.OSFile(str(path), "rb")
+    packed = _packing(file.read(4))
+    file.seek(0)
+    return pa.CompressedInputStream(file, packed) if packed else file
+
+
+def unpacked(head: bytes) -> bytes:
+    """Return what the beginning of a file stands for; nothing where it is too short to unpack, or broken.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> unpacked(gzip.compress(b"arm,seed")), unpacked(b"arm,seed")
+    (b'arm,seed', b'arm,seed')
+    """
+    packed = _packing(head)
+    if packed is None:
+        return head
+    # The end of the beginning may be anywhere in what was packed.
+    stream, parts = pa.CompressedInputStream(pa.BufferReader(head), packed), []
+    try:
+        while part := stream.read(1024):
+            parts.append(part)
+    except OSError:
+        pass
+    return b"".join(parts)
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is packed."""
+    with path.open("rb") as file:
+        return _packing(file.read(4)) is not None
+
+
+def text_lines(path: Path) -> io.TextIOWrapper:
+    """Open a file for reading line by line, each byte as one character, whatever ends its lines."""
+    return io.TextIOWrapper(io.BufferedReader(opened(path)), encoding="latin-1")
+
+
+def _packing(head: bytes) -> str | None:
+    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
