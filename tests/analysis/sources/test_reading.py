@@ -1,0 +1,158 @@
+"""Sources of every kind through the one entry, and files that no reader knows."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.errors import SourceError
+from analysis.sources.found_files import FoundFile
+from analysis.sources.identify import kind_of
+from analysis.sources.options import ImportOptions
+from analysis.sources.reading import read_sources
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def problems(*sources: str, **options: Any) -> tuple[str, ...]:
+    with pytest.raises(SourceError) as caught:
+        read_sources([Path(source) for source in sources], ImportOptions(**options))
+    return caught.value.problems
+
+
+def zipped(name: str, *members: str) -> None:
+    with zipfile.ZipFile(name, "w") as archive:
+        for member in members:
+            archive.writestr(member, "")
+
+
+def test_logs_of_inspect() -> None:
+    runs = read_sources([HERE / "inspect_ai" / "logs"], ImportOptions(pattern="{arm}/seed{seed}.eval"))
+    assert [(run.arm, run.label) for run in runs.runs] == [
+        (arm, seed) for arm in ("full", "lora") for seed in ("1", "2", "3")
+    ]
+    assert runs.answers == "scores"
+    assert {source.tool for run in runs.runs for source in run.sources} == {"inspect_ai"}
+
+
+def test_logs_of_lm_eval() -> None:
+    pattern = "{arm}-seed{seed}/samples_last_word_*.jsonl"
+    runs = read_sources([HERE / "lm_eval" / "logs"], ImportOptions(pattern=pattern, metric="acc"))
+    assert runs.arms == ("full", "lora-r8")
+    assert {source.tool for run in runs.runs for source in run.sources} == {"lm-evaluation-harness"}
+
+
+def test_kinds_of_files() -> None:
+    np.savez("a.npz", full=[1])
+    np.save("a.npy", [1])
+    Path("a.jsonl").write_text('{"doc_id": 0, "doc": {"question": "')
+    Path("a.json").write_text(json.dumps({"version": 2, "status": "success", "eval": {}}))
+    Path("a.txt").write_text("index\tprediction\n0\tpositive\n")
+    zipped("a.eval", "_journal/start.json")
+    kinds = {name: kind_of(FoundFile(path=Path(name))) for name in sorted(path.name for path in Path().iterdir())}
+    assert kinds == {
+        "a.eval": "inspect_ai",
+        "a.json": "inspect_ai",
+        "a.jsonl": "lm_eval",
+        "a.npy": "array",
+        "a.npz": "array",
+        "a.txt": "run_glue",
+    }
+
+
+def test_files_of_no_known_kind_are_told_at_once() -> None:
+    Path("empty.csv").write_text("\n")
+    Path("a.pkl").write_bytes(pickle.dumps([1]))
+    zipped("a.pt", "archive/data.pkl")
+    zipped("a.xlsx", "[Content_Types].xml")
+    zipped("a.zip", "a.csv")
+    np.savez("cut.zip", full=[1])
+    Path("cut.zip").write_bytes(b"PK\x03\x04" + bytes(40))
+    Path("a.bin").write_bytes(bytes(range(1, 256)) + b"\0")
+    save = "save the answers as CSV, JSON lines, Parquet or .npz"
+    run = "which is not loaded, since that could run any program"
+    assert problems("empty.csv", "a.pkl", "a.pt", "a.xlsx", "a.zip", "cut.zip", "a.bin") == (
+        "empty.csv is empty",
+        f"a.pkl is a Python pickle, {run}; {save}",
+        f"a.pt was saved by torch, as a pickle, {run}; {save}",
+        "a.xlsx is an Excel workbook; save it as CSV",
+        "a.zip is a zip archive of no known tool; unpack it",
+        "cut.zip is a zip archive that is cut short or broken",
+        f"a.bin is of no known kind; {save}",
+    )
+
+
+def test_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.csv").write_text("a")
+
+    def refused(path: Path, *arguments: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert problems("a.csv") == ("a.csv cannot be read: Permission denied",)
+
+
+def test_problems_of_sources_and_labels_come_together() -> None:
+    assert problems("a.npy", labels=Path("b.npy")) == (
+        "a.npy does not exist; . is empty",
+        "b.npy does not exist; . is empty",
+    )
+    Path("a.txt").write_text("index\tprediction\n0\tpositive\n")
+    np.save("a.npy", [1, 2])
+    assert problems("a.npy", runs={"a.npy": ("a", "1")}, labels=Path("a.txt")) == (
+        "--labels a.txt: a file of run_glue holds answers; name a table or an array of labels",
+    )
+
+
+def test_files_of_several_readers_tell_their_problems_together() -> None:
+    np.savez("a.npz", full=[1, 2])
+    Path("a.pkl").write_bytes(pickle.dumps([1]))
+    Path("a.txt").write_text("index\tprediction\n0\tpositive\n")
+    wrong = problems("a.npz", "a.pkl", "a.txt")
+    assert [problem.split()[0].rstrip(",") for problem in wrong] == ["a.npz", "a.pkl", "a.txt", "a.txt"]
+
+
+def test_labels_by_order_need_one_for_each_example() -> None:
+    for arm in ("full", "lora"):
+        np.save(f"{arm}.npy", [[0, 1, 1], [1, 1, 1]])
+    np.save("labels.npy", [0, 1])
+    expected = "has 3 examples and labels.npy 2 labels; without ids, labels are matched by their order"
+    assert problems(pattern="{arm}.npy", labels=Path("labels.npy"), runs={"labels.npy": ("l", "1")})[:2] == (
+        f"full.npy {expected}",
+        f"lora.npy {expected}",
+    )
+
+
+def test_labels_whose_numbers_are_not_their_order() -> None:
+    for arm in ("full", "lora"):
+        np.save(f"{arm}.npy", [[0, 1, 1], [1, 1, 1]])
+    np.savez("test.npz", labels=[0, 1, 1], ids=[2, 0, 1])
+    expected = (
+        "has no ids, and those of test.npz number its examples in another order than its rows; sort its rows by id, or "
+        "leave its ids out"
+    )
+    assert problems(pattern="{arm}.npy", labels=Path("test.npz")) == (f"full.npy {expected}", f"lora.npy {expected}")
+
+
+def test_what_was_left_aside_is_remarked() -> None:
+    for name in ("full", "lora"):
+        Path("logs", name).mkdir(parents=True)
+    logs = HERE / "inspect_ai" / "logs"
+    for name in ("full/seed1.eval", "lora/seed1.eval"):
+        Path("logs", name).write_bytes((logs / name).read_bytes())
+    Path("logs/notes.txt").write_text("x")
+    runs = {"logs/full/seed1.eval": ("full", "1"), "logs/lora/seed1.eval": ("lora", "1")}
+    read = read_sources([Path("logs")], ImportOptions(runs=runs))
+    assert read.remarks[0] == "Of logs only *.eval and samples_*.jsonl were read, not notes.txt."
