@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
-from analysis.methods.interval import NO_INTERVAL
 from analysis.records.stored_trials import Status
 from analysis.study.frames.columns import Column, count, limits, note, number, text
 from analysis.study.set_verdicts import with_set_names
@@ -60,32 +58,30 @@ def cost(report: StudyReport) -> list[Column]:
     pairs = {pair.treatment: pair for pair in report.comparisons if pair.baseline == baseline}
     ratios = {ratio.treatment: ratio for ratio in report.time_ratios if ratio.baseline == baseline}
     compared = [(arm, pairs.get(arm.arm), ratios.get(arm.arm)) for arm in costs]
+    times = [1.0 if arm.arm == baseline else ratio.ratio if ratio else None for arm, _, ratio in compared]
     return [
         text("arm", [arm.arm for arm in costs]),
         number("seconds", [arm.seconds for arm in costs]),
         number("shortest_seconds", [arm.seconds_range[0] for arm in costs]),
         number("longest_seconds", [arm.seconds_range[1] for arm in costs]),
         number("evaluation_seconds", [arm.evaluation_seconds for arm in costs]),
-        number("time_ratio", [ratio.ratio if ratio else _itself(arm.arm == baseline) for arm, _, ratio in compared]),
-        *limits((ratio.interval if ratio else NO_INTERVAL for *_, ratio in compared), of="time_ratio"),
+        number("time_ratio", times),
+        *limits((ratio.interval if ratio else None for *_, ratio in compared), of="time_ratio"),
         number("confidence", [1 - report.plan.alpha for _ in costs]),
         count("trainable", [arm.trainable for arm in costs]),
         count("total", [arm.total for arm in costs]),
         number("share", [arm.share for arm in costs]),
         count("peak_bytes", [arm.peak_bytes for arm in costs]),
-        number("gap", [pair.estimate if pair else math.nan for _, pair, _ in compared]),
+        number("gap", [pair.estimate if pair else None for _, pair, _ in compared]),
         text("verdict", [pair.verdict.label if pair else None for _, pair, _ in compared]),
         count("n_seeds", [arm.n_seeds for arm in costs]),
         count("n_solo", [arm.n_solo for arm in costs]),
         count("n_examples", [report.n_examples for _ in costs]),
         note("memory_method", [arm.memory_method for arm in costs]),
         note("mixed", [arm.mixed for arm in costs]),
+        note("generalizes_to", [ratio.generalizes_to if ratio and ratio.ratio > 0 else None for *_, ratio in compared]),
         note("reason", [ratio.reason if ratio else None for *_, ratio in compared]),
     ]
-
-
-def _itself(is_baseline: bool) -> float:
-    return 1.0 if is_baseline else math.nan
 
 
 def _runs(report: StudyReport, summaries: Sequence[ArmSummary]) -> list[Column]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from analysis.methods.interval import Interval
+from analysis.methods.interval import NO_INTERVAL, Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +48,9 @@ def count(name: str, values: Iterable[int | None]) -> Column:
     return Column(name, "Int64", list(values))
 
 
-def number(name: str, values: Iterable[float]) -> Column:
-    """Return a column of numbers."""
-    return Column(name, "float64", list(values))
+def number(name: str, values: Iterable[float | None]) -> Column:
+    """Return a column of numbers; NaN where there is none."""
+    return Column(name, "float64", [math.nan if value is None else value for value in values])
 
 
 def flag(name: str, values: Iterable[bool | None]) -> Column:
@@ -57,12 +58,12 @@ def flag(name: str, values: Iterable[bool | None]) -> Column:
     return Column(name, "boolean", list(values))
 
 
-def limits(intervals: Iterable[Interval], *, of: str = "") -> tuple[Column, Column]:
+def limits(intervals: Iterable[Interval | None], *, of: str = "") -> tuple[Column, Column]:
     """Return the columns ``low`` and ``high`` of intervals; those `of` a figure begin with its name.
 
     Limits that rule nothing out are infinite.
     """
-    both = list(intervals)
+    both = [interval or NO_INTERVAL for interval in intervals]
     before = f"{of}_" if of else ""
     return number(f"{before}low", [one.low for one in both]), number(f"{before}high", [one.high for one in both])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from analysis.methods.crossed import CrossedResult
@@ -30,11 +29,11 @@ def answers(rows: Compared) -> tuple[Column, ...]:
         text("verdict", [row.verdict.label for row in rows]),
         flag("differs", [row.verdict.differs if row.verdict.asked else None for row in rows]),
         flag("within_margin", [row.verdict.within_margin if row.verdict.asked else None for row in rows]),
-        number("p", [one.p_value if one and ask else math.nan for one, ask in zip(results, asked, strict=True)]),
+        number("p", [one.p_value if one and ask else None for one, ask in zip(results, asked, strict=True)]),
         number("p_difference", [row.difference_p for row in rows]),
         number("p_equivalence", [row.equivalence_p for row in rows]),
-        number("standard_error", [one.standard_error if one else math.nan for one in results]),
-        number("df", [one.df if one else math.nan for one in results]),
+        number("standard_error", [one.standard_error if one else None for one in results]),
+        number("df", [one.df if one else None for one in results]),
         *rests_on(rows),
         note("reason", [row.verdict.reason or row.reason for row in rows]),
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from analysis.methods.interval import NO_INTERVAL
 from analysis.study.frames.columns import Column, count, flag, limits, note, number, text
 from analysis.study.frames.compared import answers, arms_of, rests_on, sizes
 from analysis.study.made_tests import made_tests
@@ -73,7 +71,7 @@ def intervals(report: StudyReport) -> list[Column]:
 def tests(report: StudyReport) -> list[Column]:
     """Return every test of every comparison; of a test about two trained models one row a seed."""
     rows = [test for pair in report.comparisons for test in made_tests(pair)]
-    won = [test.won.interval if test.won else NO_INTERVAL for test in rows]
+    won = [test.won.interval if test.won else None for test in rows]
     return [
         *arms_of([test.pair for test in rows]),
         text("test", [test.name for test in rows]),
@@ -87,7 +85,7 @@ def tests(report: StudyReport) -> list[Column]:
         number("p_percentile", [test.percentile_p for test in rows]),
         count("resamples", [test.resamples for test in rows]),
         number("floor", [test.floor for test in rows]),
-        number("won", [test.won.estimate if test.won else math.nan for test in rows]),
+        number("won", [test.won.estimate if test.won else None for test in rows]),
         *limits(won, of="won"),
         *sizes([test.pair for test in rows]),
         note("generalizes_to", [test.generalizes_to for test in rows]),
@@ -105,11 +103,11 @@ def best(report: StudyReport) -> list[Column]:
         text("arm", [arm.arm for arm, _ in rows]),
         number("mean", [arm.mean for arm, _ in rows]),
         text("rival", [one.rival if one else None for _, one in rows]),
-        number("gap", [one.estimate if one else math.nan for _, one in rows]),
-        *limits(one.interval if one else NO_INTERVAL for _, one in rows),
+        number("gap", [one.estimate if one else None for _, one in rows]),
+        *limits(one.interval if one else None for _, one in rows),
         number("confidence", [found.confidence for _ in rows]),
         flag("may_be_best", [one.in_set if one else None for _, one in rows]),
-        number("standard_error", [one.standard_error if one else math.nan for _, one in rows]),
+        number("standard_error", [one.standard_error if one else None for _, one in rows]),
         count("n_arms", [found.n_arms or None for _ in rows]),
         count("n_seeds", [len(report.seeds) for _ in rows]),
         count("n_examples", [report.n_examples for _ in rows]),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from analysis.metrics.scores import METRICS
 from analysis.study.frames.columns import Column, count, flag, limits, note, number, text
+from analysis.study.made_tests import primary_test_name
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -68,10 +68,11 @@ def claims(report: StudyReport) -> list[Column]:
         count("n_published", [one.n for one in rows]),
         number("measured_gap", [one.measured_gap for one in rows]),
         *limits(one.interval for one in rows),
-        number("confidence", [pair.verdict_confidence if pair else math.nan for pair in checked]),
+        number("confidence", [pair.verdict_confidence if pair else None for pair in checked]),
         note("verdict", [one.verdict for one in rows]),
         flag("inside", [one.inside for one in rows]),
         text("reading", [one.reading for one in rows]),
+        text("test", [primary_test_name(pair.result) if pair else None for pair in checked]),
         count("n_seeds_treatment", [one.n_seeds[0] if one else None for one in results]),
         count("n_seeds_baseline", [one.n_seeds[1] if one else None for one in results]),
         count("n_examples", [pair.n_examples if pair else None for pair in checked]),

@@ -19,7 +19,7 @@ from analysis.study.report import analyze as analyze_with
 if TYPE_CHECKING:
     from conftest import StudyFolder
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
 LISTED = PAGE.partition("\n## Every frame and its columns\n")[2].partition("\n## ")[0]
 
@@ -61,7 +61,8 @@ def test_a_study_without_a_trial_has_the_same_columns(study: StudyFolder, descri
     report = analyze(study)
     assert types(report) == described
     # What is known stays known: which arms there are, and why there is no answer.
-    assert report.frames == ("verdicts", "arms", "cost", "tests", "intervals", "best", "provenance", "caveats")
+    asked = ("verdicts", "arms", "cost", "tests", "intervals", "best", "variance", "detectable")
+    assert report.frames == (*asked, "provenance", "caveats")
     verdicts = report.frame("verdicts")
     assert verdicts.gap.isna().all()
     assert verdicts.differs.isna().all()
