@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -15,15 +14,10 @@ from analysis.sources.columns import Columns, recognise, recognise_labels
 from analysis.sources.found_files import FoundFile
 from analysis.sources.options import ImportOptions
 from analysis.sources.rows import Rows, SourceFile
-from analysis.sources.tabular import Table, is_table, open_table
+from analysis.sources.tabular import Table, open_table
 
 _ONE_RUN = "0"
 """The label of an arm's run where nothing tells runs apart."""
-
-
-def recognises(head: bytes, path: Path) -> bool:  # noqa: ARG001
-    """Whether a file that begins with `head` is read as a table."""
-    return is_table(head)
 
 
 def rows_of(found: FoundFile, options: ImportOptions) -> Iterator[Rows]:
@@ -34,7 +28,7 @@ def rows_of(found: FoundFile, options: ImportOptions) -> Iterator[Rows]:
     SourceError
         If it cannot be read, columns are missing or ambiguous, or lines are no rows.
     """
-    return rows_of_table(open_table(found.path, found.name), found.source(), options, arm=found.arm, run=found.run)
+    yield from rows_of_table(open_table(found.path, found.name), found.source(), options, arm=found.arm, run=found.run)
 
 
 def rows_of_table(

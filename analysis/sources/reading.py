@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from analysis.errors import SourceError
-from analysis.sources import arrays, inspect_ai, lm_eval, run_glue
+from analysis.sources import arrays, inspect_ai, lm_eval, long_table, run_glue
 from analysis.sources.arrow import as_texts, text_column
 from analysis.sources.assembly import Assembly
 from analysis.sources.found_files import FoundFile, FoundFiles, find_files
@@ -25,8 +25,9 @@ _READERS: Mapping[Kind, _Reader] = {
     "inspect_ai": inspect_ai.rows_of,
     "run_glue": run_glue.rows_of,
     "array": arrays.rows_of,
+    "table": long_table.rows_of,
 }
-_READERS_OF_LABELS: Mapping[Kind, _Reader] = {"array": arrays.labels_of}
+_READERS_OF_LABELS: Mapping[Kind, _Reader] = {"array": arrays.labels_of, "table": long_table.labels_of}
 
 
 def read_sources(sources: Sequence[Path], options: ImportOptions) -> Runs:

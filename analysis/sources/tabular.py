@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from analysis.errors import SourceError
 from analysis.sources.arrow import is_plain, is_text
-from analysis.sources.bytes_of import is_packed, opened, unpacked
+from analysis.sources.bytes_of import is_packed, opened
 from analysis.sources.csv_table import CsvTable
 from analysis.sources.json_lines import JsonLines
 
@@ -45,12 +45,6 @@ class Table(Protocol):
 
     def place(self, row: int) -> str:
         """Say where a row stands, counted from 0."""
-
-
-def is_table(head: bytes) -> bool:
-    """Whether a file that begins with these bytes is read as a table."""
-    head = unpacked(head)
-    return head.startswith((_PARQUET, _ARROW, _OLD_FEATHER)) or (bool(head.strip()) and b"\0" not in head)
 
 
 def open_table(path: Path, name: str) -> Table:

@@ -19,7 +19,8 @@ import pytest
 from analysis.errors import SourceError
 from analysis.sources.assembly import assemble
 from analysis.sources.found_files import FoundFile
-from analysis.sources.long_table import labels_of, recognises, rows_of
+from analysis.sources.identify import kind_of
+from analysis.sources.long_table import labels_of, rows_of
 from analysis.sources.options import ImportOptions
 from analysis.sources.rows import Rows
 from analysis.sources.runs import Runs
@@ -44,8 +45,7 @@ def csv_of(rows: Sequence[Mapping[str, Any]], delimiter: str = ",") -> str:
 
 
 def read(path: Path, options: ImportOptions = DEFAULT, *, arm: str | None = None, run: str | None = None) -> list[Rows]:
-    with path.open("rb") as file:
-        assert recognises(file.read(2**16), path)
+    assert kind_of(FoundFile(path=path)) == "table"
     return list(rows_of(FoundFile(path=path, arm=arm, run=run), options))
 
 

@@ -54,12 +54,73 @@ def test_logs_of_lm_eval() -> None:
     assert {source.tool for run in runs.runs for source in run.sources} == {"lm-evaluation-harness"}
 
 
+def table(name: str, *lines: str) -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text("".join(f"{line}\n" for line in lines))
+
+
+def test_a_long_table() -> None:
+    rows = [f"{arm},{seed},{example},yes,{'yes' if arm == 'lora' else 'no'}"
+            for arm in ("lora", "full") for seed in (1, 2) for example in "ab"]  # fmt: skip
+    table("all.csv", "model,seed,id,label,pred", *rows, "full,2,c,no,no", "lora,2,c,no,no")
+    table("rest.csv", "model,seed,id,label,pred", "full,1,c,no,no", "lora,1,c,no,no")
+    runs = read_sources([Path("all.csv"), Path("rest.csv")], ImportOptions())
+    assert (runs.arms, runs.answers, runs.classes) == (("lora", "full"), "classes", ("no", "yes"))
+    assert runs.runs[0].answers.tolist() == [[1, 1, 0]]
+    assert [source.path for source in runs.runs[0].sources] == ["all.csv", "rest.csv"]
+
+
+def test_one_table_a_run() -> None:
+    for arm, answers in (("full", ("yes", "no")), ("lora", ("yes", "yes"))):
+        for seed in (1, 2):
+            table(
+                f"{arm}/seed{seed}.csv",
+                "id,label,pred",
+                *(f"{i},yes,{answer}" for i, answer in zip("ab", answers, strict=True)),
+            )
+    runs = read_sources([], ImportOptions(pattern="{arm}/seed{seed}.csv", classes=("no", "yes")))
+    assert [(run.arm, run.label, run.answers.tolist()) for run in runs.runs] == [
+        ("full", "1", [[1, 0]]), ("full", "2", [[1, 0]]), ("lora", "1", [[1, 1]]), ("lora", "2", [[1, 1]]),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_labels_in_a_table_beside(ids: bool) -> None:
+    for arm, answers in (("full", ("yes", "no", "no")), ("lora", ("yes", "yes", "no"))):
+        rows = [f"{i},{answer}" if ids else answer for i, answer in zip("cab", answers, strict=True)]
+        table(f"{arm}-1.csv", "id,pred" if ids else "pred", *rows)
+    # By id where the runs have ids, by order where they have none.
+    table("test.csv", "id,label", "a,no", "b,yes", "c,yes")
+    runs = read_sources([], ImportOptions(pattern="{arm}-{seed}.csv", labels=Path("test.csv")))
+    assert runs.labels is not None
+    labels = dict(zip(runs.example_ids.to_pylist(), runs.labels.tolist(), strict=True))
+    assert labels == {"a": 0, "b": 1, "c": 1}
+    answers = dict(zip(runs.example_ids.to_pylist(), runs.runs[1].answers[0].tolist(), strict=True))
+    assert answers == ({"c": 1, "a": 1, "b": 0} if ids else {"a": 1, "b": 1, "c": 0})
+
+
+def test_tables_and_labels_without_ids() -> None:
+    for arm in ("full", "lora"):
+        table(f"{arm}-1.csv", "pred", "yes", "no")
+    table("test.csv", "label", "no", "yes")
+    runs = read_sources([], ImportOptions(pattern="{arm}-{seed}.csv", labels=Path("test.csv")))
+    assert runs.example_ids.to_pylist() == ["0", "1"]
+    assert runs.labels is not None
+    assert (runs.labels.tolist(), runs.runs[0].answers.tolist()) == ([0, 1], [[1, 0]])
+    table("test.csv", "label", "no", "yes", "no")
+    assert (
+        "full-1.csv has 2 examples and test.csv 3 labels"
+        in problems(pattern="{arm}-{seed}.csv", labels=Path("test.csv"))[0]
+    )
+
+
 def test_kinds_of_files() -> None:
     np.savez("a.npz", full=[1])
     np.save("a.npy", [1])
     Path("a.jsonl").write_text('{"doc_id": 0, "doc": {"question": "')
     Path("a.json").write_text(json.dumps({"version": 2, "status": "success", "eval": {}}))
     Path("a.txt").write_text("index\tprediction\n0\tpositive\n")
+    Path("a.tsv").write_text("index\tprediction\na\tpositive\n")
     zipped("a.eval", "_journal/start.json")
     kinds = {name: kind_of(FoundFile(path=Path(name))) for name in sorted(path.name for path in Path().iterdir())}
     assert kinds == {
@@ -68,6 +129,7 @@ def test_kinds_of_files() -> None:
         "a.jsonl": "lm_eval",
         "a.npy": "array",
         "a.npz": "array",
+        "a.tsv": "table",
         "a.txt": "run_glue",
     }
 
@@ -81,16 +143,20 @@ def test_files_of_no_known_kind_are_told_at_once() -> None:
     np.savez("cut.zip", full=[1])
     Path("cut.zip").write_bytes(b"PK\x03\x04" + bytes(40))
     Path("a.bin").write_bytes(bytes(range(1, 256)) + b"\0")
-    save = "save the answers as CSV, JSON lines, Parquet or .npz"
-    run = "which is not loaded, since that could run any program"
-    assert problems("empty.csv", "a.pkl", "a.pt", "a.xlsx", "a.zip", "cut.zip", "a.bin") == (
+    Path("a.json").write_text('[{"arm": "full"}]')
+    reason = (
+        "which is not loaded, since that could run any program; save the answers as CSV, JSON lines, Parquet or .npz"
+    )
+    wrong = problems("empty.csv", "a.pkl", "a.pt", "a.xlsx", "a.zip", "cut.zip", "a.bin", "a.json")
+    assert wrong == (
         "empty.csv is empty",
-        f"a.pkl is a Python pickle, {run}; {save}",
-        f"a.pt was saved by torch, as a pickle, {run}; {save}",
+        f"a.pkl is a Python pickle, {reason}",
+        f"a.pt was saved by torch, as a pickle, {reason}",
         "a.xlsx is an Excel workbook; save it as CSV",
         "a.zip is a zip archive of no known tool; unpack it",
         "cut.zip is a zip archive that is cut short or broken",
-        f"a.bin is of no known kind; {save}",
+        "a.bin is no table; write CSV, JSON lines, Parquet or Feather",
+        "a.json is one JSON list; write an object a line (pandas: to_json(..., orient='records', lines=True))",
     )
 
 
