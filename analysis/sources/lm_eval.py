@@ -89,7 +89,7 @@ def _questions(logs: Sequence[Log]) -> list[str]:
         files[log.question or "a task without a name"].append(log.file.name)
     if len(files) < 2:
         return []
-    told = "; ".join(f"{question} ({listed(names)})" for question, names in files.items())
+    told = "; ".join(f"{question} ({counted(len(names), 'log')}: {names[0]} ...)" for question, names in files.items())
     return [
         f"the logs are of different tasks, or versions of one: {told}. Import one, such as by "
         f"--pattern '{{arm}}-seed{{seed}}/samples_{logs[0].task or 'TASK'}_*.jsonl'"
@@ -171,7 +171,9 @@ def _answers(logs: Sequence[Log], metric: str | None) -> tuple[Iterable[Rows], s
         return scores(logs, metric), ""
     labels, why_none = labels_of(logs) if "acc" in usable else (None, "")
     if labels is not None and (metric is None or metric in METRICS):
-        return probabilities(logs, labels), ""
+        others = [name for name in usable if name != "acc"]
+        instead = f"; --metric {others[0]} compares that score of the log instead" if others and metric is None else ""
+        return probabilities(logs, labels), f"All documents offer the same choices, which count as classes{instead}."
     if metric is not None:
         why = no_score.get(metric, f"the logs score each document by {listed(usable) or 'nothing'}")
         raise SourceError([f"--metric {metric}: {why}{near(metric, usable)}"])

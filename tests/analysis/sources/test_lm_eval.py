@@ -16,7 +16,9 @@ from analysis.sources.found_files import FoundFile, find_files
 from analysis.sources.lm_eval import rows_of
 from analysis.sources.lm_eval_log import recognises
 from analysis.sources.options import ImportOptions
+from analysis.sources.reading import read_sources
 from analysis.sources.rows import Rows
+from analysis.sources.runs import Runs
 
 LOGS = Path(__file__).parent / "lm_eval" / "logs"
 
@@ -78,7 +80,10 @@ def test_the_choices_that_all_documents_share_are_classes() -> None:
         predicted = np.where(positive > negative, "positive", "negative")
         figures = results_of(f"{rows.arm}-seed{rows.run}")["sentiment"]
         assert np.mean(predicted == np.array(rows.label.to_pylist())) == pytest.approx(figures["acc,none"])
-        assert rows.remarks == ()
+        assert rows.remarks == (
+            "All documents offer the same choices, which count as classes; --metric acc_norm compares that score of "
+            "the log instead.",
+        )
     first = read_rows[0]
     assert first.label.to_pylist()[:4] == ["positive", "negative", "positive", "negative"]
     line = json.loads(samples(LOGS, "full-seed1", "sentiment").read_text().splitlines()[0])
@@ -236,6 +241,56 @@ def test_lines_that_cannot_be_read_are_told_all_at_once(logs: Path) -> None:
     assert "expected doc_id, filter, metrics, as every line" in told[1]
     assert "expected doc_id, doc_hash, target, filter, metrics" in told[2]
     assert told[3].endswith("the file is cut off here; evaluate the model again")
+
+
+def limited(logs: Path, run: str, documents: int) -> None:
+    """Leave what ``--limit`` leaves."""
+    path = samples(logs, run, "quiz")
+    rewrite(path, lambda lines: lines.__delitem__(slice(documents, None)))
+    metrics = [json.loads(line) for line in path.read_text().splitlines()]
+    mean = sum(line["acc"] for line in metrics) / documents
+    rewrite_results(logs, run, lambda told: told["results"]["quiz"].update({"sample_len": documents, "acc,none": mean}))
+
+
+def runs(task: str, logs: Path = LOGS, **options: Any) -> Runs:
+    return read_sources([logs], ImportOptions(pattern=f"{{arm}}-seed{{seed}}/samples_{task}_*.jsonl", **options))
+
+
+def test_logs_become_runs_of_probabilities_or_scores() -> None:
+    read_runs = runs("sentiment")
+    assert (read_runs.answers, read_runs.classes, read_runs.paired) == ("probabilities", ("negative", "positive"), True)
+    for run in read_runs.runs:
+        right = run.answers[0].argmax(axis=1) == read_runs.labels
+        assert right.mean() == pytest.approx(results_of(f"{run.arm}-seed{run.label}")["sentiment"]["acc,none"])
+    read_runs = runs("echo", filter="first-letter")
+    assert (read_runs.answers, read_runs.score, read_runs.higher_is_better) == ("scores", "exact_match", True)
+    assert read_runs.example_ids.to_pylist() == [str(number) for number in range(8)]
+    for run in read_runs.runs:
+        figure = results_of(f"{run.arm}-seed{run.label}")["echo"]["exact_match,first-letter"]
+        assert run.answers.mean() == pytest.approx(figure)
+
+
+def test_documents_that_a_limit_left_out_are_not_cut_unasked(logs: Path) -> None:
+    limited(logs, "lora-r8-seed2", 5)
+    with pytest.raises(SourceError, match=r"arm lora-r8, run 2 lacks 3 of 8 examples: 5, 6, 7.*--common-examples"):
+        runs("quiz", logs, metric="acc")
+    read_runs = runs("quiz", logs, metric="acc", common_examples=True)
+    assert (len(read_runs.example_ids), read_runs.left_out) == (5, 3)
+
+
+def test_a_score_that_is_nan_is_told_with_its_line(logs: Path) -> None:
+    path = rewrite(samples(logs, "full-seed2", "quiz"), lambda lines: lines[6].update(acc=float("nan")))
+    assert "NaN" in path.read_text()
+    with pytest.raises(SourceError, match=rf"{path}, line 7: the score acc is missing or not finite"):
+        runs("quiz", logs, metric="acc")
+
+
+def test_a_folder_of_logs_without_a_pattern_says_what_is_lacking() -> None:
+    with pytest.raises(SourceError) as raised:
+        read_sources([LOGS], ImportOptions())
+    without_run, tasks = raised.value.problems
+    assert "--pattern '{arm}-seed{seed}/samples_TASK_*.jsonl'" in without_run
+    assert [name in tasks for name in ("echo, version 1.0 (6 logs: ", "last_word", "quiz", "sentiment")] == [True] * 4
 
 
 def test_lines_that_are_missing_are_noticed_by_the_results(logs: Path) -> None:
