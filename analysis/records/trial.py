@@ -54,6 +54,11 @@ class Trial:
     run: str | None = None
 
     @property
+    def label(self) -> str:
+        """What the source of an imported trial calls it: a seed, or a name."""
+        return str(self.seed) if self.run is None else self.run
+
+    @property
     def name(self) -> str:
         """The trial in words, such as ``lora-r4 seed 3``."""
         return f"{self.arm} seed {self.seed}" if self.run is None else f"{self.arm} run {self.run}"

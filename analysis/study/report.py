@@ -168,7 +168,7 @@ class StudyReport:
         pandas.DataFrame
             Its columns and their types are the same in every study; a table that this one does not have (`frames`
             names those that it has) is an empty frame. `attrs` holds the study's `name` and its plan's `metric`,
-            `margin` and `alpha`.
+            whether `higher_is_better`, `margin` and `alpha`.
 
         Raises
         ------

@@ -26,6 +26,8 @@ class ArmSummary:
         The name of the arm.
     seeds : tuple of int
         The seeds that the figures are computed from.
+    runs : tuple of str
+        What the source of an imported study calls each of these trials; else the seeds as texts.
     n_examples : int
         The number of test examples.
     values : tuple of float
@@ -43,6 +45,7 @@ class ArmSummary:
 
     arm: str
     seeds: tuple[int, ...]
+    runs: tuple[str, ...]
     n_examples: int
     values: tuple[float, ...]
     mean: float
@@ -110,6 +113,7 @@ def summarize_arm(
     return ArmSummary(
         arm=arm,
         seeds=tuple(seeds),
+        runs=tuple(outcomes.trials[arm, seed].label for seed in seeds),
         n_examples=outcomes.n_examples,
         values=tuple(values.tolist()),
         mean=float(values.mean()) if seeds else math.nan,

@@ -85,12 +85,17 @@ def cost(report: StudyReport) -> list[Column]:
 
 
 def _runs(report: StudyReport, summaries: Sequence[ArmSummary]) -> list[Column]:
-    rows = [(arm, seed, value) for arm in summaries for seed, value in zip(arm.seeds, arm.values, strict=True)]
+    rows = [
+        (arm, seed, run, value)
+        for arm in summaries
+        for seed, run, value in zip(arm.seeds, arm.runs, arm.values, strict=True)
+    ]
     n_orders = report.crossing.data_orders if report.crossing else None
-    pairs = [divmod(seed, n_orders) if n_orders else (None, None) for _, seed, _ in rows]
+    pairs = [divmod(seed, n_orders) if n_orders else (None, None) for _, seed, *_ in rows]
     return [
         text("arm", [arm.arm for arm, *_ in rows]),
-        count("seed", [seed for _, seed, _ in rows]),
+        count("seed", [seed for _, seed, *_ in rows]),
+        text("run", [run for *_, run, _ in rows]),
         count("initialisation", [initialisation for initialisation, _ in pairs]),
         count("data_order", [data_order for _, data_order in pairs]),
         number("value", [value for *_, value in rows]),

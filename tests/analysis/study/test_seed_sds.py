@@ -20,6 +20,7 @@ def summary(arm: str, *values: float) -> ArmSummary:
     return ArmSummary(
         arm=arm,
         seeds=tuple(range(len(values))),
+        runs=tuple(map(str, range(len(values)))),
         n_examples=100,
         values=values,
         mean=float(scores.mean()),

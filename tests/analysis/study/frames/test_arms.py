@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from analysis.study.report import StudyReport
+from analysis.sources.runs import Run, Runs
+from analysis.study.imported import imported_manifest, imported_outcomes
+from analysis.study.report import StudyReport, report_on
 from analysis.tables import digits
 from analysis.tables.arms import metric_title, sampling_error
 from analysis.tables.comparison_cells import scale_of
@@ -69,6 +73,7 @@ def test_runs_are_what_the_means_are_made_of(report: StudyReport) -> None:
         assert means.std().tolist() == pytest.approx(arms["sd"].tolist(), nan_ok=True)
         assert means.count().tolist() == arms.n_seeds.tolist()
     runs = report.frame("runs")
+    assert runs.run.tolist() == runs.seed.astype(str).tolist()
     assert set(runs.seed) <= set(report.seeds)
     if report.crossing:
         assert (runs.initialisation * 4 + runs.data_order == runs.seed).all()
@@ -106,3 +111,20 @@ def test_cost(report: StudyReport) -> None:
     assert frame.time_ratio[frame.arm == report.plan.baseline].tolist() == [1.0]
     assert frame.reason[frame.time_ratio.isna()].notna().all()
     assert all(math.isfinite(share) for share in frame.share)
+
+
+def test_runs_keep_the_names_that_their_source_gives_them() -> None:
+    rng = np.random.default_rng(2)
+    made = [
+        Run(arm=arm, label=label, answers=rng.normal(size=(1, 30)))
+        for arm in ("a", "b")
+        for label in ("first try", "second", "7")
+    ]
+    ids = pa.array([f"e{i}" for i in range(30)])
+    runs = Runs(answers="scores", example_ids=ids, labels=None, score="reward", runs=tuple(made))
+    outcomes = imported_outcomes(runs, imported_manifest(runs, name="theirs", analysis={"margin": 0.5}))
+    report = report_on(outcomes, resamples=99)
+    frame = report.frame("runs")
+    assert frame.run.tolist() == ["first try", "second", "7"] * 2
+    assert frame.value.tolist() == pytest.approx([float(run.answers.mean()) for run in made])
+    assert report.frame("verdicts").attrs["metric"] == "reward"

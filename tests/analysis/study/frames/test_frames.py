@@ -95,7 +95,8 @@ def test_a_frame_says_which_study_it_is_of(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["analysis"].update(metric="macro_f1", margin=0.02, alpha=0.1))
     report = analyze(study)
     for name in FRAMES:
-        assert report.frame(name).attrs == {"name": "hand_made", "metric": "macro_f1", "margin": 0.02, "alpha": 0.1}
+        attrs = {"metric": "macro_f1", "higher_is_better": True, "margin": 0.02, "alpha": 0.1}
+        assert report.frame(name).attrs == {"name": "hand_made", **attrs}
     arms = report.frame("arms")
     assert arms["mean"].tolist() == [arm.mean for arm in report.arms]
 
