@@ -18,6 +18,8 @@ _ZIP_ZSTANDARD = 93
 """The method that Python's zipfile knows from 3.14 on."""
 _LARGEST = 4 * 2**30
 """Bytes: a member of an archive that says it is larger is no summary of samples."""
+_SUMMARISED = 5120
+"""Characters of a text: those that follow are not in a summary."""
 _FAULTS_SHOWN = 5
 
 
@@ -31,6 +33,20 @@ class Score(_Part):
     value: Any
 
 
+class Content(_Part):
+    """A part of a message."""
+
+    type: str
+    text: str = ""
+
+
+class Message(_Part):
+    """A message of a question that is several."""
+
+    role: str
+    content: str | tuple[Content, ...] = ""
+
+
 class Failure(_Part):
     """Why a sample has no answer."""
 
@@ -42,9 +58,28 @@ class Sample(_Part):
 
     id: int | str
     epoch: int
+    input: str | tuple[Message, ...] = ""
     target: str | tuple[str, ...] = ""
     scores: dict[str, Score] | None = None
     error: str | Failure | None = None
+
+    def question(self) -> str:
+        """Return what was asked; of long texts their beginning, which is all that summaries hold."""
+        if isinstance(self.input, str):
+            return self.input[:_SUMMARISED]
+        contents = [
+            (
+                message.role,
+                (Content(type="text", text=message.content),) if isinstance(message.content, str) else message.content,
+            )
+            for message in self.input
+        ]
+        # Of a picture a summary says "(Image)".
+        return "\n".join(
+            f"{role}: {(part.text or f'({part.type.capitalize()})')[:_SUMMARISED]}"
+            for role, parts in contents
+            for part in parts
+        )
 
 
 class Dataset(_Part):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +27,8 @@ class SampleScores:
 
     Parameters
     ----------
-    examples, targets : tuple of str
-        The samples in the order of the log, and what each should have been answered.
+    examples, questions, targets : tuple of str
+        The samples in the order of the log, what each asks, and what should have been answered.
     epochs : int
         The most that a sample was asked.
     means : mapping of str to ndarray of float64
@@ -47,6 +46,7 @@ class SampleScores:
     """
 
     examples: tuple[str, ...]
+    questions: tuple[str, ...]
     targets: tuple[str, ...]
     epochs: int
     means: Mapping[str, NDArray[np.float64]]
@@ -112,12 +112,12 @@ def scores_of(samples: Sequence[Sample], metric: str | None) -> SampleScores:
     """
     # A sample that was asked again is there twice; as for inspect_ai, the later answer counts.
     answers = {(str(sample.id), sample.epoch): sample for sample in samples}
-    targets = {example: sample.target for (example, _), sample in answers.items()}
+    asked = {example: sample for (example, _), sample in answers.items()}
     scores = [(example, dict(_named(sample))) for (example, _), sample in answers.items()]
     names = dict.fromkeys(name for _, values in scores for name in values)
     lists = {name for _, values in scores for name, value in values.items() if isinstance(value, list)}
     wanted = [name for name in names if metric not in names or name == metric]
-    numbers = {name: {example: list[float]() for example in targets} for name in wanted if name not in lists}
+    numbers = {name: {example: list[float]() for example in asked} for name in wanted if name not in lists}
     unreadable, letters = [], False
     for example, values in scores:
         for name, value in values.items():
@@ -131,8 +131,12 @@ def scores_of(samples: Sequence[Sample], metric: str | None) -> SampleScores:
                 numbers[name][example].append(number)
     given = {name: of for name, of in numbers.items() if any(of.values())}
     return SampleScores(
-        examples=tuple(targets),
-        targets=tuple(target if isinstance(target, str) else json.dumps(target) for target in targets.values()),
+        examples=tuple(asked),
+        questions=tuple(sample.question() for sample in asked.values()),
+        targets=tuple(
+            ", ".join([*sample.target] if isinstance(sample.target, tuple) else [sample.target])
+            for sample in asked.values()
+        ),
         epochs=max(Counter(example for example, _ in answers).values(), default=0),
         means={name: np.array([fmean(of) if of else np.nan for of in by.values()]) for name, by in given.items()},
         counts={name: np.array([len(of) for of in by.values()]) for name, by in given.items()},

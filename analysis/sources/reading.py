@@ -22,10 +22,14 @@ from analysis.words import counted
 _Reader = Callable[[FoundFile, ImportOptions], Iterator[Rows]]
 
 _READERS: Mapping[Kind, _Reader] = {
-    "inspect_ai": inspect_ai.rows_of,
     "run_glue": run_glue.rows_of,
     "array": arrays.rows_of,
     "table": long_table.rows_of,
+}
+# Logs are read together, so that what they asked can be compared.
+_READERS_OF_LOGS: Mapping[Kind, Callable[[Sequence[FoundFile], ImportOptions], Iterator[Rows]]] = {
+    "inspect_ai": inspect_ai.rows_of,
+    "lm_eval": lm_eval.rows_of,
 }
 _READERS_OF_LABELS: Mapping[Kind, _Reader] = {"array": arrays.labels_of, "table": long_table.labels_of}
 
@@ -78,20 +82,20 @@ def read_sources(sources: Sequence[Path], options: ImportOptions) -> Runs:
 
 
 def _readings(files: Sequence[FoundFile], options: ImportOptions, assembly: Assembly) -> Iterator[Iterator[Rows]]:
-    """Yield the rows of one file after the other, and of all logs of lm-evaluation-harness together."""
-    logs = []
+    """Yield the rows of one file after the other, and of all logs of an evaluation tool together."""
+    logs: dict[Kind, list[FoundFile]] = {}
     for file in files:
         try:
             kind = kind_of(file)
         except SourceError as error:
             assembly.refuse(error)
             continue
-        if kind == "lm_eval":
-            logs.append(file)
+        if kind in _READERS_OF_LOGS:
+            logs.setdefault(kind, []).append(file)
         else:
             yield _READERS[kind](file, options)
-    if logs:
-        yield lm_eval.rows_of(logs, options)
+    for kind, of_kind in logs.items():
+        yield _READERS_OF_LOGS[kind](of_kind, options)
 
 
 def _labels_of(file: FoundFile, options: ImportOptions) -> Iterator[Rows]:

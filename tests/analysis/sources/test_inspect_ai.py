@@ -15,10 +15,10 @@ import pytest
 
 from analysis.errors import SourceError
 from analysis.sources import inspect_log
-from analysis.sources.assembly import assemble
 from analysis.sources.found_files import FoundFile
 from analysis.sources.inspect_ai import recognises, rows_of
 from analysis.sources.options import ImportOptions
+from analysis.sources.reading import read_sources
 from analysis.sources.rows import Rows
 
 LOGS = Path(__file__).parent / "inspect_ai/logs"
@@ -26,7 +26,7 @@ AVERAGED = "epochs are averaged within each sample: they are decoding repeats, n
 
 
 def read(path: Path, *, arm: str | None = "lora", run: str | None = "1", **options: Any) -> Rows:
-    (rows,) = rows_of(FoundFile(path=path, arm=arm, run=run), ImportOptions(**options))
+    (rows,) = rows_of([FoundFile(path=path, arm=arm, run=run)], ImportOptions(**options))
     return rows
 
 
@@ -78,8 +78,6 @@ def test_a_log_holds_one_run() -> None:
     rows = read(path)
     assert (rows.arm, rows.run) == ("lora", "1")
     assert rows.example.to_pylist() == [str(n) for n in range(1, 11)]
-    assert rows.label is not None
-    assert rows.label.to_pylist() == [str(2 * n) for n in range(1, 11)]
     assert values(rows) == {"match": [float(n not in (3, 5, 8)) for n in range(1, 11)]}
     assert (rows.source.tool, rows.source.version) == ("inspect_ai", "0.3.285")
     assert rows.source.task == "sums, version 0, dataset sums"
@@ -169,8 +167,8 @@ def test_a_log_that_did_not_end_is_refused(status: str) -> None:
 def test_whose_run_it_is_must_be_said(tmp_path: Path) -> None:
     log = {**content(), "invalidated": True}
     assert problems(written(tmp_path / "log.json", log), run=None) == (
-        "LOG: a log names its model, mockllm/model, but no training seed; say whose run it is by "
-        "--pattern 'logs/{arm}/seed{seed}.eval' or --run LOG=ARM,SEED",
+        "LOG: a log of inspect_ai holds no training seed; say whose run it is by "
+        "--pattern '{arm}/seed{seed}.eval' or --run LOG=ARM,SEED",
         "LOG: some of its samples were invalidated; ask them again by: inspect eval-retry LOG",
     )
 
@@ -256,14 +254,6 @@ def test_no_score_at_all_is_refused_whatever_counts(tmp_path: Path) -> None:
     )
 
 
-def test_targets_may_be_several(tmp_path: Path) -> None:
-    log = content()
-    log["samples"][0]["target"] = log["samples"][2]["target"] = log["samples"][4]["target"] = ["2", "two"]
-    rows = read(written(tmp_path / "log.json", log))
-    assert rows.label is not None
-    assert rows.label.to_pylist() == ['["2", "two"]', "4"]
-
-
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -321,28 +311,80 @@ def test_logs_are_recognised_by_what_is_in_them(tmp_path: Path) -> None:
 
 
 def test_logs_become_runs() -> None:
-    options = ImportOptions()
-    logs = [
-        FoundFile(path=LOGS / f"{arm}/seed{seed}.eval", arm=arm, run=seed) for arm in ("full", "lora") for seed in "123"
-    ]
-    runs = assemble((rows for log in logs for rows in rows_of(log, options)), options)
+    runs = read_sources([LOGS], ImportOptions(pattern="{arm}/seed{seed}.eval"))
     assert (runs.answers, runs.score, runs.higher_is_better, runs.paired) == ("scores", "match", True, True)
     wrong = [np.flatnonzero(run.answers[0] == 0) + 1 for run in runs.runs]
     assert [numbers.tolist() for numbers in wrong] == [[3, 8], [8], [3], [3, 5, 8], [5, 8], [5, 9, 10]]
+    assert runs.remarks == ()
+
+
+def two(first: Path, second: Path) -> list[FoundFile]:
+    return [FoundFile(path=first, arm="full", run="1"), FoundFile(path=second, arm="lora", run="1")]
+
+
+def problems_of_two(first: Path, second: Path) -> tuple[str, ...]:
+    with pytest.raises(SourceError) as caught:
+        read_sources([], ImportOptions(runs={str(first): ("full", "1"), str(second): ("lora", "1")}))
+    return tuple(
+        problem.replace(str(first), "FIRST").replace(str(second), "SECOND") for problem in caught.value.problems
+    )
 
 
 def test_logs_of_unlike_tasks_and_versions_are_refused(tmp_path: Path) -> None:
     log = content()
     log["eval"] |= {"task_version": 2, "packages": {"inspect_ai": "0.3.200"}}
-    log["samples"] = [{**sample, "target": "3" if sample["id"] == 1 else "4"} for sample in log["samples"]]
-    files = [LOGS / "epochs.json", written(tmp_path / "other.json", log)]
-    found = [FoundFile(path=path, arm=arm, run="1") for path, arm in zip(files, ("full", "lora"), strict=True)]
-    with pytest.raises(SourceError) as caught:
-        assemble((rows for file in found for rows in rows_of(file, ImportOptions())), ImportOptions())
-    assert caught.value.problems == (
-        f"{files[1]}, sample 1: the label of example 1 is 3, and was 2 before; every run needs the same labels",
+    assert problems_of_two(LOGS / "epochs.json", written(tmp_path / "other.json", log)) == (
         "the files are not of one tool and version, which may score differently: "
-        f"inspect_ai 0.3.285 wrote {files[0]}; inspect_ai 0.3.200 wrote {files[1]}. Import those of one",
-        f"the files are not of one task: {files[0]} holds sums, version 0, dataset sums; "
-        f"{files[1]} holds sums, version 2, dataset sums. Import those of one",
+        "inspect_ai 0.3.285 wrote FIRST; inspect_ai 0.3.200 wrote SECOND. Import those of one",
+        "the files are not of one task: FIRST holds sums, version 0, dataset sums; "
+        "SECOND holds sums, version 2, dataset sums. Import those of one",
     )
+
+
+def test_an_id_that_was_counted_after_a_shuffle_names_two_samples() -> None:
+    assert problems_of_two(LOGS / "shuffled/3.eval", LOGS / "shuffled/4.eval") == (
+        "SECOND: sample 1 asks '3+3=', and in FIRST '2+2=' (and 1 more sample); evaluate all runs on the same samples, "
+        "with ids of their own: inspect_ai counts those that have none after a shuffle",
+    )
+
+
+def test_questions_are_told_from_where_they_differ(tmp_path: Path) -> None:
+    paths = []
+    for name in ("a", "b"):
+        log = content()
+        for sample in log["samples"]:
+            sample["input"] = [{"role": "user", "content": "Answer with one number. " * 9 + f"{name} and so on"}]
+        paths.append(written(tmp_path / f"{name}.json", log))
+    (problem,) = problems_of_two(paths[0], paths[1])
+    assert "sample 1 asks 'er with one number. b and so on', and in FIRST 'er with one number. a and so on'" in problem
+
+
+def test_a_question_of_messages_is_the_same_in_summaries_and_samples(tmp_path: Path) -> None:
+    picture = {"type": "image", "image": "attachment://1"}
+    whole = [{"id": "a", "role": "user", "content": [{"type": "text", "text": "x" * 6000}, picture]}]
+    short = [{"id": "b", "role": "user", "content": [{"type": "text", "text": "x" * 5120 + "...\n(content truncated)"},
+                                                     {"type": "text", "text": "(Image)"}]}]  # fmt: skip
+    paths = []
+    for name, question in (("whole", whole), ("short", short)):
+        log = content()
+        log["samples"] = [{**sample, "input": question} for sample in log["samples"]]
+        paths.append(written(tmp_path / f"{name}.json", log))
+    assert len(list(rows_of(two(paths[0], paths[1]), ImportOptions()))) == 2
+
+
+def test_targets_that_differ_are_told(tmp_path: Path) -> None:
+    log = content()
+    log["samples"] = [{**sample, "target": ["2", "two"] if sample["id"] == 1 else "4"} for sample in log["samples"]]
+    path = written(tmp_path / "other.json", log)
+    told = (
+        "1 target not the same in all logs, such as of sample 1: "
+        f"'2' in {LOGS / 'epochs.json'}, '2, two' in {path}; shuffled choices do that, and so does another answer key."
+    )
+    assert [rows.remarks for rows in rows_of(two(LOGS / "epochs.json", path), ImportOptions())] == [
+        (f"3 {AVERAGED}", told)
+    ] * 2
+
+
+def test_problems_of_all_logs_are_told_at_once() -> None:
+    told = problems_of_two(LOGS / "errors.eval", LOGS / "stopped/started.eval")
+    assert [problem.partition(": ")[0] for problem in told] == ["FIRST", "SECOND"]

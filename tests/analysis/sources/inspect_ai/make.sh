@@ -52,9 +52,16 @@ def ask(name: str, right: dict[str, str], given: dict[str, list[str]], scorers, 
     path = LOGS / name
     path.parent.mkdir(parents=True, exist_ok=True)
     answers.update({question: list(texts) for question, texts in given.items()})
-    samples = [Sample(id=index, input=question, target=right[question]) for index, question in enumerate(right, 1)]
+    shuffled = options.pop("shuffled", None)
+    samples = [
+        Sample(id=index if shuffled is None else None, input=question, target=right[question])
+        for index, question in enumerate(right, 1)
+    ]
+    dataset = MemoryDataset(samples, name="sums")
+    if shuffled is not None:
+        dataset.shuffle(seed=shuffled)
     task = Task(
-        dataset=MemoryDataset(samples, name="sums"),
+        dataset=dataset,
         solver=options.pop("solver", generate()),
         scorer=scorers,
         name="sums",
@@ -169,6 +176,8 @@ for format in ("eval", "json"):
 ask("reduced.eval", TWO, thrice, match(), epochs=Epochs(3, "pass_at_2"))
 grades = {"1+1=": ["C"], "2+2=": ["P"], "3+3=": ["I"], "4+4=": ["N"]}
 ask("scorers.eval", dict.fromkeys(grades, "CP"), grades, [graded(), share(), rubric(), each()])
+for seed in (3, 4):
+    ask(f"shuffled/{seed}.eval", THREE, wrong(), match(), shuffled=seed)
 ask("stopped/started.eval", THREE, wrong(), match(), solver=copies_the_log(), max_samples=1, log_buffer=1)
 ask("stopped/cancelled.eval", THREE, wrong(), match(), solver=is_stopped(), max_samples=1)
 PY
