@@ -89,15 +89,19 @@ def wheel(session: nox.Session) -> None:
     install(session, str(built))
 
     (alone / "analysis.py").write_text("raise SystemExit('the wrong analysis was loaded')\n")
+    made = "import numpy as np; np.savez('preds.npz', labels=[0, 1], a=[[0, 1], [1, 1]], b=[[0, 0], [0, 1]])"
     harness = str(Path(session.bin) / "harness")
     first, train = "harness run embedded/quickstart", "pip install -e '.[train]'"
     with session.chdir(alone):
+        session.run("python", "-c", made)
         for arguments, code, expected in (
             (("--version",), 0, PYPROJECT["project"]["version"]),
             (("--help",), 0, first),
             (("status",), 2, first),
             (("analyze",), 2, first),
             (("audit", "--n", "872", "90.71%", "90.60%"), 0, "one example apart"),
+            (("import", "preds.npz", "--name", "mine"), 0, "Next: harness analyze results/mine"),
+            (("analyze", "results/mine"), 0, "b against a"),
             (("plan", "embedded/quickstart"), 0, train),
             (("run", "embedded/quickstart"), 2, train),
         ):

@@ -26,6 +26,7 @@ from analysis.records.trial import Trial
 from analysis.records.trial_record import EpochEntry, ImportedTrial, SourceEntry, TrialRecord
 from analysis.sources.rows import SourceFile
 from analysis.sources.runs import Run, Runs
+from analysis.study.plan import AnalysisPlan, frozen_plan
 
 # Every number with fewer digits can be held by every reader of the files.
 _TOO_LONG = len(str(2**63 - 1))
@@ -84,6 +85,17 @@ def imported_manifest(
         cells=cells,
         **unpaired,
     )
+
+
+def imported_plan(runs: Runs, manifest: Manifest) -> AnalysisPlan:
+    """Return the plan in a manifest of these runs, checked against what they hold.
+
+    Raises
+    ------
+    PlanError
+        With every problem of the `analysis:` block.
+    """
+    return frozen_plan(manifest, arms=tuple(manifest.arms), score=imported_outcomes(runs, manifest).score_kind)
 
 
 def _where_it_applies(runs: Runs) -> dict[str, Any]:

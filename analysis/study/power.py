@@ -102,7 +102,7 @@ def study_power(
     n_seeds: int,
     n_examples: int | None,
     stated: StatedFigures,
-    folder: Path | None = None,
+    folder: Path | Outcomes | None = None,
     pilot_examples: int | None = None,
 ) -> StudyPower | None:
     """Say which gaps a study can find.
@@ -119,8 +119,9 @@ def study_power(
         Its test examples, where they are known.
     stated : StatedFigures
         The figures to assume before there is a pilot.
-    folder : Path or None
-        Its results folder, where there is one of the same settings: with two finished seeds or more it is the pilot.
+    folder : Path or Outcomes or None
+        Its results folder, or what has been read of it, where there is one of the same settings: with two finished
+        seeds or more it is the pilot.
     pilot_examples : int or None
         The number of test examples to plan for after a pilot; the pilot's own where None.
 
@@ -222,11 +223,11 @@ def _from_stated(
     )
 
 
-def _pilot(folder: Path | None) -> Outcomes | None:
-    if folder is None or not (folder / "study.json").exists():
+def _pilot(folder: Path | Outcomes | None) -> Outcomes | None:
+    if folder is None or (isinstance(folder, Path) and not (folder / "study.json").exists()):
         return None
     try:
-        outcomes = load(folder)
+        outcomes = load(folder) if isinstance(folder, Path) else folder
     except AnalysisError:
         # `harness analyze` says what is wrong with a folder; a plan works without it.
         return None

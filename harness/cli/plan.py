@@ -93,7 +93,8 @@ def plan(
     seeds have run; before that, or if you give --seed-sd, --discordance or --rerun-discordance, from these three
     figures.
 
-    Reads and checks the data as harness run does. Trains nothing and downloads nothing.
+    Reads and checks the data as harness run does. Trains nothing and downloads nothing. Of runs that were imported,
+    give their folder, such as results/mine, with seeds=20 for more seeds than there are.
 
     Exit codes: 0 done; 2 the input is wrong.
     """
@@ -105,9 +106,15 @@ def plan(
     from analysis.study.power import StatedFigures, study_power
     from analysis.tables import as_terminal
     from analysis.tables.power import power_tables
+    from harness.cli.plan_imported import imported_in, plan_imported
     from harness.hub import offline_if_unreachable
     from harness.runs.status import none_if_nan, preview, same_settings
 
+    figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
+    given = {name: figure for name, figure in figures.items() if figure is not None}
+    if imported_in(study):
+        plan_imported(study, overrides or (), test_examples=test_examples, given=list(given), as_json=as_json)
+        return
     loaded = load(study, overrides)
     offline_if_unreachable(loaded)
     size = _size(loaded)
@@ -119,8 +126,6 @@ def plan(
     floors = {} if by_source else floors
     ahead = preview(loaded, results / loaded.name, inputs=size.inputs)
     analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms), task=loaded.task)
-    figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
-    given = {name: figure for name, figure in figures.items() if figure is not None}
     # Stated figures go before measured ones, and results of other settings say nothing about these.
     pilot = None if given else results / loaded.name
     if pilot is not None and not same_settings(loaded, pilot):

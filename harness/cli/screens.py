@@ -160,6 +160,11 @@ def show_plan(
     else:
         left = f"about {duration_in_words(ahead.seconds_left)} for the {ahead.to_run} to run"
         console.print(Text(f"time: {left}, if they train like those measured"))
+    show_floors(console, floors, n_seeds)
+
+
+def show_floors(console: Console, floors: Mapping[str, float], n_seeds: int) -> None:
+    """Print the smallest p that tests over so many seeds can give."""
     if not floors:
         return
     least = "; ".join(f"{name} {floor:.3g}" for name, floor in floors.items())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.records.manifest import Manifest, PlanEntry, SeedEntry, Task
-from analysis.study.plan import parse_plan
+from analysis.records.manifest import Manifest, PlanEntry, SeedEntry
+from analysis.study.plan import Variance
 from harness import provenance
 from harness.records.record import digest
 
@@ -16,7 +16,7 @@ def plan_history(
     *,
     cluster: str | None,
     arms: Sequence[str],
-    task: Task,
+    variance: Variance | None,
     before: Manifest | None,
     finished: int,
 ) -> tuple[PlanEntry, ...]:
@@ -30,8 +30,8 @@ def plan_history(
         The column that groups the test examples.
     arms : sequence of str
         The arms as they are now.
-    task : Task
-        What the study predicts.
+    variance : {"pooled", "pairwise"} or None
+        Where the plan takes the variation over seeds from.
     before : Manifest or None
         The manifest as it was.
     finished : int
@@ -43,7 +43,7 @@ def plan_history(
         digest=digest(plan),
         arms=tuple(arms),
         analysis=dict(analysis),
-        variance=parse_plan(analysis, arms=arms, task=task).variance,
+        variance=variance,
         frozen=provenance.now(),
         trials_finished=finished,
     )

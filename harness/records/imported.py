@@ -18,7 +18,8 @@ from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import StoredTrial, mismatch, read_trial
 from analysis.sources.runs import Run, Runs
-from analysis.study.imported import imported_manifest, imported_record
+from analysis.study.imported import imported_manifest, imported_plan, imported_record
+from analysis.study.plan import AnalysisPlan
 from analysis.words import counted
 from harness.errors import ResultsError
 from harness.records.files import json_file, write_file
@@ -111,7 +112,7 @@ def write_runs(
     name : str
         The name of the study.
     analysis : mapping of str to Any
-        The `analysis:` block, checked.
+        The `analysis:` block.
     claims : sequence of mapping, optional
         The `claims:` block, checked.
     replace : bool
@@ -122,6 +123,8 @@ def write_runs(
     ResultsError
         If the folder holds a study that was trained, other examples, labels or classes, or runs with other answers; or
         if the disk takes no more.
+    PlanError
+        If the `analysis:` block does not fit the runs, with every problem.
     LockedError
         If another process writes to the folder.
     """
@@ -132,6 +135,7 @@ def write_runs(
         manifest = imported_manifest(runs, name=name, analysis=analysis, claims=claims, before=before)
         if before is not None:
             _require_same_data(store.folder, before, manifest, runs)
+        plan = imported_plan(runs, manifest)
         known = {entry.key for entry in before.cells if _is_there(store.folder, entry)} if before is not None else set()
         entries = {(entry.arm, entry.label): entry for entry in manifest.cells}
         kind = manifest.data.answer_kind
@@ -144,7 +148,7 @@ def write_runs(
         shared = shared_columns(runs)
         missing = [place for place in places if not place.is_stored]
         _for_each(missing, lambda place: _write_run(store, place, shared))
-        manifest = _with_histories(manifest, before, finished=len(known))
+        manifest = _with_histories(manifest, plan, before, finished=len(known))
         if before is None or manifest.to_json() != before.to_json():
             store.write_manifest(manifest)
     plans = before.plan_history if before is not None else ()
@@ -256,13 +260,13 @@ def _differing(folder: Path, changed: Sequence[_Place]) -> ResultsError:
     )
 
 
-def _with_histories(manifest: Manifest, before: Manifest | None, *, finished: int) -> Manifest:
+def _with_histories(manifest: Manifest, plan: AnalysisPlan, before: Manifest | None, *, finished: int) -> Manifest:
     seeds = sorted({entry.seed for entry in manifest.cells})
     plans = plan_history(
         manifest.analysis or {},
         cluster=None,
         arms=tuple(manifest.arms),
-        task=manifest.data.task,
+        variance=plan.variance,
         before=before,
         finished=finished,
     )

@@ -19,6 +19,7 @@ from analysis.records.manifest import (
     TrialEntry,
     Winner,
 )
+from analysis.study.plan import parse_plan
 from harness.data.tokenization import TokenizedDataset
 from harness.errors import ResultsError
 from harness.models.checkpoints import Checkpoint
@@ -87,7 +88,7 @@ def manifest_of(
                 resolved["analysis"],
                 cluster=study.data.cluster,
                 arms=tuple(arms),
-                task=study.task,
+                variance=parse_plan(resolved["analysis"], arms=tuple(arms), task=study.task).variance,
                 before=before,
                 finished=finished,
             ),

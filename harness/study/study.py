@@ -100,12 +100,8 @@ class Study(Strict):
     @field_validator("name")
     @classmethod
     def _name_is_a_folder(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-            shown = name if len(name) <= 40 else f"{name[:40]}... ({len(name)} characters)"
-            raise invalid(
-                "expected up to 100 letters, digits, '.', '_' and '-', the first a letter or digit "
-                f"(it names the results folder), got {shown!r}"
-            )
+        if fault := name_fault(name):
+            raise invalid(fault)
         return name
 
     @model_validator(mode="after")
@@ -133,3 +129,14 @@ class Study(Strict):
         if twice:
             raise invalid(f"given twice: {', '.join(map(str, twice))}; each seed trains each arm once")
         return seeds
+
+
+def name_fault(name: str) -> str:
+    """Say what is wrong with the name of a study; an empty text where nothing is."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        return ""
+    shown = name if len(name) <= 40 else f"{name[:40]}... ({len(name)} characters)"
+    return (
+        "expected up to 100 letters, digits, '.', '_' and '-', the first a letter or digit "
+        f"(it names the results folder), got {shown!r}"
+    )

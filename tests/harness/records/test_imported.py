@@ -82,7 +82,7 @@ def write(tmp_path: Path) -> Callable[..., ImportSummary]:
     return lambda runs, **more: write_runs(runs, tmp_path, name="theirs", **{"analysis": {"baseline": "a"}, **more})
 
 
-@pytest.mark.parametrize("kind", ["probabilities", "classes", "numbers"])
+@pytest.mark.parametrize("kind", ["probabilities", "classes", "numbers", "scores"])
 def test_the_folder_is_judged_as_the_runs_are(kind: Answers, write: Callable[..., ImportSummary]) -> None:
     runs = made(kind)
     summary = write(runs, analysis={"baseline": "a", "margin": 0.05})

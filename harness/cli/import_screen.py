@@ -1,0 +1,150 @@
+"""Screens of `harness import`: what was understood, and what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from analysis.records.manifest import Manifest
+from analysis.sources.runs import Runs
+from analysis.study.plan import AnalysisPlan
+from analysis.words import counted, seeds_in_words
+from harness.records.imported import ImportSummary
+
+_ANSWERS = {
+    "probabilities": "the probability of each class",
+    "classes": "predicted classes",
+    "numbers": "predicted numbers",
+    "scores": "scores",
+}
+_NAMED_AT_MOST = 8
+
+
+def show_understood(console: Console, runs: Runs, manifest: Manifest, plan: AnalysisPlan) -> None:
+    """Print what an import took for what."""
+    table = _table(manifest.name)
+    by_arm, missing = _labels(runs), _missing(runs)
+    for column in ("arm", "runs", "which", *(["missing"] if missing else [])):
+        table.add_column(column, justify="right" if column == "runs" else "left")
+    for arm, labels in by_arm.items():
+        lacking = [Text(_named(missing.get(arm, [])))] if missing else []
+        table.add_row(Text(arm), str(len(labels)), Text(_named(labels)), *lacking)
+    console.print(table)
+    facts = _table()
+    facts.show_header = False
+    for _ in range(2):
+        facts.add_column()
+    for what, taken in _facts(runs, plan):
+        facts.add_row(Text(what), Text(taken))
+    console.print(facts)
+    for remark in runs.remarks:
+        console.print(Text(remark))
+
+
+def _table(title: str | None = None) -> Table:
+    return Table(title=title and Text(title), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+
+
+def _facts(runs: Runs, plan: AnalysisPlan) -> list[tuple[str, str]]:
+    n, left_out = len(runs.example_ids), ""
+    if runs.left_out:
+        left_out = f"; {counted(runs.left_out, 'example')} left out, since not every run has them"
+    answers = _ANSWERS[runs.answers]
+    if runs.answers == "scores":
+        answers = f"{runs.score}, {'higher' if runs.higher_is_better else 'lower'} is better"
+    facts = [*runs.understood, ("examples", f"{n:,}{left_out}"), ("answers", answers)]
+    if runs.classes:
+        facts.append(("classes", _named(runs.classes)))
+    facts.append(("seeds", "shared: equal runs of two arms are a pair" if runs.paired else "not shared between arms"))
+    compared = f"{plan.kind.title} with {plan.baseline}, margin {plan.margin:g}, alpha {plan.alpha:g}"
+    return [*facts, ("compared", compared)]
+
+
+def _labels(runs: Runs) -> dict[str, list[str]]:
+    return {arm: [run.label for run in runs.runs if run.arm == arm] for arm in runs.arms}
+
+
+def _missing(runs: Runs) -> dict[str, list[str]]:
+    """Return the runs that an arm lacks and another has, where they are paired."""
+    if not runs.paired:
+        return {}
+    every = dict.fromkeys(run.label for run in runs.runs)
+    lacking = {arm: [one for one in every if one not in labels] for arm, labels in _labels(runs).items()}
+    return {arm: labels for arm, labels in lacking.items() if labels}
+
+
+def _named(labels: Sequence[str]) -> str:
+    if labels and all(label.isascii() and label.isdecimal() and len(label) < 19 for label in labels):
+        return seeds_in_words(sorted(map(int, labels))).partition(" ")[2]
+    more = f" and {len(labels) - _NAMED_AT_MOST} more" if len(labels) > _NAMED_AT_MOST else ""
+    return f"{', '.join(labels[:_NAMED_AT_MOST])}{more}"
+
+
+def show_summary(console: Console, summary: ImportSummary) -> None:
+    """Print what an import wrote, and what comes next."""
+    written = [
+        f"{counted(len(names), 'run')} {done}"
+        for names, done in (
+            (summary.added, "added"),
+            (summary.replaced, "replaced, the old ones set aside"),
+            (summary.mended, "written again, since their files could not be read"),
+        )
+        if names
+    ]
+    there = counted(summary.unchanged, "run") + (" is there" if summary.unchanged == 1 else " are there")
+    if not written:
+        written = [f"nothing new: {there}"]
+    elif summary.unchanged:
+        written.append(f"{there} already")
+    if summary.others:
+        written.append(f"{counted(summary.others, 'run')} of earlier imports kept")
+    _line(console, f"{summary.folder}: {'; '.join(written)}")
+    if summary.plan_changed:
+        _line(console, "The plan differs from that of the import before; the tables will say so.")
+    _line(console, f"Next: harness analyze {summary.folder}")
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)
+
+
+def understood_json(runs: Runs, manifest: Manifest, plan: AnalysisPlan) -> dict[str, Any]:
+    """Return what an import took for what, as JSON can hold it."""
+    missing = _missing(runs)
+    return {
+        "name": manifest.name,
+        "answers": runs.answers,
+        "score": runs.score or None,
+        "higher_is_better": plan.kind.higher_is_better,
+        "classes": list(runs.classes),
+        "n_examples": len(runs.example_ids),
+        "left_out": runs.left_out,
+        "paired": runs.paired,
+        "arms": [
+            {"arm": arm, "runs": labels, "missing": missing.get(arm, [])} for arm, labels in _labels(runs).items()
+        ],
+        "plan": plan.model_dump(mode="json"),
+        "understood": [list(pair) for pair in runs.understood],
+        "remarks": list(runs.remarks),
+    }
+
+
+def summary_json(summary: ImportSummary | None) -> dict[str, Any]:
+    """Return what an import wrote; null of one that only looked."""
+    if summary is None:
+        return {"written": None}
+    return {
+        "written": {
+            "folder": str(summary.folder),
+            "added": list(summary.added),
+            "replaced": list(summary.replaced),
+            "mended": list(summary.mended),
+            "unchanged": summary.unchanged,
+            "others": summary.others,
+            "plan_changed": summary.plan_changed,
+        }
+    }
