@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.errors import SourceError
 from analysis.metrics.scores import METRICS
 from analysis.problems import either, near
+from analysis.sources.agreement import RunName, run_in_words
 from analysis.sources.cell import Cell
 from analysis.sources.distinct import Distinct
 from analysis.sources.faults import Faults, numbers_in
@@ -85,15 +87,15 @@ class Answers:
         return problems
 
     def meaning(
-        self, labels: Labels, cells: Sequence[Cell], examples: NDArray[np.int64], ids: pa.StringArray
+        self, labels: Labels, cells: Mapping[RunName, Sequence[Cell]], examples: NDArray[np.int64], ids: pa.StringArray
     ) -> Meaning:
         """Find out what the stored answers are.
 
         Parameters
         ----------
         labels : Labels
-        cells : sequence of Cell
-            All that was stored of what `read` returned.
+        cells : mapping of (str, str) to sequence of Cell
+            All that was stored of what `read` returned, by run.
         examples : ndarray of int64, shape (N,)
             The numbers of the examples that count.
         ids : pa.StringArray
@@ -110,10 +112,25 @@ class Answers:
         label = labels.distinct(examples)
         if self._kind == "probabilities":
             return meaning_of_outputs(labels.values[examples], label, self._outputs.names, self._options)
-        for cell in cells:
+        every = [(run, cell) for run, some in cells.items() for cell in some]
+        for _, cell in every:
             cell.values = self._predictions.updated(cell.values, cell.seen)
-        prediction = Distinct.of((cell.values[cell.seen] for cell in cells), self._predictions.texts)
-        return meaning_of_predictions(labels.values[examples], label, prediction, self._options)
+        answered = (cell.values[examples[cell.seen[examples]]] for _, cell in every)
+        prediction = Distinct.of(answered, self._predictions.texts)
+
+        def place(value: int) -> str:
+            sought = value if prediction.numbers is None else prediction.numbers[value]
+            for run, cell in every:
+                found = np.flatnonzero((cell.values[examples] == sought) & cell.seen[examples])
+                if len(found):
+                    return f"{run_in_words(run)} for example {ids[int(found[0])]}"
+            return "some run"
+
+        meaning = meaning_of_predictions(labels.values[examples], label, prediction, self._options, place=place)
+        if meaning.answers == "classes" and (labels.with_points or self._predictions.with_points):
+            whole = "labels and predictions are whole numbers and are taken for classes"
+            return replace(meaning, remarks=(f"{whole}; --task regression if they are none",))
+        return meaning
 
     def update(self, cell: Cell, values: NDArray[Any]) -> None:
         """Make the stored predictions what `read` returns now, such as `values`."""

@@ -30,6 +30,7 @@ from analysis.sources.labels import Labels
 from analysis.sources.options import ImportOptions
 from analysis.sources.rows import Rows, SourceFile
 from analysis.sources.runs import Run, Runs
+from analysis.words import counted
 
 _EPOCHS = 10**9
 """Epochs are below it."""
@@ -137,11 +138,14 @@ class Assembly:
         cells = {self._name(run): dict(sorted(self._cells[run].items())) for run in sorted(self._cells)}
         paired, remarks, unclear = pairing(list(cells), unpaired=self._options.unpaired)
         examples, left_out, differences = self._common(cells)
+        if unanswered := len(self._examples) - len(examples) - left_out:
+            remarks.append(f"left out: {counted(unanswered, 'example')} with a label that no run answered")
         problems += unclear + problems_of_epochs(cells) + differences
         meaning = None
         try:
-            stored = [cell for epochs in cells.values() for cell in epochs.values()]
-            meaning = self._answers.meaning(self._labels, stored, examples, self._ids(examples))
+            stored = {run: list(epochs.values()) for run, epochs in cells.items()}
+            if len(examples):
+                meaning = self._answers.meaning(self._labels, stored, examples, self._ids(examples))
         except SourceError as error:
             problems += error.problems
         if problems or meaning is None:

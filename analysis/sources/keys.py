@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as kinds
 from numpy.typing import NDArray
 
-from analysis.sources.arrow import as_numbers, as_texts, number_column, text_column, to_numpy
+from analysis.sources.arrow import as_numbers, as_texts, is_text, number_column, text_column, to_numpy
 
 
 class Keys:
@@ -61,19 +62,23 @@ class Values:
     ----------
     texts : Keys or None
         The texts; None as long as all values are numbers.
+    with_points : bool
+        Whether numbers came as those that may have a fraction, such as 1.0.
     """
 
     def __init__(self) -> None:
         self.texts: Keys | None = None
+        self.with_points = False
 
     def read(self, column: pa.Array) -> NDArray[Any]:
         """Return a column as numbers (float64, null as NaN) or as numbers of texts (int32, null as -1)."""
         if self.texts is None:
-            encoded = column.dictionary_encode() if column.type == pa.string() else column
-            numbers = as_numbers(encoded)
+            column = column.dictionary_encode() if is_text(column.type) else column
+            numbers = as_numbers(column)
             if numbers is not None:
+                self.with_points |= _with_points(column)
                 return numbers
-            self.texts, column = Keys(), encoded
+            self.texts = Keys()
         return self.texts.numbers_of(column).astype(np.int32)
 
     def updated(self, values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[Any]:
@@ -90,3 +95,11 @@ class Values:
         if self.texts is None:
             return str(as_texts(number_column(np.array([value])))[0])
         return str(self.texts.texts[int(value)])
+
+
+def _with_points(column: pa.Array) -> bool:
+    if kinds.is_dictionary(column.type):
+        column = column.dictionary
+    if is_text(column.type):
+        return bool(pc.any(pc.match_substring(column, ".")).as_py())
+    return bool(kinds.is_floating(column.type))

@@ -78,6 +78,11 @@ class Labels:
                 ),
             )
 
+    @property
+    def with_points(self) -> bool:
+        """Whether labels came as numbers that may have a fraction, such as 1.0."""
+        return self._read.with_points
+
     def check(self, examples: NDArray[np.int64], ids: pa.StringArray) -> None:
         """Raise SourceError if some of the examples that count, with these ids, have no label."""
         self._grow(int(examples.max(initial=-1)) + 1)

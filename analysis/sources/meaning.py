@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from analysis.errors import SourceError
 from analysis.problems import listed, near
 from analysis.records.manifest import Answers
+from analysis.sources.agreement import few
+from analysis.sources.arrow import text_column
 from analysis.sources.distinct import Distinct
+from analysis.sources.numbers import read_numbers
 from analysis.sources.options import ImportOptions
 from analysis.words import counted
 
@@ -46,7 +49,12 @@ class Meaning:
 
 
 def meaning_of_predictions(
-    labels: NDArray[Any], label: Distinct, prediction: Distinct, options: ImportOptions
+    labels: NDArray[Any],
+    label: Distinct,
+    prediction: Distinct,
+    options: ImportOptions,
+    *,
+    place: Callable[[int], str],
 ) -> Meaning:
     """Find out whether labels and predictions are classes or numbers.
 
@@ -57,6 +65,8 @@ def meaning_of_predictions(
     label, prediction : Distinct
         The different labels and predictions.
     options : ImportOptions
+    place : callable
+        Says which run predicted one of the different values, and for which example.
 
     Raises
     ------
@@ -68,34 +78,35 @@ def meaning_of_predictions(
     if task is None and numbers and label.fraction:
         task = "regression"
     if task is None and numbers and prediction.fraction:
+        first = f"the prediction of {place(prediction.names.index(prediction.fraction))} is {prediction.fraction}"
         raise SourceError(
             [
-                f"the labels are whole numbers, and the predictions are not, such as {prediction.fraction}: "
-                "--task regression if they are predicted numbers; if they are the probability of a class, such as 1, "
-                "--column p_1=COLUMN"
+                f"the labels are whole numbers, and {first}: --task regression if numbers are predicted; if it is the "
+                "probability of a class, such as 1, --column p_1=COLUMN"
             ]
         )
     if task == "regression":
-        wrong = [("label", label), ("prediction", prediction)]
-        if problems := [
-            f"a regression needs numbers, and a {role} is {values.names[0]!r}"
-            for role, values in wrong
-            if values.numbers is None
-        ]:
+        needs, problems = "a regression needs numbers, and", []
+        if label.numbers is None:
+            problems.append(f"{needs} a label is {label.names[_no_number(label.names)]!r}")
+        if prediction.numbers is None:
+            number = _no_number(prediction.names)
+            problems.append(f"{needs} the prediction of {place(number)} is {prediction.names[number]!r}")
+        if problems:
             raise SourceError(problems)
         return Meaning(answers="numbers", labels=labels.astype(np.float64), converted=lambda stored: stored)
-    classes, numbered, remarks = _classes(labels, label, options)
+    classes, numbered = _classes(labels, label, options)
     numbers_of = _numbers(prediction.names, classes, by_number=bool(options.classes))
     unknown = [name for name, number in zip(prediction.names, numbers_of, strict=True) if number is None]
     if unknown:
-        raise SourceError([_unknown("predicted class", unknown, classes)])
+        first = place(prediction.names.index(unknown[0]))
+        raise SourceError([_unknown(f"the prediction of {first} is", unknown, classes)])
     table = np.array(numbers_of, dtype=np.int64)
     return Meaning(
         answers="classes",
         labels=numbered,
         classes=classes,
         converted=lambda stored: table[prediction.positions(stored)],
-        remarks=remarks,
     )
 
 
@@ -111,11 +122,11 @@ def meaning_of_outputs(
     """
     if options.task == "regression":
         raise SourceError(["probabilities of classes are there, and a regression has none: leave out --task"])
-    classes, numbered, remarks = _classes(labels, label, options)
+    classes, numbered = _classes(labels, label, options)
     numbers_of = _numbers(outputs, classes, by_number=bool(options.classes))
     unknown = [name for name, number in zip(outputs, numbers_of, strict=True) if number is None]
     if unknown:
-        raise SourceError([_unknown("output for class", unknown, classes)])
+        raise SourceError([_unknown("a probability is of class", unknown, classes)])
     if len(outputs) == 1 and len(classes) == 2:
         first = numbers_of == [0]
 
@@ -123,7 +134,7 @@ def meaning_of_outputs(
             pair = (stored, 1 - stored)
             return np.concatenate(pair if first else pair[::-1], axis=-1)
 
-        return Meaning(answers="probabilities", labels=numbered, classes=classes, converted=both, remarks=remarks)
+        return Meaning(answers="probabilities", labels=numbered, classes=classes, converted=both)
     if lacking := [name for number, name in enumerate(classes) if number not in numbers_of]:
         raise SourceError(
             [
@@ -138,14 +149,13 @@ def meaning_of_outputs(
         labels=numbered,
         classes=classes,
         converted=lambda stored: stored if in_order else stored[..., order],
-        remarks=remarks,
     )
 
 
 def _classes(
     labels: NDArray[Any], label: Distinct, options: ImportOptions
-) -> tuple[tuple[str, ...], NDArray[np.int64], tuple[str, ...]]:
-    """Return the classes, the labels as their numbers, and what should be known about it."""
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the classes, and the labels as their numbers."""
     names = label.names
     if label.fraction:
         raise SourceError([f"the label {label.fraction} is no class: classes are texts or whole numbers"])
@@ -167,7 +177,7 @@ def _classes(
     if unknown:
         raise SourceError([f"the label {listed(unknown)} is none of the classes {listed(classes)} of --classes"])
     numbered = np.array(numbers_of, dtype=np.int64)[label.positions(labels)]
-    return classes, numbered, ()
+    return classes, numbered
 
 
 def _numbers(names: Sequence[str], classes: Sequence[str], *, by_number: bool) -> list[int | None]:
@@ -192,12 +202,16 @@ def _plain(name: str) -> str:
     return _BOOLEANS.get(name.lower(), name)
 
 
+def _no_number(names: Sequence[str]) -> int:
+    """Return which text is the first that is no number."""
+    return int(np.argmax(read_numbers(text_column(names))[1]))
+
+
 def _unknown(what: str, unknown: Sequence[str], classes: Sequence[str]) -> str:
-    few = unknown[:5]
-    more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-    guess = near(unknown[0], classes) if len(unknown) == 1 else ""
-    settled = ",".join([*classes, *few])
+    others = f", and others are {few(unknown[1:])}" if len(unknown) > 1 else ""
+    end = near(unknown[0], classes) or "."
+    settled = ",".join([*classes, *unknown])
     return (
-        f"{what} {listed(few)}{more} is no label; the labels are {listed(classes)}{guess}. --classes {settled} if "
-        "these are classes without an example; --classes NAME,NAME,... in their order if they are the classes' numbers"
+        f"{what} {listed(unknown[:1])}{others}; the labels are {few(classes)}{end} If these are classes without an "
+        f"example, --classes {settled}; if they are numbers of classes, --classes with the names in that order"
     )
