@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -98,7 +99,7 @@ class Document:
     log_likelihoods: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Log:
     """The lines of one filter of one file.
 
@@ -135,14 +136,14 @@ class Log:
         version = self.results.task_version if self.results else None
         return self.task if version is None else f"{self.task}, version {version}"
 
-    @property
+    @cached_property
     def choices(self) -> tuple[str, ...]:
         """The choices that all documents offer; empty where they differ, or where one comes twice."""
         first = self.documents[0].choices
         shared = len(set(first)) == len(first) and all(document.choices == first for document in self.documents)
         return first if shared else ()
 
-    @property
+    @cached_property
     def log_likelihoods(self) -> NDArray[np.float64]:
         """The log-likelihoods of the shared choices, shape (documents, choices)."""
         return np.array([document.log_likelihoods for document in self.documents], dtype=np.float64)
