@@ -96,8 +96,9 @@ def rerun(
         If the study is a regression, if its seeds are of two kinds that cross, or if fewer than two seeds finished in
         both arms.
     """
-    if outcomes.is_regression:
-        raise AnalysisError(f"{outcomes.place}: published accuracies need a study of classes, got a regression")
+    if not outcomes.has_classes:
+        task = "a regression" if outcomes.is_regression else "one of scores"
+        raise AnalysisError(f"{outcomes.place}: published accuracies need a study of classes, got {task}")
     if outcomes.manifest.crossing is not None:
         raise AnalysisError(
             f"{outcomes.place}: its seeds are by source, and an audit takes seeds as independent of each other; "

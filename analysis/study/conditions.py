@@ -57,16 +57,20 @@ def conditions(records: Sequence[TrialRecord]) -> dict[str, list[str]]:
     -------
     dict of str to list of str
         The engine, the device with its precision, the threads where at least one record names them, the hardware, and
-        the version of every package, in this order.
+        the version of every package, in this order. Of imported trials, what wrote their files, where these say so: no
+        more is known of them.
     """
     values = {
         "engine": [record.engine or _UNKNOWN for record in records],
         "device": [_device(record) for record in records],
         "threads": [_threads(record) for record in records],
         "hardware": [_flat(record.provenance.hardware) for record in records],
+        "tool": [_tools(record) for record in records],
     }
-    if set(values["threads"]) == {_UNKNOWN}:
-        del values["threads"]
+    imported = all(record.imported is not None for record in records)
+    for name in ("engine", "device", "threads", "hardware", "tool") if imported else ("threads", "tool"):
+        if set(values[name]) == {_UNKNOWN}:
+            del values[name]
     packages = sorted({name for record in records for name in record.provenance.versions})
     for name in packages:
         values[name] = [record.provenance.versions.get(name) or "not installed" for record in records]
@@ -115,6 +119,12 @@ def _device(record: TrialRecord) -> str:
 def _threads(record: TrialRecord) -> str:
     threads = record.device.threads if record.device else None
     return _UNKNOWN if threads is None else str(threads)
+
+
+def _tools(record: TrialRecord) -> str:
+    files = record.imported.files if record.imported is not None else ()
+    named = dict.fromkeys(f"{file.tool} {file.version or ''}".rstrip() for file in files if file.tool)
+    return " and ".join(named) or _UNKNOWN
 
 
 def _flat(hardware: Mapping[str, Any]) -> str:

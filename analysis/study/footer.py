@@ -92,6 +92,7 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse, *, about_s
         *history_caveats(outcomes, plan, taken_up=seeds.taken_up),
         *_plan_caveats(outcomes, plan, known),
         *_training_set_caveat(outcomes),
+        *_left_out(outcomes),
         *_selection_caveats(outcomes),
         *_text_caveats(outcomes),
         *_padding_caveat(outcomes),
@@ -221,6 +222,18 @@ def _training_set_caveat(outcomes: Outcomes) -> list[Caveat]:
     return [Caveat(short=f"training sets of {sets.size:,} from one pool of {sets.pool:,}", text=text)]
 
 
+def _left_out(outcomes: Outcomes) -> list[Caveat]:
+    """Say how many examples an import left out; verdicts are about those that every run has."""
+    count = outcomes.manifest.data.left_out
+    if not count:
+        return []
+    text = (
+        f"{count} of {counted(count + outcomes.n_examples, 'example')} were left out, since not every run has them. "
+        f"Everything here is about the other {outcomes.n_examples}."
+    )
+    return [Caveat(short=f"{counted(count, 'example')} left out", text=text, on_verdicts=True)]
+
+
 def _selection_caveats(outcomes: Outcomes) -> list[Caveat]:
     manifest = outcomes.manifest
     on_test = [arm for arm in outcomes.arms if manifest.selection_of(arm).on_test]
@@ -237,9 +250,13 @@ def _selection_caveats(outcomes: Outcomes) -> list[Caveat]:
 
 
 def _text_caveats(outcomes: Outcomes) -> list[Caveat]:
-    """Pass on how many test texts stand elsewhere too: in the training split, in their own set or in another."""
+    """Pass on which test texts stand elsewhere too: in training, in their own set or in another; or what else was seen.
+
+    What an import noticed is told in sentences of its own.
+    """
+    short = "test texts that recur" if outcomes.manifest.imported is None else "remarks of the import"
     return [
-        Caveat(short="test texts that recur", text=f"About the data: {text}.", on_verdicts=True)
+        Caveat(short=short, text=f"About the data: {text.removesuffix('.')}.", on_verdicts=True)
         for text in outcomes.manifest.data.remarks
     ]
 

@@ -35,14 +35,15 @@ class Goal:
         Parameters
         ----------
         costs : sequence of ArmCost
-            Of both arms at least; a further trial is taken to cost what those so far did on average.
+            A further trial is taken to cost what those of its arm so far did on average; where none was recorded, the
+            time is NaN.
         """
         seeds, run = self.settling.seeds_needed, len(self.pair.seeds)
         # Seeds that have run already had their chance: what they did not show, their number alone will not.
         if seeds is None or not run < seeds:
             return math.nan
         by_arm = {cost.arm: cost.further_seconds for cost in costs}
-        return (seeds - run) * (by_arm[self.pair.treatment] + by_arm[self.pair.baseline])
+        return (seeds - run) * sum(by_arm.get(arm, math.nan) for arm in (self.pair.treatment, self.pair.baseline))
 
 
 def goals_of(comparisons: Sequence[ComparisonResult]) -> Iterator[Goal]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from analysis.jsonable import jsonable
 from analysis.methods.interval import NO_INTERVAL
 from analysis.metrics.consistency import Churn, Consistency, churn, consistency
+from analysis.metrics.scores import MetricKind
 from analysis.records.loading import load
-from analysis.records.manifest import Crossing, TakenLook
+from analysis.records.manifest import Answers, Crossing, ImportedStudy, TakenLook
 from analysis.records.outcomes import Outcomes
 from analysis.study.best import BestArms, best_arms
 from analysis.study.claims_block import parse_claims
@@ -56,8 +57,14 @@ class StudyReport:
         From the study file.
     model, data : str
         What was trained, and on what.
+    imported : ImportedStudy or None
+        The files that it was read from, of a study that was trained elsewhere.
+    answers : {"probabilities", "classes", "numbers", "scores"}
+        What its trials answered for each test example; what needs more than that is not in the report.
     plan : AnalysisPlan
         The frozen analysis plan.
+    metric : MetricKind
+        Its metric, with its title and its direction.
     seeds, dropped_seeds : tuple of int
         The seeds that the comparisons use, and those that left every arm under the plan's policy.
     waiting_seeds : tuple of int
@@ -67,6 +74,8 @@ class StudyReport:
         verdict, so that looking decided nothing.
     n_examples, n_clusters : int, int or None
         The number of test examples, and of their clusters (None where the study has none).
+    n_left_out : int
+        How many examples an import left out, since not every run has them.
     crossing : Crossing or None
         How many initialisations and data orders cross, where each has seeds of its own; else None.
     training_sets : TrainingSets or None
@@ -92,7 +101,7 @@ class StudyReport:
     class_comparisons, class_margin : tuple of ClassComparison, float
         Every comparison for every class, in precision and recall, and the margin that they use.
     costs, time_ratios : tuple of ArmCost, tuple of TimeRatio
-        What an arm costs; how long each treatment trains compared with its baseline.
+        What an arm costs; how long each treatment trains compared with its baseline. Empty in an imported study.
     selection_lifts, selected_gaps : tuple of SelectionLift, tuple of GapBySelection
         Accuracy (without classes the metric), and gaps in it, at the last epoch, the hold-out's choice and the best
         epoch on the test split; empty where trials have one epoch.
@@ -110,13 +119,17 @@ class StudyReport:
     question: str
     model: str
     data: str
+    imported: ImportedStudy | None
+    answers: Answers
     plan: AnalysisPlan
+    metric: MetricKind
     seeds: tuple[int, ...]
     dropped_seeds: tuple[int, ...]
     waiting_seeds: tuple[int, ...]
     taken_look: TakenLook | None
     n_examples: int
     n_clusters: int | None
+    n_left_out: int
     crossing: Crossing | None
     training_sets: TrainingSets | None
     look: Look | None
@@ -243,6 +256,9 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
     data, kind = manifest.data, plan.kind
     # A margin in units of log loss says nothing about precision; then it is the default one.
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
+    # Nobody recorded what training elsewhere took.
+    trained = outcomes.arms if manifest.imported is None else ()
+    costs = tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in trained)
     answered = outcomes.arms if outcomes.has_classes else ()
     answers = {arm: first.predicted(arm, seeds=finished[arm]) for arm in answered}
     spread = seed_sds(
@@ -264,13 +280,17 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         question=manifest.question or "",
         model=manifest.model_name,
         data=f"{data.path}/{data.name}" if data.name else data.path,
+        imported=manifest.imported,
+        answers=data.answer_kind.answers,
         plan=plan,
+        metric=kind,
         seeds=seeds.used,
         dropped_seeds=seeds.dropped,
         waiting_seeds=seeds.waiting,
         taken_look=_taken_look(outcomes, comparisons, seeds.taken_up),
         n_examples=outcomes.n_examples,
         n_clusters=outcomes.n_clusters,
+        n_left_out=data.left_out,
         crossing=plan.crossing,
         training_sets=training_sets(manifest),
         look=seeds.look,
@@ -284,7 +304,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         seed_sds=spread,
         class_comparisons=compare_classes(first, plan, comparisons, seeds=seeds, margin=class_margin),
         class_margin=class_margin,
-        costs=tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in outcomes.arms),
+        costs=costs,
         time_ratios=tuple(
             _time_ratio(
                 plan,
@@ -294,7 +314,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
                 seeds=[seed for seed in finished[one.treatment] if seed in finished[one.baseline]],
                 confidence=1 - plan.alpha,
             )
-            for one in comparisons
+            for one in (comparisons if costs else ())
         ),
         selection_lifts=tuple(lift for lift in lifts if lift is not None),
         selected_gaps=tuple(gap for gap in gaps if gap is not None),

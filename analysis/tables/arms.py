@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def arm_table(report: StudyReport, footer: str) -> Table:
     """Lay out the study's metric by arm."""
     scale = scale_of(report)
-    of_classes = report.plan.kind.task == "classification"
+    calibrated = report.answers == "probabilities"
     summaries = [(arm, standard_error(report, arm)) for arm in report.arms]
     return Table(
         title=f"{metric_title(report)} by arm",
@@ -41,7 +41,7 @@ def arm_table(report: StudyReport, footer: str) -> Table:
             ),
             *(
                 [Column("ECE", [percent(arm.calibration_error, places=1) for arm in report.arms], numeric=True)]
-                if of_classes
+                if calibrated
                 else []
             ),
             Column(
@@ -56,7 +56,7 @@ def arm_table(report: StudyReport, footer: str) -> Table:
         notes=(
             "This describes these trials; the table of verdicts judges the gaps between arms."
             + (
-                " ECE: expected calibration error (15 bins), how far confidence is from accuracy." if of_classes else ""
+                " ECE: expected calibration error (15 bins), how far confidence is from accuracy." if calibrated else ""
             ),
             *(f"{arm.arm}: {arm.reason}." for arm in report.arms if len(arm.seeds) > 1 and arm.reason),
         ),

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
 
-def cost_table(report: StudyReport, footer: str) -> Table:
-    """Lay out what each arm costs, beside the quality that it keeps."""
+def cost_table(report: StudyReport, footer: str) -> Table | None:
+    """Lay out what each arm costs, beside the quality that it keeps; None for an imported study, which knows none."""
     baseline, costs = report.plan.baseline, report.costs
+    if not costs:
+        return None
     gaps = {pair.treatment: pair for pair in report.comparisons if pair.baseline == baseline}
     ratios = {ratio.treatment: ratio for ratio in report.time_ratios if ratio.baseline == baseline}
     compared = [_compared(ratios.get(arm.arm)) for arm in costs]

@@ -51,6 +51,21 @@ def about_the_first_set(report: StudyReport) -> list[str]:
     return [f"About the first test set, {report.sets[0].name}, alone."] if report.sets else []
 
 
+def not_computed(report: StudyReport) -> list[str]:
+    """Say what the answers of the trials are too little for; nothing where they are probabilities, or numbers."""
+    if report.answers == "classes":
+        return [
+            "The runs hold predicted classes, no probabilities: calibration (ECE), AUROC, log loss and Brier score are "
+            "not computed."
+        ]
+    if report.answers == "scores":
+        return [
+            "The runs hold one score for each example, and no classes: McNemar's test, precision and recall by class, "
+            "the agreement of the seeds and calibration are not computed."
+        ]
+    return []
+
+
 def new_seeds(sets: TrainingSets | None) -> str:
     """Say what is drawn anew with a seed: ``new seeds``, with new training sets where each seed drew its own."""
     return "new seeds" if sets is None else f"new seeds, new training sets of {sets.size:,} examples from this pool"

@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
 
+_NAMED_AT_MOST = 4
+
+
 def provenance_table(report: StudyReport) -> Table:
     """Lay out where the figures come from, and every caveat in full."""
-    rows = [("study", report.name), ("plan", _plan(report)), ("model", report.model), ("data", report.data)]
+    rows = [("study", report.name), ("plan", _plan(report))]
+    if report.model:
+        rows.append(("model", report.model))
+    rows += [("data", report.data), *_imported(report)]
     if report.sets:
         sets = "; ".join(f"{one.name} ({counted(one.n_examples, 'example')})" for one in report.sets)
         rows.append(("test sets", f"{sets}; every set weighs the same"))
@@ -33,6 +39,20 @@ def provenance_table(report: StudyReport) -> Table:
         footer="",
         detail=True,
     )
+
+
+def _imported(report: StudyReport) -> list[tuple[str, str]]:
+    """Say which files an imported study was read from, how, and what nobody recorded."""
+    if report.imported is None:
+        return []
+    files, understood = report.imported.files, report.imported.understood
+    named = ", ".join(file.path for file in files[:_NAMED_AT_MOST])
+    more = f" and {len(files) - _NAMED_AT_MOST} more" if len(files) > _NAMED_AT_MOST else ""
+    return [
+        *([("imported from", f"{counted(len(files), 'file')}: {named}{more}")] if files else []),
+        *([("read as", "; ".join(f"{what}: {source}" for what, source in understood))] if understood else []),
+        ("cost", "imported: no cost was recorded"),
+    ]
 
 
 def _plan(report: StudyReport) -> str:
@@ -54,9 +74,11 @@ def footer_line(report: StudyReport) -> str:
     origins = {origin.name: origin for origin in report.footer.origins}
     places = [
         " and ".join(value for value, _ in origins[name].values)
-        for name in ("engine", "device", "code")
+        for name in ("engine", "device", "code", "tool")
         if name in origins
     ]
     caveats = list(dict.fromkeys(caveat.short for caveat in report.footer.caveats))
-    where = "; ".join([f"{report.model} on {report.data}", *places])
+    model = f"{report.model} on " if report.model else ""
+    imported = "" if report.imported is None else "imported from "
+    where = "; ".join([f"{model}{imported}{report.data}", *places])
     return f"{report.name}: {where}. Caveats: {'; '.join(caveats) or 'none'}."

@@ -16,12 +16,15 @@ from analysis.tables.comparison_cells import (
     verdict_interval_cell,
 )
 from analysis.tables.digits import confidence_level, declared, p_value, percent, significant_digits
-from analysis.tables.notes import grouped_by_reason, of_training_sets, seed_variance_in_words
+from analysis.tables.notes import grouped_by_reason, not_computed, of_training_sets, seed_variance_in_words
 from analysis.tables.table import Column, Table
 from analysis.words import counted, waiting_in_words
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
+
+
+_IMPORT = "import the study again"
 
 
 def verdict_table(report: StudyReport, footer: str) -> Table:
@@ -66,6 +69,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             *_unlike(report),
             *best_notes(report),
             *_assumptions(report),
+            *not_computed(report),
             *(caveat.text for caveat in report.footer.caveats if caveat.on_verdicts),
         ),
         footer=footer,
@@ -167,15 +171,16 @@ def _reasons(report: StudyReport) -> list[str]:
     notes = grouped_by_reason(reasons)
     unfinished = any(set(arm.seeds) < set(report.seeds) for arm in report.arms)
     if report.plan.failed_trials == "refuse" and unfinished and report.crossing is None:
+        again = "run the trial again, or declare failed_trials: drop_seed before the first trial"
         notes.append(
-            "An arm with a trial that did not finish gets no verdict: run the trial again, or declare "
-            "failed_trials: drop_seed before the first trial."
+            f"An arm with a trial that did not finish gets no verdict: {again if report.imported is None else _IMPORT}."
         )
     return notes
 
 
 def _unlike(report: StudyReport) -> list[str]:
-    text = "its trials differ not only by arm but also in {}; the gap may come from the machines"
+    other = "the machines" if report.imported is None else "what wrote the files"
+    text = f"its trials differ not only by arm but also in {{}}; the gap may come from {other}"
     return grouped_by_reason(
         [(pair.name, text.format(pair.unlike) if pair.unlike else "") for pair in report.comparisons]
     )

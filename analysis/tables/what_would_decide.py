@@ -38,7 +38,11 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             Column("To show", [_question(report, goal) for goal in goals]),
             Column("Seeds per arm", [_seeds(goal) for goal in goals], numeric=True),
             Column("or test examples", [_examples(goal) for goal in goals], numeric=True),
-            Column("More training", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True),
+            *(
+                [Column("More training", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True)]
+                if report.costs
+                else []
+            ),
             *comparison_n_test_population([goal.pair for goal in goals]),
         ),
         notes=(
@@ -47,7 +51,11 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             "A gap: to find a true gap of this size. Equivalence: to show that one of this size lies within "
             f"{scale_of(report).margin(report.plan.margin)}. The true gap may be far from the observed one. Seeds per "
             "arm: on this test set; enough: so many have run. Test examples: with the seeds at hand.",
-            f"More training: the seeds still to run in both arms times their measured seconds, {each}.",
+            *(
+                [f"More training: the seeds still to run in both arms times their measured seconds, {each}."]
+                if report.costs
+                else []
+            ),
             *(["Test examples: of all test sets together, in the proportions that they have."] if report.sets else []),
             *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
             *(

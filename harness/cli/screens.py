@@ -26,15 +26,13 @@ def show_status(console: Console, status: StudyStatus) -> None:
     """Print how far a study is."""
     table = Table(title=Text(status.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     share = ", or share of a pack" if any(arm.in_packs for arm in status.arms) else ""
-    # Rare, so it gets a column only where it occurs.
-    unreadable = ["unreadable"] if any(arm.statuses.get("unreadable") for arm in status.arms) else []
-    statuses = ["finished", "diverged", "failed", "interrupted", *unreadable, "missing"]
-    for column in ("arm", *statuses[:-1], "to run", f"per trial{share}"):
+    columns, times = _endings(status), [f"per trial{share}"] if status.n_files is None else []
+    for column in ("arm", *columns, *times):
         table.add_column(column, justify="left" if column == "arm" else "right")
     for arm in status.arms:
-        counts = [str(arm.statuses.get(ending, 0)) for ending in statuses]
+        counts = [str(arm.statuses.get(ending, 0)) for ending in columns.values()]
         seconds = duration_in_words(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
-        table.add_row(Text(arm.arm), *counts, seconds)
+        table.add_row(Text(arm.arm), *counts, *(seconds for _ in times))
     console.print(table)
     for trouble in status.troubles:
         console.print(Text(f"  {trouble}"))
@@ -52,8 +50,10 @@ def show_status(console: Console, status: StudyStatus) -> None:
                 arms_by_seeds.setdefault(arm.seeds_to_run, []).append(arm.arm)
         for seeds, arms in arms_by_seeds.items():
             console.print(Text(f"  {seeds_in_words(seeds)}: {', '.join(arms)}"))
-    else:
+    elif status.n_files is None:
         console.print(Text("nothing to run"))
+    else:
+        console.print(Text(f"imported from {counted(status.n_files, 'file')}"))
     if status.holder is not None:
         console.print(Text(_holder(status.holder)))
     if status.others:
@@ -61,6 +61,16 @@ def show_status(console: Console, status: StudyStatus) -> None:
         others = f"{counted(status.others, 'other trial')} in the folder {belong} to earlier settings of the study"
         console.print(Text(f"{others}; they are kept but not used"))
     console.print()
+
+
+def _endings(status: StudyStatus) -> dict[str, str]:
+    """Return the columns of the endings of trials, each with the ending that it counts."""
+    # Rare, so they get a column only where they occur.
+    rare = [ending for ending in ("unreadable", "missing") if any(arm.statuses.get(ending) for arm in status.arms)]
+    if status.n_files is not None:
+        return {ending: ending for ending in ("finished", *rare)}
+    shown = ["finished", "diverged", "failed", "interrupted", *(ending for ending in rare if ending == "unreadable")]
+    return {ending: ending for ending in shown} | {"to run": "missing"}
 
 
 def _holder(holder: LockOwner) -> str:

@@ -34,7 +34,7 @@ from harness.records.manifest import data_messages, manifest_of, model_entry
 from harness.records.store import FINAL, Store
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.run import Run
-from harness.runs.status import refuse_other_seeds
+from harness.runs.status import refuse_other_results
 from harness.runs.tuning import tuned_arms
 from harness.search.dashboard import Dashboard
 from harness.search.database import check_url
@@ -124,7 +124,7 @@ def run_study(
     store = Store(Path(root) / study.name)
     checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
     before = store.manifest()
-    refuse_other_seeds(study, store)
+    refuse_other_results(study, store)
     with (
         lock_study(store.folder) as hold,
         closing(Heartbeat(display, hold)) as display,

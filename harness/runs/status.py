@@ -71,6 +71,9 @@ class StudyStatus:
         Trials in the folder that do not belong to the study as it is now.
     holder : LockOwner or None
         The process that runs the study, or whose run ended early.
+    n_files : int or None
+        From how many files an imported study was read; None of a study that is trained here. An imported one has
+        nothing to run: what cannot be read is imported again.
     """
 
     name: str
@@ -79,6 +82,7 @@ class StudyStatus:
     seconds_left: float
     others: int
     holder: LockOwner | None = None
+    n_files: int | None = None
 
     @property
     def to_run(self) -> int:
@@ -105,6 +109,7 @@ class StudyStatus:
             "seconds_left": none_if_nan(self.seconds_left),
             "others": self.others,
             "holder": None if self.holder is None else asdict(self.holder),
+            "n_files": self.n_files,
         }
 
 
@@ -134,6 +139,9 @@ def read_status(folder: Path) -> StudyStatus:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
     others = store.others({entry.key for entry in manifest.cells})
     status = _summarise(manifest.name, list(manifest.arms), store.stored(manifest), others)
+    if manifest.imported is not None:
+        arms = tuple(replace(arm, seeds_to_run=()) for arm in status.arms)
+        status = replace(status, arms=arms, seconds_left=0.0, n_files=len(manifest.imported.files))
     owner = lock_owner(folder)
     if owner is not None and owner.alive and owner.seconds_left is not None:
         status = replace(status, seconds_left=owner.seconds_left)
@@ -185,7 +193,7 @@ def preview(
     store = Store(folder)
     chosen = list(study.arms if arms is None else arms)
     inputs = inputs or _last_inputs(study, store)
-    refuse_other_seeds(study, store)
+    refuse_other_results(study, store)
     pairs = [(arm, seed) for arm in study.arms for seed in study.numbered_seeds]
     stored: dict[tuple[str, int], StoredTrial] = {
         (arm, seed): StoredTrial(entry=TrialEntry(arm=arm, seed=seed, key=_UNKNOWN), status="not run")
@@ -204,20 +212,26 @@ def preview(
     return _summarise(study.name, chosen, [trial for trial in stored.values() if trial.entry.arm in chosen], others)
 
 
-def refuse_other_seeds(study: Study, store: Store) -> None:
-    """Refuse to change the seeds of a study with seeds by source, or to make it one, once a trial of it has run.
+def refuse_other_results(study: Study, store: Store) -> None:
+    """Refuse to mix a study with results that it cannot go on from: imported ones, or those of other seeds by source.
 
-    Its test takes every initialisation with every order of the data. What a part of them shows would be a look, and no
-    rule for looks covers it.
+    The seeds of a study with seeds by source do not change once a trial of it has run, nor does it become one: its test
+    takes every initialisation with every order of the data. What a part of them shows would be a look, and no rule for
+    looks covers it.
 
     Raises
     ------
     ResultsError
-        If the results are of other seeds.
+        If the results were imported, or are of other seeds.
     """
     before = store.manifest()
     if before is None:
         return
+    if before.imported is not None:
+        raise ResultsError(
+            f"name: {store.folder} holds runs that were imported, and trials that are trained here do not belong to "
+            "them. Give this study another name: name=..."
+        )
     then, now = before.study.get("seeds"), study.model_dump(mode="json")["seeds"]
     by_source = isinstance(then, Mapping) or isinstance(now, Mapping)
     if by_source and then is not None and then != now and any(trial.record for trial in store.stored(before)):
@@ -281,7 +295,8 @@ def _summarise(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], ot
             if record.pack_size > 1:
                 packed.add(entry.arm)
         if trial.status not in ("finished", "not run"):
-            troubles.append(f"{entry.arm}, seed {entry.seed}: {trial.status}: {trial.message}")
+            name = entry.name if entry.run is not None else f"{entry.arm}, seed {entry.seed}"
+            troubles.append(f"{name}: {trial.status}: {trial.message}")
     all_seconds = [s for values in seconds.values() for s in values]
     overall_mean = statistics.fmean(all_seconds) if all_seconds else float("nan")
     arm_statuses = tuple(

@@ -17,8 +17,9 @@ def provenance(report: StudyReport) -> list[Column]:
         ("study", report.name),
         *((key, getattr(plan, key)) for key in ("metric", "baseline", "margin", "alpha", "correction", "variance")),
         *(("look", seeds) for seeds in plan.looks),
-        ("model", report.model),
+        ("model", report.model or None),
         ("data", report.data),
+        *(("source", file.path) for file in (report.imported.files if report.imported else ())),
     ]
     rows: list[tuple[str, str, int | None, int | None]] = [
         (name, str(value), None, None) for name, value in of_study if value is not None

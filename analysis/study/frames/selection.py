@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.metrics.scores import METRICS
 from analysis.study.frames.columns import Column, count, flag, limits, note, number, text
 from analysis.study.made_tests import primary_test_name
 
@@ -82,5 +81,5 @@ def claims(report: StudyReport) -> list[Column]:
 
 
 def _score(report: StudyReport) -> str:
-    """Name the score that an epoch is chosen by: accuracy, or in a regression the metric of the study."""
-    return report.plan.metric if METRICS[report.plan.metric].task == "regression" else "accuracy"
+    """Name the score that an epoch is chosen by: accuracy, or in a study without classes its metric."""
+    return "accuracy" if report.metric.task == "classification" else report.metric.name
