@@ -40,6 +40,7 @@ class ArrayRows:
         self._problems = problems
         before = len(problems)
         self._called = {role: name_of(name) for role, (name, _) in beside.items()}
+        self._understood = tuple((role, f"array {name}") for role, (name, _) in beside.items() if name)
         self._beside = {role: self._list(*given) for role, given in beside.items()}
         self._length: tuple[str, int] | None = None
         """How many examples there are, and the array that says so first."""
@@ -165,6 +166,7 @@ class ArrayRows:
             example=number_column(np.arange(len(answers))) if self._ids is None else self._ids,
             numbered=self._ids is None,
             label=self._label,
+            understood=self._understood,
             place=lambda row: f"{name}[{row}]",
             **filled,
         )

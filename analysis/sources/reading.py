@@ -58,12 +58,15 @@ def read_sources(sources: Sequence[Path], options: ImportOptions) -> Runs:
 
     assembly = Assembly(options)
     order = None
+    understood: tuple[tuple[str, str], ...] = ()
     for file in beside.files:
         try:
             labels = list(_labels_of(file, options))
             for piece in labels:
                 assembly.add_labels(piece)
             order = _Order.of(file, labels)
+            known = dict(pair for piece in labels for pair in piece.understood)
+            understood = (("label", f"{known.get('label', 'array')} of {file.name}"),)
         except SourceError as error:
             assembly.refuse(error)
     for rows in _readings(found.files, options, assembly):
@@ -78,6 +81,7 @@ def read_sources(sources: Sequence[Path], options: ImportOptions) -> Runs:
         runs,
         runs=tuple(replace(run, sources=run.sources + labelled_by) for run in runs.runs),
         remarks=found.remarks + runs.remarks,
+        understood=runs.understood + understood,
     )
 
 

@@ -54,6 +54,7 @@ def test_an_archive_with_an_array_an_arm(labels: str) -> None:
     file = save("study.npz", full=FULL, lora=LORA, **{labels: LABELS})
     runs = read_sources([file], ImportOptions())
     assert (runs.answers, runs.classes, runs.paired) == ("classes", ("0", "1"), True)
+    assert runs.understood == (("label", f"array {labels}"),)
     assert runs.example_ids.to_pylist() == ["0", "1", "2", "3"]
     assert runs.labels is not None
     assert runs.labels.tolist() == LABELS.tolist()
@@ -144,6 +145,7 @@ def test_one_array_a_run_with_labels_once_beside() -> None:
     runs = read_sources([], ImportOptions(pattern="{arm}-{seed}.npy", labels=Path("labels.npy")))
     assert answers(runs)["full", "0"] == FULL[0].tolist()
     assert [source.path for source in runs.runs[0].sources] == ["full-0.npy", "labels.npy"]
+    assert runs.understood == (("label", "array of labels.npy"),)
 
 
 def test_counted_examples_get_the_ids_of_the_labels() -> None:

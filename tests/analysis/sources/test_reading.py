@@ -95,6 +95,7 @@ def test_labels_in_a_table_beside(ids: bool) -> None:
     assert runs.labels is not None
     labels = dict(zip(runs.example_ids.to_pylist(), runs.labels.tolist(), strict=True))
     assert labels == {"a": 0, "b": 1, "c": 1}
+    assert ("label", "column label of test.csv") in runs.understood
     answers = dict(zip(runs.example_ids.to_pylist(), runs.runs[1].answers[0].tolist(), strict=True))
     assert answers == ({"c": 1, "a": 1, "b": 0} if ids else {"a": 1, "b": 1, "c": 0})
 
