@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 
 from analysis.errors import SourceError
+from analysis.sources.agreement import few
 from analysis.sources.options import ImportOptions
-from analysis.sources.path_pattern import PathPattern, holds, listed, natural
+from analysis.sources.path_pattern import PathPattern, holds, natural
 from analysis.sources.rows import SourceFile
 from analysis.words import counted
 
@@ -163,7 +164,7 @@ class _Search:
                 f"--pattern '{{arm}}/seed{{seed}}/preds.csv'; {holds(folder)}"
             )
         elif others:
-            self.remarks.append(f"Of {folder} only *.eval and samples_*.jsonl were read, not {listed(others)}.")
+            self.remarks.append(f"Of {folder} only *.eval and samples_*.jsonl were read, not {few(others)}.")
 
 
 def _not_a_file(path: Path) -> str:
@@ -186,7 +187,7 @@ def _named_twice(files: Sequence[FoundFile]) -> list[str]:
         if same[0].arm is not None and same[0].run is not None:
             by_run[same[0].arm, same[0].run].append(same[0])
     return problems + [
-        f"{counted(len(same), 'file')} for arm {arm}, seed {run}: {listed(file.name for file in same)}; "
+        f"{counted(len(same), 'file')} for arm {arm}, seed {run}: {few([file.name for file in same])}; "
         "name one of them alone, by a narrower --pattern or by --run FILE=ARM,SEED"
         for (arm, run), same in by_run.items()
         if len(same) > 1

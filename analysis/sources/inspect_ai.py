@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from analysis.errors import SourceError
 from analysis.problems import shown
+from analysis.sources.agreement import few
 from analysis.sources.found_files import FoundFile
 from analysis.sources.inspect_log import InspectLog, read_log
 from analysis.sources.inspect_scores import SampleScores, scores_of
 from analysis.sources.options import ImportOptions
-from analysis.sources.path_pattern import listed
 from analysis.sources.rows import Rows
 from analysis.words import counted
 
@@ -158,7 +158,7 @@ def _task(log: InspectLog) -> str:
 def _without_run(found: Sequence[FoundFile]) -> Iterator[str]:
     if files := [file.name for file in found if file.run is None]:
         yield (
-            f"{listed(files)}: a log of inspect_ai holds no training seed; say whose run it is by "
+            f"{few(files)}: a log of inspect_ai holds no training seed; say whose run it is by "
             f"--pattern '{{arm}}/seed{{seed}}.eval' or --run {files[0]}=ARM,SEED"
         )
 

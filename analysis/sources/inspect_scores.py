@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.problems import shown
+from analysis.sources.agreement import few
 from analysis.sources.inspect_log import Failure, Sample
-from analysis.sources.path_pattern import listed
 from analysis.words import counted
 
 _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
@@ -68,7 +68,7 @@ class SampleScores:
         """Say what keeps the scores from being compared; samples without one do unless only common examples count."""
         if self.unreadable:
             another = f"; --metric chooses among {', '.join(self.means)}" if len(self.means) > 1 else ""
-            yield f"{listed(self.unreadable)}; expected finite numbers, true or false, or C, P, I and N{another}"
+            yield f"{few(self.unreadable)}; expected finite numbers, true or false, or C, P, I and N{another}"
         elif not self.means and self.lists:
             yield f"{' and '.join(self.lists)}: a list is not one number; let the scorer give a number or an object"
         elif not self.scored.any():
@@ -84,7 +84,7 @@ class SampleScores:
             row for counts in self.counts.values() for row in np.flatnonzero((counts > 0) & (counts < self.epochs))
         }
         if fewer:
-            names = listed(self.examples[row] for row in sorted(fewer))
+            names = few([self.examples[row] for row in sorted(fewer)])
             yield f"{counted(len(fewer), 'sample')} with a score in fewer than {self.epochs} epochs: {names}."
         if self.lists:
             yield f"{' and '.join(self.lists)} cannot be compared: a list is not one number."
@@ -92,8 +92,8 @@ class SampleScores:
     def _without_score(self) -> str:
         missing = [self.examples[row] for row in np.flatnonzero(~self.scored)]
         reasons = dict.fromkeys(self.errors[example] for example in missing if example in self.errors)
-        why = f" (error in the log: {listed(reasons)})" if reasons else ""
-        return f"{counted(len(missing), 'sample')} of {len(self.examples)} without a score: {listed(missing)}{why}"
+        why = f" (error in the log: {few(list(reasons))})" if reasons else ""
+        return f"{counted(len(missing), 'sample')} of {len(self.examples)} without a score: {few(missing)}{why}"
 
 
 def scores_of(samples: Sequence[Sample], metric: str | None) -> SampleScores:

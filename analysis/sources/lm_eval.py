@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from analysis.errors import SourceError
 from analysis.metrics.scores import METRICS
 from analysis.problems import near
+from analysis.sources.agreement import few
 from analysis.sources.found_files import FoundFile
 from analysis.sources.lm_eval_answers import and_more, labels_of, probabilities, scores, why_no_score
 from analysis.sources.lm_eval_log import TOOL, Log, read_log
 from analysis.sources.options import ImportOptions
-from analysis.sources.path_pattern import listed
 from analysis.sources.rows import Rows
 from analysis.words import counted
 
@@ -68,7 +68,7 @@ def _without_run(found: Sequence[FoundFile]) -> list[str]:
     if not files:
         return []
     return [
-        f"{listed(files)}: no training seed stands in a log of {TOOL} (--seed is of the evaluation); say whose run it "
+        f"{few(files)}: no training seed stands in a log of {TOOL} (--seed is of the evaluation); say whose run it "
         f"is by --run {files[0]}=ARM,SEED or --pattern '{{arm}}-seed{{seed}}/samples_TASK_*.jsonl'"
     ]
 
@@ -78,7 +78,7 @@ def _without_results(logs: Sequence[Log]) -> list[str]:
     if not files or len(files) == len(logs):
         return []
     return [
-        f"{listed(files)}: no results of the same time lie beside, as they do beside the other logs, to tell the "
+        f"{few(files)}: no results of the same time lie beside, as they do beside the other logs, to tell the "
         f"versions of {TOOL} and of the task; copy results_*.json there"
     ]
 
@@ -102,7 +102,7 @@ def _twice(logs: Sequence[Log]) -> list[str]:
         if log.file.run is not None:
             files[log.arm, log.file.run].append(log.file.name)
     return [
-        f"{listed(names)} are all arm {arm}, run {run}, such as an earlier and a later evaluation: name one of them"
+        f"{few(names)} are all arm {arm}, run {run}, such as an earlier and a later evaluation: name one of them"
         for (arm, run), names in files.items()
         if len(names) > 1
     ]
@@ -111,11 +111,11 @@ def _twice(logs: Sequence[Log]) -> list[str]:
 def _filters(logs: Sequence[Log], wanted: str | None) -> list[str]:
     filters = tuple(dict.fromkeys(name for log in logs for name in log.filters))
     if wanted is None and len(filters) > 1:
-        return [f"the logs hold answers by {len(filters)} filters, {listed(filters)}: choose one with --filter NAME"]
+        return [f"the logs hold answers by {len(filters)} filters, {few(filters)}: choose one with --filter NAME"]
     lacking = [log.file.name for log in logs if wanted is not None and wanted not in log.filters]
     if not lacking:
         return []
-    return [f"no filter {wanted!r} in {listed(lacking)}: --filter can be {listed(filters)}{near(wanted, filters)}"]
+    return [f"no filter {wanted!r} in {few(lacking)}: --filter can be {few(filters)}{near(wanted, filters)}"]
 
 
 def _documents(logs: Sequence[Log]) -> list[str]:
@@ -175,12 +175,12 @@ def _answers(logs: Sequence[Log], metric: str | None) -> tuple[Iterable[Rows], s
         instead = f"; --metric {others[0]} compares that score of the log instead" if others and metric is None else ""
         return probabilities(logs, labels), f"All documents offer the same choices, which count as classes{instead}."
     if metric is not None:
-        why = no_score.get(metric, f"the logs score each document by {listed(usable) or 'nothing'}")
+        why = no_score.get(metric, f"the logs score each document by {few(usable) or 'nothing'}")
         raise SourceError([f"--metric {metric}: {why}{near(metric, usable)}"])
     if why_none:
         return scores(logs, "acc"), why_none
     if len(usable) > 1:
-        raise SourceError([f"the logs score each document by {listed(usable)}: choose one with --metric NAME"])
+        raise SourceError([f"the logs score each document by {few(usable)}: choose one with --metric NAME"])
     told = "; ".join(f"{name}: {why}" for name, why in no_score.items())
     if not usable:
         raise SourceError([f"no metric of the logs is a score of one document. {told or 'There is none'}"])

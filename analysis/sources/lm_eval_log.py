@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import SourceError
+from analysis.sources.agreement import few
 from analysis.sources.found_files import FoundFile
-from analysis.sources.path_pattern import listed
 
 TOOL = "lm-evaluation-harness"
 _KINDS = {"doc_id": int, "doc_hash": str, "target": str, "filter": str, "metrics": list}
@@ -209,9 +209,7 @@ def _records(found: FoundFile, problems: list[str]) -> Iterator[tuple[int, dict[
                     problems.append(f"{place}: {cut}; evaluate the model again")
                 continue
             if lacking := _lacking(record):
-                problems.append(
-                    f"{place}: expected {listed(lacking)}, as every line of a log of {TOOL} 0.4.13 has them"
-                )
+                problems.append(f"{place}: expected {few(lacking)}, as every line of a log of {TOOL} 0.4.13 has them")
             else:
                 yield number, record
 

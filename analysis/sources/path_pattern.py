@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.sources.agreement import few
+
 _TOKEN = re.compile(r"\{([^{}]*)\}|\*+")
-_SHOWN = 5
-"""How many names a message lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +127,7 @@ def natural(path: Path) -> list[list[tuple[str, int]]]:
 def holds(folder: Path) -> str:
     """Say what is in a folder."""
     names = [path.name for path in sorted(folder.iterdir(), key=natural)]
-    return f"{folder} holds {listed(names)}" if names else f"{folder} is empty"
-
-
-def listed(names: Iterable[str]) -> str:
-    """List names; of many only the first.
-
-    Examples
-    --------
-    >>> listed(["a", "b"]), listed(map(str, range(9)))
-    ('a, b', '0, 1, 2, 3, 4 and 4 more')
-    """
-    every = list(names)
-    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(every[:_SHOWN]) + more
+    return f"{folder} holds {few(names)}" if names else f"{folder} is empty"
 
 
 def _replaced(text: str, wildcard: Callable[[str | None], str]) -> str:
