@@ -1,6 +1,7 @@
 """Analysis of fine-tuning studies: which gaps are real, what each result speaks about, what would decide the rest.
 
-A results folder goes in (`analyze`), a report comes out, and `analysis.tables` prints it. Published figures go in
+A results folder goes in (`analyze`), or predictions that you hold (`compare`), a report comes out, and
+`analysis.tables` prints it. Published figures go in
 (`audit`), and what follows from them comes out. The methods stand on their own as well: `crossed_test`, `sign_flip`,
 `multi_bootstrap`, `tost`, `joint_step_down` and their neighbours take arrays and know nothing of folders.
 docs/statistics.md says which of them answers which question. Nothing here needs the packages that train models.
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from analysis.published.claims_file import ClaimsFile, parse_claims_file, read_claims
     from analysis.records.loading import load
     from analysis.records.outcomes import Outcomes
+    from analysis.study.in_memory import compare
     from analysis.study.plan import AnalysisPlan, Comparison, check_plan, parse_plan
     from analysis.study.report import StudyReport, analyze
     from analysis.study.verdict import Verdict, decide
@@ -141,6 +143,7 @@ __all__ = [
     "churn",
     "class_scores",
     "cluster_scores",
+    "compare",
     "compare_with_best",
     "confusion",
     "confusion_metric",
@@ -233,6 +236,7 @@ _HOMES = {
     "methods.partial_conjunction": ("partial_conjunction",),
     "methods.label_permutation": ("LabelPermutationResult", "label_permutation"),
     "methods.sign_flip": ("SignFlipResult", "sign_flip"),
+    "study.in_memory": ("compare",),
     "study.plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),
     "power.new_study": ("PlannedTest",),
     "power.planning": ("Plan", "Span", "plan_comparison", "stated_components"),

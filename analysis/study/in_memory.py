@@ -1,0 +1,176 @@
+"""Comparison in memory: arrays of predictions in, the report of a study out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from analysis.errors import PlanError, Problem, SourceError
+from analysis.sources.arrays import runs_of_arrays
+from analysis.sources.options import ImportOptions
+from analysis.sources.runs import Runs
+from analysis.study.imported import imported_manifest, imported_outcomes
+from analysis.study.report import RESAMPLES, StudyReport, report_on
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+# What a command writes as an option is an argument here.
+_ARGUMENTS: dict[str, str | Callable[[re.Match[str]], str]] = {
+    r"--column (\w+)=([\w.]+)": r'columns={"\1": "\2"}',
+    r"--classes ([\w,.]+)": r"classes=[\1]",
+    r"--(task|metric) (\w+)": r'\1="\2"',
+    r"--(logits|lower-is-better|common-examples)": lambda found: f"{found[1].replace('-', '_')}=True",
+    r"--unpaired": "paired=False",
+    r"--(labels|baseline|margin)\b": r"\1",
+}
+
+
+def compare(
+    data: Mapping[str, ArrayLike],
+    *,
+    labels: ArrayLike | None = None,
+    ids: ArrayLike | None = None,
+    seeds: ArrayLike | None = None,
+    classes: Sequence[str] = (),
+    task: Literal["classification", "regression"] | None = None,
+    metric: str | None = None,
+    baseline: str | None = None,
+    margin: float | None = None,
+    alpha: float | None = None,
+    comparisons: Iterable[tuple[str, str]] = (),
+    logits: bool = False,
+    paired: bool = True,
+    lower_is_better: bool = False,
+    common_examples: bool = False,
+    clusters: Sequence[Any] | None = None,
+    resamples: int = RESAMPLES,
+    name: str = "comparison",
+) -> StudyReport:
+    """Compare arms of which you hold the predictions: what `analyze` does, without a folder.
+
+    An arm is what is compared, such as a method or a setting; a run is one training of it, with its own seed. Every run
+    must have answered the same examples. Verdicts speak about new seeds and new examples.
+
+    Parameters
+    ----------
+    data : mapping of str to array
+        Arrays by arm, one row for each run: predicted classes (runs, examples), with `labels`; probabilities (runs,
+        examples, classes), with `labels`; predicted numbers, with `labels` and ``task="regression"``; scores (runs,
+        examples), any number for each example, without `labels`.
+    labels : array, shape (examples,)
+        The true classes or numbers.
+    ids : array, shape (examples,)
+        Names of the examples,; default 0, 1, ...
+    seeds : array, shape (runs,)
+        Seeds of the rows, the same in every arm; default 0, 1, ...
+    classes : sequence of str
+        The class names in the order of the labels, where some class is in no label.
+    task : {"classification", "regression"}
+        Whether predictions are classes or numbers, where they could be both.
+    metric : str
+        What is compared: a key of `METRICS`, by default accuracy, in a regression Pearson's correlation; of scores
+        their name.
+    baseline : str
+        The arm that every other arm is compared with; default the first.
+    margin : float
+        The largest gap that does not matter, in the units of the metric; default 0.01, one percentage point.
+    alpha : float
+        Error rate of all verdicts together; default 0.05.
+    comparisons : iterable of (str, str)
+        Further comparisons, each a treatment and its baseline.
+    logits : bool
+        Whether the arrays hold logits in the place of probabilities.
+    paired : bool
+        Whether the same run of two arms shares its seed. If not, no seed is taken to be shared.
+    lower_is_better : bool
+        Of the score.
+    common_examples : bool
+        Whether examples that some run lacks are left out; the tables then say how many.
+    clusters : sequence, shape (examples,)
+        The group of each example, such as the text that a question is about: groups are then what is
+        drawn anew.
+    resamples : int
+        How often the multi-bootstrap resamples seeds and examples, at least 2.
+    name : str
+        The name of the study in the tables.
+
+    Returns
+    -------
+    StudyReport
+        Every figure and verdict; `analysis.tables` prints it.
+
+    Raises
+    ------
+    SourceError
+        If the data cannot be compared, with everything that is wrong.
+    PlanError
+        If metric, baseline, margin, alpha or comparisons do not fit, with every problem.
+    ValueError
+        If `clusters` do not name a group for each example.
+
+    See Also
+    --------
+    analyze : The same for a folder of results.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> labels = rng.integers(0, 2, 400)
+    >>> def runs(accuracy):
+    ...     return np.where(rng.random((6, 400)) < accuracy, labels, 1 - labels)
+    >>> report = compare({"full": runs(0.90), "small": runs(0.75)}, labels=labels, margin=0.02, resamples=999)
+    >>> [(one.name, one.verdict.label) for one in report.comparisons]
+    [('small against full', 'worse')]
+    """
+    options = ImportOptions(
+        metric=metric,
+        classes=tuple(classes),
+        task=task,
+        logits=logits,
+        lower_is_better=lower_is_better,
+        unpaired=not paired,
+        common_examples=common_examples,
+    )
+    try:
+        runs = runs_of_arrays(data, options, labels=labels, ids=ids, seeds=seeds)
+    except SourceError as error:
+        raise SourceError(map(_as_arguments, error.problems)) from None
+    sides = [{"treatment": treatment, "baseline": base} for treatment, base in comparisons]
+    asked = {
+        # Of scores the metric is the one that was chosen.
+        "metric": None if runs.answers == "scores" else metric,
+        "baseline": baseline,
+        "margin": margin,
+        "alpha": alpha,
+        "comparisons": sides or None,
+    }
+    block = {key: value for key, value in asked.items() if value is not None}
+    outcomes = imported_outcomes(
+        runs, imported_manifest(runs, name=name, analysis=block), clusters=_clusters(clusters, runs)
+    )
+    try:
+        return report_on(outcomes, resamples=resamples)
+    except PlanError as error:
+        # The block was made of arguments.
+        raise PlanError(Problem(path=one.path[1:] or one.path, message=one.message) for one in error.problems) from None
+
+
+def _clusters(clusters: Sequence[Any] | None, runs: Runs) -> list[str] | None:
+    if clusters is None:
+        return None
+    if len(clusters) != len(runs.example_ids) or runs.left_out:
+        raise ValueError(
+            f"clusters must name the group of each of the {len(runs.example_ids)} examples, got {len(clusters)}"
+        )
+    return [str(one) for one in clusters]
+
+
+def _as_arguments(problem: str) -> str:
+    for option, argument in _ARGUMENTS.items():
+        problem = re.sub(option, argument, problem)
+    return problem

@@ -1,0 +1,132 @@
+"""Comparison in memory: every kind of array, the plan as arguments, and what is wrong in the words of Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analysis import tables
+from analysis.errors import PlanError, SourceError
+from analysis.study.in_memory import compare
+
+N, SEEDS = 120, 5
+LABELS = np.arange(N) % 3
+
+
+def right(rng: np.random.Generator, **accuracies: float) -> dict[str, NDArray[np.bool_]]:
+    return {arm: rng.random((SEEDS, N)) < accuracy for arm, accuracy in accuracies.items()}
+
+
+def classes_of(rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
+    return {
+        arm: np.where(ones, LABELS, (LABELS + 1) % 3) for arm, ones in right(rng, full=0.9, half=0.6, same=0.9).items()
+    }
+
+
+def probabilities_of(rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    return {arm: np.eye(3)[said] * 0.7 + 0.1 for arm, said in classes_of(rng).items()}
+
+
+def test_classes_and_probabilities_are_judged_alike(rng: np.random.Generator) -> None:
+    by_class = compare(classes_of(np.random.default_rng(1)), labels=LABELS, resamples=99)
+    by_probability = compare(probabilities_of(np.random.default_rng(1)), labels=LABELS, resamples=99)
+    assert [one.verdict.label for one in by_class.comparisons] == ["worse", "undecided"]
+    assert by_class.to_json()["comparisons"] == by_probability.to_json()["comparisons"]
+    assert np.isnan(by_class.arms[0].calibration_error)
+    assert by_probability.arms[0].calibration_error > 0
+    logits = {arm: np.log(p) for arm, p in probabilities_of(np.random.default_rng(1)).items()}
+    again = compare(logits, labels=LABELS, logits=True, metric="log_loss", resamples=99)
+    assert again.plan.metric == "log_loss"
+    assert again.comparisons[0].result is not None
+    assert again.comparisons[0].result.estimate > 0
+
+
+def test_numbers_are_a_regression(rng: np.random.Generator) -> None:
+    truth = rng.normal(size=N)
+    data = {"sharp": truth + rng.normal(0, 0.2, (SEEDS, N)), "blunt": truth + rng.normal(0, 1.5, (SEEDS, N))}
+    report = compare(data, labels=truth, task="regression", metric="mse", margin=0.1, resamples=99)
+    assert report.comparisons[0].verdict.label == "worse"
+    assert compare(data, labels=truth, resamples=99).plan.metric == "pearson"
+
+
+def test_scores_are_any_numbers(rng: np.random.Generator) -> None:
+    data = {"a": rng.normal(5, 1, (SEEDS, N)), "b": rng.normal(4, 1, (SEEDS, N))}
+    report = compare(data, metric="reward", margin=0.5, resamples=99)
+    assert (report.plan.kind.title, report.comparisons[0].verdict.label) == ("reward", "worse")
+    report = compare(data, metric="error", margin=0.5, lower_is_better=True, resamples=99)
+    assert report.comparisons[0].verdict.label == "better"
+
+
+def test_the_plan_is_in_the_arguments(rng: np.random.Generator) -> None:
+    report = compare(
+        classes_of(rng),
+        labels=np.array(["x", "y", "z"])[LABELS],
+        classes=["x", "y", "z"],
+        seeds=[3, 4, 5, 6, 7],
+        metric="macro_f1",
+        baseline="same",
+        comparisons=[("half", "full")],
+        margin=0.03,
+        alpha=0.01,
+        resamples=99,
+        name="mine",
+    )
+    assert [one.name for one in report.comparisons] == ["full against same", "half against same", "half against full"]
+    assert (report.plan.metric, report.plan.margin, report.plan.alpha) == ("macro_f1", 0.03, 0.01)
+    assert (report.name, report.seeds) == ("mine", (3, 4, 5, 6, 7))
+    assert "macro-F1" in tables.markdown(report)
+
+
+def test_groups_of_examples(rng: np.random.Generator) -> None:
+    data = classes_of(rng)
+    report = compare(data, labels=LABELS, clusters=[i // 4 for i in range(N)], resamples=99)
+    assert report.n_clusters == N // 4
+    with pytest.raises(ValueError, match="the group of each of the 120 examples, got 3"):
+        compare(data, labels=LABELS, clusters=[1, 2, 3])
+
+
+def test_one_run_of_each_arm_gives_no_verdict(rng: np.random.Generator) -> None:
+    report = compare({arm: said[:1] for arm, said in classes_of(rng).items()}, labels=LABELS, resamples=99)
+    assert {one.verdict.label for one in report.comparisons} == {"no verdict"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"baseline": "ful"}, ["baseline: ", "did you mean 'full'?"]),
+        ({"metric": "auroc", "margin": 3.0}, ["margin: ", "\nmetric: ", "no probabilities"]),
+        ({"alpha": 1.0, "comparisons": [("full", "none")]}, ["alpha: ", "comparisons[0].baseline: "]),
+    ],
+)
+def test_a_plan_that_does_not_fit_names_the_argument(
+    change: dict[str, Any], words: list[str], rng: np.random.Generator
+) -> None:
+    with pytest.raises(PlanError) as refused:
+        compare(classes_of(rng), labels=LABELS, **change)
+    for word in words:
+        assert word in str(refused.value)
+    assert "analysis." not in str(refused.value)
+
+
+def test_options_of_the_command_are_arguments_here(rng: np.random.Generator) -> None:
+    logits = {arm: 9 * p for arm, p in probabilities_of(rng).items()}
+    with pytest.raises(SourceError, match="logits=True"):
+        compare(logits, labels=LABELS)
+    with pytest.raises(SourceError, match='task="regression"'):
+        compare({arm: said + 0.5 for arm, said in classes_of(rng).items()}, labels=LABELS)
+    with pytest.raises(SourceError, match="a comparison needs two"):
+        compare({"full": classes_of(rng)["full"]}, labels=LABELS)
+
+
+def test_arrays_need_no_pandas() -> None:
+    code = (
+        "import sys, analysis\n"
+        "analysis.compare({'a': [[1, 0], [1, 1]], 'b': [[0, 0], [1, 0]]}, labels=[1, 0], resamples=9)\n"
+        "assert not {'pandas', 'torch', 'harness'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
