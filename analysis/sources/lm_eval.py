@@ -57,10 +57,10 @@ def rows_of(found: Sequence[FoundFile], options: ImportOptions) -> Iterator[Rows
         problems += [*_twice(logs), *_filters(logs, options.filter), *_documents(logs)]
     if problems:
         raise SourceError(problems)
-    answers, remark = _answers(logs, options.metric)
-    remarks = tuple(filter(None, (remark, _unlike_prompts(logs))))
+    answers = _answers(logs, options.metric)
+    unlike_prompts = _unlike_prompts(logs)
     for rows in answers:
-        yield dataclasses.replace(rows, remarks=(*rows.remarks, *remarks))
+        yield dataclasses.replace(rows, remarks=(*rows.remarks, *unlike_prompts))
 
 
 def _without_run(found: Sequence[FoundFile]) -> list[str]:
@@ -142,14 +142,14 @@ def _documents(logs: Sequence[Log]) -> list[str]:
     return [*(messages[0] + and_more(messages) for messages in differing.values()), *cut]
 
 
-def _unlike_prompts(logs: Sequence[Log]) -> str:
+def _unlike_prompts(logs: Sequence[Log]) -> tuple[str, ...]:
     for log, row, other, at in _seen_before(logs):
         if log.documents[row].prompt_hash != other.documents[at].prompt_hash:
             return (
-                f"The prompts differ, such as in {log.place(row)} from {other.place(at)}: by few-shot examples or a "
-                "chat template, maybe. What that does is part of every gap."
+                f"the prompts differ, such as in {log.place(row)} from {other.place(at)}, maybe by few-shot examples "
+                "or a chat template; what that does is part of every gap",
             )
-    return ""
+    return ()
 
 
 def _seen_before(logs: Sequence[Log]) -> Iterator[tuple[Log, int, Log, int]]:
@@ -162,26 +162,24 @@ def _seen_before(logs: Sequence[Log]) -> Iterator[tuple[Log, int, Log, int]]:
                 yield log, row, *place
 
 
-def _answers(logs: Sequence[Log], metric: str | None) -> tuple[Iterable[Rows], str]:
-    """Decide what the rows hold, the same for all logs; return them, and what should be known about it."""
+def _answers(logs: Sequence[Log], metric: str | None) -> Iterable[Rows]:
+    """Decide what the rows hold, the same for all logs, and return them."""
     names = dict.fromkeys(name for log in logs for document in log.documents for name in document.metrics)
     no_score = {name: why for name in names if (why := why_no_score(name, logs))}
     usable = [name for name in names if name not in no_score]
     if metric in usable:
-        return scores(logs, metric), ""
+        return scores(logs, metric)
     labels, why_none = labels_of(logs) if "acc" in usable else (None, "")
     if labels is not None and (metric is None or metric in METRICS):
-        others = [name for name in usable if name != "acc"]
-        instead = f"; --metric {others[0]} compares that score of the log instead" if others and metric is None else ""
-        return probabilities(logs, labels), f"All documents offer the same choices, which count as classes{instead}."
+        return probabilities(logs, labels, [name for name in usable if name != "acc"])
     if metric is not None:
         why = no_score.get(metric, f"the logs score each document by {few(usable) or 'nothing'}")
         raise SourceError([f"--metric {metric}: {why}{near(metric, usable)}"])
     if why_none:
-        return scores(logs, "acc"), why_none
+        return scores(logs, "acc", why_none)
     if len(usable) > 1:
         raise SourceError([f"the logs score each document by {few(usable)}: choose one with --metric NAME"])
     told = "; ".join(f"{name}: {why}" for name, why in no_score.items())
     if not usable:
         raise SourceError([f"no metric of the logs is a score of one document. {told or 'There is none'}"])
-    return scores(logs, usable[0]), f"Left aside, {told}." if told else ""
+    return scores(logs, usable[0], f"the only score of one document; {told}" if told else "")

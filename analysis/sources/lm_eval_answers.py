@@ -43,8 +43,8 @@ def why_no_score(metric: str, logs: Sequence[Log]) -> str:
     return ""
 
 
-def scores(logs: Sequence[Log], metric: str) -> Iterator[Rows]:
-    """Yield rows that hold one metric.
+def scores(logs: Sequence[Log], metric: str, why: str = "") -> Iterator[Rows]:
+    """Yield rows that hold one metric, and say why that one if nobody chose it.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def scores(logs: Sequence[Log], metric: str) -> Iterator[Rows]:
             problems.append(f"{log.place(wrong[0])}: expected a number as {metric}, got {first}{and_more(wrong)}")
     if problems:
         raise SourceError(problems)
-    unknown = f"The logs do not say which way {metric} goes: more counts as better unless --lower-is-better says not."
+    unknown = f"the logs do not say which way {metric} goes; more counts as better unless --lower-is-better says not"
     for log in logs:
         values = np.array([document.metrics[metric] for document in log.documents], dtype=np.float64)
         better = log.results.higher_is_better.get(metric) if log.results else None
@@ -68,12 +68,12 @@ def scores(logs: Sequence[Log], metric: str) -> Iterator[Rows]:
             _rows(log),
             scores={metric: pa.array(values)},
             higher_is_better=better,
-            understood=(*_understood(log), ("score", metric)),
+            understood=(*_understood(log), ("score", f"{metric} ({why})" if why else metric)),
             remarks=(unknown,) if better is None else (),
         )
 
 
-def probabilities(logs: Sequence[Log], labels: Labels) -> Iterator[Rows]:
+def probabilities(logs: Sequence[Log], labels: Labels, others: Sequence[str]) -> Iterator[Rows]:
     """Yield rows that hold the probability of each choice, where all documents have the same.
 
     Parameters
@@ -81,6 +81,8 @@ def probabilities(logs: Sequence[Log], labels: Labels) -> Iterator[Rows]:
     logs : sequence of Log
     labels : list of ndarray of int64
         As `labels_of` returns them.
+    others : sequence of str
+        The metrics that could be compared instead, to name one.
 
     Raises
     ------
@@ -99,6 +101,7 @@ def probabilities(logs: Sequence[Log], labels: Labels) -> Iterator[Rows]:
             )
     if problems:
         raise SourceError(problems)
+    instead = f"; --metric {others[0]} takes that score of the log" if others else ""
     for log, right in zip(logs, labels, strict=True):
         columns = _softmax(log.log_likelihoods).T
         yield dataclasses.replace(
@@ -108,7 +111,7 @@ def probabilities(logs: Sequence[Log], labels: Labels) -> Iterator[Rows]:
             understood=(
                 *_understood(log),
                 ("label", "target"),
-                ("probabilities", f"softmax of the log-likelihoods of {', '.join(log.choices)}"),
+                ("probabilities", f"softmax of the log-likelihoods of {', '.join(log.choices)}{instead}"),
             ),
         )
 
@@ -129,7 +132,7 @@ def labels_of(logs: Sequence[Log]) -> tuple[Labels | None, str]:
     if fitting:
         return fitting[0], ""
     why = differing[0] if differing else f"not every target is one of {', '.join(choices)}"
-    return None, f"The score of the log, acc, is compared and not the probabilities of the choices: {why}."
+    return None, f"and not the probabilities of the choices, since {why}"
 
 
 def _unlike_acc(logs: Sequence[Log], labels: Labels) -> str:
@@ -143,7 +146,7 @@ def _unlike_acc(logs: Sequence[Log], labels: Labels) -> str:
         acc = np.array([document.metrics.get("acc") == 1 for document in log.documents])
         for row in np.flatnonzero((tied | (is_right != acc)) & np.isfinite(stored).all(axis=1))[:1]:
             what = "two choices are equally probable" if tied[row] else "acc is not about the most probable choice"
-            return f"{log.place(row)}: {what}"
+            return f"{what} in {log.place(row)}"
     return ""
 
 

@@ -61,7 +61,8 @@ class Rows:
     understood : tuple of (str, str)
         What was taken for what in this file, such as ``("filter", "strict-match")``, for the user to check.
     remarks : tuple of str
-        What was noticed and should be known, one sentence each; said once, however many files say it.
+        What was noticed and should be known, each a phrase after "About the data:", without a full stop; said once,
+        however many files say it.
     place : callable
         Says where a row stands, for messages: ``place(0)`` may be ``"preds.csv, line 2"``.
     """

@@ -63,7 +63,7 @@ class Runs:
     left_out : int
         How many examples were left out since not every run has them (``common_examples``).
     remarks : tuple of str
-        What was noticed and should be known, one sentence each.
+        What was noticed and should be known, each a phrase after "About the data:", without a full stop.
     understood : tuple of (str, str)
         What was taken for what, such as ``("arm", "column model")``, for the user to check.
     """

@@ -80,10 +80,7 @@ def test_the_choices_that_all_documents_share_are_classes() -> None:
         predicted = np.where(positive > negative, "positive", "negative")
         figures = results_of(f"{rows.arm}-seed{rows.run}")["sentiment"]
         assert np.mean(predicted == np.array(rows.label.to_pylist())) == pytest.approx(figures["acc,none"])
-        assert rows.remarks == (
-            "All documents offer the same choices, which count as classes; --metric acc_norm compares that score of "
-            "the log instead.",
-        )
+        assert rows.remarks == ()
     first = read_rows[0]
     assert first.label.to_pylist()[:4] == ["positive", "negative", "positive", "negative"]
     line = json.loads(samples(LOGS, "full-seed1", "sentiment").read_text().splitlines()[0])
@@ -92,7 +89,9 @@ def test_the_choices_that_all_documents_share_are_classes() -> None:
     assert (first.source.tool, first.source.version) == ("lm-evaluation-harness", "0.4.13")
     assert first.source.task == "sentiment, version 1.0"
     assert first.place(11) == f"{samples(LOGS, 'full-seed1', 'sentiment')}, line 12"
-    assert ("probabilities", "softmax of the log-likelihoods of negative, positive") in first.understood
+    assert dict(first.understood)["probabilities"] == (
+        "softmax of the log-likelihoods of negative, positive; --metric acc_norm takes that score of the log"
+    )
 
 
 def test_a_metric_of_the_log_is_a_score_when_it_is_asked_for() -> None:
@@ -127,10 +126,11 @@ def test_a_figure_of_all_documents_is_no_score() -> None:
 def test_the_only_score_is_taken_and_what_is_left_aside_is_said() -> None:
     rows = read("last_word")[0]
     assert list(rows.scores) == ["acc"]
-    assert rows.remarks == (
-        "Left aside, perplexity: of a document the log holds the log-likelihood, of which more is better, and no "
-        "perplexity.",
+    assert dict(rows.understood)["score"] == (
+        "acc (the only score of one document; perplexity: of a document the log holds the log-likelihood, of which "
+        "more is better, and no perplexity)"
     )
+    assert rows.remarks == ()
 
 
 def test_of_several_filters_one_is_chosen() -> None:
@@ -221,7 +221,7 @@ def test_another_target_is_refused(logs: Path) -> None:
 def test_unlike_prompts_are_said(logs: Path) -> None:
     path = rewrite(samples(logs, "lora-r8-seed3", "quiz"), lambda lines: lines[4].update(prompt_hash="0"))
     (remark,) = {remark for rows in read("quiz", logs, metric="acc") for remark in rows.remarks}
-    assert remark.startswith(f"The prompts differ, such as in {path}, line 5")
+    assert remark.startswith(f"the prompts differ, such as in {path}, line 5")
 
 
 def test_lines_that_cannot_be_read_are_told_all_at_once(logs: Path) -> None:
@@ -347,12 +347,12 @@ def test_a_choice_that_cannot_be_has_no_probability(logs: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"filtered_resps": [["-2.5", "False"], ["-2.5", "False"]]}, "line 1: two choices are equally probable"),
+        ({"filtered_resps": [["-2.5", "False"], ["-2.5", "False"]]}, "since two choices are equally probable in "),
         (
             {"filtered_resps": [["-1", "False"], ["-9", "False"]], "acc": 1.0},
-            "line 1: acc is not about the most probable",
+            "since acc is not about the most probable choice in ",
         ),
-        ({"target": "[0, 1]"}, "not every target is one of negative, positive"),
+        ({"target": "[0, 1]"}, "since not every target is one of negative, positive"),
     ],
 )
 def test_where_the_most_probable_choice_is_not_what_acc_counts_acc_is_compared(
@@ -364,7 +364,7 @@ def test_where_the_most_probable_choice_is_not_what_acc_counts_acc_is_compared(
         path.unlink()
     read_rows = read("sentiment", logs)
     assert all(list(rows.scores) == ["acc"] and not rows.outputs for rows in read_rows)
-    assert any(why in remark for remark in read_rows[0].remarks)
+    assert why in dict(read_rows[0].understood)["score"]
 
 
 def test_targets_may_be_the_choices_themselves(logs: Path) -> None:
@@ -401,7 +401,7 @@ def test_without_results_the_direction_is_not_known(logs: Path) -> None:
     rows = read("quiz", logs, metric="acc")[0]
     assert (rows.source.version, rows.source.task, rows.higher_is_better) == (None, "quiz", None)
     assert rows.remarks == (
-        "The logs do not say which way acc goes: more counts as better unless --lower-is-better says not.",
+        "the logs do not say which way acc goes; more counts as better unless --lower-is-better says not",
     )
 
 
