@@ -70,5 +70,5 @@ def numbers_in(rows: Rows, what: str, column: pa.Array, faults: Faults) -> NDArr
 
 
 def _told(fault: _Fault) -> str:
-    more = f" (and {counted(fault.rows - 1, 'more row')} of this file)" if fault.rows > 1 else ""
+    more = f" (and {counted(fault.rows - 1, 'more row')})" if fault.rows > 1 else ""
     return fault.message + more

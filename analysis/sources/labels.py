@@ -60,7 +60,8 @@ class Labels:
             read, examples = read[place], examples[place]
         new = ~self.known[examples]
         if new.any():
-            self.values[examples[new]] = read[new]
+            # The first row that names an example says its label.
+            self.values[examples[new][::-1]] = read[new][::-1]
             self.known[examples[new]] = True
         differs = np.zeros(len(good), bool)
         differs[good] = self.values[examples] != read

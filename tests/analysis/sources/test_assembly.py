@@ -198,7 +198,7 @@ def test_two_runs_of_one_example_within_a_piece_and_between_pieces() -> None:
     columns = table() | {"prediction": [0] * 12}
     again = {name: values[:2] for name, values in columns.items()}
     assert "preds.csv, line 2: a second answer of arm a, run 0 for example x0" in problems(columns, again)[0]
-    assert problems(columns, again)[0].endswith("epoch=COLUMN (and 1 more row of this file)")
+    assert problems(columns, again)[0].endswith("epoch=COLUMN (and 1 more row)")
     doubled = {name: [*values, values[0]] for name, values in columns.items()}
     assert problems(doubled)[0].startswith("preds.csv, line 14: a second answer of arm a, run 0 for example x0;")
 
@@ -241,9 +241,7 @@ def test_epochs_that_differ_and_epochs_that_are_none() -> None:
     columns = table() | {"prediction": [0] * 12, "epoch": [*[1] * 9, *[2] * 3]}
     assert problems(columns) == ("arm b, run 1: epochs 2, and the other runs have 1; all need the same",)
     columns["epoch"] = ["1", "1.5", None, *["1"] * 9]
-    assert problems(columns)[0] == (
-        "preds.csv, line 3: an epoch is a whole number from 0, got '1.5' (and 1 more row of this file)"
-    )
+    assert problems(columns)[0] == ("preds.csv, line 3: an epoch is a whole number from 0, got '1.5' (and 1 more row)")
 
 
 def arms_with(**runs: Sequence[int]) -> dict[str, Any]:
@@ -476,7 +474,7 @@ def test_the_probability_of_one_of_two_classes() -> None:
 def test_logits_become_probabilities_when_asked_for() -> None:
     columns = table() | {"p_0": -5 * SHARES, "p_1": 700 * SHARES}
     assert problems(columns) == (
-        "preds.csv, line 2: a probability is 175, outside 0 to 1 (and 11 more rows of this file); these look like "
+        "preds.csv, line 2: a probability is 175, outside 0 to 1 (and 11 more rows); these look like "
         "logits: --logits makes probabilities of them",
     )
     runs = assembled(columns, options=ImportOptions(logits=True))

@@ -367,7 +367,7 @@ def test_numbers_that_are_written_as_words(tmp_path: Path) -> None:
     path = written(tmp_path, "arm,id,em\na,x,1\na,y,n/a\nb,x,many\nb,y,inf\n")
     assert problems(path, ImportOptions(columns={"score": "em"})) == [
         "preds, line 4: the score em is 'many', and no number",
-        "preds, line 3: the score em is missing or not finite (and 1 more row of this file)",
+        "preds, line 3: the score em is missing or not finite (and 1 more row)",
     ]
 
 
