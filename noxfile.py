@@ -31,10 +31,16 @@ def install(session: nox.Session, *what: str) -> None:
     session.install("-q", "-c", "constraints.txt", *what)
 
 
+def install_schemas(session: nox.Session) -> None:
+    """Install Every Eval Ever for its schemas, which are files for any Python, without all that its tools need."""
+    session.install("-q", "--no-deps", "--ignore-requires-python", "every-eval-ever==0.3.0")
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the fast tests, doctests included."""
     install(session, "-e", ".[train]", *group("test"))
+    install_schemas(session)
     session.run("pytest", *WORKERS, *session.posargs, env=EVERYTHING)
 
 
@@ -121,6 +127,7 @@ def minimums(session: nox.Session) -> None:
     project = PYPROJECT["project"]
     direct = (*project["dependencies"], *project["optional-dependencies"]["train"])
     session.install("-q", "-e", ".[train]", *(package.replace(">=", "==") for package in direct), *group("test"))
+    install_schemas(session)
     # What the lowest versions need comes in its newest, and warns of them.
     session.run("pytest", *WORKERS, "-W", "default", *session.posargs, env=EVERYTHING)
 
@@ -129,6 +136,7 @@ def minimums(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Measure how much of the code the fast tests run; fails below the floor in pyproject.toml."""
     install(session, "-e", ".[train]", *group("coverage"))
+    install_schemas(session)
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *WORKERS, *session.posargs, env=EVERYTHING)
     session.run("coverage", "combine", "-q")

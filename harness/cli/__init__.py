@@ -1,4 +1,4 @@
-"""The command line: `harness plan`, `run`, `status`, `analyze`, `import`, `audit`.
+"""The command line: `harness plan`, `run`, `status`, `analyze`, `import`, `export`, `audit`.
 
 Here `harness`, which trains, and `analysis`, which decides, meet. Each command imports what it needs when it runs, so
 that help is quick.
@@ -15,6 +15,7 @@ import typer
 from harness.cli import output
 from harness.cli.analyze import analyze
 from harness.cli.audit import audit
+from harness.cli.export import export
 from harness.cli.import_ import import_runs
 from harness.cli.plan import plan
 from harness.cli.run import run
@@ -33,7 +34,7 @@ app = typer.Typer(
     "Example: harness run embedded/quickstart && harness analyze\n\n"
     "A study file names a model, a data set, the arms to compare and the seeds. plan shows what a study would train "
     "and could find, run trains it, status shows its progress, analyze gives the verdicts. import reads predictions "
-    "that you have from elsewhere; audit judges published numbers.\n\n"
+    "that you have from elsewhere, export writes them for others; audit judges published numbers.\n\n"
     "Exit codes: 0 done; 1 a trial did not finish or cannot be read; 2 the input is wrong, or nothing can be written.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -43,7 +44,8 @@ app = typer.Typer(
 for command in (plan, run, status, analyze):
     app.command()(command)
 app.command("import")(import_runs)
-app.command()(audit)
+for command in (export, audit):
+    app.command()(command)
 
 
 @app.callback()

@@ -1,0 +1,1 @@
+"""Exports: the answers of a study, for other programs."""
