@@ -44,8 +44,8 @@ app = typer.Typer(
 for command in (plan, run, status, analyze):
     app.command()(command)
 app.command("import")(import_runs)
-for command in (export, audit):
-    app.command()(command)
+app.command()(export)
+app.command()(audit)
 
 
 @app.callback()

@@ -144,6 +144,7 @@ def import_runs(
 
     Exit codes: 0 done; 2 the input is wrong, and nothing was written.
     """
+    from analysis.sources.options import ImportOptions
     from analysis.sources.reading import read_sources
     from analysis.study.imported import imported_manifest
     from harness.cli.import_options import asked_blocks, checked_options, checked_plan, read_plan
@@ -166,6 +167,10 @@ def import_runs(
         unpaired=unpaired,
         common_examples=common_examples,
     )
+    # What harness export archived has a plan of its own; whoever says how to read it means its rows alone.
+    plain = options != ImportOptions() or any(one is not None for one in (plan, metric, baseline, margin))
+    if not plain and sources and len(sources) == 1 and _restored(sources[0], results, name, dry_run, as_json):
+        return
     plan_file = None if plan is None else read_plan(plan)
     before = Store(results / name).manifest()
     runs = read_sources(sources or [], options)
@@ -182,3 +187,19 @@ def import_runs(
     show_understood(console, runs, manifest, checked)
     if summary is not None:
         show_summary(console, summary)
+
+
+def _restored(path: Path, results: Path, name: str, dry_run: bool, as_json: bool) -> bool:
+    """Bring back a study that `harness export` archived; return False where the file is no archive."""
+    from harness.cli.import_screen import archive_json, show_archive
+    from harness.records.archive import read_archive, restore
+
+    archive = read_archive(path)
+    if archive is None:
+        return False
+    is_new = None if dry_run else restore(archive, path, results, name=name)
+    if as_json:
+        print_json("import", [archive_json(archive, name, results / name, is_new=is_new)])
+    else:
+        show_archive(console_for(), archive, results / name, is_new=is_new)
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from analysis.records.manifest import Manifest
 from analysis.sources.runs import Runs
 from analysis.study.plan import AnalysisPlan
 from analysis.words import counted, seeds_in_words
+from harness.records.archive import Archive
 from harness.records.imported import ImportSummary
 
 _ANSWERS = {
@@ -110,6 +112,24 @@ def show_summary(console: Console, summary: ImportSummary) -> None:
 
 def _line(console: Console, text: str) -> None:
     console.print(Text(text), soft_wrap=True)
+
+
+def show_archive(console: Console, archive: Archive, folder: Path, *, is_new: bool | None) -> None:
+    """Print what a whole study holds, and whether it was written; `is_new` is None where nothing was to be."""
+    study, count = archive.study, len(archive.trials)
+    told = f"{study.name}, as harness export wrote it: {counted(len(study.arms), 'arm')}, {counted(count, 'trial')}"
+    _line(console, f"{told}, {archive.n_examples:,} test examples, with its plan and records")
+    if is_new is not None:
+        done = f"{counted(count, 'trial')} written" if is_new else "nothing new: all trials are there"
+        _line(console, f"{folder}: {done}")
+        _line(console, f"Next: harness analyze {folder}")
+
+
+def archive_json(archive: Archive, name: str, folder: Path, *, is_new: bool | None) -> dict[str, Any]:
+    """Return the same as JSON can hold it."""
+    count = len(archive.trials)
+    written = None if is_new is None else {"folder": str(folder), "trials": count if is_new else 0}
+    return {"name": name, "study": archive.study.name, "trials": count, "written": written}
 
 
 def understood_json(runs: Runs, manifest: Manifest, plan: AnalysisPlan) -> dict[str, Any]:
