@@ -25,12 +25,16 @@ class Keys:
 
     def __init__(self) -> None:
         self.texts: pa.StringArray = text_column([])
+        self._last: tuple[pa.Array, NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def numbers_of(self, column: pa.Array) -> NDArray[np.int64]:
         """Return the number of every name, shape (rows,); names that are new get the next ones, and null is -1."""
+        # One file a run: all name the same examples in the same order.
+        if self._last is not None and column.equals(self._last[0]):
+            return self._last[1]
         encoded = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
         names, indices = as_texts(encoded.dictionary), to_numpy(encoded.indices.cast(pa.int64()), missing=-1)
         numbers = self._positions(names)
@@ -43,6 +47,7 @@ class Keys:
             self.texts = pa.concat_arrays([self.texts, fresh])
             numbers = self._positions(names)
         of_rows: NDArray[np.int64] = np.append(numbers, -1)[indices]
+        self._last = (column, of_rows)
         return of_rows
 
     def number_of(self, name: str) -> int:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from analysis.errors import SourceError
 from analysis.sources import arrays, inspect_ai, lm_eval, long_table, run_glue
+from analysis.sources.agreement import few
 from analysis.sources.arrow import as_texts, text_column
 from analysis.sources.assembly import Assembly
 from analysis.sources.found_files import FoundFile, FoundFiles, find_files
@@ -80,7 +81,7 @@ def read_sources(sources: Sequence[Path], options: ImportOptions) -> Runs:
     return replace(
         runs,
         runs=tuple(replace(run, sources=run.sources + labelled_by) for run in runs.runs),
-        remarks=found.remarks + runs.remarks,
+        remarks=(*found.remarks, *_copies(found.files), *runs.remarks),
         understood=runs.understood + understood,
     )
 
@@ -100,6 +101,16 @@ def _readings(files: Sequence[FoundFile], options: ImportOptions, assembly: Asse
             yield _READERS[kind](file, options)
     for kind, of_kind in logs.items():
         yield _READERS_OF_LOGS[kind](of_kind, options)
+
+
+def _copies(files: Sequence[FoundFile]) -> Iterator[str]:
+    """Name the files that are the same byte by byte, as those of two runs hardly ever are."""
+    same: dict[str, list[str]] = {}
+    for file in files:
+        same.setdefault(file.sha256, []).append(file.name)
+    for names in same.values():
+        if len(names) > 1:
+            yield f"{few(names)} are the same byte by byte: is one a copy of another run's?"
 
 
 def _labels_of(file: FoundFile, options: ImportOptions) -> Iterator[Rows]:
