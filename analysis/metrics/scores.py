@@ -61,6 +61,11 @@ class MetricKind:
     of_probabilities: bool = False
 
     @property
+    def label(self) -> str:
+        """The metric as a study file writes it; a score by the name that others gave it."""
+        return self.title if self.task == "scores" else self.name
+
+    @property
     def heading(self) -> str:
         """The title at the beginning of a sentence; a score keeps the name that others gave it."""
         return self.title if self.task == "scores" else f"{self.title[0].upper()}{self.title[1:]}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.interval import Interval
 from analysis.methods.over_seeds import paired_t
+from analysis.metrics.scores import METRICS, MetricKind
 from analysis.records.manifest import EpochSelection
 from analysis.records.outcomes import EpochChoice, Outcomes
 from analysis.study.comparisons import ComparisonResult
@@ -91,6 +92,11 @@ class GapBySelection:
     last: float
     holdout: float
     best: float
+
+
+def selection_score(kind: MetricKind) -> MetricKind:
+    """Return the score that is followed from epoch to epoch: accuracy, or in a study without classes its metric."""
+    return METRICS["accuracy"] if kind.task == "classification" else kind
 
 
 def selection_lift(

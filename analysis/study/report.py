@@ -23,7 +23,13 @@ from analysis.study.class_comparisons import ClassComparison, compare_classes
 from analysis.study.comparisons import ComparisonResult, compare
 from analysis.study.cost import ArmCost, TimeRatio, arm_cost, time_ratio
 from analysis.study.crossing import NOT_INDEPENDENT
-from analysis.study.epoch_selection import GapBySelection, SelectionLift, gap_by_selection, selection_lift
+from analysis.study.epoch_selection import (
+    GapBySelection,
+    SelectionLift,
+    gap_by_selection,
+    selection_lift,
+    selection_score,
+)
 from analysis.study.footer import Footer, footer
 from analysis.study.frames import frame_of, names_with_rows
 from analysis.study.looks import Look
@@ -247,7 +253,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
     sets = set_verdicts(outcomes, plan, seeds=seeds, rng=rng)
     # What needs one test set is about the first; in a study with one that is the study as it is.
     first = outcomes.by_set()[0]
-    score = "accuracy" if outcomes.has_classes else plan.metric
+    score = selection_score(plan.kind).name
     lifts = [
         selection_lift(first, arm, seeds=finished[arm], metric=score, confidence=1 - plan.alpha)
         for arm in outcomes.arms

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.metrics.scores import METRICS, MetricKind
-from analysis.study.epoch_selection import SelectionLift
+from analysis.metrics.scores import MetricKind
+from analysis.study.epoch_selection import SelectionLift, selection_score
 from analysis.tables.comparison_cells import standard_error
 from analysis.tables.digits import Scale, confidence_level
 from analysis.tables.notes import about_the_first_set
@@ -23,7 +23,7 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
         return None
     published = any(lift.published for lift in lifts)
     metrics = " or ".join(dict.fromkeys(lift.metric for lift in lifts))
-    kind = _score(report)
+    kind = selection_score(report.metric)
     scale = Scale(kind.share)
     rows = [(lift, _standard_error(report, lift)) for lift in lifts]
     return Table(
@@ -70,13 +70,11 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
 
 def _standard_error(report: StudyReport, lift: SelectionLift) -> float:
     (sd,) = (arm.sd for arm in report.arms if arm.arm == lift.arm)
-    return sd / math.sqrt(lift.n_seeds) if report.plan.metric == _score(report).name and sd > 0 else math.nan
-
-
-def _score(report: StudyReport) -> MetricKind:
-    """Return accuracy, or in a study without classes its metric."""
-    kind = report.plan.kind
-    return METRICS["accuracy"] if kind.task == "classification" else kind
+    return (
+        sd / math.sqrt(lift.n_seeds)
+        if report.plan.metric == selection_score(report.metric).name and sd > 0
+        else math.nan
+    )
 
 
 def _gaps(report: StudyReport, kind: MetricKind) -> list[str]:

@@ -53,11 +53,11 @@ def frame_of(report: StudyReport, name: str) -> pd.DataFrame:
     if name not in FRAMES:
         raise ValueError(f"no frame {name!r}{near(name, FRAMES) or ';'} there are: {', '.join(FRAMES)}")
     frame = as_frame(FRAMES[name](report))
-    plan, kind = report.plan, report.plan.kind
+    plan = report.plan
     frame.attrs = {
         "name": report.name,
-        "metric": kind.title if kind.task == "scores" else kind.name,
-        "higher_is_better": kind.higher_is_better,
+        "metric": report.metric.label,
+        "higher_is_better": report.metric.higher_is_better,
         "margin": plan.margin,
         "alpha": plan.alpha,
     }

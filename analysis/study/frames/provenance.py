@@ -15,7 +15,8 @@ def provenance(report: StudyReport) -> list[Column]:
     plan = report.plan
     of_study: list[tuple[str, object]] = [
         ("study", report.name),
-        *((key, getattr(plan, key)) for key in ("metric", "baseline", "margin", "alpha", "correction", "variance")),
+        ("metric", report.metric.label),
+        *((key, getattr(plan, key)) for key in ("baseline", "margin", "alpha", "correction", "variance")),
         *(("look", seeds) for seeds in plan.looks),
         ("model", report.model or None),
         ("data", report.data),

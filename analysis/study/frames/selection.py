@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from analysis.study.epoch_selection import selection_score
 from analysis.study.frames.columns import Column, count, flag, limits, note, number, text
 from analysis.study.made_tests import primary_test_name
 
@@ -16,7 +17,7 @@ def selection(report: StudyReport) -> list[Column]:
     lifts = report.selection_lifts
     return [
         text("arm", [lift.arm for lift in lifts]),
-        text("score", [_score(report) for _ in lifts]),
+        text("score", [selection_score(report.metric).label for _ in lifts]),
         number("last", [lift.last for lift in lifts]),
         number("holdout", [lift.holdout for lift in lifts]),
         number("best", [lift.best for lift in lifts]),
@@ -38,7 +39,7 @@ def selection_gaps(report: StudyReport) -> list[Column]:
     return [
         text("treatment", [gap.treatment for gap in gaps]),
         text("baseline", [gap.baseline for gap in gaps]),
-        text("score", [_score(report) for _ in gaps]),
+        text("score", [selection_score(report.metric).label for _ in gaps]),
         number("last", [gap.last for gap in gaps]),
         number("holdout", [gap.holdout for gap in gaps]),
         number("best", [gap.best for gap in gaps]),
@@ -78,8 +79,3 @@ def claims(report: StudyReport) -> list[Column]:
         count("n_clusters", [pair.n_clusters if pair else None for pair in checked]),
         note("generalizes_to", [one.generalizes_to if one else None for one in results]),
     ]
-
-
-def _score(report: StudyReport) -> str:
-    """Name the score that an epoch is chosen by: accuracy, or in a study without classes its metric."""
-    return "accuracy" if report.metric.task == "classification" else report.metric.name

@@ -10,7 +10,6 @@ import pandas as pd
 
 from analysis import tables
 from analysis.methods.interval import Interval
-from analysis.metrics.scores import METRICS
 from analysis.study.report import StudyReport
 from analysis.study.verdict import Verdict
 from analysis.tables.comparison_cells import open_where_cut, scale_of, verdict_cell
@@ -67,7 +66,7 @@ def verdict_of(report: StudyReport, row: Row) -> str:
     if pd.isna(row.differs):
         verdict = Verdict(asked=False)
     else:
-        better = (row.gap > 0) == METRICS[report.plan.metric].higher_is_better
+        better = (row.gap > 0) == report.plan.kind.higher_is_better
         direction = "better" if better else "worse"
         verdict = Verdict(direction=direction if row.differs else None, within_margin=bool(row.within_margin))
     assert row.verdict == verdict.label

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
-from analysis.study.report import StudyReport, analyze
+from analysis.sources.runs import Answers, Run, Runs
+from analysis.study.imported import imported_manifest, imported_outcomes
+from analysis.study.report import StudyReport, analyze, report_on
 from tests.analysis.conftest import StudyFolder, simulated, write_study
 
 ARMS = {"full": 0.88, "lora-r2": 0.70, "lora-r8": 0.86}
@@ -85,10 +88,42 @@ def one_trial(root: Path) -> StudyFolder:
     return write_study(root, scores(9, seeds=1, examples=40))
 
 
-STUDIES = (everything, equal, loss, early_look, sets, by_source, one_trial)
+def elsewhere(answers: Answers, right: Mapping[str, NDArray[np.int64]], *, paired: bool = True) -> StudyReport:
+    """A report of runs that were trained elsewhere, in memory."""
+    n = next(iter(right.values())).shape[1]
+    labels = np.arange(n) % 2
+    noise = np.random.default_rng(1).normal(size=n)
+    made = []
+    for arm, rows in right.items():
+        for seed, row in enumerate(rows):
+            told = np.where(row == 1, labels, 1 - labels) if answers == "classes" else row + 0.3 * noise
+            made.append(Run(arm=arm, label=str(seed) if paired else f"{arm} {seed}", answers=told[None]))
+    runs = Runs(
+        answers=answers,
+        example_ids=pa.array([f"e{i}" for i in range(n)]),
+        labels=labels if answers == "classes" else None,
+        classes=("no", "yes") if answers == "classes" else (),
+        score="reward" if answers == "scores" else "",
+        runs=tuple(made),
+        paired=paired,
+    )
+    plan = {"margin": 0.02, "baseline": "full"}
+    return report_on(imported_outcomes(runs, imported_manifest(runs, name="theirs", analysis=plan)), resamples=99)
 
 
-@pytest.fixture(scope="session", params=STUDIES, ids=lambda made: made.__name__)
+def only_classes(_: Path) -> StudyReport:
+    return elsewhere("classes", scores(10, seeds=4))
+
+
+def only_scores(_: Path) -> StudyReport:
+    return elsewhere("scores", scores(11, seeds=4))
+
+
+STUDIES = (everything, equal, loss, early_look, sets, by_source, one_trial, only_classes, only_scores)
+
+
+@pytest.fixture(scope="session", params=STUDIES, ids=lambda make: make.__name__)
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> StudyReport:
-    make: Callable[[Path], StudyFolder] = request.param
-    return analyze(make(tmp_path_factory.mktemp(make.__name__) / "study").root, resamples=99)
+    make: Callable[[Path], StudyFolder | StudyReport] = request.param
+    made = make(tmp_path_factory.mktemp(make.__name__) / "study")
+    return made if isinstance(made, StudyReport) else analyze(made.root, resamples=99)

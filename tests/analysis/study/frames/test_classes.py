@@ -74,8 +74,7 @@ def test_agreement(report: StudyReport) -> None:
 
 def test_churn_is_that_of_the_note(report: StudyReport) -> None:
     table, frame = titled(report, "Agreement of the seeds"), report.frame("churn")
-    assert table is not None
-    note = next((note for note in table.notes if note.startswith("Churn, ")), "")
+    note = next((note for note in table.notes if note.startswith("Churn, ")), "") if table else ""
     for row in frame.itertuples():
         between, within = percent(row.between, places=1), percent(row.within, places=1)
         said = f"{between} between the arms, {within} between seeds of one arm ({points(row.excess)})"

@@ -15,8 +15,9 @@ def test_provenance(report: StudyReport) -> None:
     for row in frame.itertuples():
         if row.what in shown and row.what != "caveat":
             assert row.value in shown[row.what][0]
-    assert {"study", "metric", "baseline", "margin", "alpha", "model", "data", "device", "torch"} <= set(frame.what)
-    assert frame.n_trials[frame.what == "device"].sum() == sum(len(arm.seeds) for arm in report.arms)
+    assert {"study", "metric", "baseline", "margin", "alpha", "data"} <= set(frame.what)
+    for origin in report.footer.origins:
+        assert frame.n_trials[frame.what == origin.name].sum() == sum(len(arm.seeds) for arm in report.arms)
     sets = frame[frame.what == "test set"]
     assert sets[["value", "n_examples"]].to_numpy().tolist() == [[one.name, one.n_examples] for one in report.sets]
     looks = [int(value) for value in frame.value[frame.what == "look"]]

@@ -29,7 +29,7 @@ from tests.analysis.study.frames.cells import (
 def selection(report: StudyReport, row: Row) -> Cells:
     (arm,) = (arm for arm in report.frame("arms").itertuples() if arm.arm == row.arm)
     error = over_seeds(arm) if row.score == report.plan.metric and arm.sd > 0 else math.nan
-    scale = Scale(METRICS[row.score].share)
+    scale = Scale(report.plan.kind.share if row.score == report.plan.metric else METRICS[row.score].share)
     return {
         "Arm": row.arm,
         "Epochs": str(row.n_epochs),

@@ -105,13 +105,14 @@ def deciding(report: StudyReport, row: Row) -> Cells:
     if known(row.examples):
         examples = f"about {examples}{' clusters' if known(row.n_clusters) else ''}"
     wanted = known(row.seeds) or math.inf
+    more = row.more_seconds if wanted <= digits.SEEDS_WORTH_PLANNING else math.nan
     return {
         "Comparison": pair(row),
         "To show": f"{'a gap of' if row.to_show == 'gap' else 'equivalence at'} {gap}, "
         f"{'as observed' if row.as_observed else 'the margin'}",
         "Seeds per arm": f"enough: {seeds}" if wanted <= row.n_seeds_treatment else seeds,
         "or test examples": examples,
-        "More training": digits.time_taken(row.more_seconds if wanted <= digits.SEEDS_WORTH_PLANNING else math.nan),
+        **({"More training": digits.time_taken(more)} if report.costs else {}),
         **rests_on(report, row),
     }
 
