@@ -77,17 +77,6 @@ class VarianceComponents:
     example_sd_interval: Interval = NO_INTERVAL
     by_arm: tuple[ArmComponents, ArmComponents] | None = None
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
-        """Which share of the squared standard error comes from seeds, from examples, and from the rest."""
-        parts = (
-            self.seed / self.n_seeds,
-            self.example / self.n_examples,
-            self.residual / (self.n_seeds * self.n_examples),
-        )
-        seeds, examples, rest = (part / sum(parts) for part in parts)
-        return seeds, examples, rest
-
 
 def seed_sd_interval(ms_seed: float, ms_resid: float, df: int, n_examples: int) -> Interval:
     """Give 95% limits of the SD over seeds, from the mean square over seeds with its degrees of freedom."""

@@ -122,6 +122,18 @@ class CrossedResult(TResult):
     generalizes_to: str = "seeds and examples"
     reason: str
 
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """Which share of the squared standard error comes from seeds, from examples, and from the rest."""
+        parts, arms = self.components, self.components.by_arm
+        seeds, rest = parts.seed / parts.n_seeds, parts.residual / parts.n_seeds
+        if arms is not None and self.n_seeds[0] != self.n_seeds[1]:
+            seeds = sum(arm.seed / S for arm, S in zip(arms, self.n_seeds, strict=True))
+            rest = sum(arm.residual / S for arm, S in zip(arms, self.n_seeds, strict=True))
+        variances = (seeds, parts.example / parts.n_examples, rest / parts.n_examples)
+        of_seeds, of_examples, of_the_rest = (part / sum(variances) for part in variances)
+        return of_seeds, of_examples, of_the_rest
+
     def posterior(self, margin: float) -> Posterior:
         """Approximate posterior shares of the true gap, under a flat prior.
 

@@ -1,7 +1,7 @@
 """Label permutation test: does it matter which trials belong to which arm, on this very test set; for unpaired seeds.
 
-Given the numbers of right answers it is exact for any number of seeds. Other scores, such as a log loss or an F1
-score, are compared exactly up to 40 trials, and by random draws beyond.
+It is exact up to 40 trials. With more, numbers of right answers are counted exactly through a table as long as that
+stays small; other scores, such as a log loss or an F1 score, are compared by random draws.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from analysis.methods.rearrangements import (
     deals,
     deals_on_lattice,
     drawn_deals,
+    fits_on_lattice,
     needed_generator,
 )
 from analysis.methods.seed_scores import right_per_seed, seed_scores
@@ -73,9 +74,9 @@ def label_permutation(
         finite scores.
     n_examples : int, optional
         Size of the test set, if the scores are numbers of right answers. The p-value is then exact for any
-        number of seeds.
+        number of seeds, unless test set and gap are so large that the table of all sums would not fit.
     rng : numpy.random.Generator, optional
-        Drawn from only where there are more than 40 trials and the scores are not counts.
+        Drawn from only where there are more than 40 trials and the scores are not counts, or the table does not fit.
     resamples : int
         Ways to deal the trials to draw in that case, at least 1.
 
@@ -120,7 +121,7 @@ def label_permutation(
     runs, floor = np.concatenate([y_t, y_b]), label_permutation_floor(S_t, S_b)
     rounding = ROUNDING * float(np.abs(runs).max())
     method: Literal["exact", "Monte Carlo"] = "exact"
-    if n_examples is not None:
+    if n_examples is not None and fits_on_lattice(runs.astype(np.int64), S_t):
         p_value = deals_on_lattice(runs.astype(np.int64), S_t)
     elif S_t + S_b <= MOST_DEALS:
         p_value = deals(runs, S_t, tolerance=rounding)

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 # Two halves of 20 have a million sums each: a tenth of a second and 35 MB.
 MOST_FLIPS = 40
 MOST_DEALS = 40
+# A table of 40 MB, which a hundred trials go through in a second.
+MOST_CELLS = 5_000_000
 
 _BLOCK = 4096
 
@@ -83,8 +85,7 @@ def deals_on_lattice(runs: NDArray[np.int64], n_first: int) -> float:
     0.1
     """
     values = runs - runs.min()
-    n, total = len(values), int(values.sum())
-    reach = int(np.sort(values)[n - n_first :].sum())
+    n, total, reach = len(values), int(values.sum()), _reach(values, n_first)
     ways = np.zeros((n_first + 1, reach + 1))
     ways[0, 0] = 1.0
     for value in values:
@@ -94,6 +95,16 @@ def deals_on_lattice(runs: NDArray[np.int64], n_first: int) -> float:
     observed = abs(int(values[:n_first].sum()) * n - total * n_first)
     far = np.abs(difference) >= observed
     return min(1.0, float(ways[n_first, far].sum() / ways[n_first].sum()))
+
+
+def fits_on_lattice(runs: NDArray[np.int64], n_first: int) -> bool:
+    """Say whether the table of `deals_on_lattice` has no more than `MOST_CELLS` entries."""
+    return (n_first + 1) * (_reach(runs - runs.min(), n_first) + 1) <= MOST_CELLS
+
+
+def _reach(values: NDArray[np.int64], n_first: int) -> int:
+    """Largest sum that the first arm can have."""
+    return int(np.sort(values)[len(values) - n_first :].sum())
 
 
 def flips(d: NDArray[np.float64], *, tolerance: float) -> float:

@@ -38,8 +38,8 @@ def load(folder: Path) -> Outcomes:
     FormatError
         If the manifest or one of the records has a format that this version does not read.
     AlignmentError
-        If an arm lacks a seed that another has, or if finished trials differ in their examples, the order of these, or
-        their labels, and most trials share no list of examples.
+        If an arm lacks a seed that another has (where runs are not paired by seed: if it has no run), or if finished
+        trials differ in their examples, the order of these, or their labels, and most trials share no list of examples.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -47,9 +47,8 @@ def load(folder: Path) -> Outcomes:
     _require_all_seeds(manifest, seeds)
     stored = read_trials(folder, manifest.cells, kind=manifest.data.answer_kind)
     by_place = {(trial.entry.arm, trial.entry.seed): trial for trial in stored}
-    in_order = [
-        (_trial(by_place[arm, seed]), by_place[arm, seed].predictions) for arm in manifest.arms for seed in seeds
-    ]
+    places = [(arm, seed) for arm in manifest.arms for seed in seeds if (arm, seed) in by_place]
+    in_order = [(_trial(by_place[place]), by_place[place].predictions) for place in places]
     finished = [(trial, predictions) for trial, predictions in in_order if predictions is not None]
     _require_alignment(finished)
     reference = finished[0][1] if finished else None
@@ -113,11 +112,13 @@ def _require_all_seeds(manifest: Manifest, seeds: Sequence[int]) -> None:
     lacking = []
     for arm in manifest.arms:
         missing = [str(seed) for seed in seeds if (arm, seed) not in present]
-        if missing:
+        # Runs that are not paired are numbered by arm, and an arm may have fewer than another.
+        if missing and (manifest.paired or len(missing) == len(seeds)):
             lacking.append(f"{arm} lacks seed {', '.join(missing)}")
     if lacking or not seeds:
         raise AlignmentError(
-            f"the manifest must list every arm with every seed; {'; '.join(lacking) or 'it lists no trial'}"
+            f"the manifest must list every arm with {'every seed' if manifest.paired else 'a run or more'}; "
+            f"{'; '.join(lacking) or 'it lists no trial'}"
         )
 
 

@@ -35,9 +35,10 @@ class Outcomes:
     arms : tuple of str
         The arms, in the order of the study file.
     seeds : tuple of int
-        The seeds, in the order in which the study took them up; the same for every arm.
+        The seeds, in the order in which the study took them up; the same for every arm. Where runs are not paired by
+        seed they number the runs of each arm, which may have fewer of them than another.
     trials : mapping of (str, int) to Trial
-        One entry for every arm and seed.
+        One entry for every arm and seed of its own.
     example_ids : tuple of str
         The test examples, shape (N,); empty when no trial finished.
     labels : ndarray of int64 or float64, shape (N,)
@@ -127,6 +128,10 @@ class Outcomes:
             self._on(one, slice(end - one.n_test, end)) for one, end in zip(self.manifest.data.sets, ends, strict=True)
         )
 
+    def seeds_of(self, arm: str) -> tuple[int, ...]:
+        """Return the seeds of an arm, in the order of `seeds`: all of them, unless runs are not paired by seed."""
+        return tuple(seed for seed in self.seeds if (arm, seed) in self.trials)
+
     def of_arm(self, arm: str) -> tuple[Trial, ...]:
         """Return the trials of an arm, in the order of `seeds`.
 
@@ -139,7 +144,7 @@ class Outcomes:
         -------
         tuple of Trial
         """
-        return tuple(self.trials[arm, seed] for seed in self.seeds)
+        return tuple(self.trials[arm, seed] for seed in self.seeds_of(arm))
 
     def unfinished(self, *, arms: Sequence[str] | None = None) -> tuple[Trial, ...]:
         """Return the trials without usable predictions.
@@ -296,7 +301,7 @@ class Outcomes:
         arm : str
             The name of the arm.
         seeds : sequence of int or None
-            The seeds of the rows; all where None. Their trials must have finished.
+            The seeds of the rows; all of the arm where None. Their trials must have finished.
         metric : str
             A key of `analysis.METRICS`, of the study's task. For accuracy a score is 1 where the trial is right and 0
             where it is wrong; a trial whose metric is undefined is NaN throughout.
@@ -308,7 +313,7 @@ class Outcomes:
         ValueError
             If a trial that is asked for has no predictions.
         """
-        chosen = self.seeds if seeds is None else seeds
+        chosen = self.seeds_of(arm) if seeds is None else seeds
         if not chosen:
             return np.empty((0, len(self.example_ids)))
         if self.sets:

@@ -51,7 +51,9 @@ class ClassComparison:
     measure : Measure
         Precision: right answers among the predictions of the class. Recall: among its examples.
     seeds : tuple of int
-        The paired seeds.
+        The paired seeds; empty where runs are not paired by seed.
+    n_seeds : tuple of (int, int)
+        How many the treatment has, and the baseline.
     n_examples, n_clusters : int, int or None
         The number of examples, for recall those of the class, and of their clusters (None where the study has none).
     result : CrossedResult or None
@@ -74,6 +76,7 @@ class ClassComparison:
     label: str
     measure: Measure
     seeds: tuple[int, ...]
+    n_seeds: tuple[int, int]
     n_examples: int
     n_clusters: int | None
     result: CrossedResult | None
@@ -133,9 +136,9 @@ def compare_classes(
     complete = [
         arm
         for arm in (outcomes.arms if tested else ())
-        if all(outcomes.trials[arm, seed].status == "finished" for seed in seeds.used)
+        if seeds.by_arm[arm] and all(outcomes.trials[arm, seed].status == "finished" for seed in seeds.by_arm[arm])
     ]
-    answers = {arm: outcomes.predicted(arm, seeds=seeds.used) for arm in complete}
+    answers = {arm: outcomes.predicted(arm, seeds=seeds.by_arm[arm]) for arm in complete}
     by_arm = {arm: dict(_scores(outcomes, said)) for arm, said in answers.items()}
     n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
     confidence = 1 - at_look(plan.alpha, seeds.look)
@@ -152,6 +155,7 @@ def compare_classes(
                 measure,
                 scores=scores,
                 answers={arm: answers[arm] for arm in (pair.treatment, pair.baseline)},
+                seeds=seeds,
                 confidence=confidence,
             )
             rows.append(row)
@@ -215,6 +219,7 @@ def _tested(
     *,
     scores: ClassScores,
     answers: Mapping[str, NDArray[np.int64]],
+    seeds: SeedsInUse,
     confidence: float,
 ) -> ClassComparison:
     reason = ""
@@ -222,19 +227,21 @@ def _tested(
     treatment = scores[pair.treatment]
     if not treatment.shape[1]:
         reason = "the test split has no example of this class"
-    elif undefined := undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, pair.seeds):
+    elif undefined := undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds.by_arm):
         reason = f"never predicted: {undefined}"
     else:
         result = primary_test(plan, scores, pair.treatment, pair.baseline)
-        reason = (
-            few_examples(outcomes, label) if measure == "recall" else _few_predictions(outcomes, pair, label, answers)
-        )
+        said = {
+            (arm, seed): row for arm, rows in answers.items() for seed, row in zip(seeds.by_arm[arm], rows, strict=True)
+        }
+        reason = few_examples(outcomes, label) if measure == "recall" else few_predictions(outcomes, said, label)
     return ClassComparison(
         treatment=pair.treatment,
         baseline=pair.baseline,
         label=outcomes.manifest.data.classes[label],
         measure=measure,
         seeds=pair.seeds,
+        n_seeds=pair.n_seeds,
         n_examples=int(np.count_nonzero(outcomes.labels == label)) if measure == "recall" else outcomes.n_examples,
         n_clusters=None if outcomes.clusters is None else treatment.shape[1],
         result=result,
@@ -247,10 +254,3 @@ def _tested(
         verdict=Verdict(asked=False),
         reason=reason,
     )
-
-
-def _few_predictions(
-    outcomes: Outcomes, pair: ComparisonResult, label: int, answers: Mapping[str, NDArray[np.int64]]
-) -> str:
-    trials = {(arm, seed): said for arm in answers for seed, said in zip(pair.seeds, answers[arm], strict=True)}
-    return few_predictions(outcomes, trials, label)

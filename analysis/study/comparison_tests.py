@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.equivalence import EquivalenceResult, tost
+from analysis.methods.label_permutation import LabelPermutationResult, label_permutation
 from analysis.methods.looks import sequential_p
 from analysis.methods.mcnemar import McNemarResult
 from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult, mcnemar_by_seed
@@ -56,10 +57,12 @@ class ComparisonTests:
     sequential : PValues
         Their p-values, valid at any of the declared looks; the raw ones in a study without looks.
     sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
-        About new seeds, on this very test set.
+        About new seeds, on this very test set; for paired seeds.
+    label_permutation : LabelPermutationResult or None
+        The same in the place of `sign_flip`, for runs that are not paired by seed.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
-        One result per seed: about new examples, for two trained models. Empty without classes, and for a mean over
-        several test sets.
+        One result per paired seed: about new examples, for two trained models. Empty without classes, and for a mean
+        over several test sets.
     """
 
     comparison: Comparison
@@ -69,38 +72,37 @@ class ComparisonTests:
     sequential: PValues = NO_P_VALUES
     sign_flip: SignFlipResult | None = None
     outperforming: OutperformingResult | None = None
+    label_permutation: LabelPermutationResult | None = None
     mcnemar: tuple[McNemarResult | ClusteredMcNemarResult, ...] = ()
 
 
-def lost_trials(
-    outcomes: Outcomes, arms: Sequence[str], seeds: Sequence[int], waiting: Sequence[int] = ()
-) -> list[Trial]:
+def lost_trials(outcomes: Outcomes, seeds: Mapping[str, Sequence[int]], waiting: Sequence[int] = ()) -> list[Trial]:
     """Return the trials that leave some arms without a verdict.
 
-    Among the seeds in use, these are all trials without usable predictions. Among the seeds that wait, they are those
-    that have ended without: a trial that diverged still counts while another arm has yet to run its seed.
+    Among an arm's seeds in use, these are all trials without usable predictions. Among the seeds that wait, they are
+    those that have ended without: a trial that diverged still counts while another arm has yet to run its seed.
     """
     return [
         trial
-        for trial in outcomes.unfinished(arms=arms)
-        if trial.seed in seeds or (trial.seed in waiting and not trial.pending)
+        for trial in outcomes.unfinished(arms=list(seeds))
+        if trial.seed in seeds[trial.arm] or (trial.seed in waiting and not trial.pending)
     ]
 
 
-def undefined_trials(scores: Mapping[str, Scores], seeds: Sequence[int]) -> str:
+def undefined_trials(scores: Mapping[str, Scores], seeds: Mapping[str, Sequence[int]]) -> str:
     """Name the trials without a score, such as ``lora seed 3, full seed 0``; empty where every trial has one.
 
     Parameters
     ----------
     scores : mapping of str to ndarray of float64
         By arm, one row per seed; a trial whose metric is undefined is NaN throughout.
-    seeds : sequence of int
-        Of the rows.
+    seeds : mapping of str to sequence of int
+        Of the rows, by arm.
     """
     return ", ".join(
         f"{arm} seed {seed}"
         for arm, rows in scores.items()
-        for seed, row in zip(seeds, rows, strict=True)
+        for seed, row in zip(seeds[arm], rows, strict=True)
         if math.isnan(row[0])
     )
 
@@ -123,14 +125,16 @@ def refusal(
     """
     # Under drop_seed a seed with such a trial leaves every arm, as soon as it has run in all of them.
     ended = seeds.waiting if plan.failed_trials == "refuse" else ()
-    lost = lost_trials(outcomes, arms, seeds.used, ended)
+    lost = lost_trials(outcomes, {arm: seeds.by_arm[arm] for arm in arms}, ended)
     if lost:
         return named_trials(lost)
     if not seeds.used:
         return "no seed has finished in every arm" + (" yet" if seeds.waiting else "")
+    if without := [arm for arm in arms if not seeds.by_arm[arm]]:
+        return f"no run of {' and of '.join(without)} has finished"
     if waits := incomplete(plan.crossing, seeds):
         return waits
-    undefined = undefined_trials({arm: scores[arm] for arm in arms}, seeds.used)
+    undefined = undefined_trials({arm: scores[arm] for arm in arms}, seeds.by_arm)
     if not undefined:
         return ""
     if outcomes.is_regression:
@@ -185,7 +189,11 @@ def run_tests(
     equivalence = equivalence_test(result, margin=plan.margin)
     # A mean over several test sets is no count of right answers.
     counted = bool(right) and not outcomes.sets
-    by_seed = mcnemar_by_seed(right[pair.treatment], right[pair.baseline], outcomes.clusters) if counted else ()
+    by_seed = (
+        mcnemar_by_seed(right[pair.treatment], right[pair.baseline], outcomes.clusters)
+        if counted and plan.paired
+        else ()
+    )
     if plan.crossing is not None:
         # The other tests take the seeds as independent of each other.
         raw = PValues(result.p_value, equivalence.p_value)
@@ -194,11 +202,15 @@ def run_tests(
         )
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if plan.kind.higher_is_better else -1
+    counts, n_examples = means, None
     if plan.metric == "accuracy" and counted:
-        counts = [right[arm].sum(axis=1) for arm in (pair.treatment, pair.baseline)]
-        flip = sign_flip(*counts, n_examples=outcomes.n_examples)
-    else:
-        flip = sign_flip(means[0], means[1], rng=rng)
+        counts, n_examples = [right[arm].sum(axis=1) for arm in (pair.treatment, pair.baseline)], outcomes.n_examples
+    if not plan.paired:
+        raw = PValues(result.p_value, equivalence.p_value)
+        dealt = label_permutation(*counts, n_examples=n_examples, rng=rng)
+        return ComparisonTests(
+            comparison=pair, refusal="", result=result, equivalence=equivalence, sequential=raw, label_permutation=dealt
+        )
     return ComparisonTests(
         comparison=pair,
         refusal="",
@@ -213,7 +225,7 @@ def run_tests(
             seeds=seeds,
             strata=strata,
         ),
-        sign_flip=flip,
+        sign_flip=sign_flip(*counts, n_examples=n_examples, rng=rng),
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
         mcnemar=by_seed,
     )
@@ -230,14 +242,15 @@ def primary_test(
 ) -> CrossedResult:
     """Test the gap of two arms as the plan declares: with the variation over seeds of all arms, or of these two.
 
-    Where seeds of two kinds cross, their own test takes its place, and nothing is pooled.
+    Where seeds of two kinds cross, their own test takes its place, and nothing is pooled; nor is it where runs are not
+    paired by seed, which are independent of each other in the two arms.
 
     Parameters
     ----------
     plan : AnalysisPlan
         The frozen plan.
     scores : mapping of str to ndarray of float64, shape (S, examples or clusters)
-        By arm, of those that finished with all seeds. An arm with an undefined score is not pooled.
+        By arm, of those that finished with all seeds of theirs. An arm with an undefined score is not pooled.
     treatment, baseline : str
         Two of the arms, whose scores are defined.
     n_seeds : int or None
@@ -249,11 +262,11 @@ def primary_test(
     if plan.crossing is not None:
         return crossing_test(rows[treatment], rows[baseline], plan.crossing)
     n_rows, n_examples = rows[treatment].shape
-    poolable = plan.variance == "pooled" and len(rows) > 2 and min(n_rows, n_examples) > 1
+    poolable = plan.paired and plan.variance == "pooled" and len(rows) > 2 and min(n_rows, n_examples) > 1
     return crossed_test(
         rows[treatment],
         rows[baseline],
-        paired=True,
+        paired=plan.paired,
         spread=pooled_seed_spread(list(rows.values())) if poolable else None,
         strata=strata,
         before_pooling=plan.variance is None,
@@ -262,7 +275,8 @@ def primary_test(
 
 def planned_test(plan: AnalysisPlan, *, n_arms: int) -> PlannedTest:
     """Say how `primary_test` will judge a study with so many arms, to plan its size."""
-    return PlannedTest(n_arms=max(n_arms, 2) if plan.variance == "pooled" else 2, before_pooling=plan.variance is None)
+    pooled = max(n_arms, 2) if plan.paired and plan.variance == "pooled" else 2
+    return PlannedTest(n_arms=pooled, paired=plan.paired, before_pooling=plan.variance is None)
 
 
 def equivalence_test(result: CrossedResult, *, margin: float) -> EquivalenceResult:

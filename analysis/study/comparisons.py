@@ -12,6 +12,7 @@ from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study
 from analysis.methods.crossed import CrossedResult, Posterior
 from analysis.methods.equivalence import EquivalenceResult
 from analysis.methods.interval import Interval
+from analysis.methods.label_permutation import LabelPermutationResult
 from analysis.methods.mcnemar import McNemarResult
 from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult
 from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
@@ -39,7 +40,9 @@ class ComparisonResult:
     treatment, baseline : str
         The two arms; every gap is treatment minus baseline, in units of the score.
     seeds : tuple of int
-        The paired seeds.
+        The paired seeds; empty where runs are not paired by seed.
+    n_seeds : tuple of (int, int)
+        How many the treatment has, and the baseline.
     n_examples, n_clusters : int, int or None
         The number of test examples, and of their clusters (None where the study has none).
     verdict : Verdict
@@ -76,7 +79,10 @@ class ComparisonResult:
         The multi-bootstrap over seeds and examples, with intervals at 1 - alpha or the nearest level that its resamples
         allow; None where `result` is, or where seeds of two kinds cross.
     sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
-        Over seeds, for this very test set; None where `result` is.
+        Over paired seeds, for this very test set; None where `result` is.
+    label_permutation : LabelPermutationResult or None
+        The same question where runs are not paired by seed: whether it matters which runs belong to which arm. How
+        often one arm outperforms the other is then not estimated: no run of one arm belongs to one of the other.
     mcnemar : tuple of McNemarResult or ClusteredMcNemarResult
         One result per seed, in the order of `seeds`; each is about the accuracy of two trained models on new examples.
         Empty without classes, and for a mean over several test sets: the comparisons of each set have their own.
@@ -90,6 +96,7 @@ class ComparisonResult:
     treatment: str
     baseline: str
     seeds: tuple[int, ...]
+    n_seeds: tuple[int, int]
     n_examples: int
     n_clusters: int | None
     verdict: Verdict
@@ -111,6 +118,7 @@ class ComparisonResult:
     bootstrap: MultiBootstrapResult | None
     sign_flip: SignFlipResult | None
     outperforming: OutperformingResult | None
+    label_permutation: LabelPermutationResult | None
     mcnemar: tuple[McNemarResult | ClusteredMcNemarResult, ...]
     reason: str
     unlike: str
@@ -162,10 +170,10 @@ def compare(
     pairs = plan.all_comparisons(outcomes.arms)
     if not pairs:
         return ()
-    complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.used)]
+    complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.by_arm[arm])]
     drawn = {arm: outcomes.drawn(scores[arm]) for arm in complete}
     right = (
-        {arm: outcomes.predicted(arm, seeds=seeds.used) == outcomes.labels for arm in complete}
+        {arm: outcomes.predicted(arm, seeds=seeds.by_arm[arm]) == outcomes.labels for arm in complete}
         if outcomes.has_classes
         else {}
     )
@@ -176,7 +184,9 @@ def compare(
     # It resamples seeds as independent of each other.
     resampled = tested if plan.crossing is None else []
     bootstraps = (
-        bootstrap_study(drawn, resampled, rng=rng, resamples=resamples, confidence=confidence) if resampled else {}
+        bootstrap_study(drawn, resampled, paired=plan.paired, rng=rng, resamples=resamples, confidence=confidence)
+        if resampled
+        else {}
     )
     corrected = correct(plan, [one.sequential for one in tests])
     level = level_of_verdicts(plan.correction, plan.alpha, corrected)
@@ -237,7 +247,8 @@ def decided(
     return ComparisonResult(
         treatment=tests.comparison.treatment,
         baseline=tests.comparison.baseline,
-        seeds=seeds.used,
+        seeds=seeds.used if plan.paired else (),
+        n_seeds=(len(seeds.by_arm[tests.comparison.treatment]), len(seeds.by_arm[tests.comparison.baseline])),
         n_examples=outcomes.n_examples,
         n_clusters=outcomes.n_clusters,
         verdict=decide(
@@ -268,9 +279,11 @@ def decided(
         bootstrap=bootstrap,
         sign_flip=tests.sign_flip,
         outperforming=tests.outperforming,
+        label_permutation=tests.label_permutation,
         mcnemar=tests.mcnemar,
         reason=tests.refusal or "; ".join(reasons),
-        unlike=_unlike(outcomes, tests.comparison, seeds.used),
+        # Without pairs no trial is set against another; the footer tells the conditions of all of them.
+        unlike=_unlike(outcomes, tests.comparison, seeds.used) if plan.paired else "",
     )
 
 

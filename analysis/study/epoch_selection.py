@@ -6,7 +6,7 @@ The score is accuracy, or in a study without classes its metric.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,7 @@ class GapBySelection:
     treatment, baseline : str
         The two arms.
     n_seeds, n_examples : int
-        The number of seeds and of test examples.
+        The number of seeds, in the smaller arm where they differ, and of test examples.
     last, holdout, best : float
         Treatment minus baseline at the last epoch, at the hold-out's choice (NaN where an arm has none), and at the
         best epoch on the test split.
@@ -142,7 +142,7 @@ def selection_lift(
 
 
 def gap_by_selection(
-    outcomes: Outcomes, comparison: ComparisonResult, *, metric: str = "accuracy"
+    outcomes: Outcomes, comparison: ComparisonResult, *, seeds: Mapping[str, Sequence[int]], metric: str = "accuracy"
 ) -> GapBySelection | None:
     """Return a comparison's gap at each choice of the epoch; None where there was no test or no choice.
 
@@ -152,22 +152,25 @@ def gap_by_selection(
         The study.
     comparison : ComparisonResult
         A comparison of the plan.
+    seeds : mapping of str to sequence of int
+        The seeds to use, by arm; both arms must have finished with theirs.
     metric : str
         The score: a key of `analysis.METRICS`.
     """
-    arms, seeds = (comparison.treatment, comparison.baseline), comparison.seeds
-    if comparison.result is None or all(len(outcomes.trials[arm, seed].epochs) < 2 for arm in arms for seed in seeds):
+    arms = (comparison.treatment, comparison.baseline)
+    epochs = [len(outcomes.trials[arm, seed].epochs) for arm in arms for seed in seeds[arm]]
+    if comparison.result is None or max(epochs) < 2:
         return None
 
     def gap(epoch_choice: EpochChoice) -> float:
-        treatment, baseline = (_scores(outcomes, arm, seeds, metric, epoch_choice).mean() for arm in arms)
+        treatment, baseline = (_scores(outcomes, arm, seeds[arm], metric, epoch_choice).mean() for arm in arms)
         return float(treatment - baseline)
 
-    treatment, baseline = (_holdout(outcomes, arm, seeds, metric) for arm in arms)
+    treatment, baseline = (_holdout(outcomes, arm, seeds[arm], metric) for arm in arms)
     return GapBySelection(
         treatment=comparison.treatment,
         baseline=comparison.baseline,
-        n_seeds=len(seeds),
+        n_seeds=min(comparison.n_seeds),
         n_examples=outcomes.n_examples,
         last=gap("last"),
         holdout=treatment - baseline,

@@ -52,7 +52,7 @@ class Footer:
     caveats : tuple of Caveat
         What is unusual.
     n_seeds : int
-        The number of seeds that the tables use.
+        The number of seeds that the tables use, in the smallest arm where they differ.
     diverged : tuple of DivergedArm
         Arms with trials that diverged among the seeds that were taken up.
     collapse_rate : float
@@ -82,11 +82,17 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse, *, about_s
         What the scores and the predictions themselves give cause for.
     """
     known = (*seeds.taken_up, *seeds.waiting)
-    used = [trial for trial in outcomes.trials.values() if trial.status == "finished" and trial.seed in seeds.used]
+    used = [
+        trial
+        for trial in outcomes.trials.values()
+        if trial.status == "finished" and trial.seed in seeds.by_arm[trial.arm]
+    ]
+    # Of arms with unequal numbers the smallest has shown least.
+    n_seeds = min(map(len, seeds.by_arm.values()))
     origins = _origins([trial.record for trial in used if trial.record is not None])
     caveats = [
         *_waiting_caveat(outcomes, seeds),
-        *_trial_caveats(outcomes, seeds),
+        *_trial_caveats(outcomes, plan, seeds),
         *(_mixed(origin) for origin in origins if origin.mixed),
         *_dirty(used),
         *history_caveats(outcomes, plan, taken_up=seeds.taken_up),
@@ -100,13 +106,13 @@ def footer(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse, *, about_s
         *about_scores,
     ]
     # A collapse may come with an initialisation or with an order: as many as there are of the fewer are independent.
-    independent = len(seeds.used) if plan.crossing is None else min(*plan.crossing, len(seeds.used))
+    independent = n_seeds if plan.crossing is None else min(*plan.crossing, n_seeds)
     return Footer(
         origins=origins,
         caveats=tuple(caveats),
-        n_seeds=len(seeds.used),
+        n_seeds=n_seeds,
         diverged=_diverged(outcomes, known),
-        collapse_rate=collapse_rate_limit(independent) if seeds.used else math.nan,
+        collapse_rate=collapse_rate_limit(independent) if n_seeds else math.nan,
     )
 
 
@@ -156,15 +162,18 @@ def _waiting_caveat(outcomes: Outcomes, seeds: SeedsInUse) -> list[Caveat]:
     return [Caveat(short=short, text=waiting_in_words(seeds.used, seeds.waiting))]
 
 
-def _trial_caveats(outcomes: Outcomes, seeds: SeedsInUse) -> list[Caveat]:
-    unfinished = lost_trials(outcomes, outcomes.arms, seeds.taken_up, seeds.waiting)
+def _trial_caveats(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse) -> list[Caveat]:
+    unfinished = lost_trials(outcomes, dict.fromkeys(outcomes.arms, seeds.taken_up), seeds.waiting)
     caveats = []
     if unfinished:
         counts = Counter(trial.status for trial in unfinished)
         short = ", ".join(f"{count} {status}" for status, count in counts.items())
         has = "has" if len(unfinished) == 1 else "have"
-        total = len(outcomes.arms) * (len(seeds.taken_up) + len(seeds.waiting))
+        known = {*seeds.taken_up, *seeds.waiting}
+        total = sum(trial.seed in known for trial in outcomes.trials.values())
         text = f"{len(unfinished)} of {total} trials {has} no predictions: {named_trials(unfinished)}."
+        if not plan.paired and plan.failed_trials == "drop_seed":
+            text += " As the plan declares (failed_trials: drop_seed), each arm keeps its other runs."
         caveats.append(Caveat(short=short, text=text))
     if seeds.dropped:
         named = ", ".join(str(seed) for seed in seeds.dropped)

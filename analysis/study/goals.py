@@ -38,7 +38,7 @@ class Goal:
             A further trial is taken to cost what those of its arm so far did on average; where none was recorded, the
             time is NaN.
         """
-        seeds, run = self.settling.seeds_needed, len(self.pair.seeds)
+        seeds, run = self.settling.seeds_needed, min(self.pair.n_seeds)
         # Seeds that have run already had their chance: what they did not show, their number alone will not.
         if seeds is None or not run < seeds:
             return math.nan

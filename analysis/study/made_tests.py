@@ -14,6 +14,7 @@ PAIRED = "crossed t, paired seeds"
 INDEPENDENT = "crossed t, independent seeds"
 TWO_ALONE = "crossed t, two arms alone"
 BY_SOURCE = "crossed t, seeds by source"
+UNPAIRED = "crossed t, unpaired"
 EQUIVALENCE = "equivalence"
 MCNEMAR = "McNemar, each seed"
 
@@ -73,6 +74,8 @@ def primary_test_name(result: CrossedResult | None) -> str:
     """Name the primary test by what it does with the seeds; ``none`` where it could not be made."""
     if result is None:
         return "none"
+    if not result.paired:
+        return UNPAIRED
     if result.n_arms > 2:
         return f"crossed t, pooled over {result.n_arms} arms"
     return {"A": PAIRED, "B": INDEPENDENT, "C": BY_SOURCE}[result.design]
@@ -86,7 +89,7 @@ def made_tests(pair: ComparisonResult) -> Iterator[MadeTest]:
     pair : ComparisonResult
         The comparison. Where its primary test could not be made, that is the only one, without numbers.
     """
-    result, same, flip, bootstrap = pair.result, pair.equivalence, pair.sign_flip, pair.bootstrap
+    result, same, bootstrap = pair.result, pair.equivalence, pair.bootstrap
     name = primary_test_name(result)
     if result is None or same is None:
         yield MadeTest(pair=pair, name=name, generalizes_to="", remark=pair.verdict.reason)
@@ -113,8 +116,9 @@ def made_tests(pair: ComparisonResult) -> Iterator[MadeTest]:
         df=result.df,
         design=result.design,
     )
-    if flip is not None and bootstrap is not None:
-        yield from _without_pooling(pair, result)
+    if bootstrap is not None:
+        if result.paired:
+            yield from _without_pooling(pair, result)
         yield MadeTest(
             pair=pair,
             name="multi-bootstrap",
@@ -125,16 +129,7 @@ def made_tests(pair: ComparisonResult) -> Iterator[MadeTest]:
             resamples=bootstrap.resamples,
             remark=bootstrap.reason,
         )
-        yield MadeTest(
-            pair=pair,
-            name="sign-flip",
-            generalizes_to=flip.generalizes_to,
-            gap=flip.estimate,
-            p_value=flip.p_value,
-            floor=flip.floor,
-            won=pair.outperforming,
-            remark=flip.reason,
-        )
+        yield from _over_seeds(pair)
     for seed, test in zip(pair.seeds, pair.mcnemar, strict=False):
         yield MadeTest(
             pair=pair,
@@ -144,6 +139,22 @@ def made_tests(pair: ComparisonResult) -> Iterator[MadeTest]:
             p_value=test.p_exact,
             seed=seed,
         )
+
+
+def _over_seeds(pair: ComparisonResult) -> Iterator[MadeTest]:
+    """Give the test by rearranging what was seen: signs of pairs, or runs that are not paired."""
+    for name, test in (("sign-flip", pair.sign_flip), ("label permutation", pair.label_permutation)):
+        if test is not None:
+            yield MadeTest(
+                pair=pair,
+                name=name,
+                generalizes_to=test.generalizes_to,
+                gap=test.estimate,
+                p_value=test.p_value,
+                floor=test.floor,
+                won=pair.outperforming,
+                remark=test.reason,
+            )
 
 
 def _without_pooling(pair: ComparisonResult, result: CrossedResult) -> Iterator[MadeTest]:

@@ -130,10 +130,11 @@ class AnalysisPlan(BaseModel):
     variance : {"pooled", "pairwise"} or None
         Where the variation over seeds comes from. ``"pooled"``: from all arms of the study, where there are three or
         more; every two arms are taken to differ alike from seed to seed. ``"pairwise"``: from the two arms of a
-        comparison. None: the plan was frozen before this could be declared, and is judged as it was frozen.
+        comparison, as always where runs are not paired by seed. None: the plan was frozen before this could be
+        declared, and is judged as it was frozen.
     failed_trials : {"refuse", "drop_seed"}
-        ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed
-        leaves every arm, and the tables say so.
+        ``"refuse"``: an arm with a trial that did not finish gets no verdict. ``"drop_seed"``: the seed leaves every
+        arm, and where runs are not paired by seed the run leaves its arm; the tables say so.
     looks : tuple of int
         The numbers of seeds at which a growing study may be analysed, ascending, from 4; empty for a study that is
         analysed once.
@@ -157,6 +158,7 @@ class AnalysisPlan(BaseModel):
 
     # Private: the seeds belong to the study, and decide by which test the plan is carried out.
     _crossing: Crossing | None = PrivateAttr(None)
+    _paired: bool = PrivateAttr(True)
     # Private as well: what the scores of a study are, its data say.
     _score: MetricKind | None = PrivateAttr(None)
 
@@ -171,6 +173,11 @@ class AnalysisPlan(BaseModel):
     def crossing(self) -> Crossing | None:
         """How the study's seeds cross; None where they are of one kind."""
         return self._crossing
+
+    @property
+    def paired(self) -> bool:
+        """Whether the study's runs are paired by seed."""
+        return self._paired
 
     @field_validator("margin")
     @classmethod
@@ -355,6 +362,11 @@ def frozen_plan(manifest: Manifest, *, arms: Sequence[str], score: MetricKind | 
             raise PlanError(problems)
         plan = plan.model_copy()
         plan._crossing = manifest.crossing
+    if not manifest.paired:
+        if problems := _unfit_without_pairs(manifest.analysis):
+            raise PlanError(problems)
+        plan = plan.model_copy()
+        plan._paired = False
     if manifest.plan_history and manifest.plan_history[-1].variance is None:
         return plan.model_copy(update={"variance": None})
     return plan
@@ -376,6 +388,17 @@ def _unfit_for_a_crossing(block: object) -> list[Problem]:
     return problems
 
 
+def _unfit_without_pairs(block: object) -> list[Problem]:
+    """List what a plan declares that no rule covers where runs are not paired by seed."""
+    if not isinstance(block, Mapping) or not block.get("looks"):
+        return []
+    message = (
+        "runs that are not paired by seed are analysed once, since a look takes the first seeds that all arms share; "
+        "leave looks out, or give every arm the same seeds"
+    )
+    return [Problem(path=("analysis", "looks"), message=message)]
+
+
 def check_plan(
     block: object,
     claims: object,
@@ -383,6 +406,7 @@ def check_plan(
     arms: Sequence[str],
     task: Task = "classification",
     seeds: object = None,
+    paired: bool = True,
 ) -> list[Problem]:
     """List what is wrong with the `analysis:` and `claims:` blocks, before anything runs.
 
@@ -396,6 +420,8 @@ def check_plan(
         What the study predicts.
     seeds : object
         What the study file gives as `seeds`: a mapping where they are by source.
+    paired : bool
+        Whether equal seeds in two arms belong together.
 
     Returns
     -------
@@ -403,6 +429,7 @@ def check_plan(
         Paths start with ``"analysis"`` or ``"claims"``; empty when both blocks can be used.
     """
     unfit = _unfit_for_a_crossing(block) if isinstance(seeds, Mapping) else []
+    unfit += [] if paired else _unfit_without_pairs(block)
     # Here and not in a frozen plan: what it declares without effect must not keep a folder from being read.
     if isinstance(seeds, Mapping) and isinstance(block, Mapping) and block.get("variance") == "pooled":
         message = (

@@ -71,6 +71,8 @@ class StudyReport:
         The frozen analysis plan.
     metric : MetricKind
         Its metric, with its title and its direction.
+    paired : bool
+        Whether the runs are paired by seed. If not, the seeds below number the runs of each arm.
     seeds, dropped_seeds : tuple of int
         The seeds that the comparisons use, and those that left every arm under the plan's policy.
     waiting_seeds : tuple of int
@@ -129,6 +131,7 @@ class StudyReport:
     answers: Answers
     plan: AnalysisPlan
     metric: MetricKind
+    paired: bool
     seeds: tuple[int, ...]
     dropped_seeds: tuple[int, ...]
     waiting_seeds: tuple[int, ...]
@@ -243,7 +246,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
     plan = frozen_plan(manifest, arms=outcomes.arms, score=outcomes.score_kind)
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
     seeds = seeds_in_use(outcomes, plan)
-    finished = {arm: _finished_seeds(outcomes, arm, seeds.used) for arm in outcomes.arms}
+    finished = {arm: _finished_seeds(outcomes, arm, seeds.by_arm[arm]) for arm in outcomes.arms}
     scores = {arm: outcomes.scores(arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms}
     arms = tuple(
         summarize_arm(outcomes, arm, scores[arm], seeds=finished[arm], kind=plan.kind) for arm in outcomes.arms
@@ -258,7 +261,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         selection_lift(first, arm, seeds=finished[arm], metric=score, confidence=1 - plan.alpha)
         for arm in outcomes.arms
     ]
-    gaps = [gap_by_selection(first, one, metric=score) for one in comparisons]
+    gaps = [gap_by_selection(first, one, seeds=finished, metric=score) for one in comparisons]
     data, kind = manifest.data, plan.kind
     # A margin in units of log loss says nothing about precision; then it is the default one.
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
@@ -267,13 +270,14 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
     costs = tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in trained)
     answered = outcomes.arms if outcomes.has_classes else ()
     answers = {arm: first.predicted(arm, seeds=finished[arm]) for arm in answered}
+    n_seeds = {arm: len(own) for arm, own in seeds.by_arm.items()}
     spread = seed_sds(
         arms,
-        n_seeds=len(seeds.used),
+        n_seeds=n_seeds,
         pooled=any(one.result is not None and one.result.n_arms > 2 for one in comparisons),
     )
     if plan.crossing is not None:
-        spread = seed_sds((), n_seeds=len(seeds.used), pooled=False, reason=NOT_INDEPENDENT)
+        spread = seed_sds((), n_seeds=n_seeds, pooled=False, reason=NOT_INDEPENDENT)
         lifts = [lift and replace(lift, interval=NO_INTERVAL, generalizes_to="these trials") for lift in lifts]
     about_scores = list(seed_sd_caveats(spread))
     for one in outcomes.by_set():
@@ -290,6 +294,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         answers=data.answer_kind.answers,
         plan=plan,
         metric=kind,
+        paired=plan.paired,
         seeds=seeds.used,
         dropped_seeds=seeds.dropped,
         waiting_seeds=seeds.waiting,
@@ -326,7 +331,9 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         selected_gaps=tuple(gap for gap in gaps if gap is not None),
         consistencies=tuple((arm, consistency(first.labels, rows)) for arm, rows in answers.items() if len(rows)),
         churns=tuple(
-            churn(answers[one.treatment], answers[one.baseline]) if answers and one.result is not None else None
+            churn(answers[one.treatment], answers[one.baseline], paired=plan.paired)
+            if answers and one.result is not None
+            else None
             for one in comparisons
         ),
         claims=compare_published_gaps(
@@ -353,6 +360,8 @@ def _by_trial(outcomes: Outcomes, finished: Mapping[str, Sequence[int]]) -> dict
 
 def _time_ratio(plan: AnalysisPlan, outcomes: Outcomes, **arms: Any) -> TimeRatio:
     """Return a ratio of times, without an interval over independent seeds where there are none."""
+    if not plan.paired:
+        return replace(time_ratio(outcomes, **arms | {"seeds": ()}), reason="the runs are not paired by seed")
     ratio = time_ratio(outcomes, **arms)
     if plan.crossing is None or ratio.reason:
         return ratio

@@ -39,7 +39,9 @@ class SeedSDs:
     sds : tuple of float
         Of each, in units of the metric.
     n_seeds : int
-        The number of seeds.
+        The number of seeds, in the smallest arm where they differ.
+    n_by_arm : tuple of int
+        That of each of `arms`.
     largest, smallest : str
         The arms at both ends; empty without a ratio.
     ratio : float
@@ -61,6 +63,7 @@ class SeedSDs:
     arms: tuple[str, ...]
     sds: tuple[float, ...]
     n_seeds: int
+    n_by_arm: tuple[int, ...]
     largest: str
     smallest: str
     ratio: float
@@ -100,33 +103,36 @@ class SeedSDs:
         if math.isnan(self.ratio):
             return ""
         share = "fewer than 1%" if self.p_value < 0.01 else f"{100 * self.p_value:.0f}%"
+        fewest, most = min(self.n_by_arm), max(self.n_by_arm)
+        seeds = f"{fewest} seeds" if fewest == most else f"{fewest} to {most} seeds in each"
         return (
             f"The seed SD of {self.largest} is {self.ratio:.1f} times that of {self.smallest}; with equal SDs, "
-            f"{len(self.arms)} arms and {self.n_seeds} seeds, so large a ratio comes about in {share} of studies."
+            f"{len(self.arms)} arms and {seeds}, so large a ratio comes about in {share} of studies."
         )
 
 
-def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: int, pooled: bool, reason: str = "") -> SeedSDs:
+def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: Mapping[str, int], pooled: bool, reason: str = "") -> SeedSDs:
     """Compare the seed SDs of the arms.
 
     Parameters
     ----------
     summaries : sequence of ArmSummary
         Of every arm; those that did not finish with all seeds, or whose metric is undefined for some, are left out.
-    n_seeds : int
-        The number of seeds in use.
+    n_seeds : mapping of str to int
+        The number of seeds in use, by arm.
     pooled : bool
         Whether the primary test pools over the arms.
     reason : str
         Why no ratio may be given; else empty.
     """
-    complete = [one for one in summaries if len(one.seeds) == n_seeds > 1 and not math.isnan(one.sd)]
+    complete = [one for one in summaries if len(one.seeds) == n_seeds[one.arm] > 1 and not math.isnan(one.sd)]
     sds = {one.arm: 0.0 if _unmoved(one) else one.sd for one in complete}
     unmoved = tuple(arm for arm, sd in sds.items() if sd == 0)
     spread = SeedSDs(
         arms=tuple(sds),
         sds=tuple(sds.values()),
-        n_seeds=n_seeds,
+        n_seeds=min(n_seeds.values()),
+        n_by_arm=tuple(n_seeds[arm] for arm in sds),
         largest="",
         smallest="",
         ratio=math.nan,
@@ -140,7 +146,7 @@ def seed_sds(summaries: Sequence[ArmSummary], *, n_seeds: int, pooled: bool, rea
         return spread
     largest, smallest = max(sds, key=sds.__getitem__), min(sds, key=sds.__getitem__)
     ratio = sds[largest] / sds[smallest]
-    p_value = largest_ratio_p_value(ratio**2, n_variances=len(sds), df=n_seeds - 1)
+    p_value = largest_ratio_p_value(ratio**2, df=[n - 1 for n in spread.n_by_arm])
     return replace(spread, largest=largest, smallest=smallest, ratio=ratio, p_value=p_value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analysis.records.outcomes import Outcomes
@@ -16,7 +17,9 @@ class SeedsInUse:
     Parameters
     ----------
     used : tuple of int
-        The seeds that the tables use, the same for every arm.
+        The seeds that the tables use, the same for every arm; where runs are not paired by seed, those of any arm.
+    by_arm : mapping of str to tuple of int
+        The same by arm.
     taken_up : tuple of int
         The seeds that they would use if every trial with them had finished: all of the study except those that wait, or
         those of the look.
@@ -27,6 +30,7 @@ class SeedsInUse:
     """
 
     used: tuple[int, ...]
+    by_arm: Mapping[str, tuple[int, ...]]
     taken_up: tuple[int, ...]
     waiting: tuple[int, ...]
     look: Look | None
@@ -40,6 +44,9 @@ class SeedsInUse:
 def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
     """Say which seeds count now.
 
+    Where runs are not paired by seed no arm waits for another, and under ``failed_trials: drop_seed`` every arm keeps
+    the runs of its own that have finished.
+
     Parameters
     ----------
     outcomes : Outcomes
@@ -47,6 +54,17 @@ def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
     plan : AnalysisPlan
         The frozen plan.
     """
+    if not plan.paired:
+        kept = {
+            arm: tuple(
+                trial.seed
+                for trial in outcomes.of_arm(arm)
+                if plan.failed_trials == "refuse" or trial.status == "finished"
+            )
+            for arm in outcomes.arms
+        }
+        used = tuple(seed for seed in outcomes.seeds if any(seed in own for own in kept.values()))
+        return SeedsInUse(used=used, by_arm=kept, taken_up=outcomes.seeds, waiting=(), look=None)
     look = current_look(outcomes, plan)
     # Without looks, the seeds that every arm has run count, and those that still run wait.
     waiting = outcomes.waiting_seeds() if look is None else ()
@@ -54,4 +72,5 @@ def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
     taken_up = tuple(seed for seed in reached if seed not in waiting)
     lost = outcomes.lost_seeds() if plan.failed_trials == "drop_seed" else ()
     used = tuple(seed for seed in taken_up if seed not in lost)
-    return SeedsInUse(used=used, taken_up=taken_up, waiting=waiting, look=look)
+    by_arm = dict.fromkeys(outcomes.arms, used)
+    return SeedsInUse(used=used, by_arm=by_arm, taken_up=taken_up, waiting=waiting, look=look)

@@ -92,15 +92,17 @@ def set_verdicts(
         return ()
     sets, pairs = outcomes.by_set(), plan.all_comparisons(outcomes.arms)
     finished = {
-        arm: [seed for seed in seeds.used if outcomes.trials[arm, seed].status == "finished"] for arm in outcomes.arms
+        arm: [seed for seed in seeds.by_arm[arm] if outcomes.trials[arm, seed].status == "finished"]
+        for arm in outcomes.arms
     }
-    complete = [arm for arm, done in finished.items() if done and len(done) == len(seeds.used)]
+    complete = [arm for arm, done in finished.items() if done and len(done) == len(seeds.by_arm[arm])]
+    answered = {arm: finished[arm] for arm in complete if outcomes.has_classes}
     tests: list[tuple[Outcomes, PlannedTest, ComparisonTests]] = []
     summaries = []
     for one in sets:
         scores = {arm: one.scores(arm, seeds=done, metric=plan.metric) for arm, done in finished.items()}
         drawn = {arm: one.drawn(scores[arm]) for arm in complete}
-        right = {arm: one.predicted(arm, seeds=seeds.used) == one.labels for arm in complete if one.has_classes}
+        right = {arm: one.predicted(arm, seeds=done) == one.labels for arm, done in answered.items()}
         planned = planned_test(plan, n_arms=sum(bool(np.isfinite(y).all()) for y in drawn.values()))
         tests += [
             (one, planned, run_tests(one, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng))

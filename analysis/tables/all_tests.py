@@ -53,8 +53,12 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
             *of_training_sets(report.training_sets),
             "Only the first two tests of a comparison decide its verdict. "
             + (
-                "Multi-bootstrap: studentised. Floor: the smallest p that the test can give with this many seeds. Won: "
-                "share of the seeds in which the first arm is better, with its interval."
+                "Multi-bootstrap: studentised. Floor: the smallest p that the test can give with this many seeds. "
+                + (
+                    "Won: share of the seeds in which the first arm is better, with its interval."
+                    if report.paired
+                    else "Without pairs by seed there is no McNemar test for each seed, and no share of seeds won."
+                )
                 if report.crossing is None
                 else "Tests that take seeds as independent of each other are not made."
             )
@@ -101,7 +105,8 @@ def _remark(test: MadeTest) -> str:
     if test.resamples is not None and not test.remark:
         return f"{test.resamples} resamples; percentile {p_value(test.percentile_p)}"
     if not math.isnan(test.floor):
-        return f"floor {p_value(test.floor)}; won {_seeds_won(test.won)}"
+        won = f"; won {_seeds_won(test.won)}" if test.won is not None else ""
+        return f"floor {p_value(test.floor)}{won}"
     if not math.isnan(test.statistic):
         return f"t = {fixed(test.statistic, places=2)}, {fixed(test.df, places=1)} df"
     return test.remark
@@ -111,8 +116,6 @@ def _range(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _seeds_won(won: OutperformingResult | None) -> str:
-    if won is None:
-        return UNKNOWN
+def _seeds_won(won: OutperformingResult) -> str:
     low, high = (percent(limit, places=0) for limit in won.interval)
     return f"{percent(won.estimate, places=0)} ({low} to {high})"

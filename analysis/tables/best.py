@@ -55,7 +55,10 @@ def best_table(report: StudyReport, footer: str) -> Table | None:
     higher = report.plan.kind.higher_is_better
     outside = "above" if higher else "below"
     pooled = f"pooled over {best.n_arms} arms" if best.n_arms > 2 else "of each pair alone"
-    n_seeds = len(report.seeds) if report.crossing is None else f"{report.crossing[0]} × {report.crossing[1]}"
+    judged = [len(arm.seeds) for arm in report.arms if arm.arm in {one.arm for one in best.contenders}]
+    n_seeds = " to ".join(map(str, dict.fromkeys((min(judged), max(judged)))))
+    if report.crossing is not None:
+        n_seeds = f"{report.crossing[0]} × {report.crossing[1]}"
     size = seeds_by_examples(n_seeds, report.n_examples, report.n_clusters)
     return Table(
         title="Which arm may be the best",

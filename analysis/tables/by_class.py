@@ -62,7 +62,7 @@ def _over(row: ClassSummary) -> str:
 
 
 def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
-    """Lay out the paired differences in precision and recall of every class; None without a test."""
+    """Lay out the differences in precision and recall of every class; None without a test."""
     rows = report.class_comparisons
     if not rows:
         return None
@@ -97,7 +97,7 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             Column("Verdict", [row.verdict.label for row in rows]),
             *n_test_population(
                 [
-                    seeds_by_examples(seeds_of(row.result) or len(row.seeds), row.n_examples, row.n_clusters)
+                    seeds_by_examples(seeds_of(row.result) or row.n_seeds, row.n_examples, row.n_clusters)
                     for row in rows
                 ],
                 [primary_test_name(row.result) for row in rows],

@@ -78,7 +78,7 @@ def comparison_n_test_population(comparisons: Sequence[ComparisonResult]) -> tup
 
 def size_cell(comparison: ComparisonResult) -> str:
     """Return the n of a comparison."""
-    n_seeds = seeds_of(comparison.result) or len(comparison.seeds)
+    n_seeds = seeds_of(comparison.result) or comparison.n_seeds
     return seeds_by_examples(n_seeds, comparison.n_examples, comparison.n_clusters)
 
 

@@ -34,6 +34,8 @@ def grouped_by_reason(reasons: Sequence[tuple[str, str]]) -> list[str]:
 
 def seed_variance_in_words(plan: AnalysisPlan) -> str:
     """Say where the plan takes the variation over seeds from."""
+    if not plan.paired:
+        return "by pair of arms (the runs are not paired by seed, so nothing is pooled)"
     return {
         "pooled": "pooled over the study's arms",
         "pairwise": "by pair",

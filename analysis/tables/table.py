@@ -99,7 +99,12 @@ def without_test(sizes: Sequence[str]) -> tuple[Column, ...]:
     return n_test_population(sizes, ["none"] * len(sizes), ["these trials"] * len(sizes))
 
 
-def seeds_by_examples(n_seeds: int | str, n_examples: int, n_clusters: int | None = None) -> str:
-    """Return n as seeds × examples, and in how many clusters these come where several share one."""
+def seeds_by_examples(n_seeds: int | str | tuple[int, int], n_examples: int, n_clusters: int | None = None) -> str:
+    """Return n as seeds × examples, and in how many clusters these come where several share one.
+
+    Two arms with unequal numbers of seeds stand beside each other, as in ``5 + 8 × 872``.
+    """
+    if isinstance(n_seeds, tuple):
+        n_seeds = " + ".join(map(str, dict.fromkeys(n_seeds)))
     clusters = f" in {counted(n_clusters, 'cluster')}" if n_clusters not in (None, n_examples) else ""
     return f"{n_seeds} × {n_examples}{clusters}"

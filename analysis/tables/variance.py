@@ -95,4 +95,4 @@ def _with_limits(scale: Scale, result: CrossedResult, value: float, limits: Inte
 
 
 def _shares(result: CrossedResult) -> str:
-    return " / ".join(percent(share, places=0) for share in result.components.shares)
+    return " / ".join(percent(share, places=0) for share in result.shares)

@@ -112,6 +112,11 @@ def _seed_variance(report: StudyReport) -> list[str]:
     """Say where the test takes the variance over seeds from, in a study that leaves a choice."""
     tested = [pair.result for pair in report.comparisons if pair.result]
     pooled = max((result.n_arms for result in tested), default=2)
+    if not report.paired:
+        return [
+            "The runs are not paired by seed, so nothing is pooled, and those of two arms are taken as independent of "
+            "each other. Arms that run with the same seeds are judged more sharply where a seed moves both alike."
+        ]
     if report.plan.variance != "pooled":
         return [f"Seed variance: {seed_variance_in_words(report.plan)}."]
     words = [f"Seed variance: pooled over {pooled} arms. This assumes that every two differ alike from seed to seed."]
@@ -169,7 +174,10 @@ def _crossing(report: StudyReport) -> list[str]:
 def _reasons(report: StudyReport) -> list[str]:
     reasons = [(pair.name, pair.verdict.reason or pair.reason) for pair in report.comparisons]
     notes = grouped_by_reason(reasons)
-    unfinished = any(set(arm.seeds) < set(report.seeds) for arm in report.arms)
+    unfinished = any(
+        set(arm.seeds) < set(report.seeds) if report.paired else len(arm.seeds) < sum(arm.statuses.values())
+        for arm in report.arms
+    )
     if report.plan.failed_trials == "refuse" and unfinished and report.crossing is None:
         again = "run the trial again, or declare failed_trials: drop_seed before the first trial"
         notes.append(

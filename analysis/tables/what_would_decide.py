@@ -31,12 +31,13 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
         return None
     packs = [size for cost in report.costs for size in cost.pack_sizes]
     each = f"trials {in_packs(packs)} counted with their share of the pack" if packs else "one at a time"
+    per_arm = "Seeds" if report.paired else "More runs"
     return Table(
         title="What would decide the rest",
         columns=(
             Column("Comparison", [goal.pair.name for goal in goals]),
             Column("To show", [_question(report, goal) for goal in goals]),
-            Column("Seeds per arm", [_seeds(goal) for goal in goals], numeric=True),
+            Column(f"{per_arm} per arm", [_seeds(goal) for goal in goals], numeric=True),
             Column("or test examples", [_examples(goal) for goal in goals], numeric=True),
             *(
                 [Column("More training", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True)]
@@ -49,8 +50,8 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             f"For 80% power at {alpha_of_each(report.plan.alpha, len(report.comparisons))}, from this study's "
             "variance components. In brackets: at their 95% limits, which are wide with few seeds.",
             "A gap: to find a true gap of this size. Equivalence: to show that one of this size lies within "
-            f"{scale_of(report).margin(report.plan.margin)}. The true gap may be far from the observed one. Seeds per "
-            "arm: on this test set; enough: so many have run. Test examples: with the seeds at hand.",
+            f"{scale_of(report).margin(report.plan.margin)}. The true gap may be far from the observed one. {per_arm} "
+            "per arm: on this test set; enough: so many have run. Test examples: with the seeds at hand.",
             *(
                 [f"More training: the seeds still to run in both arms times their measured seconds, {each}."]
                 if report.costs
@@ -76,13 +77,15 @@ def _question(report: StudyReport, goal: Goal) -> str:
 
 
 def _seeds(goal: Goal) -> str:
-    settling = goal.settling
+    """Return the seeds that each arm needs; of runs that are not paired, how many more than the arms have now."""
+    settling, run, result = goal.settling, min(goal.pair.n_seeds), goal.pair.result
+    there = run if result is not None and not result.paired else 0
     needed, *limits = (
-        planned_seeds(seeds, never=_NEVER) for seeds in (settling.seeds_needed, *settling.seeds_needed_range)
+        planned_seeds(None if seeds is None else max(seeds - there, 0), never=_NEVER)
+        for seeds in (settling.seeds_needed, *settling.seeds_needed_range)
     )
     text = planned_range(needed, limits, never=_NEVER)
-    run = settling.seeds_needed is not None and settling.seeds_needed <= len(goal.pair.seeds)
-    return f"enough: {text}" if run else text
+    return f"enough: {text}" if settling.seeds_needed is not None and settling.seeds_needed <= run else text
 
 
 def _examples(goal: Goal) -> str:

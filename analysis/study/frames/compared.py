@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.methods.crossed import CrossedResult
 from analysis.study.class_comparisons import ClassComparison
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.frames.columns import Column, count, flag, limits, note, number, text
@@ -53,14 +52,9 @@ def rests_on(rows: Compared) -> tuple[Column, ...]:
 
 def sizes(rows: Compared) -> tuple[Column, ...]:
     """Return the numbers of seeds, test examples and clusters of each comparison."""
-    seeds = [_n_seeds(row.result, row.seeds) for row in rows]
     return (
-        count("n_seeds_treatment", [treatment for treatment, _ in seeds]),
-        count("n_seeds_baseline", [baseline for _, baseline in seeds]),
+        count("n_seeds_treatment", [row.n_seeds[0] for row in rows]),
+        count("n_seeds_baseline", [row.n_seeds[1] for row in rows]),
         count("n_examples", [row.n_examples for row in rows]),
         count("n_clusters", [row.n_clusters for row in rows]),
     )
-
-
-def _n_seeds(result: CrossedResult | None, seeds: Sequence[int]) -> tuple[int, int]:
-    return result.n_seeds if result else (len(seeds), len(seeds))

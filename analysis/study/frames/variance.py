@@ -42,7 +42,7 @@ def variance(report: StudyReport) -> list[Column]:
     # Without a standard error there is nothing to take apart, and nothing to plan from.
     results = [pair.result if pair.settling_margin else None for pair in pairs]
     parts = [one.components if one else None for one in results]
-    shares = [one.shares if one else (None, None, None) for one in parts]
+    shares = [one.shares if one else (None, None, None) for one in results]
     return [
         *arms_of(pairs),
         number("seed_sd", [math.sqrt(one.seed) if one else None for one in parts]),

@@ -17,7 +17,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize(("df", "points"), PUBLISHED.items())
 def test_published_points_have_their_level(df: int, points: tuple[float, ...]) -> None:
-    levels = [largest_ratio_p_value(point, n_variances=k, df=df) for k, point in enumerate(points, start=2)]
+    levels = [largest_ratio_p_value(point, df=[df] * k) for k, point in enumerate(points, start=2)]
     # Three printed digits leave this much room.
     assert levels == pytest.approx([0.05] * len(points), abs=0.001)
 
@@ -25,17 +25,30 @@ def test_published_points_have_their_level(df: int, points: tuple[float, ...]) -
 @pytest.mark.parametrize("df", [1, 2, 5, 30, 200])
 @pytest.mark.parametrize("ratio", [1.0, 1.01, 1.5, 4.0, 1000.0])
 def test_of_two_mean_squares_it_is_the_two_sided_f_test(ratio: float, df: int) -> None:
-    assert largest_ratio_p_value(ratio, n_variances=2, df=df) == pytest.approx(2 * stats.f.sf(ratio, df, df), abs=1e-9)
+    assert largest_ratio_p_value(ratio, df=[df, df]) == pytest.approx(2 * stats.f.sf(ratio, df, df), abs=1e-9)
 
 
 @pytest.mark.parametrize(("k", "df", "ratio"), [(3, 2, 4.0), (8, 4, 9.0), (50, 1, 1000.0), (12, 20, 4.59)])
 def test_simulated_mean_squares_differ_as_often(k: int, df: int, ratio: float) -> None:
     squares = np.random.default_rng(5).chisquare(df, (40_000, k))
     share = np.mean(squares.max(axis=1) >= ratio * squares.min(axis=1))
-    assert largest_ratio_p_value(ratio, n_variances=k, df=df) == pytest.approx(share, abs=0.011)
+    assert largest_ratio_p_value(ratio, df=[df] * k) == pytest.approx(share, abs=0.011)
 
 
-@pytest.mark.parametrize(("ratio", "k", "df"), [(0.9, 2, 3), (float("nan"), 2, 3), (2.0, 1, 3), (2.0, 2, 0)])
-def test_what_cannot_be_is_refused(ratio: float, k: int, df: int) -> None:
+@pytest.mark.parametrize(("ratio", "first", "second"), [(1.0, 2, 5), (4.0, 2, 19), (3.0, 30, 4), (200.0, 1, 9)])
+def test_of_two_mean_squares_of_unequal_size_either_may_be_the_larger(ratio: float, first: int, second: int) -> None:
+    either = stats.f.sf(ratio, first, second) + stats.f.sf(ratio, second, first)
+    assert largest_ratio_p_value(ratio, df=[first, second]) == pytest.approx(either, abs=1e-5)
+
+
+@pytest.mark.parametrize(("df", "ratio"), [((2, 4, 4), 6.0), ((4, 7, 19), 3.5), ((1, 1, 9, 9), 60.0)])
+def test_simulated_mean_squares_of_unequal_size_differ_as_often(df: tuple[int, ...], ratio: float) -> None:
+    squares = np.random.default_rng(6).chisquare(df, (40_000, len(df))) / np.array(df)
+    share = np.mean(squares.max(axis=1) >= ratio * squares.min(axis=1))
+    assert largest_ratio_p_value(ratio, df=df) == pytest.approx(share, abs=0.011)
+
+
+@pytest.mark.parametrize(("ratio", "df"), [(0.9, [3, 3]), (float("nan"), [3, 3]), (2.0, [3]), (2.0, [3, 0])])
+def test_what_cannot_be_is_refused(ratio: float, df: list[int]) -> None:
     with pytest.raises(ValueError, match="at least"):
-        largest_ratio_p_value(ratio, n_variances=k, df=df)
+        largest_ratio_p_value(ratio, df=df)

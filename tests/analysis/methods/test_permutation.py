@@ -108,6 +108,19 @@ def test_many_unpaired_seeds_equal_the_hypergeometric() -> None:
     assert label_permutation(t, b, n_examples=1).p_value == pytest.approx(expected, rel=1e-10)
 
 
+def test_counts_whose_table_would_not_fit_are_compared_as_other_scores_are() -> None:
+    # Up to 40 runs that is exact as well.
+    assert label_permutation([88_000_000, 87_000_000], [1, 2], n_examples=10**8).p_value == pytest.approx(2 / 6)
+    far, near = [90_000 + 10 * s for s in range(30)], [80_000 + 9 * s for s in range(30)]
+    with pytest.raises(ValueError, match="there are 60 runs, too many"):
+        label_permutation(far, near, n_examples=100_000)
+    drawn = label_permutation(far, near, n_examples=100_000, rng=np.random.default_rng(0), resamples=99)
+    assert (drawn.method, drawn.p_value, drawn.floor) == ("Monte Carlo", 0.01, 0.01)
+    assert drawn.estimate == pytest.approx(0.1001, abs=1e-3)
+    # The same runs on a test set of a tenth fit, and are counted.
+    assert label_permutation([x // 10 for x in far], [x // 10 for x in near], n_examples=10_000).method == "exact"
+
+
 def test_estimates_are_accuracies() -> None:
     assert sign_flip([90, 80], [80, 85], n_examples=100).estimate == pytest.approx(0.025)
     assert label_permutation([90, 80], [80, 85, 75], n_examples=100).estimate == pytest.approx(0.05)

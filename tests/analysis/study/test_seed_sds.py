@@ -36,9 +36,11 @@ def summary(arm: str, *values: float) -> ArmSummary:
 CALM, WILD = summary("calm", 0.89, 0.90, 0.91), summary("wild", 0.87, 0.90, 0.93)
 STILL = summary("still", 0.1 + 0.2, 0.3, 0.3)
 
+THREE = dict.fromkeys(["calm", "wild", "still", "twice", "late", "undefined", "frozen"], 3)
+
 
 def test_the_ratio_stands_with_how_often_chance_gives_it() -> None:
-    spread = seed_sds([WILD, CALM], n_seeds=3, pooled=False)
+    spread = seed_sds([WILD, CALM], n_seeds=THREE, pooled=False)
     assert (spread.largest, spread.smallest, spread.reason) == ("wild", "calm", "")
     assert spread.ratio == pytest.approx(3)
     assert spread.p_value == pytest.approx(2 * stats.f.sf(9, 2, 2))
@@ -50,13 +52,22 @@ def test_the_ratio_stands_with_how_often_chance_gives_it() -> None:
     assert seed_sd_caveats(spread) == []
 
 
+def test_arms_with_unequal_numbers_of_seeds_have_their_own_degrees_of_freedom() -> None:
+    calmer = summary("calm", 0.89, 0.90, 0.91, 0.90, 0.89, 0.91)
+    spread = seed_sds([WILD, calmer], n_seeds={"wild": 3, "calm": 6}, pooled=False)
+    assert (spread.n_seeds, spread.n_by_arm, spread.differences) == (3, (3, 6), None)
+    F = spread.ratio**2
+    assert spread.p_value == pytest.approx(stats.f.sf(F, 2, 5) + stats.f.sf(F, 5, 2), abs=1e-5)
+    assert "2 arms and 3 to 6 seeds in each, so large a ratio" in spread.in_words
+
+
 def test_a_ratio_above_two_is_a_caveat_where_the_test_pools() -> None:
-    (caveat,) = seed_sd_caveats(seed_sds([WILD, CALM, WILD], n_seeds=3, pooled=True))
+    (caveat,) = seed_sd_caveats(seed_sds([WILD, CALM, WILD], n_seeds=THREE, pooled=True))
     assert caveat.on_verdicts
     assert caveat.text.startswith("The seed SD of wild is 3.0 times that of calm;")
     assert "analysis.variance: pairwise" in caveat.text
     twice = summary("twice", 0.88, 0.90, 0.92)
-    spread = seed_sds([twice, CALM, CALM], n_seeds=3, pooled=True)
+    spread = seed_sds([twice, CALM, CALM], n_seeds=THREE, pooled=True)
     assert spread.ratio == pytest.approx(2)
     assert (spread.notable, seed_sd_caveats(spread)) == ("", [])
     assert "2.0 times" in spread.in_words
@@ -74,7 +85,7 @@ def test_a_ratio_above_two_is_a_caveat_where_the_test_pools() -> None:
     ],
 )
 def test_without_a_ratio_there_is_a_reason(arms: list[ArmSummary], reason: str, warns: bool) -> None:
-    spread = seed_sds(arms, n_seeds=3, pooled=True)
+    spread = seed_sds(arms, n_seeds=THREE, pooled=True)
     assert spread.reason == reason
     assert (spread.largest, spread.smallest) == ("", "")
     assert math.isnan(spread.ratio)
