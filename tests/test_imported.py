@@ -60,6 +60,20 @@ def test_status_shows_what_was_imported(
     assert "to run" not in out
 
 
+@pytest.mark.parametrize("form", ["terminal", "markdown", "latex", "json"])
+def test_analyze_takes_what_was_imported(
+    form: str, write_imported: Write, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    folder = write_imported({arm: rng.random((4, 30)) for arm in SCORES}, left_out=2)
+    assert command("analyze", folder, "--resamples", 99, "--format", form) == 0
+    out = capsys.readouterr().out
+    assert "rouge" in out
+    assert "left out" in out
+    assert "rouge by arm" in (folder / "report" / "tables.md").read_text()
+    assert len(json.loads((folder / "looks.json").read_text())["looks"]) == 1
+
+
 def test_status_names_runs_that_cannot_be_read(
     write_imported: Write, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,7 +26,7 @@ class Rerun:
     Parameters
     ----------
     study, model : str
-        The name of the study, and what it trained.
+        The name of the study, and what it trained; empty where an imported study names no model.
     treatment, baseline : str
         Its arms.
     n_seeds, n_examples : int

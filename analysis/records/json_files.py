@@ -108,7 +108,7 @@ def read_manifest(folder: Path) -> Manifest:
         If its format is not the one that this version reads.
     """
     path = folder / "study.json"
-    with _advising(path, "harness run writes a new one; the trials are kept and not trained again"):
+    with _advising(path, "harness run, or harness import, writes a new one; the trials are kept and not trained again"):
         manifest = _read_json(path, Manifest)
         faults = list(_contradictions(manifest))
         if faults:

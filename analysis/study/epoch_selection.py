@@ -187,9 +187,9 @@ def _scores(
 
 def _by(outcomes: Outcomes, selection: EpochSelection) -> str:
     """Name the metric by which the best epoch on test is picked; see `Outcomes.epoch`."""
-    score = outcomes.score_kind
+    score = outcomes.manifest.data.score
     if score is not None:
-        return score.title
+        return score.name
     if outcomes.is_regression:
         return "loss"
     return selection.metric if outcomes.has_probabilities else "accuracy"

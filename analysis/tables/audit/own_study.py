@@ -63,12 +63,17 @@ def _discordance(rerun: Rerun) -> str:
     return f"{mean} ({least} to {most})"
 
 
+def trained(rerun: Rerun) -> str:
+    """Say what a study trained: ``trained gpt2``."""
+    return f"trained {rerun.model}" if rerun.model else "names no model"
+
+
 def _unlike(measured: Sequence[tuple[PublishedReport, Rerun]]) -> list[str]:
     """Say where a study trained another model, or has another test set, than the report."""
     notes = []
     for report, rerun in measured:
         if report.model is not None and not same_model(report.model, rerun.model):
-            notes.append(f"{rerun.study} trained {rerun.model}; the report is about {report.model}.")
+            notes.append(f"{rerun.study} {trained(rerun)}; the report is about {report.model}.")
         if rerun.n_examples != report.n:
             notes.append(
                 f"{rerun.study} has {rerun.n_examples} test examples, the report {report.n}: shares are carried over."

@@ -17,6 +17,7 @@ from analysis.published.reversals import Reversal
 from analysis.published.seeds import WelchResult
 from analysis.published.systems import SystemAudit
 from analysis.tables.audit.by_report import recomputed
+from analysis.tables.audit.own_study import trained
 from analysis.tables.digits import (
     declared,
     exact_count,
@@ -219,7 +220,7 @@ def _own_study(report: PublishedReport, pair: PairAudit) -> list[str]:
         return []
     least, most = (percent(share, places=1) for share in study.discordance[1:])
     low, high = map(precise_p_value, study.p_exact)
-    other = "" if report.model is None or same_model(report.model, study.model) else f", which trained {study.model},"
+    other = "" if report.model is None or same_model(report.model, study.model) else f", which {trained(study)},"
     return [
         f"In {study.n_seeds} pairs of trials of {study.study}{other} exactly one model is right on {least} to {most} "
         f"of the examples, which would give the published gap an exact McNemar p of {low} to {high}."

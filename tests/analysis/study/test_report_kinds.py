@@ -20,6 +20,7 @@ from analysis.published.rerun import rerun
 from analysis.records.loading import load
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with
+from analysis.tables.audit.own_study import trained
 
 S, N = 6, 90
 ACCURACIES = {"full": 0.9, "lora": 0.6, "mid": 0.88}
@@ -269,6 +270,13 @@ def test_an_audit_takes_no_scores(write_imported: Write) -> None:
     outcomes = load(write_imported(rewards(), analysis={"margin": 0.5}))
     with pytest.raises(AnalysisError, match="need a study of classes, got one of scores"):
         rerun(outcomes, "lora", "full", published=None)
+
+
+def test_an_audit_takes_predicted_classes_of_a_model_without_a_name(write_imported: Write) -> None:
+    beside = rerun(load(write_imported(said(), labels=LABELS, classes=CLASSES)), "lora", "full", published=None)
+    hits = right()
+    assert beside.gap == pytest.approx(hits["lora"].mean() - hits["full"].mean())
+    assert (beside.model, trained(beside)) == ("", "names no model")
 
 
 def test_a_trial_that_cannot_be_read_is_imported_again(write_imported: Write) -> None:
