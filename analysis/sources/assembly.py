@@ -249,9 +249,12 @@ class Assembly:
     def _twice(self, arm: int, run: int, example: int) -> str:
         """Say that a row tells what another row has told."""
         named = run_in_words(self._name((arm, run)))
+        answer = f"a second answer of {named} for example {self._examples.texts[int(example)]}"
+        if self._options.pattern is not None and "{seed}" not in self._options.pattern:
+            return f"{answer}; if the paths tell the runs apart, put {{seed}} into --pattern"
         return (
-            f"a second answer of {named} for example {self._examples.texts[int(example)]}; if another column tells the "
-            "runs, the examples or the epochs apart, name it with --column run=COLUMN, example=COLUMN or epoch=COLUMN"
+            f"{answer}; if another column tells the runs, the examples or the epochs apart, name it with "
+            "--column run=COLUMN, example=COLUMN or epoch=COLUMN"
         )
 
 

@@ -86,7 +86,9 @@ def recognise(table: Table, options: ImportOptions, *, arm: bool, run: bool) -> 
     needed = {"arm": arm, "run": run}
     found = search.roles([role for role in ROLES if needed.get(role, True)])
     if arm and "arm" not in found:
-        search.lacks("arm", "which arm (model, method) a row is of")
+        # The pattern that is there has no {arm}, else it would say the arm.
+        pattern = "" if options.pattern is None else " or put {arm} into --pattern"
+        search.lacks("arm", "which arm (model, method) a row is of", other=pattern)
     if (arm or run) and "example" not in found:
         search.lacks("example", "which example a row is about, and the order of rows does not")
     # Probabilities say more than a prediction, unless it was asked for.
@@ -164,11 +166,11 @@ class _Search:
                 roles[role] = found[0]
         return roles
 
-    def lacks(self, role: str, what: str) -> None:
+    def lacks(self, role: str, what: str, *, other: str = "") -> None:
         """Note that no column plays a role, unless the one that was named for it is not there."""
         if role not in self._misnamed:
             self.problems.append(
-                f"{self._table.name}: no column says {what}; name it with --column {role}=COLUMN "
+                f"{self._table.name}: no column says {what}; name it with --column {role}=COLUMN{other} "
                 f"(there: {listed(self._table.names)})"
             )
 

@@ -84,6 +84,21 @@ def test_one_table_a_run() -> None:
     ]  # fmt: skip
 
 
+def test_a_pattern_that_leaves_out_what_tables_do_not_say() -> None:
+    for arm in ("full", "lora"):
+        for seed in (1, 2):
+            table(f"{arm}/{seed}.csv", "id,label,pred", "a,yes,yes", "b,no,no")
+    assert problems(pattern="{arm}/*.csv") == tuple(
+        f"{arm}/2.csv, line 2: a second answer of arm {arm}, run 0 for example a; if the paths tell the runs apart, "
+        "put {seed} into --pattern (and 1 more row)"
+        for arm in ("full", "lora")
+    )
+    assert problems(pattern="*/{seed}.csv")[0] == (
+        "full/1.csv: no column says which arm (model, method) a row is of; name it with --column arm=COLUMN or put "
+        "{arm} into --pattern (there: id, label, pred)"
+    )
+
+
 @pytest.mark.parametrize("ids", [True, False])
 def test_labels_in_a_table_beside(ids: bool) -> None:
     for arm, answers in (("full", ("yes", "no", "no")), ("lora", ("yes", "yes", "no"))):
