@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 
 def counted(count: int, word: str) -> str:
@@ -42,14 +42,19 @@ def in_packs(sizes: Collection[int]) -> str:
     return f"in packs of {least}" if least == most else f"in packs of {least} to {most}"
 
 
-def seeds_in_words(seeds: Sequence[int]) -> str:
-    """Name seeds, runs of them by their ends.
+def seeds_in_words(seeds: Sequence[int], labels: Mapping[int, str] | None = None) -> str:
+    """Name seeds, several in a row by their ends; or imported runs that seeds number, by their `labels`.
 
     Examples
     --------
     >>> seeds_in_words([4]), seeds_in_words([0, 1, 2, 3]), seeds_in_words([0, 1, 5, 6, 7, 9])
     ('seed 4', 'seeds 0-3', 'seeds 0, 1, 5-7, 9')
+    >>> seeds_in_words([0, 2], {0: "first", 1: "again", 2: "final"})
+    'runs first, final'
     """
+    if labels:
+        named = ", ".join(labels.get(seed, str(seed)) for seed in seeds)
+        return f"{'run' if len(seeds) == 1 else 'runs'} {named}"
     runs: list[list[int]] = []
     for seed in seeds:
         if runs and seed == runs[-1][-1] + 1:
@@ -60,7 +65,7 @@ def seeds_in_words(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(parts)}"
 
 
-def waiting_in_words(seeds: Sequence[int], waiting: Sequence[int]) -> str:
+def waiting_in_words(seeds: Sequence[int], waiting: Sequence[int], labels: Mapping[int, str] | None = None) -> str:
     """Say which seeds count, and which are set aside because they still run.
 
     Examples
@@ -70,6 +75,8 @@ def waiting_in_words(seeds: Sequence[int], waiting: Sequence[int]) -> str:
     >>> waiting_in_words([], [0, 1])
     'No seed counts yet: seeds 0, 1 wait until every arm has run them.'
     """
-    count = f"Only {seeds_in_words(seeds)} count{'s' if len(seeds) == 1 else ''}" if seeds else "No seed counts yet"
+    count = (
+        f"Only {seeds_in_words(seeds, labels)} count{'s' if len(seeds) == 1 else ''}" if seeds else "No seed counts yet"
+    )
     wait, them = ("waits", "it") if len(waiting) == 1 else ("wait", "them")
-    return f"{count}: {seeds_in_words(waiting)} {wait} until every arm has run {them}."
+    return f"{count}: {seeds_in_words(waiting, labels)} {wait} until every arm has run {them}."

@@ -72,6 +72,11 @@ class Outcomes:
         return self.manifest.name if self.folder is None else str(self.folder)
 
     @property
+    def run_labels(self) -> dict[int, str]:
+        """What the source of imported runs calls them, by the seed that numbers them; empty where that is the seed."""
+        return {entry.seed: entry.run for entry in self.manifest.cells if entry.run is not None}
+
+    @property
     def is_regression(self) -> bool:
         """Whether the study predicts numbers."""
         return self.manifest.data.task == "regression"

@@ -118,12 +118,13 @@ class Provenance(Stored):
 
 
 class SourceEntry(Stored):
-    """A file that an import read: its path as given, its SHA-256, and the program that wrote it, if known."""
+    """A file that an import read: its path as given, its SHA-256, and its program and its task, where it says them."""
 
     path: str
     sha256: str
     tool: str | None = None
     version: str | None = None
+    task: str | None = None
 
 
 class ImportedTrial(Stored):

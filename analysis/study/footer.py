@@ -159,7 +159,8 @@ def _waiting_caveat(outcomes: Outcomes, seeds: SeedsInUse) -> list[Caveat]:
     if not seeds.waiting:
         return []
     short = f"{counted(len(seeds.waiting), 'seed')} of {len(outcomes.seeds)} yet to run"
-    return [Caveat(short=short, text=waiting_in_words(seeds.used, seeds.waiting))]
+    text = waiting_in_words(seeds.used, seeds.waiting, outcomes.run_labels)
+    return [Caveat(short=short, text=text, on_verdicts=True)]
 
 
 def _trial_caveats(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse) -> list[Caveat]:
@@ -301,6 +302,9 @@ def _folder_caveats(outcomes: Outcomes) -> list[Caveat]:
         caveats.append(Caveat(short=f"{count} not read", text=text))
     if outcomes.set_aside:
         names = ", ".join(outcomes.set_aside)
-        text = f"Set aside because they could not be read: {names}."
+        why = "because they could not be read"
+        if outcomes.manifest.imported is not None:
+            why = "because another import replaced them, or because they could not be read"
+        text = f"Set aside {why}: {names}."
         caveats.append(Caveat(short=f"{counted(len(outcomes.set_aside), 'record')} set aside", text=text))
     return caveats

@@ -109,7 +109,8 @@ def _undeclared_looks(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence
     if not undeclared:
         return []
     counted_looks = counted(len(undeclared), "undeclared look")
-    at = "; ".join(seeds_in_words(seeds) for seeds in sorted(undeclared, key=lambda seeds: (len(seeds), seeds)))
+    labels = outcomes.run_labels
+    at = "; ".join(seeds_in_words(seeds, labels) for seeds in sorted(undeclared, key=lambda seeds: (len(seeds), seeds)))
     text = (
         f"The results were looked at, or could have been, with fewer of these seeds ({at}): {counted_looks}. "
         "The p-values do not account for this."

@@ -126,7 +126,9 @@ def _path(files: Sequence[str]) -> str:
 
 def source_entry(source: SourceFile) -> SourceEntry:
     """Return what is stored of a file that runs were read from."""
-    return SourceEntry(path=source.path, sha256=source.sha256, tool=source.tool, version=source.version)
+    # Of a file that does not say it, there is no such key.
+    task: dict[str, Any] = {} if source.task is None else {"task": source.task}
+    return SourceEntry(path=source.path, sha256=source.sha256, tool=source.tool, version=source.version, **task)
 
 
 def imported_record(run: Run, entry: TrialEntry) -> TrialRecord:
@@ -192,8 +194,9 @@ def _trial(entry: TrialEntry, run: Run | None) -> Trial:
 def cells_of(runs: Runs, known: Sequence[TrialEntry] = ()) -> tuple[TrialEntry, ...]:
     """Give every run its place in a study: its seed and the key of its folder.
 
-    A run whose label is a whole number has it as its seed; if one label is none, runs are numbered in their order. Of
-    arms that are paired each has an entry for every label, also for a run that is not there.
+    A run whose label is a whole number has it as its seed; if one label is none, runs are numbered in their order,
+    and by arm where they are not paired. Of arms that are paired each has an entry for every label, also for a run that
+    is not there.
 
     Parameters
     ----------
@@ -207,14 +210,19 @@ def cells_of(runs: Runs, known: Sequence[TrialEntry] = ()) -> tuple[TrialEntry, 
     tuple of TrialEntry
         Those of `known` and the new ones, arm by arm.
     """
-    label_of = {(entry.arm, entry.seed): entry.label for entry in known}
-    seeds = _numbered((run.label for run in runs.runs), {label: seed for (_, seed), label in label_of.items()})
-    places = {(arm, label): seed for (arm, seed), label in label_of.items()}
     arms = dict.fromkeys([*(entry.arm for entry in known), *runs.arms])
-    wanted = [(arm, label) for arm in arms for label in seeds] if runs.paired else []
-    for arm, label in [*wanted, *((run.arm, run.label) for run in runs.runs)]:
-        places.setdefault((arm, label), seeds[label])
-    entries = [_entry(arm, label, seed) for (arm, label), seed in places.items()]
+    if runs.paired:
+        numbers = _numbered((run.label for run in runs.runs), {entry.label: entry.seed for entry in known})
+        seeds = dict.fromkeys(arms, numbers)
+    else:
+        seeds = {
+            arm: _numbered(
+                (run.label for run in runs.runs if run.arm == arm),
+                {entry.label: entry.seed for entry in known if entry.arm == arm},
+            )
+            for arm in arms
+        }
+    entries = [_entry(arm, label, seed) for arm, of_arm in seeds.items() for label, seed in of_arm.items()]
     position = {arm: at for at, arm in enumerate(arms)}
     return tuple(sorted(entries, key=lambda entry: (position[entry.arm], entry.seed)))
 

@@ -18,7 +18,7 @@ from analysis.tables.comparison_cells import (
 from analysis.tables.digits import confidence_level, declared, p_value, percent, significant_digits
 from analysis.tables.notes import grouped_by_reason, not_computed, of_training_sets, seed_variance_in_words
 from analysis.tables.table import Column, Table
-from analysis.words import counted, waiting_in_words
+from analysis.words import counted
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -60,7 +60,6 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             *_intervals(report),
             *_seed_variance(report),
             *_sets(report),
-            *([waiting_in_words(report.seeds, report.waiting_seeds)] if report.waiting_seeds else []),
             *of_training_sets(report.training_sets),
             *_crossing(report),
             *_look(report),

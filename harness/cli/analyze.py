@@ -55,8 +55,8 @@ def analyze(
     the same. That verdicts were read is noted in looks.json, because the tables of a study that grows afterwards must
     count it.
 
-    Exit codes: 0 done; 1 the files of a trial cannot be read (it is named, and harness run trains it again); 2 a study
-    cannot be analysed, or --report DIR cannot be written.
+    Exit codes: 0 done; 1 the files of a trial cannot be read (it is named; harness run trains it again, harness import
+    writes an imported one again); 2 a study cannot be analysed, or --report DIR cannot be written.
     """
     from analysis import analyze as analyze_folder
     from analysis.errors import AnalysisError
@@ -92,7 +92,10 @@ def analyze(
             console_for().print(written, markup=False, highlight=False, soft_wrap=True)
     for study_report in reports.values():
         for trial in study_report.unreadable:
-            complain(f"{study_report.name}: {trial}; harness run sets it aside and trains it again")
+            again = "harness run sets it aside and trains it again"
+            if study_report.imported is not None:
+                again = "harness import sets it aside and writes it again from its source"
+            complain(f"{study_report.name}: {trial}; {again}")
     for path, reason in unwritten.items():
         hint = "" if report is not None else "; --report DIR writes it elsewhere"
         complain(f"the report was not written: {places[path]}: {reason}{hint}")

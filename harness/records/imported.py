@@ -17,6 +17,8 @@ from analysis.errors import FormatError
 from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import StoredTrial, mismatch, read_trial
+from analysis.records.trial_record import SourceEntry
+from analysis.sources.rows import SourceFile
 from analysis.sources.runs import Run, Runs
 from analysis.study.imported import imported_manifest, imported_plan, imported_record
 from analysis.study.plan import AnalysisPlan
@@ -183,10 +185,9 @@ def _is_there(folder: Path, entry: TrialEntry) -> bool:
 
 def _require_same_data(folder: Path, before: Manifest, now: Manifest, runs: Runs) -> None:
     """Refuse runs of other data than those of the study, and say everything in which they differ."""
-    there = _facts(before)
-    differences = [
-        f"{name}: {fact} here, {there[name]} there" for name, fact in _facts(now).items() if fact != there[name]
-    ]
+    there = _facts(before, before.imported.files if before.imported is not None else ())
+    here = _facts(now, [source for run in runs.runs for source in run.sources])
+    differences = [f"{name}: {fact} here, {there[name]} there" for name, fact in here.items() if fact != there[name]]
     stored = (_read(folder, entry, before.data.answer_kind).predictions for entry in before.cells)
     reference = next((predictions for predictions in stored if predictions is not None), None)
     if reference is not None:
@@ -204,8 +205,9 @@ def _require_same_data(folder: Path, before: Manifest, now: Manifest, runs: Runs
         )
 
 
-def _facts(manifest: Manifest) -> dict[str, str]:
+def _facts(manifest: Manifest, files: Sequence[SourceEntry | SourceFile]) -> dict[str, str]:
     """Return what the runs of one study have in common besides their examples."""
+    programs = {f"{file.tool} {file.version or ''}".strip() for file in files if file.tool}
     data, score = manifest.data, manifest.data.score
     direction = "higher is better" if score is None or score.higher_is_better else "lower is better"
     return {
@@ -213,6 +215,8 @@ def _facts(manifest: Manifest) -> dict[str, str]:
         "score": "none" if score is None else f"{score.name}, {direction}",
         "classes": ", ".join(data.classes) or "none",
         "seeds": "paired between arms" if manifest.paired else "not paired between arms",
+        "task": "; ".join(sorted({file.task for file in files if file.task})) or "not said",
+        "written by": "; ".join(sorted(programs)) or "not said",
     }
 
 

@@ -69,14 +69,15 @@ def test_a_paired_run_that_one_arm_lacks_has_its_place() -> None:
 def test_later_runs_leave_the_places_of_the_earlier_ones() -> None:
     first = cells_of(made({"a": ["x", "y"], "b": ["x", "y"]}))
     later = cells_of(made({"b": ["1", "5", "x"], "c": ["y"]}, paired=False), first)
-    # 1 is the number of y.
-    assert places(later) == [
-        *places(first),
-        ("b", 2, "1"),
-        ("b", 3, "5"),
-        ("c", 1, "y"),
-    ]
+    assert places(later) == [*places(first), ("b", 2, "1"), ("b", 3, "5"), ("c", 0, "y")]
     assert places(cells_of(made({"a": ["5"]}, paired=False), first))[2] == ("a", 5, None)
+
+
+def test_runs_that_are_paired_have_one_number_in_every_arm() -> None:
+    first = cells_of(made({"a": ["x", "y"], "b": ["x", "y"]}))
+    later = cells_of(made({"b": ["1", "z"], "c": ["1", "y"]}), first)
+    assert {(entry.seed, entry.label) for entry in later} == {(0, "x"), (1, "y"), (2, "1"), (3, "z")}
+    assert len(later) == 12
 
 
 def test_keys_are_of_the_arm_and_the_label_and_safe_in_a_path() -> None:
@@ -120,6 +121,13 @@ def test_a_run_that_is_not_there_waits() -> None:
     outcomes = imported_outcomes(runs, imported_manifest(runs, name="theirs", analysis={}))
     assert outcomes.trials["b", 3].status == "not run"
     assert report_on(outcomes, resamples=99).waiting_seeds == (3,)
+
+
+def test_a_run_with_a_name_is_called_by_it() -> None:
+    runs = made({"a": ["first", "again", "final"], "b": ["first", "again"]})
+    outcomes = imported_outcomes(runs, imported_manifest(runs, name="theirs", analysis={}))
+    shown = tables.markdown(report_on(outcomes, resamples=99))
+    assert "Only runs first, again count: run final waits until every arm has run it." in shown
 
 
 def test_groups_of_examples_are_drawn_together() -> None:

@@ -104,6 +104,7 @@ def test_every_kind_says_where_it_came_from_and_nothing_that_nobody_recorded(kin
         "sha256": "0" * 64,
         "tool": None,
         "version": None,
+        "task": None,
     }
 
 

@@ -205,6 +205,21 @@ def test_other_data_are_refused_with_every_difference(
     assert content(tmp_path) == before
 
 
+def test_files_of_another_task_or_tool_are_other_data(write: Callable[..., ImportSummary]) -> None:
+    def of(task: str | None, version: str, runs: Runs) -> Runs:
+        source = SourceFile(path="log.jsonl", sha256=version, tool="some-tool", version=version, task=task)
+        return replace(runs, runs=tuple(replace(run, sources=(source,)) for run in runs.runs))
+
+    write(of("gsm8k, version 3", "1.0", made(runs="01")))
+    with pytest.raises(ResultsError) as refused:
+        write(of("gsm8k, version 2", "1.1", made()))
+    assert str(refused.value).splitlines()[1:] == [
+        "task: gsm8k, version 2 here, gsm8k, version 3 there",
+        "written by: some-tool 1.1 here, some-tool 1.0 there",
+    ]
+    assert len(write(of("gsm8k, version 3", "1.0", made())).added) == 4
+
+
 def test_a_study_that_was_trained_is_refused(write: Callable[..., ImportSummary], tmp_path: Path) -> None:
     folder = write(made()).folder
     manifest = json.loads((folder / "study.json").read_text())
