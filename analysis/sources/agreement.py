@@ -78,7 +78,7 @@ def problems_of_examples(seen: Mapping[RunName, NDArray[np.bool_]], examples: pa
         for run, missing in list(lacking.items())[:_FEW]
     ]
     if len(lacking) > _FEW:
-        told.append(f"{counted(len(lacking) - _FEW, 'more run')} of {len(seen)} lack examples too")
+        told.append(f"so do {counted(len(lacking) - _FEW, 'more run')} of {len(seen)}")
     common = int(np.logical_and.reduce(list(seen.values())).sum())
     settles = (
         f"--common-examples leaves out the {len(examples) - common} that not every run has"
@@ -126,7 +126,7 @@ def pairing(runs: Iterable[RunName], *, unpaired: bool) -> tuple[bool, list[str]
 
 def run_in_words(run: RunName) -> str:
     """Name a run in a message."""
-    return f"arm {run[0]}, run {run[1]}"
+    return f"arm {listed(run[:1])}, run {listed(run[1:])}"
 
 
 def few(names: Sequence[str], *, of: int | None = None) -> str:

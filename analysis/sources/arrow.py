@@ -20,14 +20,14 @@ _WHOLE = 2.0**53
 
 
 def text_column(values: Sequence[str | None]) -> pa.StringArray:
-    """Return texts as a column; None is null.
+    """Return texts as a column; None is null, and half of a surrogate pair is written as in Python.
 
     Examples
     --------
     >>> text_column(["a", None, "bc"]).to_pylist()
     ['a', None, 'bc']
     """
-    encoded = [b"" if value is None else value.encode() for value in values]
+    encoded = [b"" if value is None else value.encode(errors="backslashreplace") for value in values]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     known = np.packbits(np.array([value is not None for value in values], bool), bitorder="little")
     buffers = [pa.py_buffer(known), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -86,11 +87,11 @@ class CsvTable:
             self._wrong.append(row)
             return "skip"
 
-        quotes = _Quotes(opened(self._path))
+        text = _Text(opened(self._path))
         try:
             # In one thread, so that what is wrong comes with its number.
             yield from pa.csv.open_csv(
-                quotes,
+                text,
                 read_options=pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK),
                 parse_options=pa.csv.ParseOptions(
                     delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=note
@@ -102,9 +103,11 @@ class CsvTable:
                     strings_can_be_null=True,
                 ),
             )
+        except UnicodeDecodeError:
+            raise SourceError([f"{self.name}, line {self._no_text()}: not UTF-8; save the file as UTF-8"]) from None
         except (pa.ArrowException, OSError) as error:
             raise SourceError([f"{self.name} cannot be read: {error}"]) from None
-        if quotes.count % 2:
+        if text.quotes % 2:
             self._check_quotes()
 
     def _check_quotes(self) -> None:
@@ -118,6 +121,18 @@ class CsvTable:
             except csv.Error:
                 raise SourceError([f"{self.name}, line {begins}: a quotation mark is never closed"]) from None
 
+    def _no_text(self) -> int:
+        """Return the first line that is not UTF-8."""
+        with text_lines(self._path) as lines:
+            number = 1
+            for line in lines:
+                try:
+                    line.encode("latin-1").decode()
+                except UnicodeDecodeError:
+                    break
+                number += 1
+        return number
+
     def _line(self, record: int) -> int:
         """Return the line in which a record begins; both are counted from 1, and the header is the first record."""
         number, inside = 0, False
@@ -130,18 +145,20 @@ class CsvTable:
         return line
 
 
-class _Quotes:
-    """A file that counts the quotation marks that are read from it."""
+class _Text:
+    """A file that checks the text that is read from it, and counts its quotation marks."""
 
     closed = False
 
     def __init__(self, file: pa.NativeFile) -> None:
-        self.count = 0
+        self.quotes = 0
         self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read(self, size: int) -> bytes:
         content: bytes = self._file.read(size)
-        self.count += content.count(b'"')
+        self._decoder.decode(content, final=not content)
+        self.quotes += content.count(b'"')
         return content
 
     def readable(self) -> bool:

@@ -52,6 +52,7 @@ class Outputs:
         for number, name in enumerate(self.names):
             values[:, number] = numbers_in(rows, f"the output for class {name}", rows.outputs[name], faults)
         finite = np.isfinite(values).all(axis=1)
+        values[~finite] = 0
         total = values.sum(axis=1) if len(self.names) > 1 else np.ones(len(values))
         proper = (values >= 0).all(axis=1) & (values <= 1 + _SUM).all(axis=1) & (np.abs(total - 1) <= _SUM)
         self._rows += len(values)
@@ -59,6 +60,7 @@ class Outputs:
         if self._logits:
             return _softmax(values).astype(np.float32)
         faults.note(rows, _NOT_ONE, finite & ~proper, lambda row: _shown(values[row]))
+        values[~proper] = 0
         return values.astype(np.float32)
 
     def problems(self, faults: Faults) -> list[str]:
@@ -80,6 +82,7 @@ def _shown(values: NDArray[np.float64]) -> str:
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     if logits.shape[1] == 1:
         return _softmax(np.hstack([np.zeros_like(logits), logits]))[:, 1:]
-    powers: NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    with np.errstate(over="ignore"):
+        powers: NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
     return powers

@@ -22,6 +22,9 @@ _ROWS = 2**20
 _FIRST = 2**16
 """So many rows say what a column holds."""
 
+_BROKEN = (pa.ArrowException, OSError, ValueError)
+"""What reading a broken file raises."""
+
 _PARQUET, _ARROW, _OLD_FEATHER = b"PAR1", b"ARROW1", b"FEA1"
 
 
@@ -68,7 +71,7 @@ def open_table(path: Path, name: str) -> Table:
             return ParquetTable(path, name)
         if head.startswith(_ARROW):
             return FeatherTable(path, name)
-    except (pa.ArrowException, OSError) as error:
+    except _BROKEN as error:
         raise SourceError([f"{name} cannot be read: {error}"]) from None
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(_OLD_FEATHER):
@@ -109,8 +112,10 @@ class ParquetTable:
     def _batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         try:
             file = pa.parquet.ParquetFile(self._source, read_dictionary=[name for name in self._few if name in columns])
-            yield from file.iter_batches(batch_size=rows, columns=list(columns))
-        except (pa.ArrowException, OSError) as error:
+            for batch in file.iter_batches(batch_size=rows, columns=list(columns)):
+                batch.validate(full=True)
+                yield batch
+        except _BROKEN as error:
             raise SourceError([f"{self.name} cannot be read: {error}"]) from None
 
     def place(self, row: int) -> str:
@@ -137,7 +142,8 @@ class FeatherTable:
         for number in range(self._file.num_record_batches):
             try:
                 batch = self._file.get_batch(number).select(list(columns))
-            except (pa.ArrowException, OSError) as error:
+                batch.validate(full=True)
+            except _BROKEN as error:
                 raise SourceError([f"{self.name} cannot be read: {error}"]) from None
             for start in range(0, batch.num_rows, _ROWS):
                 yield batch.slice(start, _ROWS)

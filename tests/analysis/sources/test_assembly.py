@@ -232,9 +232,7 @@ def test_many_runs_that_lack_examples_are_counted() -> None:
     kept = [row for row in range(60) if row < 3 or row % 3 != 1]
     told = problems({name: [values[row] for row in kept] for name, values in columns.items()})
     assert len(told) == 6
-    assert told[-1] == (
-        "14 more runs of 20 lack examples too. --common-examples leaves out the 1 that not every run has"
-    )
+    assert told[-1] == ("so do 14 more runs of 20. --common-examples leaves out the 1 that not every run has")
 
 
 def test_epochs_that_differ_and_epochs_that_are_none() -> None:
@@ -600,3 +598,14 @@ def test_what_files_say_of_themselves_is_passed_on_once() -> None:
     runs = assembled(*pieces)
     assert runs.understood == (("score", "column em"),)
     assert runs.remarks == ("Noted.",)
+
+
+def test_numbers_out_of_all_bounds() -> None:
+    huge = [1e300, -np.inf, *[0.5] * 10]
+    assert problems(table() | {"p_0": huge, "p_1": [0.5] * 12}) == (
+        "preds.csv, line 2: a probability is 1e+300, outside 0 to 1",
+        "preds.csv, line 3: the output for class 0 is missing or not finite",
+    )
+    logits = table() | {"p_0": [1.7e308, *[2.0] * 11], "p_1": [-1.7e308, *[2.0] * 11]}
+    runs = assembled(logits, options=ImportOptions(logits=True))
+    assert runs.runs[0].answers[0, :2].tolist() == [[1.0, 0.0], [0.5, 0.5]]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,8 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.errors import SourceError
 from analysis.sources.assembly import assemble
@@ -123,6 +128,25 @@ def test_every_format_says_the_same_and_its_name_says_nothing(tmp_path: Path, fo
         ("not used", "pred"),
     )
     assert runs.runs[0].sources == (FoundFile(path=path).source(),)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=5, unique=True), st.lists(TEXTS, min_size=2, max_size=2, unique=True))
+def test_names_are_what_they_are_in_every_format(ids: list[str], arms: list[str]) -> None:
+    rows = [{"id": id_, "arm": arm, "em": 0.5} for arm in arms for id_ in ids]
+    written_by_csv = io.StringIO(newline="")
+    writer = csv.DictWriter(written_by_csv, rows[0], quoting=csv.QUOTE_NONNUMERIC)
+    writer.writeheader()
+    writer.writerows(rows)
+    contents = [FORMATS[form](rows) for form in ("json lines", "parquet", "feather")]
+    with tempfile.TemporaryDirectory() as folder:
+        for content in (written_by_csv.getvalue().encode(), *contents):
+            runs = runs_of(written(Path(folder), content))
+            assert runs.example_ids.to_pylist() == ids
+            assert runs.arms == tuple(arms)
 
 
 def with_columns(
@@ -321,8 +345,7 @@ def test_lines_are_counted_with_blank_ones_broken_ones_and_values_of_several_lin
 
 def test_text_that_is_not_utf8(tmp_path: Path) -> None:
     (told,) = problems(written(tmp_path, HEADER.encode() + b"a,1,x,1,\xff\n"))
-    assert told.startswith("preds cannot be read: ")
-    assert "UTF8" in told
+    assert told == "preds, line 2: not UTF-8; save the file as UTF-8"
     (told,) = problems(written(tmp_path, b'{"arm": "a", "id": 1, "em": 0.5}\n{"arm": "a", "id": "\xff", "em": 1}\n'))
     assert told == "preds, line 2: not UTF-8"
 
@@ -391,3 +414,16 @@ def test_reading_loads_no_pandas(tmp_path: Path) -> None:
     paths = [written(tmp_path, FORMATS[form](ANSWERS), name=form.replace(" ", "_")) for form in FORMATS]
     done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("form", ["parquet", "feather"])
+def test_texts_of_a_binary_file_that_are_not_utf8(tmp_path: Path, form: str) -> None:
+    (told,) = problems(written(tmp_path, FORMATS[form](ANSWERS).replace(b"1e5", b"1\xff5")))
+    assert told.startswith("preds cannot be read: ")
+    assert "UTF8" in told
+
+
+def test_a_line_that_is_neither_a_row_nor_utf8(tmp_path: Path) -> None:
+    assert problems(written(tmp_path, HEADER.encode() + b"a,1,x,1,1\na,\xe9\n")) == [
+        "preds, line 3: not UTF-8; save the file as UTF-8"
+    ]
