@@ -1,4 +1,4 @@
-"""Comparison in memory: arrays of predictions in, the report of a study out."""
+"""Comparison in memory: a table or arrays of predictions in, the report of a study out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from analysis.errors import PlanError, Problem, SourceError
 from analysis.sources.arrays import runs_of_arrays
+from analysis.sources.assembly import assemble
+from analysis.sources.frames import rows_of_frame
 from analysis.sources.options import ImportOptions
 from analysis.sources.runs import Runs
 from analysis.study.imported import imported_manifest, imported_outcomes
@@ -17,6 +19,8 @@ from analysis.study.report import RESAMPLES, StudyReport, report_on
 
 if TYPE_CHECKING:
     from typing import Literal
+
+    import pandas as pd
 
 # What a command writes as an option is an argument here.
 _ARGUMENTS: dict[str, str | Callable[[re.Match[str]], str]] = {
@@ -30,12 +34,13 @@ _ARGUMENTS: dict[str, str | Callable[[re.Match[str]], str]] = {
 
 
 def compare(
-    data: Mapping[str, ArrayLike],
+    data: pd.DataFrame | Mapping[str, ArrayLike],
     *,
     labels: ArrayLike | None = None,
     ids: ArrayLike | None = None,
     seeds: ArrayLike | None = None,
     classes: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
     task: Literal["classification", "regression"] | None = None,
     metric: str | None = None,
     baseline: str | None = None,
@@ -57,8 +62,10 @@ def compare(
 
     Parameters
     ----------
-    data : mapping of str to array
-        Arrays by arm, one row for each run: predicted classes (runs, examples), with `labels`; probabilities (runs,
+    data : DataFrame, or mapping of str to array
+        A long table, one row for each run and example, with columns for arm, run (or seed), example, label, and what
+        the run answered: a predicted class or number, the probability of each class, or a score of the answer. Or
+        arrays by arm, one row for each run: predicted classes (runs, examples), with `labels`; probabilities (runs,
         examples, classes), with `labels`; predicted numbers, with `labels` and ``task="regression"``; scores (runs,
         examples), any number for each example, without `labels`.
     labels : array, shape (examples,)
@@ -69,11 +76,14 @@ def compare(
         Seeds of the rows, the same in every arm; default 0, 1, ...
     classes : sequence of str
         The class names in the order of the labels, where some class is in no label.
+    columns : mapping of str to str
+        Which column of a table is what, where its name does not say it: ``{"arm": "method", "run": "repeat"}``. Roles
+        are ``arm``, ``run``, ``example``, ``label``, ``prediction``, ``score``, ``epoch`` and ``p_CLASS``.
     task : {"classification", "regression"}
         Whether predictions are classes or numbers, where they could be both.
     metric : str
         What is compared: a key of `METRICS`, by default accuracy, in a regression Pearson's correlation; of scores
-        their name.
+        their name, or of several columns with scores the name of one.
     baseline : str
         The arm that every other arm is compared with; default the first.
     margin : float
@@ -91,7 +101,7 @@ def compare(
     common_examples : bool
         Whether examples that some run lacks are left out; the tables then say how many.
     clusters : sequence, shape (examples,)
-        The group of each example, such as the text that a question is about: groups are then what is
+        Beside arrays, the group of each example, such as the text that a question is about: groups are then what is
         drawn anew.
     resamples : int
         How often the multi-bootstrap resamples seeds and examples, at least 2.
@@ -128,6 +138,7 @@ def compare(
     [('small against full', 'worse')]
     """
     options = ImportOptions(
+        columns=dict(columns or {}),
         metric=metric,
         classes=tuple(classes),
         task=task,
@@ -137,7 +148,7 @@ def compare(
         common_examples=common_examples,
     )
     try:
-        runs = runs_of_arrays(data, options, labels=labels, ids=ids, seeds=seeds)
+        runs = _runs(data, options, labels=labels, ids=ids, seeds=seeds, clusters=clusters)
     except SourceError as error:
         raise SourceError(map(_as_arguments, error.problems)) from None
     sides = [{"treatment": treatment, "baseline": base} for treatment, base in comparisons]
@@ -158,6 +169,14 @@ def compare(
     except PlanError as error:
         # The block was made of arguments.
         raise PlanError(Problem(path=one.path[1:] or one.path, message=one.message) for one in error.problems) from None
+
+
+def _runs(data: pd.DataFrame | Mapping[str, ArrayLike], options: ImportOptions, **beside: Any) -> Runs:
+    if isinstance(data, Mapping):
+        return runs_of_arrays(data, options, **{name: beside[name] for name in ("labels", "ids", "seeds")})
+    if given := [name for name, value in beside.items() if value is not None]:
+        raise SourceError([f"{', '.join(given)}: expected beside arrays alone, got a table, in which they are columns"])
+    return assemble(rows_of_frame(data, options), options)
 
 
 def _clusters(clusters: Sequence[Any] | None, runs: Runs) -> list[str] | None:

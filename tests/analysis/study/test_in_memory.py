@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -80,6 +81,25 @@ def test_the_plan_is_in_the_arguments(rng: np.random.Generator) -> None:
     assert (report.plan.metric, report.plan.margin, report.plan.alpha) == ("macro_f1", 0.03, 0.01)
     assert (report.name, report.seeds) == ("mine", (3, 4, 5, 6, 7))
     assert "macro-F1" in tables.markdown(report)
+
+
+def test_a_table_is_judged_as_arrays_are(rng: np.random.Generator) -> None:
+    data = classes_of(rng)
+    rows = [
+        {"method": arm, "repeat": run, "idx": i, "gold": LABELS[i], "guess": said[run, i]}
+        for arm, said in data.items()
+        for run in range(SEEDS)
+        for i in range(N)
+    ]
+    table = pd.DataFrame(rows)
+    columns = {"arm": "method", "run": "repeat", "prediction": "guess"}
+    by_table = compare(table, columns=columns, baseline="full", resamples=99)
+    by_array = compare(data, labels=LABELS, resamples=99)
+    assert by_table.to_json()["comparisons"] == by_array.to_json()["comparisons"]
+    with pytest.raises(SourceError, match="labels, clusters: expected beside arrays alone"):
+        compare(table, labels=LABELS, clusters=LABELS.tolist())
+    with pytest.raises(SourceError, match=r'columns=\{"arm": '):
+        compare(table.rename(columns={"method": "which"}))
 
 
 def test_groups_of_examples(rng: np.random.Generator) -> None:
