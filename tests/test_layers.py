@@ -89,7 +89,7 @@ def test_a_faulty_study_is_refused_before_anything_heavy_is_loaded(tmp_path: Pat
 
 
 def test_public_names() -> None:
-    assert sorted(harness.__all__) == ["HarnessError", "Study", "load_study", "run_study"]
+    assert sorted(harness.__all__) == ["HarnessError", "RecordPredictions", "Study", "load_study", "run_study"]
     for name in harness.__all__:
         assert getattr(harness, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
