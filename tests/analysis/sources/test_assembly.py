@@ -255,12 +255,18 @@ def test_other_runs_in_each_arm_are_not_paired() -> None:
     assert [len([run for run in runs.runs if run.arm == arm]) for arm in runs.arms] == [2, 3]
 
 
-def test_arms_that_share_some_of_their_runs() -> None:
-    assert problems(arms_with(a=[0, 1], b=[1, 2, 0], c=[0, 1, 2])) == (
-        "the arms share only some of their runs: arm a lacks 2. Add these runs, or leave them out of every arm; or, if "
-        "equal labels do not mean the same seed, --unpaired",
+def test_a_run_that_an_arm_lacks_is_no_problem() -> None:
+    runs = assembled(arms_with(a=[0, 1], b=[1, 2, 0], c=[0, 1, 2]))
+    assert runs.paired
+    assert runs.remarks == ()
+
+
+def test_arms_that_share_few_of_their_runs() -> None:
+    assert problems(arms_with(a=[0, 1], b=[1, 2, 3])) == (
+        "the arms share only some of their runs: arm a lacks run 2, 3; arm b lacks run 0. Add these runs, or leave "
+        "them out of every arm; or, if equal labels do not mean the same seed, --unpaired",
     )
-    runs = assembled(arms_with(a=[0, 1], b=[1, 2, 0]), options=ImportOptions(unpaired=True))
+    runs = assembled(arms_with(a=[0, 1], b=[1, 2, 3]), options=ImportOptions(unpaired=True))
     assert not runs.paired
     assert runs.remarks == ()
     assert not assembled(arms_with(a=[0, 1], b=[0, 1]), options=ImportOptions(unpaired=True)).paired

@@ -56,6 +56,27 @@ def test_it_says_what_it_took_for_what_and_what_it_wrote(here: Path, command: Co
     assert "lora against full" in out
 
 
+def test_a_run_that_an_arm_lacks_is_shown_and_waits(here: Path, command: Command) -> None:
+    lines = ["arm,run,id,label,prediction"]
+    for arm, run in [("full", "a"), ("full", "b"), ("full", "c"), ("lora", "a"), ("lora", "b")]:
+        lines += [f"{arm},{run},{i},{i % 2},{(i % 7 < 5) * (i % 2)}" for i in range(N)]
+    (here / "table.csv").write_text("\n".join(lines))
+    code, out, err = command("import", "table.csv", "--name", "mine")
+    assert (code, err) == (0, "")
+    assert [line.split() for line in out.splitlines()[1:4]] == [
+        ["arm", "runs", "which", "missing"],
+        ["full", "3", "a,", "b,", "c"],
+        ["lora", "2", "a,", "b", "c"],
+    ]
+    assert "Only runs a, b count: run c waits until every arm has run it." in command("analyze", "results/mine")[1]
+    assert "missing" in command("status", "results/mine")[1]
+    # It joins when it is there.
+    lines += [f"lora,c,{i},{i % 2},1" for i in range(N)]
+    (here / "table.csv").write_text("\n".join(lines))
+    assert "1 run added; 5 runs are there already" in command("import", "table.csv", "--name", "mine")[1]
+    assert "waits" not in command("analyze", "results/mine")[1]
+
+
 def test_a_dry_run_writes_nothing(here: Path, command: Command) -> None:
     before = content(here)
     code, out, _ = command("import", "preds.npz", "--name", "mine", "--dry-run")
