@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -87,15 +87,19 @@ class Answers:
         return problems
 
     def meaning(
-        self, labels: Labels, cells: Mapping[RunName, Sequence[Cell]], examples: NDArray[np.int64], ids: pa.StringArray
+        self,
+        labels: Labels,
+        cells: Mapping[RunName, Mapping[int, Cell]],
+        examples: NDArray[np.int64],
+        ids: pa.StringArray,
     ) -> Meaning:
         """Find out what the stored answers are.
 
         Parameters
         ----------
         labels : Labels
-        cells : mapping of (str, str) to sequence of Cell
-            All that was stored of what `read` returned, by run.
+        cells : mapping of (str, str) to mapping of int to Cell
+            All that was stored of what `read` returned, by run and epoch.
         examples : ndarray of int64, shape (N,)
             The numbers of the examples that count.
         ids : pa.StringArray
@@ -112,7 +116,7 @@ class Answers:
         label = labels.distinct(examples)
         if self._kind == "probabilities":
             return meaning_of_outputs(labels.values[examples], label, self._outputs.names, self._options)
-        every = [(run, cell) for run, some in cells.items() for cell in some]
+        every = [(run, cell) for run, epochs in cells.items() for cell in epochs.values()]
         for _, cell in every:
             cell.values = self._predictions.updated(cell.values, cell.seen)
         answered = (cell.values[examples[cell.seen[examples]]] for _, cell in every)

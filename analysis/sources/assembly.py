@@ -143,9 +143,8 @@ class Assembly:
         problems += unclear + problems_of_epochs(cells) + differences
         meaning = None
         try:
-            stored = {run: list(epochs.values()) for run, epochs in cells.items()}
             if len(examples):
-                meaning = self._answers.meaning(self._labels, stored, examples, self._ids(examples))
+                meaning = self._answers.meaning(self._labels, cells, examples, self._ids(examples))
         except SourceError as error:
             problems += error.problems
         if problems or meaning is None:
