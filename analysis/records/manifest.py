@@ -136,6 +136,8 @@ class TakenLook(Stored):
     ----------
     seeds : tuple of int
         The seeds that the verdicts took up.
+    runs : dict of str to int, or None
+        Where runs are not paired by seed: how many of each arm they took up.
     plan : str
         The digest of the plan that they were made by.
     at : str
@@ -143,6 +145,7 @@ class TakenLook(Stored):
     """
 
     seeds: tuple[Count, ...]
+    runs: dict[str, Count] | None = None
     plan: str
     at: str = ""
 

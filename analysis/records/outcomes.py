@@ -36,7 +36,7 @@ class Outcomes:
         The arms, in the order of the study file.
     seeds : tuple of int
         The seeds, in the order in which the study took them up; the same for every arm. Where runs are not paired by
-        seed they number the runs of each arm, which may have fewer of them than another.
+        seed, those of any arm: each has its own, as many as it has runs.
     trials : mapping of (str, int) to Trial
         One entry for every arm and seed of its own.
     example_ids : tuple of str
@@ -166,10 +166,10 @@ class Outcomes:
         chosen = self.arms if arms is None else arms
         return tuple(trial for arm in chosen for trial in self.of_arm(arm) if trial.status != "finished")
 
-    def complete_seeds(self) -> tuple[int, ...]:
-        """Return the seeds with which every arm finished."""
-        lost = {trial.seed for trial in self.unfinished()}
-        return tuple(seed for seed in self.seeds if seed not in lost)
+    def complete_seeds(self, arm: str) -> tuple[int, ...]:
+        """Return the seeds with which every arm finished; where runs are not paired by seed, this arm alone."""
+        lost = {trial.seed for trial in self.unfinished(arms=None if self.manifest.paired else [arm])}
+        return tuple(seed for seed in self.seeds_of(arm) if seed not in lost)
 
     def lost_seeds(self) -> tuple[int, ...]:
         """Return the seeds with a trial that ended without predictions; a trial that has yet to run is not lost."""

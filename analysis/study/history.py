@@ -100,6 +100,8 @@ def _undeclared_looks(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence
 
     A set of seeds counts if its verdicts were looked at, or if it had been trained before others were.
     """
+    if not plan.paired:
+        return _looks_without_pairs(outcomes)
     now = set(taken_up)
     sets = [before for before, _, _ in _seed_changes(outcomes)]
     sets += [frozenset(look.seeds) for look in outcomes.looks_taken]
@@ -108,11 +110,35 @@ def _undeclared_looks(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence
     undeclared = [sorted(seeds) for seeds in looks if len(seeds) not in plan.looks]
     if not undeclared:
         return []
-    counted_looks = counted(len(undeclared), "undeclared look")
     labels = outcomes.run_labels
     at = "; ".join(seeds_in_words(seeds, labels) for seeds in sorted(undeclared, key=lambda seeds: (len(seeds), seeds)))
-    text = (
-        f"The results were looked at, or could have been, with fewer of these seeds ({at}): {counted_looks}. "
-        "The p-values do not account for this."
+    return [_undeclared(len(undeclared), f"with fewer of these seeds ({at})")]
+
+
+def _looks_without_pairs(outcomes: Outcomes) -> list[Caveat]:
+    """Count at how many smaller numbers of runs of each arm the study could have stopped."""
+    runs = {arm: outcomes.seeds_of(arm) for arm in outcomes.arms}
+    earlier = [[(look.runs or {}).get(arm, 0) for arm in runs] for look in outcomes.looks_taken]
+    for before, _, _ in _seed_changes(outcomes):
+        earlier.append([sum(seed in before for seed in own) for own in runs.values()])
+    now = tuple(map(len, runs.values()))
+    # Nobody could have stopped before two arms had as many runs as a verdict needs.
+    fewer = {
+        tuple(counts)
+        for counts in earlier
+        if tuple(counts) != now
+        and all(then <= there for then, there in zip(counts, now, strict=True))
+        and sum(then >= SEEDS_FOR_A_VERDICT for then in counts) > 1
+    }
+    if not fewer:
+        return []
+    at = "; ".join(
+        ", ".join(f"{then} of {arm}" for arm, then in zip(runs, counts, strict=True)) for counts in sorted(fewer)
     )
-    return [Caveat(short=counted_looks, text=text)]
+    return [_undeclared(len(fewer), f"with fewer runs ({at})")]
+
+
+def _undeclared(looks: int, where: str) -> Caveat:
+    short = counted(looks, "undeclared look")
+    text = f"The results were looked at, or could have been, {where}: {short}. The p-values do not account for this."
+    return Caveat(short=short, text=text)

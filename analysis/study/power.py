@@ -64,7 +64,7 @@ class StudyPower:
     stated : StatedFigures or None
         The figures that were assumed; None after a pilot, whose own variance components are used.
     pilot_seeds : int
-        The number of seeds of the pilot; 0 before one.
+        The number of seeds of the pilot, in the smallest arm where they differ; 0 before one.
     plans : tuple of PlannedComparison
         After a pilot, one plan for each comparison; before, one plan for any comparison.
     n_comparisons : int
@@ -143,10 +143,11 @@ def study_power(
     looks: tuple[LookThreshold, ...] = ()
     if plan.looks:
         looks = tuple(map(LookThreshold, plan.looks, thresholds(plan.looks, alpha=plan.alpha)))
-    pilot = _pilot(folder)
+    pilot = _pilot(folder, paired=plan.paired)
     if pilot is not None:
         plan = _as_frozen(plan, pilot)
-        costs = {arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in pilot.complete_seeds()]) for arm in pilot.arms}
+        seeds = {arm: pilot.complete_seeds(arm) for arm in pilot.arms}
+        costs = {arm: arm_cost(arm, [pilot.trials[arm, seed] for seed in own]) for arm, own in seeds.items()}
         plans = _from_pilot(
             pilot,
             plan,
@@ -160,7 +161,7 @@ def study_power(
         if plans:
             return StudyPower(
                 stated=None,
-                pilot_seeds=len(pilot.complete_seeds()),
+                pilot_seeds=min(map(len, seeds.values())),
                 plans=plans,
                 n_comparisons=len(pairs),
                 one_run_gap=math.nan,
@@ -223,7 +224,7 @@ def _from_stated(
     )
 
 
-def _pilot(folder: Path | Outcomes | None) -> Outcomes | None:
+def _pilot(folder: Path | Outcomes | None, *, paired: bool) -> Outcomes | None:
     if folder is None or (isinstance(folder, Path) and not (folder / "study.json").exists()):
         return None
     try:
@@ -231,8 +232,10 @@ def _pilot(folder: Path | Outcomes | None) -> Outcomes | None:
     except AnalysisError:
         # `harness analyze` says what is wrong with a folder; a plan works without it.
         return None
-    # Seeds that cross are no pilot for seeds that do not.
-    return outcomes if len(outcomes.complete_seeds()) > 1 and outcomes.manifest.crossing is None else None
+    # Seeds that cross are no pilot for seeds that do not, nor runs without pairs for runs with them.
+    if outcomes.manifest.crossing is not None or outcomes.manifest.paired != paired:
+        return None
+    return outcomes if min(len(outcomes.complete_seeds(arm)) for arm in outcomes.arms) > 1 else None
 
 
 def _as_frozen(plan: AnalysisPlan, pilot: Outcomes) -> AnalysisPlan:
@@ -255,8 +258,9 @@ def _from_pilot(
     n_examples: int | None,
     alpha: float,
 ) -> tuple[PlannedComparison, ...]:
-    seeds = pilot.complete_seeds()
-    scores = {arm: pilot.drawn(pilot.scores(arm, seeds=seeds, metric=plan.metric)) for arm in pilot.arms}
+    scores = {
+        arm: pilot.drawn(pilot.scores(arm, seeds=pilot.complete_seeds(arm), metric=plan.metric)) for arm in pilot.arms
+    }
     plans = []
     for pair in pairs:
         arms = (pair.treatment, pair.baseline)

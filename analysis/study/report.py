@@ -38,7 +38,7 @@ from analysis.study.population import TrainingSets, training_sets, with_training
 from analysis.study.published_gaps import PublishedGap, compare_published_gaps
 from analysis.study.rare_classes import rare_class_caveats
 from analysis.study.seed_sds import SeedSDs, seed_sd_caveats, seed_sds
-from analysis.study.seeds import seeds_in_use
+from analysis.study.seeds import SeedsInUse, seeds_in_use
 from analysis.study.set_verdicts import SetCount, SetVerdicts, count_sets, set_verdicts
 from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
 from analysis.study.unbounded_scores import unbounded_caveats
@@ -72,7 +72,7 @@ class StudyReport:
     metric : MetricKind
         Its metric, with its title and its direction.
     paired : bool
-        Whether the runs are paired by seed. If not, the seeds below number the runs of each arm.
+        Whether the runs are paired by seed. If not, equal seeds of two arms have nothing in common.
     seeds, dropped_seeds : tuple of int
         The seeds that the comparisons use, and those that left every arm under the plan's policy.
     waiting_seeds : tuple of int
@@ -298,7 +298,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         seeds=seeds.used,
         dropped_seeds=seeds.dropped,
         waiting_seeds=seeds.waiting,
-        taken_look=_taken_look(outcomes, comparisons, seeds.taken_up),
+        taken_look=_taken_look(outcomes, comparisons, seeds),
         n_examples=outcomes.n_examples,
         n_clusters=outcomes.n_clusters,
         n_left_out=data.left_out,
@@ -378,13 +378,16 @@ def _decision(look: Look | None, comparisons: Sequence[ComparisonResult]) -> str
     return "stop" if decided or look.is_last else "go on"
 
 
-def _taken_look(
-    outcomes: Outcomes, comparisons: Sequence[ComparisonResult], taken_up: tuple[int, ...]
-) -> TakenLook | None:
+def _taken_look(outcomes: Outcomes, comparisons: Sequence[ComparisonResult], seeds: SeedsInUse) -> TakenLook | None:
     """Return what `looks.json` notes of a look at these verdicts; None where no comparison could get a verdict."""
     plans = outcomes.manifest.plan_history
     decidable = any(one.verdict.asked and not one.verdict.reason for one in comparisons)
-    return TakenLook(seeds=taken_up, plan=plans[-1].digest if plans else "") if decidable else None
+    if not decidable:
+        return None
+    look = TakenLook(seeds=seeds.taken_up, plan=plans[-1].digest if plans else "")
+    if outcomes.manifest.paired:
+        return look
+    return look.model_copy(update={"runs": {arm: len(outcomes.seeds_of(arm)) for arm in outcomes.arms}})
 
 
 def _finished_seeds(outcomes: Outcomes, arm: str, seeds: tuple[int, ...]) -> tuple[int, ...]:

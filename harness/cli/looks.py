@@ -22,7 +22,7 @@ def note_look(folder: Path, report: StudyReport) -> str:
     if look is None:
         return ""
     known = read_looks(folder)
-    if any((set(other.seeds), other.plan) == (set(look.seeds), look.plan) for other in known):
+    if any((set(one.seeds), one.runs, one.plan) == (set(look.seeds), look.runs, look.plan) for one in known):
         return ""
     looks = Looks(format=FORMAT, looks=(*known, look.model_copy(update={"at": provenance.now()})))
     try:

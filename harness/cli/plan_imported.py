@@ -32,7 +32,7 @@ def plan_imported(
     folder : Path
         The study's results.
     overrides : sequence of str
-        ``seeds=N`` plans for so many; default as many as there are.
+        ``seeds=N`` plans for so many in each arm; default as many as there are in the smallest one.
     test_examples : int or None
         The number of test examples to plan for; default the study's.
     given : sequence of str
@@ -54,7 +54,7 @@ def plan_imported(
     if given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise HarnessError(f"{options}: {folder} holds runs, and their own figures are used; leave these out")
-    seeds = _seeds(overrides, folder) or len(outcomes.complete_seeds())
+    seeds = _seeds(overrides, folder) or min(len(outcomes.complete_seeds(arm)) for arm in outcomes.arms)
     plan = frozen_plan(outcomes.manifest, arms=outcomes.arms, score=outcomes.score_kind)
     floors: dict[str, float] = {}
     if seeds > 1:

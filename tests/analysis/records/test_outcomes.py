@@ -260,7 +260,7 @@ def test_every_ending_of_a_trial_is_known(study: StudyFolder) -> None:
     ]
     assert "record.json cannot be read" in outcomes.trials["full", 4].message
     assert "predictions.parquet does not exist" in outcomes.trials["full", 5].message
-    assert outcomes.complete_seeds() == ()
+    assert outcomes.complete_seeds(outcomes.arms[0]) == ()
     assert outcomes.scores("lora-r2").shape == (6, 400)
     with pytest.raises(ValueError, match="full seed 0 has no predictions: diverged"):
         outcomes.scores("full")

@@ -29,13 +29,15 @@ from analysis.metrics.confusion_metrics import confusion_metric
 from analysis.metrics.consistency import churn
 from analysis.metrics.influence import confusion_scores
 from analysis.power.new_study import PlannedTest
+from analysis.power.planning import plan_comparison
 from analysis.power.settling import settle
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_tests import run_tests
 from analysis.study.comparisons import correct
 from analysis.study.frames import FRAMES
-from analysis.study.plan import check_plan, frozen_plan
+from analysis.study.plan import check_plan, frozen_plan, parse_plan
+from analysis.study.power import StatedFigures, study_power
 from analysis.study.report import StudyReport, analyze, report_on
 from analysis.study.seeds import seeds_in_use
 
@@ -337,6 +339,58 @@ def test_the_gain_of_choosing_the_epoch_on_test_is_paired_within_a_run(
     gap = report.selected_gaps[0]
     assert gap.last == pytest.approx(by_epoch["lora"][:, -1].mean() - by_epoch["full"][:, -1].mean())
     assert gap.n_seeds == 5
+
+
+def test_looks_with_fewer_runs_of_any_arm_are_counted(folder: StudyFolder) -> None:
+    taken = analyze(folder.root, resamples=99).taken_look
+    assert taken is not None
+    assert taken.to_json() == {"seeds": list(range(8)), "runs": RUNS, "plan": "d"}
+    # The same runs, fewer of one arm, too few for a verdict, and another arm in the place of one.
+    numbers = [RUNS, RUNS | {"full": 3}, {"full": 2, "lora": 3, "head": 1}, {"full": 4, "lora": 9}]
+    looks = [{"seeds": [0], "runs": runs, "plan": "d", "at": "2026-11-02T10:00:00Z"} for runs in numbers]
+    (folder.root / "looks.json").write_text(json.dumps({"format": 1, "looks": looks}))
+    (caveat,) = analyze(folder.root, resamples=99).footer.caveats
+    assert caveat.text == (
+        "The results were looked at, or could have been, with fewer runs (3 of full, 8 of lora, 4 of head): 1 "
+        "undeclared look. The p-values do not account for this."
+    )
+    # Four runs of each arm were there before the others came.
+    entries = [(range(4), 0), (range(8), 12)]
+    history = [
+        {"seeds": list(seeds), "frozen": "2026-11-01T09:59:00Z", "trials_finished": count} for seeds, count in entries
+    ]
+    folder.change_manifest(lambda content: content.update(seed_history=history))
+    (caveat,) = analyze(folder.root, resamples=99).footer.caveats
+    assert "(3 of full, 8 of lora, 4 of head; 4 of full, 4 of lora, 4 of head): 2 undeclared looks" in caveat.text
+
+
+def test_runs_without_pairs_are_a_pilot_for_more_of_them(folder: StudyFolder) -> None:
+    outcomes = load(folder.root)
+    plan = frozen_plan(outcomes.manifest, arms=outcomes.arms)
+    options: dict[str, Any] = {
+        "arms": outcomes.arms,
+        "n_seeds": 10,
+        "n_examples": None,
+        "stated": StatedFigures(),
+        "folder": outcomes,
+    }
+    power = study_power(plan, **options)
+    assert power is not None
+    assert power.pilot_seeds == 4
+    for (name, planned), one in zip(power.plans, analyze(folder.root, resamples=99).comparisons, strict=True):
+        assert one.result is not None
+        expected = plan_comparison(
+            one.result.components,
+            n_seeds=10,
+            n_examples=400,
+            margin=0.02,
+            alpha=0.025,
+            test=PlannedTest(paired=False),
+            seconds_per_pair=planned.hours * 3600 / 10,
+        )
+        assert (name, planned) == (one.name, expected)
+    # A study whose seeds are pairs takes nothing from them.
+    assert study_power(parse_plan({"margin": 0.02}, arms=outcomes.arms), **options) is None
 
 
 def null_study(outcomes: Outcomes, rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
