@@ -18,28 +18,6 @@ def opened(path: Path) -> pa.NativeFile:
     return pa.CompressedInputStream(file, packed) if packed else file
 
 
-def unpacked(head: bytes) -> bytes:
-    """Return what the beginning of a file stands for; nothing where it is too short to unpack, or broken.
-
-    Examples
-    --------
-    >>> import gzip
-    >>> unpacked(gzip.compress(b"arm,seed")), unpacked(b"arm,seed")
-    (b'arm,seed', b'arm,seed')
-    """
-    packed = _packing(head)
-    if packed is None:
-        return head
-    # The end of the beginning may be anywhere in what was packed.
-    stream, parts = pa.CompressedInputStream(pa.BufferReader(head), packed), []
-    try:
-        while part := stream.read(1024):
-            parts.append(part)
-    except OSError:
-        pass
-    return b"".join(parts)
-
-
 def is_packed(path: Path) -> bool:
     """Whether a file is packed."""
     with path.open("rb") as file:
