@@ -56,16 +56,16 @@ def imported_manifest(
         The manifest of a study that these runs join, on the same examples.
     """
     cells = cells_of(runs, before.cells if before is not None else ())
-    files = [source_entry(source) for run in runs.runs for source in run.sources]
-    told = tuple(dict.fromkeys(runs.remarks))
+    told = runs.remarks
+    files: dict[str, SourceEntry] = {}
     if before is not None and before.imported is not None:
-        files = [*before.imported.files, *files]
-        told = tuple(dict.fromkeys([*before.data.remarks, *told]))
-    # The same bytes are the same file, wherever they lie now.
-    by_content: dict[str, SourceEntry] = {}
-    for file in files:
-        by_content.setdefault(file.sha256 or file.path, file)
-    kept = tuple(by_content.values())
+        told = (*before.data.remarks, *told)
+        files = {file.path: file for file in before.imported.files}
+    known = {file.sha256 for file in files.values() if file.sha256}
+    for file in (source_entry(source) for run in runs.runs for source in run.sources):
+        # The same bytes are the same file, wherever they lie now.
+        if file.sha256 not in known:
+            files[file.path] = file
     unpaired: dict[str, Any] = {} if runs.paired else {"paired": False}
     return Manifest(
         format=NEWER_FORMAT,
@@ -74,13 +74,13 @@ def imported_manifest(
         claims=None if claims is None else [dict(claim) for claim in claims],
         selection=EpochSelection(rule="last"),
         data=DataEntry(
-            path=_path([file.path for file in kept]),
+            path=_path(list(files)),
             classes=runs.classes,
             n_test=len(runs.example_ids),
-            remarks=told,
+            remarks=tuple(dict.fromkeys(told)),
             **_where_it_applies(runs),
         ),
-        imported=ImportedStudy(files=kept, understood=runs.understood),
+        imported=ImportedStudy(files=tuple(files.values()), understood=runs.understood),
         arms={arm: ArmEntry() for arm in dict.fromkeys(entry.arm for entry in cells)},
         cells=cells,
         **unpaired,

@@ -65,6 +65,8 @@ def _plan(report: StudyReport) -> str:
         "joint Holm step-down" if plan.correction == "holm" else "Benjamini-Hochberg",
         f"seed variance {seed_variance_in_words(plan)}",
         *([f"looks at {', '.join(map(str, plan.looks))} seeds"] if plan.looks else []),
+        # Whether it was made before anybody saw results, nobody can tell.
+        *(["fixed when the runs were imported"] if report.imported is not None else []),
     ]
     return "; ".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,23 @@ def test_the_manifest_says_where_runs_came_from() -> None:
     again = imported_manifest(runs, name="theirs", analysis={"margin": 0.02}, before=manifest)
     assert again == manifest
     assert "paired" not in manifest.to_json()
+
+
+def test_a_file_is_known_by_its_bytes_and_by_its_path() -> None:
+    def of(path: str, sha256: str) -> Runs:
+        runs = made({"a": ["0"], "b": ["0"]})
+        source = SourceFile(path=path, sha256=sha256)
+        return replace(runs, runs=tuple(replace(run, sources=(source,)) for run in runs.runs))
+
+    first = imported_manifest(of("x.csv", "1"), name="theirs", analysis={})
+    assert first.data.path == "x.csv"
+    for path, sha256, expected in (("y.csv", "1", [("x.csv", "1")]), ("x.csv", "2", [("x.csv", "2")])):
+        later = imported_manifest(of(path, sha256), name="theirs", analysis={}, before=first)
+        assert later.imported is not None
+        assert [(file.path, file.sha256) for file in later.imported.files] == expected
+
+
+def test_runs_that_are_not_paired_are_said_to_be_so() -> None:
     unpaired = imported_manifest(made({"a": ["0"], "b": ["1"]}, paired=False), name="x", analysis={})
     assert unpaired.to_json()["paired"] is False
 
