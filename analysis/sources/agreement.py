@@ -117,13 +117,13 @@ def pairing(runs: Iterable[RunName], *, unpaired: bool) -> tuple[bool, list[str]
         # A run counts once every arm has it, and whoever lists the runs or judges them says so.
         return True, [], []
     lacking = "; ".join(
-        f"arm {arm} lacks run {few([label for label in every if label not in labels])}"
+        f"arm {arm} lacks {'run' if len(missing) == 1 else 'runs'} {few(missing)}"
         for arm, labels in arms.items()
-        if len(labels) < len(every)
+        if (missing := [label for label in every if label not in labels])
     )
     unclear = (
         f"the arms share only some of their runs: {lacking}. Add these runs, or leave them out of every "
-        "arm; or, if equal labels do not mean the same seed, --unpaired"
+        "arm; or, if runs of one name do not share a seed, --unpaired"
     )
     return True, [], [unclear]
 

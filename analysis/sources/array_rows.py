@@ -27,7 +27,8 @@ class ArrayRows:
         Names an array in messages, by what its source calls it.
     beside : mapping of str to (str, array)
         What stands beside the answers: ``label`` and ``example``, shape (examples,), ``run``, shape (runs,), and
-        ``classes``, shape (classes,), each with its own name.
+        ``classes``, shape (classes,), each with its own name. Where these are texts, labels and predictions that are
+        whole numbers count them from 0.
     problems : list of str
         Takes what is wrong.
     """
@@ -47,10 +48,15 @@ class ArrayRows:
         for role in ("label", "example"):
             if (values := self._beside.get(role)) is not None:
                 self._same_length(self._called[role], len(values))
+        classes = self._beside.get("classes")
+        self._class_names = classes if classes is not None and classes.dtype.kind == "U" else None
+        if (values := self._beside.get("label")) is not None:
+            self._check_numbers(self._called["label"], values)
         # What stands beside must fit together, else there are no rows at all, only problems.
         self._usable = len(problems) == before
-        columns = {role: _column(values) for role, values in self._beside.items() if values is not None}
-        self._label, self._ids = columns.get("label"), columns.get("example")
+        label, ids = (self._beside.get(role) if self._usable else None for role in ("label", "example"))
+        self._label = None if label is None else self._named(label)
+        self._ids = None if ids is None else _column(ids)
 
     def rows(
         self, arms: Mapping[str, ArrayLike], *, arm: str | None, run: str | None, score: str, labels_known: bool
@@ -141,6 +147,8 @@ class ArrayRows:
     def _check_answers(self, name: str, array: NDArray[Any], *, labels_known: bool) -> None:
         classes = self._beside.get("classes")
         text = array.dtype.kind == "U"
+        if array.ndim == 2 and labels_known:
+            self._check_numbers(name, array)
         if array.ndim == 3 and text:
             self._problems.append(f"{name} holds texts, and three axes are for probabilities")
         elif not labels_known and (text or array.ndim == 3):
@@ -150,15 +158,31 @@ class ArrayRows:
             said = f"{self._called['classes']} names {len(classes)}"
             self._problems.append(f"{name} has {array.shape[2]} classes on its last axis, and {said}")
 
+    def _check_numbers(self, name: str, values: NDArray[Any]) -> None:
+        if self._class_names is None or values.dtype.kind != "i" or not values.size:
+            return
+        last = len(self._class_names) - 1
+        if wrong := [one for one in (int(values.min()), int(values.max())) if not 0 <= one <= last]:
+            said = f"{self._called['classes']} names those from 0 to {last}"
+            self._problems.append(f"{name} holds class {wrong[0]}, and {said}")
+
+    def _named(self, values: NDArray[Any]) -> pa.Array:
+        """Return a column of labels or predictions: by name where they are numbers of classes that have names."""
+        if self._class_names is not None and values.dtype.kind == "i":
+            values = self._class_names[values]
+        return _column(values)
+
     def _rows(self, *, arm: str, run: str, name: str, answers: NDArray[Any], score: str | None) -> Rows:
+        understood = self._understood
         if answers.ndim == 2:
             classes = self._beside.get("classes")
             names = map(str, range(answers.shape[1]) if classes is None else classes)
             filled: dict[str, Any] = {"outputs": {name: _column(answers[:, k]) for k, name in enumerate(names)}}
         elif score is None:
-            filled = {"prediction": _column(answers)}
+            filled = {"prediction": self._named(answers)}
         else:
             filled = {"scores": {score: _column(answers)}}
+            understood += (("score", "every array, since there are no labels"),)
         return Rows(
             source=self._source,
             arm=arm,
@@ -166,7 +190,7 @@ class ArrayRows:
             example=number_column(np.arange(len(answers))) if self._ids is None else self._ids,
             numbered=self._ids is None,
             label=self._label,
-            understood=self._understood,
+            understood=understood,
             place=lambda row: f"{name}[{row}]",
             **filled,
         )

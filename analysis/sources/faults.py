@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,24 @@ def numbers_in(rows: Rows, what: str, column: pa.Array, faults: Faults) -> NDArr
     )
     faults.note(rows, f"{what} is missing or not finite", ~np.isfinite(numbers) & ~others)
     return numbers
+
+
+def told_once(problems: Iterable[str], files: Sequence[str]) -> list[str]:
+    """Tell what is wrong with several files in the same words of the first of them, with how many more there are.
+
+    Examples
+    --------
+    >>> told_once(["a.csv is empty", "b.csv is empty", "b.csv holds no labels"], ["a.csv", "b.csv"])
+    ['a.csv is empty; the same holds for 1 more file', 'b.csv holds no labels']
+    """
+    alike: dict[str, list[str]] = {}
+    for problem in problems:
+        file = max((name for name in files if problem.startswith(name)), key=len, default="")
+        alike.setdefault(problem.replace(file, "\0") if file else problem, []).append(problem)
+    return [
+        told[0] + (f"; the same holds for {counted(len(told) - 1, 'more file')}" if len(told) > 1 else "")
+        for told in alike.values()
+    ]
 
 
 def _told(fault: _Fault) -> str:

@@ -186,9 +186,12 @@ def _named_twice(files: Sequence[FoundFile]) -> list[str]:
     for same in by_path.values():
         if same[0].arm is not None and same[0].run is not None:
             by_run[same[0].arm, same[0].run].append(same[0])
-    return problems + [
-        f"{counted(len(same), 'file')} for arm {arm}, seed {run}: {few([file.name for file in same])}; "
-        "name one of them alone, by a narrower --pattern or by --run FILE=ARM,SEED"
+    twice = [
+        f"{counted(len(same), 'file')} for arm {arm}, seed {run}: {few([file.name for file in same])}"
         for (arm, run), same in by_run.items()
         if len(same) > 1
     ]
+    if twice:
+        more = f", and {counted(len(twice) - 1, 'more run')} with several" if len(twice) > 1 else ""
+        problems.append(f"{twice[0]}{more}; name one of them alone, by a narrower --pattern or by --run FILE=ARM,SEED")
+    return problems

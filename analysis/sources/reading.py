@@ -13,6 +13,7 @@ from analysis.sources import arrays, inspect_ai, lm_eval, long_table, run_glue
 from analysis.sources.agreement import few
 from analysis.sources.arrow import as_texts, text_column
 from analysis.sources.assembly import Assembly
+from analysis.sources.faults import told_once
 from analysis.sources.found_files import FoundFile, FoundFiles, find_files
 from analysis.sources.identify import Kind, kind_of
 from analysis.sources.options import ImportOptions
@@ -76,7 +77,10 @@ def read_sources(sources: Sequence[Path], options: ImportOptions) -> Runs:
                 assembly.add(piece)
         except SourceError as error:
             assembly.refuse(error)
-    runs = assembly.runs()
+    try:
+        runs = assembly.runs()
+    except SourceError as error:
+        raise SourceError(told_once(error.problems, [file.name for file in found.files])) from None
     labelled_by = tuple(file.source() for file in beside.files)
     return replace(
         runs,

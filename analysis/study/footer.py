@@ -266,7 +266,9 @@ def _text_caveats(outcomes: Outcomes) -> list[Caveat]:
     """
     short = "test texts that recur" if outcomes.manifest.imported is None else "remarks of the import"
     return [
-        Caveat(short=short, text=f"About the data: {text.removesuffix('.')}.", on_verdicts=True)
+        Caveat(
+            short=short, text=f"About the data: {text if text.endswith(('.', '?')) else f'{text}.'}", on_verdicts=True
+        )
         for text in outcomes.manifest.data.remarks
     ]
 

@@ -23,7 +23,7 @@ def import_runs(
     sources: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             help="Files, or folders in which --pattern or the logs of an evaluation tool are looked for. What is in a "
             "file says how it is read: a table (CSV, TSV, JSON lines, Parquet, Feather), NumPy arrays, logs of "
             "lm-evaluation-harness or inspect_ai, predictions of run_glue.",

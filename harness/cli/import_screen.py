@@ -36,15 +36,15 @@ def show_understood(console: Console, runs: Runs, manifest: Manifest, plan: Anal
         lacking = [Text(_named(missing.get(arm, [])))] if missing else []
         table.add_row(Text(arm), str(len(labels)), Text(_named(labels)), *lacking)
     console.print(table)
+    console.print()
     facts = _table()
     facts.show_header = False
     for _ in range(2):
         facts.add_column()
-    for what, taken in _facts(runs, plan):
+    for what, taken in [*_facts(runs, plan), *(("note", remark.removesuffix(".")) for remark in runs.remarks)]:
         facts.add_row(Text(what), Text(taken))
     console.print(facts)
-    for remark in runs.remarks:
-        console.print(Text(remark))
+    console.print()
 
 
 def _table(title: str | None = None) -> Table:
@@ -61,9 +61,10 @@ def _facts(runs: Runs, plan: AnalysisPlan) -> list[tuple[str, str]]:
     facts = [*runs.understood, ("examples", f"{n:,}{left_out}"), ("answers", answers)]
     if runs.classes:
         facts.append(("classes", _named(runs.classes)))
-    facts.append(("seeds", "shared: equal runs of two arms are a pair" if runs.paired else "not shared between arms"))
-    compared = f"{plan.kind.title} with {plan.baseline}, margin {plan.margin:g}, alpha {plan.alpha:g}"
-    return [*facts, ("compared", compared)]
+    paired = "paired: runs of one name share a seed; --unpaired if they do not"
+    pairs = ", ".join([f"every arm with {plan.baseline}", *map(str, plan.comparisons)])
+    compared = f"{pairs}; {plan.kind.title}, margin {plan.margin:g}, alpha {plan.alpha:g}"
+    return [*facts, ("seeds", paired if runs.paired else "not paired: no two runs share one"), ("compared", compared)]
 
 
 def _labels(runs: Runs) -> dict[str, list[str]]:

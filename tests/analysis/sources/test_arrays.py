@@ -82,9 +82,29 @@ def test_ids_seeds_and_class_names_stand_beside() -> None:
     assert np.array_equal(runs.runs[2].answers[0], PROBABILITIES[0][:, ::-1])
 
 
+@pytest.mark.parametrize("answered", [{"full": FULL, "lora": LORA}, {"full": PROBABILITIES, "lora": PROBABILITIES}])
+def test_labels_and_predictions_may_be_numbers_of_classes_that_are_named(answered: dict[str, Any]) -> None:
+    # Not in the order of the alphabet, which says nothing here.
+    runs = read_sources([save("study.npz", **answered, labels=LABELS, classes=["pos", "neg"])], ImportOptions())
+    assert runs.classes == ("neg", "pos")
+    assert runs.labels is not None
+    assert runs.labels.tolist() == (1 - LABELS).tolist()
+    expected = 1 - FULL[0] if runs.answers == "classes" else PROBABILITIES[0, :, ::-1]
+    assert np.array_equal(runs.runs[0].answers[0], expected)
+
+
+def test_numbers_of_classes_beyond_the_names_are_refused() -> None:
+    save("study.npz", full=FULL + 1, lora=LORA, labels=LABELS - 1, classes=["no", "yes"])
+    assert problems("study.npz") == (
+        "study.npz, labels holds class -1, and study.npz, classes names those from 0 to 1",
+        "study.npz, full holds class 2, and study.npz, classes names those from 0 to 1",
+    )
+
+
 def test_floats_without_labels_are_scores() -> None:
     file = save("scores.npz", full=FULL + 0.25, lora=LORA + 0.5)
     runs = read_sources([file], ImportOptions())
+    assert ("score", "every array, since there are no labels") in runs.understood
     assert (runs.answers, runs.score, runs.labels) == ("scores", "score", None)
     assert answers(runs)["lora", "1"] == [1.5, 1.5, 1.5, 0.5]
     assert read_sources([file], ImportOptions(metric="rouge")).score == "rouge"
@@ -163,8 +183,8 @@ def test_arrays_are_chosen_by_their_names() -> None:
     options = ImportOptions(pattern="{arm}.npz", columns={"prediction": "classes_at_k", "label": "truth"})
     assert answers(read_sources([], options))["lora", "0"] == FULL[0].tolist()
     assert problems(pattern="{arm}.npz", columns={"label": "truths"}) == (
-        "full.npz holds no array truths; did you mean 'truth'? (there: logits, classes_at_k, truth)",
-        "lora.npz holds no array truths; did you mean 'truth'? (there: logits, classes_at_k, truth)",
+        "full.npz holds no array truths; did you mean 'truth'? (there: logits, classes_at_k, truth); the same holds "
+        "for 1 more file",
     )
     assert problems(pattern="{arm}.npz")[0] == (
         "full.npz should hold one array with the answers of arm full, and holds logits, classes_at_k, truth; "

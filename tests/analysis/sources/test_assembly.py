@@ -263,8 +263,8 @@ def test_a_run_that_an_arm_lacks_is_no_problem() -> None:
 
 def test_arms_that_share_few_of_their_runs() -> None:
     assert problems(arms_with(a=[0, 1], b=[1, 2, 3])) == (
-        "the arms share only some of their runs: arm a lacks run 2, 3; arm b lacks run 0. Add these runs, or leave "
-        "them out of every arm; or, if equal labels do not mean the same seed, --unpaired",
+        "the arms share only some of their runs: arm a lacks runs 2, 3; arm b lacks run 0. Add these runs, or leave "
+        "them out of every arm; or, if runs of one name do not share a seed, --unpaired",
     )
     runs = assembled(arms_with(a=[0, 1], b=[1, 2, 3]), options=ImportOptions(unpaired=True))
     assert not runs.paired

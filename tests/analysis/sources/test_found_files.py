@@ -168,6 +168,14 @@ def test_all_problems_at_once(folder: Path) -> None:
     )
 
 
+def test_a_pattern_that_fits_two_files_of_every_run(folder: Path) -> None:
+    write(*(f"{arm}/{seed}/{name}.csv" for arm in "ab" for seed in (1, 2) for name in ("dev", "test")))
+    assert problems(pattern="{arm}/{seed}/*.csv") == (
+        "2 files for arm a, seed 1: a/1/dev.csv, a/1/test.csv, and 3 more runs with several; name one of them alone, "
+        "by a narrower --pattern or by --run FILE=ARM,SEED",
+    )
+
+
 def test_nothing_named(folder: Path) -> None:
     assert problems() == ("there is nothing to read: name files, or give --pattern 'runs/{arm}/seed{seed}/preds.csv'",)
 

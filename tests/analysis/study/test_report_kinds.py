@@ -246,8 +246,10 @@ def test_one_version_of_the_tool_is_provenance(write_imported: Write) -> None:
 
 
 def test_what_the_import_noticed_stands_under_the_verdicts(write_imported: Write) -> None:
-    report = of_kind("classes", write_imported, remarks=["2 examples occur twice."])
-    assert "About the data: 2 examples occur twice." in shown(report)["Verdicts"].notes
+    remarks = ["2 examples occur twice.", "no column names the run", "is one a copy?"]
+    report = of_kind("classes", write_imported, remarks=remarks)
+    for told in ("2 examples occur twice.", "no column names the run.", "is one a copy?"):
+        assert f"About the data: {told}" in shown(report)["Verdicts"].notes
     assert "remarks of the import" in shown(report)["Verdicts"].footer
 
 

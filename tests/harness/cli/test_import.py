@@ -42,8 +42,8 @@ def test_it_says_what_it_took_for_what_and_what_it_wrote(here: Path, command: Co
         "examples   60",
         "answers    predicted classes",
         "classes    no, yes",
-        "seeds      shared",
-        "compared   accuracy with full, margin 0.05, alpha 0.05",
+        "seeds      paired: runs of one name share a seed",
+        "compared   every arm with full; accuracy, margin 0.05, alpha 0.05",
         "results/mine: 8 runs added\n",
         "Next: harness analyze results/mine\n",
     ):
@@ -144,7 +144,7 @@ def test_scores_are_compared_by_what_they_are(here: Path, command: Command) -> N
     code, out, err = command("import", "rouge.npz", "--name", "mine", "--metric", "rouge", "--margin", "0.02")
     assert (code, err) == (0, "")
     assert "answers    rouge, higher is better" in out
-    assert "compared   rouge with a, margin 0.02" in out
+    assert "compared   every arm with a; rouge, margin 0.02" in out
     assert command("analyze", "results/mine")[0] == 0
     # The unit of a score is not known, so its margin must be said; nothing was written.
     code, _, err = command("import", "rouge.npz", "--name", "other", "--metric", "rouge")
@@ -202,7 +202,7 @@ def test_a_plan_file_gives_both_blocks_and_options_go_before_it(here: Path, comm
     )
     code, out, err = command("import", "preds.npz", "--name", "mine", "--plan", "plan.yaml", "--margin", "0.2")
     assert (code, err) == (0, "")
-    assert "compared   accuracy with lora, margin 0.2" in out
+    assert "compared   every arm with lora; accuracy, margin 0.2" in out
     manifest = json.loads((here / "results/mine/study.json").read_text())
     assert manifest["analysis"] == {"baseline": "lora", "margin": 0.2, "correction": "holm"}
     assert manifest["claims"][0]["source"] == "s"
