@@ -29,6 +29,12 @@ class Goal:
     settling: Settling
     as_observed: bool
 
+    @property
+    def more_seeds(self) -> int | None:
+        """How many seeds are still to run in each arm; 0 where enough have, None where no number is enough."""
+        seeds = self.settling.seeds_needed
+        return None if seeds is None else max(seeds - min(self.pair.n_seeds), 0)
+
     def more_seconds(self, costs: Sequence[ArmCost]) -> float:
         """Return how long the seeds that are still to run would take; NaN where there are none, or no number is enough.
 
@@ -38,12 +44,11 @@ class Goal:
             A further trial is taken to cost what those of its arm so far did on average; where none was recorded, the
             time is NaN.
         """
-        seeds, run = self.settling.seeds_needed, min(self.pair.n_seeds)
         # Seeds that have run already had their chance: what they did not show, their number alone will not.
-        if seeds is None or not run < seeds:
+        if not self.more_seeds:
             return math.nan
         by_arm = {cost.arm: cost.further_seconds for cost in costs}
-        return (seeds - run) * sum(by_arm.get(arm, math.nan) for arm in (self.pair.treatment, self.pair.baseline))
+        return self.more_seeds * sum(by_arm.get(arm, math.nan) for arm in (self.pair.treatment, self.pair.baseline))
 
 
 def goals_of(comparisons: Sequence[ComparisonResult]) -> Iterator[Goal]:

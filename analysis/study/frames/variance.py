@@ -29,6 +29,7 @@ def deciding(report: StudyReport) -> list[Column]:
         count("examples", [one.examples_needed for one in settlings]),
         count("examples_low", [one.examples_needed_range[0] for one in settlings]),
         count("examples_high", [one.examples_needed_range[1] for one in settlings]),
+        count("more_seeds", [goal.more_seeds for goal in goals]),
         number("more_seconds", [goal.more_seconds(report.costs) for goal in goals]),
         number("alpha", [report.plan.alpha / len(report.comparisons) for _ in goals]),
         *rests_on([goal.pair for goal in goals]),

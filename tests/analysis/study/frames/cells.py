@@ -50,7 +50,9 @@ def known(value: Any) -> Any:
 
 
 def size(report: StudyReport, row: Row) -> str:
-    n_seeds = f"{report.crossing[0]} × {report.crossing[1]}" if report.crossing else row.n_seeds_treatment
+    n_seeds: Any = (row.n_seeds_treatment, row.n_seeds_baseline)
+    if report.crossing:
+        n_seeds = f"{report.crossing[0]} × {report.crossing[1]}"
     return seeds_by_examples(n_seeds, row.n_examples, known(row.n_clusters))
 
 

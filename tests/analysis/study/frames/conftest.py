@@ -119,7 +119,13 @@ def only_scores(_: Path) -> StudyReport:
     return elsewhere("scores", scores(11, seeds=4))
 
 
-STUDIES = (everything, equal, loss, early_look, sets, by_source, one_trial, only_classes, only_scores)
+def unpaired(_: Path) -> StudyReport:
+    """Runs that are not paired by seed, more of one arm than of the others."""
+    right = scores(12, seeds=7)
+    return elsewhere("classes", {arm: rows if arm == "full" else rows[:5] for arm, rows in right.items()}, paired=False)
+
+
+STUDIES = (everything, equal, loss, early_look, sets, by_source, one_trial, only_classes, only_scores, unpaired)
 
 
 @pytest.fixture(scope="session", params=STUDIES, ids=lambda make: make.__name__)

@@ -73,7 +73,8 @@ def test_runs_are_what_the_means_are_made_of(report: StudyReport) -> None:
         assert means.std().tolist() == pytest.approx(arms["sd"].tolist(), nan_ok=True)
         assert means.count().tolist() == arms.n_seeds.tolist()
     runs = report.frame("runs")
-    assert runs.run.tolist() == runs.seed.astype(str).tolist()
+    if report.paired:
+        assert runs.run.tolist() == runs.seed.astype(str).tolist()
     assert set(runs.seed) <= set(report.seeds)
     if report.crossing:
         assert (runs.initialisation * 4 + runs.data_order == runs.seed).all()

@@ -104,7 +104,8 @@ def one_test(report: StudyReport, row: Row) -> Cells:
         remark = remark or f"{row.resamples} resamples; percentile {p_value(row.p_percentile)}"
     elif known(row.floor):
         low, high = (percent(limit, places=0) for limit in interval(row, "won_"))
-        remark = f"floor {p_value(row.floor)}; won {percent(row.won, places=0)} ({low} to {high})"
+        won = f"; won {percent(row.won, places=0)} ({low} to {high})" if known(row.won) is not None else ""
+        remark = f"floor {p_value(row.floor)}{won}"
     elif known(row.statistic):
         remark = f"t = {fixed(row.statistic, places=2)}, {fixed(row.df, places=1)} df"
     margin = f" at {scale_of(report).margin(report.plan.margin)}" if row.test == "equivalence" else ""
@@ -141,7 +142,10 @@ def test_every_test(report: StudyReport) -> None:
 
 def contender(report: StudyReport, row: Row) -> Cells:
     scale, error = scale_of(report), row.standard_error
-    n_seeds = row.n_seeds if not report.crossing else "5 × 4"
+    judged = report.frame("best").dropna(subset="may_be_best").n_seeds
+    n_seeds = " to ".join(dict.fromkeys((str(judged.min()), str(judged.max()))))
+    if report.crossing:
+        n_seeds = f"{report.crossing[0]} × {report.crossing[1]}"
     return {
         "Arm": row.arm,
         "Mean": scale.score(row.mean, standard_error=error),

@@ -100,17 +100,23 @@ def needed(row: Row, name: str, text: Callable[[int], str]) -> str:
 def deciding(report: StudyReport, row: Row) -> Cells:
     scale, error = scale_of(report), errors(report)[pair(row)]
     gap = scale.gap(row.gap, standard_error=error, signed=False) if row.as_observed else scale.margin(row.gap)
-    seeds = needed(row, "seeds", lambda count: digits.planned_seeds(count, never=NEVER))
+    run = min(row.n_seeds_treatment, row.n_seeds_baseline)
+    # Of runs that are not paired the table shows how many join each arm.
+    there = 0 if report.paired else run
+    seeds = needed(row, "seeds", lambda count: digits.planned_seeds(max(count - there, 0), never=NEVER))
     examples = needed(row, "examples", estimated_count)
     if known(row.examples):
         examples = f"about {examples}{' clusters' if known(row.n_clusters) else ''}"
+    enough = "enough: " if known(row.more_seeds) == 0 else ""
     wanted = known(row.seeds) or math.inf
     more = row.more_seconds if wanted <= digits.SEEDS_WORTH_PLANNING else math.nan
+    if known(row.seeds):
+        assert row.more_seeds == max(row.seeds - run, 0)
     return {
         "Comparison": pair(row),
         "To show": f"{'a gap of' if row.to_show == 'gap' else 'equivalence at'} {gap}, "
         f"{'as observed' if row.as_observed else 'the margin'}",
-        "Seeds per arm": f"enough: {seeds}" if wanted <= row.n_seeds_treatment else seeds,
+        f"{'Seeds' if report.paired else 'More runs'} per arm": f"{enough}{seeds}",
         "or test examples": examples,
         **({"More training": digits.time_taken(more)} if report.costs else {}),
         **rests_on(report, row),
