@@ -3,201 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.jsonable import jsonable
 from analysis.methods.interval import NO_INTERVAL
-from analysis.metrics.consistency import Churn, Consistency, churn, consistency
-from analysis.metrics.scores import MetricKind
+from analysis.metrics.consistency import churn, consistency
 from analysis.records.loading import load
-from analysis.records.manifest import Answers, Crossing, ImportedStudy, TakenLook
+from analysis.records.manifest import TakenLook
 from analysis.records.outcomes import Outcomes
-from analysis.study.best import BestArms, best_arms
+from analysis.study.best import best_arms
 from analysis.study.claims_block import parse_claims
-from analysis.study.class_comparisons import ClassComparison, compare_classes
+from analysis.study.class_comparisons import compare_classes
 from analysis.study.comparisons import ComparisonResult, compare
-from analysis.study.cost import ArmCost, TimeRatio, arm_cost, time_ratio
+from analysis.study.cost import TimeRatio, arm_cost, time_ratio
 from analysis.study.crossing import NOT_INDEPENDENT
-from analysis.study.epoch_selection import (
-    GapBySelection,
-    SelectionLift,
-    gap_by_selection,
-    selection_lift,
-    selection_score,
-)
-from analysis.study.footer import Footer, footer
-from analysis.study.frames import frame_of, names_with_rows
+from analysis.study.epoch_selection import gap_by_selection, selection_lift, selection_score
+from analysis.study.footer import footer
 from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan, frozen_plan
-from analysis.study.population import TrainingSets, training_sets, with_training_sets
-from analysis.study.published_gaps import PublishedGap, compare_published_gaps
+from analysis.study.population import training_sets, with_training_sets
+from analysis.study.published_gaps import compare_published_gaps
 from analysis.study.rare_classes import rare_class_caveats
-from analysis.study.seed_sds import SeedSDs, seed_sd_caveats, seed_sds
+from analysis.study.seed_sds import seed_sd_caveats, seed_sds
 from analysis.study.seeds import SeedsInUse, seeds_in_use
-from analysis.study.set_verdicts import SetCount, SetVerdicts, count_sets, set_verdicts
-from analysis.study.summaries import ArmSummary, ClassSummary, summarize_arm, summarize_classes
+from analysis.study.set_verdicts import count_sets, set_verdicts
+from analysis.study.study_report import StudyReport
+from analysis.study.summaries import summarize_arm, summarize_classes
 from analysis.study.unbounded_scores import unbounded_caveats
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["RESAMPLES", "StudyReport", "analyze", "report_on"]
 
 RESAMPLES = 10_000
 """How often the multi-bootstrap resamples by default."""
 
 # Fixed, so that the same folder gives the same report.
 _RESAMPLING_SEED = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyReport:
-    """All results of one study.
-
-    Parameters
-    ----------
-    name, question : str
-        From the study file.
-    model, data : str
-        What was trained, and on what.
-    imported : ImportedStudy or None
-        The files that it was read from, of a study that was trained elsewhere.
-    answers : {"probabilities", "classes", "numbers", "scores"}
-        What its trials answered for each test example; what needs more than that is not in the report.
-    plan : AnalysisPlan
-        The frozen analysis plan.
-    metric : MetricKind
-        Its metric, with its title and its direction.
-    paired : bool
-        Whether the runs are paired by seed. If not, equal seeds of two arms have nothing in common.
-    seeds, dropped_seeds : tuple of int
-        The seeds that the comparisons use, and those that left every arm under the plan's policy.
-    waiting_seeds : tuple of int
-        Seeds that are set aside until they have run in every arm.
-    taken_look : TakenLook or None
-        What `looks.json` notes of this look at the verdicts, without its time; None where no comparison could get a
-        verdict, so that looking decided nothing.
-    n_examples, n_clusters : int, int or None
-        The number of test examples, and of their clusters (None where the study has none).
-    n_left_out : int
-        How many examples an import left out, since not every run has them.
-    crossing : Crossing or None
-        How many initialisations and data orders cross, where each has seeds of its own; else None.
-    training_sets : TrainingSets or None
-        How each seed drew its own training set; None where all seeds were trained on the same examples.
-    look, decision : Look or None, str
-        The declared look that has been reached, and what follows: ``"stop"`` or ``"go on"``; None and empty in a study
-        without looks.
-    comparisons : tuple of ComparisonResult
-        Every comparison with its verdict, in the order of the plan.
-    sets : tuple of SetVerdicts
-        Every test set with its own verdicts, which are corrected apart from `comparisons`; empty in a study with one.
-        With several, `comparisons`, `best` and `arms` are about the mean over the sets, each with the same weight, and
-        what needs one test set is about the first: classes, selection lifts, agreement and claims.
-    set_counts : tuple of SetCount
-        For every comparison, on how many of the sets there is a gap, at least.
-    best : BestArms
-        Which arms may still be the best one.
-    arms, classes : tuple of ArmSummary, tuple of ClassSummary
-        The metric by arm; precision, recall and F1 by arm and class. Whatever is about classes is empty in a study
-        without them.
-    seed_sds : SeedSDs
-        The seed SDs of the arms, and the ratio of the largest to the smallest.
-    class_comparisons, class_margin : tuple of ClassComparison, float
-        Every comparison for every class, in precision and recall, and the margin that they use.
-    costs, time_ratios : tuple of ArmCost, tuple of TimeRatio
-        What an arm costs; how long each treatment trains compared with its baseline. Empty in an imported study.
-    selection_lifts, selected_gaps : tuple of SelectionLift, tuple of GapBySelection
-        Accuracy (without classes the metric), and gaps in it, at the last epoch, the hold-out's choice and the best
-        epoch on the test split; empty where trials have one epoch.
-    consistencies, churns : tuple of (str, Consistency), tuple of Churn or None
-        How far the seeds of an arm agree, by arm; how often two arms differ, by comparison (None without a test).
-    claims : tuple of PublishedGap
-        Published gaps beside the measured ones.
-    unreadable : tuple of str
-        The trials whose files cannot be used, each with its reason.
-    footer : Footer
-        Provenance and caveats.
-    """
-
-    name: str
-    question: str
-    model: str
-    data: str
-    imported: ImportedStudy | None
-    answers: Answers
-    plan: AnalysisPlan
-    metric: MetricKind
-    paired: bool
-    seeds: tuple[int, ...]
-    dropped_seeds: tuple[int, ...]
-    waiting_seeds: tuple[int, ...]
-    taken_look: TakenLook | None
-    n_examples: int
-    n_clusters: int | None
-    n_left_out: int
-    crossing: Crossing | None
-    training_sets: TrainingSets | None
-    look: Look | None
-    decision: str
-    comparisons: tuple[ComparisonResult, ...]
-    sets: tuple[SetVerdicts, ...]
-    set_counts: tuple[SetCount, ...]
-    best: BestArms
-    arms: tuple[ArmSummary, ...]
-    classes: tuple[ClassSummary, ...]
-    seed_sds: SeedSDs
-    class_comparisons: tuple[ClassComparison, ...]
-    class_margin: float
-    costs: tuple[ArmCost, ...]
-    time_ratios: tuple[TimeRatio, ...]
-    selection_lifts: tuple[SelectionLift, ...]
-    selected_gaps: tuple[GapBySelection, ...]
-    consistencies: tuple[tuple[str, Consistency], ...]
-    churns: tuple[Churn | None, ...]
-    claims: tuple[PublishedGap, ...]
-    unreadable: tuple[str, ...]
-    footer: Footer
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as plain dicts, lists, texts and numbers; NaN becomes None, its reason stays."""
-        plain = jsonable(self)
-        if not isinstance(plain, dict):
-            raise TypeError(f"a report becomes a dict, got {type(plain).__name__}")
-        return plain
-
-    @property
-    def frames(self) -> tuple[str, ...]:
-        """The names of the frames that have rows in this study, in the order of the tables."""
-        return names_with_rows(self)
-
-    def frame(self, name: str) -> pd.DataFrame:
-        """Return the numbers of a table as a tidy pandas DataFrame: one observation a row, and no formatted text.
-
-        Shares lie between 0 and 1, gaps are in units of the score, and what is not known is missing, with a `reason`
-        beside it. docs/frames.md lists every frame and its columns.
-
-        Parameters
-        ----------
-        name : str
-            Such as ``"verdicts"``, ``"arms"`` or ``"runs"``.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Its columns and their types are the same in every study; a table that this one does not have (`frames`
-            names those that it has) is an empty frame. `attrs` holds the study's `name` and its plan's `metric`,
-            whether `higher_is_better`, `margin` and `alpha`.
-
-        Raises
-        ------
-        ValueError
-            If there is no frame of this name.
-        """
-        return frame_of(self, name)
 
 
 def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
