@@ -79,7 +79,7 @@ def test_answers_that_come_back_as_a_table_give_the_same_tables(
     if ending == "parquet":
         # What another program writes of it.
         pq.write_table(pq.read_table(tmp_path / "x").replace_schema_metadata(None), tmp_path / "x")
-    runs = read_sources([tmp_path / "x"], ImportOptions(classes=("positive", "negative", "neither")))
+    runs = read_sources([tmp_path / "x"], ImportOptions())
     write_runs(runs, tmp_path / "back", name="mine", analysis={})
     there, back = (printed(folder) for folder in (study.root, tmp_path / "back" / "mine"))
     # A table of answers knows neither what a trial costs nor where it ran.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,9 @@ def meaning_of_outputs(
     """
     if options.task == "regression":
         raise SourceError(["probabilities of classes are there, and a regression has none: leave out --task"])
+    if not options.classes and label.numbers is None and set(outputs) == set(label.names):
+        # Of names in no order of their own, the columns have the one that somebody gave them.
+        options = replace(options, classes=tuple(outputs))
     classes, numbered = _classes(labels, label, options)
     numbers_of = _numbers(outputs, classes, by_number=bool(options.classes))
     unknown = [name for name, number in zip(outputs, numbers_of, strict=True) if number is None]

@@ -459,8 +459,14 @@ SHARES = np.tile([0.25, 0.5, 0.75], 4)
 
 
 def test_probabilities_in_the_order_of_the_classes() -> None:
+    # Names have the order of their columns, numbers their own.
     runs = assembled(table(labels=["b", "a", "b"]) | {"p_b": SHARES, "p_a": 1 - SHARES})
-    assert runs.classes == ("a", "b")
+    assert runs.classes == ("b", "a")
+    assert runs.labels is not None
+    assert runs.labels.tolist() == [0, 1, 0]
+    assert runs.runs[3].answers[0, :, 0].tolist() == [0.25, 0.5, 0.75]
+    runs = assembled(table(labels=[1, 0, 1]) | {"p_1": SHARES, "p_0": 1 - SHARES})
+    assert runs.classes == ("0", "1")
     assert runs.runs[3].answers[0, :, 1].tolist() == [0.25, 0.5, 0.75]
     runs = assembled(
         table(labels=["b", "a", "b"]) | {"p_1": SHARES, "p_0": 1 - SHARES}, options=ImportOptions(classes=("a", "b"))
