@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 import harness
 
@@ -74,6 +75,39 @@ def test_the_analysis_and_its_reader_load_no_pandas(tmp_path: Path) -> None:
         "assert read_predictions(Path(sys.argv[1]), kind=AnswerKind('probabilities', 2)).labels.tolist() == [0, 1]"
     )
     assert not loaded(code, str(tmp_path)) & {"pandas", "statsmodels", "matplotlib"}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "eval", "jsonl"])
+def test_files_are_imported_and_exported_without_pandas(ending: str, tmp_path: Path) -> None:
+    sources = Path(__file__).parent / "analysis" / "sources"
+    match ending:
+        case "eval":
+            arguments = [str(sources / "inspect_ai" / "logs"), "--pattern", "{arm}/seed{seed}.eval"]
+        case "jsonl":
+            logs = "{arm}-seed{seed}/samples_sentiment_*.jsonl"
+            arguments = [str(sources / "lm_eval" / "logs"), "--pattern", logs]
+        case _:
+            rows = [(arm, seed, number) for arm in ("a", "b") for seed in range(3) for number in range(9)]
+            arms, seeds, ids = zip(*rows, strict=True)
+            hits = [(seed + number) % 2 for _, seed, number in rows]
+            table = pa.table({"arm": arms, "seed": seeds, "id": ids, "score": hits})
+            arguments = [str(tmp_path / f"answers.{ending}")]
+            (csv.write_csv if ending == "csv" else pq.write_table)(table, arguments[0])
+    code = (
+        "import sys; from harness.cli import main\n"
+        "def run(*arguments):\n"
+        "    sys.argv = ['harness', *arguments]\n"
+        "    try: main()\n"
+        "    except SystemExit as end: assert end.code == 0\n"
+        "*source, folder = sys.argv[1:]\n"
+        "run('import', *source, '--name', 'x', '--results', folder)\n"
+        "for target in ('csv', 'parquet', 'eee'):\n"
+        "    run('export', 'x', '--results', folder, '--to', target, '--out', f'{folder}/{target}')\n"
+        "from analysis import load; load(f'{folder}/x')"
+    )
+    modules = loaded(code, *arguments, str(tmp_path / "results"))
+    assert "harness.records.imported" in modules
+    assert not modules & {*TRAINING, "pandas", "scipy", "statsmodels", "matplotlib"}
 
 
 def test_a_faulty_study_is_refused_before_anything_heavy_is_loaded(tmp_path: Path) -> None:

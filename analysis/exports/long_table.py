@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial
+from analysis.sources.arrow import number_column, text_column
 
 
 def schema(outcomes: Outcomes) -> pa.Schema:
@@ -82,32 +85,35 @@ def _has_epochs(outcomes: Outcomes) -> bool:
 
 def _rows(outcomes: Outcomes, trial: Trial, columns: pa.Schema) -> pa.RecordBatch:
     answers, n, times = trial.known_answers, len(outcomes.example_ids), len(trial.epochs)
-    data = outcomes.manifest.data
-    run = trial.seed if columns.field("seed").type == pa.int64() else trial.run or str(trial.seed)
+    rows, data = n * times, outcomes.manifest.data
+    if columns.field("seed").type == pa.string():
+        seeds = text_column([trial.run or str(trial.seed)] * rows)
+    else:
+        seeds = number_column(np.full(rows, trial.seed))
 
     def repeated(values: pa.Array) -> pa.Array:
         return pa.concat_arrays([values] * times)
 
-    def named(numbers: pa.Array) -> pa.Array:
-        return pa.DictionaryArray.from_arrays(pa.array(numbers, pa.int32()), pa.array(data.classes, pa.string()))
+    def named(numbers: NDArray[Any]) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(number_column(numbers.astype(np.int32)), text_column(data.classes))
 
     held = {
-        "arm": pa.DictionaryArray.from_arrays(pa.array(np.zeros(n * times, np.int32)), pa.array([trial.arm])),
-        "seed": pa.repeat(pa.scalar(run, columns.field("seed").type), n * times),
-        "epoch": pa.array(np.repeat(np.array(trial.epochs, dtype=np.int32), n)),
-        "example_id": repeated(pa.array(outcomes.example_ids, pa.string())),
+        "arm": pa.DictionaryArray.from_arrays(number_column(np.zeros(rows, np.int32)), text_column([trial.arm])),
+        "seed": seeds,
+        "epoch": number_column(np.repeat(np.array(trial.epochs, dtype=np.int32), n)),
+        "example_id": repeated(text_column(outcomes.example_ids)),
     }
     if outcomes.clusters is not None:
-        held["cluster"] = repeated(pa.array(outcomes.clusters, pa.string()))
+        held["cluster"] = repeated(text_column(outcomes.clusters))
     if data.score is not None:
-        held[score_column(outcomes)] = pa.array(answers.reshape(-1), pa.float64())
+        held[score_column(outcomes)] = number_column(answers.reshape(-1).astype(np.float64))
     elif outcomes.is_regression:
-        held["label"] = repeated(pa.array(outcomes.labels, pa.float64()))
-        held["prediction"] = pa.array(answers.reshape(-1), pa.float64())
+        held["label"] = repeated(number_column(outcomes.labels.astype(np.float64)))
+        held["prediction"] = number_column(answers.reshape(-1).astype(np.float64))
     else:
         held["label"] = repeated(named(outcomes.labels))
         held["prediction"] = named(trial.predicted.reshape(-1))
     if outcomes.has_probabilities:
-        by_class = answers.reshape(n * times, len(data.classes))
-        held |= {f"p_{name}": pa.array(by_class[:, c], pa.float32()) for c, name in enumerate(data.classes)}
+        by_class = answers.reshape(rows, len(data.classes))
+        held |= {f"p_{name}": number_column(by_class[:, c].astype(np.float32)) for c, name in enumerate(data.classes)}
     return pa.record_batch([held[name] for name in columns.names], schema=columns)

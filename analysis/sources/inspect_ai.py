@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 
 from analysis.errors import SourceError
 from analysis.problems import shown
 from analysis.sources.agreement import few
+from analysis.sources.arrow import number_column, text_column
 from analysis.sources.found_files import FoundFile
 from analysis.sources.inspect_log import InspectLog, read_log
 from analysis.sources.inspect_scores import SampleScores, scores_of
@@ -84,8 +84,8 @@ def _rows_of_log(found: FoundFile, options: ImportOptions, asked: _Asked) -> Row
         source=found.source(tool="inspect_ai", version=log.eval.packages.get("inspect_ai"), task=_task(log)),
         arm=log.eval.model if found.arm is None else found.arm,
         run=found.run or "",
-        example=pa.array(examples, pa.string()),
-        scores={name: pa.array(means[kept], from_pandas=True) for name, means in scores.means.items()},
+        example=text_column(examples),
+        scores={name: number_column(means[kept], null=np.isnan(means[kept])) for name, means in scores.means.items()},
         understood=(("letters", "C is 1, P is 0.5, I and N are 0"),) if scores.letters else (),
         remarks=(*_epochs(log, scores), *(f"{found.name}: {remark}" for remark in scores.remarks())),
         place=lambda row: f"{found.name}, sample {examples[row]}",

@@ -7,10 +7,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.errors import SourceError
+from analysis.sources.arrow import number_column, text_column
 from analysis.sources.lm_eval_log import TOOL, Log
 from analysis.sources.rows import Rows
 from analysis.words import counted
@@ -66,7 +66,7 @@ def scores(logs: Sequence[Log], metric: str, why: str = "") -> Iterator[Rows]:
         better = log.results.higher_is_better.get(metric) if log.results else None
         yield dataclasses.replace(
             _rows(log),
-            scores={metric: pa.array(values)},
+            scores={metric: number_column(values)},
             higher_is_better=better,
             understood=(*_understood(log), ("score", f"{metric} ({why})" if why else metric)),
             remarks=(unknown,) if better is None else (),
@@ -106,8 +106,8 @@ def probabilities(logs: Sequence[Log], labels: Labels, others: Sequence[str]) ->
         columns = _softmax(log.log_likelihoods).T
         yield dataclasses.replace(
             _rows(log),
-            label=pa.array([log.choices[number] for number in right]),
-            outputs={name: pa.array(column) for name, column in zip(log.choices, columns, strict=True)},
+            label=text_column([log.choices[number] for number in right]),
+            outputs={name: number_column(column) for name, column in zip(log.choices, columns, strict=True)},
             understood=(
                 *_understood(log),
                 ("label", "target"),
@@ -181,7 +181,7 @@ def _rows(log: Log) -> Rows:
         source=log.file.source(tool=TOOL, version=version, task=log.question),
         arm=log.arm,
         run=log.file.run or "",
-        example=pa.array([document.doc_id for document in log.documents]),
+        example=text_column([document.doc_id for document in log.documents]),
         place=log.place,
     )
 

@@ -23,6 +23,7 @@ from analysis.records.manifest import Looks, Manifest, TakenLook
 from analysis.records.outcomes import Outcomes
 from analysis.records.stored_trials import read_trial
 from analysis.records.trial_record import TrialRecord
+from analysis.sources.arrow import number_column, text_column
 from analysis.sources.runs import Run
 from harness.atomic_file import atomic_write
 from harness.errors import ResultsError
@@ -191,7 +192,7 @@ def _predictions(rows: pa.RecordBatch, archive: Archive, record: TrialRecord) ->
     shared = {"example_id": first["example_id"]}
     if data.score is None:
         labels = _numbers(first["label"], data.classes)
-        shared["label"] = pa.array(labels, pa.int32() if data.classes else pa.float64())
+        shared["label"] = number_column(labels.astype(np.int32 if data.classes else np.float64))
     if data.answer_kind.answers == "probabilities":
         columns = [_numbers(rows[f"p_{name}"]).reshape(len(epochs), n) for name in data.classes]
         answers = np.stack(columns, axis=-1)
@@ -205,7 +206,7 @@ def _predictions(rows: pa.RecordBatch, archive: Archive, record: TrialRecord) ->
 def _numbers(column: pa.Array, classes: Sequence[str] = ()) -> NDArray[Any]:
     """Return a column as an array, the names of classes as their numbers."""
     if classes:
-        column = pc.index_in(column.dictionary_decode(), value_set=pa.array(classes, pa.string())).cast(pa.int64())
+        column = pc.index_in(column.dictionary_decode(), value_set=text_column(classes)).cast(pa.int64())
     return np.from_dlpack(column)
 
 

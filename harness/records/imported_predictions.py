@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.sources.arrow import number_column
 from analysis.sources.runs import Run, Runs
 
 
@@ -15,7 +16,7 @@ def shared_columns(runs: Runs) -> dict[str, pa.Array]:
     """Return the columns that every run has alike."""
     columns = {"example_id": runs.example_ids}
     if runs.labels is not None:
-        columns["label"] = pa.array(runs.labels, pa.int32() if runs.classes else pa.float64())
+        columns["label"] = number_column(runs.labels.astype(np.int32 if runs.classes else np.float64))
     return columns
 
 
@@ -32,15 +33,15 @@ def predictions_file(run: Run, shared: Mapping[str, pa.Array]) -> memoryview:
     epochs = len(run.epochs)
     n = run.answers.shape[1]
     columns = {
-        "epoch": pa.array(np.repeat(run.epochs, n), pa.int32()),
+        "epoch": number_column(np.repeat(np.array(run.epochs, np.int32), n)),
         **{name: pa.chunked_array([column] * epochs) for name, column in shared.items()},
     }
     if run.answers.ndim == 3:
         flat = run.answers.reshape(epochs * n, -1)
-        columns |= {f"p_{label}": pa.array(flat[:, label], pa.float32()) for label in range(flat.shape[1])}
+        columns |= {f"p_{label}": number_column(flat[:, label].astype(np.float32)) for label in range(flat.shape[1])}
     else:
-        kind = pa.int32() if run.answers.dtype.kind == "i" else pa.float64()
-        columns["prediction" if "label" in shared else "score"] = pa.array(run.answers.ravel(), kind)
+        kind = np.int32 if run.answers.dtype.kind == "i" else np.float64
+        columns["prediction" if "label" in shared else "score"] = number_column(run.answers.ravel().astype(kind))
     sink = pa.BufferOutputStream()
     # Only columns with few different values gain from a dictionary, and nobody reads statistics of the others.
     few = [name for name, column in columns.items() if pa.types.is_integer(column.type)]
