@@ -109,8 +109,7 @@ def pairing(runs: Iterable[RunName], *, unpaired: bool) -> tuple[bool, list[str]
     if all(len(labels) == len(every) for labels in arms.values()):
         return True, [], []
     if sum(map(len, arms.values())) == len(every):
-        first = "; ".join(f"{arm}: {few(list(labels))}" for arm, labels in arms.items())
-        remark = f"no run label is in two arms ({first}), so runs are not paired by seed"
+        remark = "no two arms have a run of the same name, so runs are not paired by seed"
         return False, [remark], []
     shared = [label for label in every if all(label in labels for labels in arms.values())]
     if 2 * len(shared) >= len(every):

@@ -114,14 +114,15 @@ def _where_it_applies(runs: Runs) -> dict[str, Any]:
 
 
 def _path(files: Sequence[str]) -> str:
-    """Return one path for all files: the only one, or the folder that holds them."""
+    """Return a text for all files: the path of the only one, or the folder that holds them, if it has a name."""
     if len(files) < 2:
         return "".join(files)
     try:
-        return os.path.commonpath(files) or "."
+        folder = os.path.commonpath(files)
     except ValueError:
         # Some are absolute and some are not.
-        return files[0]
+        folder = ""
+    return f"{files[0]} and {len(files) - 1} more" if folder in ("", os.curdir) else folder
 
 
 def source_entry(source: SourceFile) -> SourceEntry:

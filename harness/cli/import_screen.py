@@ -44,7 +44,6 @@ def show_understood(console: Console, runs: Runs, manifest: Manifest, plan: Anal
     for what, taken in [*_facts(runs, plan), *(("note", remark.removesuffix(".")) for remark in runs.remarks)]:
         facts.add_row(Text(what), Text(taken))
     console.print(facts)
-    console.print()
 
 
 def _table(title: str | None = None) -> Table:
@@ -89,6 +88,7 @@ def _named(labels: Sequence[str]) -> str:
 
 def show_summary(console: Console, summary: ImportSummary) -> None:
     """Print what an import wrote, and what comes next."""
+    console.print()
     written = [
         f"{counted(len(names), 'run')} {done}"
         for names, done in (

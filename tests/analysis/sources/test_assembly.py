@@ -251,7 +251,7 @@ def arms_with(**runs: Sequence[int]) -> dict[str, Any]:
 def test_other_runs_in_each_arm_are_not_paired() -> None:
     runs = assembled(arms_with(a=[0, 1], b=[2, 3, 4]))
     assert not runs.paired
-    assert runs.remarks == ("no run label is in two arms (a: 0, 1; b: 2, 3, 4), so runs are not paired by seed",)
+    assert runs.remarks == ("no two arms have a run of the same name, so runs are not paired by seed",)
     assert [len([run for run in runs.runs if run.arm == arm]) for arm in runs.arms] == [2, 3]
 
 

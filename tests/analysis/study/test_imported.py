@@ -107,6 +107,24 @@ def test_the_manifest_says_where_runs_came_from() -> None:
     assert "paired" not in manifest.to_json()
 
 
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (("a.csv",), "a.csv"),
+        (("out/1/a.csv", "out/2/a.csv"), "out"),
+        # A folder without a name says nothing, and its full stop would end a sentence.
+        (("a.csv", "b/c.csv", "d.csv"), "a.csv and 2 more"),
+        (("./a.csv", "./b.csv"), "./a.csv and 1 more"),
+        (("/data/a.csv", "b.csv"), "/data/a.csv and 1 more"),
+    ],
+)
+def test_several_files_are_called_by_their_folder(paths: tuple[str, ...], expected: str) -> None:
+    runs = made({"a": ["1"], "b": ["1"]})
+    files = tuple(SourceFile(path=path, sha256="0" * 64) for path in paths)
+    runs = replace(runs, runs=tuple(replace(run, sources=files) for run in runs.runs))
+    assert imported_manifest(runs, name="x", analysis={}).data.path == expected
+
+
 def test_a_file_is_known_by_its_bytes_and_by_its_path() -> None:
     def of(path: str, sha256: str) -> Runs:
         runs = made({"a": ["0"], "b": ["0"]})
