@@ -149,22 +149,37 @@ def test_an_archive_keeps_every_epoch(tmp_path: Path) -> None:
     assert documents(back_from(archived(root, tmp_path), tmp_path, "hand_made")) == documents(root)
 
 
-@pytest.mark.parametrize("kind", ["classes", "numbers", "scores"])
-def test_an_archive_takes_every_kind_of_answers(kind: str, tmp_path: Path) -> None:
+@pytest.fixture(params=["classes", "numbers", "scores"])
+def theirs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """An imported study of each kind of answers."""
     rng = np.random.default_rng(5)
     labels = np.arange(40) % 2
     answers: dict[str, Any] = {
         "classes": {arm: rng.integers(0, 2, (3, 40)) for arm in ("a", "b")},
         "numbers": {arm: rng.normal(size=(3, 40)) for arm in ("a", "b")},
         "scores": {arm: rng.normal(size=(3, 40)) for arm in ("a", "b")},
-    }[kind]
+    }[request.param]
     options: dict[str, Any] = {
         "classes": {"labels": labels, "classes": ("no", "yes")},
         "numbers": {"labels": rng.normal(size=40), "analysis": {"metric": "pearson"}},
         "scores": {"analysis": {"margin": 0.5}},
-    }[kind]
-    root = write_imported_study(tmp_path / "theirs", answers, **options)
-    assert documents(back_from(archived(root, tmp_path), tmp_path, "theirs")) == documents(root)
+    }[request.param]
+    return write_imported_study(tmp_path / "theirs", answers, **options)
+
+
+def test_an_archive_takes_every_kind_of_answers(theirs: Path, tmp_path: Path) -> None:
+    assert documents(back_from(archived(theirs, tmp_path), tmp_path, "theirs")) == documents(theirs)
+
+
+def test_a_table_holds_every_kind_of_answers(theirs: Path, command: Command, tmp_path: Path) -> None:
+    assert command("export", theirs, "--to", "csv", "--out", "x.csv")[0] == 0
+    runs = read_sources([Path("x.csv")], ImportOptions())
+    assert [(run.arm, run.label) for run in runs.runs] == [(arm, f"r{seed}") for arm in "ab" for seed in range(3)]
+    outcomes = load(theirs)
+    write_runs(runs, tmp_path / "back", name="theirs", analysis=outcomes.manifest.analysis or {})
+    there, back = (printed(folder) for folder in (theirs, tmp_path / "back" / "theirs"))
+    assert set(back) == set(there)
+    assert [name for name in back if back[name] != there[name] and name[0] != "Provenance and caveats"] == []
 
 
 def test_an_archive_with_other_rows_is_refused(study: StudyFolder, tmp_path: Path) -> None:
