@@ -46,6 +46,8 @@ def test_every_command_prints_what_the_page_describes(json_of: Callable[..., Any
         "status": json_of("status", "--json"),
         "analyze": json_of("analyze", "--resamples", "99", "--json"),
         "audit": json_of(*FIGURES, "--json"),
+        "export": json_of("export", "tiny", "--to", "csv", "--json"),
+        "import": json_of("import", "tiny.csv", "--name", "back", "--json"),
     }
     for name, content in printed.items():
         assert set(content) == {"schema", "command", "studies", "errors"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.shared import Root, console_for, results_of
+from harness.cli.shared import AsJson, Root, console_for, print_json, results_of
 
 if TYPE_CHECKING:
     from analysis.records.outcomes import Outcomes
@@ -44,6 +44,7 @@ def export(
         ),
     ] = None,
     results: Root = Path("results"),
+    as_json: AsJson = False,
 ) -> None:
     """Write the answers of a study for other programs.
 
@@ -74,7 +75,12 @@ def export(
         _WRITERS[to](outcomes, target)
     except OSError as error:
         raise ResultsError(f"{target} cannot be written: {error.strerror or error}") from None
-    told = f"Written: {target}: {finished} trials × {len(outcomes.example_ids):,} test examples"
+    n_examples = len(outcomes.example_ids)
+    if as_json:
+        written = {"path": str(target), "trials": finished, "n_examples": n_examples}
+        print_json("export", [{"name": folders[0].name, "to": to.value, **written}])
+        return
+    told = f"Written: {target}: {finished} trials × {n_examples:,} test examples"
     console_for().print(told, markup=False, highlight=False, soft_wrap=True)
 
 
