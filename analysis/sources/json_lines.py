@@ -104,6 +104,8 @@ class JsonLines:
                             wrong = f"expected an object, got {shown(row)}"
                         except UnicodeDecodeError:
                             wrong = "not UTF-8"
+                        except json.JSONDecodeError as error:
+                            wrong = f"not JSON: {error.msg} at character {error.colno}"
                         except (ValueError, RecursionError) as error:
                             wrong = f"not JSON: {error}"
                         self._skipped.append(number)

@@ -21,6 +21,9 @@ from analysis.words import counted
 
 _BOOLEANS = {"false": "0", "true": "1"}
 
+_NAMED_AT_MOST = 20
+"""More names than these, and an option that lists them helps nobody."""
+
 _TEXTS = 20
 """So many different labels, each of few examples, are rather free texts than classes."""
 
@@ -95,6 +98,15 @@ def meaning_of_predictions(
         if problems:
             raise SourceError(problems)
         return Meaning(answers="numbers", labels=labels.astype(np.float64), converted=lambda stored: stored)
+    if label.numbers is None and prediction.fraction:
+        first = f"the prediction of {place(prediction.names.index(prediction.fraction))} is {prediction.fraction}"
+        raise SourceError(
+            [
+                f"the labels are texts, such as {listed(label.names[:1])}, and {first}, a number: "
+                "--column prediction=COLUMN names the column of the predicted class, p_CLASS=COLUMN that of the "
+                "probability of a class, score=COLUMN that of a score"
+            ]
+        )
     classes, numbered = _classes(labels, label, options)
     numbers_of = _numbers(prediction.names, classes, by_number=bool(options.classes))
     unknown = [name for name, number in zip(prediction.names, numbers_of, strict=True) if number is None]
@@ -161,7 +173,12 @@ def _classes(
     """Return the classes, and the labels as their numbers."""
     names = label.names
     if label.fraction:
-        raise SourceError([f"the label {label.fraction} is no class: classes are texts or whole numbers"])
+        raise SourceError(
+            [
+                f"the label {label.fraction} is no class: classes are texts or whole numbers; --column label=COLUMN "
+                "names another column"
+            ]
+        )
     if len(names) >= _TEXTS and len(names) > len(labels) / 2 and not options.classes:
         raise SourceError(
             [
@@ -213,8 +230,11 @@ def _no_number(names: Sequence[str]) -> int:
 def _unknown(what: str, unknown: Sequence[str], classes: Sequence[str]) -> str:
     others = f", and others are {few(unknown[1:])}" if len(unknown) > 1 else ""
     end = near(unknown[0], classes) or "."
+    told = f"{what} {listed(unknown[:1])}{others}; the labels are {few(classes)}{end}"
+    if len(unknown) > _NAMED_AT_MOST:
+        return f"{told} --column label=COLUMN and --column prediction=COLUMN name other columns"
     settled = ",".join([*classes, *unknown])
     return (
-        f"{what} {listed(unknown[:1])}{others}; the labels are {few(classes)}{end} If these are classes without an "
-        f"example, --classes {settled}; if they are numbers of classes, --classes with the names in that order"
+        f"{told} If these are classes without an example, --classes {settled}; if they are numbers of classes, "
+        "--classes with the names in that order"
     )

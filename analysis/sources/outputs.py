@@ -29,6 +29,7 @@ class Outputs:
         self.names: tuple[str, ...] = ()
         self._logits = logits
         self._rows = self._wrong = 0
+        self._beyond = False
 
     def read(self, rows: Rows, faults: Faults) -> NDArray[np.float32]:
         """Return the probabilities of some rows, shape (rows, outputs).
@@ -54,7 +55,9 @@ class Outputs:
         finite = np.isfinite(values).all(axis=1)
         values[~finite] = 0
         total = values.sum(axis=1) if len(self.names) > 1 else np.ones(len(values))
-        proper = (values >= 0).all(axis=1) & (values <= 1 + _SUM).all(axis=1) & (np.abs(total - 1) <= _SUM)
+        within = ((values >= 0) & (values <= 1 + _SUM)).all(axis=1)
+        proper = within & (np.abs(total - 1) <= _SUM)
+        self._beyond |= not within.all()
         self._rows += len(values)
         self._wrong += int(np.count_nonzero(finite & ~proper))
         if self._logits:
@@ -69,7 +72,8 @@ class Outputs:
         if self._logits:
             return ["these outputs are probabilities: leave out --logits"] if self._rows and not self._wrong else []
         if self._wrong > self._rows / 2:
-            return [f"{wrong[0]}; these look like logits: --logits makes probabilities of them"]
+            these = "these look like logits:" if self._beyond else "if these are logits,"
+            return [f"{wrong[0]}; {these} --logits makes probabilities of them"]
         return wrong
 
 

@@ -18,6 +18,7 @@ from analysis.records.manifest import (
     EpochSelection,
     ImportedStudy,
     Manifest,
+    ModelEntry,
     ScoreEntry,
     TrialEntry,
 )
@@ -38,6 +39,7 @@ def imported_manifest(
     name: str,
     analysis: Mapping[str, Any],
     claims: Sequence[Mapping[str, Any]] | None = None,
+    model: str | None = None,
     before: Manifest | None = None,
 ) -> Manifest:
     """Return the manifest of a study of these runs, without the histories of its plan and seeds.
@@ -52,6 +54,8 @@ def imported_manifest(
         Its `analysis:` block.
     claims : sequence of mapping, optional
         Its `claims:` block.
+    model : str, optional
+        The model, as claims name it; by default that of the study before.
     before : Manifest or None
         The manifest of a study that these runs join, on the same examples.
     """
@@ -66,6 +70,9 @@ def imported_manifest(
         # The same bytes are the same file, wherever they lie now.
         if file.sha256 not in known:
             files[file.path] = file
+    named = before.model if before is not None else None
+    if model is not None:
+        named = ModelEntry(name=model)
     unpaired: dict[str, Any] = {} if runs.paired else {"paired": False}
     return Manifest(
         format=NEWER_FORMAT,
@@ -73,6 +80,7 @@ def imported_manifest(
         analysis=dict(analysis),
         claims=None if claims is None else [dict(claim) for claim in claims],
         selection=EpochSelection(rule="last"),
+        model=named,
         data=DataEntry(
             path=_path(list(files)),
             classes=runs.classes,

@@ -79,7 +79,8 @@ def compare_published_gaps(
     for claim in claims:
         mismatch = _mismatch(claim, manifest)
         if metric != "accuracy":
-            mismatch = "; ".join(filter(None, [mismatch, f"about accuracy; this study compares {metric}"]))
+            compared = metric if manifest.data.score is None else manifest.data.score.name
+            mismatch = "; ".join(filter(None, [mismatch, f"about accuracy; this study compares {compared}"]))
         pairs = [pair for pair in comparisons if {pair.treatment, pair.baseline} <= claim.accuracy.keys()]
         gaps += [_gap(claim, pair, mismatch) for pair in pairs]
         if not pairs:
@@ -92,7 +93,7 @@ def _mismatch(claim: Claim, manifest: Manifest) -> str:
     named = f"{data.path}/{data.name}" if data.name else data.path
     reasons = []
     if claim.model != manifest.model_name:
-        here = f"not {manifest.model_name}" if manifest.model_name else "and this study names none"
+        here = f"not {manifest.model_name}" if manifest.model_name else "and this study names none (model: in its plan)"
         reasons.append(f"about the model {claim.model}, {here}")
     if claim.data is not None and claim.data not in (data.path, data.name, named):
         reasons.append(f"about the data {claim.data}, not {named}")

@@ -80,7 +80,7 @@ def footer_line(report: StudyReport) -> str:
         if name in origins
     ]
     caveats = list(dict.fromkeys(caveat.short for caveat in report.footer.caveats))
-    model = f"{report.model} on " if report.model else ""
-    imported = "" if report.imported is None else "imported from "
-    where = "; ".join([f"{model}{imported}{report.data}", *places])
+    data = report.data if report.imported is None else f"imported from {report.data}"
+    between = " on " if report.imported is None else ", "
+    where = "; ".join([f"{report.model}{between}{data}" if report.model else data, *places])
     return f"{report.name}: {where}. Caveats: {'; '.join(caveats) or 'none'}."

@@ -122,7 +122,8 @@ def import_runs(
         typer.Option(
             "--plan",
             metavar="FILE",
-            help="A YAML file with the blocks analysis: and claims: of a study file; options go before it.",
+            help="A YAML file with the blocks analysis: and claims: of a study file, and the name of the model: that "
+            "claims are about; options go before it.",
             show_default=False,
         ),
     ] = None,

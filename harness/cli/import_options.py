@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from analysis.document import Document, read_document
 from analysis.errors import PlanError, Problem, SourceError
-from analysis.problems import near
+from analysis.problems import either, near, shown
 from analysis.records.manifest import Manifest
 from analysis.sources.options import ImportOptions
 from analysis.sources.runs import Runs
@@ -17,12 +17,13 @@ from analysis.study.imported import imported_plan
 from analysis.study.plan import AnalysisPlan
 from harness.study.study import name_fault
 
-_BLOCKS = ("analysis", "claims")
+_KEYS = ("model", "analysis", "claims")
 
 
 class Blocks(TypedDict):
-    """The two blocks of a study file that the analysis reads."""
+    """What a study file says for the analysis: the model that claims are about, and two blocks."""
 
+    model: str | None
     analysis: Mapping[str, Any]
     claims: Sequence[Mapping[str, Any]] | None
 
@@ -75,7 +76,7 @@ def checked_options(
 
 
 def read_plan(path: Path) -> Document:
-    """Read a YAML file that holds the blocks `analysis:` and `claims:`.
+    """Read a YAML file that holds the blocks `analysis:` and `claims:`, and perhaps the name of the `model:`.
 
     Raises
     ------
@@ -85,9 +86,11 @@ def read_plan(path: Path) -> Document:
     document = read_document(path, kind="study")
     problems = list(document.problems)
     for key, value in document.data.items():
-        if key not in _BLOCKS:
-            message = f"expected {' or '.join(_BLOCKS)}, got {key!r}{near(key, _BLOCKS)}"
+        if key not in _KEYS:
+            message = f"expected {either(_KEYS)}, got {key!r}{near(key, _KEYS)}"
             problems.append(document.problem((key,), message))
+        elif key == "model" and not (isinstance(value, str) and value):
+            problems.append(document.problem((key,), f"expected the name of the model, got {shown(value)}"))
         elif key == "analysis" and not isinstance(value, Mapping):
             problems.append(document.problem((key,), "expected a mapping"))
     if problems:
@@ -96,7 +99,7 @@ def read_plan(path: Path) -> Document:
 
 
 def asked_blocks(file: Document | None, before: Manifest | None, options: Mapping[str, Any]) -> Blocks:
-    """Return the blocks of the study: the options over those of the file, or over those of the earlier import.
+    """Return what was asked of the study: the options over those of the file, or over those of the earlier import.
 
     Parameters
     ----------
@@ -108,10 +111,12 @@ def asked_blocks(file: Document | None, before: Manifest | None, options: Mappin
         The keys of the `analysis:` block that were given as options.
     """
     if file is not None:
-        return {"analysis": {**file.data.get("analysis", {}), **options}, "claims": file.data.get("claims")}
+        given = file.data
+        analysis = {**given.get("analysis", {}), **options}
+        return {"model": given.get("model"), "analysis": analysis, "claims": given.get("claims")}
     if before is not None:
-        return {"analysis": {**(before.analysis or {}), **options}, "claims": before.claims}
-    return {"analysis": options, "claims": None}
+        return {"model": None, "analysis": {**(before.analysis or {}), **options}, "claims": before.claims}
+    return {"model": None, "analysis": options, "claims": None}
 
 
 def checked_plan(runs: Runs, manifest: Manifest, file: Document | None, *, options: Mapping[str, Any]) -> AnalysisPlan:

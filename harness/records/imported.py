@@ -98,6 +98,7 @@ def write_runs(
     name: str,
     analysis: Mapping[str, Any],
     claims: Sequence[Mapping[str, Any]] | None = None,
+    model: str | None = None,
     replace: bool = False,
 ) -> ImportSummary:
     """Write runs as a study, or add them to the one that an earlier import wrote.
@@ -117,6 +118,8 @@ def write_runs(
         The `analysis:` block.
     claims : sequence of mapping, optional
         The `claims:` block, checked.
+    model : str, optional
+        The model, as claims name it; by default that of the study before.
     replace : bool
         Whether a run with other answers than the one that is there takes its place; the old one is set aside.
 
@@ -134,7 +137,7 @@ def write_runs(
     with lock_study(store.folder):
         before = store.manifest()
         _refuse_trained(store.folder, before)
-        manifest = imported_manifest(runs, name=name, analysis=analysis, claims=claims, before=before)
+        manifest = imported_manifest(runs, name=name, analysis=analysis, claims=claims, model=model, before=before)
         if before is not None:
             _require_same_data(store.folder, before, manifest, runs)
         plan = imported_plan(runs, manifest)

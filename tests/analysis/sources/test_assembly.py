@@ -426,7 +426,15 @@ def test_numbers_that_turn_out_to_be_names_in_a_later_piece() -> None:
             [0, 0.5],
             [0, 0],
             ImportOptions(task="classification"),
-            "the label 0.5 is no class: classes are texts or whole numbers",
+            "the label 0.5 is no class: classes are texts or whole numbers; --column label=COLUMN names another column",
+        ),
+        (
+            ["no", "yes"],
+            [0.5, 1],
+            DEFAULT,
+            "the labels are texts, such as no, and the prediction of arm a, run 0 for example x0 is 0.5, a number: "
+            "--column prediction=COLUMN names the column of the predicted class, p_CLASS=COLUMN that of the "
+            "probability of a class, score=COLUMN that of a score",
         ),
         (
             [0, 0.5],
@@ -441,6 +449,17 @@ def test_labels_and_predictions_that_do_not_fit(
     labels: list[Any], predictions: list[Any], options: ImportOptions, told: str
 ) -> None:
     assert problems(table(labels=labels) | {"prediction": predictions * 4}, options=options) == (told,)
+
+
+def test_many_predictions_that_are_no_class() -> None:
+    ids = [f"x{number}" for number in range(40)]
+    answers = [f"answer {number}" for number in range(40)]
+    (told,) = problems(table(labels=[0, 1] * 20) | {"prediction": answers * 4, "id": ids * 4})
+    assert told == (
+        "the prediction of arm a, run 0 for example x0 is answer 0, and others are answer 1, answer 2, answer 3, "
+        "answer 4, answer 5 and 34 more; the labels are 0, 1. --column label=COLUMN and --column prediction=COLUMN "
+        "name other columns"
+    )
 
 
 def test_free_answers_have_no_classes() -> None:
@@ -479,6 +498,14 @@ def test_the_probability_of_one_of_two_classes() -> None:
         runs = assembled(table() | {name: SHARES})
         assert runs.runs[0].answers[0, :, number].tolist() == [0.25, 0.5, 0.75]
         assert runs.runs[0].answers[0].sum(axis=1).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_probabilities_that_do_not_add_up_may_be_logits() -> None:
+    (told,) = problems(table() | {"p_0": SHARES, "p_1": SHARES})
+    assert told == (
+        "preds.csv, line 2: the probabilities add up to 0.5 and not to 1 (and 7 more rows); if these are logits, "
+        "--logits makes probabilities of them"
+    )
 
 
 def test_logits_become_probabilities_when_asked_for() -> None:

@@ -179,14 +179,17 @@ def test_scores_are_compared_by_what_they_are(here: Path, command: Command) -> N
             ["--name", "x", "--plan", "plan.yaml"],
             ["4 problems:", "plan.yaml:2: analysis.margn", "plan.yaml:3: claims.0.accuracy"],
         ),
-        (["--name", "x", "--plan", "odd.yaml"], ["2 problems:", "odd.yaml:1: anlysis: ", "odd.yaml:2: analysis: "]),
+        (
+            ["--name", "x", "--plan", "odd.yaml"],
+            ["3 problems:", "odd.yaml:1: anlysis: ", "odd.yaml:2: analysis: ", "odd.yaml:3: model: expected the name"],
+        ),
         (["--name", "x", "--labels", "nope.csv"], ["nope.csv"]),
         ([], ["Missing option '--name'"]),
     ],
 )
 def test_what_is_wrong_is_said_at_once(arguments: list[str], messages: list[str], here: Path, command: Command) -> None:
     (here / "plan.yaml").write_text("analysis:\n  margn: 0.1\nclaims: [{source: s}]\n")
-    (here / "odd.yaml").write_text("anlysis: {}\nanalysis: 3\n")
+    (here / "odd.yaml").write_text("anlysis: {}\nanalysis: 3\nmodel: 7\n")
     before = content(here)
     code, out, err = command("import", "preds.npz", *arguments)
     assert (code, out) == (2, "")
@@ -197,7 +200,7 @@ def test_what_is_wrong_is_said_at_once(arguments: list[str], messages: list[str]
 
 def test_a_plan_file_gives_both_blocks_and_options_go_before_it(here: Path, command: Command) -> None:
     (here / "plan.yaml").write_text(
-        "analysis: {baseline: lora, margin: 0.1, correction: holm}\n"
+        "model: m\nanalysis: {baseline: lora, margin: 0.1, correction: holm}\n"
         "claims: [{source: s, model: m, n: 60, accuracy: {full: '0.95', lora: '0.6'}}]\n"
     )
     code, out, err = command("import", "preds.npz", "--name", "mine", "--plan", "plan.yaml", "--margin", "0.2")
@@ -206,7 +209,15 @@ def test_a_plan_file_gives_both_blocks_and_options_go_before_it(here: Path, comm
     manifest = json.loads((here / "results/mine/study.json").read_text())
     assert manifest["analysis"] == {"baseline": "lora", "margin": 0.2, "correction": "holm"}
     assert manifest["claims"][0]["source"] == "s"
-    assert command("analyze", "results/mine")[0] == 0
+    code, out, err = command("analyze", "results/mine")
+    assert (code, err) == (0, "")
+    (claim,) = (line for line in (here / "results/mine/report/tables.md").read_text().splitlines() if "+35.00" in line)
+    assert "context" not in claim
+    assert "the published gap lies" in claim
+    assert "mine: m, imported from preds.npz." in out
+    # Who imports again without the file changes none of it.
+    command("import", "preds.npz", "--name", "mine")
+    assert json.loads((here / "results/mine/study.json").read_text()) == manifest
 
 
 def test_a_plan_of_what_more_runs_would_find(here: Path, command: Command) -> None:
