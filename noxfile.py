@@ -95,19 +95,21 @@ def wheel(session: nox.Session) -> None:
     install(session, str(built))
 
     (alone / "analysis.py").write_text("raise SystemExit('the wrong analysis was loaded')\n")
-    made = "import numpy as np; np.savez('preds.npz', labels=[0, 1], a=[[0, 1], [1, 1]], b=[[0, 0], [0, 1]])"
+    rows = [f"{arm},{run},{n},{n % 2},{n * run % 2}" for arm in ("full", "lora") for run in range(3) for n in range(9)]
+    predictions = "\n".join(["model,seed,id,label,pred", *rows]) + "\n"
+    (alone / "preds.csv").write_text(predictions)
     harness = str(Path(session.bin) / "harness")
     first, train = "harness run embedded/quickstart", "pip install -e '.[train]'"
     with session.chdir(alone):
-        session.run("python", "-c", made)
         for arguments, code, expected in (
             (("--version",), 0, PYPROJECT["project"]["version"]),
             (("--help",), 0, first),
             (("status",), 2, first),
             (("analyze",), 2, first),
             (("audit", "--n", "872", "90.71%", "90.60%"), 0, "one example apart"),
-            (("import", "preds.npz", "--name", "mine"), 0, "Next: harness analyze results/mine"),
-            (("analyze", "results/mine"), 0, "b against a"),
+            (("import", "preds.csv", "--name", "mine"), 0, "6 runs added"),
+            (("analyze", "results/mine"), 0, "lora against full"),
+            (("export", "mine", "--to", "parquet"), 0, "6 trials"),
             (("plan", "embedded/quickstart"), 0, train),
             (("run", "embedded/quickstart"), 2, train),
         ):
@@ -115,10 +117,15 @@ def wheel(session: nox.Session) -> None:
             if expected not in " ".join(output.split()):
                 session.error(f"harness {' '.join(arguments)} does not say {expected!r}:\n{output}")
 
-    lines = re.search(r"```python\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
-    (typed / "user.py").write_text(lines[1])
+    blocks = re.findall(r"```python\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
+    names = [f"user{number}.py" for number, _ in enumerate(blocks)]
+    for name, lines in zip(names, blocks, strict=True):
+        (typed / name).write_text(lines)
+    (typed / "preds.csv").write_text(predictions)
     with session.chdir(typed):
-        session.run("mypy", "--strict", "user.py")
+        session.run("mypy", "--strict", *names)
+        # The first one compares somebody's predictions, and needs nothing else.
+        session.run("python", names[0])
 
 
 @nox.session
