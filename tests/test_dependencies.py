@@ -100,7 +100,8 @@ def third_party(files: Iterable[Path], *, at_start: bool = False) -> set[str]:
 
 
 def of(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+    # make.py made the files beside it once; no session runs it.
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if path.name != "make.py")
 
 
 def without_training() -> list[Path]:
