@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -235,7 +236,6 @@ def test_nothing_is_overwritten(study: StudyFolder, command: Command, tmp_path: 
 @pytest.fixture(scope="module")
 def schemas() -> tuple[Any, Any]:
     """The validators of Every Eval Ever 0.3.0, aggregate and sample."""
-    jsonschema = pytest.importorskip("jsonschema")
     try:
         package = importlib.metadata.distribution("every-eval-ever")
     except importlib.metadata.PackageNotFoundError:
