@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 
 def counted(count: int, word: str) -> str:
-    """Return a count with its noun: ``1 seed``, ``8 seeds``.
+    """Return a count with its noun: ``1 seed``, ``8 seeds``, ``4,000 rows``.
 
     Examples
     --------
-    >>> counted(1, "look"), counted(2, "look")
-    ('1 look', '2 looks')
+    >>> counted(1, "look"), counted(2, "look"), counted(4000, "row")
+    ('1 look', '2 looks', '4,000 rows')
     """
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+    return f"{count} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def estimated_count(count: int) -> str:

@@ -142,10 +142,12 @@ REFUSED = [
     f"glue {RUNS}predict_results_*.txt' --labels glue/test.csv",
     "bad/odd --pattern '{arm}_{seed}.csv'",
     f"glue {RUNS}predict_results_None.txt'",
+    "results/held",
     "bad/other_version --pattern '{arm}-seed{seed}/samples_sentiment_*.jsonl'",
     "bad/preds.pkl",
     "bad/preds.xlsx",
     "names.csv --column example=sentence",
+    "plan.yaml",
     "bad/two_arms.csv",
     "bad/no_labels.csv",
     "rouge.csv",
@@ -164,6 +166,7 @@ REFUSED = [
     "bad/logits.csv",
     "bad/sum.csv",
     "probabilities.csv --classes negative,positive --logits",
+    "predictions.csv --lower-is-better",
     "bad/one_class.csv",
     "bad/free.csv",
     "predictions.csv --task regression",
@@ -186,6 +189,7 @@ REFUSED = [
 
 def test_every_refusal_is_told_as_the_page_says(here: Path) -> None:
     run("harness import predictions.csv --name held")
+    (here / "plan.yaml").write_text("analysis:\n  margin: 0.02\n")
     before = {path for path in (here / "results").rglob("*") if path.is_file()}
     wrong = []
     for (message, _), given in zip(REFUSALS, REFUSED, strict=True):

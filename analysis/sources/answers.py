@@ -79,6 +79,10 @@ class Answers:
     def problems(self) -> list[str]:
         """Return what is wrong with the answers as a whole; call it once, after the last row."""
         problems = self._outputs.problems(self._faults) if self._kind == "probabilities" else []
+        if self._options.logits and self._kind in ("predictions", "scores"):
+            problems.append(f"these are {self._kind}, and no outputs of classes: leave out --logits")
+        if self._options.lower_is_better and self._kind in ("predictions", "probabilities"):
+            problems.append(f"these are {self._kind}, and no scores: leave out --lower-is-better")
         if len(self._higher) > 1 and not self._options.lower_is_better:
             problems.append(
                 f"the score {self.score} is better higher in {self._higher[True]} and lower in {self._higher[False]}; "

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.errors import SourceError
-from analysis.problems import shown
+from analysis.problems import listed, shown
 from analysis.sources.agreement import (
     RunName,
     pairing,
@@ -197,7 +197,11 @@ class Assembly:
                 cell = epochs_of_run[int(epochs[first])] = Cell(room)
             self._answers.update(cell, values)
             again[place] = cell.store(examples[place], values[place], n_examples=len(self._examples))
-        self._faults.note(rows, "twice", again, lambda row: self._twice(arms[row], runs[row], examples[row]))
+        # A source that names the arm of each row and no run holds one of each arm, as far as it says.
+        one_run = isinstance(rows.run, str) and not isinstance(rows.arm, str)
+        self._faults.note(
+            rows, "twice", again, lambda row: self._twice(arms[row], runs[row], examples[row], one_run=one_run)
+        )
 
     def _numbers(self, rows: Rows, what: str, column: pa.Array | str, keys: Keys) -> NDArray[np.int64]:
         """Return the number of each row's name, -1 where it has none, which is a fault."""
@@ -245,9 +249,10 @@ class Assembly:
     def _name(self, run: tuple[int, int]) -> RunName:
         return self._arms.texts[run[0]].as_py(), self._run_labels.texts[run[1]].as_py()
 
-    def _twice(self, arm: int, run: int, example: int) -> str:
+    def _twice(self, arm: int, run: int, example: int, *, one_run: bool) -> str:
         """Say that a row tells what another row has told."""
-        named = run_in_words(self._name((arm, run)))
+        name = self._name((arm, run))
+        named = f"arm {listed(name[:1])}, whose runs no column names," if one_run else run_in_words(name)
         answer = f"a second answer of {named} for example {self._examples.texts[int(example)]}"
         if self._options.pattern is not None and "{seed}" not in self._options.pattern:
             return f"{answer}; if the paths tell the runs apart, put {{seed}} into --pattern"

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from analysis.errors import SourceError
 from analysis.metrics.scores import METRICS
-from analysis.problems import listed, near
+from analysis.problems import listed, near, shown
 from analysis.sources.arrow import as_texts
 from analysis.sources.numbers import holds_numbers
 from analysis.sources.options import ImportOptions
@@ -85,9 +85,14 @@ def recognise(table: Table, options: ImportOptions, *, arm: bool, run: bool) -> 
     search = _Search(table, named)
     needed = {"arm": arm, "run": run}
     found = search.roles([role for role in ROLES if needed.get(role, True)])
+    if arm and not found and len(table.names) < 2:
+        first = shown(*table.names) if table.names else "nothing that could be one"
+        raise SourceError([f"{table.name} is no table: it should begin with the names of columns, and has {first}"])
     if arm and "arm" not in found:
         # The pattern that is there has no {arm}, else it would say the arm.
-        pattern = "" if options.pattern is None else " or put {arm} into --pattern"
+        pattern = (
+            ", or read it off the path by --pattern" if options.pattern is None else " or put {arm} into --pattern"
+        )
         search.lacks("arm", "which arm (model, method) a row is of", other=pattern)
     if (arm or run) and "example" not in found:
         search.lacks("example", "which example a row is about, and the order of rows does not")

@@ -158,7 +158,11 @@ class _Search:
         others = [str(path.relative_to(folder)) for path in files if not _LOG.fullmatch(path.name)]
         for path in logs:
             self.add_file(path)
-        if not logs:
+        if "study.json" in others:
+            self.problems.append(
+                f"{folder} is a study already; harness export {folder} --to parquet writes it as one file to import"
+            )
+        elif not logs:
             self.problems.append(
                 f"{folder} is a folder; say which of its files hold runs, such as "
                 f"--pattern '{{arm}}/seed{{seed}}/preds.csv'; {holds(folder)}"

@@ -97,5 +97,5 @@ def _understood(table: Table, columns: Columns) -> tuple[tuple[str, str], ...]:
     words = {
         role: f"{'column' if len(names) == 1 else 'columns'} {listed(names)}" for role, names in told.items() if names
     }
-    unused = [name for name in table.names if name not in columns.all]
+    unused = [name or "a column without a name" for name in table.names if name not in columns.all]
     return tuple((words | ({"not used": listed(unused)} if unused else {})).items())

@@ -28,6 +28,7 @@ _ARGUMENTS: dict[str, str | Callable[[re.Match[str]], str]] = {
     r"--classes ([\w,.]+)": r"classes=[\1]",
     r"--(task|metric) (\w+)": r'\1="\2"',
     r"--(logits|lower-is-better|common-examples)": lambda found: f"{found[1].replace('-', '_')}=True",
+    r", or read it off the path by --pattern": "",
     r"--unpaired": "paired=False",
     r"--(labels|baseline|margin)\b": r"\1",
 }

@@ -201,6 +201,10 @@ def test_two_runs_of_one_example_within_a_piece_and_between_pieces() -> None:
     assert problems(columns, again)[0].endswith("epoch=COLUMN (and 1 more row)")
     doubled = {name: [*values, values[0]] for name, values in columns.items()}
     assert problems(doubled)[0].startswith("preds.csv, line 14: a second answer of arm a, run 0 for example x0;")
+    without_run = {**table(), "run": "0", "prediction": [0] * 12}
+    assert problems(without_run)[0].startswith(
+        "preds.csv, line 5: a second answer of arm a, whose runs no column names, for example x0; if another column"
+    )
 
 
 def test_a_run_that_lacks_examples_is_not_cut_unless_asked_for() -> None:
@@ -648,3 +652,23 @@ def test_numbers_out_of_all_bounds() -> None:
     logits = table() | {"p_0": [1.7e308, *[2.0] * 11], "p_1": [-1.7e308, *[2.0] * 11]}
     runs = assembled(logits, options=ImportOptions(logits=True))
     assert runs.runs[0].answers[0, :2].tolist() == [[1.0, 0.0], [0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("answered", "options", "expected"),
+    [
+        (
+            {"prediction": [0] * 12},
+            {"logits": True},
+            "these are predictions, and no outputs of classes: leave out --logits",
+        ),
+        ({"s_em": [0.5] * 12}, {"logits": True}, "these are scores, and no outputs of classes: leave out --logits"),
+        (
+            {"prediction": [0] * 12},
+            {"lower_is_better": True},
+            "these are predictions, and no scores: leave out --lower-is-better",
+        ),
+    ],
+)
+def test_options_of_other_answers_are_refused(answered: Any, options: Any, expected: str) -> None:
+    assert problems(table() | answered, options=ImportOptions(**options)) == (expected,)

@@ -176,6 +176,13 @@ def test_a_pattern_that_fits_two_files_of_every_run(folder: Path) -> None:
     )
 
 
+def test_a_study_is_no_source(folder: Path) -> None:
+    write("results/mine/study.json", "results/mine/trials/x/record.json")
+    assert problems("results/mine") == (
+        "results/mine is a study already; harness export results/mine --to parquet writes it as one file to import",
+    )
+
+
 def test_nothing_named(folder: Path) -> None:
     assert problems() == ("there is nothing to read: name files, or give --pattern 'runs/{arm}/seed{seed}/preds.csv'",)
 

@@ -185,7 +185,7 @@ def test_columns_are_known_by_the_names_that_people_give_them(tmp_path: Path, ro
         ("pred loss", {"metric": "loss"}, {"score": "column loss", "not used": "pred"}),
         ("pred loss", {"columns": {"score": "loss"}}, {"score": "column loss", "not used": "pred"}),
         ("em", {}, {"score": "column em"}),
-        (",Unnamed: 0,em", {}, {"score": "column em", "not used": ", Unnamed: 0"}),
+        (",Unnamed: 0,em", {}, {"score": "column em", "not used": "a column without a name, Unnamed: 0"}),
         ("em f1", {"metric": "f1"}, {"score": "column f1", "not used": "em"}),
         ("accuracy", {"metric": "accuracy"}, {"score": "column accuracy"}),
         ("prob_0 prob_1", {}, {"probabilities": "columns prob_0, prob_1"}),
@@ -201,6 +201,15 @@ def test_which_answers_are_taken(
     split = names.split("," if "," in names else " ")
     found = with_columns(tmp_path, ["arm", "run", "id", "label", *split], ImportOptions(**options))
     assert {role: column for role, column in found.items() if role not in ("arm", "run", "example", "label")} == taken
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [("analysis:\n  margin: 0.1\n", "'analysis:'"), ('{\n "format": 2\n}\n', "nothing that could be one")],
+)
+def test_what_is_no_table_is_said_to_be_none(tmp_path: Path, text: str, begins: str) -> None:
+    told = f"preds is no table: it should begin with the names of columns, and has {begins}"
+    assert problems(written(tmp_path, text), ImportOptions()) == [told]
 
 
 NOTHING = (
@@ -226,8 +235,8 @@ NOTHING = (
             [
                 "preds has no column 'golt'; did you mean 'gold'? (there: name, seed, gold, text)",
                 "--column thing=text: the roles are arm, run, example, label, prediction, epoch, score and p_CLASS",
-                "preds: no column says which arm (model, method) a row is of; name it with --column arm=COLUMN "
-                "(there: name, seed, gold, text)",
+                "preds: no column says which arm (model, method) a row is of; name it with --column arm=COLUMN, or "
+                "read it off the path by --pattern (there: name, seed, gold, text)",
                 "preds: no column says which example a row is about, and the order of rows does not; name it with "
                 "--column example=COLUMN (there: name, seed, gold, text)",
                 f"{NOTHING} (there: name, seed, gold, text)",
