@@ -154,7 +154,7 @@ def test_a_folder_that_loses_its_permission_tells_its_own_reason(
 
     run = ("run", tiny_file, "seeds=1", "arms={full: {}}", "analysis={}", "--results", tmp_path / "results")
     with monkeypatch.context() as patch:
-        patch.setattr("harness.records.store.atomic_write", refuse)
+        patch.setattr("harness.records.files.atomic_write", refuse)
         patch.setattr("harness.records.store.Store.write_manifest", lambda *_: patch.setattr(Path, "unlink", refuse))
         code, message = command(io.StringIO(), *run)
     assert code == 2
