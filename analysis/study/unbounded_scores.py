@@ -41,9 +41,9 @@ def unbounded_caveats(outcomes: Outcomes, *, kind: MetricKind) -> list[Caveat]:
             "squared errors as scores, an arm whose errors are four times as large on 3 in 100 examples is called "
             "better in 23% of studies with 100 test examples, in 9% with 500 and in 7% with 1000."
         )
-        return [Caveat(short=f"{kind.title} of {count} {drawn}", text=text)]
+        return [Caveat(short=f"few {drawn} for {kind.title}", text=text)]
     text = (
         f"{kind.heading} over {count} test {drawn} hangs on the few largest mistakes, and most test "
         f"sets of that size hold too few of them. Of two arms that are equally good on average, {_WHY[kind.name]}."
     )
-    return [Caveat(short=f"{kind.title} of {count} {drawn}", text=text, on_verdicts=True)]
+    return [Caveat(short=f"few {drawn} for {kind.title}", text=text, on_verdicts=True)]

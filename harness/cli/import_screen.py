@@ -41,7 +41,10 @@ def show_understood(console: Console, runs: Runs, manifest: Manifest, plan: Anal
     facts.show_header = False
     for _ in range(2):
         facts.add_column()
-    for what, taken in [*_facts(runs, plan), *(("note", remark.removesuffix(".")) for remark in runs.remarks)]:
+    notes = [remark.removesuffix(".") for remark in runs.remarks]
+    if all(len(labels) == 1 for labels in by_arm.values()):
+        notes.append("each arm has one run: without another seed there can be no verdict")
+    for what, taken in [*_facts(runs, plan), *(("note", note) for note in notes)]:
         facts.add_row(Text(what), Text(taken))
     console.print(facts)
 

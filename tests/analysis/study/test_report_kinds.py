@@ -159,7 +159,7 @@ def test_scores_are_compared_in_their_own_units(write_imported: Write) -> None:
     assert (report.metric.title, report.answers) == ("rouge", "scores")
     assert report.best.in_play == ("full", "mid")
     assert (report.classes, report.class_comparisons, report.consistencies, report.churns) == ((), (), (), (None, None))
-    assert "rouge of 90 examples" in by_title["Verdicts"].footer
+    assert "few examples for rouge" in by_title["Verdicts"].footer
 
 
 def test_right_and_wrong_as_scores_give_the_verdicts_of_accuracy(write_imported: Write, tmp_path: Path) -> None:

@@ -77,6 +77,12 @@ def test_a_run_that_an_arm_lacks_is_shown_and_waits(here: Path, command: Command
     assert "waits" not in command("analyze", "results/mine")[1]
 
 
+def test_single_runs_are_said_to_give_no_verdict(here: Path, command: Command) -> None:
+    np.savez("single.npz", **predictions(seeds=1))
+    assert "note       each arm has one run: " in command("import", "single.npz", "--name", "mine", "--dry-run")[1]
+    assert "each arm has one run" not in command("import", "preds.npz", "--name", "mine", "--dry-run")[1]
+
+
 def test_a_dry_run_writes_nothing(here: Path, command: Command) -> None:
     before = content(here)
     code, out, _ = command("import", "preds.npz", "--name", "mine", "--dry-run")
