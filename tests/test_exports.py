@@ -18,6 +18,7 @@ import pytest
 
 from analysis import analyze, load, tables
 from analysis.errors import SourceError
+from analysis.records.json_files import read_looks
 from analysis.sources.options import ImportOptions
 from analysis.sources.reading import read_sources
 from harness import cli
@@ -220,6 +221,56 @@ def test_an_archive_that_was_cut_short_is_completed(study: StudyFolder, tmp_path
     assert archive is not None
     assert restore(archive, path, tmp_path / "back", name="mine")
     assert documents(folder) == documents(study.root)
+
+
+def test_looks_come_back_and_later_ones_stay(study: StudyFolder, command: Command, tmp_path: Path) -> None:
+    assert command("analyze", study.root)[0] == 0
+    path = archived(study.root, tmp_path)
+    folder = back_from(path, tmp_path, "mine")
+    assert read_looks(folder) == read_looks(study.root)
+    later = {"seeds": [0, 1], "plan": "x", "at": "2027-01-01T00:00:00+00:00"}
+    content = json.loads((folder / "looks.json").read_text())
+    (folder / "looks.json").write_text(json.dumps({**content, "looks": [*content["looks"], later]}))
+    (next((folder / "trials").iterdir()) / "record.json").unlink()
+    archive = read_archive(path)
+    assert archive is not None
+    assert restore(archive, path, tmp_path / "back", name="mine")
+    assert [look.plan for look in read_looks(folder)] == [read_looks(study.root)[0].plan, "x"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda study: study.update(n_examples=7),
+        lambda study: study["study"]["data"]["classes"].append("more"),
+        lambda study: study["study"]["data"].update(classes=["other", "names", "than these"]),
+        lambda study: study["study"]["data"].update(task="regression", classes=[]),
+        lambda study: [trial["record"].update(epochs=[]) for trial in study["trials"].values()],
+    ],
+)
+def test_an_archive_whose_metadata_belong_to_other_rows_is_refused(
+    study: StudyFolder, tmp_path: Path, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    path = archived(study.root, tmp_path)
+    content = json.loads(pq.read_schema(path).metadata[METADATA])
+    change(content)
+    table = pq.read_table(path).replace_schema_metadata({METADATA: json.dumps(content).encode()})
+    pq.write_table(table, path, row_group_size=60)
+    archive = read_archive(path)
+    assert archive is not None
+    with pytest.raises(SourceError, match="rows are not those that harness export wrote"):
+        restore(archive, path, tmp_path / "back", name="mine")
+
+
+def test_an_archive_with_a_damaged_byte_is_named(study: StudyFolder, tmp_path: Path) -> None:
+    path = archived(study.root, tmp_path)
+    content = bytearray(path.read_bytes())
+    content[500] ^= 0xFF
+    path.write_bytes(content)
+    archive = read_archive(path)
+    assert archive is not None
+    with pytest.raises(SourceError, match=r"study\.parquet: its rows are not those"):
+        restore(archive, path, tmp_path / "back", name="mine")
 
 
 def test_nothing_is_overwritten(study: StudyFolder, command: Command, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from analysis.errors import SourceError
 from analysis.exports import long_table
-from analysis.records.format import Count, Stored
-from analysis.records.json_files import faults_in
+from analysis.records.format import FORMAT, Count, Stored
+from analysis.records.json_files import faults_in, read_looks
 from analysis.records.manifest import Looks, Manifest, TakenLook
 from analysis.records.outcomes import Outcomes
 from analysis.records.stored_trials import read_trial
@@ -34,6 +34,9 @@ from harness.records.store import Store
 
 METADATA: Final = b"ablation-harness"
 """The key of the file's metadata."""
+
+_BROKEN = (pa.ArrowException, KeyError, TypeError, ValueError, OSError)
+"""What rows raise that are damaged, or that are not what the metadata say."""
 
 
 class ArchivedTrial(Stored):
@@ -166,10 +169,13 @@ def restore(archive: Archive, path: Path, root: Path, *, name: str) -> bool:
         for key in missing:
             record, folder = archive.trials[key].record, store.folder / "trials" / key
             if key in groups:
-                rows = file.read_row_group(groups.index(key)).combine_chunks().to_batches()[0]
-                if _hash(rows) != archive.trials[key].rows:
-                    raise _changed(path)
-                predictions = _predictions(rows, archive, record)
+                try:
+                    rows = file.read_row_group(groups.index(key)).combine_chunks().to_batches()[0]
+                    if _hash(rows) != archive.trials[key].rows:
+                        raise _changed(path)
+                    predictions = _predictions(rows, archive, record)
+                except _BROKEN:
+                    raise _changed(path) from None
                 write_file(folder / "predictions.parquet", predictions)
                 record = record.model_copy(update={"predictions_sha256": hashlib.sha256(predictions).hexdigest()})
             write_file(folder / "record.json", json_file(record))
@@ -178,8 +184,9 @@ def restore(archive: Archive, path: Path, root: Path, *, name: str) -> bool:
             sink = pa.BufferOutputStream()
             pq.write_table(rows.replace_schema_metadata(None), sink)
             write_file(store.folder / "clusters.parquet", memoryview(sink.getvalue()))
-        if archive.looks:
-            write_file(store.folder / "looks.json", json_file(Looks(looks=archive.looks)))
+        known = read_looks(store.folder)
+        if new := tuple(look for look in archive.looks if look not in known):
+            write_file(store.folder / "looks.json", json_file(Looks(format=FORMAT, looks=(*known, *new))))
         store.write_manifest(manifest)
     return True
 
@@ -207,6 +214,8 @@ def _numbers(column: pa.Array, classes: Sequence[str] = ()) -> NDArray[Any]:
     """Return a column as an array, the names of classes as their numbers."""
     if classes:
         column = pc.index_in(column.dictionary_decode(), value_set=text_column(classes)).cast(pa.int64())
+    if column.null_count or not pa.types.is_primitive(column.type):
+        raise TypeError(f"expected a number in each row, got {column.type}")
     return np.from_dlpack(column)
 
 
