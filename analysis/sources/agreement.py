@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -108,6 +109,12 @@ def pairing(runs: Iterable[RunName], *, unpaired: bool) -> tuple[bool, list[str]
         return False, [], []
     if all(len(labels) == len(every) for labels in arms.values()):
         return True, [], []
+    if alike := _one_number(every):
+        unclear = (
+            f"runs {listed(alike)} are one number written in two ways, and runs of one name share a seed: write them "
+            "alike in every arm; or, if they share none, --unpaired"
+        )
+        return True, [], [unclear]
     if sum(map(len, arms.values())) == len(every):
         remark = "no two arms have a run of the same name, so runs are not paired by seed"
         return False, [remark], []
@@ -125,6 +132,16 @@ def pairing(runs: Iterable[RunName], *, unpaired: bool) -> tuple[bool, list[str]
         "arm; or, if runs of one name do not share a seed, --unpaired"
     )
     return True, [], [unclear]
+
+
+def _one_number(labels: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first two labels that write the same whole number, such as 1 and 01 or 1.0."""
+    written: dict[int, str] = {}
+    for label in labels:
+        number = re.fullmatch(r"\s*([+-]?[0-9]{1,1000})(?:\.0*)?\s*", label)
+        if number and (first := written.setdefault(int(number[1]), label)) != label:
+            return first, label
+    return None
 
 
 def run_in_words(run: RunName) -> str:

@@ -127,7 +127,7 @@ class Answers:
         prediction = Distinct.of(answered, self._predictions.texts)
 
         def place(value: int) -> str:
-            sought = value if prediction.numbers is None else prediction.numbers[value]
+            sought = prediction.values[value]
             for run, cell in every:
                 found = np.flatnonzero((cell.values[examples] == sought) & cell.seen[examples])
                 if len(found):

@@ -88,6 +88,7 @@ class Assembly:
         self._sources: dict[tuple[int, int], dict[SourceFile, None]] = {}
         self._understood: dict[tuple[str, str], None] = {}
         self._remarks: dict[str, None] = {}
+        self._numbered: dict[bool, str] = {}
 
     def refuse(self, error: SourceError) -> None:
         """Note why rows of a source are not there; what their absence leads to is then no problem of its own."""
@@ -109,6 +110,7 @@ class Assembly:
         self._remarks |= dict.fromkeys(rows.remarks)
         if not len(rows.example):
             return
+        self._numbered.setdefault(rows.numbered, rows.source.path)
         try:
             _check_types(rows)
             values = self._answers.read(rows)
@@ -133,6 +135,12 @@ class Assembly:
         problems = [*self._problems, *self._answers.problems(), *self._faults.messages()]
         sources = dict.fromkeys(file for files in self._sources.values() for file in files)
         problems += problems_of_tools(sources) + problems_of_tasks(sources)
+        if len(self._numbered) > 1:
+            problems.append(
+                f"{self._numbered[False]} says which example a row is about, and {self._numbered[True]} only has an "
+                "order of rows, so that their examples cannot be told to be the same; have ids in all files "
+                "(--column example=COLUMN names their column), or in none"
+            )
         if self._incomplete or not self._cells:
             raise SourceError(problems or ["the sources hold no rows"])
         cells = {self._name(run): dict(sorted(self._cells[run].items())) for run in sorted(self._cells)}

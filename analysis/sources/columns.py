@@ -47,16 +47,20 @@ class Columns:
         The column of each class that has one.
     scores : tuple of str
         The columns of scores, which are their names.
+    checked : str or None
+        The column of the prediction where there are outputs too and nobody said which of the two counts.
     """
 
     roles: Mapping[str, str]
     outputs: Mapping[str, str] = field(default_factory=dict)
     scores: tuple[str, ...] = ()
+    checked: str | None = None
 
     @property
     def all(self) -> tuple[str, ...]:
         """Each of them once."""
-        return tuple(dict.fromkeys([*self.roles.values(), *self.outputs.values(), *self.scores]))
+        checked = [] if self.checked is None else [self.checked]
+        return tuple(dict.fromkeys([*self.roles.values(), *self.outputs.values(), *self.scores, *checked]))
 
 
 def recognise(table: Table, options: ImportOptions, *, arm: bool, run: bool) -> Columns:
@@ -98,18 +102,22 @@ def recognise(table: Table, options: ImportOptions, *, arm: bool, run: bool) -> 
         search.lacks("example", "which example a row is about, and the order of rows does not")
     # Probabilities say more than a prediction, unless it was asked for.
     asked = {_role(role) for role in named}
-    wants_prediction = "prediction" in asked and not any(role and role.startswith("p_") for role in asked)
+    wants_outputs = any(role and role.startswith("p_") for role in asked)
+    wants_prediction = "prediction" in asked and not wants_outputs
     outputs = {} if wants_prediction else search.outputs(found.get("label"), options.classes)
     scores = search.scores(options.metric, others=bool(outputs) or "prediction" in found)
+    checked = None
     if scores or outputs:
-        found.pop("prediction", None)
+        checked = found.pop("prediction", None)
+    if scores or wants_outputs:
+        checked = None
     if scores:
         outputs = {}
     elif not outputs and "prediction" not in found:
         search.lacks("prediction", "what was answered (a prediction, p_CLASS for each class, or a score)")
     if search.problems:
         raise SourceError(search.problems)
-    return Columns(roles=found, outputs=outputs, scores=scores)
+    return Columns(roles=found, outputs=outputs, scores=scores, checked=checked)
 
 
 def recognise_labels(table: Table, options: ImportOptions) -> Columns:

@@ -24,25 +24,34 @@ class Distinct:
     ----------
     names : sequence of str
         Each as a text.
-    numbers : ndarray of float64 or None
-        Each as a number, ascending; None where they are texts.
+    values : ndarray of float64 or int64
+        Each as `analysis.sources.keys.Values.read` returns it, ascending: numbers, or the numbers of texts.
     """
 
     names: Sequence[str]
-    numbers: NDArray[np.float64] | None = None
+    values: NDArray[Any]
 
     @classmethod
     def of(cls, arrays: Iterable[NDArray[Any]], texts: Keys | None) -> Distinct:
         """Find the different values of arrays as `analysis.sources.keys.Values.read` returns them, null left out."""
         if texts is not None:
-            return cls(names=texts.texts.to_pylist())
+            there = np.zeros(len(texts) + 1, bool)
+            for values in arrays:
+                there[values] = True
+            numbers = np.flatnonzero(there[:-1])
+            return cls(names=texts.texts.take(number_column(numbers)).to_pylist(), values=numbers)
         known = np.empty(0)
         for values in arrays:
             new = values[~_among(values, known) & ~np.isnan(values)]
             known = np.union1d(known, new) if len(new) else known
             if len(known) > _MANY:
                 break
-        return cls(names=as_texts(number_column(known)).to_pylist(), numbers=known)
+        return cls(names=as_texts(number_column(known)).to_pylist(), values=known)
+
+    @property
+    def numbers(self) -> NDArray[np.float64] | None:
+        """The values where they are numbers; None where they are texts."""
+        return self.values if self.values.dtype.kind == "f" else None
 
     @property
     def fraction(self) -> str:
@@ -53,7 +62,9 @@ class Distinct:
 
     def positions(self, values: NDArray[Any]) -> NDArray[np.int64]:
         """Return which of the different values each value is; all must be among them."""
-        return values.astype(np.int64) if self.numbers is None else np.searchsorted(self.numbers, values)
+        if self.numbers is None and len(self.values) and self.values[-1] == len(self.values) - 1:
+            return values.astype(np.int64)
+        return np.searchsorted(self.values, values)
 
 
 def _among(values: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -74,7 +74,7 @@ def _rows(
             numbered="example" not in played,
             epoch=played.get("epoch"),
             label=played.get("label"),
-            prediction=played.get("prediction"),
+            prediction=played.get("prediction") if columns.checked is None else held[columns.checked],
             outputs={name: held[of_class] for name, of_class in columns.outputs.items()},
             scores={name: held[name] for name in columns.scores},
             understood=understood,
@@ -97,5 +97,7 @@ def _understood(table: Table, columns: Columns) -> tuple[tuple[str, str], ...]:
     words = {
         role: f"{'column' if len(names) == 1 else 'columns'} {listed(names)}" for role, names in told.items() if names
     }
+    if columns.checked is not None:
+        words["prediction"] = f"column {listed([columns.checked])}, which the probabilities must not contradict"
     unused = [name or "a column without a name" for name in table.names if name not in columns.all]
     return tuple((words | ({"not used": listed(unused)} if unused else {})).items())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from analysis.errors import SourceError
-from analysis.problems import listed
+from analysis.problems import listed, shown
+from analysis.sources.arrow import as_texts, text_column, to_numpy
 from analysis.sources.faults import Faults, numbers_in
 from analysis.sources.rows import Rows
 
@@ -54,6 +57,8 @@ class Outputs:
             values[:, number] = numbers_in(rows, f"the output for class {name}", rows.outputs[name], faults)
         finite = np.isfinite(values).all(axis=1)
         values[~finite] = 0
+        if rows.prediction is not None:
+            self._check(rows, rows.prediction, values, faults)
         total = values.sum(axis=1) if len(self.names) > 1 else np.ones(len(values))
         within = ((values >= 0) & (values <= 1 + _SUM)).all(axis=1)
         proper = within & (np.abs(total - 1) <= _SUM)
@@ -65,6 +70,32 @@ class Outputs:
         faults.note(rows, _NOT_ONE, finite & ~proper, lambda row: _shown(values[row]))
         values[~proper] = 0
         return values.astype(np.float32)
+
+    def _check(self, rows: Rows, prediction: pa.Array, values: NDArray[np.float64], faults: Faults) -> None:
+        """Note the rows whose prediction is another class than that of the largest output; equal ones are both right.
+
+        Predictions that are called otherwise than the outputs say nothing here.
+        """
+        encoded = prediction if isinstance(prediction, pa.DictionaryArray) else prediction.dictionary_encode()
+        names = pc.index_in(as_texts(encoded.dictionary), value_set=text_column(self.names))
+        numbers = np.append(to_numpy(names.cast(pa.int64()), missing=-1), -2)
+        predicted = numbers[to_numpy(encoded.indices.cast(pa.int64()), missing=-1)]
+        known = predicted >= 0
+        if len(self.names) == 1:
+            half = 0 if self._logits else 0.5
+            wrong = (known & (values[:, 0] < half)) | (known.any() & (predicted == -1) & (values[:, 0] > half))
+        else:
+            wrong = known & (values[np.arange(len(values)), predicted] < values.max(axis=1))
+        faults.note(
+            rows,
+            "another prediction",
+            wrong,
+            lambda row: (
+                f"the prediction is {shown(prediction[row].as_py())}, and the probabilities say otherwise; "
+                "--column prediction=COLUMN takes the predictions, and --column p_CLASS=COLUMN for each class the "
+                "probabilities"
+            ),
+        )
 
     def problems(self, faults: Faults) -> list[str]:
         """Return what is wrong with the outputs as a whole; call it once, after the last row."""

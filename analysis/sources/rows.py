@@ -51,7 +51,7 @@ class Rows:
     label : pa.Array or None
         The right answer, as texts, numbers or booleans; None where the file does not hold it.
     prediction : pa.Array or None
-        The predicted class, or the predicted number.
+        The predicted class, or the predicted number. Where there are outputs, these count, and must not say otherwise.
     outputs : mapping of str to pa.Array
         The probability (or logit) of each class, by the name that the file gives the class; empty where there are none.
     scores : mapping of str to pa.Array

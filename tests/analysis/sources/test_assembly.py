@@ -265,6 +265,20 @@ def test_a_run_that_an_arm_lacks_is_no_problem() -> None:
     assert runs.remarks == ()
 
 
+@pytest.mark.parametrize(("one", "other"), [("1", "01"), ("1", "1.0"), ("0", "-0")])
+def test_a_run_that_two_arms_write_in_two_ways_is_no_reason_to_pair_nothing(one: str, other: str) -> None:
+    columns = {"prediction": [0, 1, 1] * 4}
+    written = table(arms=["a"], runs=[2, 3]), table(arms=["b"], runs=[2, 3])
+    for piece, label in zip(written, (one, other), strict=True):
+        piece["run"] = [label if run == 2 else str(run) for run in piece["run"]]
+    columns = {name: [*written[0][name], *written[1][name]] for name in written[0]} | columns
+    assert problems(columns) == (
+        f"runs {one}, {other} are one number written in two ways, and runs of one name share a seed: write them alike "
+        "in every arm; or, if they share none, --unpaired",
+    )
+    assert not assembled(columns, options=ImportOptions(unpaired=True)).paired
+
+
 def test_arms_that_share_few_of_their_runs() -> None:
     assert problems(arms_with(a=[0, 1], b=[1, 2, 3])) == (
         "the arms share only some of their runs: arm a lacks runs 2, 3; arm b lacks run 0. Add these runs, or leave "
@@ -325,6 +339,32 @@ def test_labels_beside() -> None:
     few = replace(gold, example=pa.array(["x0", "x1"]), label=pa.array(["no", "yes"]))
     assert problems(columns, labels=[few]) == (f"1 example without a label: x2; {settles}",)
     assert problems(columns, labels=[replace(gold, label=None)])[0].startswith("test.csv holds no label;")
+
+
+def test_a_label_of_an_example_that_nobody_answered_makes_no_class() -> None:
+    columns = table(labels=["no", "yes", "yes"]) | {"prediction": ["no", "yes", "yes"] * 4}
+    beside = rows_of({"example": ["x9", "x0", "x1", "x2"], "label": ["aa", "no", "yes", "yes"]}, file="labels.csv")
+    runs = assembled(columns, labels=[beside])
+    assert runs.classes == ("no", "yes")
+    assert runs.labels is not None
+    assert runs.labels.tolist() == [0, 1, 1]
+    assert runs.runs[0].answers.tolist() == [[0, 1, 1]]
+    # Nor does a prediction for an example that was left out.
+    more = rows_of({"arm": ["a"], "run": [0], "example": ["x9"], "label": ["no"], "prediction": ["aa"]})
+    runs = assembled(more, columns, options=ImportOptions(common_examples=True))
+    assert runs.classes == ("no", "yes")
+    assert [run.answers.tolist() for run in runs.runs] == [[[0, 1, 1]]] * 4
+
+
+def test_files_with_and_without_ids_have_no_example_in_common() -> None:
+    columns = {name: values for name, values in table(arms=["a"]).items() if name != "label"}
+    counted = replace(rows_of({**columns, "arm": "b", "example": [0, 1, 2] * 2, "s_em": [0.5] * 6}), numbered=True)
+    counted = replace(counted, source=SourceFile(path="b.npy", sha256=""))
+    named = rows_of({**columns, "example": [0, 1, 2] * 2, "s_em": [0.5] * 6})
+    assert problems(named, counted) == (
+        "preds.csv says which example a row is about, and b.npy only has an order of rows, so that their examples "
+        "cannot be told to be the same; have ids in all files (--column example=COLUMN names their column), or in none",
+    )
 
 
 def test_files_without_labels_take_those_of_the_others() -> None:
@@ -502,6 +542,21 @@ def test_the_probability_of_one_of_two_classes() -> None:
         runs = assembled(table() | {name: SHARES})
         assert runs.runs[0].answers[0, :, number].tolist() == [0.25, 0.5, 0.75]
         assert runs.runs[0].answers[0].sum(axis=1).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_prediction_that_the_probabilities_contradict() -> None:
+    outputs = {"p_0": [0.7, 0.4, 0.5] * 4, "p_1": [0.3, 0.6, 0.5] * 4}
+    # Of two that are equally large each may be predicted, and other names say nothing.
+    for prediction in ([0, 1, 1], [0, 1, 0], ["no", "yes", "no"]):
+        assert assembled(table() | outputs | {"prediction": prediction * 4}).answers == "probabilities"
+    said = (
+        "preds.csv, line 3: the prediction is 0, and the probabilities say otherwise; --column prediction=COLUMN takes "
+        "the predictions, and --column p_CLASS=COLUMN for each class the probabilities (and 3 more rows)",
+    )
+    assert problems(table() | outputs | {"prediction": [0, 0, 1] * 4}) == said
+    one = table() | {"p_1": [0.3, 0.6, 0.5] * 4}
+    assert assembled(one | {"prediction": [0, 1, 1] * 4}).answers == "probabilities"
+    assert problems(one | {"prediction": [0, 0, 1] * 4}) == said
 
 
 def test_probabilities_that_do_not_add_up_may_be_logits() -> None:

@@ -125,7 +125,7 @@ def test_every_format_says_the_same_and_its_name_says_nothing(tmp_path: Path, fo
         ("example", "column id"),
         ("label", "column label"),
         ("probabilities", "columns p_no, p_yes"),
-        ("not used", "pred"),
+        ("prediction", "column pred, which the probabilities must not contradict"),
     )
     assert runs.runs[0].sources == (FoundFile(path=path).source(),)
 
@@ -189,7 +189,15 @@ def test_columns_are_known_by_the_names_that_people_give_them(tmp_path: Path, ro
         ("em f1", {"metric": "f1"}, {"score": "column f1", "not used": "em"}),
         ("accuracy", {"metric": "accuracy"}, {"score": "column accuracy"}),
         ("prob_0 prob_1", {}, {"probabilities": "columns prob_0, prob_1"}),
-        ("P-0 P-1 pred", {}, {"probabilities": "columns P-0, P-1", "not used": "pred"}),
+        (
+            "P-0 P-1 pred",
+            {},
+            {
+                "probabilities": "columns P-0, P-1",
+                "prediction": "column pred, which the probabilities must not contradict",
+            },
+        ),
+        ("P-0 P-1 pred", {"columns": {"p_1": "P-1"}}, {"probabilities": "column P-1", "not used": "P-0, pred"}),
         ("p_0 p_1 pred", {"columns": {"prediction": "pred"}}, {"prediction": "column pred", "not used": "p_0, p_1"}),
         ("0 1 em", {}, {"probabilities": "columns 0, 1", "not used": "em"}),
         ("a b c", {"columns": {"p_0": "b", "p_1": "c"}}, {"probabilities": "columns b, c", "not used": "a"}),
