@@ -138,10 +138,22 @@ def test_the_commands_bring_a_study_back(study: StudyFolder, command: Command, t
     written = json.loads(command(*arguments, "--json")[1])["studies"][0]
     assert written["written"] == {"folder": "back/mine", "trials": 0}
     assert documents(tmp_path / "back" / "mine") == documents(study.root)
-    # Whoever says how to read it has the rows alone.
-    code, out, _ = command("import", "mine.parquet", "--name", "rows", "--baseline", "frozen")
-    assert code == 0
-    assert "12 runs added" in out
+    # Its plan is never dropped in silence.
+    code, _, err = command("import", "mine.parquet", "--name", "rows", "--baseline", "frozen")
+    assert code == 2
+    assert "mine.parquet holds a whole study with its plan: give --name alone" in err
+    assert not (tmp_path / "results" / "rows").exists()
+
+
+def test_an_archive_keeps_who_has_looked(study: StudyFolder, command: Command, tmp_path: Path) -> None:
+    assert command("analyze", "--resamples", "99", study.root)[0] == 0
+    assert command("export", "mine", "--to", "parquet")[0] == 0
+    assert command("import", "mine.parquet", "--name", "mine", "--results", "back")[0] == 0
+    looks = "looks.json"
+    assert json.loads((tmp_path / "back" / "mine" / looks).read_text()) == json.loads((study.root / looks).read_text())
+    code, out, err = command("analyze", "--resamples", "99", tmp_path / "back" / "mine")
+    assert (code, err) == (0, "")
+    assert "1 undeclared look" not in out
 
 
 def test_an_archive_keeps_every_epoch(tmp_path: Path) -> None:

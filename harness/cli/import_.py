@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.shared import AsJson, Root, console_for, print_json
+
+if TYPE_CHECKING:
+    from harness.records.archive import Archive
 
 
 class Task(StrEnum):
@@ -145,11 +148,13 @@ def import_runs(
 
     Exit codes: 0 done; 2 the input is wrong, and nothing was written.
     """
+    from analysis.errors import SourceError
     from analysis.sources.options import ImportOptions
     from analysis.sources.reading import read_sources
     from analysis.study.imported import imported_manifest
     from harness.cli.import_options import asked_blocks, checked_options, checked_plan, read_plan
     from harness.cli.import_screen import show_summary, show_understood, summary_json, understood_json
+    from harness.records.archive import read_archive
     from harness.records.imported import write_runs
     from harness.records.store import Store
 
@@ -168,9 +173,15 @@ def import_runs(
         unpaired=unpaired,
         common_examples=common_examples,
     )
-    # What harness export archived has a plan of its own; whoever says how to read it means its rows alone.
-    plain = options != ImportOptions() or any(one is not None for one in (plan, metric, baseline, margin))
-    if not plain and sources and len(sources) == 1 and _restored(sources[0], results, name, dry_run, as_json):
+    if sources and len(sources) == 1 and (archive := read_archive(sources[0])) is not None:
+        if options != ImportOptions() or replace or any(one is not None for one in (plan, metric, baseline, margin)):
+            raise SourceError(
+                [
+                    f"{sources[0]} holds a whole study with its plan: give --name alone to bring it back; "
+                    "harness export --to csv gives its rows alone"
+                ]
+            )
+        _restore(archive, sources[0], results, name=name, dry_run=dry_run, as_json=as_json)
         return
     plan_file = None if plan is None else read_plan(plan)
     before = Store(results / name).manifest()
@@ -190,17 +201,13 @@ def import_runs(
         show_summary(console, summary)
 
 
-def _restored(path: Path, results: Path, name: str, dry_run: bool, as_json: bool) -> bool:
-    """Bring back a study that `harness export` archived; return False where the file is no archive."""
+def _restore(archive: Archive, path: Path, results: Path, *, name: str, dry_run: bool, as_json: bool) -> None:
+    """Bring back a study that `harness export` archived."""
     from harness.cli.import_screen import archive_json, show_archive
-    from harness.records.archive import read_archive, restore
+    from harness.records.archive import restore
 
-    archive = read_archive(path)
-    if archive is None:
-        return False
     is_new = None if dry_run else restore(archive, path, results, name=name)
     if as_json:
         print_json("import", [archive_json(archive, name, results / name, is_new=is_new)])
     else:
         show_archive(console_for(), archive, results / name, is_new=is_new)
-    return True
