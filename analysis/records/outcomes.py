@@ -289,6 +289,36 @@ class Outcomes:
         rows = [self.predictions(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in seeds]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.example_ids))
 
+    def right(self, arm: str, *, seeds: Sequence[int]) -> NDArray[np.bool_] | None:
+        """Return whether each answer of an arm is right, at the epoch that counts for verdicts.
+
+        Parameters
+        ----------
+        arm : str
+            The name of the arm.
+        seeds : sequence of int
+            The seeds of the rows. Their trials must have finished.
+
+        Returns
+        -------
+        ndarray of bool, shape (S, N), or None
+            Whether the class is right, or whether the score is 1; None where the study has neither classes nor scores
+            of 0 and 1 alone.
+
+        Raises
+        ------
+        ValueError
+            If a trial that is asked for has no predictions.
+        """
+        if self.has_classes:
+            return np.asarray(self.predicted(arm, seeds=seeds) == self.labels)
+        if self.is_regression or not all(
+            np.isin(trial.answers, (0, 1)).all() for trial in self.trials.values() if trial.answers is not None
+        ):
+            return None
+        rows = [self.answers(self.trials[arm, seed]) == 1 for seed in seeds]
+        return np.array(rows, dtype=np.bool_).reshape(len(rows), len(self.example_ids))
+
     def scores(
         self,
         arm: str,

@@ -172,7 +172,7 @@ def run_tests(
     scores : mapping of str to ndarray of float64, shape (S, examples or clusters)
         By arm, of those that finished with all seeds.
     right : mapping of str to ndarray of bool, shape (S, examples)
-        Whether these arms are right; empty in a study without classes.
+        Whether these arms are right; empty in a study without classes or scores of 0 and 1 alone.
     seeds : SeedsInUse
         The seeds in use.
     rng : numpy.random.Generator
@@ -203,7 +203,7 @@ def run_tests(
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     sign = 1 if plan.kind.higher_is_better else -1
     counts, n_examples = means, None
-    if plan.metric == "accuracy" and counted:
+    if plan.metric in ("accuracy", "score") and counted:
         counts, n_examples = [right[arm].sum(axis=1) for arm in (pair.treatment, pair.baseline)], outcomes.n_examples
     if not plan.paired:
         raw = PValues(result.p_value, equivalence.p_value)

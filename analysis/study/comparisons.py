@@ -172,11 +172,8 @@ def compare(
         return ()
     complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.by_arm[arm])]
     drawn = {arm: outcomes.drawn(scores[arm]) for arm in complete}
-    right = (
-        {arm: outcomes.predicted(arm, seeds=seeds.by_arm[arm]) == outcomes.labels for arm in complete}
-        if outcomes.has_classes
-        else {}
-    )
+    answered = {arm: outcomes.right(arm, seeds=seeds.by_arm[arm]) for arm in complete}
+    right = {arm: rows for arm, rows in answered.items() if rows is not None}
     tests = [run_tests(outcomes, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng) for pair in pairs]
     tested = [(pair.treatment, pair.baseline) for pair, one in zip(pairs, tests, strict=True) if one.result is not None]
     # A few resamples say nothing about far tails: the interval is then the widest that they can give, and says so.

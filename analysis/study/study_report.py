@@ -27,8 +27,11 @@ from analysis.study.summaries import ArmSummary, ClassSummary
 if TYPE_CHECKING:
     import pandas as pd
 
+_NAMED_AT_MOST = 4
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+# A notebook or a print shows the verdicts: all fields would fill pages.
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StudyReport:
     """All results of one study.
 
@@ -136,6 +139,12 @@ class StudyReport:
     claims: tuple[PublishedGap, ...]
     unreadable: tuple[str, ...]
     footer: Footer
+
+    def __repr__(self) -> str:
+        verdicts = [f"{one.name}: {one.verdict.label}" for one in self.comparisons[:_NAMED_AT_MOST]]
+        more = len(self.comparisons) - len(verdicts)
+        told = "; ".join([*verdicts, *([f"{more} more"] if more else [])]) or "nothing to compare"
+        return f"<StudyReport {self.name}: {told}>"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain dicts, lists, texts and numbers; NaN becomes None, its reason stays."""

@@ -34,6 +34,7 @@ class _Row:
 def all_tests_table(report: StudyReport, footer: str) -> Table:
     """Lay out every test of every comparison, each with what it speaks about."""
     rows = [row for pair in report.comparisons for row in _rows(report, pair)]
+    counted_share = report.metric.title if report.answers == "scores" else "accuracy"
     return Table(
         title="All tests",
         columns=(
@@ -63,9 +64,9 @@ def all_tests_table(report: StudyReport, footer: str) -> Table:
                 else "Tests that take seeds as independent of each other are not made."
             )
             + (
-                " McNemar: the exact test of accuracy for each seed on its own, from the lowest to the highest p and "
-                "gap. Each seed is two other trained models and another question: to count small p-values over seeds "
-                "is no test."
+                f" McNemar: the exact test of {counted_share} for each seed on its own, from the lowest to the highest "
+                "p and gap. Each seed is two other trained models and another question: to count small p-values over "
+                "seeds is no test."
                 if any(pair.mcnemar for pair in report.comparisons)
                 else ""
             ),

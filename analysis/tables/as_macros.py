@@ -48,11 +48,11 @@ def _figures(report: StudyReport) -> Iterator[tuple[str, str, str]]:
     plan, scale = report.plan, scale_of(report)
     arms = _names(arm.arm for arm in report.arms)
     classes = _names(row.label for row in report.classes)
-    margin = scale.margin(plan.margin)
-    yield "seedsOfStudy", str(len(report.seeds)), "seeds"
-    yield "examplesOfStudy", str(report.n_examples), "test examples"
-    yield "alphaOfStudy", declared(plan.alpha), "alpha"
-    yield "marginOfStudy", margin, "margin"
+    margin, study = scale.margin(plan.margin), _letters(report.name)
+    yield f"seedsOf{study}", str(len(report.seeds)), "seeds"
+    yield f"examplesOf{study}", str(report.n_examples), "test examples"
+    yield f"alphaOf{study}", declared(plan.alpha), "alpha"
+    yield f"marginOf{study}", margin, "margin"
     for pair in report.comparisons:
         name = arms[pair.treatment] + arms[pair.baseline]
         yield f"gap{name}", gap_cell(report, pair), pair.name

@@ -61,9 +61,10 @@ def not_computed(report: StudyReport) -> list[str]:
             "not computed."
         ]
     if report.answers == "scores":
+        mcnemar = "" if any(pair.mcnemar for pair in report.comparisons) else "McNemar's test, "
         return [
-            "The runs hold one score for each example, and no classes: McNemar's test, precision and recall by class, "
-            "the agreement of the seeds and calibration are not computed."
+            f"The runs hold one score for each example, and no classes: {mcnemar}precision and recall by class, the "
+            "agreement of the seeds and calibration are not computed."
         ]
     return []
 

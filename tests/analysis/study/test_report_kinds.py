@@ -171,7 +171,10 @@ def test_right_and_wrong_as_scores_give_the_verdicts_of_accuracy(write_imported:
         assert shown(of_scores)[title].rows == shown(of_classes)[title].rows
     (binary, accuracy) = shown(of_scores)["rouge by arm"], shown(of_classes)["Accuracy by arm"]
     assert binary.rows == accuracy.rows
-    assert [one.sign_flip for one in of_scores.comparisons] == [one.sign_flip for one in of_classes.comparisons]
+    for name in ("sign_flip", "mcnemar"):
+        assert [getattr(one, name) for one in of_scores.comparisons] == [
+            getattr(one, name) for one in of_classes.comparisons
+        ]
 
 
 def test_lower_scores_can_be_the_better_ones(write_imported: Write) -> None:
@@ -289,3 +292,9 @@ def test_a_trial_that_cannot_be_read_is_imported_again(write_imported: Write) ->
     assert "unreadable: lora run r2" in notes
     assert "gets no verdict: import the study again." in notes
     assert "run the trial again" not in notes
+
+
+def test_a_printed_report_says_the_verdicts(write_imported: Write) -> None:
+    report = of_kind("classes", write_imported)
+    told = "; ".join(f"{one.name}: {one.verdict.label}" for one in report.comparisons)
+    assert repr(report) == f"<StudyReport theirs: {told}>"

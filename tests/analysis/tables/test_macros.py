@@ -49,7 +49,7 @@ def test_macros_print_what_the_tables_print(report: StudyReport) -> None:
     row = next(row for row in classes.rows if row[:2] == ("lora-r8", "positive"))
     cells = [macros[f"{kind}LoraREightPositive"] for kind in ("precision", "recall", "fOne")]
     assert cells == [escaped(cell) for cell in row[2:5]]
-    assert (macros["seedsOfStudy"], macros["examplesOfStudy"], macros["marginOfStudy"]) == ("4", "120", "1 pp")
+    assert (macros["seedsOfHandMade"], macros["examplesOfHandMade"], macros["marginOfHandMade"]) == ("4", "120", "1 pp")
 
 
 def test_names_that_are_alike_without_their_signs_stay_apart(tmp_path: Path, simulated: Any, write_study: Any) -> None:

@@ -100,7 +100,7 @@ def test_latex_escapes_every_special_character_of_a_name(nasty: StudyFolder) -> 
     assert r"\textbackslash{}macro\{\#1\}" in body
     assert r"\$x\textasciicircum{}2\$ \textasciitilde{} 'y'" in body
     assert r"a{\c{c}}{\~{a}}o \l{} \ss{} \ensuremath{\times} \ensuremath{\pm}" in body
-    assert r"{*}-{}- ,{}, \textless{}b\textgreater{}\textasciigrave{}" in body
+    assert r"{*}-{}- ,{}, \ensuremath{<}b\ensuremath{>}\textasciigrave{}" in body
 
 
 def depth(text: str) -> int:
