@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.errors import FormatError
 from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
@@ -139,7 +141,9 @@ def write_runs(
         _refuse_trained(store.folder, before)
         manifest = imported_manifest(runs, name=name, analysis=analysis, claims=claims, model=model, before=before)
         if before is not None:
-            _require_same_data(store.folder, before, manifest, runs)
+            reference = _reference(store.folder, before)
+            runs = runs if reference is None else _in_order_of(runs, reference.example_ids)
+            _require_same_data(store.folder, before, manifest, runs, reference)
         plan = imported_plan(runs, manifest)
         known = {entry.key for entry in before.cells if _is_there(store.folder, entry)} if before is not None else set()
         entries = {(entry.arm, entry.label): entry for entry in manifest.cells}
@@ -186,13 +190,33 @@ def _is_there(folder: Path, entry: TrialEntry) -> bool:
     return (folder / "trials" / entry.key / "record.json").exists()
 
 
-def _require_same_data(folder: Path, before: Manifest, now: Manifest, runs: Runs) -> None:
+def _reference(folder: Path, before: Manifest) -> Predictions | None:
+    """Return the first answers that are stored of a study."""
+    stored = (_read(folder, entry, before.data.answer_kind).predictions for entry in before.cells)
+    return next((predictions for predictions in stored if predictions is not None), None)
+
+
+def _in_order_of(runs: Runs, example_ids: pa.StringArray) -> Runs:
+    """Return runs with their examples in this order; as they are where their examples are other ones."""
+    place = pc.index_in(example_ids, value_set=runs.example_ids)
+    if runs.example_ids.equals(example_ids) or place.null_count or len(example_ids) != len(runs.example_ids):
+        return runs
+    order = np.from_dlpack(place.cast(pa.int64()))
+    return dataclasses.replace(
+        runs,
+        example_ids=example_ids,
+        labels=None if runs.labels is None else runs.labels[order],
+        runs=tuple(dataclasses.replace(run, answers=run.answers[:, order]) for run in runs.runs),
+    )
+
+
+def _require_same_data(
+    folder: Path, before: Manifest, now: Manifest, runs: Runs, reference: Predictions | None
+) -> None:
     """Refuse runs of other data than those of the study, and say everything in which they differ."""
     there = _facts(before, before.imported.files if before.imported is not None else ())
     here = _facts(now, [source for run in runs.runs for source in run.sources])
     differences = [f"{name}: {fact} here, {there[name]} there" for name, fact in here.items() if fact != there[name]]
-    stored = (_read(folder, entry, before.data.answer_kind).predictions for entry in before.cells)
-    reference = next((predictions for predictions in stored if predictions is not None), None)
     if reference is not None:
         # Labels of another kind are told by what the answers are.
         labels = reference.labels

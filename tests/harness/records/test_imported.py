@@ -138,6 +138,30 @@ def test_new_runs_join_those_that_are_there(write: Callable[..., ImportSummary])
     assert analysis.load(summary.folder).trials["c", 0].status == "not run"
 
 
+@pytest.mark.parametrize("kind", ["probabilities", "classes", "numbers", "scores"])
+def test_runs_whose_examples_come_in_another_order_join(
+    kind: Answers, write: Callable[..., ImportSummary], tmp_path: Path
+) -> None:
+    def shuffled(runs: Runs) -> Runs:
+        order = np.random.default_rng(5).permutation(N)
+        return replace(
+            runs,
+            example_ids=runs.example_ids.take(pa.array(order)),
+            labels=None if runs.labels is None else runs.labels[order],
+            runs=tuple(replace(run, answers=run.answers[:, order]) for run in runs.runs),
+        )
+
+    block = {"margin": 0.1}
+    folder = write(made(kind, runs="01"), analysis=block).folder
+    before = content(tmp_path)
+    assert write(shuffled(made(kind, runs="01")), analysis=block).unchanged == 4
+    assert content(tmp_path) == before
+    assert len(write(shuffled(made(kind)), analysis=block).added) == 4
+    outcomes = analysis.load(folder)
+    for number, run in enumerate(made(kind).runs):
+        np.testing.assert_array_equal(outcomes.trials[run.arm, number % 4].known_answers, run.answers)
+
+
 def test_a_plan_that_changes_is_in_the_history(write: Callable[..., ImportSummary]) -> None:
     write(made())
     summary = write(made(), analysis={"baseline": "a", "margin": 0.2})
@@ -240,7 +264,8 @@ def test_a_disk_that_is_full_loses_nothing(
 ) -> None:
     whole = write(made(runs="01"))
     before = content(tmp_path)
-    sync, left = os.fsync, [5]
+    # One run alone needs two: none of those that are written at once gets whole.
+    sync, left = os.fsync, [1]
 
     def full(descriptor: int) -> None:
         left[0] -= 1
