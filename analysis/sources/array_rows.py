@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.sources.arrow import number_column, text_column
+from analysis.sources.arrow import as_texts, number_column, text_column
 from analysis.sources.rows import Rows, SourceFile
 from analysis.words import counted
 
@@ -91,9 +91,11 @@ class ArrayRows:
             before = len(self._problems)
             self._same_length(name, array.shape[1])
             self._check_answers(name, array, labels_known=labels_known)
-            seeds = self._beside.get("run") if run is None else None
-            if seeds is not None and len(seeds) != len(array):
-                self._problems.append(f"{name} has {len(array)} runs, and {self._called['run']} names {len(seeds)}")
+            given = self._beside.get("run") if run is None else None
+            seeds = None if given is None else as_texts(_column(given)).to_pylist()
+            if seeds is not None and (len(seeds) != len(array) or None in seeds):
+                known = len(seeds) - seeds.count(None)
+                self._problems.append(f"{name} has {len(array)} runs, and {self._called['run']} names {known}")
             if len(self._problems) > before or not self._usable:
                 continue
             for number, answers in enumerate(array):
@@ -113,10 +115,17 @@ class ArrayRows:
     def checked(self, key: str, values: ArrayLike) -> NDArray[Any] | None:
         """Return an array as whole numbers, floats or texts; None, and a problem, where it holds something else."""
         name = self._name_of(key)
+        if np.ma.is_masked(values):
+            self._problems.append(f"{name} has masked values, and every run answers every example")
+            return None
         try:
             array = np.asarray(values)
         except ValueError:
             self._problems.append(f"{name} has rows of unequal length")
+            return None
+        except (TypeError, RuntimeError) as error:
+            # What torch says of tensors that NumPy does not take.
+            self._problems.append(f"{name} is no array: {error}")
             return None
         kind = array.dtype.kind
         if kind in "bui":
@@ -197,4 +206,7 @@ class ArrayRows:
 
 
 def _column(values: NDArray[Any]) -> pa.Array:
-    return text_column(values.tolist()) if values.dtype.kind == "U" else number_column(values)
+    if values.dtype.kind == "U":
+        return text_column(values.tolist())
+    null = np.isnan(values)
+    return number_column(values, null=null if null.any() else None)

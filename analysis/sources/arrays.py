@@ -157,7 +157,7 @@ def _arrays_of(found: FoundFile, problems: list[str]) -> dict[str, NDArray[Any]]
         with loaded:
             for key in loaded.files:
                 held[key] = loaded[key]
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         why = (
             "holds Python objects, which are not loaded, since that could run any program; save numbers or texts: "
             "numpy.savez(..., labels=numpy.array(labels, dtype=str))"

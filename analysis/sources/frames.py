@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from analysis.sources.arrow import is_plain
+from analysis.sources.arrow import is_plain, text_column
 from analysis.sources.long_table import rows_of_table
 from analysis.sources.options import ImportOptions
 from analysis.sources.rows import Rows, SourceFile
@@ -30,6 +31,12 @@ def rows_of_frame(frame: pd.DataFrame, options: ImportOptions) -> Iterator[Rows]
         If columns are missing or ambiguous.
     """
     return rows_of_table(_FrameTable(frame), SourceFile(path=_NAME, sha256=""), options)
+
+
+def is_frame(data: object) -> bool:
+    """Whether this is a DataFrame of pandas; who holds one has loaded pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, pandas.DataFrame)
 
 
 class _FrameTable:
@@ -62,7 +69,12 @@ class _FrameTable:
         values = self._frame.iloc[start:end, self.names.index(name)]
         try:
             column = pa.Array.from_pandas(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            # Objects of several kinds, such as the ids 1 and "b".
-            column = pa.Array.from_pandas(values.map(str, na_action="ignore"), type=pa.string())
+        except (pa.ArrowException, OverflowError):
+            # Objects of several kinds, such as the ids 1 and "b", or of a kind that Arrow does not know.
+            missing = zip(values, values.isna(), strict=True)
+            return text_column([None if is_missing else _text(value) for value, is_missing in missing])
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _text(value: Any) -> str:
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

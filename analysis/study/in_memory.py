@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 from analysis.errors import PlanError, Problem, SourceError
 from analysis.sources.arrays import runs_of_arrays
 from analysis.sources.assembly import assemble
-from analysis.sources.frames import rows_of_frame
+from analysis.sources.frames import is_frame, rows_of_frame
 from analysis.sources.options import ImportOptions
 from analysis.sources.runs import Runs
 from analysis.study.imported import imported_manifest, imported_outcomes
@@ -138,10 +139,13 @@ def compare(
     >>> [(one.name, one.verdict.label) for one in report.comparisons]
     [('small against full', 'worse')]
     """
+    sides = list(comparisons)
+    if problems := _problems(data, columns, classes, task, sides, resamples, name):
+        raise SourceError(problems)
     options = ImportOptions(
-        columns=dict(columns or {}),
+        columns={role: str(column) for role, column in (columns or {}).items()},
         metric=metric,
-        classes=tuple(classes),
+        classes=tuple(map(str, classes)),
         task=task,
         logits=logits,
         lower_is_better=lower_is_better,
@@ -152,14 +156,13 @@ def compare(
         runs = _runs(data, options, labels=labels, ids=ids, seeds=seeds, clusters=clusters)
     except SourceError as error:
         raise SourceError(map(_as_arguments, error.problems)) from None
-    sides = [{"treatment": treatment, "baseline": base} for treatment, base in comparisons]
     asked = {
         # Of scores the metric is the one that was chosen.
         "metric": None if runs.answers == "scores" else metric,
         "baseline": baseline,
         "margin": margin,
         "alpha": alpha,
-        "comparisons": sides or None,
+        "comparisons": [{"treatment": treatment, "baseline": base} for treatment, base in sides] or None,
     }
     block = {key: value for key, value in asked.items() if value is not None}
     outcomes = imported_outcomes(
@@ -172,9 +175,48 @@ def compare(
         raise PlanError(Problem(path=one.path[1:] or one.path, message=one.message) for one in error.problems) from None
 
 
+def _problems(
+    data: Any, columns: Any, classes: Any, task: Any, sides: Sequence[Any], resamples: Any, name: Any
+) -> list[str]:
+    """Say which arguments are not what they should be; what depends on the data is told later."""
+    problems = []
+    if isinstance(data, Mapping):
+        if twice := [arm for arm, count in Counter(map(str, data)).items() if count > 1]:
+            problems.append(f"two arms are written {', '.join(twice)}; call them otherwise")
+        if columns:
+            problems.append("columns: expected beside a table alone, got arrays, which have none")
+    elif not is_frame(data):
+        kind = type(data)
+        problems.append(
+            "expected a pandas DataFrame, or arrays by arm, such as {'full': ..., 'lora': ...}, got "
+            f"{kind.__module__}.{kind.__qualname__}"
+        )
+    if columns is not None and not isinstance(columns, Mapping):
+        problems.append(f"columns: expected columns by role, such as {{'arm': 'method'}}, got {columns!r}")
+    names = [] if isinstance(classes, str) else list(map(str, classes))
+    if len(classes) and (len(names) < 2 or len(set(names)) < len(names)):
+        problems.append(f"classes: expected two different names or more, such as ['no', 'yes'], got {classes!r}")
+    if task not in (None, "classification", "regression"):
+        problems.append(f"task: expected 'classification' or 'regression', got {task!r}")
+    problems += [
+        f"comparisons: expected a treatment and its baseline, such as ('lora', 'full'), got {pair!r}"
+        for pair in sides
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2
+    ]
+    if not isinstance(resamples, int) or resamples < 2:
+        problems.append(f"resamples: expected a whole number from 2 on, got {resamples!r}")
+    if not isinstance(name, str):
+        problems.append(f"name: expected a text, got {name!r}")
+    return problems
+
+
 def _runs(data: pd.DataFrame | Mapping[str, ArrayLike], options: ImportOptions, **beside: Any) -> Runs:
     if isinstance(data, Mapping):
-        return runs_of_arrays(data, options, **{name: beside[name] for name in ("labels", "ids", "seeds")})
+        return runs_of_arrays(
+            {str(arm): values for arm, values in data.items()},
+            options,
+            **{name: beside[name] for name in ("labels", "ids", "seeds")},
+        )
     if given := [name for name, value in beside.items() if value is not None]:
         raise SourceError([f"{', '.join(given)}: expected beside arrays alone, got a table, in which they are columns"])
     return assemble(rows_of_frame(data, options), options)
@@ -187,6 +229,9 @@ def _clusters(clusters: Sequence[Any] | None, runs: Runs) -> list[str] | None:
         raise ValueError(
             f"clusters must name the group of each of the {len(runs.example_ids)} examples, got {len(clusters)}"
         )
+    for number, one in enumerate(clusters):
+        if one is None or (not isinstance(one, str) and str(one) in ("nan", "<NA>", "NaT")):
+            raise ValueError(f"clusters must name the group of each example, got {one} for that at {number}")
     return [str(one) for one in clusters]
 
 

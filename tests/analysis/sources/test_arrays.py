@@ -68,6 +68,40 @@ def test_an_archive_with_an_array_an_arm(labels: str) -> None:
     assert (source.path, len(source.sha256)) == ("study.npz", 64)
 
 
+def test_what_a_mask_hides_is_no_answer() -> None:
+    hidden = np.ma.masked_array(FULL, mask=np.eye(2, 4) > 0)
+    assert problems_in_memory({"full": hidden, "lora": LORA}, labels=LABELS) == (
+        "full has masked values, and every run answers every example",
+    )
+
+
+def test_tensors_that_numpy_does_not_take() -> None:
+    class Tensor:
+        def __array__(self, *_: Any, **__: Any) -> None:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+
+    assert problems_in_memory({"full": Tensor(), "lora": LORA}, labels=LABELS) == (
+        "full is no array: Can't call numpy() on Tensor that requires grad",
+    )
+
+
+def test_seeds_and_ids_are_the_same_with_a_point() -> None:
+    runs = runs_of_arrays({"full": FULL, "lora": LORA}, ImportOptions(), labels=LABELS, seeds=[3.0, 4.0])
+    assert [run.label for run in runs.runs] == ["3", "4"] * 2
+    arms = {"full": FULL, "lora": LORA}
+    assert problems_in_memory(arms, labels=LABELS, seeds=[np.nan, 4]) == (
+        "full has 2 runs, and seeds names 1",
+        "lora has 2 runs, and seeds names 1",
+    )
+    assert problems_in_memory(arms, labels=LABELS, ids=[0, 1, np.nan, 3])[0].startswith("full[0][2]: no example id")
+
+
+def test_an_array_larger_than_memory() -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 10), }"
+    Path("a.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + header.ljust(117) + b"\n")
+    assert "a.npy cannot be read: Unable to allocate" in problems("a.npy", runs={"a.npy": ("a", "1")})[0]
+
+
 def test_ids_seeds_and_class_names_stand_beside() -> None:
     labels = np.array(["no", "yes", "yes", "no"])
     file = save(

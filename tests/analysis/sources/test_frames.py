@@ -65,6 +65,21 @@ def test_columns_without_a_text_as_their_name_and_ids_of_several_kinds() -> None
     assert runs.example_ids.to_pylist() == ["7", "x"]
 
 
+@pytest.mark.parametrize(
+    ("seeds", "names"),
+    [
+        ([10**30, 10**30 + 1], [str(10**30), str(10**30 + 1)]),
+        ([1j, 2j], ["1j", "2j"]),
+        ([1.0, "b"], ["1", "b"]),
+    ],
+)
+def test_runs_of_any_kind_have_names(seeds: Any, names: list[str]) -> None:
+    runs = runs_of(frame(seed=[seeds[0], seeds[0], seeds[1], seeds[1]] * 2))
+    assert [run.label for run in runs.runs] == names * 2
+    sparse = runs_of(frame(seed=pd.arrays.SparseArray([0, 0, 5, 5] * 2)))
+    assert [run.label for run in sparse.runs] == ["0", "5"] * 2
+
+
 def test_what_is_wrong_is_told_with_its_row() -> None:
     with pytest.raises(SourceError) as error:
         runs_of(frame(pred=["yes", None, *["no"] * 6], id=["x", "y"] * 3 + ["x", "x"]))

@@ -143,6 +143,49 @@ def test_options_of_the_command_are_arguments_here(rng: np.random.Generator) -> 
         compare({"full": classes_of(rng)["full"]}, labels=LABELS)
 
 
+def test_arms_may_be_numbers(rng: np.random.Generator) -> None:
+    data = classes_of(rng)
+    report = compare({4: data["full"], 8: data["half"]}, labels=LABELS, resamples=99)
+    assert [one.name for one in report.comparisons] == ["8 against 4"]
+    with pytest.raises(SourceError, match="two arms are written 4"):
+        compare({4: data["full"], "4": data["half"]}, labels=LABELS)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"data": [1, 2]}, "expected a pandas DataFrame, or arrays by arm, such as .*, got builtins.list"),
+        ({"columns": {"arm": "x"}}, "columns: expected beside a table alone, got arrays"),
+        ({"classes": "01"}, "classes: expected two different names or more, such as .*, got '01'"),
+        ({"classes": ["0", "0"]}, "classes: expected two different names or more"),
+        ({"task": "ranking"}, "task: expected 'classification' or 'regression', got 'ranking'"),
+        ({"comparisons": ["ab"]}, "comparisons: expected a treatment and its baseline, such as .*, got 'ab'"),
+        ({"resamples": 1}, "resamples: expected a whole number from 2 on, got 1"),
+        ({"name": 5}, "name: expected a text, got 5"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(change: dict[str, Any], problem: str, rng: np.random.Generator) -> None:
+    with pytest.raises(SourceError, match=problem):
+        compare(**{"data": classes_of(rng), "labels": LABELS, **change})
+
+
+def test_all_arguments_that_are_wrong_are_told_at_once(rng: np.random.Generator) -> None:
+    with pytest.raises(SourceError) as refused:
+        compare(classes_of(rng), labels=LABELS, task="ranking", resamples=0)  # type: ignore[arg-type]
+    assert len(refused.value.problems) == 2
+
+
+def test_class_names_may_be_numbers(rng: np.random.Generator) -> None:
+    report = compare(classes_of(rng), labels=LABELS, classes=np.arange(4), resamples=99)  # type: ignore[arg-type]
+    assert report.comparisons[0].verdict.label == "worse"
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_an_example_without_a_group_is_in_none(missing: Any, rng: np.random.Generator) -> None:
+    with pytest.raises(ValueError, match=r"the group of each example, got .* for that at 3"):
+        compare(classes_of(rng), labels=LABELS, clusters=[0, 1, 2, missing, *range(4, N)])
+
+
 def test_arrays_need_no_pandas() -> None:
     code = (
         "import sys, analysis\n"
