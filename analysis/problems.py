@@ -11,6 +11,9 @@ from pydantic import AfterValidator, ValidationError, ValidationInfo
 
 from analysis.errors import Problem
 
+_LONG = 200
+"""Of longer names the beginning is told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
@@ -67,8 +70,9 @@ def either(choices: Sequence[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names from a file on one line: quoted where they would break it."""
-    return ", ".join(name if name.isprintable() else repr(name) for name in names)
+    """Return names from a file on one line: quoted where they would break it, and cut where they are no names."""
+    cut = (name if len(name) <= _LONG else f"{name[:_LONG]}..." for name in names)
+    return ", ".join(name if name.isprintable() else repr(name) for name in cut)
 
 
 def _known_arm(value: str, info: ValidationInfo) -> str:

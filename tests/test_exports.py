@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -211,6 +212,8 @@ def test_an_archive_with_other_rows_is_refused(study: StudyFolder, tmp_path: Pat
         read_archive(path)
     assert len(caught.value.problems) > 1
     assert read_archive(tmp_path / "nothing") is None
+    os.mkfifo(tmp_path / "pipe")
+    assert read_archive(tmp_path / "pipe") is None
 
 
 def test_an_archive_never_takes_the_place_of_another_study(study: StudyFolder, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from analysis.sources.cell import Cell
 from analysis.sources.faults import Faults
 from analysis.sources.keys import Keys
 from analysis.sources.labels import Labels
+from analysis.sources.meaning import look_alike
 from analysis.sources.options import ImportOptions
 from analysis.sources.rows import Rows, SourceFile
 from analysis.sources.runs import Run, Runs
@@ -181,7 +182,7 @@ class Assembly:
             runs=tuple(runs),
             paired=paired,
             left_out=left_out,
-            remarks=(*self._remarks, *remarks, *meaning.remarks),
+            remarks=(*self._remarks, *remarks, *meaning.remarks, *look_alike(meaning.classes)),
             understood=tuple(self._understood),
         )
 

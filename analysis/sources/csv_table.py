@@ -43,6 +43,8 @@ class CsvTable:
         self._wrong: list[pa.csv.InvalidRow] = []
         with opened(path) as file:
             beginning = file.read(_HEADER).decode("utf-8-sig", "replace")
+        if len(beginning) >= _HEADER and not set("\r\n") & set(beginning):
+            raise SourceError([f"{name} is no table: its first line, which names the columns, does not end"])
         headers = {delimiter: _header(beginning, delimiter) for delimiter in _DELIMITERS}
         self._delimiter = max(headers, key=lambda delimiter: len(headers[delimiter]))
         self.names = headers[self._delimiter]

@@ -176,6 +176,10 @@ def _not_a_file(path: Path) -> str:
         return f"{path} is a folder, expected a file"
     if not path.parent.is_dir():
         return f"{path} does not exist, nor does the folder {path.parent}"
+    if path.is_symlink():
+        return f"{path} is a link that leads to no file"
+    if path.exists():
+        return f"{path} is no file that can be read twice, such as a pipe is; save what it gives as a file"
     near = difflib.get_close_matches(path.name, [child.name for child in path.parent.iterdir()], n=1)
     return f"{path} does not exist" + (f"; did you mean {near[0]}?" if near else f"; {holds(path.parent)}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,9 @@ _BOOLEANS = {"false": "0", "true": "1"}
 
 _NAMED_AT_MOST = 20
 """More names than these, and an option that lists them helps nobody."""
+
+_WHOLE = 2.0**53
+"""From here on float64 takes two whole numbers for one."""
 
 _TEXTS = 20
 """So many different labels, each of few examples, are rather free texts than classes."""
@@ -188,6 +191,9 @@ def _classes(
             ]
         )
     classes = options.classes or tuple(sorted(names) if label.numbers is None else names)
+    if label.numbers is not None and (huge := np.abs(label.numbers) >= _WHOLE).any():
+        example = f"{label.numbers[np.argmax(huge)]:.0f}"
+        raise SourceError([f"labels such as {example} are too large to be told apart; put a letter before each number"])
     if len(classes) < 2:
         raise SourceError(
             [f"all labels are {listed(names)}: two classes are needed; --classes names those without an example"]
@@ -220,6 +226,14 @@ def _numbers(names: Sequence[str], classes: Sequence[str], *, by_number: bool) -
 def _plain(name: str) -> str:
     """Return true and false, however they are written, as 1 and 0."""
     return _BOOLEANS.get(name.lower(), name)
+
+
+def look_alike(classes: Sequence[str]) -> Iterator[str]:
+    """Remark classes that may be one, written in two ways."""
+    written: dict[str, str] = {}
+    for name in classes:
+        if (first := written.setdefault(name.strip().casefold(), name)) != name:
+            yield f"{first!r} and {name!r} are two classes, and differ in capitals or spaces alone"
 
 
 def _no_number(names: Sequence[str]) -> int:

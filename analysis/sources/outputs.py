@@ -59,11 +59,12 @@ class Outputs:
         values[~finite] = 0
         if rows.prediction is not None:
             self._check(rows, rows.prediction, values, faults)
-        total = values.sum(axis=1) if len(self.names) > 1 else np.ones(len(values))
+        with np.errstate(over="ignore"):
+            total = values.sum(axis=1) if len(self.names) > 1 else np.ones(len(values))
         within = ((values >= 0) & (values <= 1 + _SUM)).all(axis=1)
         proper = within & (np.abs(total - 1) <= _SUM)
         self._beyond |= not within.all()
-        self._rows += len(values)
+        self._rows += int(np.count_nonzero(finite))
         self._wrong += int(np.count_nonzero(finite & ~proper))
         if self._logits:
             return _softmax(values).astype(np.float32)

@@ -112,6 +112,9 @@ def read_archive(path: Path) -> Archive | None:
     SourceError
         If the metadata are not those of an archive that this version reads.
     """
+    # Reading a pipe would wait, and take away what it holds.
+    if not path.is_file():
+        return None
     try:
         content = (pq.read_schema(path).metadata or {}).get(METADATA)
     except (OSError, ValueError, pa.ArrowException):

@@ -506,6 +506,17 @@ def test_many_predictions_that_are_no_class() -> None:
     )
 
 
+def test_classes_that_differ_in_capitals_alone_are_remarked() -> None:
+    columns = table(labels=["no", "yes", "Yes "]) | {"prediction": ["no", "yes", "yes"] * 4}
+    assert assembled(columns).remarks == ("'Yes ' and 'yes' are two classes, and differ in capitals or spaces alone",)
+
+
+def test_whole_numbers_that_cannot_be_told_apart_are_no_classes() -> None:
+    assert problems(table(labels=[0, 2**60, 2**60 + 1]) | {"prediction": [0] * 12}) == (
+        "labels such as 1152921504606846976 are too large to be told apart; put a letter before each number",
+    )
+
+
 def test_free_answers_have_no_classes() -> None:
     texts = [f"the answer {number}" for number in range(40)]
     (told,) = problems(table(labels=texts) | {"prediction": texts * 4})
@@ -580,6 +591,15 @@ def test_logits_become_probabilities_when_asked_for() -> None:
     assert problems(table() | {"p_0": SHARES, "p_1": 1 - SHARES}, options=ImportOptions(logits=True)) == (
         "these outputs are probabilities: leave out --logits",
     )
+
+
+def test_logits_that_are_not_finite_are_no_probabilities() -> None:
+    columns = table() | {"p_0": [0.0] * 12, "p_1": [np.inf] * 12}
+    assert problems(columns, options=ImportOptions(logits=True)) == (
+        "preds.csv, line 2: the output for class 1 is missing or not finite (and 11 more rows)",
+    )
+    huge = table() | {"p_0": [-1e308] * 12, "p_1": [1e308, -1.5e308, 1e308] * 4}
+    assert assembled(huge, options=ImportOptions(logits=True)).runs[0].answers[0, :, 1].tolist() == [1, 0, 1]
 
 
 def test_probabilities_that_do_not_add_up() -> None:

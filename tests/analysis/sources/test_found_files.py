@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,15 @@ def test_a_study_is_no_source(folder: Path) -> None:
     write("results/mine/study.json", "results/mine/trials/x/record.json")
     assert problems("results/mine") == (
         "results/mine is a study already; harness export results/mine --to parquet writes it as one file to import",
+    )
+
+
+def test_what_is_no_file(folder: Path) -> None:
+    os.mkfifo("pipe")
+    Path("link").symlink_to("nowhere")
+    assert problems("pipe", "link") == (
+        "pipe is no file that can be read twice, such as a pipe is; save what it gives as a file",
+        "link is a link that leads to no file",
     )
 
 

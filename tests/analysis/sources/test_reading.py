@@ -176,6 +176,13 @@ def test_files_of_no_known_kind_are_told_at_once() -> None:
     )
 
 
+def test_names_without_end_fill_no_screen() -> None:
+    Path("a.csv").write_text("arm,seed,id,label,prediction" + ",x" * 2**20 + "\n")
+    assert problems("a.csv") == ("a.csv is no table: its first line, which names the columns, does not end",)
+    Path("b.csv").write_text(f"arm,seed,id,em\na,1,x,0\n{'b' * 5000},1,y,0\n")
+    assert max(map(len, problems("b.csv"))) < 1000
+
+
 def test_a_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.csv").write_text("a")
 
