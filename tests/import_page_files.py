@@ -126,6 +126,7 @@ def write_refused_files(folder: Path) -> None:
     put("two_arms", ((*row, "gpt2") for row in good), f"{columns},model")
     put("no_labels", ((*row[:3], row[4]) for row in good), "method,seed,id,pred")
     put("one_arm", (row for row in good if row[0] == "full"))
+    put("unnamed_run", good, "method,attempt,id,gold,pred")
     put("twice", [*good, good[0]])
     put("other_labels", (_with(row, 3, "positive") if row[:3] == ("frozen", "2", "sst-1") else row for row in good))
     put("some_runs", (row if row[0] == "full" else _with(row, 1, str(int(row[1]) + 1)) for row in good))
@@ -139,6 +140,7 @@ def write_refused_files(folder: Path) -> None:
     head = "model,seed,id,label,p_0,p_1"
     put("fractions", (row[:5] for row in of_classes), "model,seed,id,label,pred")
     put("logits", ((*row[:4], float(row[4]) * 9 - 4, float(row[5]) * 9 - 4) for row in of_classes), head)
+    put("named_logits", of_classes, "model,seed,id,label,logit_0,logit_1")
     put("sum", [_with(of_classes[0], 5, "0.5402"), *of_classes[1:]], head)
     lines = [",".join(row) for row in [columns.split(","), *good]]
     (folder / "line.csv").write_text("\n".join([*lines[:2], "full,1,sst-1,negative", *lines[3:]]))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from analysis.sources.columns import ROLES
+from analysis.sources.column_names import ROLES
 from harness import cli
 from tests.import_page_files import CHANCES, LABELS, SEEDS, write_files, write_refused_files
 
@@ -155,6 +155,7 @@ REFUSED = [
     "bad/quote.csv",
     "bad/line.jsonl",
     "bad/one_arm.csv",
+    "bad/unnamed_run.csv",
     "bad/twice.csv",
     "shorter.csv",
     "bad/other_labels.csv",
@@ -164,6 +165,7 @@ REFUSED = [
     "bad/fractions.csv",
     "probabilities.csv",
     "bad/logits.csv",
+    "bad/named_logits.csv",
     "bad/sum.csv",
     "probabilities.csv --classes negative,positive --logits",
     "predictions.csv --lower-is-better",

@@ -24,6 +24,7 @@ from analysis.sources.agreement import (
 from analysis.sources.answers import Answers
 from analysis.sources.arrow import as_numbers, is_plain, number_column
 from analysis.sources.cell import Cell
+from analysis.sources.column_names import proposed
 from analysis.sources.faults import Faults
 from analysis.sources.keys import Keys
 from analysis.sources.labels import Labels
@@ -119,7 +120,9 @@ class Assembly:
             self.refuse(error)
             return
         examples = self._numbers(rows, "example id", rows.example, self._examples)
-        if rows.label is not None:
+        if rows.label is None:
+            self._labels.lacking_in(rows)
+        else:
             self._labels.add(rows, examples, self._examples, self._faults)
         arms = self._numbers(rows, "arm", rows.arm, self._arms)
         runs = self._numbers(rows, "run", rows.run, self._run_labels)
@@ -206,11 +209,7 @@ class Assembly:
                 cell = epochs_of_run[int(epochs[first])] = Cell(room)
             self._answers.update(cell, values)
             again[place] = cell.store(examples[place], values[place], n_examples=len(self._examples))
-        # A source that names the arm of each row and no run holds one of each arm, as far as it says.
-        one_run = isinstance(rows.run, str) and not isinstance(rows.arm, str)
-        self._faults.note(
-            rows, "twice", again, lambda row: self._twice(arms[row], runs[row], examples[row], one_run=one_run)
-        )
+        self._faults.note(rows, "twice", again, lambda row: self._twice(rows, arms[row], runs[row], examples[row]))
 
     def _numbers(self, rows: Rows, what: str, column: pa.Array | str, keys: Keys) -> NDArray[np.int64]:
         """Return the number of each row's name, -1 where it has none, which is a fault."""
@@ -258,16 +257,20 @@ class Assembly:
     def _name(self, run: tuple[int, int]) -> RunName:
         return self._arms.texts[run[0]].as_py(), self._run_labels.texts[run[1]].as_py()
 
-    def _twice(self, arm: int, run: int, example: int, *, one_run: bool) -> str:
+    def _twice(self, rows: Rows, arm: int, run: int, example: int) -> str:
         """Say that a row tells what another row has told."""
         name = self._name((arm, run))
-        named = f"arm {listed(name[:1])}, whose runs no column names," if one_run else run_in_words(name)
+        named = f"arm {listed(name[:1])}" if rows.one_run else run_in_words(name)
         answer = f"a second answer of {named} for example {self._examples.texts[int(example)]}"
+        if rows.one_run:
+            answer += f", and no column says which run a row is of; {proposed('run', rows.unused())}"
         if self._options.pattern is not None and "{seed}" not in self._options.pattern:
             return f"{answer}; if the paths tell the runs apart, put {{seed}} into --pattern"
+        if rows.one_run:
+            return answer
         return (
             f"{answer}; if another column tells the runs, the examples or the epochs apart, name it with "
-            "--column run=COLUMN, example=COLUMN or epoch=COLUMN"
+            "--column run=COLUMN, --column example=COLUMN or --column epoch=COLUMN"
         )
 
 

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from shlex import quote
+
+import numpy as np
+import pyarrow as pa
 
 from analysis.errors import SourceError
 from analysis.metrics.scores import METRICS
 from analysis.problems import listed, near, shown
 from analysis.sources.arrow import as_texts
-from analysis.sources.numbers import holds_numbers
+from analysis.sources.column_names import ALL_NAMES, ROLES, class_of, is_logit, plain, role_of
+from analysis.sources.numbers import holds_numbers, read_numbers
 from analysis.sources.options import ImportOptions
 from analysis.sources.tabular import Table
-
-ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "arm": ("arm", "model", "system", "method", "config", "variant"),
-        "run": ("run", "seed", "fold", "trial", "run_id", "replicate"),
-        "example": ("example", "id", "idx", "index", "example_id", "item", "item_id", "sample_id", "doc_id", "guid"),
-        "label": ("label", "labels", "gold", "target", "y_true", "truth", "reference"),
-        "prediction": ("prediction", "pred", "predicted", "y_pred", "predicted_label"),
-        "epoch": ("epoch",),
-    }
-)
-"""The names that a column of each role may have; the first is the role's own."""
-
-_OUTPUT = re.compile(r"(?:p|prob|proba)[_ -](.+)", re.IGNORECASE | re.DOTALL)
-"""A column that holds the probability of a class."""
 
 _NO_SCORE = {"", "level_0", "__index_level_0__", "p", "prob", "proba", "probability", "confidence", "logit"}
 """Columns of numbers that are no score unless somebody says so: row numbers, and the probability of who knows what."""
@@ -84,7 +72,7 @@ def recognise(table: Table, options: ImportOptions, *, arm: bool, run: bool) -> 
     named = {
         role: column
         for role, column in options.columns.items()
-        if not (beside and _role(role) in ("label", "example") and column not in table.names)
+        if not (beside and role_of(role) in ("label", "example") and column not in table.names)
     }
     search = _Search(table, named)
     needed = {"arm": arm, "run": run}
@@ -101,11 +89,13 @@ def recognise(table: Table, options: ImportOptions, *, arm: bool, run: bool) -> 
     if (arm or run) and "example" not in found:
         search.lacks("example", "which example a row is about, and the order of rows does not")
     # Probabilities say more than a prediction, unless it was asked for.
-    asked = {_role(role) for role in named}
+    asked = {role_of(role) for role in named}
     wants_outputs = any(role and role.startswith("p_") for role in asked)
     wants_prediction = "prediction" in asked and not wants_outputs
-    outputs = {} if wants_prediction else search.outputs(found.get("label"), options.classes)
+    outputs = {} if wants_prediction else search.outputs(found.get("label"), options.classes, logits=options.logits)
     scores = search.scores(options.metric, others=bool(outputs) or "prediction" in found)
+    if outputs and not scores and not options.logits and not wants_outputs:
+        search.refuses_logits(outputs.values(), found.get("prediction"))
     checked = None
     if scores or outputs:
         checked = found.pop("prediction", None)
@@ -147,7 +137,7 @@ class _Search:
         self._named: dict[str, str] = {}
         self._misnamed: set[str] = set()
         for role, column in named.items():
-            known = _role(role)
+            known = role_of(role)
             if known is None:
                 self.problems.append(
                     f"--column {role}={column}: the roles are {', '.join(ROLES)}, score and p_CLASS{near(role, ROLES)}"
@@ -162,7 +152,7 @@ class _Search:
         self.problems += [
             f"{table.name} has two columns {name!r}; rename one"
             for name, count in Counter(table.names).items()
-            if count > 1 and (name in self._named.values() or _plain(name) in _ALL_NAMES)
+            if count > 1 and (name in self._named.values() or plain(name) in ALL_NAMES)
         ]
 
     def roles(self, wanted: Iterable[str]) -> dict[str, str]:
@@ -170,11 +160,11 @@ class _Search:
         roles = {}
         for role in wanted:
             taken = self._named.values()
-            found = [name for name in self._table.names if _plain(name) in ROLES[role] and name not in taken]
+            found = [name for name in self._table.names if plain(name) in ROLES[role] and name not in taken]
             found = [self._named[role]] if role in self._named else found
             if len(set(found)) > 1:
                 either = f"{self._table.name}: {listed(found)} may each be the {role}"
-                self.problems.append(f"{either}; choose with --column {role}={found[0]}")
+                self.problems.append(f"{either}; choose with --column {role}={quote(found[0])}")
             if found:
                 roles[role] = found[0]
         return roles
@@ -187,16 +177,27 @@ class _Search:
                 f"(there: {listed(self._table.names)})"
             )
 
-    def outputs(self, label: str | None, classes: Sequence[str]) -> dict[str, str]:
-        """Return the column of each class that has one."""
+    def refuses_logits(self, columns: Iterable[str], prediction: str | None) -> None:
+        """Refuse columns that are logits by their names."""
+        if held := [column for column in columns if is_logit(column)]:
+            are = f"column {listed(held)} holds logits" if len(held) == 1 else f"columns {listed(held)} are logits"
+            instead = f", --column prediction={quote(prediction)} the predictions" if prediction is not None else ""
+            self.problems.append(f"{self._table.name}: {are}: --logits takes their softmax{instead}")
+
+    def outputs(self, label: str | None, classes: Sequence[str], *, logits: bool) -> dict[str, str]:
+        """Return the column of each class that has one: probabilities, or logits where they are asked for."""
         named = {role.removeprefix("p_"): column for role, column in self._named.items() if role.startswith("p_")}
         if named:
             return named
         found: dict[str, str] = {}
-        for name in self._numbers():
-            if (match := _OUTPUT.fullmatch(name)) and found.setdefault(match[1], name) != name:
-                both = f"{found[match[1]]} and {name} may each be the probability of class {match[1]}"
-                self.problems.append(f"{self._table.name}: {both}; choose with --column p_{match[1]}={name}")
+        held = [name for name in self._numbers() if class_of(name) is not None]
+        # Where both are there, those that are asked for; without --logits that is probabilities.
+        for name in [name for name in held if is_logit(name) == logits] or held:
+            of_class = str(class_of(name))
+            if found.setdefault(of_class, name) != name:
+                both = f"{found[of_class]} and {name} may each be the {'logit' if logits else 'probability'} of class"
+                choice = quote(f"p_{of_class}={name}")
+                self.problems.append(f"{self._table.name}: {both} {of_class}; choose with --column {choice}")
         if found or label is None or label not in self._table.head:
             return found
         labels: Sequence[str] = classes or as_texts(self._table.head[label]).drop_null().unique().to_pylist()
@@ -207,18 +208,20 @@ class _Search:
         """Return the columns of scores that are to be read; `others` says whether there are other answers."""
         if "score" in self._named:
             return (self._named["score"],)
-        numbers = [name for name in self._numbers() if not _OUTPUT.fullmatch(name)]
+        numbers = [name for name in self._numbers() if class_of(name) is None]
         if metric in numbers and metric not in METRICS:
             return (metric,)
         if others:
             return ()
-        numbers = [name for name in numbers if _plain(name) not in _NO_SCORE and not name.startswith("Unnamed: ")]
+        numbers = [name for name in numbers if plain(name) not in _NO_SCORE and not name.startswith("Unnamed: ")]
         if metric is not None and metric in numbers:
             return (metric,)
         if len(numbers) > 1:
             wrong = f"no score {metric!r}{near(metric, numbers)}" if metric else "several scores"
+            # What lies within 0 and 1 is more likely a score than, say, a length or a year.
+            numbers.sort(key=lambda name: not _is_share(self._table.head[name]))
             self.problems.append(
-                f"{self._table.name}: {wrong} (there: {listed(numbers)}); choose with --metric {numbers[0]}"
+                f"{self._table.name}: {wrong} (there: {listed(numbers)}); choose with --metric {quote(numbers[0])}"
             )
         return tuple(numbers[:1])
 
@@ -228,21 +231,11 @@ class _Search:
         return [
             name
             for name, column in self._table.head.items()
-            if name not in taken and _plain(name) not in _ALL_NAMES and holds_numbers(column)
+            if name not in taken and plain(name) not in ALL_NAMES and holds_numbers(column)
         ]
 
 
-_ALL_NAMES = {name for names in ROLES.values() for name in names}
-
-
-def _role(name: str) -> str | None:
-    """Return the role that a user means; p_CLASS keeps the name of the class."""
-    if output := _OUTPUT.fullmatch(name):
-        return f"p_{output[1]}"
-    plain = _plain(name)
-    return "score" if plain == "score" else next((role for role, names in ROLES.items() if plain in names), None)
-
-
-def _plain(name: str) -> str:
-    """Return a name without capitals, spaces and hyphens."""
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
+def _is_share(column: pa.Array) -> bool:
+    """Whether all numbers of a column are from 0 to 1."""
+    numbers, _ = read_numbers(column)
+    return bool(((numbers >= 0) & (numbers <= 1) | np.isnan(numbers)).all())

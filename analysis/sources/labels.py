@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.errors import SourceError
 from analysis.sources.agreement import few
 from analysis.sources.cell import grown
+from analysis.sources.column_names import proposed
 from analysis.sources.distinct import Distinct
 from analysis.sources.faults import Faults
 from analysis.sources.keys import Keys, Values
@@ -33,6 +35,7 @@ class Labels:
         self.values: NDArray[Any] = np.zeros(0)
         self.known = np.zeros(0, bool)
         self._read = Values()
+        self._unused: Callable[[], Sequence[tuple[str, int]]] | None = None
 
     def add(self, rows: Rows, examples: NDArray[np.int64], names: Keys, faults: Faults) -> None:
         """Add the labels of some rows.
@@ -79,6 +82,10 @@ class Labels:
                 ),
             )
 
+    def lacking_in(self, rows: Rows) -> None:
+        """Note rows that have no labels; those of another file may tell them."""
+        self._unused = self._unused or rows.unused
+
     @property
     def with_points(self) -> bool:
         """Whether labels came as numbers that may have a fraction, such as 1.0."""
@@ -90,7 +97,8 @@ class Labels:
         lacking = np.flatnonzero(~self.known[examples])
         if not len(lacking):
             return
-        settles = "--labels FILE reads them from a file of their own, --column label=COLUMN names their column"
+        unused = self._unused() if self._unused is not None else ()
+        settles = f"--labels FILE reads them from a file of their own; {proposed('label', unused)}"
         if len(lacking) == len(examples):
             raise SourceError([f"no example has a label: {settles}"])
         first = few([ids[int(number)].as_py() for number in lacking[:5]], of=len(lacking))

@@ -39,10 +39,11 @@ def rows_of_table(
     remarks = []
     if "example" not in columns.roles:
         remarks.append("files without a column of ids hold their examples in one order: a row is known by its number")
-    if "run" not in columns.roles and run is None:
+    unnamed = "run" not in columns.roles and run is None
+    if unnamed:
         remarks.append("no column names the run, so each arm has one")
         run = _ONE_RUN
-    yield from _rows(table, source, columns, arm, run, tuple(remarks))
+    yield from _rows(table, source, columns, arm, run, tuple(remarks), one_run=unnamed, logits=options.logits)
 
 
 def labels_of(found: FoundFile, options: ImportOptions) -> Iterator[Rows]:
@@ -58,10 +59,18 @@ def labels_of(found: FoundFile, options: ImportOptions) -> Iterator[Rows]:
 
 
 def _rows(
-    table: Table, source: SourceFile, columns: Columns, arm: str | None, run: str | None, remarks: tuple[str, ...]
+    table: Table,
+    source: SourceFile,
+    columns: Columns,
+    arm: str | None,
+    run: str | None,
+    remarks: tuple[str, ...],
+    *,
+    one_run: bool = False,
+    logits: bool = False,
 ) -> Iterator[Rows]:
     """Read rows; arm and run are those of all rows, None where a column says them."""
-    understood = _understood(table, columns)
+    understood = _understood(table, columns, logits=logits)
     start = 0
     for batch in table.batches(columns.all):
         held = dict(zip(batch.schema.names, batch.columns, strict=True))
@@ -70,6 +79,7 @@ def _rows(
             source=source,
             arm=played["arm"] if arm is None else arm,
             run=played["run"] if run is None else run,
+            one_run=one_run,
             example=played.get("example", number_column(np.arange(start, start + batch.num_rows))),
             numbered="example" not in played,
             epoch=played.get("epoch"),
@@ -79,6 +89,7 @@ def _rows(
             scores={name: held[name] for name in columns.scores},
             understood=understood,
             remarks=remarks,
+            unused=partial(_unused, table, columns),
             place=partial(_place, table, start),
         )
         start += batch.num_rows
@@ -90,7 +101,13 @@ def _place(table: Table, start: int, row: int) -> str:
     return table.place(start + row)
 
 
-def _understood(table: Table, columns: Columns) -> tuple[tuple[str, str], ...]:
+def _unused(table: Table, columns: Columns) -> tuple[tuple[str, int], ...]:
+    """Return the columns that play no role, each with how many values it has in the first rows."""
+    names = [name for name in table.head if name and name not in columns.all]
+    return tuple((name, len(table.head[name].drop_null().unique())) for name in names)
+
+
+def _understood(table: Table, columns: Columns, *, logits: bool) -> tuple[tuple[str, str], ...]:
     """Say which column was taken for what."""
     told = {role: [name] for role, name in columns.roles.items()}
     told |= {"probabilities": list(columns.outputs.values()), "score": list(columns.scores)}
@@ -99,5 +116,7 @@ def _understood(table: Table, columns: Columns) -> tuple[tuple[str, str], ...]:
     }
     if columns.checked is not None:
         words["prediction"] = f"column {listed([columns.checked])}, which the probabilities must not contradict"
+    if logits and columns.outputs:
+        words["probabilities"] = f"softmax of {words['probabilities']}"
     unused = [name or "a column without a name" for name in table.names if name not in columns.all]
     return tuple((words | ({"not used": listed(unused)} if unused else {})).items())

@@ -41,6 +41,8 @@ class Rows:
         The file.
     arm, run : pa.Array or str
         The arm, and the run or seed within it, as texts or numbers; one text where all rows share it.
+    one_run : bool
+        Whether the file does not say which run a row is of, so that all rows of an arm count as one run.
     example : pa.Array
         The example's id, as texts or numbers.
     numbered : bool
@@ -63,6 +65,8 @@ class Rows:
     remarks : tuple of str
         What was noticed and should be known, each a phrase after "About the data:", without a full stop; said once,
         however many files say it.
+    unused : callable
+        Returns the columns of the file that play no role, each with the number of its values, for messages.
     place : callable
         Says where a row stands, for messages: ``place(0)`` may be ``"preds.csv, line 2"``.
     """
@@ -70,6 +74,7 @@ class Rows:
     source: SourceFile
     arm: pa.Array | str
     run: pa.Array | str
+    one_run: bool = False
     example: pa.Array
     numbered: bool = False
     epoch: pa.Array | None = None
@@ -80,4 +85,5 @@ class Rows:
     higher_is_better: bool | None = None
     understood: tuple[tuple[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    unused: Callable[[], tuple[tuple[str, int], ...]] = tuple
     place: Callable[[int], str]

@@ -188,7 +188,8 @@ def test_all_problems_of_all_rows_are_told_at_once() -> None:
         "preds.csv, line 6: the label of example x1 is 0, and was 1 before; every run needs the same labels",
         "preds.csv, line 8: no arm",
         "preds.csv, line 13: a second answer of arm b, run 1 for example x1; if another column tells the runs, the "
-        "examples or the epochs apart, name it with --column run=COLUMN, example=COLUMN or epoch=COLUMN",
+        "examples or the epochs apart, name it with --column run=COLUMN, --column example=COLUMN or --column "
+        "epoch=COLUMN",
         "arm b, run 0 lacks 1 of 3 examples: x0",
         "arm b, run 1 lacks 1 of 3 examples: x2. --common-examples leaves out the 2 that not every run has",
     )
@@ -202,8 +203,13 @@ def test_two_runs_of_one_example_within_a_piece_and_between_pieces() -> None:
     doubled = {name: [*values, values[0]] for name, values in columns.items()}
     assert problems(doubled)[0].startswith("preds.csv, line 14: a second answer of arm a, run 0 for example x0;")
     without_run = {**table(), "run": "0", "prediction": [0] * 12}
-    assert problems(without_run)[0].startswith(
-        "preds.csv, line 5: a second answer of arm a, whose runs no column names, for example x0; if another column"
+    assert ", run 0 for example x0; if another column" in problems(without_run)[0]
+    pieces = [replace(rows_of(without_run), one_run=True, unused=lambda: (("note", 9), ("attempt", 2), ("host", 1)))]
+    with pytest.raises(SourceError) as error:
+        assemble(pieces, ImportOptions())
+    assert error.value.problems[0] == (
+        "preds.csv, line 5: a second answer of arm a for example x0, and no column says which run a row is of; attempt "
+        "(2 values), note (9 values) may be it: --column run=attempt (and 5 more rows)"
     )
 
 
@@ -334,7 +340,7 @@ def test_labels_beside() -> None:
     assert runs.labels.tolist() == [1, 1, 0]
     assert runs.runs[0].answers.tolist() == [[1, 1, 0]]
     assert runs.remarks == ("left out: 1 example with a label that no run answered",)
-    settles = "--labels FILE reads them from a file of their own, --column label=COLUMN names their column"
+    settles = "--labels FILE reads them from a file of their own; --column label=COLUMN names it"
     assert problems(columns) == (f"no example has a label: {settles}",)
     few = replace(gold, example=pa.array(["x0", "x1"]), label=pa.array(["no", "yes"]))
     assert problems(columns, labels=[few]) == (f"1 example without a label: x2; {settles}",)

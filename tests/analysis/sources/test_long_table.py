@@ -164,8 +164,12 @@ def with_columns(
         ("arm", "config"),
         ("run", "Run ID"),
         ("run", "replicate"),
+        ("run", "run_seed"),
         ("example", "doc-id"),
+        ("example", "Question ID"),
         ("label", "y_true"),
+        ("label", "gold_label"),
+        ("prediction", "y_hat"),
     ],
 )
 def test_columns_are_known_by_the_names_that_people_give_them(tmp_path: Path, role: str, name: str) -> None:
@@ -199,6 +203,15 @@ def test_columns_are_known_by_the_names_that_people_give_them(tmp_path: Path, ro
         ),
         ("P-0 P-1 pred", {"columns": {"p_1": "P-1"}}, {"probabilities": "column P-1", "not used": "P-0, pred"}),
         ("p_0 p_1 pred", {"columns": {"prediction": "pred"}}, {"prediction": "column pred", "not used": "p_0, p_1"}),
+        ("logit_0 logit_1", {"logits": True}, {"probabilities": "softmax of columns logit_0, logit_1"}),
+        ("logits_1 p_0 p_1", {}, {"probabilities": "columns p_0, p_1", "not used": "logits_1"}),
+        ("p_1 logits-1", {"logits": True}, {"probabilities": "softmax of column logits-1", "not used": "p_1"}),
+        (
+            "logit_0 logit_1 pred",
+            {"columns": {"prediction": "pred"}},
+            {"prediction": "column pred", "not used": "logit_0, logit_1"},
+        ),
+        ("logit_0 em", {"metric": "em"}, {"score": "column em", "not used": "logit_0"}),
         ("0 1 em", {}, {"probabilities": "columns 0, 1", "not used": "em"}),
         ("a b c", {"columns": {"p_0": "b", "p_1": "c"}}, {"probabilities": "columns b, c", "not used": "a"}),
     ],
@@ -262,6 +275,19 @@ NOTHING = (
             ["preds: p_1 and prob_1 may each be the probability of class 1; choose with --column p_1=prob_1"],
         ),
         (
+            "arm id label logit_0 logit_1",
+            {},
+            ["preds: columns logit_0, logit_1 are logits: --logits takes their softmax"],
+        ),
+        (
+            "arm id label logit_a pred",
+            {},
+            [
+                "preds: column logit_a holds logits: --logits takes their softmax, --column prediction=pred the "
+                "predictions"
+            ],
+        ),
+        (
             "arm id label prob",
             {},
             [f"{NOTHING} (there: arm, id, label, prob)"],
@@ -272,6 +298,25 @@ def test_what_columns_leave_open(tmp_path: Path, names: str, options: Mapping[st
     text = ["text" if name in ("name", "text") else "0" for name in names.split()]
     path = written(tmp_path, f"{','.join(names.split())}\n{','.join(text)}\n")
     assert sorted(problems(path, ImportOptions(**options))) == sorted(told)
+
+
+def test_scores_are_numbers_and_shares_come_first(tmp_path: Path) -> None:
+    path = written(tmp_path, "arm,id,length,answer,em,my f1\na,1,17,Paris,1,0.5\na,2,20,Rome,,0.75\n")
+    assert problems(path) == ["preds: several scores (there: em, my f1, length); choose with --metric em"]
+    assert problems(path, ImportOptions(columns={"run": "em"})) == [
+        "preds: several scores (there: my f1, length); choose with --metric 'my f1'"
+    ]
+
+
+def test_unused_columns_are_proposed_for_the_run_and_the_label(tmp_path: Path) -> None:
+    lines = [f"{arm},{attempt},{i},{i % 2},q{i},v1" for arm in "ab" for attempt in (11, 12) for i in range(5)]
+    path = written(tmp_path, "\n".join(["model,attempt,id,pred,question,version", *lines]))
+    assert problems(path) == [
+        "preds, line 7: a second answer of arm a for example 0, and no column says which run a row is of; attempt (2 "
+        "values), question (5 values) may be it: --column run=attempt (and 9 more rows)",
+        "no example has a label: --labels FILE reads them from a file of their own; attempt (2 values), question (5 "
+        "values) may be it: --column label=attempt",
+    ]
 
 
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
