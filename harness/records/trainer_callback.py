@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import transformers
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, SequentialSampler
 
+from analysis.errors import AnalysisError
 from analysis.sources.rows import SourceFile
 from analysis.sources.runs import Run, Runs
 from harness.errors import HarnessError, LockedError
@@ -88,7 +90,7 @@ class RecordPredictions(transformers.TrainerCallback):  # type: ignore[misc]
     ) -> None:
         if fault := name_fault(study):
             raise HarnessError(f"RecordPredictions: study: {fault}")
-        self._study, self._arm, self._seed = study, arm, seed
+        self._study, self._arm, self._seed = study, str(arm), seed
         self._test, self._ids = test, ids
         self._analysis, self._root, self._replace = analysis, Path(results), replace
 
@@ -133,8 +135,9 @@ class RecordPredictions(transformers.TrainerCallback):  # type: ignore[misc]
                 raise HarnessError("the Trainer never evaluated, so there are no test examples")
             runs = self._runs(args.seed, model, loader)
             self._write(runs)
-        except HarnessError as error:
-            message = f"RecordPredictions: {self._run_name(args.seed)} was not recorded: {error}"
+        except Exception as error:  # Whatever it is, the trained model is worth more.
+            kind = "" if isinstance(error, HarnessError | AnalysisError) else f"{type(error).__name__}: "
+            message = f"RecordPredictions: {self._run_name(args.seed)} was not recorded: {kind}{error}"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
     def _run_name(self, seed: int) -> str:
@@ -164,7 +167,15 @@ class RecordPredictions(transformers.TrainerCallback):  # type: ignore[misc]
         ids = [str(example) for example in (range(len(labels)) if self._ids is None else self._ids)]
         if len(ids) != len(labels):
             raise HarnessError(f"ids name {len(ids)} examples, and {len(labels)} were evaluated")
+        if twice := [example for example, count in Counter(ids).items() if count > 1]:
+            raise HarnessError(f"ids name {twice[0]} {ids.count(twice[0])} times, and every example has its own")
         regression = logits.shape[1] == 1
+        if not regression and (no_class := ~np.isin(labels, np.arange(logits.shape[1]))).any():
+            first = int(np.argmax(no_class))
+            raise HarnessError(
+                f"the label of example {ids[first]} is {labels[first]}, and the model knows the classes from 0 to "
+                f"{logits.shape[1] - 1}"
+            )
         source = SourceFile(
             path="transformers.Trainer", sha256="", tool="transformers", version=transformers.__version__
         )

@@ -140,6 +140,41 @@ def test_a_model_is_not_lost_to_a_record_that_could_not_be_written(trainer: Any,
         ill.train()
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"ids": ["x", "y", "x", *map(str, range(21))]}, "ids name x 2 times, and every example has its own"),
+        ({"analysis": {"margin": -1}}, "margin: expected a number above 0"),
+    ],
+)
+def test_a_model_is_not_lost_to_what_it_is_recorded_with(
+    trainer: Any, tmp_path: Path, options: dict[str, Any], problem: str
+) -> None:
+    made = trainer(RecordPredictions(study="mine", arm="a", results=tmp_path, **options))
+    with pytest.warns(RuntimeWarning, match=f"a seed 0 was not recorded: .*{problem}"):
+        made.train()
+    assert not (tmp_path / "mine" / "study.json").exists()
+
+
+def test_a_label_that_is_no_class_is_named(trainer: Any, tmp_path: Path) -> None:
+    left_out = Sentences(24, 1)
+    left_out.labels = left_out.labels.clone()
+    left_out.labels[3] = -100
+    made = trainer(RecordPredictions(study="mine", arm="a", results=tmp_path))
+    made.eval_dataset = left_out
+    with pytest.warns(RuntimeWarning, match="the label of example 3 is -100, and the model knows the classes from 0"):
+        made.train()
+
+
+def test_an_arm_may_be_a_number_and_a_model_that_fails_is_kept(trainer: Any, tmp_path: Path) -> None:
+    trainer(RecordPredictions(study="mine", arm=8, results=tmp_path)).train()  # type: ignore[arg-type]
+    assert load(tmp_path / "mine").arms == ("8",)
+    broken = torch.utils.data.DataLoader([{"unknown": torch.zeros(2)}])
+    made = trainer(RecordPredictions(study="mine", arm="b", results=tmp_path, test=broken))
+    with pytest.warns(RuntimeWarning, match="b seed 0 was not recorded: ValueError: "):
+        made.train()
+
+
 def test_runs_that_end_together_wait_for_each_other(
     trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
