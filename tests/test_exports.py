@@ -139,6 +139,9 @@ def test_the_commands_bring_a_study_back(study: StudyFolder, command: Command, t
     written = json.loads(command(*arguments, "--json")[1])["studies"][0]
     assert written["written"] == {"folder": "back/mine", "trials": 0}
     assert documents(tmp_path / "back" / "mine") == documents(study.root)
+    study.change_manifest(lambda content: content["data"].update(path="elsewhere"))
+    code, _, err = command("import", "mine.parquet", "--name", "mine", "--dry-run")
+    assert (code, "holds another study" in err) == (2, True)
     # Its plan is never dropped in silence.
     code, _, err = command("import", "mine.parquet", "--name", "rows", "--baseline", "frozen")
     assert code == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -82,7 +82,7 @@ def imported_manifest(
         selection=EpochSelection(rule="last"),
         model=named,
         data=DataEntry(
-            path=_path(list(files)),
+            path=_path(list(files.values()), _labels_alone(runs)),
             classes=runs.classes,
             n_test=len(runs.example_ids),
             remarks=tuple(dict.fromkeys(told)),
@@ -121,16 +121,29 @@ def _where_it_applies(runs: Runs) -> dict[str, Any]:
     return entry
 
 
-def _path(files: Sequence[str]) -> str:
-    """Return a text for all files: the path of the only one, or the folder that holds them, if it has a name."""
-    if len(files) < 2:
-        return "".join(files)
+def _labels_alone(runs: Runs) -> set[str]:
+    """Return the hashes of the files that every run was read from, beside one of its own: they hold the labels."""
+    hashes = [{source.sha256 for source in run.sources} for run in runs.runs]
+    shared = set.intersection(*hashes)
+    return shared if all(one - shared for one in hashes) else set()
+
+
+def _path(files: Sequence[SourceEntry], labels: Collection[str]) -> str:
+    """Return a text for all files, those of the labels apart."""
+    answers = _paths([file.path for file in files if file.sha256 not in labels])
+    beside = _paths([file.path for file in files if file.sha256 in labels])
+    return f"{answers}, labels {beside}" if beside else answers
+
+
+def _paths(files: Sequence[str]) -> str:
+    if len(files) < 3:
+        return " and ".join(files)
     try:
         folder = os.path.commonpath(files)
     except ValueError:
         # Some are absolute and some are not.
         folder = ""
-    return f"{files[0]} and {len(files) - 1} more" if folder in ("", os.curdir) else folder
+    return f"{files[0]} and {len(files) - 1} more" if folder in ("", os.curdir) else f"{len(files)} files in {folder}"
 
 
 def source_entry(source: SourceFile) -> SourceEntry:

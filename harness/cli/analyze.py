@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.looks import note_look
-from harness.cli.shared import AsJson, Format, Root, complain, console_for, print_json, results_of
+from harness.cli.shared import AsJson, Format, Root, complain, console_for, print_json, results_of, study_named
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def analyze(
     study: Annotated[
         Path | None,
-        typer.Argument(metavar="[STUDY]", help="A study file or a folder of results; default: every study."),
+        typer.Argument(
+            metavar="[STUDY]",
+            help="The name of a study in the folder of all results, its folder, or a study file; default: every study.",
+        ),
     ] = None,
     results: Root = Path("results"),
     output_format: Annotated[
@@ -63,7 +66,9 @@ def analyze(
     from harness.embedded import study_file
 
     folders = results_of(study, results)
-    alone = folders == [study or results] or (study is not None and study_file(study).is_file())
+    alone = folders == [study_named(study, results) if study else results] or bool(
+        study and study_file(study).is_file()
+    )
     reports: dict[Path, StudyReport] = {}
     errors = []
     for path in folders:

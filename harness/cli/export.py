@@ -59,8 +59,7 @@ def export(
     from analysis import load
     from harness.errors import ResultsError
 
-    named = results / study
-    folders = results_of(named if (named / "study.json").exists() else study, results)
+    folders = results_of(study, results)
     if len(folders) > 1:
         names = ", ".join(folder.name for folder in folders)
         raise ResultsError(f"{study} holds {len(folders)} studies; name one of them: {names}")

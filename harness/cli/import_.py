@@ -35,7 +35,7 @@ def import_runs(
     ] = None,
     results: Root = Path("results"),
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and check everything, say what was understood, and write nothing.")
+        bool, typer.Option("--dry-run", help="Read and check everything, say what would be written, and write nothing.")
     ] = False,
     replace: Annotated[
         bool,
@@ -191,21 +191,22 @@ def import_runs(
     blocks = asked_blocks(plan_file, before, {key: value for key, value in given.items() if value is not None})
     manifest = imported_manifest(runs, name=name, before=before, **blocks)
     checked = checked_plan(runs, manifest, plan_file, options=given)
-    summary = None if dry_run else write_runs(runs, results, name=name, replace=replace, **blocks)
+    summary = write_runs(runs, results, name=name, replace=replace, dry_run=dry_run, **blocks)
     if as_json:
-        print_json("import", [{**understood_json(runs, manifest, checked), **summary_json(summary)}])
+        written = summary_json(None if dry_run else summary)
+        print_json("import", [{**understood_json(runs, manifest, checked), **written}])
         return
     console = console_for()
     show_understood(console, runs, manifest, checked)
-    if summary is not None:
-        show_summary(console, summary)
+    show_summary(console, summary, dry_run=dry_run)
 
 
 def _restore(archive: Archive, path: Path, results: Path, *, name: str, dry_run: bool, as_json: bool) -> None:
     """Bring back a study that `harness export` archived."""
     from harness.cli.import_screen import archive_json, show_archive
-    from harness.records.archive import restore
+    from harness.records.archive import joins, restore
 
+    joins(archive, results, name=name)
     is_new = None if dry_run else restore(archive, path, results, name=name)
     if as_json:
         print_json("import", [archive_json(archive, name, results / name, is_new=is_new)])

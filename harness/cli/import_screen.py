@@ -89,15 +89,15 @@ def _named(labels: Sequence[str]) -> str:
     return f"{', '.join(labels[:_NAMED_AT_MOST])}{more}"
 
 
-def show_summary(console: Console, summary: ImportSummary) -> None:
-    """Print what an import wrote, and what comes next."""
+def show_summary(console: Console, summary: ImportSummary, *, dry_run: bool) -> None:
+    """Print what an import wrote, and what comes next; or what it would write."""
     console.print()
     written = [
-        f"{counted(len(names), 'run')} {done}"
-        for names, done in (
-            (summary.added, "added"),
-            (summary.replaced, "replaced, the old ones set aside"),
-            (summary.mended, "written again, since their files could not be read"),
+        f"would {would} {counted(len(names), 'run')}{more}" if dry_run else f"{counted(len(names), 'run')} {done}{more}"
+        for names, would, done, more in (
+            (summary.added, "add", "added", ""),
+            (summary.replaced, "replace", "replaced", ", the old ones set aside"),
+            (summary.mended, "write again", "written again", ", since their files could not be read"),
         )
         if names
     ]
@@ -111,7 +111,8 @@ def show_summary(console: Console, summary: ImportSummary) -> None:
     _line(console, f"{summary.folder}: {'; '.join(written)}")
     if summary.plan_changed:
         _line(console, "The plan differs from that of the import before; the tables will say so.")
-    _line(console, f"Next: harness analyze {summary.folder}")
+    if not dry_run:
+        _line(console, f"Next: harness analyze {summary.folder}")
 
 
 def _line(console: Console, text: str) -> None:

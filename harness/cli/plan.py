@@ -18,6 +18,7 @@ from harness.cli.shared import (
     load,
     needs_training_libraries,
     print_json,
+    study_named,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def plan(
     figures.
 
     Reads and checks the data as harness run does. Trains nothing and downloads nothing. Of runs that were imported,
-    give their folder, such as results/mine, with seeds=20 for more seeds than there are.
+    give the name of their study, with seeds=20 for more seeds than there are.
 
     Exit codes: 0 done; 2 the input is wrong.
     """
@@ -112,8 +113,9 @@ def plan(
 
     figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
     given = {name: figure for name, figure in figures.items() if figure is not None}
-    if imported_in(study):
-        plan_imported(study, overrides or (), test_examples=test_examples, given=list(given), as_json=as_json)
+    folder = study_named(study, results)
+    if imported_in(folder):
+        plan_imported(folder, overrides or (), test_examples=test_examples, given=list(given), as_json=as_json)
         return
     loaded = load(study, overrides)
     offline_if_unreachable(loaded)

@@ -75,13 +75,20 @@ def load(path: Path, overrides: Sequence[str] | None) -> Study:
     return load_study(path, overrides or (), checks=[check])
 
 
+def study_named(asked: Path, results: Path) -> Path:
+    """Return the folder of a study in `results` that is asked for by its name; else what was asked."""
+    folder = results / asked
+    return folder if (folder / "study.json").exists() and not asked.is_file() else asked
+
+
 def results_of(asked: Path | None, results: Path) -> list[Path]:
     """Return the folders of results that a command is asked about; an error where there are none.
 
     Parameters
     ----------
     asked : Path or None
-        A study file, the results of one study, or a folder of such; None for every study in `results`.
+        The name of a study in `results`, a study file, the results of one study, or a folder of such; None for every
+        study in `results`.
     results : Path
         The folder that holds one folder per study.
     """
@@ -97,7 +104,7 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
         # Without its manifest a study is not known, but its trials are not lost.
         lost = f"{folder} holds trials but no study.json; to write it again" if (folder / "trials").is_dir() else ""
         raise ResultsError(f"{lost or f'{asked} has not run yet'}: {command}")
-    folder = asked or results
+    folder = results if asked is None else study_named(asked, results)
     if not folder.exists():
         candidates = [
             *find_studies(folder.parent),

@@ -13,7 +13,10 @@ from harness.cli.shared import AsJson, Root, complain, console_for, print_json, 
 def status(
     study: Annotated[
         Path | None,
-        typer.Argument(metavar="[STUDY]", help="A study file or a folder of results; default: every study."),
+        typer.Argument(
+            metavar="[STUDY]",
+            help="The name of a study in the folder of all results, its folder, or a study file; default: every study.",
+        ),
     ] = None,
     results: Root = Path("results"),
     as_json: AsJson = False,

@@ -127,6 +127,21 @@ def read_archive(path: Path) -> Archive | None:
         raise SourceError(f"{path}: the study in its metadata: {fault}" for fault in faults_in(error)) from None
 
 
+def joins(archive: Archive, root: Path, *, name: str) -> Manifest | None:
+    """Return the manifest of the study that is there already; None where there is none.
+
+    Raises
+    ------
+    ResultsError
+        If that is another study than the archive's.
+    """
+    store = Store(root / name)
+    before = store.manifest()
+    if before is not None and before.to_json() != archive.study.model_copy(update={"name": name}).to_json():
+        raise ResultsError(f"{store.folder} holds another study; --name gives this one another name")
+    return before
+
+
 def restore(archive: Archive, path: Path, root: Path, *, name: str) -> bool:
     """Write the study of an archive into a folder of its own, as it was.
 
@@ -158,9 +173,7 @@ def restore(archive: Archive, path: Path, root: Path, *, name: str) -> bool:
     manifest = archive.study.model_copy(update={"name": name})
     store = Store(root / name)
     with lock_study(store.folder), pq.ParquetFile(path) as file:
-        before = store.manifest()
-        if before is not None and before.to_json() != manifest.to_json():
-            raise ResultsError(f"{store.folder} holds another study; --name gives this one another name")
+        before = joins(archive, root, name=name)
         entries = [entry for entry in manifest.cells if entry.key in archive.trials]
         stored = [read_trial(store.folder, entry, kind=manifest.data.answer_kind) for entry in entries]
         missing = [trial.entry.key for trial in stored if trial.status in ("not run", "unreadable")]

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from analysis.errors import FormatError
 from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
 from analysis.records.predictions import Predictions
-from analysis.records.stored_trials import StoredTrial, mismatch, read_trial
-from analysis.records.trial_record import SourceEntry
-from analysis.sources.rows import SourceFile
 from analysis.sources.runs import Run, Runs
 from analysis.study.imported import imported_manifest, imported_plan, imported_record
 from analysis.study.plan import AnalysisPlan
@@ -28,6 +21,7 @@ from analysis.words import counted
 from harness.errors import ResultsError
 from harness.records.files import json_file, write_file
 from harness.records.history import plan_history, seed_entry, with_seeds
+from harness.records.imported_before import joining, read_stored, refuse_trained
 from harness.records.imported_predictions import predictions_file, shared_columns
 from harness.records.lock import lock_study
 from harness.records.store import Store
@@ -41,7 +35,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSummary:
-    """What an import wrote.
+    """What an import wrote, or would write.
 
     Parameters
     ----------
@@ -93,6 +87,40 @@ class _Place:
         return self.is_known and self.status == "unreadable"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Import:
+    """An import that nothing speaks against: what is there, and what is to be written."""
+
+    store: Store
+    runs: Runs
+    before: Manifest | None
+    manifest: Manifest
+    known: Collection[str]
+    places: Sequence[_Place]
+
+    def write(self) -> None:
+        """Write what is not there."""
+        shared = shared_columns(self.runs)
+        missing = [place for place in self.places if not place.is_stored]
+        _for_each(missing, lambda place: _write_run(self.store, place, shared))
+        if self.before is None or self.manifest.to_json() != self.before.to_json():
+            self.store.write_manifest(self.manifest)
+
+    def summary(self) -> ImportSummary:
+        """Say what is written."""
+        plans = self.before.plan_history if self.before is not None else ()
+        return ImportSummary(
+            folder=self.store.folder,
+            manifest=self.manifest,
+            added=tuple(place.entry.name for place in self.places if not place.is_known),
+            replaced=tuple(place.entry.name for place in self.places if place.is_changed),
+            mended=tuple(place.entry.name for place in self.places if place.is_broken),
+            unchanged=sum(place.is_known and place.is_stored for place in self.places),
+            others=len(set(self.known) - {place.entry.key for place in self.places}),
+            plan_changed=bool(plans) and plans[-1].digest != self.manifest.plan_history[-1].digest,
+        )
+
+
 def write_runs(
     runs: Runs,
     root: Path,
@@ -102,6 +130,7 @@ def write_runs(
     claims: Sequence[Mapping[str, Any]] | None = None,
     model: str | None = None,
     replace: bool = False,
+    dry_run: bool = False,
 ) -> ImportSummary:
     """Write runs as a study, or add them to the one that an earlier import wrote.
 
@@ -124,6 +153,8 @@ def write_runs(
         The model, as claims name it; by default that of the study before.
     replace : bool
         Whether a run with other answers than the one that is there takes its place; the old one is set aside.
+    dry_run : bool
+        Whether to refuse what would be refused, and to write nothing at all.
 
     Raises
     ------
@@ -136,115 +167,36 @@ def write_runs(
         If another process writes to the folder.
     """
     store = Store(root / name)
-    with lock_study(store.folder):
-        before = store.manifest()
-        _refuse_trained(store.folder, before)
-        manifest = imported_manifest(runs, name=name, analysis=analysis, claims=claims, model=model, before=before)
-        if before is not None:
-            reference = _reference(store.folder, before)
-            runs = runs if reference is None else _in_order_of(runs, reference.example_ids)
-            _require_same_data(store.folder, before, manifest, runs, reference)
-        plan = imported_plan(runs, manifest)
-        known = {entry.key for entry in before.cells if _is_there(store.folder, entry)} if before is not None else set()
-        entries = {(entry.arm, entry.label): entry for entry in manifest.cells}
-        kind = manifest.data.answer_kind
-        places = _for_each(
-            runs.runs, lambda run: _place(store.folder, run, entries[run.arm, run.label], known, kind=kind)
-        )
-        changed = [place for place in places if place.is_changed]
-        if changed and not replace:
-            raise _differing(store.folder, changed)
-        shared = shared_columns(runs)
-        missing = [place for place in places if not place.is_stored]
-        _for_each(missing, lambda place: _write_run(store, place, shared))
-        manifest = _with_histories(manifest, plan, before, finished=len(known))
-        if before is None or manifest.to_json() != before.to_json():
-            store.write_manifest(manifest)
-    plans = before.plan_history if before is not None else ()
-    return ImportSummary(
-        folder=store.folder,
-        manifest=manifest,
-        added=tuple(place.entry.name for place in places if not place.is_known),
-        replaced=tuple(place.entry.name for place in changed),
-        mended=tuple(place.entry.name for place in places if place.is_broken),
-        unchanged=sum(place.is_known and place.is_stored for place in places),
-        others=len(known - {place.entry.key for place in places}),
-        plan_changed=bool(plans) and plans[-1].digest != manifest.plan_history[-1].digest,
-    )
+    asked: dict[str, Any] = {"analysis": analysis, "claims": claims, "model": model}
+    # The lock is a file in the folder; who only looks needs none.
+    with nullcontext() if dry_run else lock_study(store.folder):
+        found = _checked(store, runs, name, asked, replace=replace)
+        if not dry_run:
+            found.write()
+    return found.summary()
 
 
-def _refuse_trained(folder: Path, before: Manifest | None) -> None:
-    records = (folder / "trials").glob("*/record.json") if before is None else ()
-    if (before is not None and before.imported is None) or any(map(_is_trained, records)):
-        raise ResultsError(f"{folder} holds a study that was trained; give the imported one another name: --name")
-
-
-def _is_trained(record: Path) -> bool:
-    try:
-        return json.loads(record.read_bytes()).get("imported") is None
-    except (OSError, ValueError, AttributeError):
-        return False
+def _checked(store: Store, runs: Runs, name: str, asked: Mapping[str, Any], *, replace: bool) -> _Import:
+    """Compare runs with what is stored, and refuse what does not fit."""
+    before = store.manifest()
+    refuse_trained(store.folder, before)
+    manifest = imported_manifest(runs, name=name, before=before, **asked)
+    if before is not None:
+        runs = joining(store.folder, before, manifest, runs)
+    plan = imported_plan(runs, manifest)
+    known = {entry.key for entry in before.cells if _is_there(store.folder, entry)} if before is not None else set()
+    entries = {(entry.arm, entry.label): entry for entry in manifest.cells}
+    kind = manifest.data.answer_kind
+    places = _for_each(runs.runs, lambda run: _place(store.folder, run, entries[run.arm, run.label], known, kind=kind))
+    changed = [place for place in places if place.is_changed]
+    if changed and not replace:
+        raise _differing(store.folder, changed)
+    manifest = _with_histories(manifest, plan, before, finished=len(known))
+    return _Import(store=store, runs=runs, before=before, manifest=manifest, known=known, places=places)
 
 
 def _is_there(folder: Path, entry: TrialEntry) -> bool:
     return (folder / "trials" / entry.key / "record.json").exists()
-
-
-def _reference(folder: Path, before: Manifest) -> Predictions | None:
-    """Return the first answers that are stored of a study."""
-    stored = (_read(folder, entry, before.data.answer_kind).predictions for entry in before.cells)
-    return next((predictions for predictions in stored if predictions is not None), None)
-
-
-def _in_order_of(runs: Runs, example_ids: pa.StringArray) -> Runs:
-    """Return runs with their examples in this order; as they are where their examples are other ones."""
-    place = pc.index_in(example_ids, value_set=runs.example_ids)
-    if runs.example_ids.equals(example_ids) or place.null_count or len(example_ids) != len(runs.example_ids):
-        return runs
-    order = np.from_dlpack(place.cast(pa.int64()))
-    return dataclasses.replace(
-        runs,
-        example_ids=example_ids,
-        labels=None if runs.labels is None else runs.labels[order],
-        runs=tuple(dataclasses.replace(run, answers=run.answers[:, order]) for run in runs.runs),
-    )
-
-
-def _require_same_data(
-    folder: Path, before: Manifest, now: Manifest, runs: Runs, reference: Predictions | None
-) -> None:
-    """Refuse runs of other data than those of the study, and say everything in which they differ."""
-    there = _facts(before, before.imported.files if before.imported is not None else ())
-    here = _facts(now, [source for run in runs.runs for source in run.sources])
-    differences = [f"{name}: {fact} here, {there[name]} there" for name, fact in here.items() if fact != there[name]]
-    if reference is not None:
-        # Labels of another kind are told by what the answers are.
-        labels = reference.labels
-        if runs.labels is not None and runs.labels.shape == labels.shape:
-            labels = runs.labels
-        theirs = dataclasses.replace(reference, example_ids=runs.example_ids, labels=labels)
-        if not theirs.same_examples(reference):
-            differences.append(f"examples: {mismatch(theirs, reference)}")
-    if differences:
-        raise ResultsError(
-            f"{folder} holds runs on other data, so that these cannot join them; give the new study another name "
-            "(--name):\n" + "\n".join(differences)
-        )
-
-
-def _facts(manifest: Manifest, files: Sequence[SourceEntry | SourceFile]) -> dict[str, str]:
-    """Return what the runs of one study have in common besides their examples."""
-    programs = {f"{file.tool} {file.version or ''}".strip() for file in files if file.tool}
-    data, score = manifest.data, manifest.data.score
-    direction = "higher is better" if score is None or score.higher_is_better else "lower is better"
-    return {
-        "answers": data.answer_kind.answers,
-        "score": "none" if score is None else f"{score.name}, {direction}",
-        "classes": ", ".join(data.classes) or "none",
-        "seeds": "paired between arms" if manifest.paired else "not paired between arms",
-        "task": "; ".join(sorted({file.task for file in files if file.task})) or "not said",
-        "written by": "; ".join(sorted(programs)) or "not said",
-    }
 
 
 def _for_each(items: Iterable[_Item], do: Callable[[_Item], _Result]) -> list[_Result]:
@@ -254,7 +206,7 @@ def _for_each(items: Iterable[_Item], do: Callable[[_Item], _Result]) -> list[_R
 
 
 def _place(folder: Path, run: Run, entry: TrialEntry, known: Collection[str], *, kind: AnswerKind) -> _Place:
-    trial = _read(folder, entry, kind)
+    trial = read_stored(folder, entry, kind)
     return _Place(
         run=run,
         entry=entry,
@@ -262,13 +214,6 @@ def _place(folder: Path, run: Run, entry: TrialEntry, known: Collection[str], *,
         difference=_difference(run, trial.predictions),
         is_known=entry.key in known,
     )
-
-
-def _read(folder: Path, entry: TrialEntry, kind: AnswerKind) -> StoredTrial:
-    try:
-        return read_trial(folder, entry, kind=kind)
-    except FormatError as error:
-        raise ResultsError(str(error)) from None
 
 
 def _difference(run: Run, stored: Predictions | None) -> str:

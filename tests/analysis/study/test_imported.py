@@ -93,7 +93,7 @@ def test_the_manifest_says_where_runs_came_from() -> None:
     assert manifest.format == 2
     assert manifest.data.to_json() == {
         "predictions": "classes",
-        "path": "out",
+        "path": "out/a.csv and out/b.csv",
         "classes": ["no", "yes"],
         "n_test": N,
         "left_out": 3,
@@ -111,11 +111,12 @@ def test_the_manifest_says_where_runs_came_from() -> None:
     ("paths", "expected"),
     [
         (("a.csv",), "a.csv"),
-        (("out/1/a.csv", "out/2/a.csv"), "out"),
+        (("out/1/a.csv", "out/2/a.csv"), "out/1/a.csv and out/2/a.csv"),
+        (("out/1/a.csv", "out/2/a.csv", "out/2/b.csv"), "3 files in out"),
         # A folder without a name says nothing, and its full stop would end a sentence.
         (("a.csv", "b/c.csv", "d.csv"), "a.csv and 2 more"),
-        (("./a.csv", "./b.csv"), "./a.csv and 1 more"),
-        (("/data/a.csv", "b.csv"), "/data/a.csv and 1 more"),
+        (("./a.csv", "./b.csv", "./c.csv"), "./a.csv and 2 more"),
+        (("/data/a.csv", "b.csv", "c.csv"), "/data/a.csv and 2 more"),
     ],
 )
 def test_several_files_are_called_by_their_folder(paths: tuple[str, ...], expected: str) -> None:
@@ -123,6 +124,18 @@ def test_several_files_are_called_by_their_folder(paths: tuple[str, ...], expect
     files = tuple(SourceFile(path=path, sha256="0" * 64) for path in paths)
     runs = replace(runs, runs=tuple(replace(run, sources=files) for run in runs.runs))
     assert imported_manifest(runs, name="x", analysis={}).data.path == expected
+
+
+def test_a_file_with_the_labels_is_named_apart() -> None:
+    runs = made({arm: ["1", "2"] for arm in "ab"})
+    labels = SourceFile(path="test.csv", sha256="7" * 64)
+    own = [SourceFile(path=f"out/{run.arm}/{run.label}.csv", sha256=run.arm + run.label) for run in runs.runs]
+    named = [replace(run, sources=(one, labels)) for run, one in zip(runs.runs, own, strict=True)]
+    manifest = imported_manifest(replace(runs, runs=tuple(named)), name="x", analysis={})
+    assert manifest.data.path == "4 files in out, labels test.csv"
+    one_table = [replace(run, sources=(own[0], labels)) for run in runs.runs]
+    manifest = imported_manifest(replace(runs, runs=tuple(one_table)), name="x", analysis={})
+    assert manifest.data.path == "out/a/1.csv and test.csv"
 
 
 def test_a_file_is_known_by_its_bytes_and_by_its_path() -> None:

@@ -88,8 +88,48 @@ def test_a_dry_run_writes_nothing(here: Path, command: Command) -> None:
     code, out, _ = command("import", "preds.npz", "--name", "mine", "--dry-run")
     assert code == 0
     assert "examples   60" in out
-    assert "added" not in out
+    assert out.endswith("results/mine: would add 8 runs\n")
     assert content(here) == before
+    command("import", "preds.npz", "--name", "mine")
+    before = content(here)
+    assert command("import", "preds.npz", "--name", "mine", "--dry-run")[1].endswith("nothing new: 8 runs are there\n")
+    np.savez("more.npz", **predictions(seeds=5))
+    _, out, _ = command("import", "more.npz", "--name", "mine", "--dry-run", "--margin", "0.1")
+    assert "results/mine: would add 2 runs; 8 runs are there already\nThe plan differs" in out
+    assert content(here) == before | {"more.npz": (here / "more.npz").read_bytes()}
+
+
+def test_a_dry_run_refuses_what_an_import_refuses(here: Path, command: Command) -> None:
+    command("import", "preds.npz", "--name", "mine")
+    other = predictions()
+    other["lora"][1, :3] = 1 - other["lora"][1, :3]
+    np.savez("changed.npz", **other)
+    np.savez("other.npz", **{**other, "labels": np.arange(N) % 3})
+    trained = here / "results" / "trained" / "trials" / "full-0"
+    trained.mkdir(parents=True)
+    (trained / "record.json").write_text("{}")
+    before = content(here)
+    for arguments, told in (
+        (("changed.npz", "--name", "mine"), "holds 1 run with other answers; --replace sets the old ones aside"),
+        (("other.npz", "--name", "mine", "--classes", "a,b,c"), "holds runs on other data"),
+        (("preds.npz", "--name", "trained"), "holds a study that was trained"),
+    ):
+        refused = command("import", *arguments, "--dry-run")
+        assert (refused[0], told in refused[2]) == (2, True)
+        assert content(here) == before
+        assert command("import", *arguments)[::2] == refused[::2]
+    _, out, _ = command("import", "changed.npz", "--name", "mine", "--replace", "--dry-run")
+    assert out.endswith("mine: would replace 1 run, the old ones set aside; 7 runs are there already\n")
+
+
+def test_every_command_knows_a_study_by_its_name(here: Path, command: Command) -> None:
+    command("import", "preds.npz", "--name", "mine", "--results", "there")
+    for name in ("mine", "there/mine"):
+        for asked in (("analyze", name), ("status", name), ("plan", name, "seeds=9")):
+            code, out, err = command(*asked, "--results", "there")
+            assert (code, err, "mine" in out) == (0, "", True)
+    code, _, err = command("status", "mime", "--results", "there")
+    assert (code, "did you mean there/mine?" in err) == (2, True)
 
 
 def test_the_same_again_says_that_there_is_nothing_new(here: Path, command: Command) -> None:
