@@ -1,9 +1,9 @@
-"""Stored predictions: `predictions.parquet` of a trial, and `clusters.parquet` of a study."""
+"""Stored predictions: `predictions.parquet` of a trial; `clusters.parquet` and `examples.parquet` of a study."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,33 @@ def read_clusters(folder: Path) -> dict[str, str]:
     return clusters
 
 
+def read_texts(folder: Path, example_ids: Sequence[str]) -> dict[str, str] | None:
+    """Read the texts of test examples, by example id; None where the study stores none.
+
+    Parameters
+    ----------
+    folder : Path
+        The results folder.
+    example_ids : sequence of str
+        The examples that are asked for.
+
+    Raises
+    ------
+    RecordError
+        If the file is unreadable, or about other examples.
+    """
+    path = folder / "examples.parquet"
+    if not path.exists():
+        return None
+    table = _table(path, _bytes(path), {"example_id": _is_text, "text": _is_text, "label": _is_number})
+    texts = dict(zip(table["example_id"].to_pylist(), table["text"].to_pylist(), strict=True))
+    if lost := [example for example in example_ids if example not in texts]:
+        raise RecordError(
+            f"{path} cannot be used: it has no text for {len(lost)} of {len(example_ids)} examples, first {lost[0]!r}"
+        )
+    return {example: texts[example] for example in example_ids}
+
+
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -197,6 +224,10 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(kinds.is_string(kind) or kinds.is_large_string(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(kinds.is_integer(kind) or kinds.is_floating(kind))
 
 
 def _first_line(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import StoredTrial, count_others, read_trials
 from analysis.records.trial_record import Candidate, RecordedModel, TrialRecord
+from harness.data.splits import TextSplit
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import TrialResult
 from harness.errors import ResultsError
@@ -69,6 +70,30 @@ class Store:
         """Write clusters.parquet: the group of each test example."""
         table = pa.table({"example_id": pa.array(test.ids, pa.string()), "cluster": pa.array(clusters, pa.string())})
         write_file(self.folder / "clusters.parquet", parquet(table))
+
+    def write_examples(self, test: TextSplit) -> None:
+        """Write examples.parquet: the text and the label of each test example; texts that are a pair in two lines."""
+        labels = pa.array(test.labels, pa.int32() if test.labels.dtype.kind == "i" else pa.float64())
+        texts = pa.array(["\n".join(parts) for parts in test.texts], pa.string())
+        table = pa.table({"example_id": pa.array(test.ids, pa.string()), "text": texts, "label": labels})
+        write_file(self.folder / "examples.parquet", parquet(table))
+
+    def remove_examples(self) -> bool:
+        """Remove examples.parquet; return whether there was one.
+
+        Raises
+        ------
+        ResultsError
+            If it cannot be removed.
+        """
+        path = self.folder / "examples.parquet"
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise ResultsError(f"{path} cannot be removed: {error.strerror}; it holds the texts of the study") from None
+        return True
 
     def stored(self, manifest: Manifest) -> tuple[StoredTrial, ...]:
         """Return what is stored of every trial of the study, in the order of the manifest.

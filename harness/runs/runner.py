@@ -168,6 +168,10 @@ def run_study(
         finished = sum(status == "finished" for status in statuses.values())
         if data.clusters is not None:
             store.write_clusters(data.test, data.clusters)
+        if study.store_texts:
+            store.write_examples(data.dataset.test)
+        elif store.remove_examples():
+            display.say("store_texts is off: the texts of an earlier run were removed from the results")
         manifest = manifest_of(
             study,
             arms=tuned,

@@ -64,6 +64,7 @@ class Study(Strict):
     training: Training = Field(default_factory=Training)
     arms: Mapping[str, Arm] = Field(min_length=1)
     engine: EngineName = "packed"
+    store_texts: bool = True
     seeds: Seeds
     selection: Selection = "last"
     search: Search | None = None

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.records.predictions import read_texts
 from harness import run_study
 from harness.engines.packed import engine as packed_engine
 from harness.engines.packed.saved_pack import SavedPack
@@ -81,6 +82,43 @@ def test_the_same_study_twice_gives_the_same_bytes(tmp_path: Path, tiny: Tiny) -
     first, second = (run_study(tiny("seeds=1"), tmp_path / name).folder for name in "ab")
     assert len(predictions(first)) == 3
     assert predictions(first) == predictions(second)
+
+
+def test_the_texts_are_stored_unless_the_study_says_no(tmp_path: Path, tiny: Tiny) -> None:
+    study = tiny("seeds=1", "arms={full: {}}")
+    folder = run_study(study, tmp_path).folder
+    table = pq.read_table(folder / "examples.parquet")
+    (stored,) = [pq.read_table(path) for path in folder.glob("trials/*/predictions.parquet")]
+    assert table["example_id"].to_pylist() == stored["example_id"].to_pylist()
+    assert table["label"].to_pylist() == stored["label"].to_pylist()
+    texts = read_texts(folder, stored["example_id"].to_pylist())
+    assert texts is not None
+    assert len(set(texts.values())) > 30
+    assert all(len(text) > 5 for text in texts.values())
+    # Nothing is trained anew, and what may not be shared is gone.
+    display = Watcher()
+    assert run_study(tiny("seeds=1", "arms={full: {}}", "store_texts=false"), tmp_path, display=display).ran == 0
+    assert not (folder / "examples.parquet").exists()
+    assert any("texts of an earlier run were removed" in message for message in display.messages)
+    display = Watcher()
+    run_study(tiny("seeds=1", "arms={full: {}}", "store_texts=false"), tmp_path, display=display)
+    assert not any("removed" in message for message in display.messages)
+
+
+def test_a_pair_of_texts_is_stored_in_two_lines(tmp_path: Path, tiny: Tiny) -> None:
+    rows = "".join(f'{{"id": {i}, "q": "why {i}?", "a": "so {i}", "label": {i % 2}}}\n' for i in range(20))
+    (tmp_path / "pairs.jsonl").write_text(rows)
+    study = tiny(
+        "seeds=1",
+        "arms={full: {}}",
+        f"data={{path: {tmp_path / 'pairs.jsonl'}, test_fraction: 0.4, text: [q, a]}}",
+    )
+    folder = run_study(study, tmp_path).folder
+    ids = pq.read_table(folder / "examples.parquet")["example_id"].to_pylist()
+    texts = read_texts(folder, ids)
+    assert texts is not None
+    assert len(texts) == 8
+    assert all(text == f"why {example}?\nso {example}" for example, text in texts.items())
 
 
 def test_more_seeds_run_only_the_new_ones(tmp_path: Path, tiny: Tiny) -> None:

@@ -154,6 +154,7 @@ def test_a_key_changes_with_the_hold_out(written: Written, changed: str) -> None
         "analysis={baseline: frozen, margin: 0.02}",
         "claims=[]",
         "deviations=[one]",
+        "store_texts=false",
         "model=./the-same-weights-elsewhere",
         "revision=main",
         "arms.lora.adapter.lora_alpha=8.0",  # the default, spelled out
