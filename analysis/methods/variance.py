@@ -92,7 +92,7 @@ def _mean_squares(y: NDArray[np.float64], size: float) -> _MeanSquares:
     return _MeanSquares(seed, example, residual, examples, residuals)
 
 
-def _df_over_examples(terms: NDArray[np.float64], strata: NDArray[np.int64] | None) -> float:
+def df_over_examples(terms: NDArray[np.float64], strata: NDArray[np.int64] | None) -> float:
     """Degrees of freedom of a mean square, the mean of one term by example; over strata, Satterthwaite's."""
     if strata is None or not terms.any():
         return len(terms) - 1
@@ -204,8 +204,8 @@ def paired_variance(
         n_examples=N,
         seed_df=F,
         weight=1.0 if plain_df else caution(F),
-        example_df=_df_over_examples(squares.examples, strata),
-        residual_df=(S - 1) * _df_over_examples(squares.residuals, strata),
+        example_df=df_over_examples(squares.examples, strata),
+        residual_df=(S - 1) * df_over_examples(squares.residuals, strata),
     )
     return VarianceFit(
         variance=float(V),
@@ -272,7 +272,7 @@ def independent_variance(
         n_seeds=seeds,
         n_examples=N,
         plain_df=plain_df,
-        example_df=_df_over_examples(deviations, strata),
+        example_df=df_over_examples(deviations, strata),
     )
     noise = sum(arm.residual / S for arm, S in zip(arms, seeds, strict=True))
     ms_seed, ms_resid, fewest = sum(arm.seed for arm in arms), sum(arm.residual for arm in arms), min(seeds)

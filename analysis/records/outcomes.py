@@ -354,12 +354,32 @@ class Outcomes:
         if self.sets:
             parts = [one.scores(arm, seeds=chosen, metric=metric, epoch_choice=epoch_choice) for one in self.by_set()]
             return set_scores(np.hstack(parts), self._set_numbers(), clusters=self.clusters)
-        if self.has_classes and (metric == "accuracy" or not self.has_probabilities):
-            predicted = self.predicted(arm, seeds=chosen, epoch_choice=epoch_choice)
-            return class_metric_scores(metric, self.labels, predicted, n_classes=len(self.manifest.data.classes))
+        if self._of_classes(metric):
+            return self._class_scored(metric, self.predicted(arm, seeds=chosen, epoch_choice=epoch_choice))
         return self._scored(
             metric, np.stack([self.answers(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen])
         )
+
+    def by_epoch(self, trial: Trial, *, metric: str = "accuracy") -> NDArray[np.float64]:
+        """Return the metric of a finished trial after each of its epochs, shape (epochs,); of one test set.
+
+        Parameters
+        ----------
+        trial : Trial
+            A finished trial.
+        metric : str
+            As in `scores`.
+
+        Raises
+        ------
+        ValueError
+            If the trial has no predictions.
+        """
+        of_classes = self._of_classes(metric)
+        scores = (
+            self._class_scored(metric, trial.predicted) if of_classes else self._scored(metric, trial.known_answers)
+        )
+        return np.asarray(scores.mean(axis=1))
 
     def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return scores by sampling unit: by cluster where the study has clusters, else by example.
@@ -370,6 +390,13 @@ class Outcomes:
             By example.
         """
         return scores if self.clusters is None else cluster_scores(scores, self.clusters)
+
+    def _of_classes(self, metric: str) -> bool:
+        """Whether predicted classes are enough for a metric, or all there is."""
+        return self.has_classes and (metric == "accuracy" or not self.has_probabilities)
+
+    def _class_scored(self, metric: str, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+        return class_metric_scores(metric, self.labels, predicted, n_classes=len(self.manifest.data.classes))
 
     def _scored(self, metric: str, answers: NDArray[Any]) -> NDArray[np.float64]:
         if self.has_probabilities:
@@ -396,7 +423,7 @@ class Outcomes:
 
     def _best_on_test(self, trial: Trial, selection: EpochSelection) -> int:
         answers = trial.known_answers
-        if self.has_classes and (selection.metric == "accuracy" or not self.has_probabilities):
+        if self._of_classes(selection.metric):
             right = trial.predicted == self.labels
             return trial.epochs[int(np.argmax(right.sum(axis=1)))]
         if (score := self.manifest.data.score) is not None:

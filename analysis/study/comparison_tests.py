@@ -16,8 +16,10 @@ from analysis.methods.label_permutation import LabelPermutationResult, label_per
 from analysis.methods.looks import sequential_p
 from analysis.methods.mcnemar import McNemarResult
 from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult, mcnemar_by_seed
+from analysis.methods.one_population import gap_over_examples, gap_over_seeds
 from analysis.methods.outperforming import OutperformingResult, probability_of_outperforming
 from analysis.methods.sign_flip import SignFlipResult, sign_flip
+from analysis.methods.student import TResult
 from analysis.methods.variance import pooled_seed_spread
 from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes
@@ -56,6 +58,9 @@ class ComparisonTests:
         The primary test, and equivalence at the plan's margin: about new seeds and new examples.
     sequential : PValues
         Their p-values, valid at any of the declared looks; the raw ones in a study without looks.
+    over_seeds, over_examples : TResult or None
+        The gap about new seeds alone, on this very test set, and about new examples alone, for these trained models.
+        That over seeds is None where seeds of two kinds cross.
     sign_flip, outperforming : SignFlipResult or None, OutperformingResult or None
         About new seeds, on this very test set; for paired seeds.
     label_permutation : LabelPermutationResult or None
@@ -70,6 +75,8 @@ class ComparisonTests:
     result: CrossedResult | None = None
     equivalence: EquivalenceResult | None = None
     sequential: PValues = NO_P_VALUES
+    over_seeds: TResult | None = None
+    over_examples: TResult | None = None
     sign_flip: SignFlipResult | None = None
     outperforming: OutperformingResult | None = None
     label_permutation: LabelPermutationResult | None = None
@@ -187,6 +194,7 @@ def run_tests(
     strata = outcomes.strata
     result = primary_test(plan, scores, pair.treatment, pair.baseline, strata=strata)
     equivalence = equivalence_test(result, margin=plan.margin)
+    over_examples = gap_over_examples(treatment, baseline, strata=strata)
     # A mean over several test sets is no count of right answers.
     counted = bool(right) and not outcomes.sets
     by_seed = (
@@ -198,9 +206,16 @@ def run_tests(
         # The other tests take the seeds as independent of each other.
         raw = PValues(result.p_value, equivalence.p_value)
         return ComparisonTests(
-            comparison=pair, refusal="", result=result, equivalence=equivalence, sequential=raw, mcnemar=by_seed
+            comparison=pair,
+            refusal="",
+            result=result,
+            equivalence=equivalence,
+            sequential=raw,
+            over_examples=over_examples,
+            mcnemar=by_seed,
         )
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
+    over_seeds = gap_over_seeds(*means, paired=plan.paired)
     sign = 1 if plan.kind.higher_is_better else -1
     counts, n_examples = means, None
     if plan.metric in ("accuracy", "score") and counted:
@@ -209,7 +224,14 @@ def run_tests(
         raw = PValues(result.p_value, equivalence.p_value)
         dealt = label_permutation(*counts, n_examples=n_examples, rng=rng)
         return ComparisonTests(
-            comparison=pair, refusal="", result=result, equivalence=equivalence, sequential=raw, label_permutation=dealt
+            comparison=pair,
+            refusal="",
+            result=result,
+            equivalence=equivalence,
+            sequential=raw,
+            over_seeds=over_seeds,
+            over_examples=over_examples,
+            label_permutation=dealt,
         )
     return ComparisonTests(
         comparison=pair,
@@ -225,6 +247,8 @@ def run_tests(
             seeds=seeds,
             strata=strata,
         ),
+        over_seeds=over_seeds,
+        over_examples=over_examples,
         sign_flip=sign_flip(*counts, n_examples=n_examples, rng=rng),
         outperforming=probability_of_outperforming(sign * means[0], sign * means[1], confidence=1 - plan.alpha),
         mcnemar=by_seed,

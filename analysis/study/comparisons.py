@@ -61,6 +61,10 @@ class ComparisonResult:
         beside a verdict of undecided. Looks as above.
     family_confidence, family_interval : float, Interval
         The Bonferroni interval, the same at alpha / K for K comparisons: all K hold together.
+    seeds_only, examples_only : Interval
+        What `verdict_interval` is at the same confidence, uncut, where only seeds are drawn anew, on this very test set
+        (paired t over seeds, or Welch's), and where only test examples are, for these trained models. Papers give one
+        or the other; no verdict rests on them. The first is NaN where seeds of two kinds cross.
     sequential_p : float
         The p-value for a difference, valid at any of the declared looks; the raw one in a study without looks.
     difference_p, equivalence_p : float
@@ -107,6 +111,8 @@ class ComparisonResult:
     interval: Interval
     family_confidence: float
     family_interval: Interval
+    seeds_only: Interval
+    examples_only: Interval
     sequential_p: float
     difference_p: float
     equivalence_p: float
@@ -263,6 +269,8 @@ def decided(
         interval=interval_at(result, 1 - alone),
         family_confidence=1 - shared,
         family_interval=interval_at(result, 1 - shared),
+        seeds_only=interval_at(tests.over_seeds, 1 - beside),
+        examples_only=interval_at(tests.over_examples, 1 - beside),
         sequential_p=tests.sequential.difference,
         difference_p=corrected.difference,
         equivalence_p=corrected.equivalence,

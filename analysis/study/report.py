@@ -21,6 +21,7 @@ from analysis.study.class_comparisons import compare_classes
 from analysis.study.comparisons import ComparisonResult, compare
 from analysis.study.cost import TimeRatio, arm_cost, time_ratio
 from analysis.study.crossing import NOT_INDEPENDENT
+from analysis.study.epoch_curves import epoch_curve
 from analysis.study.epoch_selection import gap_by_selection, selection_lift, selection_score
 from analysis.study.footer import footer
 from analysis.study.looks import Look
@@ -105,6 +106,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         selection_lift(first, arm, seeds=finished[arm], metric=score, confidence=1 - plan.alpha)
         for arm in outcomes.arms
     ]
+    curves = [epoch_curve(first, arm, seeds=finished[arm], metric=score) for arm in outcomes.arms]
     gaps = [gap_by_selection(first, one, seeds=finished, metric=score) for one in comparisons]
     data, kind = manifest.data, plan.kind
     # A margin in units of log loss says nothing about precision; then it is the default one.
@@ -173,6 +175,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         ),
         selection_lifts=tuple(lift for lift in lifts if lift is not None),
         selected_gaps=tuple(gap for gap in gaps if gap is not None),
+        epoch_curves=tuple(curve for curve in curves if curve is not None),
         consistencies=tuple((arm, consistency(first.labels, rows)) for arm, rows in answers.items() if len(rows)),
         churns=tuple(
             churn(answers[one.treatment], answers[one.baseline], paired=plan.paired)

@@ -13,6 +13,7 @@ from analysis.study.best import BestArms
 from analysis.study.class_comparisons import ClassComparison
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.cost import ArmCost, TimeRatio
+from analysis.study.epoch_curves import EpochCurve
 from analysis.study.epoch_selection import GapBySelection, SelectionLift
 from analysis.study.footer import Footer
 from analysis.study.frames import frame_of, names_with_rows
@@ -91,6 +92,8 @@ class StudyReport:
     selection_lifts, selected_gaps : tuple of SelectionLift, tuple of GapBySelection
         Accuracy (without classes the metric), and gaps in it, at the last epoch, the hold-out's choice and the best
         epoch on the test split; empty where trials have one epoch.
+    epoch_curves : tuple of EpochCurve
+        That score by arm after every epoch; empty where trials have one epoch.
     consistencies, churns : tuple of (str, Consistency), tuple of Churn or None
         How far the seeds of an arm agree, by arm; how often two arms differ, by comparison (None without a test).
     claims : tuple of PublishedGap
@@ -134,6 +137,7 @@ class StudyReport:
     time_ratios: tuple[TimeRatio, ...]
     selection_lifts: tuple[SelectionLift, ...]
     selected_gaps: tuple[GapBySelection, ...]
+    epoch_curves: tuple[EpochCurve, ...]
     consistencies: tuple[tuple[str, Consistency], ...]
     churns: tuple[Churn | None, ...]
     claims: tuple[PublishedGap, ...]

@@ -11,7 +11,7 @@ from analysis.study.frames.classes import agreement, churn, class_comparisons, c
 from analysis.study.frames.columns import Column, as_frame
 from analysis.study.frames.comparisons import best, intervals, set_counts, set_verdicts, tests, verdicts
 from analysis.study.frames.provenance import caveats, provenance
-from analysis.study.frames.selection import claims, selection, selection_gaps
+from analysis.study.frames.selection import claims, epochs, selection, selection_gaps
 from analysis.study.frames.variance import deciding, detectable, sources, variance
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ FRAMES: Mapping[str, Callable[[StudyReport], list[Column]]] = {
     "claims": claims,
     "selection": selection,
     "selection_gaps": selection_gaps,
+    "epochs": epochs,
     "classes": classes,
     "class_comparisons": class_comparisons,
     "tests": tests,

@@ -48,6 +48,22 @@ def selection_gaps(report: StudyReport) -> list[Column]:
     ]
 
 
+def epochs(report: StudyReport) -> list[Column]:
+    """Return the score of every arm after each epoch, and for how many runs the test split would pick it."""
+    rows = [(curve, at) for curve in report.epoch_curves for at in range(len(curve.epochs))]
+    return [
+        text("arm", [curve.arm for curve, _ in rows]),
+        count("epoch", [curve.epochs[at] for curve, at in rows]),
+        text("score", [selection_score(report.metric).label for _ in rows]),
+        number("mean", [curve.mean[at] for curve, at in rows]),
+        number("lowest", [curve.lowest[at] for curve, at in rows]),
+        number("highest", [curve.highest[at] for curve, at in rows]),
+        count("n_picked", [curve.n_picked[at] for curve, at in rows]),
+        count("n_runs", [curve.n_runs[at] for curve, at in rows]),
+        count("n_examples", [curve.n_examples for curve, _ in rows]),
+    ]
+
+
 def claims(report: StudyReport) -> list[Column]:
     """Return published gaps beside the measured ones."""
     rows = report.claims
