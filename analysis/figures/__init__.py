@@ -22,6 +22,12 @@ def build(report: StudyReport) -> tuple[Figure, ...]:
     report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
+    from analysis.figures.classes import classes_figure
+    from analysis.figures.cost import cost_figure
+    from analysis.figures.epochs import epochs_figure
+    from analysis.figures.gaps import gaps_figure
+    from analysis.figures.power import power_figure
     from analysis.figures.runs import runs_figure
 
-    return (runs_figure(report),)
+    figures = (gaps_figure, runs_figure, cost_figure, power_figure, classes_figure, epochs_figure)
+    return tuple(figure(report) for figure in figures)

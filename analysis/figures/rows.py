@@ -33,7 +33,7 @@ class RowChart(NamedTuple):
 
 
 def row_chart(
-    names: Sequence[str], *, width: float, row: float, xlabel: str, endings: Sequence[str] = (), above: float = 0.0
+    names: Sequence[str], *, width: float, row: float, xlabel: str, endings: Sequence[str] = (), key: float = 0.0
 ) -> RowChart:
     """Make a chart with a row for each name.
 
@@ -49,8 +49,8 @@ def row_chart(
         What the axis says.
     endings : sequence of str
         What stands at the right of each row, such as a verdict; empty for nothing.
-    above : float
-        Room above the first row, in points.
+    key : float
+        Room for a key above the first row, in points.
     """
     from matplotlib.figure import Figure as Picture
     from matplotlib.ticker import MaxNLocator
@@ -63,9 +63,9 @@ def row_chart(
     in_one_line = [name.replace("\n", " ") for name in names]
     shown = list(names) if beside else cut_to_fit(in_one_line, width - left - _EDGE)
     each = row + label
-    height = above + each * len(names)
-    picture = Picture(figsize=(width / 72, (height + _BELOW + _EDGE) / 72))
-    total = height + _BELOW + _EDGE
+    height = each * len(names)
+    total = _EDGE + key + height + _BELOW
+    picture = Picture(figsize=(width / 72, total / 72))
     axes = picture.add_axes((left / width, _BELOW / total, (width - left - right - _EDGE) / width, height / total))
     axes.set_ylim(-height, 0)
     axes.set_yticks([])
@@ -76,7 +76,7 @@ def row_chart(
     )
     places = []
     for number, name in enumerate(shown):
-        top = above + each * number
+        top = each * number
         middle = top + label + row / 2
         places.append(middle)
         if beside:

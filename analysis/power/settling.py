@@ -71,6 +71,10 @@ class Settling:
         takes more seeds.
     examples_needed_range : tuple of (int or None)
         The same at these limits.
+    alpha, power : float
+        The level and the wanted chance.
+    test : PlannedTest
+        How a study of another size will be judged.
     reason : str
         Why a value is missing; empty if none is.
     """
@@ -84,6 +88,9 @@ class Settling:
     seeds_needed_range: tuple[int | None, int | None]
     examples_needed: int | None
     examples_needed_range: tuple[int | None, int | None]
+    alpha: float
+    power: float
+    test: PlannedTest
     reason: str
 
 
@@ -136,6 +143,10 @@ def settle(
     """
     check_levels(alpha, power)
     question = _checked(Question(gap, margin))
+    if test is None:
+        test = PlannedTest(n_arms=result.n_arms, paired=result.paired)
+    if not test.paired:
+        test = test._replace(lead=result.n_seeds[0] - result.n_seeds[1])
     if not result.standard_error > 0:
         return Settling(
             gap=gap,
@@ -147,13 +158,12 @@ def settle(
             seeds_needed_range=(None, None),
             examples_needed=None,
             examples_needed_range=(None, None),
+            alpha=alpha,
+            power=power,
+            test=test,
             reason=f"nothing to plan from: {result.reason}",
         )
     parts = result.components
-    if test is None:
-        test = PlannedTest(n_arms=result.n_arms, paired=result.paired)
-    if not test.paired:
-        test = test._replace(lead=result.n_seeds[0] - result.n_seeds[1])
     S, N = parts.n_seeds, parts.n_examples
     seeds, *seeds_range = (
         seeds_needed(c, question, n_examples=N, alpha=alpha, power=power, test=test) for c in (parts, *at_limits(parts))
@@ -173,6 +183,9 @@ def settle(
         seeds_needed_range=(seeds_range[0], seeds_range[1]),
         examples_needed=examples,
         examples_needed_range=(examples_range[0], examples_range[1]),
+        alpha=alpha,
+        power=power,
+        test=test,
         reason=shortfall(parts, question, seeds=seeds, examples=examples, alpha=alpha, power=power, test=test),
     )
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.metrics.scores import MetricKind
-from analysis.study.epoch_selection import SelectionLift, selection_score
+from analysis.study.epoch_selection import selection_score
 from analysis.tables.comparison_cells import standard_error
 from analysis.tables.digits import Scale, confidence_level
 from analysis.tables.notes import about_the_first_set
@@ -25,7 +25,7 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
     metrics = " or ".join(dict.fromkeys(lift.metric for lift in lifts))
     kind = selection_score(report.metric)
     scale = Scale(kind.share)
-    rows = [(lift, _standard_error(report, lift)) for lift in lifts]
+    rows = [(lift, standard_error_of_arm(report, lift.arm, lift.n_seeds)) for lift in lifts]
     return Table(
         title="As published: the best epoch on the test split"
         if published
@@ -68,13 +68,10 @@ def selection_table(report: StudyReport, footer: str) -> Table | None:
     )
 
 
-def _standard_error(report: StudyReport, lift: SelectionLift) -> float:
-    (sd,) = (arm.sd for arm in report.arms if arm.arm == lift.arm)
-    return (
-        sd / math.sqrt(lift.n_seeds)
-        if report.plan.metric == selection_score(report.metric).name and sd > 0
-        else math.nan
-    )
+def standard_error_of_arm(report: StudyReport, arm: str, n_seeds: int) -> float:
+    """Return the standard error over seeds that sets the digits of scores at a choice of the epoch; NaN if unknown."""
+    (sd,) = (one.sd for one in report.arms if one.arm == arm)
+    return sd / math.sqrt(n_seeds) if report.plan.metric == selection_score(report.metric).name and sd > 0 else math.nan
 
 
 def _gaps(report: StudyReport, kind: MetricKind) -> list[str]:

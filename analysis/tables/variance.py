@@ -50,7 +50,7 @@ def detectable_table(report: StudyReport, footer: str) -> Table:
         columns=(
             Column("Comparison", [pair.name for pair in pairs]),
             _figures(report, "Detectable now", _detectable),
-            _figures(report, "Floor (95% limits)", _floor),
+            _figures(report, "Floor (95% limits)", floor_cell),
             *comparison_n_test_population(pairs),
         ),
         notes=(
@@ -81,7 +81,8 @@ def _detectable(scale: Scale, result: CrossedResult, settling: Settling) -> str:
     return scale.gap(settling.detectable_gap, standard_error=result.standard_error, signed=False)
 
 
-def _floor(scale: Scale, result: CrossedResult, settling: Settling) -> str:
+def floor_cell(scale: Scale, result: CrossedResult, settling: Settling) -> str:
+    """Return the smallest gap that any number of seeds finds, with its 95% limits."""
     return _with_limits(scale, result, settling.floor_gap, settling.floor_gap_range)
 
 
