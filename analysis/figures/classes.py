@@ -146,13 +146,19 @@ def _gap(one: ClassComparison) -> ClassGap:
 
 def _caption(report: StudyReport, *, n_rows: int, n_shown: int) -> str:
     populations = dict.fromkeys(row.result.generalizes_to for row in report.class_comparisons if row.result is not None)
+    reasons = dict.fromkeys(row.verdict.reason for row in report.class_comparisons if not row.verdict.asked)
     parts = [
         "Difference in precision and in recall of each class, treatment minus baseline, in percentage points; the "
-        f"darker, the larger. Verdicts are for new {' or '.join(populations)}, corrected over the whole table "
-        f"together, apart from those on {report.metric.title}. Equivalent: within "
-        f"{declared_points(report.class_margin)}. No mark: too few examples or predictions for a verdict.",
-        *about_the_first_set(report),
+        "darker, the larger."
     ]
+    if any(row.verdict.asked for row in report.class_comparisons):
+        parts.append(
+            f"Verdicts are for new {' or '.join(populations)}, corrected over the whole table together, apart from "
+            f"those on {report.metric.title}. Equivalent: within {declared_points(report.class_margin)}."
+        )
+    if reasons:
+        parts.append(f"No mark: no verdict ({'; '.join(reasons)}).")
+    parts += about_the_first_set(report)
     if n_shown < n_rows:
         parts.append(
             f"Shown are the {n_shown} of {counted(n_rows, 'row')} with the smallest corrected p; the table has all."

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
 _NAME, _TITLE = "cost", "Cost against quality"
-_HEIGHT, _LEFT, _RIGHT, _BELOW, _ABOVE = 130.0, 30.0, 8.0, 30.0, 16.0
+_HEIGHT, _LEFT, _RIGHT, _BELOW, _ABOVE = 130.0, 30.0, 12.0, 30.0, 16.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +126,8 @@ def _compared(report: StudyReport) -> list[tuple[ComparisonResult, TimeRatio]]:
 
 
 def _why_not(report: StudyReport) -> str:
+    if not report.comparisons:
+        return "There is one arm."
     if report.imported is not None:
         return "The study was trained elsewhere, and what it took is not known."
     reasons = dict.fromkeys(one.reason for one in report.time_ratios if math.isnan(one.ratio))
@@ -137,7 +139,8 @@ def _why_not(report: StudyReport) -> str:
 def _caption(report: StudyReport, compared: Sequence[tuple[ComparisonResult, TimeRatio]]) -> str:
     (pair, ratio), *_ = compared
     populations = dict.fromkeys(one.result.generalizes_to for one, _ in compared if one.result is not None)
-    left_out = len([arm for arm in report.arms if arm.arm != report.plan.baseline]) - len(compared)
+    shown = {report.plan.baseline, *(one.treatment for one, _ in compared)}
+    left_out = [arm.arm for arm in report.arms if arm.arm not in shown]
     with_interval = any(math.isfinite(one.interval.low) for _, one in compared)
     return " ".join(
         [
@@ -146,8 +149,8 @@ def _caption(report: StudyReport, compared: Sequence[tuple[ComparisonResult, Tim
             f"Across: geometric mean over seeds{_at(ratio) if with_interval else ''}; it holds for "
             f"{new_seeds(report.training_sets)} on this machine.",
             f"Up: the {confidence_level(1 - pair.verdict_confidence)} intervals that belong to the verdicts, for new "
-            f"{' or '.join(populations)}; the band is the margin of {scale_of(report).margin(report.plan.margin)}.",
-            *([f"{left_out} more without a time or a test of their own."] if left_out else []),
+            f"{' or '.join(populations)}. Band: the margin of {scale_of(report).margin(report.plan.margin)}.",
+            *([f"Without a time or a test, and so not drawn: {', '.join(left_out)}."] if left_out else []),
         ]
     )
 

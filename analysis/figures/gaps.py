@@ -25,7 +25,7 @@ from analysis.tables.comparison_cells import (
     verdict_interval_cell,
 )
 from analysis.tables.digits import confidence_level
-from analysis.tables.table import Column
+from analysis.tables.table import UNKNOWN, Column
 from analysis.words import counted
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _NAME, _TITLE = "gaps", "Gaps"
 _SEEDS, _EXAMPLES = "seeds only", "examples only"
 _LONGEST_BASELINE = 20
-_TOLD_AT_MOST = 8
+_TOLD_AT_MOST, _FEW_ROWS = 8, 12
 # Thin intervals may widen the picture by so much of what the bold ones take, on either side.
 _ROOM_FOR_THIN = 0.5
 
@@ -158,8 +158,12 @@ def _caption(report: StudyReport, gaps: Gaps) -> str:
     populations = dict.fromkeys(pair.result.generalizes_to for pair in tested if pair.result is not None)
     parts = [
         f"Gap in {report.metric.title} of {each}{unit}{where}; the band is the {gaps.margin_label}.",
-        f"Bold: the {level} intervals that belong to the verdicts, for new {' or '.join(populations)}.",
     ]
+    if _has(gaps, "interval"):
+        parts.append(f"Bold: the {level} intervals that belong to the verdicts, for new {' or '.join(populations)}.")
+    else:
+        reasons = dict.fromkeys(pair.verdict.reason or pair.reason for pair in report.comparisons)
+        parts.append(f"There is no interval: {'; '.join(filter(None, reasons))}.")
     thin = [
         text
         for which, text in (
@@ -170,8 +174,8 @@ def _caption(report: StudyReport, gaps: Gaps) -> str:
     ]
     if thin:
         parts.append(
-            f"Thin, at the same confidence: {'; '.join(thin)}. Papers that give one of these disagree about the same "
-            "gap; no verdict rests on them."
+            f"Thin, at the confidence of {level}: {'; '.join(thin)}. Papers that give one of the two disagree about "
+            "the same gap; no verdict rests on them."
         )
     untested = len(report.comparisons) - len(tested)
     if untested:
@@ -186,11 +190,15 @@ def _alt(report: StudyReport) -> str:
         told = ", ".join(f"{count} {label}" for label, count in counts.items())
         return f"Gaps in {report.metric.title} of {len(pairs)} comparisons with their intervals: {told}."
     told = "; ".join(
-        f"{pair.name} {gap_cell(report, pair)} {verdict_interval_cell(report, pair)}, "
+        f"{' '.join([pair.name, *_known(gap_cell(report, pair), verdict_interval_cell(report, pair))])}, "
         f"{verdict_cell(pair.verdict, margin)}"
         for pair in pairs
     )
     return f"Gaps in {report.metric.title} with their intervals: {told}."
+
+
+def _known(*cells: str) -> list[str]:
+    return [cell for cell in cells if cell != UNKNOWN]
 
 
 def _columns(report: StudyReport, gaps: Gaps) -> tuple[Column, ...]:
@@ -215,17 +223,17 @@ def _columns(report: StudyReport, gaps: Gaps) -> tuple[Column, ...]:
 
 def draw_gaps(gaps: Gaps, width: float) -> Picture:
     """Draw the gaps, so many points wide."""
-    entries = [KeyEntry("seeds and examples", linewidth=2.4)]
+    entries = [KeyEntry("seeds and examples", linewidth=2.4)] if _has(gaps, "interval") else []
     if _has(gaps, "seeds_only"):
         entries.append(KeyEntry(_SEEDS, colour=QUIET))
     if _has(gaps, "examples_only"):
         entries.append(KeyEntry(_EXAMPLES, colour=QUIET, dashed=True))
     entries.append(KeyEntry(gaps.margin_label, colour=BAND, patch=True))
-    many = len(gaps.rows) > 12
+    apart = 6.0 if len(gaps.rows) <= _FEW_ROWS else 4.0
     chart = row_chart(
         gaps.names,
         width=width,
-        row=20.0 if many else 26.0,
+        row=4 * apart + 2,
         xlabel=gaps.xlabel,
         endings=[row.verdict.label.replace(", within", ", within\n") for row in gaps.rows],
         key=key_height(entries, width),
@@ -239,8 +247,8 @@ def draw_gaps(gaps: Gaps, width: float) -> Picture:
         if math.isnan(row.estimate):
             continue
         mark = mark_of(row.verdict)
-        _line(axes, gaps, row.seeds_only, -place + 6, colour=QUIET, linewidth=0.9)
-        _line(axes, gaps, row.examples_only, -place - 6, colour=QUIET, linewidth=0.9, dashed=True)
+        _line(axes, gaps, row.seeds_only, -place + apart, colour=QUIET, linewidth=0.9)
+        _line(axes, gaps, row.examples_only, -place - apart, colour=QUIET, linewidth=0.9, dashed=True)
         _line(axes, gaps, row.interval, -place, colour=mark.colour, linewidth=2.4)
         draw_mark(axes, gaps.scale * row.estimate, -place, mark, size=7.0)
     draw_key(chart.picture, entries)

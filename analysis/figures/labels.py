@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _AWAY, _HEIGHT, _POINT = 6.0, 8.0, 4.0
 # Where a name may stand, in the order of preference: to which side, and how many points higher.
-_PLACES = (("left", 0.0), ("right", 0.0), ("left", 8.0), ("left", -8.0), ("right", 8.0), ("right", -8.0))
+_PLACES = (("left", 6.0), ("left", -6.0), ("right", 6.0), ("right", -6.0), ("left", 0.0), ("right", 0.0))
 
 Box = tuple[float, float, float, float]
 

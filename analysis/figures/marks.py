@@ -47,4 +47,6 @@ def draw_mark(axes: Axes, x: float, y: float, mark: Mark, *, size: float = 6.0) 
         markeredgecolor=mark.colour if mark.hollow else PAPER,
         markerfacecolor=PAPER if mark.hollow else mark.colour,
         zorder=3,
+        # One on the edge of a chart is drawn whole.
+        clip_on=False,
     )

@@ -109,7 +109,7 @@ def power_figure(report: StudyReport) -> Figure:
         curves=tuple(power_curve(*one) for one in drawn),
         margin=report.plan.margin,
         margin_label=f"margin of {scale.margin(report.plan.margin)}",
-        xlabel=f"{seeds} in each arm" if report.paired else f"{seeds} in each arm, the smaller where they differ",
+        xlabel="seeds in each arm" if report.paired else "runs in the smaller arm",
         ylabel=f"smallest gap found{unit}",
         scale=100.0 if kind.share else 1.0,
     )

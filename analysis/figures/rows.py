@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from analysis.figures.style import QUIET, SMALL, TEXT, cut_to_fit, text_width
+from analysis.figures.style import PAPER, QUIET, SMALL, TEXT, cut_to_fit, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,4 +102,6 @@ def _beside(
         size=size,
         color=colour,
         annotation_clip=False,
+        # Lines through the whole chart stop at words.
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5},
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os.path import commonprefix
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +38,9 @@ signs do, so that a figure reads in grey."""
 
 QUIET, FAINT, BAND = COLOURS["quiet"], COLOURS["faint"], COLOURS["band"]
 BLUE, ORANGE, GREEN = COLOURS["blue"], COLOURS["orange"], COLOURS["green"]
+
+# At which the letters of the font are measured.
+_FONT_SIZE = 100.0
 
 _RC = {
     "font.family": "DejaVu Sans",
@@ -93,23 +98,29 @@ def styled(name: str) -> Iterator[None]:
 
 def text_width(text: str, *, size: float = TEXT) -> float:
     """Return the width of a line of text, in points."""
-    font = _font()
-    font.set_size(size, 72)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        font.set_text(text)
-    return float(font.get_width_height()[0] / 64)
+    return size * sum(map(_advance, text))
+
+
+@functools.cache
+def _advance(character: str) -> float:
+    """Return the width of a letter in units of the size of type."""
+    # The font has a narrow box for these, a page the letters themselves.
+    if unicodedata.east_asian_width(character) in ("W", "F"):
+        return 1.0
+    return float(_font().load_char(ord(character)).linearHoriAdvance / 65536 / _FONT_SIZE)
 
 
 @functools.cache
 def _font() -> FT2Font:
     from matplotlib.font_manager import findfont, get_font
 
-    return get_font(findfont("DejaVu Sans"))
+    font = get_font(findfont("DejaVu Sans"))
+    font.set_size(_FONT_SIZE, 72)
+    return font
 
 
 def cut_to_fit(names: Sequence[str], room: float, *, size: float = TEXT) -> list[str]:
-    """Return names no wider than some points, cut in their middle where need be; two that differ still differ.
+    """Return names no wider than some points, cut where need be; two that differ still differ.
 
     Parameters
     ----------
@@ -123,19 +134,25 @@ def cut_to_fit(names: Sequence[str], room: float, *, size: float = TEXT) -> list
     Examples
     --------
     >>> cut_to_fit(["lora-r2", "distilbert-base-uncased-layers-0-to-5-frozen"], 110)
-    ['lora-r2', 'distilbert-ba…-to-5-frozen']
+    ['lora-r2', 'distilbert-ba…0-to-5-frozen']
+    >>> cut_to_fit([f"distilbert-base-uncased-lora-r{rank}-with-dropout-everywhere" for rank in (2, 8)], 110)
+    ['…sed-lora-r2-with-drop…', '…sed-lora-r8-with-drop…']
     """
-    taken: dict[str, str] = {}
-    for name in dict.fromkeys(names):
-        short, number = _cut(name, room, size=size), 1
-        while short in taken.values():
+    distinct = list(dict.fromkeys(names))
+    short = {name: _middle_cut(name, room, size=size) for name in distinct}
+    if len(set(short.values())) < len(distinct):
+        short = _around_the_difference(distinct, room, size=size)
+    taken: set[str] = set()
+    for name in distinct:
+        number = 1
+        while short[name] in taken:
             number += 1
-            short = _cut(name, room, size=size, ending=f" ({number})")
-        taken[name] = short
-    return [taken[name] for name in names]
+            short[name] = _middle_cut(name, room, size=size, ending=f" ({number})")
+        taken.add(short[name])
+    return [short[name] for name in names]
 
 
-def _cut(name: str, room: float, *, size: float, ending: str = "") -> str:
+def _middle_cut(name: str, room: float, *, size: float, ending: str = "") -> str:
     if text_width(name + ending, size=size) <= room:
         return name + ending
     # The end of a name often tells it from others: it keeps as much as the beginning.
@@ -144,3 +161,20 @@ def _cut(name: str, room: float, *, size: float, ending: str = "") -> str:
         if text_width(short, size=size) <= room:
             return short
     return f"{name[:1]}…{ending}"
+
+
+def _around_the_difference(names: Sequence[str], room: float, *, size: float) -> dict[str, str]:
+    """Cut the names that are too wide to where they differ, with as much around it as there is room for."""
+    wide = [name for name in names if text_width(name, size=size) > room]
+    before = len(commonprefix(wide))
+    after = min(len(commonprefix([name[::-1] for name in wide])), *(len(name) - before for name in wide))
+    short = {name: name for name in names}
+    for name in wide:
+        for around in range(len(name), -1, -1):
+            start, end = max(before - around, 0), min(len(name) - after + around, len(name))
+            short[name] = "…" * (start > 0) + name[start:end] + "…" * (end < len(name))
+            if text_width(short[name], size=size) <= room:
+                break
+        else:
+            short[name] = _middle_cut(name[before : len(name) - after], room, size=size)
+    return short

@@ -23,6 +23,9 @@ _REFERENCE = re.compile(r"#([^\")]+)[\")]")
 _FAMILY = re.compile(r" font-family: [^;\"]*;?")
 _SHORTHAND = re.compile(r"font: ([\w. ]*?)([\d.]+px) [^;\"]*")
 _STYLE_SHEET = re.compile(r" *<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>\n", re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+# A hundredth of a point is nothing that could be seen.
+_DIGITS = re.compile(r"(\d\.\d\d)\d+")
 _NO_TURN = re.compile(r' transform="rotate\(-0 [^)]*\)"')
 
 
@@ -57,5 +60,6 @@ def for_page(svg: str, *, alt: str) -> str:
         svg = pattern.sub(replacement, svg, count=1 if pattern in (_PREAMBLE, _METADATA, _STYLE_SHEET) else 0)
     referred = set(_REFERENCE.findall(svg))
     svg = _ID.sub(lambda one: one[0] if one[1] in referred else "", svg)
+    svg = _TAG.sub(lambda tag: _DIGITS.sub(r"\1", tag[0]), svg)
     svg = _COLOUR.sub(lambda one: _COLOURS[one[0]], svg)
     return _ROOT.sub(lambda _: root, svg, count=1)
