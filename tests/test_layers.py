@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
 import harness
+from tests.analysis.conftest import simulated, write_study
 
 ROOT = Path(harness.__file__).parents[1]
 TRAINING = ("torch", "transformers", "peft", "datasets", "accelerate", "optuna")
@@ -75,6 +77,17 @@ def test_the_analysis_and_its_reader_load_no_pandas(tmp_path: Path) -> None:
         "assert read_predictions(Path(sys.argv[1]), kind=AnswerKind('probabilities', 2)).labels.tolist() == [0, 1]"
     )
     assert not loaded(code, str(tmp_path)) & {"pandas", "statsmodels", "matplotlib"}
+
+
+def test_figures_have_their_words_and_numbers_without_matplotlib(tmp_path: Path) -> None:
+    scores = simulated(np.random.default_rng(3), {"full": 0.9, "lora": 0.7}, seeds=3, examples=60)
+    root = write_study(tmp_path / "study", scores).root
+    code = (
+        "import sys; from pathlib import Path; from analysis import analyze, figures\n"
+        "built = figures.build(analyze(Path(sys.argv[1]), resamples=99))\n"
+        "assert all(figure.reason or figure.caption and figure.columns for figure in built)"
+    )
+    assert not loaded(code, str(root)) & {"pandas", "matplotlib"}
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "eval", "jsonl"])

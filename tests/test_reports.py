@@ -44,6 +44,34 @@ def test_the_report_is_written_where_it_always_was(command: Command, tmp_path: P
     assert (root / "report" / "tables.tex").exists()
 
 
+def test_figures_are_written_where_they_are_asked_for(command: Command, tmp_path: Path) -> None:
+    folder = study(tmp_path / "one")
+    code, out, err = command("analyze", "--resamples", "99", folder.root, "--figures")
+    assert (code, err) == (0, "")
+    place = folder.root / "report" / "figures"
+    assert f"Figures as PDF, SVG and PNG: {place}: gaps, runs, cost, power, classes\n" in out
+    assert "  no figure epochs: Every run was scored after one epoch only" in out
+    files = {path.name: path.read_bytes() for path in place.iterdir()}
+    names = ("gaps", "runs", "cost", "power", "classes")
+    assert set(files) == {f"{name}{end}" for name in names for end in (".pdf", ".svg", ".png", "-wide.pdf")}
+    assert command("analyze", "--resamples", "99", folder.root, "--figures", "--format", "markdown")[0] == 0
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == files
+    # A figure that can be drawn no more does not stay behind.
+    for arm, seed in folder.keys:
+        folder.pack(arm, seed, 6)
+    _, out, _ = command("analyze", "--resamples", "99", folder.root, "--figures")
+    assert "  no figure cost: No trial had the machine to itself" in out
+    assert not list(place.glob("cost*"))
+    assert (place / "gaps.pdf").exists()
+
+
+def test_without_figures_none_are_written(command: Command, tmp_path: Path) -> None:
+    root = study(tmp_path / "one").root
+    _, out, _ = command("analyze", "--resamples", "99", root)
+    assert "Figures" not in out
+    assert not (root / "report" / "figures").exists()
+
+
 @pytest.mark.parametrize("form", ["terminal", "markdown", "latex", "json"])
 def test_a_folder_that_takes_no_files_is_analysed_all_the_same(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str

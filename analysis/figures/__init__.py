@@ -15,7 +15,7 @@ __all__ = ["Figure", "build"]
 def build(report: StudyReport) -> tuple[Figure, ...]:
     """Return every figure of a report, in the order of a reader; one that cannot be drawn says why.
 
-    It computes words and numbers and draws nothing: matplotlib is loaded by `Figure.svg` and `Figure.save`.
+    It computes words and numbers and draws nothing: matplotlib is loaded by `Figure.svg` and `Figure.files`.
 
     Parameters
     ----------

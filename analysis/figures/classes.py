@@ -95,7 +95,7 @@ def classes_figure(report: StudyReport) -> Figure:
     table = class_comparison_table(report, "")
     if table is None:
         return missing(_NAME, _TITLE, _why_not(report))
-    rows = _rows(report.class_comparisons)
+    rows = class_rows(report)
     if not any(math.isfinite(gap.gap) for row in rows for gap in (row.precision, row.recall)):
         reasons = dict.fromkeys(row.reason for row in report.class_comparisons)
         return missing(_NAME, _TITLE, f"No class could be compared: {'; '.join(filter(None, reasons))}.")
@@ -122,9 +122,10 @@ def _why_not(report: StudyReport) -> str:
     return f"No comparison could be tested: {'; '.join(filter(None, reasons)) or 'there is one arm'}."
 
 
-def _rows(comparisons: Sequence[ClassComparison]) -> list[ClassRow]:
+def class_rows(report: StudyReport) -> list[ClassRow]:
+    """Collect the differences on every class of every comparison."""
     by_class: dict[tuple[str, str, str], dict[str, ClassComparison]] = {}
-    for one in comparisons:
+    for one in report.class_comparisons:
         by_class.setdefault((one.treatment, one.baseline, one.label), {})[one.measure] = one
     return [
         ClassRow(

@@ -84,8 +84,20 @@ def cost_figure(report: StudyReport) -> Figure:
     compared = _compared(report)
     if not compared:
         return missing(_NAME, _TITLE, _why_not(report))
+    return Figure(
+        name=_NAME,
+        title=_TITLE,
+        caption=_caption(report, compared),
+        alt=_alt(report, compared),
+        columns=_columns(report, compared),
+        draw=partial(draw_cost, cost_and_quality(report)),
+    )
+
+
+def cost_and_quality(report: StudyReport) -> CostAndQuality:
+    """Collect what the arms of a study cost, and the quality that they keep."""
     kind = report.metric
-    cost = CostAndQuality(
+    return CostAndQuality(
         arms=tuple(
             Costly(
                 arm=pair.treatment,
@@ -95,7 +107,7 @@ def cost_figure(report: StudyReport) -> Figure:
                 interval=pair.verdict_interval,
                 verdict=pair.verdict,
             )
-            for pair, ratio in compared
+            for pair, ratio in _compared(report)
         ),
         baseline=report.plan.baseline,
         margin=report.plan.margin,
@@ -103,14 +115,6 @@ def cost_figure(report: StudyReport) -> Figure:
         ylabel=f"gap in {kind.title}{' (pp)' if kind.share else ''}"
         + ("" if kind.higher_is_better else "; lower is better"),
         scale=100.0 if kind.share else 1.0,
-    )
-    return Figure(
-        name=_NAME,
-        title=_TITLE,
-        caption=_caption(report, compared),
-        alt=_alt(report, compared),
-        columns=_columns(report, compared),
-        draw=partial(draw_cost, cost),
     )
 
 
@@ -130,6 +134,8 @@ def _why_not(report: StudyReport) -> str:
         return "There is one arm."
     if report.imported is not None:
         return "The study was trained elsewhere, and what it took is not known."
+    if report.costs and not any(arm.n_solo for arm in report.costs):
+        return "No trial had the machine to itself, and those of a pack have no time of their own."
     reasons = dict.fromkeys(one.reason for one in report.time_ratios if math.isnan(one.ratio))
     if told := "; ".join(filter(None, reasons)):
         return f"Training times cannot be compared: {told}."

@@ -69,7 +69,7 @@ class Epochs:
 
 def epochs_figure(report: StudyReport) -> Figure:
     """Show the score of every arm after each epoch."""
-    arms = _arms(report)
+    arms = arm_epochs(report)
     if not arms:
         return missing(_NAME, _TITLE, _why_not(report))
     kind = selection_score(report.metric)
@@ -91,7 +91,8 @@ def epochs_figure(report: StudyReport) -> Figure:
     )
 
 
-def _arms(report: StudyReport) -> list[ArmEpochs]:
+def arm_epochs(report: StudyReport) -> list[ArmEpochs]:
+    """Collect the epochs of the arms of a study, of which a score is defined."""
     best = {lift.arm: lift.best for lift in report.selection_lifts}
     return [
         ArmEpochs(curve=curve, picked=best.get(curve.arm, math.nan))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.figures.style import WIDTHS, Width, styled
 from analysis.figures.svg import for_page
+from analysis.printable import printable
 from analysis.tables.table import Column
 
 if TYPE_CHECKING:
@@ -20,9 +20,14 @@ Draw = Callable[[float], "Picture"]
 
 # Nothing that changes from day to day.
 _METADATA = {
-    ".svg": {"Date": None, "Creator": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    ".png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+# By width: what the names of its files add to that of the figure, and their formats.
+_FILES: Mapping[Width, tuple[str, tuple[str, ...]]] = {
+    "single": ("", ("pdf", "svg", "png")),
+    "double": ("-wide", ("pdf",)),
 }
 _DOTS_PER_INCH = 250
 
@@ -48,7 +53,7 @@ class Figure:
         Why there is nothing to draw, as a sentence; empty where there is a figure. Without a figure, caption, alt and
         columns are empty.
     draw : callable or None
-        Draws it, so many points wide; use `svg` and `save`.
+        Draws it, so many points wide; use `svg` and `files`.
     """
 
     name: str
@@ -82,35 +87,47 @@ class Figure:
         """
         stream = io.StringIO()
         with styled(self.name):
-            self._drawn(width).savefig(stream, format="svg", facecolor="none", metadata=_METADATA[".svg"])
+            self._drawn(width).savefig(stream, format="svg", facecolor="none", metadata=_METADATA["svg"])
         return for_page(stream.getvalue(), alt=self.alt)
 
-    def save(self, *paths: Path, width: Width = "single") -> None:
-        """Write the figure, on white paper, to files whose endings say in which format: pdf, png or svg.
+    def __post_init__(self) -> None:
+        for name in ("title", "caption", "alt", "reason"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
-        Fonts are embedded as TrueType, and the same result gives the same bytes.
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return tuple(f"{self.name}{suffix}.{kind}" for suffix, formats in _FILES.values() for kind in formats)
 
-        Parameters
-        ----------
-        *paths : Path
-            Files to write.
-        width : {"single", "double"}
-            One or two columns of a paper, in their true size.
+    def files(self) -> dict[str, bytes]:
+        """Return the files of the figure by their names, on white paper and in true size.
+
+        One column of a paper wide: ``NAME.pdf``, ``NAME.svg`` and ``NAME.png``; two columns wide: ``NAME-wide.pdf``.
+        PDF embeds its fonts as TrueType, as publishers ask. The same result gives the same bytes.
 
         Raises
         ------
         ValueError
             If there is nothing to draw; `reason` says why.
         """
+        made = {}
         with styled(self.name):
-            picture = self._drawn(width)
-            for path in paths:
-                picture.savefig(path, dpi=_DOTS_PER_INCH, metadata=_METADATA[path.suffix])
+            for width, (suffix, formats) in _FILES.items():
+                picture = self._drawn(width)
+                for kind in formats:
+                    made[f"{self.name}{suffix}.{kind}"] = _written(picture, kind)
+        return made
 
     def _drawn(self, width: Width) -> Picture:
         if self.draw is None:
             raise ValueError(f"there is no figure {self.name}: {self.reason}")
         return self.draw(WIDTHS[width])
+
+
+def _written(picture: Picture, kind: str) -> bytes:
+    stream = io.BytesIO()
+    picture.savefig(stream, format=kind, dpi=_DOTS_PER_INCH, metadata=_METADATA[kind])
+    return stream.getvalue()
 
 
 def missing(name: str, title: str, reason: str) -> Figure:

@@ -100,7 +100,7 @@ def gaps_figure(report: StudyReport) -> Figure:
         reasons = dict.fromkeys(pair.verdict.reason or pair.reason for pair in pairs)
         why = f"no comparison could be tested: {'; '.join(filter(None, reasons))}" if pairs else "there is one arm"
         return missing(_NAME, title, f"{why[0].upper()}{why[1:]}.")
-    gaps = _gaps(report)
+    gaps = gaps_of(report)
     return Figure(
         name=_NAME,
         title=title,
@@ -111,7 +111,8 @@ def gaps_figure(report: StudyReport) -> Figure:
     )
 
 
-def _gaps(report: StudyReport) -> Gaps:
+def gaps_of(report: StudyReport) -> Gaps:
+    """Collect the gaps of a study."""
     pairs, kind = report.comparisons, report.metric
     baseline = _shared_baseline(report)
     to = "" if baseline is None else f" to {baseline if len(baseline) <= _LONGEST_BASELINE else 'the baseline'}"

@@ -100,26 +100,29 @@ def power_figure(report: StudyReport) -> Figure:
     planned = _planned(report)
     if not planned:
         return missing(_NAME, _TITLE, _why_not(report))
-    # Open questions first: more seeds are for them.
-    drawn = sorted(planned, key=lambda one: not one[0].verdict.undecided)[:_MOST_PANELS]
-    kind, scale = report.metric, scale_of(report)
-    unit = " (pp)" if kind.share else ""
     seeds = "seeds" if report.paired else "runs"
-    power = Power(
-        curves=tuple(power_curve(*one) for one in drawn),
-        margin=report.plan.margin,
-        margin_label=f"margin of {scale.margin(report.plan.margin)}",
-        xlabel="seeds in each arm" if report.paired else "runs in the smaller arm",
-        ylabel=f"smallest gap found{unit}",
-        scale=100.0 if kind.share else 1.0,
-    )
     return Figure(
         name=_NAME,
         title=f"What more {seeds} would find",
         caption=_caption(report, planned, seeds),
         alt=_alt(report, planned),
         columns=_columns(report, planned, seeds),
-        draw=partial(draw_power, power),
+        draw=partial(draw_power, power_of(report)),
+    )
+
+
+def power_of(report: StudyReport) -> Power:
+    """Compute what more seeds would find, for as many comparisons as are drawn."""
+    # Open questions first: more seeds are for them.
+    drawn = sorted(_planned(report), key=lambda one: not one[0].verdict.undecided)[:_MOST_PANELS]
+    share = report.metric.share
+    return Power(
+        curves=tuple(power_curve(*one) for one in drawn),
+        margin=report.plan.margin,
+        margin_label=f"margin of {scale_of(report).margin(report.plan.margin)}",
+        xlabel="seeds in each arm" if report.paired else "runs in the smaller arm",
+        ylabel=f"smallest gap found{' (pp)' if share else ''}",
+        scale=100.0 if share else 1.0,
     )
 
 

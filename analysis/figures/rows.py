@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.figures.style import PAPER, QUIET, SMALL, TEXT, cut_to_fit, text_width
+from analysis.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,13 +56,14 @@ def row_chart(
     from matplotlib.figure import Figure as Picture
     from matplotlib.ticker import MaxNLocator
 
+    names, endings = list(map(printable, names)), list(map(printable, endings))
     widest = max(text_width(line) for name in names for line in name.split("\n"))
     right = _GAP + max(text_width(line, size=SMALL) for one in endings for line in one.split("\n")) if endings else _GAP
     beside = widest <= _MOST_BESIDE * width
     left = _EDGE + widest + _GAP if beside else _EDGE + _GAP
     label = 0.0 if beside else _LINE
     in_one_line = [name.replace("\n", " ") for name in names]
-    shown = list(names) if beside else cut_to_fit(in_one_line, width - left - _EDGE)
+    shown = names if beside else cut_to_fit(in_one_line, width - left - _EDGE)
     each = row + label
     height = each * len(names)
     total = _EDGE + key + height + _BELOW
@@ -72,7 +74,12 @@ def row_chart(
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     picture.text(
-        (left + (width - left - right - _EDGE) / 2) / width, 3 / total, xlabel, ha="center", va="bottom", size=TEXT
+        (left + (width - left - right - _EDGE) / 2) / width,
+        3 / total,
+        printable(xlabel),
+        ha="center",
+        va="bottom",
+        size=TEXT,
     )
     places = []
     for number, name in enumerate(shown):
@@ -98,6 +105,7 @@ def _beside(
         xytext=(shift, 0),
         textcoords="offset points",
         ha=align,
+        multialignment=align,
         va="center",
         size=size,
         color=colour,

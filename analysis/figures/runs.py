@@ -60,32 +60,24 @@ class RunDots:
         What is shown, with its unit.
     scale : float
         What a value is multiplied with to be in that unit.
+    highest : float
+        The highest value that there can be, in that unit; infinite where there is none.
     """
 
     arms: tuple[ArmDots, ...]
     paired: bool
     xlabel: str
     scale: float
+    highest: float
 
 
 def runs_figure(report: StudyReport) -> Figure:
     """Show every run of a study."""
-    arms = tuple(
-        ArmDots(arm=arm.arm, seeds=arm.seeds, values=arm.values, mean=arm.mean)
-        for arm in report.arms
-        if not all(map(math.isnan, arm.values))
-    )
-    if not arms:
+    dots = run_dots(report)
+    if not dots.arms:
         finished = any(arm.seeds for arm in report.arms)
-        why = f"{report.metric.title} is undefined in every trial" if finished else "no trial has finished"
+        why = f"{metric_title(report)} is undefined in every trial" if finished else "No trial has finished"
         return missing(_NAME, _TITLE, f"{why}.")
-    share = report.metric.share
-    dots = RunDots(
-        arms=arms,
-        paired=report.paired,
-        xlabel=f"{report.metric.title} (%)" if share else report.metric.title,
-        scale=100.0 if share else 1.0,
-    )
     return Figure(
         name=_NAME,
         title=f"{metric_title(report)} of every run",
@@ -93,6 +85,22 @@ def runs_figure(report: StudyReport) -> Figure:
         alt=_alt(report, dots),
         columns=_columns(report),
         draw=partial(draw_runs, dots),
+    )
+
+
+def run_dots(report: StudyReport) -> RunDots:
+    """Collect the runs of a study."""
+    share = report.metric.share
+    return RunDots(
+        arms=tuple(
+            ArmDots(arm=arm.arm, seeds=arm.seeds, values=arm.values, mean=arm.mean)
+            for arm in report.arms
+            if not all(map(math.isnan, arm.values))
+        ),
+        paired=report.paired,
+        xlabel=f"{report.metric.title} (%)" if share else report.metric.title,
+        scale=100.0 if share else 1.0,
+        highest=100.0 if share else math.inf,
     )
 
 
@@ -166,8 +174,16 @@ def draw_runs(dots: RunDots, width: float) -> Picture:
         axes.plot([mean, mean], [-place - 5, -place + 5], color=BLUE, linewidth=2.2)
         values = [dots.scale * value for value in arm.values]
         axes.plot(values, [-place] * len(values), "o", color=INK, markersize=3, markeredgewidth=0, alpha=0.65)
-    axes.margins(x=0.06)
+    axes.set_xlim(*_range(dots))
     return chart.picture
+
+
+def _range(dots: RunDots) -> tuple[float, float]:
+    """Return the ends of the axis; that of a share does not go far beyond all of it."""
+    values = [dots.scale * value for arm in dots.arms for value in arm.values if not math.isnan(value)]
+    low, high = min(values), max(values)
+    room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, min(high + room, max(dots.highest, high) + 0.1 * room)
 
 
 def _lines(dots: RunDots, places: Sequence[float]) -> tuple[list[float], list[float]]:

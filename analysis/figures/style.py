@@ -7,9 +7,10 @@ import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from os.path import commonprefix
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
+
+from analysis.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
@@ -112,9 +113,11 @@ def _advance(character: str) -> float:
 
 @functools.cache
 def _font() -> FT2Font:
-    from matplotlib.font_manager import findfont, get_font
+    from matplotlib.font_manager import findfont
+    from matplotlib.ft2font import FT2Font
 
-    font = get_font(findfont("DejaVu Sans"))
+    # One of our own: matplotlib's changes its size with every text that is drawn.
+    font = FT2Font(findfont("DejaVu Sans"))
     font.set_size(_FONT_SIZE, 72)
     return font
 
@@ -125,7 +128,7 @@ def cut_to_fit(names: Sequence[str], room: float, *, size: float = TEXT) -> list
     Parameters
     ----------
     names : sequence of str
-        The names; where two are alike, they stay alike.
+        The names, of which no control character remains; where two are alike, they stay alike.
     room : float
         In points.
     size : float
@@ -138,6 +141,7 @@ def cut_to_fit(names: Sequence[str], room: float, *, size: float = TEXT) -> list
     >>> cut_to_fit([f"distilbert-base-uncased-lora-r{rank}-with-dropout-everywhere" for rank in (2, 8)], 110)
     ['…sed-lora-r2-with-drop…', '…sed-lora-r8-with-drop…']
     """
+    names = list(map(printable, names))
     distinct = list(dict.fromkeys(names))
     short = {name: _middle_cut(name, room, size=size) for name in distinct}
     if len(set(short.values())) < len(distinct):
@@ -166,8 +170,8 @@ def _middle_cut(name: str, room: float, *, size: float, ending: str = "") -> str
 def _around_the_difference(names: Sequence[str], room: float, *, size: float) -> dict[str, str]:
     """Cut the names that are too wide to where they differ, with as much around it as there is room for."""
     wide = [name for name in names if text_width(name, size=size) > room]
-    before = len(commonprefix(wide))
-    after = min(len(commonprefix([name[::-1] for name in wide])), *(len(name) - before for name in wide))
+    before = _alike(wide)
+    after = min(_alike([name[::-1] for name in wide]), *(len(name) - before for name in wide))
     short = {name: name for name in names}
     for name in wide:
         for around in range(len(name), -1, -1):
@@ -178,3 +182,9 @@ def _around_the_difference(names: Sequence[str], room: float, *, size: float) ->
         else:
             short[name] = _middle_cut(name[before : len(name) - after], room, size=size)
     return short
+
+
+def _alike(names: Sequence[str]) -> int:
+    """Return with how many letters all names begin alike."""
+    differ = (place for place, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1)
+    return next(differ, min(map(len, names)))

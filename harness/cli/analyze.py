@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.figure_files import figures_in_words, write_figures
 from harness.cli.looks import note_look
 from harness.cli.shared import AsJson, Format, Root, complain, console_for, print_json, results_of, study_named
 
 if TYPE_CHECKING:
+    from analysis.figures import Figure
     from analysis.study.report import StudyReport
 
 
@@ -41,6 +43,10 @@ def analyze(
             show_default=False,
         ),
     ] = None,
+    figures: Annotated[
+        bool,
+        typer.Option("--figures", help="Also write every figure as PDF, SVG and PNG, into figures/ of the report."),
+    ] = False,
     resamples: Annotated[
         int,
         typer.Option(
@@ -54,7 +60,7 @@ def analyze(
 
     Gives every comparison a verdict, says which population it speaks about, and what would decide the undecided ones.
     Prints the main tables and writes all of them to report/tables.md and report/tables.tex in the study's results, with
-    a LaTeX macro for every figure in report/numbers.tex; if that folder cannot be written, it says so and prints all
+    a LaTeX macro for every number in report/numbers.tex; if that folder cannot be written, it says so and prints all
     the same. That verdicts were read is noted in looks.json, because the tables of a study that grows afterwards must
     count it.
 
@@ -70,6 +76,7 @@ def analyze(
         study and study_file(study).is_file()
     )
     reports: dict[Path, StudyReport] = {}
+    drawn: dict[Path, tuple[Figure, ...]] = {}
     errors = []
     for path in folders:
         try:
@@ -88,12 +95,22 @@ def analyze(
             _print(list(reports.values()), output_format, details=details)
     finally:
         # Also where nobody reads to the end, as in `harness analyze | head`.
-        unwritten = {path: reason for path, made in reports.items() if (reason := _write(places[path], made))}
+        if figures:
+            from analysis.figures import build
+
+            drawn = {path: build(made) for path, made in reports.items()}
+        unwritten = {
+            path: reason
+            for path, made in reports.items()
+            if (reason := _write(places[path], made, drawn.get(path, ())))
+        }
         unnoted = {path: reason for path, made in reports.items() if (reason := note_look(path, made))}
     if output_format is Format.terminal:
         more = "" if details else "; --details prints every test and interval"
         for path in (path for path in reports if path not in unwritten):
-            written = f"All tables: {places[path] / 'tables.md'} and tables.tex, figures for LaTeX: numbers.tex{more}"
+            written = f"All tables: {places[path] / 'tables.md'} and tables.tex, numbers for LaTeX: numbers.tex{more}"
+            if path in drawn:
+                written += f"\n{figures_in_words(places[path], drawn[path])}"
             console_for().print(written, markup=False, highlight=False, soft_wrap=True)
     for study_report in reports.values():
         for trial in study_report.unreadable:
@@ -133,7 +150,7 @@ def _print(reports: Sequence[StudyReport], output_format: Format, *, details: bo
             sys.stdout.write(tables.markdown(report) if output_format is Format.markdown else tables.latex(report))
 
 
-def _write(place: Path, report: StudyReport) -> str:
+def _write(place: Path, report: StudyReport, figures: Sequence[Figure]) -> str:
     """Write the files of a report, each whole or not at all; return why one could not be, or an empty text."""
     from analysis import tables
     from harness.atomic_file import atomic_write
@@ -143,6 +160,7 @@ def _write(place: Path, report: StudyReport) -> str:
         for name, write in writers.items():
             with atomic_write(place / name) as stream:
                 stream.write(write(report).encode())
+        write_figures(place, figures)
     except OSError as error:
         return error.strerror or str(error)
     return ""
