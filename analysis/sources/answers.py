@@ -157,7 +157,7 @@ class Answers:
         raise SourceError(
             [
                 f"{rows.source.path} holds no prediction, no probability and no score; name the column with "
-                "--column prediction=COLUMN, p_CLASS=COLUMN or score=COLUMN"
+                "--column prediction=COLUMN, --column p_CLASS=COLUMN or --column score=COLUMN"
             ]
         )
 

@@ -139,8 +139,9 @@ class _Search:
         for role, column in named.items():
             known = role_of(role)
             if known is None:
+                given = quote(f"{role}={column}")
                 self.problems.append(
-                    f"--column {role}={column}: the roles are {', '.join(ROLES)}, score and p_CLASS{near(role, ROLES)}"
+                    f"--column {given}: the roles are {', '.join(ROLES)}, score and p_CLASS{near(role, ROLES)}"
                 )
             elif column not in table.names:
                 self._misnamed.add(known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,8 @@ def meaning_of_predictions(
         raise SourceError(
             [
                 f"the labels are texts, such as {listed(label.names[:1])}, and {first}, a number: "
-                "--column prediction=COLUMN names the column of the predicted class, p_CLASS=COLUMN that of the "
-                "probability of a class, score=COLUMN that of a score"
+                "--column prediction=COLUMN names the column of the predicted class, --column p_CLASS=COLUMN that of "
+                "the probability of a class, --column score=COLUMN that of a score"
             ]
         )
     classes, numbered = _classes(labels, label, options)
@@ -247,7 +248,7 @@ def _unknown(what: str, unknown: Sequence[str], classes: Sequence[str]) -> str:
     told = f"{what} {listed(unknown[:1])}{others}; the labels are {few(classes)}{end}"
     if len(unknown) > _NAMED_AT_MOST:
         return f"{told} --column label=COLUMN and --column prediction=COLUMN name other columns"
-    settled = ",".join([*classes, *unknown])
+    settled = quote(",".join([*classes, *unknown]))
     return (
         f"{told} If these are classes without an example, --classes {settled}; if they are numbers of classes, "
         "--classes with the names in that order"

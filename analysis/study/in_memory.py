@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -15,6 +15,7 @@ from analysis.sources.assembly import assemble
 from analysis.sources.frames import is_frame, rows_of_frame
 from analysis.sources.options import ImportOptions
 from analysis.sources.runs import Runs
+from analysis.study.as_arguments import as_arguments
 from analysis.study.imported import imported_manifest, imported_outcomes
 from analysis.study.report import RESAMPLES, StudyReport, report_on
 
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
     from typing import Literal
 
     import pandas as pd
-
-# What a command writes as an option is an argument here.
-_ARGUMENTS: dict[str, str | Callable[[re.Match[str]], str]] = {
-    r"--column (\w+)=([\w.]+)": r'columns={"\1": "\2"}',
-    r"--classes ([\w,.]+)": r"classes=[\1]",
-    r"--(task|metric) (\w+)": r'\1="\2"',
-    r"--(logits|lower-is-better|common-examples)": lambda found: f"{found[1].replace('-', '_')}=True",
-    r", or read it off the path by --pattern": "",
-    r"--unpaired": "paired=False",
-    r"--(labels|baseline|margin)\b": r"\1",
-}
 
 
 def compare(
@@ -155,7 +145,8 @@ def compare(
     try:
         runs = _runs(data, options, labels=labels, ids=ids, seeds=seeds, clusters=clusters)
     except SourceError as error:
-        raise SourceError(map(_as_arguments, error.problems)) from None
+        raise SourceError(map(as_arguments, error.problems)) from None
+    runs = replace(runs, remarks=tuple(map(as_arguments, runs.remarks)))
     asked = {
         # Of scores the metric is the one that was chosen.
         "metric": None if runs.answers == "scores" else metric,
@@ -233,9 +224,3 @@ def _clusters(clusters: Sequence[Any] | None, runs: Runs) -> list[str] | None:
         if one is None or (not isinstance(one, str) and str(one) in ("nan", "<NA>", "NaT")):
             raise ValueError(f"clusters must name the group of each example, got {one} for that at {number}")
     return [str(one) for one in clusters]
-
-
-def _as_arguments(problem: str) -> str:
-    for option, argument in _ARGUMENTS.items():
-        problem = re.sub(option, argument, problem)
-    return problem

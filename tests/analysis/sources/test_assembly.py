@@ -483,8 +483,8 @@ def test_numbers_that_turn_out_to_be_names_in_a_later_piece() -> None:
             [0.5, 1],
             DEFAULT,
             "the labels are texts, such as no, and the prediction of arm a, run 0 for example x0 is 0.5, a number: "
-            "--column prediction=COLUMN names the column of the predicted class, p_CLASS=COLUMN that of the "
-            "probability of a class, score=COLUMN that of a score",
+            "--column prediction=COLUMN names the column of the predicted class, --column p_CLASS=COLUMN that of "
+            "the probability of a class, --column score=COLUMN that of a score",
         ),
         (
             [0, 0.5],
@@ -664,7 +664,7 @@ def test_files_of_unlike_answers() -> None:
     )
     assert problems(rows_of(table(), file="d.csv")) == (
         "d.csv holds no prediction, no probability and no score; name the column with --column prediction=COLUMN, "
-        "p_CLASS=COLUMN or score=COLUMN",
+        "--column p_CLASS=COLUMN or --column score=COLUMN",
     )
 
 

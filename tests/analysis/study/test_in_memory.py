@@ -186,6 +186,76 @@ def test_an_example_without_a_group_is_in_none(missing: Any, rng: np.random.Gene
         compare(classes_of(rng), labels=LABELS, clusters=[0, 1, 2, missing, *range(4, N)])
 
 
+def answered(**change: Any) -> pd.DataFrame:
+    """Return a table with columns in the place of its own; a name with None leaves one out."""
+    rows = [
+        {"model": arm, "seed": seed, "id": i, "label": "yn"[i % 2], "pred": "yn"[(i + seed) % 2]}
+        for arm in ("full", "lora-r8")
+        for seed in (1, 2)
+        for i in range(6)
+    ]
+    frame = pd.DataFrame(rows).assign(**{name: values for name, values in change.items() if values is not None})
+    return frame.drop(columns=[name for name, values in change.items() if values is None])
+
+
+HALVES = np.full(24, 0.5)
+REFUSED: list[tuple[Any, dict[str, Any], str]] = [
+    (answered(model=None), {}, 'columns={"arm": "COLUMN"} (there'),
+    (answered(id=None), {}, 'columns={"example": "COLUMN"}'),
+    (answered(pred=None), {}, 'columns={"prediction": "COLUMN"}'),
+    (answered().rename(columns={"label": "right answer"}), {}, 'columns={"label": "right answer"}'),
+    (answered().rename(columns={"seed": "my try"}), {}, 'may be it: columns={"run": "my try"} (and 11 more rows)'),
+    (answered(seed=1), {}, 'columns={"run": "COLUMN"}, columns={"example": "COLUMN"} or columns={"epoch": "COLUMN"}'),
+    (answered(method="x"), {}, 'choose with columns={"arm": "model"}'),
+    (answered(), {"columns": {"thing": "my text"}}, 'columns={"thing": "my text"}: the roles'),
+    (answered(model="full"), {}, 'columns={"arm": "COLUMN"} names another column'),
+    (answered(label=[*"yn" * 11, "y", None]), {}, "the label is missing"),
+    (answered(pred="very good"), {}, 'classes=["n", "y", "very good"]; if they are numbers of classes, classes with'),
+    (answered(pred=[f"t{i}" for i in range(24)]), {}, 'columns={"prediction": "COLUMN"} name other columns'),
+    (answered(label="y"), {}, "two classes are needed; classes names those"),
+    (answered(), {"classes": ["a", "b"]}, "none of the classes a, b of classes"),
+    (answered(label=[f"t{i % 6}" for i in range(24)], pred=0.5), {}, 'columns={"p_CLASS": "COLUMN"} that of'),
+    (answered(label=0, pred=0.5), {}, 'task="regression" if numbers are predicted; if it is the'),
+    (answered(label=[i % 6 * 0.5 for i in range(24)], pred=None, p_0=HALVES), {}, 'columns={"label": "COLUMN"}'),
+    (answered(pred=None, p_y=HALVES, p_n=HALVES), {"logits": True}, "leave out logits=True"),
+    (answered(pred=None, p_y=HALVES, p_n=HALVES), {"task": "regression"}, "leave out task"),
+    (answered(pred=None, p_y=9.0, p_n=-9.0), {}, "logits=True makes probabilities of them"),
+    (answered(logit_y=9.0, logit_n=0.0), {}, 'logits=True takes their softmax, columns={"prediction": "pred"}'),
+    (answered(pred=None, p_y=HALVES, p_z=HALVES), {"classes": list("ynz")}, 'columns={"p_CLASS": "COLUMN"}'),
+    (answered(pred=None, p_y=HALVES, prob_y=HALVES), {}, 'choose with columns={"p_y": "prob_y"}'),
+    (answered(p_y=[0.9, 0.1] * 12, p_n=[0.1, 0.9] * 12), {}, 'columns={"prediction": "COLUMN"} takes the predictions'),
+    (answered(), {"logits": True, "lower_is_better": True}, "leave out lower_is_better=True"),
+    (answered(**{"label": None, "pred": None, "exact match": HALVES, "f1": 7}), {}, 'metric="exact match"'),
+    (answered().iloc[1:], {}, "common_examples=True leaves out the 1"),
+    (
+        answered().iloc[[0, 1, 8, 9, 12, 13, 20, 21]].drop(columns="id").assign(id=range(8)),
+        {"common_examples": True},
+        "common_examples=True leaves none",
+    ),
+    (answered(seed=[1] * 6 + [2] * 6 + [2] * 6 + [3] * 6), {}, "do not share a seed, paired=False"),
+    ({"full": [[0.5, 1.0]], "lora": [[1.0, 0.0]]}, {"labels": [0, 1]}, 'task="regression"'),
+    ({"full": [[0, 1]]}, {"labels": [0, 1]}, "a comparison needs two"),
+]
+
+
+@pytest.mark.parametrize(("data", "arguments", "told"), REFUSED, ids=[told for _, _, told in REFUSED])
+def test_no_message_speaks_of_options(data: Any, arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(SourceError) as error:
+        compare(data, **arguments)
+    message = str(error.value)
+    assert told in message
+    assert "--" not in message
+    assert "=COLUMN" not in message
+    assert "FILE" not in message
+
+
+def test_remarks_speak_of_arguments_too() -> None:
+    numbers = {arm: np.array(said, dtype=np.float64) for arm, said in {"a": [[1, 0]], "b": [[0, 0]]}.items()}
+    report = compare(numbers, labels=np.array([1.0, 0.0]), resamples=9)
+    told = [caveat.text for caveat in report.footer.caveats]
+    assert any('task="regression" if they are none' in text for text in told)
+
+
 def test_arrays_need_no_pandas() -> None:
     code = (
         "import sys, analysis\n"
