@@ -6,12 +6,17 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from analysis.tables.table import Table
+from analysis.tables.table import Column, Table
+from analysis.tables.widths import fitted_widths
 
 # What fits side by side on a landscape page at this size; wider tables get columns that wrap.
 _CHARACTERS = 140
-_PAGE_CM = 25.0
 _NARROWEST = 9
+# The same in a column of a two-column article (7.7 cm), and over the width of its page; two for each gap of the table.
+_IN_ARTICLES = (50, 76)
+_CHARACTER_EM = 0.52
+# How much wider headers are.
+_BOLD = 1.15
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -81,12 +86,15 @@ _LIGATURES = re.compile(r"-(?=-)|'(?=')|,(?=,)")
 _ROWS_ON_A_PAGE = 40
 
 _PREAMBLE = r"""\documentclass[a4paper]{article}
+% A tabular of this file may be moved into an article, of one or two columns: it takes the packages array, booktabs and
+% calc, \footnotesize and \setlength{\tabcolsep}{4pt}.
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage{textcomp}
 \usepackage[landscape,margin=2cm]{geometry}
 \usepackage{array}
 \usepackage{booktabs}
+\usepackage{calc}
 \usepackage{longtable}
 \usepackage{graphicx}
 \setlength{\tabcolsep}{4pt}
@@ -138,7 +146,7 @@ def render(title: str, question: str, tables: Sequence[Table], *, picture: str =
     head = f"\\section*{{{escaped(title)}}}\n{escaped(question)}\n"
     size = "width=\\linewidth,height=.9\\textheight,keepaspectratio"
     shown = [f"\\par\\bigskip\\includegraphics[{size}]{{{picture}}}\n"] if picture else []
-    return _PREAMBLE + "\n".join([head, *(_table(table) for table in tables), *shown]) + "\\end{document}\n"
+    return _PREAMBLE + "\n".join([head, *(_table(table.said_once()) for table in tables), *shown]) + "\\end{document}\n"
 
 
 def _table(table: Table) -> str:
@@ -161,16 +169,48 @@ def _table(table: Table) -> str:
 
 
 def _alignment(table: Table) -> str:
-    """Return how the columns are aligned and how wide they are, in the words of LaTeX."""
-    widths = [max(map(len, (column.header, *column.cells))) for column in table.columns]
+    """Return how the columns are aligned and how wide they are, in the words of LaTeX.
+
+    On a landscape page a column is as wide as its cells need. Where an article has less room, all share what there is.
+    """
+    gaps = 2 * (len(table.columns) - 1)
+    whole = [max(round(_BOLD * len(column.header)), max(map(len, column.cells), default=0)) for column in table.columns]
+    if sum(whole) <= _IN_ARTICLES[0] - gaps:
+        return "".join(map(_plain, table.columns))
+    on_page = _least_broken(whole)
+    fitted = (fitted_widths(table, room - gaps, header_width=_BOLD, at_hyphens=True) for room in _IN_ARTICLES)
+    shares = next((widths for widths in fitted if widths is not None), None)
+    if shares is None:
+        return "".join(
+            _plain(column) if full <= width else _wrapped(column, _em(width))
+            for column, width, full in zip(table.columns, on_page, whole, strict=True)
+        )
+    return "".join(
+        _wrapped(column, f"\\minof{{{_em(width)}}}{{{_of_line(share / sum(shares), gaps)}}}")
+        for column, width, share in zip(table.columns, on_page, shares, strict=True)
+    )
+
+
+def _least_broken(widths: Sequence[int]) -> list[int]:
+    """Return widths that fit on a page: the widest give way first, each down to what keeps a word in one piece."""
     limit = max(widths)
-    # The widest columns give way first, each down to what keeps a word in one piece.
     while limit > _NARROWEST and sum(min(width, limit) for width in widths) > _CHARACTERS:
         limit -= 1
-    wrapped = f"p{{{limit * _PAGE_CM / (_CHARACTERS * 1.15):.2f}cm}}"
-    return "".join(
-        ("r" if column.numeric else "l")
-        if width <= limit
-        else f">{{\\ragged{'left' if column.numeric else 'right'}\\arraybackslash}}{wrapped}"
-        for column, width in zip(table.columns, widths, strict=True)
-    )
+    return [min(width, limit) for width in widths]
+
+
+def _plain(column: Column) -> str:
+    return "r" if column.numeric else "l"
+
+
+def _wrapped(column: Column, width: str) -> str:
+    return f">{{\\ragged{'left' if column.numeric else 'right'}\\arraybackslash}}p{{{width}}}"
+
+
+def _em(characters: int) -> str:
+    return f"{characters * _CHARACTER_EM:.1f}em"
+
+
+def _of_line(share: float, gaps: int) -> str:
+    """Return a share of the line without its gaps."""
+    return f"{share:.3f}\\linewidth-{share * gaps:.2f}\\tabcolsep"

@@ -46,7 +46,7 @@ def render(title: str, question: str, tables: Sequence[Table], *, picture: str =
     picture : str
         The name of a file beside the document, shown below the tables; empty for none.
     """
-    parts = [f"# {escaped(title)}", escaped(question)] + [_table(table) for table in tables]
+    parts = [f"# {escaped(title)}", escaped(question)] + [_table(table.said_once()) for table in tables]
     if picture:
         parts.append(f"![{escaped(picture)}]({picture})")
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from rich import box
@@ -12,11 +11,10 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from analysis.tables.table import N_TEST_POPULATION, Table
+from analysis.tables.table import Table
+from analysis.tables.widths import fitted_widths
 
 _GAP = 2
-# Narrower, and columns that say the same in every row cost more lines than they tell.
-_NARROW = 100
 
 
 def render(title: str, question: str, tables: Sequence[Table]) -> list[RenderableType]:
@@ -42,7 +40,7 @@ def laid_out(tables: Sequence[Table]) -> list[RenderableType]:
         In the order of the page.
     """
     out: list[RenderableType] = []
-    for table in tables:
+    for table in (table.said_once() for table in tables):
         out.append(Text(""))
         out.append(_Grid(table))
         out += map(_note, table.notes)
@@ -59,25 +57,12 @@ class _Grid:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table, shared = (self.table, "") if options.max_width >= _NARROW else _without_shared(self.table)
-        widths = _widths(table, options.max_width)
+        widths = fitted_widths(self.table, options.max_width - _GAP * len(self.table.columns))
         if widths is None:
             # Cells side by side would break words and figures: 4.7e-10 must not end as 4.7e-1.
-            yield from _records(table)
+            yield from _records(self.table)
         else:
-            yield _side_by_side(table, widths)
-        if shared:
-            yield _note(shared)
-
-
-def _without_shared(table: Table) -> tuple[Table, str]:
-    """Take out what every row says alike of its n, its test and its population, and say it once."""
-    shared = [column for column in table.columns if column.header in N_TEST_POPULATION and len(set(column.cells)) == 1]
-    if not shared:
-        return table, ""
-    texts = "; ".join(f"{column.header.lower()}: {column.cells[0]}" for column in shared)
-    kept = tuple(column for column in table.columns if column not in shared)
-    return replace(table, columns=kept), f"Every row: {texts}."
+            yield _side_by_side(self.table, widths)
 
 
 def _side_by_side(table: Table, widths: Sequence[int]) -> Grid:
@@ -111,33 +96,3 @@ def _records(table: Table) -> Iterator[RenderableType]:
         for header, cell in zip(table.headers, row, strict=True):
             record.add_row(Text(header, style="dim"), Text(cell))
         yield Padding(record, (0, 0, 1, 0))
-
-
-def _widths(table: Table, available: int) -> list[int] | None:
-    """Return column widths that break as little as the terminal allows; None where even words must break."""
-    room = available - _GAP * len(table.columns)
-    words = [_longest_word((column.header, *column.cells)) for column in table.columns]
-    cells = [max(map(len, column.cells), default=0) for column in table.columns]
-    # A header may break before a cell does, and the widest text before a figure.
-    most = [max(pair) for pair in zip(words, cells, strict=True)]
-    whole = [max(len(column.header), width) for column, width in zip(table.columns, most, strict=True)]
-    if sum(whole) <= room:
-        return whole
-    figures = [
-        width if column.numeric else word for column, width, word in zip(table.columns, most, words, strict=True)
-    ]
-    least = figures if sum(figures) <= room else words
-    if sum(least) > room:
-        return None
-    limit = max(most)
-    while sum(_between(low, high, limit) for low, high in zip(least, most, strict=True)) > room:
-        limit -= 1
-    return [_between(low, high, limit) for low, high in zip(least, most, strict=True)]
-
-
-def _longest_word(texts: Sequence[str]) -> int:
-    return max((len(word) for text in texts for word in text.split()), default=1)
-
-
-def _between(least: int, most: int, limit: int) -> int:
-    return max(least, min(most, limit))

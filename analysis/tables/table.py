@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.printable import printable
 from analysis.words import counted
@@ -79,6 +79,17 @@ class Table:
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """The cells row by row."""
         return tuple(zip(*(column.cells for column in self.columns), strict=True))
+
+    def said_once(self) -> Table:
+        """Return the table as it is printed: what all rows share of n, test and population is a note, and no column."""
+        shared = [
+            column for column in self.columns if column.header in N_TEST_POPULATION and len(set(column.cells)) == 1
+        ]
+        if not shared:
+            return self
+        text = "; ".join(f"{column.header.lower()}: {column.cells[0]}" for column in shared)
+        kept = tuple(column for column in self.columns if column not in shared)
+        return replace(self, columns=kept, notes=(f"{text[0].upper()}{text[1:]}.", *self.notes))
 
 
 def n_test_population(sizes: Sequence[str], tests: Sequence[str], populations: Sequence[str]) -> tuple[Column, ...]:

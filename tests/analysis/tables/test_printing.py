@@ -118,19 +118,60 @@ def test_latex_tables_are_closed_and_every_row_has_its_columns(nasty: StudyFolde
         rows = [line for line in block.splitlines() if line.endswith(r"\\") and line != r"\\"]
         assert len(rows) == len(table.rows) + 1
         assert (kind == "longtable") == (len(table.rows) > 40)
-        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(table.columns)}
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(table.said_once().columns)}
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
-def test_latex_compiles_as_it_stands(nasty: StudyFolder, tmp_path: Path) -> None:
-    (tmp_path / "tables.tex").write_text(tables.latex(analyze(nasty.root)))
+def typeset(document: str, folder: Path) -> str:
+    """What pdflatex says of a document."""
+    (folder / "paper.tex").write_text(document)
     done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "tables.tex"],
-        cwd=tmp_path,
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=folder,
         capture_output=True,
+        text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+needs_pdflatex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+
+
+@needs_pdflatex
+def test_latex_compiles_as_it_stands(nasty: StudyFolder, tmp_path: Path) -> None:
+    typeset(tables.latex(analyze(nasty.root)), tmp_path)
+
+
+PAPER = r"""\documentclass[%s]{article}
+\usepackage[T1]{fontenc}
+\usepackage{textcomp,array,booktabs,calc}
+\begin{document}
+%s
+\end{document}
+"""
+
+
+@needs_pdflatex
+@pytest.mark.parametrize(
+    ("options", "width", "titles"),
+    [
+        # ACL's columns are among the narrowest.
+        ("twocolumn", "219pt", ["Verdicts", "Accuracy by arm"]),
+        ("11pt,twocolumn", r"\columnwidth", ["Verdicts", "Accuracy by arm"]),
+        ("11pt", r"\linewidth", ["Verdicts", "Accuracy by arm", "What would decide the rest"]),
+    ],
+)
+def test_tables_fit_into_a_column_of_an_article(
+    study: StudyFolder, tmp_path: Path, options: str, width: str, titles: list[str]
+) -> None:
+    document = tables.latex(analyze(study.root))
+    tabulars = dict(
+        re.findall(r"\\subsection\*\{([^}]*)\}\n(\\begin\{tabular\}.*?\\end\{tabular\})", document, flags=re.DOTALL)
+    )
+    set_up = rf"\begin{{minipage}}{{{width}}}\footnotesize\setlength{{\tabcolsep}}{{4pt}}"
+    body = "\n\n".join(rf"\noindent{set_up}{tabulars[title]}\end{{minipage}}" for title in titles)
+    assert "Overfull" not in typeset(PAPER % (options, body), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -205,18 +246,52 @@ def test_what_is_for_checking_can_be_left_out_on_screen(study: StudyFolder) -> N
     assert shown.count(footer) == 1
 
 
-def test_a_narrow_screen_has_the_verdicts_first_and_says_once_what_every_row_says(study: StudyFolder) -> None:
-    text = printed(analyze(study.root), 80, details=False)
+SHARED = "Seeds × examples: 6 × 400; test: crossed t, pooled over 3 arms; speaks about: seeds and examples."
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_screen_has_the_verdicts_first_and_says_once_what_every_row_says(study: StudyFolder, width: int) -> None:
+    text = printed(analyze(study.root), width, details=False)
     lines = [line.rstrip() for line in text.splitlines()]
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= width
     assert len(lines) < 110
-    title, shared = (
-        lines.index("Verdicts"),
-        "Every row: seeds × examples: 6 × 400; test: crossed t, pooled over 3 arms;",
+    title = lines.index("Verdicts")
+    assert SHARED in " ".join(line.strip() for line in lines[title : title + 14])
+    headers = lines[title + 1] + lines[title + 2]
+    assert "Speaks" not in headers
+
+
+def test_documents_say_once_what_every_row_says(study: StudyFolder) -> None:
+    report = analyze(study.root)
+    markdown, latex = tables.markdown(report), tables.latex(report)
+    assert f"- {SHARED}\n" in markdown
+    assert f"{as_latex.escaped(SHARED)}\n" in latex
+    # The rows of this table are about different populations.
+    assert "| Test                          | Speaks about       |" in markdown
+    study.end("lora-r8", 2, "diverged", "x")
+    first = re.search(r"\| Comparison .*", tables.markdown(analyze(study.root)))
+    assert first is not None
+    # A comparison without a verdict has no test.
+    assert re.search(r"\| Test +\| Speaks about +\|$", first[0])
+
+
+def test_what_rows_do_not_share_stays_a_column() -> None:
+    table = Table(
+        title="t",
+        columns=(
+            Column("a", ["x", "y"]),
+            Column("Seeds × examples", ["1 × 2", "1 × 3"]),
+            Column("Test", ["none", "none"]),
+            Column("Speaks about", ["seeds", "examples"]),
+        ),
+        notes=("n",),
+        footer="f",
     )
-    assert any(shared in line for line in lines[title : title + 14])
-    # Where there is room, every row says its own.
-    assert "Every row:" not in printed(analyze(study.root), 120, details=False)
+    once = table.said_once()
+    assert once.headers == ("a", "Seeds × examples", "Speaks about")
+    assert once.notes == ("Test: none.", "n")
+    assert (once.title, once.footer, once.rows) == ("t", "f", (("x", "1 × 2", "seeds"), ("y", "1 × 3", "examples")))
+    assert once.said_once() is once
 
 
 def test_a_table_longer_than_a_page_may_break() -> None:
