@@ -17,6 +17,7 @@ from analysis.tables.by_set import set_arm_table, set_verdict_table
 from analysis.tables.by_source import source_table
 from analysis.tables.claims import claim_table
 from analysis.tables.cost import cost_table
+from analysis.tables.in_words import in_words
 from analysis.tables.intervals import interval_table
 from analysis.tables.provenance import footer_line, provenance_table
 from analysis.tables.selection import selection_table
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     # A report reads records, which takes pyarrow; laying one out does not.
     from analysis.study.report import StudyReport
 
-__all__ = ["Table", "build", "latex", "macros", "markdown", "terminal"]
+__all__ = ["Table", "build", "in_words", "latex", "macros", "markdown", "terminal"]
 
 
 def build(report: StudyReport) -> tuple[Table, ...]:
@@ -47,8 +48,8 @@ def build(report: StudyReport) -> tuple[Table, ...]:
         set_verdict_table(report, footer),
         arm_table(report, footer),
         set_arm_table(report, footer),
-        deciding_table(report, footer) if compared else None,
         cost_table(report, footer),
+        deciding_table(report, footer) if compared else None,
         claim_table(report, footer),
         selection_table(report, footer),
         class_table(report, footer),
@@ -73,7 +74,7 @@ def markdown(report: StudyReport) -> str:
     report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
-    return as_markdown.render(*_heading(report), build(report))
+    return as_markdown.render(*_heading(report), build(report), sentences=in_words(report))
 
 
 def latex(report: StudyReport) -> str:
@@ -84,7 +85,7 @@ def latex(report: StudyReport) -> str:
     report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
-    return as_latex.render(*_heading(report), build(report))
+    return as_latex.render(*_heading(report), build(report), sentences=in_words(report))
 
 
 def macros(report: StudyReport) -> str:
@@ -110,7 +111,7 @@ def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableTyp
         variance components, the provenance.
     """
     tables = [table for table in build(report) if details or not table.detail]
-    return as_terminal.render(*_heading(report), tables)
+    return as_terminal.render(*_heading(report), tables, sentences=in_words(report))
 
 
 def _heading(report: StudyReport) -> tuple[str, str]:

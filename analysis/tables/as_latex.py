@@ -15,8 +15,6 @@ _NARROWEST = 9
 # The same in a column of a two-column article (7.7 cm), and over the width of its page; two for each gap of the table.
 _IN_ARTICLES = (50, 76)
 _CHARACTER_EM = 0.52
-# How much wider headers are.
-_BOLD = 1.15
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -131,7 +129,9 @@ def _character(character: str) -> str:
     return f"(U+{ord(character):04X})"
 
 
-def render(title: str, question: str, tables: Sequence[Table], *, picture: str = "") -> str:
+def render(
+    title: str, question: str, tables: Sequence[Table], *, sentences: Sequence[str] = (), picture: str = ""
+) -> str:
     """Return a LaTeX document with all tables.
 
     Parameters
@@ -140,13 +140,20 @@ def render(title: str, question: str, tables: Sequence[Table], *, picture: str =
         The heading and the line under it.
     tables : sequence of Table
         In the order of the document.
+    sentences : sequence of str
+        What stands before the tables.
     picture : str
         The name of a file beside the document, shown below the tables; empty for none.
     """
-    head = f"\\section*{{{escaped(title)}}}\n{escaped(question)}\n"
+    head = f"\\section*{{{escaped(title)}}}\n{escaped(question)}\n{_listed(sentences)}"
     size = "width=\\linewidth,height=.9\\textheight,keepaspectratio"
     shown = [f"\\par\\bigskip\\includegraphics[{size}]{{{picture}}}\n"] if picture else []
     return _PREAMBLE + "\n".join([head, *(_table(table.said_once()) for table in tables), *shown]) + "\\end{document}\n"
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    items = "".join(f"\\item {escaped(sentence)}\n" for sentence in sentences)
+    return f"\\begin{{itemize}}\n{items}\\end{{itemize}}\n" if items else ""
 
 
 def _table(table: Table) -> str:
@@ -174,11 +181,11 @@ def _alignment(table: Table) -> str:
     On a landscape page a column is as wide as its cells need. Where an article has less room, all share what there is.
     """
     gaps = 2 * (len(table.columns) - 1)
-    whole = [max(round(_BOLD * len(column.header)), max(map(len, column.cells), default=0)) for column in table.columns]
+    whole = [max(_bold(column.header), max(map(len, column.cells), default=0)) for column in table.columns]
     if sum(whole) <= _IN_ARTICLES[0] - gaps:
         return "".join(map(_plain, table.columns))
     on_page = _least_broken(whole)
-    fitted = (fitted_widths(table, room - gaps, header_width=_BOLD, at_hyphens=True) for room in _IN_ARTICLES)
+    fitted = (fitted_widths(table, room - gaps, of_header=_bold, at_hyphens=True) for room in _IN_ARTICLES)
     shares = next((widths for widths in fitted if widths is not None), None)
     if shares is None:
         return "".join(
@@ -205,6 +212,10 @@ def _plain(column: Column) -> str:
 
 def _wrapped(column: Column, width: str) -> str:
     return f">{{\\ragged{'left' if column.numeric else 'right'}\\arraybackslash}}p{{{width}}}"
+
+
+def _bold(text: str) -> int:
+    return len(text) + text[:1].isupper() + sum(character in "MWmw" for character in text)
 
 
 def _em(characters: int) -> str:

@@ -34,7 +34,9 @@ def escaped(text: str) -> str:
     )
 
 
-def render(title: str, question: str, tables: Sequence[Table], *, picture: str = "") -> str:
+def render(
+    title: str, question: str, tables: Sequence[Table], *, sentences: Sequence[str] = (), picture: str = ""
+) -> str:
     """Return a Markdown document with all tables.
 
     Parameters
@@ -43,20 +45,28 @@ def render(title: str, question: str, tables: Sequence[Table], *, picture: str =
         The heading and the line under it.
     tables : sequence of Table
         In the order of the document.
+    sentences : sequence of str
+        What stands before the tables.
     picture : str
         The name of a file beside the document, shown below the tables; empty for none.
     """
-    parts = [f"# {escaped(title)}", escaped(question)] + [_table(table.said_once()) for table in tables]
+    parts = [f"# {escaped(title)}", escaped(question), listed(sentences)]
+    parts += [_table(table.said_once()) for table in tables]
     if picture:
         parts.append(f"![{escaped(picture)}]({picture})")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Return texts as the items of a list; empty for none."""
+    return "\n".join(f"- {escaped(text)}" for text in texts)
 
 
 def _table(table: Table) -> str:
     lines = zip(*(_lines(column) for column in table.columns), strict=True)
     blocks = [f"## {escaped(table.title)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
     if table.notes:
-        blocks.append("\n".join(f"- {escaped(note)}" for note in table.notes))
+        blocks.append(listed(table.notes))
     if table.footer:
         blocks.append(f"*{escaped(table.footer)}*")
     return "\n\n".join(blocks)

@@ -17,7 +17,9 @@ from analysis.tables.widths import fitted_widths
 _GAP = 2
 
 
-def render(title: str, question: str, tables: Sequence[Table]) -> list[RenderableType]:
+def render(
+    title: str, question: str, tables: Sequence[Table], *, sentences: Sequence[str] = ()
+) -> list[RenderableType]:
     """Return what a rich console prints, in order.
 
     Parameters
@@ -26,9 +28,23 @@ def render(title: str, question: str, tables: Sequence[Table]) -> list[Renderabl
         The heading and the line under it.
     tables : sequence of Table
         In the order of the page.
+    sentences : sequence of str
+        What stands before the tables.
     """
     heading = Text(title, style="bold")
-    return [heading, *([Text(question)] if question else []), *laid_out(tables)]
+    head: list[RenderableType] = [heading, *([Text(question)] if question else [])]
+    if sentences:
+        head += [Text(""), _listed(sentences)]
+    return [*head, *laid_out(tables)]
+
+
+def _listed(sentences: Sequence[str]) -> Grid:
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    for sentence in sentences:
+        grid.add_row(Text("-"), Text(sentence))
+    return grid
 
 
 def laid_out(tables: Sequence[Table]) -> list[RenderableType]:

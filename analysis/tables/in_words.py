@@ -55,6 +55,8 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
         return f"The gap seen is smaller than the margin: {shown}."
     if at_margin.more_seeds == 0:
         return f"{found}, and did not here: {_takes(report, observed, 'find one as large as the one seen')}."
+    if at_margin.more_seeds is None or at_margin.more_seeds > SEEDS_WORTH_PLANNING:
+        return _as_sentence(_takes(report, observed, "find a gap as large as the one seen"))
     return _as_sentence(_takes(report, at_margin, f"find a gap of {margin}"))
 
 

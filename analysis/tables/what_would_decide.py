@@ -14,6 +14,7 @@ from analysis.tables.digits import (
     planned_seeds,
     time_taken,
 )
+from analysis.tables.in_words import what_would_decide
 from analysis.tables.notes import mixed_times
 from analysis.tables.table import Column, Table
 from analysis.words import estimated_count, in_packs
@@ -59,6 +60,12 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             ),
             *(["Test examples: of all test sets together, in the proportions that they have."] if report.sets else []),
             *mixed_times((arm.arm, arm.mixed) for arm in report.costs),
+            # Enough, and undecided all the same: that reads like a contradiction.
+            *(
+                f"{goal.pair.name}: {what_would_decide(report, goal.pair)}"
+                for goal in goals
+                if not goal.as_observed and goal.more_seeds == 0
+            ),
             *(
                 f"{goal.pair.name}, {_question(report, goal)}: {goal.settling.reason}."
                 for goal in goals

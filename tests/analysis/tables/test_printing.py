@@ -51,7 +51,9 @@ def test_the_same_folder_gives_the_same_documents(study: StudyFolder) -> None:
 
 def test_markdown_tables_keep_their_columns_whatever_the_names(nasty: StudyFolder) -> None:
     text = tables.markdown(analyze(nasty.root))
-    assert text.startswith("# \\[bold\\]x\\[/\\] \\| y\n\nIs the gap real?\n\n## Verdicts\n")
+    assert text.startswith(
+        "# \\[bold\\]x\\[/\\] \\| y\n\nIs the gap real?\n\n- Undecided: q\\_proj\\[v\\] against full, "
+    )
     blocks = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
     assert len(blocks) == len(tables.build(analyze(nasty.root)))
     for block in blocks:

@@ -51,8 +51,8 @@ def test_every_table_of_results_names_n_test_and_population_in_every_row(study: 
     assert [table.title for table in built] == [
         "Verdicts",
         "Accuracy by arm",
-        "What would decide the rest",
         "Cost",
+        "What would decide the rest",
         "Published claims",
         "Precision, recall and F1 by class",
         "Precision and recall by class, compared",
