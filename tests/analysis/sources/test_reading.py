@@ -89,8 +89,8 @@ def test_a_pattern_that_leaves_out_what_tables_do_not_say() -> None:
         for seed in (1, 2):
             table(f"{arm}/{seed}.csv", "id,label,pred", "a,yes,yes", "b,no,no")
     assert problems(pattern="{arm}/*.csv") == tuple(
-        f"{arm}/2.csv, line 2: a second answer of arm {arm}, run 0 for example a; if the paths tell the runs apart, "
-        "put {seed} into --pattern (and 1 more row)"
+        f"{arm}/2.csv, line 2: a second answer of arm {arm} for example a, and no column says which run a row is of; "
+        "--column run=COLUMN names it; if the paths tell the runs apart, put {seed} into --pattern (and 1 more row)"
         for arm in ("full", "lora")
     )
     assert problems(pattern="*/{seed}.csv")[0] == (

@@ -290,6 +290,6 @@ def test_log_loss_over_few_examples_is_a_caveat(
 ) -> None:
     scores = simulated(np.random.default_rng(1), {"full": 0.9, "lora": 0.85}, seeds=3, examples=examples)
     report = analyze(write_study(tmp_path / "s", scores, analysis={"metric": metric}).root)
-    texts = [caveat.text for caveat in report.footer.caveats if caveat.short == f"log loss of {examples} examples"]
+    texts = [caveat.text for caveat in report.footer.caveats if caveat.short == "few examples for log loss"]
     assert len(texts) == told
     assert all("Compare the Brier score" in text and text in tables.build(report)[0].notes for text in texts)

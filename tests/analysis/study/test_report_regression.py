@@ -224,7 +224,7 @@ def test_squared_errors_over_few_examples_are_a_caveat(rated: StudyFolder) -> No
     for metric, told in (("mse", 1), ("spearman", 0)):
         set_plan(rated, metric=metric, margin=0.1)
         report = analyze(rated)
-        caveats = [caveat for caveat in report.footer.caveats if caveat.short == f"mean squared error of {N} examples"]
+        caveats = [caveat for caveat in report.footer.caveats if caveat.short == "few examples for mean squared error"]
         assert len(caveats) == told
         assert all("Compare Spearman's correlation" in caveat.text for caveat in caveats)
         assert all(caveat.text in tables.build(report)[0].notes for caveat in caveats)

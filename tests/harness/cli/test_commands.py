@@ -247,8 +247,9 @@ def test_results_that_are_not_there_are_refused(
     folder = newer(tmp_path / "results")
     result = command(name, folder.with_name("bse"))
     assert_refused(result, f"bse does not exist; did you mean {folder}?")
-    # A name that is in the folder of all results, and a study without its manifest.
-    assert_refused(command(name, "base", "--results", folder.parent), f"did you mean {folder}?")
+    # A name in the folder of all results, almost one, and a study without its manifest.
+    assert_refused(command(name, "base", "--results", folder.parent), f"{folder / 'study.json'} has format 99")
+    assert_refused(command(name, "bse", "--results", folder.parent), f"did you mean {folder}?")
     (folder / "study.json").unlink()
     (folder / "trials").mkdir(exist_ok=True)
     result = command(name, study, "--results", folder.parent)
