@@ -89,6 +89,7 @@ def wheel(session: nox.Session) -> None:
     (built,) = dist.glob("*.whl")
     content = set(zipfile.ZipFile(built).namelist())
     needed = {"analysis/py.typed", "harness/py.typed", "harness/embedded/quickstart.yaml"}
+    needed |= {f"analysis/html/templates/{name}" for name in ("report.html", "report.css", "explorer.js")}
     folders = {name.partition("/")[0] for name in content if ".dist-info/" not in name}
     if needed - content or "harness/embedded/pretrain.py" in content or folders != {"analysis", "harness"}:
         session.error(f"{built.name}: missing {needed - content}, folders {folders}")
@@ -155,6 +156,19 @@ def calibration(session: nox.Session) -> None:
     """Count how often every method errs, over simulated studies; writes docs/calibration.md."""
     install(session, "-e", ".")
     session.run("python", "-m", "calibration", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Look at the page of a report in a real Chromium: needs chromium and chromedriver, as Debian packages them."""
+    for program in ("chromium", "chromedriver"):
+        if not shutil.which(program):
+            session.error(f"there is no {program}; on Debian: apt-get install --no-install-recommends chromium-driver")
+    install(session, "-e", ".", *group("browser"))
+    pictures = Path(session.create_tmp()).resolve()
+    env = {**ONE_THREAD, "HARNESS_PICTURES": str(pictures)}
+    session.run("pytest", "-m", "browser", "tests/test_browser.py", *session.posargs, env=env)
+    session.log(f"what it looked like: {pictures}")
 
 
 @nox.session

@@ -134,6 +134,12 @@ def write_imported_study(
     return root
 
 
+@pytest.fixture(name="write_imported_study", scope="session")
+def _write_imported_study() -> Callable[..., Path]:
+    """Write such a study anywhere."""
+    return write_imported_study
+
+
 @pytest.fixture(name="write_imported")
 def _write_imported(tmp_path: Path) -> Callable[..., Path]:
     """Write such a study into a folder of the test."""

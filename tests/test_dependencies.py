@@ -148,7 +148,8 @@ def test_what_training_installs_is_imported() -> None:
 
 
 def test_the_tests_import_what_their_sessions_install() -> None:
-    assert third_party(of("tests")) <= BASE | TRAIN | group("test")
+    assert third_party(of("tests")) <= BASE | TRAIN | group("browser")
+    assert third_party(file for file in of("tests") if file.name != "test_browser.py") <= BASE | TRAIN | group("test")
     assert third_party(of("tests/analysis")) <= BASE | group("test")
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,23 @@ def test_figures_have_their_words_and_numbers_without_matplotlib(tmp_path: Path)
         "assert all(figure.reason or figure.caption and figure.columns for figure in built)"
     )
     assert not loaded(code, str(root)) & {"pandas", "matplotlib"}
+
+
+@pytest.mark.parametrize(("options", "drawn"), [((), True), (("--no-html",), False)])
+def test_a_study_is_analysed_without_pandas_and_drawn_only_where_it_is_shown(
+    write_imported: Callable[..., Path], options: Sequence[str], drawn: bool
+) -> None:
+    answers = {arm: np.arange(40.0).reshape(2, 20) % 2 for arm in ("a", "b")}
+    code = (
+        "import sys; from harness.cli import main\n"
+        "sys.argv = ['harness', 'analyze', '--resamples', '99', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code"
+    )
+    modules = loaded(code, str(write_imported(answers)), *options)
+    assert not modules & {*TRAINING, "pandas", "statsmodels", "scipy.stats"}
+    assert modules.issuperset({"matplotlib", "jinja2"}) == drawn
+    assert bool(modules & {"matplotlib", "jinja2"}) == drawn
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "eval", "jsonl"])

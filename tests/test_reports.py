@@ -6,10 +6,13 @@ import errno
 import json
 import os
 import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from harness import cli
@@ -119,7 +122,8 @@ def test_a_report_goes_where_it_is_told_to(command: Command, tmp_path: Path) -> 
     code, out, _ = command("analyze", "--resamples", "99", tmp_path / "results" / "a", "--report", tmp_path / "here")
     assert code == 0
     assert f"All tables: {tmp_path}/here/tables.md" in out
-    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["numbers.tex", "tables.md", "tables.tex"]
+    written = sorted(path.name for path in (tmp_path / "here").iterdir())
+    assert written == ["index.html", "numbers.tex", "tables.md", "tables.tex"]
     code, _, _ = command("analyze", "--resamples", "99", tmp_path / "results", "--report", tmp_path / "both")
     assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["a", "b"]
     assert (tmp_path / "both" / "b" / "tables.md").exists()
@@ -128,6 +132,59 @@ def test_a_report_goes_where_it_is_told_to(command: Command, tmp_path: Path) -> 
     code, out, err = command("analyze", "--resamples", "99", tmp_path / "results" / "a", "--report", tmp_path / "file")
     assert (code, "Verdicts" in out) == (2, True)
     assert f"the report was not written: {tmp_path}/file: " in err
+
+
+def test_a_page_is_written_and_shown_when_asked_for(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = study(tmp_path / "one").root
+    page = root / "report" / "index.html"
+    shown: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: shown.append(address) or len(shown) == 1)
+    code, out, err = command("analyze", "--resamples", "99", root)
+    assert (code, err, shown) == (0, "", [])
+    assert f"A page to read and to send: {page}\n" in out
+    first = page.read_bytes()
+    assert first.startswith(b"<!DOCTYPE html>")
+    assert b"Is the gap real?" in first
+    code, _, err = command("analyze", "--resamples", "99", root, "--open")
+    assert (code, err, shown) == (0, "", [page.as_uri()])
+    assert page.read_bytes() == first
+    code, _, err = command("analyze", "--resamples", "99", root, "--open")
+    assert (code, err) == (0, f"no browser was found to show {page}\n")
+    page.unlink()
+    code, out, err = command("analyze", "--resamples", "99", root, "--no-html")
+    assert (code, err, page.exists()) == (0, "", False)
+    assert "A page" not in out
+    code, _, err = command("analyze", root, "--no-html", "--open")
+    assert code == 2
+    assert "--open: shows index.html, which --no-html leaves out" in " ".join(err.split())
+
+
+def test_the_page_shows_the_texts_that_are_stored(command: Command, tmp_path: Path) -> None:
+    root = study(tmp_path / "one").root
+    page, ids = root / "report" / "index.html", [f"id-{i}" for i in range(60)]
+
+    def write(ids: list[str]) -> None:
+        table = {"example_id": ids, "text": [f"sentence of {one}" for one in ids], "label": [0] * len(ids)}
+        pq.write_table(pa.table(table), root / "examples.parquet")
+
+    write(ids)
+    code, _, err = command("analyze", "--resamples", "99", root)
+    assert (code, err) == (0, "")
+    assert "sentence of id-" in page.read_text()
+    # Texts of other examples, and what is no table, are said and not shown.
+    write([f"other-{one}" for one in ids])
+    code, _, err = command("analyze", "--resamples", "99", root)
+    assert code == 0
+    assert err.startswith(
+        f"hand_made: no texts in index.html: {root}/examples.parquet cannot be used: it has no text for "
+    )
+    assert err.endswith("; harness run writes it again\n")
+    assert "sentence of" not in page.read_text()
+    (root / "examples.parquet").write_text("no table")
+    code, _, err = command("analyze", "--resamples", "99", root)
+    assert (code, "examples.parquet cannot be read" in err) == (0, True)
 
 
 def test_an_unreadable_trial_is_named_with_its_reason_and_exits_with_1(command: Command, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     # A report reads records, which takes pyarrow; laying one out does not.
     from analysis.study.report import StudyReport
 
-__all__ = ["Table", "build", "in_words", "latex", "macros", "markdown", "terminal"]
+__all__ = ["Table", "build", "in_words", "latex", "macros", "markdown", "named", "terminal"]
 
 
 def build(report: StudyReport) -> tuple[Table, ...]:
@@ -41,29 +41,40 @@ def build(report: StudyReport) -> tuple[Table, ...]:
     report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
+    return tuple(named(report).values())
+
+
+def named(report: StudyReport) -> dict[str, Table]:
+    """Lay out a report as tables, in the same order, by the names that frames have.
+
+    Parameters
+    ----------
+    report : StudyReport
+        What `analysis.study.report.analyze` returns.
+    """
     footer = footer_line(report)
     compared = bool(report.comparisons)
-    tables = (
-        verdict_table(report, footer) if compared else None,
-        set_verdict_table(report, footer),
-        arm_table(report, footer),
-        set_arm_table(report, footer),
-        cost_table(report, footer),
-        deciding_table(report, footer) if compared else None,
-        claim_table(report, footer),
-        selection_table(report, footer),
-        class_table(report, footer),
-        class_comparison_table(report, footer),
-        all_tests_table(report, footer) if compared else None,
-        interval_table(report, footer) if compared else None,
-        best_table(report, footer),
-        variance_table(report, footer) if compared and report.crossing is None else None,
-        source_table(report, footer) if compared and report.crossing is not None else None,
-        detectable_table(report, footer) if compared and report.crossing is None else None,
-        agreement_table(report, footer),
-        provenance_table(report),
-    )
-    return tuple(table for table in tables if table is not None)
+    tables = {
+        "verdicts": verdict_table(report, footer) if compared else None,
+        "set_verdicts": set_verdict_table(report, footer),
+        "arms": arm_table(report, footer),
+        "set_arms": set_arm_table(report, footer),
+        "cost": cost_table(report, footer),
+        "deciding": deciding_table(report, footer) if compared else None,
+        "claims": claim_table(report, footer),
+        "selection": selection_table(report, footer),
+        "classes": class_table(report, footer),
+        "class_comparisons": class_comparison_table(report, footer),
+        "tests": all_tests_table(report, footer) if compared else None,
+        "intervals": interval_table(report, footer) if compared else None,
+        "best": best_table(report, footer),
+        "variance": variance_table(report, footer) if compared and report.crossing is None else None,
+        "sources": source_table(report, footer) if compared and report.crossing is not None else None,
+        "detectable": detectable_table(report, footer) if compared and report.crossing is None else None,
+        "agreement": agreement_table(report, footer),
+        "provenance": provenance_table(report),
+    }
+    return {name: table for name, table in tables.items() if table is not None}
 
 
 def markdown(report: StudyReport) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,12 @@ import typer
 
 from harness.cli.figure_files import figures_in_words, write_figures
 from harness.cli.looks import note_look
+from harness.cli.page_file import PAGE, page_of, show
 from harness.cli.shared import AsJson, Format, Root, complain, console_for, print_json, results_of, study_named
 
 if TYPE_CHECKING:
     from analysis.figures import Figure
+    from analysis.study.flips import AnsweredExamples
     from analysis.study.report import StudyReport
 
 
@@ -47,6 +50,8 @@ def analyze(
         bool,
         typer.Option("--figures", help="Also write every figure as PDF, SVG and PNG, into figures/ of the report."),
     ] = False,
+    no_html: Annotated[bool, typer.Option("--no-html", help="Leave out index.html.")] = False,
+    in_browser: Annotated[bool, typer.Option("--open", help="Show index.html in the browser.")] = False,
     resamples: Annotated[
         int,
         typer.Option(
@@ -60,16 +65,21 @@ def analyze(
 
     Gives every comparison a verdict, says which population it speaks about, and what would decide the undecided ones.
     Prints the main tables and writes all of them to report/tables.md and report/tables.tex in the study's results, with
-    a LaTeX macro for every number in report/numbers.tex; if that folder cannot be written, it says so and prints all
-    the same. That verdicts were read is noted in looks.json, because the tables of a study that grows afterwards must
-    count it.
+    a LaTeX macro for every number in report/numbers.tex, and report/index.html, a page to read and to send: one file
+    with everything in it. If that folder cannot be written, it says so and prints all the same. That verdicts were read
+    is noted in looks.json, because the tables of a study that grows afterwards must count it.
 
     Exit codes: 0 done; 1 the files of a trial cannot be read (it is named; harness run trains it again, harness import
     writes an imported one again); 2 a study cannot be analysed, or --report DIR cannot be written.
     """
-    from analysis import analyze as analyze_folder
     from analysis.errors import AnalysisError
+    from analysis.records.loading import load
+    from analysis.study.flips import answered_examples
+    from analysis.study.report import report_on
     from harness.embedded import study_file
+
+    if in_browser and no_html:
+        raise typer.BadParameter("shows index.html, which --no-html leaves out", param_hint="--open")
 
     folders = results_of(study, results)
     alone = folders == [study_named(study, results) if study else results] or bool(
@@ -77,10 +87,14 @@ def analyze(
     )
     reports: dict[Path, StudyReport] = {}
     drawn: dict[Path, tuple[Figure, ...]] = {}
+    examples: dict[Path, AnsweredExamples] = {}
     errors = []
     for path in folders:
         try:
-            reports[path] = analyze_folder(path, resamples=resamples)
+            outcomes = load(path)
+            reports[path] = report_on(outcomes, resamples=resamples)
+            if not no_html:
+                examples[path] = answered_examples(outcomes, reports[path])
         except AnalysisError as error:
             # One study among many does not hide the others.
             if alone:
@@ -102,7 +116,7 @@ def analyze(
         unwritten = {
             path: reason
             for path, made in reports.items()
-            if (reason := _write(places[path], made, drawn.get(path, ())))
+            if (reason := _write(places[path], path, made, drawn.get(path, ()), examples.get(path)))
         }
         unnoted = {path: reason for path, made in reports.items() if (reason := note_look(path, made))}
     if output_format is Format.terminal:
@@ -111,7 +125,11 @@ def analyze(
             written = f"All tables: {places[path] / 'tables.md'} and tables.tex, numbers for LaTeX: numbers.tex{more}"
             if path in drawn:
                 written += f"\n{figures_in_words(places[path], drawn[path])}"
+            if path in examples:
+                written = f"A page to read and to send: {places[path] / PAGE}\n{written}"
             console_for().print(written, markup=False, highlight=False, soft_wrap=True)
+    if in_browser:
+        show(places[path] / PAGE for path in reports if path not in unwritten)
     for study_report in reports.values():
         for trial in study_report.unreadable:
             again = "harness run sets it aside and trains it again"
@@ -150,12 +168,16 @@ def _print(reports: Sequence[StudyReport], output_format: Format, *, details: bo
             sys.stdout.write(tables.markdown(report) if output_format is Format.markdown else tables.latex(report))
 
 
-def _write(place: Path, report: StudyReport, figures: Sequence[Figure]) -> str:
+def _write(
+    place: Path, folder: Path, report: StudyReport, figures: Sequence[Figure], examples: AnsweredExamples | None
+) -> str:
     """Write the files of a report, each whole or not at all; return why one could not be, or an empty text."""
     from analysis import tables
     from harness.atomic_file import atomic_write
 
     writers = {"tables.md": tables.markdown, "tables.tex": tables.latex, "numbers.tex": tables.macros}
+    if examples is not None:
+        writers[PAGE] = partial(page_of, folder, examples=examples)
     try:
         for name, write in writers.items():
             with atomic_write(place / name) as stream:

@@ -1,0 +1,94 @@
+"""HTML: a study's report as one page that holds everything it shows and asks for nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from analysis import figures, tables
+from analysis.html.explorer import explorer_data
+from analysis.html.sections import sections_of
+from analysis.printable import printable
+from analysis.tables.flips import flip_table
+from analysis.tables.provenance import footer_line
+from analysis.words import counted
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+    from analysis.study.flips import AnsweredExamples
+    from analysis.study.study_report import StudyReport
+
+__all__ = ["page"]
+
+
+def page(report: StudyReport, examples: AnsweredExamples, texts: Mapping[str, str] | None = None) -> str:
+    """Return the report as a page of HTML; the same report gives the same text.
+
+    The page loads nothing: styles, figures, the answers to the examples and the script that shows them are inside, and
+    a policy in its head forbids everything else.
+
+    Parameters
+    ----------
+    report : StudyReport
+        What `analysis.study.report.analyze` returns.
+    examples : AnsweredExamples
+        What `analysis.study.flips.answered_examples` returns.
+    texts : mapping of str to str or None
+        The texts of the examples by their ids, where they are known.
+    """
+    script = _content("explorer.js")
+    read, details, provenance = sections_of(tables.named(report), figures.build(report))
+    rendered = _template().render(
+        report=report,
+        about=_about(report),
+        answers=list(zip(report.comparisons, tables.in_words(report), strict=True)),
+        read=read,
+        details=details,
+        provenance=provenance,
+        flips=flip_table(examples, report),
+        explorer=explorer_data(examples, report, texts),
+        footer=footer_line(report),
+        style=_content("report.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    # A name or a text of others may hold what turns a line around.
+    return printable(rendered)
+
+
+def _about(report: StudyReport) -> str:
+    """Say in a line what was trained, how often, and on how many examples it was scored."""
+    n_runs = {len(arm.seeds) for arm in report.arms}
+    runs = " to ".join(str(n) for n in sorted({min(n_runs), max(n_runs)}))
+    trained = f"{report.model} on {report.data}" if report.model else report.data
+    word = "seeds" if report.paired else "runs"
+    return f"{trained}: {counted(len(report.arms), 'arm')} with {runs} {word}, {report.n_examples:,} test examples"
+
+
+def _content(name: str) -> str:
+    return (resources.files(__name__) / "templates" / name).read_text("utf-8")
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_content),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["as_table"] = _numbers_of
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    return environment.get_template("report.html")
+
+
+def _numbers_of(figure: figures.Figure) -> tables.Table:
+    return tables.Table(title=figure.title, columns=figure.columns, notes=(), footer="")
