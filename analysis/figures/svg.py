@@ -13,20 +13,21 @@ _EM_PER_POINT = 0.12
 _COLOURS = {INK: "currentColor"} | {
     colour: f"var(--figure-{name}, {colour})" for name, colour in {"paper": PAPER, **COLOURS}.items()
 }
-_COLOUR = re.compile("|".join(map(re.escape, _COLOURS)))
-_PREAMBLE = re.compile(r"\A.*?(?=<svg )", re.DOTALL)
-_METADATA = re.compile(r" *<metadata>.*?</metadata>\n", re.DOTALL)
-_ROOT = re.compile(r"<svg [^>]*>")
 _SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
-_ID = re.compile(r' id="([^"]*)"')
-_REFERENCE = re.compile(r"#([^\")]+)[\")]")
-_FAMILY = re.compile(r" font-family: [^;\"]*;?")
-_SHORTHAND = re.compile(r"font: ([\w. ]*?)([\d.]+px) [^;\"]*")
-_STYLE_SHEET = re.compile(r" *<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>\n", re.DOTALL)
+_ROOT = re.compile(r"\A.*?<svg [^>]*>", re.DOTALL)
+_UNUSED = re.compile(
+    r" *<metadata>.*?</metadata>\n| *<defs>\s*<style type=\"text/css\">.*?</style>\s*</defs>\n", re.DOTALL
+)
 _TAG = re.compile(r"<[^>]*>")
+_REFERENCE = re.compile(r"#([^\")]+)[\")]")
+_ID = re.compile(r' id="([^"]*)"')
+_NO_TURN = re.compile(r' transform="rotate\(-0 [^)]*\)"')
+_FAMILY = re.compile(r" font-family: [^;\"]*;?")
+# How older versions of matplotlib write size and weight.
+_SHORTHAND = re.compile(r"font: (?:(\w+) )?([\d.]+px) [^;\"]*")
 # A hundredth of a point is nothing that could be seen.
 _DIGITS = re.compile(r"(\d\.\d\d)\d+")
-_NO_TURN = re.compile(r' transform="rotate\(-0 [^)]*\)"')
+_COLOUR = re.compile("|".join(map(re.escape, _COLOURS)))
 
 
 def for_page(svg: str, *, alt: str) -> str:
@@ -49,17 +50,14 @@ def for_page(svg: str, *, alt: str) -> str:
         f'style="width:{width * _EM_PER_POINT:.4g}em;max-width:100%;height:auto;stroke-linejoin:round" '
         'font-family="sans-serif">'
     )
-    for pattern, replacement in (
-        (_PREAMBLE, ""),
-        (_METADATA, ""),
-        (_STYLE_SHEET, ""),
-        (_NO_TURN, ""),
-        (_FAMILY, ""),
-        (_SHORTHAND, r"font-size: \2"),
-    ):
-        svg = pattern.sub(replacement, svg, count=1 if pattern in (_PREAMBLE, _METADATA, _STYLE_SHEET) else 0)
-    referred = set(_REFERENCE.findall(svg))
-    svg = _ID.sub(lambda one: one[0] if one[1] in referred else "", svg)
-    svg = _TAG.sub(lambda tag: _DIGITS.sub(r"\1", tag[0]), svg)
-    svg = _COLOUR.sub(lambda one: _COLOURS[one[0]], svg)
-    return _ROOT.sub(lambda _: root, svg, count=1)
+    inside = _UNUSED.sub("", _ROOT.sub("", svg, count=1))
+    referred = {name for tag in _TAG.findall(inside) for name in _REFERENCE.findall(tag)}
+    # What stands between tags is somebody's text, and stays as it is.
+    return root + _TAG.sub(lambda tag: _plain(tag[0], referred), inside)
+
+
+def _plain(tag: str, referred: set[str]) -> str:
+    tag = _ID.sub(lambda one: one[0] if one[1] in referred else "", tag)
+    tag = _FAMILY.sub("", _NO_TURN.sub("", tag))
+    tag = _SHORTHAND.sub(lambda one: f"font-weight: {one[1] or 'normal'}; font-size: {one[2]}", tag)
+    return _COLOUR.sub(lambda one: _COLOURS[one[0]], _DIGITS.sub(r"\1", tag))

@@ -222,7 +222,13 @@ def test_an_svg_of_a_page_is_text_in_the_colours_of_the_page(report: StudyReport
 
 
 def test_hostile_names_are_text(tmp_path: Path, rng: np.random.Generator, write_study: Any, simulated: Any) -> None:
-    arms = {"<script>alert(1)</script>": 0.9, 'a "b" & $x_1$': 0.8, "_hidden": 0.85, "\u202e中文\x1b[31m": 0.8}
+    arms = {
+        "<script>alert(1)</script>": 0.9,
+        'a "b" & $x_1$': 0.8,
+        "_hidden": 0.85,
+        "\u202e中文\x1b[31m": 0.8,
+        '#1b1b1b id="x"': 0.8,
+    }
     root = write_study(tmp_path / "s", simulated(rng, arms, seeds=3, examples=120), classes=["<b>", "&amp;"]).root
     for figure in figures.build(analyze(root, resamples=99)):
         if figure.reason:
@@ -231,7 +237,7 @@ def test_hostile_names_are_text(tmp_path: Path, rng: np.random.Generator, write_
         words = [element.text or "" for element in tree.iter() if element.tag.endswith("}text")]
         assert not any("\x1b" in word or "\u202e" in word for word in words)
         if figure.name == "runs":
-            assert {"<script>alert(1)</script>", 'a "b" & $x_1$', "_hidden"} <= set(words)
+            assert {"<script>alert(1)</script>", 'a "b" & $x_1$', "_hidden", '#1b1b1b id="x"'} <= set(words)
         assert not {element.tag for element in tree.iter()} & {"script", "b"}
 
 
