@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.study.flips import AnsweredExamples, Flips
+from analysis.tables.digits import fixed
 from analysis.tables.table import Column, Table, seeds_by_examples, without_test
 
 if TYPE_CHECKING:
@@ -46,4 +47,5 @@ def flip_table(examples: AnsweredExamples, report: StudyReport) -> Table | None:
 
 def _count(flips: Flips, side: int) -> str:
     expected = flips.expected[side]
-    return f"{flips.counts[side]}" if math.isnan(expected) else f"{flips.counts[side]} (by chance {expected:.1f})"
+    chance = "" if math.isnan(expected) else f" (by chance {fixed(expected, places=1)})"
+    return f"{flips.counts[side]}{chance}"
