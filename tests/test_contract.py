@@ -302,7 +302,7 @@ def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Pa
 
 def test_seeds_by_source_reach_the_analysis_and_stay_as_they_were_declared(tmp_path: Path) -> None:
     from harness.errors import ResultsError
-    from harness.runs.status import preview
+    from harness.runs.preview import preview
     from harness.study.loading import load_study
 
     (tmp_path / "s.yaml").write_text(

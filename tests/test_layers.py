@@ -42,7 +42,7 @@ def loaded(code: str, *arguments: str) -> set[str]:
         "import harness",
         "import harness.study.trials, harness.study.document, harness.seeding",
         "import harness.cli",
-        "import harness.runs.status",
+        "import harness.runs.status, harness.runs.preview",
         "import harness.embedded; harness.embedded.checkpoint('embedded/tiny-gpt2')",
         "from harness import load_study; load_study('studies/lora_rank.yaml')",
         "import harness.records.imported, harness.cli.plan_imported, analysis.sources.reading",

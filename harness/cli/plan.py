@@ -109,7 +109,8 @@ def plan(
     from analysis.tables.power import power_tables
     from harness.cli.plan_imported import imported_in, plan_imported
     from harness.hub import offline_if_unreachable
-    from harness.runs.status import none_if_nan, preview, same_settings
+    from harness.runs.preview import preview, same_settings
+    from harness.runs.status import none_if_nan
 
     figures = {"seed_sd": seed_sd, "discordance": discordance, "rerun_discordance": rerun_discordance}
     given = {name: figure for name, figure in figures.items() if figure is not None}

@@ -129,8 +129,8 @@ def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) ->
     """Check everything as a run does, say what was read, and return what it would train."""
     from harness.records.manifest import data_messages
     from harness.records.store import Store
+    from harness.runs.preview import TrialInputs, preview
     from harness.runs.runner import prepare
-    from harness.runs.status import TrialInputs, preview
 
     checkpoint, data, _ = prepare(study, say=display.say)
     for line in data_messages(study, data, Store(folder).manifest()):
@@ -166,7 +166,7 @@ def _differences(study: Study, folder: Path, arms: Sequence[str] | None, root_op
     """Say what the results in the folder were last run with, where that differs."""
     from harness.cli.differences import differences
     from harness.records.store import Store
-    from harness.runs.status import preview
+    from harness.runs.preview import preview
 
     manifest = Store(folder).manifest()
     if manifest is None:

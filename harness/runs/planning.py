@@ -19,9 +19,9 @@ from harness.models.build import build_outline, count_parameters, modules_traine
 from harness.models.head import match_classes
 from harness.models.input_check import check_inputs
 from harness.models.pretrained import checkpoint_remarks
+from harness.runs.preview import TrialInputs
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.size import ArmSize, StudySize
-from harness.runs.status import TrialInputs
 from harness.study.study import Study
 
 # Where the Hub is out of reach, these checkpoints' architectures are the defaults of their configuration classes.

@@ -32,9 +32,9 @@ from harness.records.history import with_seeds
 from harness.records.lock import lock_study
 from harness.records.manifest import data_messages, manifest_of, model_entry
 from harness.records.store import FINAL, Store
+from harness.runs.preview import refuse_other_results
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.run import Run
-from harness.runs.status import refuse_other_results
 from harness.runs.tuning import tuned_arms
 from harness.search.dashboard import Dashboard
 from harness.search.database import check_url

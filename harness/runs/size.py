@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.runs.status import TrialInputs
+from harness.runs.preview import TrialInputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

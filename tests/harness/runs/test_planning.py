@@ -14,7 +14,7 @@ from harness import run_study
 from harness.errors import DataError
 from harness.progress.displays import Display
 from harness.runs.planning import study_size
-from harness.runs.status import same_settings
+from harness.runs.preview import same_settings
 from harness.study.loading import load_study
 from harness.study.study import Study
 
