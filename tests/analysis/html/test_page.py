@@ -139,6 +139,13 @@ def test_the_explorer_holds_what_every_run_answered(study: Any) -> None:
         assert pair["left_out"] == 0
 
 
+def test_a_page_without_texts_says_why_it_shows_ids(study: Any) -> None:
+    sentence = "no texts are stored with these results"
+    outcomes = load(study.root)
+    assert sentence in page_of(outcomes)
+    assert sentence not in page_of(outcomes, dict.fromkeys(outcomes.example_ids, "a text"))
+
+
 def test_long_texts_are_cut(study: Any) -> None:
     outcomes = load(study.root)
     data = data_of(page_of(outcomes, dict.fromkeys(outcomes.example_ids, "long " * 1000)))
