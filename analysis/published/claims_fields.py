@@ -9,7 +9,16 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf
 
 from analysis.problems import shown
-from analysis.published.printed_figures import PrintedFigure, read_count, read_number, read_share, read_size, read_time
+from analysis.published.printed_figures import (
+    PrintedFigure,
+    read_correlation,
+    read_count,
+    read_number,
+    read_score,
+    read_share,
+    read_size,
+    read_time,
+)
 
 MACRO = "macro"
 """The name that stands for the mean of all classes where a class could stand."""
@@ -90,11 +99,13 @@ def _sd(figure: PrintedFigure) -> PrintedFigure:
 
 
 Share = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_share)]
+Score = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_score)]
+Correlation = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_correlation)]
 Number = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_number)]
 Time = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_time)]
 Size = Annotated[InstanceOf[PrintedFigure], BeforeValidator(read_size)]
 Count = Annotated[int, BeforeValidator(read_count)]
-ByClass = Annotated[dict[str, Share], BeforeValidator(_unnamed)]
+ByClass = Annotated[dict[str, Score], BeforeValidator(_unnamed)]
 Shares = Annotated[tuple[Share, ...], BeforeValidator(_column)]
 Numbers = Annotated[tuple[Number, ...], BeforeValidator(_column)]
 

@@ -11,6 +11,7 @@ from analysis.published.claims_epochs import Criterion, Log, PublishedSelection
 from analysis.published.claims_fields import MOST_EXAMPLES
 from analysis.published.claims_schema import ClaimedRelation, Pair, ReportBlock, RunsSd, SeedSd, System
 from analysis.published.claims_tuning import Freeze, Lora, Tuning
+from analysis.published.spreads import SpreadKind
 
 _FIGURE = "a share such as 0.883 or 88.3%"
 _DDOF = "0 (divided by the number of runs) or 1 (divided by one less)"
@@ -21,6 +22,7 @@ _SHARED_KEYS: Mapping[tuple[str, ...], Sequence[str]] = {("selection",): tuple(P
 _SHARED_CHOICES: Mapping[tuple[str, ...], Sequence[str]] = {
     ("selection", "best"): get_args(Criterion),
     ("selection", "on"): ("test", "holdout"),
+    ("spread",): get_args(SpreadKind),
 }
 _SHARED_VALUES: Mapping[tuple[str, ...], str] = {
     **{path: either(choices) for path, choices in _SHARED_CHOICES.items()},

@@ -14,10 +14,12 @@ from analysis.published.claims_fields import (
     Block,
     ByClass,
     ClassCounts,
+    Correlation,
     Count,
     Ddof,
     Examples,
     Number,
+    Score,
     Sd,
     Share,
     Size,
@@ -25,6 +27,7 @@ from analysis.published.claims_fields import (
 )
 from analysis.published.claims_tuning import Tuning
 from analysis.published.printed_figures import PrintedFigure
+from analysis.published.spreads import Spread, SpreadKind, from_examples_alone
 
 ClaimedRelation = Literal["differ", "equal"]
 
@@ -59,8 +62,12 @@ class System(Block):
         One of the two; over several runs their mean.
     sd : RunsSd or None
         SD of the accuracy over runs.
+    spread : SpreadKind or None
+        What is printed after the ± of the accuracy; None where that is not known.
     f1, precision, recall : mapping of str to PrintedFigure
         By class, by ``macro`` or ``weighted``, or under the empty name where the report names no class.
+    mcc, pearson, spearman : PrintedFigure or None
+        Matthews', Pearson's and Spearman's correlation, from -1 to 1.
     loss : PrintedFigure or None
         On the test set.
     time : PrintedFigure or None
@@ -81,12 +88,16 @@ class System(Block):
         The arm of a study that retrains this system; by default the arm with its name.
     """
 
-    accuracy: Share | None = None
-    error_rate: Share | None = None
+    accuracy: Score | None = None
+    error_rate: Score | None = None
     sd: RunsSd | None = None
+    spread: SpreadKind | None = None
     f1: ByClass = Field(default_factory=dict)
     precision: ByClass = Field(default_factory=dict)
     recall: ByClass = Field(default_factory=dict)
+    mcc: Correlation | None = None
+    pearson: Correlation | None = None
+    spearman: Correlation | None = None
     loss: Number | None = None
     time: Time | None = None
     parameters: Size | None = None
@@ -103,6 +114,25 @@ class System(Block):
     def score(self) -> PrintedFigure | None:
         """The accuracy, whichever way it is printed."""
         return self.error_rate.complement() if self.error_rate is not None else self.accuracy
+
+    def over_runs(self, n: int) -> Spread | None:
+        """Return the spread of the accuracy over runs of which the file says how many; n are the test examples."""
+        if self.sd is not None:
+            return Spread(figure=self.sd.value, ddof=self.sd.ddof, kind="sd")
+        if self.score is None or self.score.spread is None or self.runs == 1 or self.spread_over_examples(n):
+            return None
+        return Spread(figure=self.score.spread, ddof=None, kind=self.spread)
+
+    def spread_over_examples(self, n: int) -> bool:
+        """Return whether what is printed after the ± is how far n test examples alone move an accuracy of this size."""
+        if self.score is None or self.score.spread is None:
+            return False
+        return self.spread == "over examples" or (self.spread is None and from_examples_alone(self.score, n=n))
+
+    def runs_not_said(self, n: int) -> bool:
+        """Return whether a spread says that the accuracy is a mean over runs, and nothing says over how many."""
+        beside = self.score is not None and self.score.spread is not None
+        return beside and self.runs == 1 and not self.spread_over_examples(n)
 
     @property
     def epochs(self) -> int | None:
@@ -180,6 +210,7 @@ class ReportBlock(Block):
     data: str | None = None
     classes: ClassCounts = Field(default_factory=dict)
     seed_sd: SeedSd | None = None
+    spread: SpreadKind | None = None
     selection: PublishedSelection | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     systems: dict[str, Any] = Field(min_length=1)

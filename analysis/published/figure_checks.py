@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from analysis.published.published_report import PublishedReport
 
 ByClass = Mapping[str, PrintedFigure]
 
-_NAMES = {"f1": "F1", "precision": "precision", "recall": "recall"}
+_NAMES = {"f1": "F1", "precision": "precision", "recall": "recall", "mcc": "MCC"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,11 +200,15 @@ def _joint(system: System, report: PublishedReport) -> tuple[MatrixFit, ...]:
     if log is None or epoch is None or not printed.fits:
         return printed.fits
     accuracies = [figure for figure in (system.score, _accuracy_at(log, epoch)) if figure is not None]
-    return _fits(accuracies, [_by_class(system), _by_class_at(log, epoch)], report)
+    return _fits(accuracies, [_by_class(system), _by_class_at(log, epoch)], report, mcc=system.mcc)
 
 
 def _printed(system: System, report: PublishedReport) -> FigureCheck:
-    return _checked(system.score, _by_class(system), report, runs=system.runs, epoch=None)
+    runs = None if system.runs_not_said(report.n) else system.runs
+    check = _checked(system.score, _by_class(system), report, runs=runs, epoch=None, mcc=system.mcc)
+    correlations = (("Pearson", system.pearson), ("Spearman", system.spearman))
+    others = [check.others, *(f"{name} {with_spread(figure)}" for name, figure in correlations if figure is not None)]
+    return dataclasses.replace(check, others=", ".join(filter(None, others)))
 
 
 def _logged(log: Log, report: PublishedReport, epoch: int) -> FigureCheck:
@@ -229,31 +234,43 @@ def _checked(
     by_class: Mapping[Measure, ByClass],
     report: PublishedReport,
     *,
-    runs: int,
+    runs: int | None,
     epoch: int | None,
+    mcc: PrintedFigure | None = None,
 ) -> FigureCheck:
     figures = [
-        f"{_named(measure, name)} {figure.printed}"
+        f"{_named(measure, name)} {with_spread(figure)}"
         for measure, named in by_class.items()
         for name, figure in named.items()
     ]
+    if mcc is not None:
+        figures.append(f"MCC {with_spread(mcc)}")
     return FigureCheck(
         epoch=epoch,
-        accuracy=accuracy.printed if accuracy is not None else "",
+        accuracy=with_spread(accuracy) if accuracy is not None else "",
         others=", ".join(figures),
-        counts=right_answers(accuracy, n=report.n, runs=runs) if accuracy is not None else None,
-        fits=_fits([accuracy] if accuracy is not None else [], [by_class], report) if runs == 1 else (),
+        counts=right_answers(accuracy, n=report.n, runs=runs) if accuracy is not None and runs is not None else None,
+        fits=_fits([accuracy] if accuracy is not None else [], [by_class], report, mcc=mcc) if runs == 1 else (),
     )
 
 
+def with_spread(figure: PrintedFigure) -> str:
+    """Return a figure as printed, with the spread beside it."""
+    return figure.printed if figure.spread is None else f"{figure.printed} ± {figure.spread.printed}"
+
+
 def _fits(
-    accuracies: Sequence[PrintedFigure], sets: Sequence[Mapping[Measure, ByClass]], report: PublishedReport
+    accuracies: Sequence[PrintedFigure],
+    sets: Sequence[Mapping[Measure, ByClass]],
+    report: PublishedReport,
+    *,
+    mcc: PrintedFigure | None,
 ) -> tuple[MatrixFit, ...]:
     """Find the matrices under every reading of the figures that name no class."""
     given = [
         (measure, name, figure) for one in sets for measure, named in one.items() for name, figure in named.items()
     ]
-    if len(report.classes) != 2 or not (accuracies or given):
+    if len(report.classes) != 2 or not (accuracies or given or mcc):
         return ()
     classes = list(report.classes)
     numbers = {**{name: at for at, name in enumerate(classes)}, MACRO: matrices.MACRO, WEIGHTED: matrices.WEIGHTED}
@@ -266,6 +283,8 @@ def _fits(
             Bound(measure=measure, of=numbers[name or read_as], low=figure.low, high=figure.high)
             for measure, name, figure in given
         ]
+        if mcc is not None:
+            bounds.append(Bound(measure="mcc", of=matrices.MACRO, low=mcc.low, high=mcc.high))
         fits.append(MatrixFit(read_as=read_as, matrices=_matrices((first, second), tuple(bounds))))
     return tuple(fits)
 

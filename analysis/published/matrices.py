@@ -11,16 +11,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Measure = Literal["accuracy", "precision", "recall", "f1"]
+from analysis.published.exact_measures import mcc_above, mean_above
+
+Measure = Literal["accuracy", "precision", "recall", "f1", "mcc"]
 
 MACRO, WEIGHTED = 2, 3
 """As the class of a `Bound`: the mean of both classes, plain or weighted by their test examples."""
 
 LISTED = 12
 """Up to this many matrices are listed one by one."""
-
-# Floating point is surer than this by far.
-_DOUBTFUL = 1e-12
 
 _NO_RANGE = (math.nan, math.nan)
 
@@ -50,9 +49,9 @@ class Bound:
     ----------
     measure : Measure
     of : int
-        The class that the figure is about, 0 or 1, or `MACRO` or `WEIGHTED`; without meaning for accuracy.
+        The class that the figure is about, 0 or 1, or `MACRO` or `WEIGHTED`; without meaning for accuracy and MCC.
     low, high : Fraction
-        The least and the greatest share that round to the figure.
+        The least and the greatest number that round to the figure.
     """
 
     measure: Measure
@@ -94,7 +93,8 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
     class_counts : tuple of int
         The test examples of class 0 and of class 1, at least 1 each.
     bounds : sequence of Bound
-        What the figures say. A precision that is undefined, of a class that is never predicted, counts as 0.
+        What the figures say. A precision that is undefined, of a class that is never predicted, counts as 0, and so
+        does MCC there.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
     Notes
     -----
     With the right answers `a` of class 0 and `b` of class 1 every measure of one class is a ratio of linear terms in
-    `a` and `b`, so that a bound is a half-plane; and every measure, the means too, grows with `b`. For each `a`
+    `a` and `b`, so that a bound is a half-plane; and every measure, the means and MCC too, grows with `b`. For each `a`
     the matrices that fit are therefore those of one interval of `b`, found exactly in whole numbers.
 
     Examples
@@ -123,7 +123,7 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
     size, other = class_counts
     a = np.arange(size + 1)
     low, high = np.zeros(size + 1, dtype=np.int64), np.full(size + 1, other)
-    flat = [bound for bound in bounds if bound.measure in ("accuracy", "recall") or bound.of in (0, 1)]
+    flat = [bound for bound in bounds if _is_linear(bound)]
     for bound in flat:
         _narrow(bound, a, low, high, class_counts)
         a, low, high = (side[low <= high] for side in (a, low, high))
@@ -133,6 +133,10 @@ def fitting_matrices(class_counts: tuple[int, int], bounds: Sequence[Bound]) -> 
             a, low, high = (side[low <= high] for side in (a, low, high))
     a, low, high = _without_undefined(bounds, a, low, high, class_counts)
     return _described(a, low, high, class_counts)
+
+
+def _is_linear(bound: Bound) -> bool:
+    return bound.measure != "mcc" and (bound.measure in ("accuracy", "recall") or bound.of in (0, 1))
 
 
 def _terms(bound: Bound, class_counts: tuple[int, int], share: Fraction) -> tuple[Fraction, Fraction, Fraction]:
@@ -175,39 +179,18 @@ def _narrow(
 def _bisect(
     bound: Bound, a: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64], class_counts: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the intervals of b in which a mean of both classes lies within its bound."""
+    """Return the intervals of b in which a mean of both classes, or MCC, lies within its bound."""
+
+    def above(share: Fraction, b: NDArray[np.int64], *, strictly: bool) -> NDArray[np.bool_]:
+        if bound.measure == "mcc":
+            return mcc_above(share, a, b, class_counts, strictly=strictly)
+        weights = (1, 1) if bound.of == MACRO else class_counts
+        return mean_above(bound.measure, weights, share, a, b, class_counts, strictly=strictly)
+
     # The least b that reaches the lower bound, and the least that passes the upper one.
-    reached = _least(low, high, lambda b: _mean_above(bound, bound.low, a, b, class_counts, strictly=False))
-    passed = _least(low, high, lambda b: _mean_above(bound, bound.high, a, b, class_counts, strictly=True))
+    reached = _least(low, high, lambda b: above(bound.low, b, strictly=False))
+    passed = _least(low, high, lambda b: above(bound.high, b, strictly=True))
     return reached, passed - 1
-
-
-def _mean_above(
-    bound: Bound,
-    share: Fraction,
-    a: NDArray[np.int64],
-    b: NDArray[np.int64],
-    class_counts: tuple[int, int],
-    *,
-    strictly: bool,
-) -> NDArray[np.bool_]:
-    """Return whether a mean of both classes is at least a share, or strictly more."""
-    size, other = class_counts
-    weights = (1, 1) if bound.of == MACRO else class_counts
-    if bound.measure == "f1":
-        twice, first, second = 2, size + other + a - b, size + other + b - a
-    else:
-        # Where a class is never predicted its ratio is 0 / 0, and counts as 0.
-        twice, first, second = 1, np.maximum(a + other - b, 1), np.maximum(b + size - a, 1)
-    beyond = twice * (weights[0] * a / first + weights[1] * b / second) - sum(weights) * float(share)
-    above = beyond > 0
-    # Next to the share, where floating point cannot tell, whole numbers do: both ratios and the share multiplied out.
-    for at in np.flatnonzero(np.abs(beyond) < _DOUBTFUL * sum(weights)):
-        right_a, right_b, denominator_a, denominator_b = (int(side[at]) for side in (a, b, first, second))
-        left = share.denominator * twice * (weights[0] * right_a * denominator_b + weights[1] * right_b * denominator_a)
-        right = sum(weights) * share.numerator * denominator_a * denominator_b
-        above[at] = left > right if strictly else left >= right
-    return above
 
 
 def _least(

@@ -131,14 +131,16 @@ def judge_pair(
         gap = all_overlaps.gap[0] / report.n
     measured = _rerun(pair, report, outcomes, all_overlaps, alpha)
     counts = [systems[name].readings[0].counts for name in pair.sides]
-    possible = all(count is None or count.possible for count in counts)
-    tested = None
-    if scores[0] and scores[1] and treatment.sd and baseline.sd:
+    unknown_runs = any(system.runs_not_said(report.n) for system in (treatment, baseline))
+    possible = not unknown_runs and all(count is None or count.possible for count in counts)
+    tested, spreads = None, (treatment.over_runs(report.n), baseline.over_runs(report.n))
+    if scores[0] and scores[1] and spreads[0] and spreads[1]:
         tested = welch(
-            (scores[0], treatment.sd.value),
-            (scores[1], baseline.sd.value),
+            (scores[0], spreads[0].figure),
+            (scores[1], spreads[1].figure),
             runs=(treatment.runs, baseline.runs),
-            ddof=(treatment.sd.ddof, baseline.sd.ddof),
+            ddof=(spreads[0].ddof, spreads[1].ddof),
+            kinds=(spreads[0].kind, spreads[1].kind),
         )
     selected = _selected(treatment, baseline, report, systems, pair, gap, scatter)
     return PairAudit(
@@ -166,11 +168,14 @@ def _overlaps(
     audited = [systems[name] for name in pair.sides]
     for system in audited:
         counts = system.readings[0].counts
+        if report.systems[system.name].runs_not_said(report.n):
+            mean = f"{system.readings[0].accuracy}, the figure of {system.name}, is a mean over runs"
+            return None, f"{mean}, and nothing says over how many, such as runs: 5"
         if system.runs > 1:
             mean = f"{system.name} is a mean over {system.runs} runs"
             return None, f"{mean}, and McNemar's test compares two trained models"
         if counts is None and system.matrix is None:
-            others = ", and its other figures allow more than one" if system.readings[0].others else ""
+            others = ", and its other figures allow more than one" if system.readings[0].fits else ""
             return None, f"no accuracy of {system.name} is printed{others}"
         if counts is not None and not counts.possible:
             figure = f"{counts.printed}, the figure of {system.name}"

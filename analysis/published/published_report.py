@@ -88,14 +88,18 @@ def parse_report(name: str, body: Mapping[str, Any]) -> tuple[PublishedReport | 
         return None, problems
     problems = _wrong_classes(head)
     systems, faults = _systems(head.systems, head.classes, head.selection)
-    problems += faults
+    problems += faults + _other_n(systems, head.n)
     pairs, faults = _pairs(head.pairs, list(head.systems))
     problems += faults
     if problems:
         return None, problems
     settled = {
         system_name: system.model_copy(
-            update={"selection": system.selection or head.selection, "settings": {**head.settings, **system.settings}}
+            update={
+                "selection": system.selection or head.selection,
+                "spread": system.spread or head.spread,
+                "settings": {**head.settings, **system.settings},
+            }
         )
         for system_name, system in systems.items()
     }
@@ -143,6 +147,19 @@ def _wrong_classes(head: ReportBlock) -> list[Problem]:
     return []
 
 
+def _other_n(systems: Mapping[str, System], n: int) -> list[Problem]:
+    """List counts of right answers that are of other test examples than those of the report."""
+    problems = []
+    for name, system in systems.items():
+        key = "accuracy" if system.accuracy is not None else "error_rate"
+        score = system.score
+        if score is not None and score.n is not None and score.n != n * system.runs:
+            times = f" times {system.runs} runs" if system.runs > 1 else ""
+            message = f"expected a count of {n * system.runs} examples, as n{times} says, got {score.printed!r}"
+            problems.append(Problem(path=("systems", name, key), message=message))
+    return problems
+
+
 def _wrong_system(
     system: System, classes: Mapping[str, int], selection: PublishedSelection | None
 ) -> list[tuple[KeyPath, str]]:
@@ -150,6 +167,9 @@ def _wrong_system(
     wrong: list[tuple[KeyPath, str]] = []
     if system.accuracy is not None and system.error_rate is not None:
         wrong.append((("error_rate",), "expected accuracy or error_rate, got both"))
+    if system.sd is not None and system.score is not None and system.score.spread is not None:
+        both = f"{system.score.spread.printed!r} beside the accuracy and {system.sd.value.printed!r}"
+        wrong.append((("sd",), f"expected one SD of the accuracy, got {both}"))
     if (
         system.sd is not None
         and system.score is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.published.claims_schema import Pair
@@ -15,8 +16,8 @@ from analysis.published.seeds import (
     assumed_components,
     chance_of_gap,
     confirmation,
-    of_sample,
 )
+from analysis.published.spreads import Spread, of_sample
 
 ASSUMED_SEED_SDS = (0.005, 0.01, 0.02)
 """SDs over seeds of one run's accuracy that are tried where none is known."""
@@ -102,7 +103,8 @@ def _seed_sds(
     Each SD is a pair, the least and the greatest that it may be; they differ where its divisor is not given.
     """
     stated, systems = report.seed_sd, [report.systems[name] for name in pair.sides]
-    printed = [(system.sd, system.runs) for system in systems if system.sd is not None and system.sd.value.value > 0]
+    spreads = [(system.over_runs(report.n), system.runs) for system in systems]
+    printed = [(spread, runs) for spread, runs in spreads if spread is not None and spread.figure.value > 0]
     if measured is not None and measured.seed_sd > 0:
         runs = f"{measured.n_seeds} seeds of {measured.study}"
         return [((measured.seed_sd,) * 2, runs, float(measured.seed_df))]
@@ -113,15 +115,23 @@ def _seed_sds(
         least, most = (value * factor for factor in of_sample(stated.runs, stated.ddof))
         return [((least, most), f"stated, from {stated.runs} runs{_unsaid(stated.ddof)}", float(stated.runs - 1))]
     if printed:
-        factors = [of_sample(runs, sd.ddof) for sd, runs in printed]
+        factors = [of_sample(runs, spread.ddof, spread.kind) for spread, runs in printed]
         least, most = (
-            math.sqrt(sum((float(sd.value.value) * factor) ** 2 for (sd, _), factor in zip(printed, end, strict=True)))
+            math.sqrt(
+                sum((float(one.figure.value) * factor) ** 2 for (one, _), factor in zip(printed, end, strict=True))
+            )
             / math.sqrt(len(printed))
             for end in zip(*factors, strict=True)
         )
-        unsaid = _unsaid(*(sd.ddof for sd, _ in printed))
+        unsaid = _meaning_unsaid([spread for spread, _ in printed])
         return [((least, most), f"printed{unsaid}", float(sum(runs - 1 for _, runs in printed)))]
     return [((sd, sd), "assumed", math.inf) for sd in ASSUMED_SEED_SDS]
+
+
+def _meaning_unsaid(spreads: Sequence[Spread]) -> str:
+    if any(spread.kind is None for spread in spreads):
+        return ", meaning not given"
+    return _unsaid(*(spread.ddof for spread in spreads))
 
 
 def _unsaid(*ddof: int | None) -> str:

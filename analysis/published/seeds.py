@@ -14,6 +14,7 @@ from analysis.methods.interval import Interval
 from analysis.power.planning import stated_components
 from analysis.power.settling import Question, examples_needed, seeds_needed, shortfall
 from analysis.published.printed_figures import PrintedFigure
+from analysis.published.spreads import SpreadKind, of_sample
 
 POWER = 0.8
 
@@ -70,6 +71,8 @@ class WelchResult:
         Of the treatment and of the baseline.
     ddof : tuple of int or None
         What their SDs were divided by: 1 for one less than the runs, 0 for the runs, None where that is not known.
+    kinds : tuple of SpreadKind or None
+        What the spreads of both are, None where that is not known.
     generalizes_to : str
         The population that the result speaks about.
     """
@@ -80,6 +83,7 @@ class WelchResult:
     interval: Interval
     runs: tuple[int, int]
     ddof: tuple[int | None, int | None]
+    kinds: tuple[SpreadKind | None, SpreadKind | None]
     generalizes_to: str = "seeds"
 
 
@@ -198,36 +202,13 @@ def confirmation(gap: float, components: VarianceComponents, *, n: int, alpha: f
     )
 
 
-def of_sample(runs: int, ddof: int | None) -> tuple[float, float]:
-    """Return the factor that turns an SD over runs into that of a sample, which is divided by one less than the runs.
-
-    Parameters
-    ----------
-    runs : int
-        At least 2.
-    ddof : int or None
-        1 where it is one already, 0 where it was divided by the runs themselves, None where that is not known.
-
-    Returns
-    -------
-    tuple of float
-        The least and the greatest factor; they differ where `ddof` is None.
-
-    Examples
-    --------
-    >>> [tuple(round(factor, 3) for factor in of_sample(3, ddof)) for ddof in (1, 0, None)]
-    [(1.0, 1.0), (1.225, 1.225), (1.0, 1.225)]
-    """
-    greatest = math.sqrt(runs / (runs - 1))
-    return {1: (1.0, 1.0), 0: (greatest, greatest), None: (1.0, greatest)}[ddof]
-
-
 def welch(
     treatment: tuple[PrintedFigure, PrintedFigure],
     baseline: tuple[PrintedFigure, PrintedFigure],
     *,
     runs: tuple[int, int],
     ddof: tuple[int | None, int | None] = (None, None),
+    kinds: tuple[SpreadKind | None, SpreadKind | None] = ("sd", "sd"),
 ) -> WelchResult:
     """Welch's test from the printed mean and SD of each arm.
 
@@ -243,6 +224,9 @@ def welch(
     ddof : tuple of int or None
         What each SD was divided by: 1 for one less than the runs, 0 for the runs (numpy's default, and HELM's), None
         where it is not given; the result is then the range over both.
+    kinds : tuple of SpreadKind or None
+        What is printed in the place of each SD; None where that is not known, and the result is the range over an SD, a
+        standard error and half a 95% interval.
 
     Returns
     -------
@@ -266,7 +250,9 @@ def welch(
         raise ValueError(f"a test over runs takes two of each arm or more, got {runs}")
     estimate = float(treatment[0].value - baseline[0].value)
     slack = float(treatment[0].half_width + baseline[0].half_width)
-    x, y = _squared_errors(treatment[1], baseline[1], runs, ddof)
+    x, y = _squared_errors(
+        treatment[1], baseline[1], runs, (of_sample(runs[0], ddof[0], kinds[0]), of_sample(runs[1], ddof[1], kinds[1]))
+    )
     error = np.sqrt(x + y)
     df = (x + y) ** 2 / (x**2 / (runs[0] - 1) + y**2 / (runs[1] - 1))
     gaps = max(0.0, abs(estimate) - slack), abs(estimate) + slack
@@ -281,20 +267,24 @@ def welch(
         interval=Interval(estimate - reach, estimate + reach),
         runs=runs,
         ddof=ddof,
+        kinds=kinds,
     )
 
 
 def _squared_errors(
-    treatment: PrintedFigure, baseline: PrintedFigure, runs: tuple[int, int], ddof: tuple[int | None, int | None]
+    treatment: PrintedFigure,
+    baseline: PrintedFigure,
+    runs: tuple[int, int],
+    factors: tuple[tuple[float, float], tuple[float, float]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return squared standard errors of both means over all that their SDs leave open: their rounding, and `ddof`.
+    """Return squared standard errors of both means over all that their spreads leave open: rounding and meaning.
 
     Neither the p-value nor the degrees of freedom need have their extremes at a corner: so a grid is searched, and the
     line on which the degrees of freedom are greatest.
     """
     sd_t, sd_b = (
         np.linspace(max(0.0, float(sd.low)) * least, float(sd.high) * most, _STEPS)
-        for sd, (least, most) in zip((treatment, baseline), map(of_sample, runs, ddof), strict=True)
+        for sd, (least, most) in zip((treatment, baseline), factors, strict=True)
     )
     slope = math.sqrt(runs[1] * (runs[1] - 1) / (runs[0] * (runs[0] - 1)))
     on_line_b, on_line_t = np.clip(sd_t * slope, sd_b[0], sd_b[-1]), np.clip(sd_b / slope, sd_t[0], sd_t[-1])

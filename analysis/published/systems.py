@@ -10,7 +10,14 @@ import numpy as np
 from analysis.published.architectures import known_model
 from analysis.published.claims_schema import System
 from analysis.published.costs import ParameterCheck, Recomputed, check_parameters, trainable_share
-from analysis.published.figure_checks import FigureCheck, check_figures, departures, joint_matrix, kept_epoch
+from analysis.published.figure_checks import (
+    FigureCheck,
+    check_figures,
+    departures,
+    joint_matrix,
+    kept_epoch,
+    with_spread,
+)
 from analysis.published.lift import EpochScatter, expected_lift
 from analysis.published.matrices import Matrix
 from analysis.published.published_report import PublishedReport
@@ -40,6 +47,8 @@ class SystemAudit:
         What choosing the epoch on the reported test examples is expected to add; None where it was not chosen so.
     matrices_reason : str
         Why no confusion matrix was searched; else empty.
+    not_judged : tuple of str
+        Figures that are printed and not judged, and why, in words.
     share : Recomputed or None
         The share of trained parameters; None where it does not follow from the printed figures.
     parameters : tuple of ParameterCheck
@@ -56,6 +65,7 @@ class SystemAudit:
     departures: tuple[str, ...]
     lift: float | None
     matrices_reason: str
+    not_judged: tuple[str, ...]
     share: Recomputed | None
     parameters: tuple[ParameterCheck, ...]
     parameters_reason: str
@@ -106,6 +116,7 @@ def judge_system(
         departures=departures(system, read),
         lift=lift,
         matrices_reason=matrices_reason,
+        not_judged=_not_judged(system, report),
         share=(
             trainable_share(system.trainable, system.parameters, system.trainable_share)
             if system.trainable is not None and system.parameters is not None
@@ -114,3 +125,34 @@ def judge_system(
         parameters=parameters,
         parameters_reason=reason,
     )
+
+
+def _not_judged(system: System, report: PublishedReport) -> tuple[str, ...]:
+    """Return the printed figures that nothing is made of, and why, in words."""
+    notes = []
+    score = system.score
+    if score is not None and score.spread is not None:
+        figure = with_spread(score)
+        if system.runs_not_said(report.n):
+            notes.append(
+                f"{figure} is not judged: a spread says that it is a mean over runs, but not over how many; write "
+                "runs: 5, or spread: over examples where the ± is of the test examples"
+            )
+        elif system.spread_over_examples(report.n):
+            notes.append(
+                f"the ± of {figure} is taken for what {report.n:,} test examples alone give any accuracy of this size; "
+                "it says nothing about runs or pairs"
+            )
+    if system.mcc is not None and len(report.classes) != 2:
+        notes.append(
+            f"MCC {with_spread(system.mcc)} is not judged: that takes two classes and, as classes, the test examples "
+            "of each"
+        )
+    correlations = (("Pearson", system.pearson), ("Spearman", system.spearman))
+    notes += [
+        f"{name} {with_spread(correlation)} is not judged: a correlation is no count of right answers, so its digits "
+        "rule nothing out, and whether a gap is significant takes the predictions"
+        for name, correlation in correlations
+        if correlation is not None
+    ]
+    return tuple(notes)

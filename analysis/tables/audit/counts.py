@@ -89,7 +89,7 @@ def _notes(audit: Audit) -> list[str]:
             elif reading.contradicts_itself:
                 how = " or are averaged in another way" if len(reading.fits) > 1 else ""
                 notes.append(f"{figure}: no confusion matrix has these figures; they contradict each other{how}.")
-        notes += [f"{name}: {departure}." for departure in system.departures]
+        notes += [f"{name}: {text}." for text in (*system.departures, *system.not_judged)]
         if system.matrices_reason:
             notes.append(f"{name}: confusion matrices were not searched; {system.matrices_reason}.")
         elif len(report.report.classes) > 2 and any(reading.others for reading in system.readings):

@@ -143,7 +143,11 @@ def _only_if(overlaps: Overlaps) -> str:
 
 def _over_runs(gap: float, tested: WelchResult, alpha: float) -> str:
     low, high = (precise_p_value(p) for p in tested.p_value)
-    unknown = "the digits and the unknown divisor of the SDs leave" if None in tested.ddof else "the digits leave"
+    unknown = "the digits leave"
+    if None in tested.kinds:
+        unknown = "what stands after the ± (an SD, a standard error or half an interval) leaves"
+    elif None in tested.ddof:
+        unknown = "the digits and the unknown divisor of the SDs leave"
     p = f"p = {low}" if low == high else f"p from {low} to {high}, because {unknown} it open"
     significant = "significant" if tested.p_value[1] <= alpha else "not significant"
     if tested.p_value[0] <= alpha < tested.p_value[1]:

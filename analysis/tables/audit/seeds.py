@@ -22,6 +22,10 @@ from analysis.tables.table import Column, Table
 from analysis.words import estimated_count
 
 _NEVER = "never"
+_KIND = (
+    "Nothing says what stands after the ±, so p is the range over an SD of the runs, a standard error of their mean, "
+    "and half a 95% interval. To settle it, write spread: sd, standard error or 95% interval in the claims file."
+)
 _DIVISOR = (
     "Nothing says whether the SDs divide by the number of runs (numpy's default) or by one less, so p is the range "
     "over both. To settle it, write sd: {value: 0.9%, ddof: 0} or ddof: 1 in the claims file."
@@ -47,7 +51,8 @@ def runs_table(audit: Audit) -> Table | None:
         notes=(
             "From the printed means and SDs, over all values that round to them. It is about new seeds on this test "
             "set: means and SDs do not say how far other test examples would move the gap.",
-            *([_DIVISOR] if any(None in welch.ddof for welch in tests) else []),
+            *([_KIND] if any(None in welch.kinds for welch in tests) else []),
+            *([_DIVISOR] if any(None in welch.ddof and None not in welch.kinds for welch in tests) else []),
         ),
     )
 

@@ -582,6 +582,40 @@ def test_an_sd_up_to_20_per_cent_is_taken(text: str) -> None:
     assert said(of(sd=text, runs="5")) == {}
 
 
+@pytest.mark.parametrize(
+    ("figures", "where", "message"),
+    [
+        ({"accuracy": "92.3 ± 0.4", "sd": "0.4%", "runs": "5"}, "sd", "expected one SD of the accuracy, got "),
+        ({"accuracy": "770/871"}, "accuracy", "expected a count of 872 examples, as n says, got '770/871'"),
+        (
+            {"error_rate": "100/872", "runs": "5"},
+            "error_rate",
+            "expected a count of 4360 examples, as n times 5 runs says, got '100/872'",
+        ),
+        ({"accuracy": "92.3 (3)"}, "accuracy", "expected a spread with decimals in the brackets"),
+        (
+            {"accuracy": "92.3 ± 0.4", "spread": "se"},
+            "spread",
+            "expected 'sd', 'standard error', '95% interval' or 'over examples', got 'se'",
+        ),
+        ({"mcc": "1.2"}, "mcc", 'expected a correlation such as "0.61"'),
+        ({"pearson": "88"}, "pearson", 'expected a correlation such as "0.61"'),
+        ({"spearman": ["0.8"]}, "spearman", 'expected a correlation such as "0.61"'),
+    ],
+)
+def test_what_tables_print_beside_an_accuracy_is_checked(figures: dict[str, Any], where: str, message: str) -> None:
+    ((place, words),) = said(of(**figures)).items()
+    assert place == f"systems.full.{where}"
+    assert words.startswith(message)
+
+
+def test_a_spread_is_that_of_the_report_unless_a_system_has_its_own() -> None:
+    systems = {"full": {"accuracy": "92.3 ± 0.4", "spread": "sd"}, "lora": {"accuracy": "90.1 ± 0.4"}}
+    report = the_report(content(spread="standard error", systems=systems))
+    assert [system.spread for system in report.systems.values()] == ["sd", "standard error"]
+    assert "did you mean 'sd'" in said(content(spread="sdd"))["spread"]
+
+
 def test_an_sd_over_runs_may_be_0() -> None:
     assert said(of(accuracy="0.883", sd="0.000", runs="5")) == {}
 
@@ -673,7 +707,7 @@ def test_what_a_report_cannot_do_without(key: str) -> None:
         ({"recall": {"positive": {"macro": "0.9"}}}, "recall.positive", f"{FIGURE}a mapping"),
         ({"recall": None}, "recall", f"{FIGURE}nothing"),
         ({"loss": "-1"}, "loss", f"{NUMBER}'-1'"),
-        ({"time": "22"}, "time", "expected a time such as 3275.93 s, 22 min 51 s or 1 h 2 min, got '22'"),
+        ({"time": "22"}, "time", "expected a time such as 3275.93 s, 22 min 51 s or 1:02:03, got '22'"),
         ({"parameters": "lots"}, "parameters", f"{PARAMETERS}'lots'"),
         ({"trainable": "0"}, "trainable", f"{PARAMETERS}'0'"),
         ({"trainable_share": "12"}, "trainable_share", f"{SHARE}'12'{SIGN}"),

@@ -4,13 +4,14 @@ import bisect
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from analysis.published.matrices import LISTED, MACRO, WEIGHTED, Bound, Matrices, Measure, fitting_matrices
-from analysis.published.printed_figures import read_share
+from analysis.published.printed_figures import read_correlation, read_share
 
 Kind = tuple[Measure, int]
 Sizes = tuple[int, int]
@@ -408,3 +409,48 @@ def test_a_class_without_examples_is_refused(class_counts: Sizes) -> None:
     with pytest.raises(ValueError, match="need at least one example of each class") as refused:
         fitting_matrices(class_counts, [_bound(("accuracy", 0), "0.5")])
     assert str(class_counts) in str(refused.value)
+
+
+def _mcc(sizes: Sizes, a: int, b: int) -> Decimal:
+    """Matthews' correlation to fifty digits, as the correlation of labels with predictions; 0 without one."""
+    labels = [0] * sizes[0] + [1] * sizes[1]
+    predicted = [0] * a + [1] * (sizes[0] - a) + [0] * (sizes[1] - b) + [1] * b
+    n = len(labels)
+    cross = n * sum(x * y for x, y in zip(labels, predicted, strict=True)) - sum(labels) * sum(predicted)
+    spread = [n * sum(one) - sum(one) ** 2 for one in (labels, predicted)]
+    with localcontext(prec=50):
+        return Decimal(cross) / Decimal(spread[0] * spread[1]).sqrt() if all(spread) else Decimal(0)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 3), (4, 4), (5, 3), (7, 12)])
+def test_the_matrices_of_an_mcc_are_those_of_the_list(sizes: Sizes) -> None:
+    every = {(a, b): _mcc(sizes, a, b) for a in range(sizes[0] + 1) for b in range(sizes[1] + 1)}
+    for value in set(every.values()):
+        for decimals in (0, 1, 2, 3):
+            printed = value.quantize(Decimal(1).scaleb(-decimals))
+            half = Decimal(5).scaleb(-decimals - 1)
+            fitting = sum(abs(one - printed) <= half for one in every.values())
+            figure = read_correlation(f"{printed:f}")
+            bound = Bound(measure="mcc", of=MACRO, low=figure.low, high=figure.high)
+            assert fitting_matrices(sizes, [bound]).count == fitting, (printed, decimals)
+
+
+def test_an_mcc_that_lies_exactly_between_two_figures_may_be_of_either() -> None:
+    # 3 of 4 right in each class: 0.5 exactly; 0 and 1 both round to it.
+    for text in ("0", "1"):
+        figure = read_correlation(text)
+        bound = Bound(measure="mcc", of=MACRO, low=figure.low, high=figure.high)
+        accuracy = Bound(measure="accuracy", of=0, low=Fraction(6, 8), high=Fraction(6, 8))
+        recall = Bound(measure="recall", of=0, low=Fraction(3, 4), high=Fraction(3, 4))
+        assert fitting_matrices((4, 4), [bound, accuracy, recall]).listed == ((3, 1, 1, 3),)
+
+
+def test_an_mcc_and_an_accuracy_give_a_confusion_matrix_of_cola() -> None:
+    # 873 of 1,043 right; 655 of 721 acceptable sentences and 218 of 322 others.
+    sizes, right = (721, 322), (655, 218)
+    figure = read_correlation(str(_mcc(sizes, *right).quantize(Decimal("0.000001"))))
+    bounds = [
+        Bound(measure="accuracy", of=0, low=Fraction(873, 1043), high=Fraction(873, 1043)),
+        Bound(measure="mcc", of=MACRO, low=figure.low, high=figure.high),
+    ]
+    assert (655, 66, 104, 218) in fitting_matrices(sizes, bounds).listed

@@ -7,10 +7,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from analysis.published.printed_figures import PrintedFigure, read_count, read_number, read_share, read_size, read_time
+from analysis.published.printed_figures import (
+    PrintedFigure,
+    read_correlation,
+    read_count,
+    read_number,
+    read_score,
+    read_share,
+    read_size,
+    read_time,
+)
 
 FLOOR = Fraction(1, 2 * 10**7)
-READERS = [read_share, read_number, read_time, read_size, read_count]
+READERS = [read_share, read_score, read_number, read_time, read_size, read_count]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +195,91 @@ def test_figures_agree_exactly_where_more_than_one_number_rounds_to_both() -> No
         assert one.agrees_with(other) is (len(behind[0] & behind[1]) > 1), texts
 
 
+@pytest.mark.parametrize(
+    ("printed", "score", "spread"),
+    [
+        ("92.3 (0.4)", "92.3%", "0.4%"),
+        ("92.3 ± 0.4", "92.3%", "0.4%"),
+        ("92.3±0.40", "92.3%", "0.40%"),
+        ("92.3 +/- 0.4", "92.3%", "0.4%"),
+        ("92.3 +- 0.4", "92.3%", "0.4%"),
+        (r"92.3 \pm 0.4", "92.3%", "0.4%"),
+        ("92.3 (±0.4)", "92.3%", "0.4%"),
+        ("92.3% (0.4%)", "92.3%", "0.4%"),
+        ("92.3 (0.4)%", "92.3%", "0.4%"),
+        ("92.3% ± 0.4", "92.3%", "0.4%"),
+        ("92.3 ± 0.4%", "92.3%", "0.4%"),
+        ("0.923 ± 0.004", "0.923", "0.004"),
+        ("0.923 (.004)", "0.923", ".004"),
+        ("0.9% ± 0.4%", "0.9%", "0.4%"),
+        ("92 (1)", "92%", "1%"),
+    ],
+)
+def test_a_score_with_its_spread(printed: str, score: str, spread: str) -> None:
+    read = read_score(printed)
+    assert read.spread == read_share(spread)
+    assert (read.printed, read.value, read.half_width) == (
+        score,
+        read_share(score).value,
+        read_share(score).half_width,
+    )
+    assert read.complement().spread == read.spread
+
+
+@pytest.mark.parametrize(("printed", "value", "n"), [("770/872", "385/436", 872), ("1,000 / 1,319", "1000/1319", 1319)])
+def test_a_score_that_is_a_count_hides_nothing(printed: str, value: str, n: int) -> None:
+    read = read_score(printed)
+    assert (read.printed, read.value, read.half_width, read.n) == (printed, Fraction(value), 0, n)
+
+
+@pytest.mark.parametrize("text", ["0.883", "88.3%", "0", "100%"])
+def test_a_score_alone_is_a_share(text: str) -> None:
+    assert read_score(text) == read_share(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("88.3", "a percentage needs its sign"),
+        ("873/872", "expected a count of right answers and of all examples such as 770/872, got '873/872'"),
+        ("0/0", "expected a count of right answers"),
+        ("91.4/88.7", "expected one figure, or a count such as 770/872, got '91.4/88.7'"),
+        ("92.3 (4)", r"92.3 \(0.4\), got '92.3 \(4\)': 4 may be a last digit, a rank or a number of runs"),
+        ("192.3 ± 0.4", "expected a share from"),
+        ("92.3 ± 0,4", "expected a figure such as"),
+        ("92.3 ±", "expected a figure such as"),
+        ("92.3 (0.4", "expected a figure such as"),
+        ("92.3 [91.9, 92.7]", "expected a figure such as"),
+    ],
+)
+def test_a_text_that_is_no_score_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_score(text)
+
+
+@pytest.mark.parametrize(
+    ("printed", "value"),
+    [
+        ("0.61", "0.61"),
+        ("+0.61", "0.61"),
+        ("-0.03", "-0.03"),
+        ("\u22120.03", "-0.03"),
+        ("61.2%", "0.612"),
+        ("-1.5%", "-0.015"),
+        ("61.2 (0.8)", "0.612"),
+        ("1.00", "1"),
+    ],
+)
+def test_a_correlation_has_a_sign(printed: str, value: str) -> None:
+    assert read_correlation(printed).value == Fraction(value)
+
+
+@pytest.mark.parametrize("text", ["61.2", "1.5", "--0.1", "0.6/0.7", "6/7", "-"])
+def test_a_text_that_is_no_correlation_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r'expected a correlation such as "0.61", "-0.03" or "61.2%", got '):
+        read_correlation(text)
+
+
 def test_an_error_rate_leaves_an_accuracy() -> None:
     accuracy = read_share("11.7%").complement()
     assert accuracy == PrintedFigure(printed="11.7%", value=Fraction(883, 1000), half_width=Fraction(1, 2000))
@@ -239,6 +333,13 @@ def test_a_text_that_is_no_number_is_refused(text: str) -> None:
         ("1 h 2 min 3.25 s", Fraction(372325, 100), Fraction(1, 200)),
         ("  1   h  2 min ", Fraction(3720), Fraction(30)),
         ("3.123456789 s", Fraction(3123456789, 10**9), FLOOR),
+        ("22:51", Fraction(1371), Fraction(1, 2)),
+        ("1:02:03", Fraction(3723), Fraction(1, 2)),
+        ("01:02:03.5", Fraction(37235, 10), Fraction(1, 20)),
+        ("25:00:00", Fraction(90_000), Fraction(1, 2)),
+        ("90:15", Fraction(5415), Fraction(1, 2)),
+        ("1 day, 1:02:03", Fraction(90_123), Fraction(1, 2)),
+        ("2-01:02:03", Fraction(176_523), Fraction(1, 2)),
     ],
 )
 def test_the_last_unit_of_a_time_was_rounded(printed: str, seconds: Fraction, half_width: Fraction) -> None:
@@ -248,13 +349,30 @@ def test_the_last_unit_of_a_time_was_rounded(printed: str, seconds: Fraction, ha
 @pytest.mark.parametrize(
     "text",
     [
-        *("0 s", "0.00 s", "0 h 0 min 0 s", "51", "22 min 51", "22:51", "51 s 22 min", "1 h 1 h", "1 d", "-3 s"),
+        *(
+            "0 s",
+            "0.00 s",
+            "0 h 0 min 0 s",
+            "51",
+            "22 min 51",
+            "1:2:3",
+            "22:60",
+            "1:60:00",
+            ":51",
+            "1 d 22:51",
+            "1 d 24:00:00",
+            "51 s 22 min",
+            "1 h 1 h",
+            "1 d",
+            "-3 s",
+        ),
+        *("1:2:3", "22:60", "1:60:00", ":51", "22:5", "1 d 22:51", "1 d 24:00:00", "0:00:00", "1::2", "1:02:03 s"),
         *("1e3 s", "5 mi", "5 mins", "3 sec", "s", "min", "1,371 s", "1 hour", "3 S", "٣ s", "1. s"),
     ],
 )
 def test_a_text_that_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(
-        ValueError, match=r"expected a time such as 3275\.93 s, 22 min 51 s or 1 h 2 min, got "
+        ValueError, match=r"expected a time such as 3275\.93 s, 22 min 51 s or 1:02:03, got "
     ) as refused:
         read_time(text)
     assert repr(text) in str(refused.value)
