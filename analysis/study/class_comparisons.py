@@ -20,8 +20,8 @@ from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_tests import (
     NO_P_VALUES,
     PValues,
-    equivalence_test,
     primary_test,
+    results_at_looks,
     sequential_p_values,
     undefined_trials,
 )
@@ -190,9 +190,9 @@ def _p_values(
 ) -> PValues:
     if row.result is None or row.reason:
         return NO_P_VALUES
-    raw = PValues(row.result.p_value, equivalence_test(row.result, margin=margin).p_value)
     pair = Comparison(treatment=row.treatment, baseline=row.baseline)
-    return sequential_p_values(plan, scores, pair, raw=raw, margin=margin, seeds=seeds)
+    at_looks = results_at_looks(plan, scores, pair, seeds=seeds)
+    return sequential_p_values(row.result, at_looks, look=seeds.look, margin=margin)
 
 
 def _scores(

@@ -25,6 +25,7 @@ from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial, named_trials
 from analysis.study.crossing import crossing_test, incomplete
+from analysis.study.looks import Look
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
 from analysis.study.seeds import SeedsInUse
 
@@ -58,6 +59,8 @@ class ComparisonTests:
         The primary test, and equivalence at the plan's margin: about new seeds and new examples.
     sequential : PValues
         Their p-values, valid at any of the declared looks; the raw ones in a study without looks.
+    at_looks : tuple of (CrossedResult or None)
+        The primary test at every look so far, as `results_at_looks` gives them.
     over_seeds, over_examples : TResult or None
         The gap about new seeds alone, on this very test set, and about new examples alone, for these trained models.
         That over seeds is None where seeds of two kinds cross.
@@ -75,6 +78,7 @@ class ComparisonTests:
     result: CrossedResult | None = None
     equivalence: EquivalenceResult | None = None
     sequential: PValues = NO_P_VALUES
+    at_looks: tuple[CrossedResult | None, ...] = ()
     over_seeds: TResult | None = None
     over_examples: TResult | None = None
     sign_flip: SignFlipResult | None = None
@@ -216,6 +220,7 @@ def run_tests(
         )
     means = [scored.mean(axis=1) for scored in (treatment, baseline)]
     over_seeds = gap_over_seeds(*means, paired=plan.paired)
+    at_looks = results_at_looks(plan, scores, pair, seeds=seeds, strata=strata)
     sign = 1 if plan.kind.higher_is_better else -1
     counts, n_examples = means, None
     if plan.metric in ("accuracy", "score") and counted:
@@ -238,15 +243,8 @@ def run_tests(
         refusal="",
         result=result,
         equivalence=equivalence,
-        sequential=sequential_p_values(
-            plan,
-            scores,
-            pair,
-            raw=PValues(result.p_value, equivalence.p_value),
-            margin=plan.margin,
-            seeds=seeds,
-            strata=strata,
-        ),
+        sequential=sequential_p_values(result, at_looks, look=seeds.look, margin=plan.margin),
+        at_looks=at_looks,
         over_seeds=over_seeds,
         over_examples=over_examples,
         sign_flip=sign_flip(*counts, n_examples=n_examples, rng=rng),
@@ -308,44 +306,52 @@ def equivalence_test(result: CrossedResult, *, margin: float) -> EquivalenceResu
     return tost(result.estimate, result.standard_error, result.df, margin=margin)
 
 
-def sequential_p_values(
-    plan: AnalysisPlan,
-    scores: Mapping[str, Scores],
-    pair: Comparison,
-    *,
-    raw: PValues,
-    margin: float,
-    seeds: SeedsInUse,
-    strata: Strata = None,
-) -> PValues:
-    """Return the p-values for a difference and for equivalence that are valid at any of the looks so far.
+def results_at_looks(
+    plan: AnalysisPlan, scores: Mapping[str, Scores], pair: Comparison, *, seeds: SeedsInUse, strata: Strata = None
+) -> tuple[CrossedResult | None, ...]:
+    """Return the primary test of a comparison at every look so far; empty in a study without looks.
+
+    Dropped seeds may leave too few for a look: it is then None, and rejects nothing.
 
     Parameters
     ----------
     plan, scores, pair : AnalysisPlan, mapping of str to ndarray of float64, Comparison
         As in `primary_test`; the rows are the seeds in use.
-    raw : PValues
-        The p-values of these scores, which are valid in a study without looks.
-    margin : float
-        Of the equivalence test.
     seeds : SeedsInUse
         The seeds in use, in the order of the rows.
     strata : ndarray of int or None
         As in `primary_test`.
     """
     if seeds.look is None:
-        return raw
-    rises = scores[pair.treatment].mean() > scores[pair.baseline].mean()
-    difference, equivalence = [], []
-    for so_far in seeds.look.earlier(seeds.used):
-        # Dropped seeds may leave too few for a look: such a look rejects nothing.
-        if len(so_far) < FEWEST_SEEDS_AT_A_LOOK:
-            difference.append(_NAN)
-            equivalence.append(_NAN)
-            continue
-        result = primary_test(plan, scores, pair.treatment, pair.baseline, n_seeds=len(so_far), strata=strata)
-        # A verdict names the direction of the gap as it is now; a look that pointed the other way does not support it.
-        difference.append(result.p_value if (result.estimate > 0) == rises else 1.0)
-        equivalence.append(equivalence_test(result, margin=margin).p_value)
-    looks = seeds.look.looks
-    return PValues(sequential_p(difference, looks, sides=2), sequential_p(equivalence, looks, sides=1))
+        return ()
+    return tuple(
+        None
+        if len(so_far) < FEWEST_SEEDS_AT_A_LOOK
+        else primary_test(plan, scores, pair.treatment, pair.baseline, n_seeds=len(so_far), strata=strata)
+        for so_far in seeds.look.earlier(seeds.used)
+    )
+
+
+def sequential_p_values(
+    result: CrossedResult, at_looks: Sequence[CrossedResult | None], *, look: Look | None, margin: float
+) -> PValues:
+    """Return the p-values for a difference and for equivalence that are valid at any of the looks so far.
+
+    Parameters
+    ----------
+    result : CrossedResult
+        The primary test with the seeds in use, whose p-values are valid in a study without looks.
+    at_looks : sequence of CrossedResult or None
+        As `results_at_looks` gives them.
+    look : Look or None
+        The look that has been reached; None in a study without looks.
+    margin : float
+        Of the equivalence test.
+    """
+    if look is None:
+        return PValues(result.p_value, equivalence_test(result, margin=margin).p_value)
+    rises = result.estimate > 0
+    # A verdict names the direction of the gap as it is now; a look that pointed the other way does not support it.
+    difference = [_NAN if one is None else one.p_value if (one.estimate > 0) == rises else 1.0 for one in at_looks]
+    equivalence = [_NAN if one is None else equivalence_test(one, margin=margin).p_value for one in at_looks]
+    return PValues(sequential_p(difference, look.looks, sides=2), sequential_p(equivalence, look.looks, sides=1))

@@ -18,6 +18,7 @@ from analysis.methods.mcnemar_clustered import ClusteredMcNemarResult
 from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
 from analysis.methods.outperforming import OutperformingResult
 from analysis.methods.sign_flip import SignFlipResult
+from analysis.methods.student import TResult
 from analysis.power.new_study import PlannedTest
 from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
@@ -67,6 +68,9 @@ class ComparisonResult:
         or the other; no verdict rests on them. The first is NaN where seeds of two kinds cross.
     sequential_p : float
         The p-value for a difference, valid at any of the declared looks; the raw one in a study without looks.
+    at_looks : tuple of (TResult or None)
+        The gap with its standard error at every declared look so far, by the primary test; None where dropped seeds
+        left too few for a look. Empty in a study without looks.
     difference_p, equivalence_p : float
         The p-values for a difference and for equivalence after the joint step-down.
     equivalence : EquivalenceResult or None
@@ -114,6 +118,7 @@ class ComparisonResult:
     seeds_only: Interval
     examples_only: Interval
     sequential_p: float
+    at_looks: tuple[TResult | None, ...]
     difference_p: float
     equivalence_p: float
     equivalence: EquivalenceResult | None
@@ -272,6 +277,10 @@ def decided(
         seeds_only=interval_at(tests.over_seeds, 1 - beside),
         examples_only=interval_at(tests.over_examples, 1 - beside),
         sequential_p=tests.sequential.difference,
+        at_looks=tuple(
+            one and TResult(estimate=one.estimate, standard_error=one.standard_error, df=one.df)
+            for one in tests.at_looks
+        ),
         difference_p=corrected.difference,
         equivalence_p=corrected.equivalence,
         equivalence=tests.equivalence,

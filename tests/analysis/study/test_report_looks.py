@@ -323,3 +323,19 @@ def test_a_look_that_dropped_seeds_leave_too_small_rejects_nothing(tmp_path: Pat
     # Three seeds were left at the first look; only the second counts.
     assert comparison.sequential_p == sequential_p([math.nan, comparison.result.p_value], [4, 6], sides=2)
     assert comparison.confidence == 1 - thresholds([4, 6], alpha=0.05)[1]
+
+
+def test_the_gap_at_every_look_is_kept(growing: StudyFolder, scores: Any) -> None:
+    report = analyze(growing.root)
+    for pair in report.comparisons:
+        arms = {arm: np.asarray(y, dtype=float) for arm, y in scores.items()}
+        for size, found in zip([4, 6], pair.at_looks, strict=True):
+            assert found is not None
+            gap = arms[pair.treatment][:size].mean() - arms[pair.baseline][:size].mean()
+            assert found.estimate == pytest.approx(gap)
+            assert found.standard_error > 0
+        assert pair.result is not None
+        assert pair.at_looks[-1] is not None
+        assert pair.at_looks[-1].interval() == pair.result.interval()
+    growing.change_manifest(lambda content: content["analysis"].pop("looks"))
+    assert [pair.at_looks for pair in analyze(growing.root).comparisons] == [(), ()]
