@@ -16,7 +16,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.errors import AlignmentError, AnalysisError, FormatError, PlanError, Problem, RecordError, SourceError
+    from analysis.errors import (
+        AlignmentError,
+        AnalysisError,
+        FormatError,
+        PlanError,
+        Problem,
+        RecordError,
+        RequirementError,
+        SourceError,
+    )
     from analysis.methods.bca import BcaResult, bca_interval
     from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
     from analysis.methods.bootstrap_metric import multi_bootstrap_metric
@@ -79,6 +88,7 @@ if TYPE_CHECKING:
     from analysis.study.in_memory import compare
     from analysis.study.plan import AnalysisPlan, Comparison, check_plan, parse_plan
     from analysis.study.report import StudyReport, analyze
+    from analysis.study.requirements import RequirementResult
     from analysis.study.verdict import Verdict, decide
 
 __all__ = [
@@ -123,6 +133,8 @@ __all__ = [
     "PredictiveValueTest",
     "Problem",
     "RecordError",
+    "RequirementError",
+    "RequirementResult",
     "SeedSpread",
     "Settling",
     "SignFlipResult",
@@ -218,7 +230,16 @@ _HOMES = {
     "methods.crossed_seeds": ("CrossedSeedsResult", "crossed_seeds_test"),
     "methods.equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
     "power.error_types": ("ErrorTypes",),
-    "errors": ("AlignmentError", "AnalysisError", "FormatError", "PlanError", "Problem", "RecordError", "SourceError"),
+    "errors": (
+        "AlignmentError",
+        "AnalysisError",
+        "FormatError",
+        "PlanError",
+        "Problem",
+        "RecordError",
+        "RequirementError",
+        "SourceError",
+    ),
     "metrics.confusion_metrics": ("ConfusionMetric", "confusion_metric"),
     "metrics.influence": ("confusion_scores", "metric_scores"),
     "methods.fixed_sets": ("set_scores", "set_strata"),
@@ -251,6 +272,7 @@ _HOMES = {
     ),
     "methods.with_the_best": ("ComparisonsWithBest", "Contender", "compare_with_best"),
     "study.report": ("StudyReport", "analyze"),
+    "study.requirements": ("RequirementResult",),
     "power.single_run": ("mcnemar_power", "single_run_detectable_gap"),
     "power.sizes": ("detectable_gap_at", "equivalence_power_at", "power_at", "standard_error_at"),
     "study.verdict": ("Verdict", "decide"),

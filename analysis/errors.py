@@ -7,7 +7,8 @@
     ├── RecordError       a results folder or a record is missing or unreadable
     │   └── FormatError   it was written in a format that this version does not know
     ├── AlignmentError    the trials do not describe the same seeds, examples or labels
-    └── SourceError       predictions from elsewhere cannot be read into runs; lists every problem
+    ├── SourceError       predictions from elsewhere cannot be read into runs; lists every problem
+    └── RequirementError  what is required of a study is none of its questions; lists every problem
 
 Every message names what was received, what is allowed, and what to do instead.
 """
@@ -97,6 +98,20 @@ class SourceError(AnalysisError):
     ----------
     problems : iterable of str
         All faults, each with its file, what was received, and what is allowed or which option settles it.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class RequirementError(AnalysisError):
+    """What is required of a study cannot be asked of it.
+
+    Parameters
+    ----------
+    problems : iterable of str
+        All faults, each with the requirement, what was received, and what is allowed.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:

@@ -46,6 +46,7 @@ def page(report: StudyReport, examples: AnsweredExamples, texts: Mapping[str, st
     rendered = _template().render(
         report=report,
         about=_about(report),
+        required=list(zip(report.requirements, tables.requirements_in_words(report), strict=True)),
         answers=list(zip(report.comparisons, tables.in_words(report), strict=True)),
         read=read,
         details=details,

@@ -10,6 +10,7 @@ from analysis.tables.table import Table
 
 # The names of the figures and of the tables of each section; what is in none is among the details.
 _SECTIONS = {
+    "requirements": ("Requirements", (), ("requirements",)),
     "gaps": ("The gaps", ("gaps",), ("verdicts", "set_verdicts", "best")),
     "arms": ("The arms", ("runs",), ("arms", "set_arms")),
     "cost": ("Cost against quality", ("cost",), ("cost",)),

@@ -179,6 +179,13 @@ class AnalysisPlan(BaseModel):
         """Whether the study's runs are paired by seed."""
         return self._paired
 
+    @property
+    def margins(self) -> tuple[float, str]:
+        """What every margin must lie below, and what it may be in words."""
+        if self._score is not None and self._score.share:
+            return _MARGIN_OF_SHARES
+        return _MARGINS.get(self.metric, _MARGIN_OF_SHARES)
+
     @field_validator("margin")
     @classmethod
     def _smaller_than_any_gap(cls, margin: float, info: ValidationInfo) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.jsonable import jsonable
@@ -21,6 +21,7 @@ from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan
 from analysis.study.population import TrainingSets
 from analysis.study.published_gaps import PublishedGap
+from analysis.study.requirements import RequirementResult, decide_requirements
 from analysis.study.seed_sds import SeedSDs
 from analysis.study.set_verdicts import SetCount, SetVerdicts
 from analysis.study.summaries import ArmSummary, ClassSummary
@@ -102,6 +103,8 @@ class StudyReport:
         The trials whose files cannot be used, each with its reason.
     footer : Footer
         Provenance and caveats.
+    requirements : tuple of RequirementResult
+        What was required of the study by `require`, and whether it is shown.
     """
 
     name: str
@@ -143,6 +146,7 @@ class StudyReport:
     claims: tuple[PublishedGap, ...]
     unreadable: tuple[str, ...]
     footer: Footer
+    requirements: tuple[RequirementResult, ...] = ()
 
     def __repr__(self) -> str:
         verdicts = [f"{one.name}: {one.verdict.label}" for one in self.comparisons[:_NAMED_AT_MOST]]
@@ -156,6 +160,23 @@ class StudyReport:
         if not isinstance(plain, dict):
             raise TypeError(f"a report becomes a dict, got {type(plain).__name__}")
         return plain
+
+    def require(self, *texts: str) -> StudyReport:
+        """Return the report with an answer to each requirement; its tables, frames and JSON then show them.
+
+        Parameters
+        ----------
+        *texts : str
+            Such as ``"lora-r8 not worse than full by 1pp"`` or ``"full better than frozen"``; docs/gate.md describes
+            them. They take the place of those that were asked before.
+
+        Raises
+        ------
+        RequirementError
+            With every problem: a text that is no requirement, an arm that is none of the study's, two arms that the
+            plan does not compare, or what cannot be a margin.
+        """
+        return replace(self, requirements=decide_requirements(self, texts))
 
     @property
     def frames(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from analysis.tables.cost import cost_table
 from analysis.tables.in_words import in_words
 from analysis.tables.intervals import interval_table
 from analysis.tables.provenance import footer_line, provenance_table
+from analysis.tables.requirements import requirement_table, requirements_in_words
 from analysis.tables.selection import selection_table
 from analysis.tables.table import Table
 from analysis.tables.variance import detectable_table, variance_table
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     # A report reads records, which takes pyarrow; laying one out does not.
     from analysis.study.report import StudyReport
 
-__all__ = ["Table", "build", "in_words", "latex", "macros", "markdown", "named", "terminal"]
+__all__ = ["Table", "build", "in_words", "latex", "macros", "markdown", "named", "requirements_in_words", "terminal"]
 
 
 def build(report: StudyReport) -> tuple[Table, ...]:
-    """Lay out a report as tables, the verdicts first and the provenance last.
+    """Lay out a report as tables: what was required of it first, then the verdicts, and the provenance last.
 
     Parameters
     ----------
@@ -55,6 +56,7 @@ def named(report: StudyReport) -> dict[str, Table]:
     footer = footer_line(report)
     compared = bool(report.comparisons)
     tables = {
+        "requirements": requirement_table(report, footer),
         "verdicts": verdict_table(report, footer) if compared else None,
         "set_verdicts": set_verdict_table(report, footer),
         "arms": arm_table(report, footer),
@@ -85,7 +87,7 @@ def markdown(report: StudyReport) -> str:
     report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
-    return as_markdown.render(*_heading(report), build(report), sentences=in_words(report))
+    return as_markdown.render(*_heading(report), build(report), sentences=_sentences(report))
 
 
 def latex(report: StudyReport) -> str:
@@ -96,7 +98,7 @@ def latex(report: StudyReport) -> str:
     report : StudyReport
         What `analysis.study.report.analyze` returns.
     """
-    return as_latex.render(*_heading(report), build(report), sentences=in_words(report))
+    return as_latex.render(*_heading(report), build(report), sentences=_sentences(report))
 
 
 def macros(report: StudyReport) -> str:
@@ -122,7 +124,11 @@ def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableTyp
         variance components, the provenance.
     """
     tables = [table for table in build(report) if details or not table.detail]
-    return as_terminal.render(*_heading(report), tables, sentences=in_words(report))
+    return as_terminal.render(*_heading(report), tables, sentences=_sentences(report))
+
+
+def _sentences(report: StudyReport) -> tuple[str, ...]:
+    return *requirements_in_words(report), *in_words(report)
 
 
 def _heading(report: StudyReport) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from analysis.tables.notes import new_seeds
 from analysis.words import counted, estimated_count
 
 if TYPE_CHECKING:
+    from analysis.study.looks import Look
     from analysis.study.report import StudyReport
 
 
@@ -37,11 +38,9 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
     """Say of an undecided comparison why it is open, and what would decide it."""
     look = report.look
     if pair.verdict.reason:
-        return _as_sentence(pair.verdict.reason)
+        return as_sentence(pair.verdict.reason)
     if look is not None:
-        if look.is_last:
-            return "This was the last of the declared looks."
-        return f"The next look is at {look.looks[look.number]} seeds."
+        return next_look(look)
     goals = {goal.as_observed: goal for goal in goals_of([pair])}
     observed, at_margin = goals.get(True), goals.get(False)
     if at_margin is None or observed is None:
@@ -49,20 +48,27 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
     margin = size_in_words(report, report.plan.margin)
     found = f"{_runs(report, min(pair.n_seeds))} find a gap of {margin} in 80% of studies"
     if observed.settling.margin is not None:
-        shown = _takes(report, observed, f"show equivalence within {margin}, if the true gap is the one seen")
+        shown = takes(report, observed, f"show equivalence within {margin}, if the true gap is the one seen")
         if at_margin.more_seeds == 0:
             return f"{found}, and the gap seen is smaller: {shown}."
         return f"The gap seen is smaller than the margin: {shown}."
     if at_margin.more_seeds == 0:
-        return f"{found}, and did not here: {_takes(report, observed, 'find one as large as the one seen')}."
+        return f"{found}, and did not here: {takes(report, observed, 'find one as large as the one seen')}."
     if at_margin.more_seeds is None or at_margin.more_seeds > SEEDS_WORTH_PLANNING:
-        return _as_sentence(_takes(report, observed, "find a gap as large as the one seen"))
-    return _as_sentence(_takes(report, at_margin, f"find a gap of {margin}"))
+        return as_sentence(takes(report, observed, "find a gap as large as the one seen"))
+    return as_sentence(takes(report, at_margin, f"find a gap of {margin}"))
+
+
+def next_look(look: Look) -> str:
+    """Say when verdicts may be read again."""
+    if look.is_last:
+        return "This was the last of the declared looks."
+    return f"The next look is at {look.looks[look.number]} seeds."
 
 
 def size_in_words(report: StudyReport, gap: float) -> str:
     """Return a declared gap in words: ``1 point`` of a share, else the number."""
-    return _in_points(scale_of(report).margin(abs(gap)))
+    return in_points(scale_of(report).margin(abs(gap)))
 
 
 def for_whom(report: StudyReport) -> str:
@@ -81,50 +87,60 @@ def _sentence(report: StudyReport, pair: ComparisonResult) -> str:
         if report.look is not None and not report.look.number:
             return f"{pair.name}: the verdict is withheld until the first look, at {report.look.looks[0]} seeds."
         return f"No verdict on {pair.name}: {verdict.reason}."
-    metric, margin = _metric(report), size_in_words(report, report.plan.margin)
+    metric, margin = metric_in_words(report), size_in_words(report, report.plan.margin)
     if verdict.undecided:
-        seen = f"{_in_points(gap_cell(report, pair))}{metric}{_limits(report, pair)}{_lower_is_better(report)}"
+        seen = f"{in_points(gap_cell(report, pair))}{metric}{_limits(report, pair)}{lower_is_better(report)}"
         return f"Undecided: {pair.name}, {seen}. {what_would_decide(report, pair)}"
-    where = f"for {for_whom(report)} as well{_exploratory(report)}."
+    where = f"for {for_whom(report)} as well{exploratory(report)}."
     if verdict.direction is None:
-        gap = f"{_in_points(gap_cell(report, pair))}{_limits(report, pair)}{_lower_is_better(report)}"
+        gap = f"{in_points(gap_cell(report, pair))}{_limits(report, pair)}{lower_is_better(report)}"
         return f"{pair.treatment} is equivalent to {pair.baseline} within {margin}{metric}: the gap is {gap}, {where}"
     gap = scale_of(report).gap(abs(pair.estimate), standard_error=standard_error(pair), signed=False)
-    size = f"by {_in_points(gap)}{metric}{_limits(report, pair, signed=False)}"
+    size = f"by {in_points(gap)}{metric}{_limits(report, pair, signed=False)}"
     small = f", but by less than the margin of {margin}:" if verdict.within_margin else ""
     return f"{pair.treatment} is {verdict.direction} than {pair.baseline}{small} {size}, {where}"
 
 
-def _in_points(text: str) -> str:
+def in_points(text: str) -> str:
     """Return a gap that a table shows as a reader says it: ``1 pp`` is one point."""
     number, unit, _ = text.partition(" pp")
     return f"{number} {'point' if number == '1' else 'points'}" if unit else number
 
 
-def _metric(report: StudyReport) -> str:
+def metric_in_words(report: StudyReport) -> str:
+    """Return what a gap is in: `` of accuracy``, `` in log loss``."""
     kind = report.plan.kind
     averaged = f", averaged over {len(report.sets)} test sets" if report.sets else ""
     return f" {'of' if kind.share else 'in'} {kind.title}{averaged}"
 
 
-def _lower_is_better(report: StudyReport) -> str:
+def lower_is_better(report: StudyReport) -> str:
+    """Say so where it is; else nothing."""
     return "" if report.plan.kind.higher_is_better else "; lower is better"
 
 
-def _exploratory(report: StudyReport) -> str:
+def exploratory(report: StudyReport) -> str:
+    """Say so of a study whose correction bounds no chance of a false claim; else nothing."""
     return "; for exploration only" if report.plan.correction == "benjamini_hochberg" else ""
 
 
 def _limits(report: StudyReport, pair: ComparisonResult, *, signed: bool = True) -> str:
     """Return the interval beside the verdict in brackets; nothing where there is none.
 
-    Unsigned it is that of the size of a gap whose direction is shown. A limit at which the interval was cut is not part
-    of it, and says so.
+    Unsigned it is that of the size of a gap whose direction is shown.
     """
     limits = pair.verdict_interval
     if not signed and pair.estimate < 0:
         limits = Interval(-limits.high, -limits.low)
-    text = open_where_cut(interval_cell(report, pair, limits), limits, margin=report.plan.margin)
+    words = limits_in_words(open_where_cut(interval_cell(report, pair, limits), limits, margin=report.plan.margin))
+    return words if signed else words.replace("+", "")
+
+
+def limits_in_words(text: str) -> str:
+    """Return an interval that a table shows as a reader says it: `` (0.33 to 2.55)``; nothing where it has no limits.
+
+    A limit at which the interval was cut is not part of it, and says so.
+    """
     if text[0] not in "[(":
         return ""
     low, high = text[1:-1].split(", ")
@@ -132,11 +148,10 @@ def _limits(report: StudyReport, pair: ComparisonResult, *, signed: bool = True)
         low = f"more than {low}"
     if text[-1] == ")":
         high = f"less than {high}"
-    words = f" ({low} to {high})"
-    return words if signed else words.replace("+", "")
+    return f" ({low} to {high})"
 
 
-def _takes(report: StudyReport, goal: Goal, show: str) -> str:
+def takes(report: StudyReport, goal: Goal, show: str) -> str:
     """Say what a goal takes: more seeds, or where no number of them is enough, more test examples."""
     more, settling = goal.more_seeds, goal.settling
     if more == 0:
@@ -160,5 +175,6 @@ def _unit(report: StudyReport, count: int) -> str:
     return word if count == 1 else f"{word}s"
 
 
-def _as_sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
+    """Return a clause as a sentence: with a capital and a full stop."""
     return f"{text[0].upper()}{text[1:]}."

@@ -35,7 +35,8 @@ app = typer.Typer(
     "A study file names a model, a data set, the arms to compare and the seeds. plan shows what a study would train "
     "and could find, run trains it, status shows its progress, analyze gives the verdicts. import reads predictions "
     "that you have from elsewhere, export writes them for others; audit judges published numbers.\n\n"
-    "Exit codes: 0 done; 1 a trial did not finish or cannot be read; 2 the input is wrong, or nothing can be written.",
+    "Exit codes: 0 done; 1 a trial did not finish or cannot be read; 2 the input is wrong, or nothing can be written. "
+    "analyze --require: 0 shown, 1 contradicted, 3 undecided.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -65,14 +66,15 @@ def main() -> None:
 
 
 def _exit_code(out: output.Stream) -> int:
+    code = 0
     try:
         code = _run()
         out.end()
     except output.OutputError as error:
         out.forgiving = True
         out.end()
-        # A reader that is gone has seen enough, as in `harness analyze | head`.
-        return 0 if error.reader_is_gone else _fail(str(error))
+        # A reader that is gone has seen enough, as in `harness status | head`; what the command found out stays.
+        return code if error.reader_is_gone else _fail(str(error))
     if out.failure is not None and not out.failure.reader_is_gone:
         complain(f"{out.failure}; the run went on without it")
     return code

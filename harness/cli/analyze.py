@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import output
 from harness.cli.figure_files import figures_in_words, write_figures
+from harness.cli.gate import exit_code, only_study, write_gate
 from harness.cli.looks import note_look
 from harness.cli.page_file import PAGE, page_of, show
 from harness.cli.shared import AsJson, Format, Root, complain, console_for, print_json, results_of, study_named
@@ -52,6 +54,27 @@ def analyze(
     ] = False,
     no_html: Annotated[bool, typer.Option("--no-html", help="Leave out index.html.")] = False,
     in_browser: Annotated[bool, typer.Option("--open", help="Show index.html in the browser.")] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="What the study must have shown: 'A better than B', 'A worse than B', 'A not worse than B by 1pp' or 'A "
+            "equivalent to B within 1pp'; without its margin, by that of the plan. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the requirements as JUnit XML.", show_default=False),
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Append the requirements as Markdown, such as to $GITHUB_STEP_SUMMARY.",
+            show_default=False,
+        ),
+    ] = None,
     resamples: Annotated[
         int,
         typer.Option(
@@ -69,7 +92,13 @@ def analyze(
     with everything in it. If that folder cannot be written, it says so and prints all the same. That verdicts were read
     is noted in looks.json, because the tables of a study that grows afterwards must count it.
 
-    Exit codes: 0 done; 1 the files of a trial cannot be read (it is named; harness run trains it again, harness import
+    With --require it is a gate for continuous integration, described in docs/gate.md: harness analyze quickstart
+    --require 'lora-r8 not worse than full by 1pp' --require 'full better than frozen' --junit gate.xml. The two arms are
+    those of a comparison of the plan; 1pp is one percentage point, and 0.01 the same. The answers come first, and
+    decide the exit code: 0 all are shown; 1 one is contradicted; 3 one is undecided, and none is contradicted; 2 as
+    below.
+
+    Exit codes without it: 0 done; 1 the files of a trial cannot be read (it is named; harness run trains it again, harness import
     writes an imported one again); 2 a study cannot be analysed, or --report DIR cannot be written.
     """
     from analysis.errors import AnalysisError
@@ -78,10 +107,15 @@ def analyze(
     from analysis.study.report import report_on
     from harness.embedded import study_file
 
+    for option, file in (("--junit", junit), ("--summary", summary)):
+        if file is not None and not require:
+            raise typer.BadParameter("writes what --require asks, and nothing is asked", param_hint=option)
     if in_browser and no_html:
         raise typer.BadParameter("shows index.html, which --no-html leaves out", param_hint="--open")
 
     folders = results_of(study, results)
+    if require:
+        only_study(folders)
     alone = folders == [study_named(study, results) if study else results] or bool(
         study and study_file(study).is_file()
     )
@@ -92,14 +126,16 @@ def analyze(
     for path in folders:
         try:
             outcomes = load(path)
-            reports[path] = report_on(outcomes, resamples=resamples)
+            reports[path] = report_on(outcomes, resamples=resamples).require(*require or ())
             if not no_html:
                 examples[path] = answered_examples(outcomes, reports[path])
         except AnalysisError as error:
             # One study among many does not hide the others.
-            if alone:
+            if alone or require:
                 raise
             errors.append(f"{path.name}: {error}")
+    # Whoever reads the beginning alone, as in `harness analyze | head`, gets the exit code all the same.
+    output.go_on_without_reader()
     places = {path: _place(path, report, alone=alone) for path in reports}
     try:
         output_format = Format.json if as_json else output_format
@@ -108,7 +144,7 @@ def analyze(
         else:
             _print(list(reports.values()), output_format, details=details)
     finally:
-        # Also where nobody reads to the end, as in `harness analyze | head`.
+        # Also where standard output takes no more.
         if figures:
             from analysis.figures import build
 
@@ -118,6 +154,7 @@ def analyze(
             for path, made in reports.items()
             if (reason := _write(places[path], path, made, drawn.get(path, ()), examples.get(path)))
         }
+        gate_unwritten = write_gate(reports.values(), junit=junit, summary=summary)
         unnoted = {path: reason for path, made in reports.items() if (reason := note_look(path, made))}
     if output_format is Format.terminal:
         more = "" if details else "; --details prints every test and interval"
@@ -143,8 +180,12 @@ def analyze(
         complain(f"this look was not noted: {path / 'looks.json'}: {reason}; later tables do not count it")
     for message in errors:
         complain(f"error: {message}")
-    if errors or (unwritten and report is not None):
+    for message in gate_unwritten:
+        complain(f"error: {message}")
+    if errors or gate_unwritten or (unwritten and report is not None):
         raise typer.Exit(2)
+    if require:
+        raise typer.Exit(exit_code(one for made in reports.values() for one in made.requirements))
     raise typer.Exit(1 if any(study_report.unreadable for study_report in reports.values()) else 0)
 
 

@@ -37,6 +37,11 @@ class Stream(io.TextIOBase):
         As Python opened it.
     forgiving : bool
         Whether what cannot be written is dropped, and the command goes on.
+
+    Attributes
+    ----------
+    needs_reader : bool
+        Whether a reader that is gone ends the command, as it usually does.
     """
 
     def __init__(self, stream: TextIO, *, forgiving: bool = False) -> None:
@@ -44,6 +49,7 @@ class Stream(io.TextIOBase):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ON_ERROR)
         self.forgiving = forgiving
+        self.needs_reader = True
         self.failure: OutputError | None = None
 
     @property
@@ -91,7 +97,7 @@ class Stream(io.TextIOBase):
             yield
         except OSError as reason:
             self.failure = OutputError(reason)
-            if not self.forgiving:
+            if not (self.forgiving or (self.failure.reader_is_gone and not self.needs_reader)):
                 raise self.failure from None
 
 
@@ -115,6 +121,12 @@ def forgive() -> None:
     """Let the command go on when nobody reads what it tells: no log is worth the training that it tells of."""
     if isinstance(sys.stdout, Stream):
         sys.stdout.forgiving = True
+
+
+def go_on_without_reader() -> None:
+    """Let the command go on when its reader is gone, as in ``harness analyze | head``: its exit code is an answer too."""
+    if isinstance(sys.stdout, Stream):
+        sys.stdout.needs_reader = False
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from analysis.study.frames.classes import agreement, churn, class_comparisons, c
 from analysis.study.frames.columns import Column, as_frame
 from analysis.study.frames.comparisons import best, intervals, set_counts, set_verdicts, tests, verdicts
 from analysis.study.frames.provenance import caveats, provenance
+from analysis.study.frames.requirements import requirements
 from analysis.study.frames.selection import claims, epochs, selection, selection_gaps
 from analysis.study.frames.variance import deciding, detectable, sources, variance
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
 FRAMES: Mapping[str, Callable[[StudyReport], list[Column]]] = {
+    "requirements": requirements,
     "verdicts": verdicts,
     "set_verdicts": set_verdicts,
     "set_counts": set_counts,
