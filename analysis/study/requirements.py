@@ -129,7 +129,8 @@ def parse_requirements(texts: Sequence[str], plan: AnalysisPlan, *, arms: Sequen
     >>> asked.arm, asked.relation, asked.other, asked.margin
     ('lora', 'not worse than', 'full', 0.01)
     """
-    parsed, problems = [], []
+    parsed: list[Requirement] = []
+    problems: list[str] = []
     for text in texts:
         try:
             parsed.append(_parsed(text, plan, arms))

@@ -74,7 +74,7 @@ def requirement_table(report: StudyReport, footer: str) -> Table | None:
             f"{scale_of(report).margin(plan.margin)}, the margin of the plan, are answered by the verdicts; other "
             f"margins by one-sided tests, corrected for {counted(len(report.comparisons), 'comparison')} (Bonferroni).",
             "Contradicted: the verdict is the opposite, or the interval lies beyond the margin. Undecided: neither.",
-            f"If one of the requirements does not hold, all are shown in at most {declared(plan.alpha)} of studies.",
+            f"If a requirement does not hold, the chance that all are shown is at most {declared(plan.alpha)}.",
             *(
                 f"{requirement_cell(report, one.requirement)}: {_what_would_decide(report, one)}"
                 for one in asked

@@ -58,8 +58,8 @@ def analyze(
         list[str] | None,
         typer.Option(
             metavar="TEXT",
-            help="What the study must have shown: 'A better than B', 'A worse than B', 'A not worse than B by 1pp' or 'A "
-            "equivalent to B within 1pp'; without its margin, by that of the plan. May be given several times.",
+            help="What the study must have shown: 'A better than B', 'A worse than B', 'A not worse than B by 1pp' or "
+            "'A equivalent to B within 1pp'; without a margin, that of the plan. May be given several times.",
             show_default=False,
         ),
     ] = None,
@@ -92,14 +92,15 @@ def analyze(
     with everything in it. If that folder cannot be written, it says so and prints all the same. That verdicts were read
     is noted in looks.json, because the tables of a study that grows afterwards must count it.
 
-    With --require it is a gate for continuous integration, described in docs/gate.md: harness analyze quickstart
-    --require 'lora-r8 not worse than full by 1pp' --require 'full better than frozen' --junit gate.xml. The two arms are
-    those of a comparison of the plan; 1pp is one percentage point, and 0.01 the same. The answers come first, and
-    decide the exit code: 0 all are shown; 1 one is contradicted; 3 one is undecided, and none is contradicted; 2 as
-    below.
+    With --require it is a gate for continuous integration: harness analyze quickstart --require 'lora-r8 not worse than
+    full by 1pp' --require 'full better than frozen' --junit gate.xml. The answers come first, and decide the exit code.
+    The two arms are those of a comparison of the plan; 1pp is one percentage point, and 0.01 the same. docs/gate.md has
+    examples for GitHub and GitLab.
 
-    Exit codes without it: 0 done; 1 the files of a trial cannot be read (it is named; harness run trains it again, harness import
-    writes an imported one again); 2 a study cannot be analysed, or --report DIR cannot be written.
+    Exit codes: 0 done; 1 the files of a trial cannot be read (it is named; harness run trains it again, harness import
+    writes an imported one again); 2 a study cannot be analysed, or --report DIR cannot be written. With --require: 0
+    every requirement is shown; 1 one is contradicted; 3 none is contradicted, and one is undecided; 2 one cannot be
+    asked, or a file cannot be written.
     """
     from analysis.errors import AnalysisError
     from analysis.records.loading import load

@@ -26,9 +26,8 @@ def only_study(folders: Sequence[Path]) -> None:
     """Refuse several studies: a requirement names arms of one."""
     if len(folders) > 1:
         names = ", ".join(folder.name for folder in folders)
-        raise ResultsError(
-            f"--require asks one study, got {len(folders)} ({names}); name one: harness analyze {folders[0]} --require ..."
-        )
+        example = f"harness analyze {folders[0]} --require ..."
+        raise ResultsError(f"--require asks one study, got {len(folders)} ({names}); name one: {example}")
 
 
 def exit_code(answered: Iterable[RequirementResult]) -> int:

@@ -124,7 +124,7 @@ def forgive() -> None:
 
 
 def go_on_without_reader() -> None:
-    """Let the command go on when its reader is gone, as in ``harness analyze | head``: its exit code is an answer too."""
+    """Let the command go on when its reader is gone, as in ``harness analyze | head``: its exit code counts too."""
     if isinstance(sys.stdout, Stream):
         sys.stdout.needs_reader = False
 
