@@ -48,7 +48,10 @@ _METRICS = {
 _OF_PROBABILITIES = ("auroc", "log_loss", "brier")
 # A gap this large or larger cannot be, and what a margin is, in words; by metric, where it is no share.
 _CORRELATION = (2.0, "a number above 0 and below 2")
+_BELOW_ONE = (1.0, "a number above 0 and below 1")
 _MARGINS = {
+    "log_loss": _BELOW_ONE,
+    "brier": _BELOW_ONE,
     "pearson": _CORRELATION,
     "spearman": _CORRELATION,
     "mse": (math.inf, "a number above 0, in the units of the labels, squared"),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from analysis.study.study_report import StudyReport
 
 Relation = Literal["better than", "worse than", "not worse than", "equivalent to"]
-Answer = Literal["shown", "contradicted", "undecided"]
+Settled = Literal["shown", "contradicted"]
+Answer = Literal[Settled, "undecided"]
 
 GRAMMAR = "'A better than B', 'A worse than B', 'A not worse than B by 1pp' or 'A equivalent to B within 1pp'"
 """How a requirement is written."""
@@ -77,8 +78,8 @@ class RequirementResult:
         Of the requirement, corrected for all comparisons of the plan and, at a declared look, for the looks.
     settling : Settling or None
         Of an undecided requirement: what would settle it if the true gap is the one seen. None where that is not known.
-    settles_as : {"shown", "contradicted"}
-        As which it would be settled then.
+    settles_as : {"shown", "contradicted"} or None
+        As which it would be settled then; None where `settling` is.
     reason : str
         Why it cannot be more than undecided; else empty.
     generalizes_to : str
@@ -92,7 +93,7 @@ class RequirementResult:
     interval: Interval
     p_value: float
     settling: Settling | None
-    settles_as: Literal["shown", "contradicted"]
+    settles_as: Settled | None
     reason: str
     generalizes_to: str
 
@@ -261,7 +262,8 @@ def _decided(report: StudyReport, asked: Requirement) -> RequirementResult:
     if answer == "shown" and asked.margin is not None:
         worst = max(worst, -asked.margin)
         best = min(best, asked.margin) if asked.relation == "equivalent to" else best
-    settles_as, settling = _settling(report, pair, asked, up * estimate)
+    is_open = answer == "undecided" and not reason
+    settles_as, settling = _settling(report, pair, asked, up * estimate) if is_open else (None, None)
     return RequirementResult(
         requirement=asked,
         answer=answer,
@@ -269,7 +271,7 @@ def _decided(report: StudyReport, asked: Requirement) -> RequirementResult:
         estimate=estimate,
         interval=Interval(worst, best) if up > 0 else Interval(-best, -worst),
         p_value=p_value,
-        settling=settling if answer == "undecided" and not reason else None,
+        settling=settling,
         settles_as=settles_as,
         reason=reason,
         generalizes_to=pair.result.generalizes_to if pair.result else "seeds and examples",
@@ -317,8 +319,12 @@ def _at_looks(report: StudyReport, pair: ComparisonResult, margin: float, *, sig
             return non_inferiority(sign * gap.estimate, gap.standard_error, gap.df, margin=margin).p_value
         return tost(gap.estimate, gap.standard_error, gap.df, margin=margin).p_value
 
+    now = tested(pair.result)
     if report.look is None:
-        return tested(pair.result)
+        return now
+    # What an earlier look showed is not shown any more where the gap is now on the other side.
+    if now >= 0.5:
+        return 1.0
     return sequential_p([tested(gap) for gap in pair.at_looks], report.look.looks, sides=1)
 
 
@@ -332,12 +338,12 @@ def _contradicted(pair: ComparisonResult, asked: Requirement, *, worst: float, b
 
 def _settling(
     report: StudyReport, pair: ComparisonResult, asked: Requirement, advantage: float
-) -> tuple[Literal["shown", "contradicted"], Settling | None]:
+) -> tuple[Settled | None, Settling | None]:
     """Say as what a requirement would be settled if the true gap is the one seen, and what that takes."""
     result, plan = pair.result, report.plan
     each = plan.alpha / len(report.comparisons)
     if result is None or not result.standard_error > 0 or result.by_source is not None:
-        return "shown", None
+        return None, None
     test = planned_test(plan, n_arms=result.n_arms)
     if asked.margin is None:
         return ("shown" if (advantage > 0) == (asked.relation == "better than") else "contradicted"), pair.settling_gap
