@@ -339,7 +339,7 @@ def test_json_holds_the_answers(report: StudyReport) -> None:
 
 
 # How often a gate passes, counted in normal theory: the test itself is counted in docs/calibration.md.
-STUDIES = 4000
+STUDIES = 1500
 DF = 12.0
 SE = 0.01
 

@@ -57,8 +57,8 @@ def planned(report: StudyReport, seeds: int | None, examples: int | None = None)
 def test_what_is_shown_is_told_with_the_gap_and_whom_it_holds_for(report: StudyReport) -> None:
     shown: dict[str, Any] = {"answer": "shown", "estimate": -0.0042}
     assert sentence(report, NOT_WORSE, **shown, interval=Interval(-0.0119, 0.0038)) == (
-        "Requirement shown: lora-r8 not worse than full by 2 pp. The gap, lora-r8 minus full, is -0.42 points of accuracy "
-        "(-1.19 to +0.38), for new seeds and new examples as well."
+        "Requirement shown: lora-r8 not worse than full by 2 pp. The gap, lora-r8 minus full, is -0.42 points of "
+        "accuracy (-1.19 to +0.38), for new seeds and new examples as well."
     )
     # Cut at the margin of the requirement, and at that of the plan.
     assert "(more than -2.00 to less than +1.00)" in sentence(
@@ -92,8 +92,8 @@ def test_what_is_open_says_what_would_settle_it(report: StudyReport) -> None:
     )
     told = sentence(report, NOT_WORSE, **OPEN, settling=planned(report, None, 9000), settles_as="contradicted")
     assert told.endswith(
-        "No number of seeds on this test set would contradict it, if the true gap is the one seen, but about 9,000 test "
-        "examples would."
+        "No number of seeds on this test set would contradict it, if the true gap is the one seen, but about 9,000 "
+        "test examples would."
     )
     told = sentence(report, NOT_WORSE, **OPEN, settling=planned(report, 6), settles_as="shown")
     assert told.endswith("As many seeds have run as it takes to show it, if the true gap is the one seen.")
@@ -155,10 +155,10 @@ def test_answers_come_first_on_a_terminal_and_the_table_is_a_detail(report: Stud
         text: str = console.file.getvalue()  # type: ignore[attr-defined]
         return text
 
-    lines = printed(details=False).splitlines()
+    lines = [line.strip() for line in printed(details=False).splitlines()]
     assert lines[3].startswith("- Requirement shown: full better than lora-r2.")
     assert "Requirements" not in lines
-    assert "Requirements" in printed(details=True).splitlines()
+    assert "Requirements" in [line.strip() for line in printed(details=True).splitlines()]
     assert [table.title for table in tables.build(asked)][:2] == ["Requirements", "Verdicts"]
     for text in (tables.markdown(asked), tables.latex(asked)):
         assert text.index("Requirement shown") < text.index("Verdicts")
