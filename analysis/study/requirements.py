@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -177,19 +177,20 @@ def decide_requirements(report: StudyReport, texts: Sequence[str]) -> tuple[Requ
 
 
 def _parsed(text: str, plan: AnalysisPlan, arms: Sequence[str]) -> Requirement:
-    words = " ".join(text.split())
+    words, names = _in_one_line(text), {_in_one_line(arm): arm for arm in arms}
     # An arm may have any name, also one with "better than" in it.
-    readings = [_reading(words, found, arms) for found in _RELATION.finditer(words)]
-    known = [reading for reading in readings if reading[0] in arms and reading[2] in arms]
+    readings = [_reading(words, found, names) for found in _RELATION.finditer(words)]
+    known = [reading for reading in readings if reading[0] in names and reading[2] in names]
     if not readings:
         raise _wrong(text, f"expected {GRAMMAR}")
     arm, relation, other, margin = (known or readings)[0]
-    strangers = [name for name in (arm, other) if name not in arms]
+    strangers = [name for name in (arm, other) if name not in names]
     if strangers:
         raise RequirementError(
             f"requirement {text!r}: expected an arm of this study ({listed(arms)}), got {name!r}{_hint(name, arms)}"
             for name in strangers
         )
+    arm, other = names[arm], names[other]
     if arm == other:
         raise _wrong(text, f"expected two different arms, got {arm!r} on both sides")
     pairs = plan.all_comparisons(arms)
@@ -200,13 +201,16 @@ def _parsed(text: str, plan: AnalysisPlan, arms: Sequence[str]) -> Requirement:
     return Requirement(arm=arm, other=other, relation=relation, margin=_margin(text, relation, margin, plan), text=text)
 
 
-def _reading(words: str, found: re.Match[str], arms: Sequence[str]) -> tuple[str, Relation, str, str]:
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _reading(words: str, found: re.Match[str], names: Container[str]) -> tuple[str, Relation, str, str]:
     """Return the arm, the relation, the other arm and the margin as they are written, if the relation stands here."""
     relation: Relation = found[1]  # type: ignore[assignment]
     arm, rest = words[: found.start()], words[found.end() :]
-    # In "not worse than", the shorter relation begins later; its arm would end in "not".
     other, _, margin = rest.rpartition(_BEFORE_MARGIN[relation]) if relation in _BEFORE_MARGIN else (rest, "", "")
-    return (arm, relation, rest, "") if rest in arms or not other else (arm, relation, other, margin)
+    return (arm, relation, rest, "") if rest in names or not other else (arm, relation, other, margin)
 
 
 def _hint(name: str, arms: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.methods.interval import Interval
+from analysis.printable import printable
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.goals import Goal, goals_of
 from analysis.tables.comparison_cells import gap_cell, interval_cell, open_where_cut, scale_of, standard_error
@@ -31,7 +32,7 @@ def in_words(report: StudyReport) -> tuple[str, ...]:
         One text for each comparison, in the order of the table of verdicts. Figures have the digits that they have
         there, and the interval in brackets is the one that belongs to the verdict.
     """
-    return tuple(_sentence(report, pair) for pair in report.comparisons)
+    return tuple(printable(_sentence(report, pair)) for pair in report.comparisons)
 
 
 def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from analysis.printable import printable
 from analysis.study.goals import Goal
 from analysis.study.requirements import Requirement, RequirementResult
 from analysis.tables.comparison_cells import (
@@ -43,7 +44,7 @@ def requirements_in_words(report: StudyReport) -> tuple[str, ...]:
     report : StudyReport
         With the requirements that were asked of it.
     """
-    return tuple(f"Requirement {one.answer}: {_sentence(report, one)}" for one in report.requirements)
+    return tuple(printable(f"Requirement {one.answer}: {_sentence(report, one)}") for one in report.requirements)
 
 
 def requirement_table(report: StudyReport, footer: str) -> Table | None:

@@ -55,7 +55,8 @@ def write_gate(reports: Iterable[StudyReport], *, junit: Path | None, summary: P
                 if file is not None:
                     write(file, report)
             except OSError as error:
-                wrong.append(f"{file}: {error.strerror or error}")
+                no_folder = isinstance(error, FileExistsError | NotADirectoryError)
+                wrong.append(f"{file}: {'its folder is a file' if no_folder else error.strerror or error}")
     return wrong
 
 

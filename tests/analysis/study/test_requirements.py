@@ -89,6 +89,11 @@ def test_an_arm_may_be_called_as_a_margin_is() -> None:
     ]
 
 
+def test_an_arm_of_several_lines_is_named_on_one() -> None:
+    (one,) = parse_requirements(["a b  better than full"], PLAN, arms=["full", "a\n b"])
+    assert one.arm == "a\n b"
+
+
 def test_what_is_asked_twice_is_answered_once() -> None:
     twice = ["full not worse than frozen by 1pp", "full not worse than frozen by 0.01", "full better than frozen"]
     assert [one.text for one in parse_requirements(twice, PLAN, arms=ARMS)] == [twice[0], twice[2]]

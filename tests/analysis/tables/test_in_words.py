@@ -274,3 +274,8 @@ def test_the_terminal_begins_with_the_sentences(report: StudyReport) -> None:
     titles = ["Verdicts", "Accuracy by arm", "Cost", "What would decide the rest"]
     assert [line for line in lines if line in titles] == titles
     assert max(map(len, lines)) <= 80
+
+
+def test_a_name_controls_no_terminal(report: StudyReport) -> None:
+    told = sentence(report, treatment="a\x1b[31m\x00")
+    assert told.startswith("a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER} is worse than full")

@@ -164,21 +164,14 @@ def test_a_file_that_cannot_be_written_is_told_and_the_result_stays(
     code, out, err = command(*ASKED, *asked, "--junit", "folder", "--summary", "file/summary.md")
     assert code == 2
     assert "Requirement" in out
-    assert err == "error: folder: Is a directory\nerror: file/summary.md: Not a directory\n"
+    assert err == "error: folder: Is a directory\nerror: file/summary.md: its folder is a file\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "results"]
 
 
 def test_what_cannot_be_asked_writes_nothing(command: Command, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    code, out, err = command(
-        *ASKED,
-        "--require",
-        "ful better than lora, r=8",
-        "--require",
-        "lora, r=8 better than full by 1%",
-        "--junit",
-        "x",
-    )
+    wrong = ("--require", "ful better than lora, r=8", "--require", "lora, r=8 not worse than full by 1%")
+    code, out, err = command(*ASKED, *wrong, "--junit", "x", "--summary", "y")
     assert (code, out) == (2, "")
     assert err.startswith("2 problems:\nrequirement 'ful better than lora, r=8': expected an arm of this study (full, ")
     assert "did you mean 'full'?" in err
