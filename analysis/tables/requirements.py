@@ -134,6 +134,10 @@ def _what_would_decide(report: StudyReport, one: RequirementResult) -> str:
         return f"{also}{next_look(look)}"
     if settling is None:
         return f"{also}What would decide it is not computed: more of one kind of seeds is not more of the other."
-    goal = Goal(pair=one.pair, settling=settling, as_observed=True)
     verb = "show" if one.settles_as == "shown" else "contradict"
+    if settling.seeds_needed is None and settling.examples_needed is None:
+        # What the plan says of a gap to be found is not about the distance from a margin.
+        found = f"neither more seeds alone nor more test examples alone would {verb} it"
+        return f"{also}{as_sentence(f'{found}, if the true gap is the one seen')}"
+    goal = Goal(pair=one.pair, settling=settling, as_observed=True)
     return f"{also}{as_sentence(takes(report, goal, f'{verb} it, if the true gap is the one seen'))}"

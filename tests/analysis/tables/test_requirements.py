@@ -97,6 +97,10 @@ def test_what_is_open_says_what_would_settle_it(report: StudyReport) -> None:
     )
     told = sentence(report, NOT_WORSE, **OPEN, settling=planned(report, 6), settles_as="shown")
     assert told.endswith("As many seeds have run as it takes to show it, if the true gap is the one seen.")
+    told = sentence(report, NOT_WORSE, **OPEN, settling=planned(report, None), settles_as="shown")
+    assert told.endswith(
+        ". Neither more seeds alone nor more test examples alone would show it, if the true gap is the one seen."
+    )
     told = sentence(report, NOT_WORSE, **OPEN, settling=None, settles_as=None)
     assert told.endswith("What would decide it is not computed: more of one kind of seeds is not more of the other.")
 
