@@ -25,6 +25,21 @@ class StopRequest:
 
 
 @contextmanager
+def until_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end what looks on and has nothing to lose; that is no error."""
+    here = threading.current_thread() is threading.main_thread()
+    # A script's background job ignores it unasked.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler) if here else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if here:
+            signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
 def stop_on_signal(tell: Callable[[str], None]) -> Iterator[StopRequest]:
     """Let the first signal set a flag, and the next raise `KeyboardInterrupt` with its name.
 

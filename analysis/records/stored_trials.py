@@ -85,8 +85,69 @@ def read_trial(folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> StoredTr
     return StoredTrial(entry=entry, status="finished", record=record, predictions=stored)
 
 
+class KnownTrials:
+    """The trials of a folder as they were read last, for somebody who looks at it again and again.
+
+    A trial is read again when one of its files is another one than before: by its size, its time or its number on the
+    disk. Answers are not kept, and examples once for all trials that share them.
+    """
+
+    def __init__(self) -> None:
+        self._trials: dict[str, tuple[object, StoredTrial]] = {}
+        self._examples: list[Predictions] = []
+
+    def read(self, folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> StoredTrial:
+        """Return a trial as `read_trial` does, without its answers.
+
+        Parameters
+        ----------
+        folder : Path
+            The results folder.
+        entry : TrialEntry
+            Which trial.
+        kind : AnswerKind
+            What the trials of the study answer.
+
+        Raises
+        ------
+        FormatError
+            If its record has a format that this version does not read.
+        """
+        place = folder / "trials" / entry.key
+        # Looked at before it is read: what is written in between is read the next time.
+        seen = (entry, kind, state_of(place / "record.json"), state_of(place / "predictions.parquet"))
+        known = self._trials.get(entry.key)
+        if known is None or known[0] != seen:
+            known = self._trials[entry.key] = (seen, self._without_answers(read_trial(folder, entry, kind=kind)))
+        return known[1]
+
+    def _without_answers(self, trial: StoredTrial) -> StoredTrial:
+        stored = trial.predictions
+        if stored is None:
+            return trial
+        shared = next((examples for examples in self._examples if examples.same_examples(stored)), None)
+        if shared is None:
+            shared = replace(stored, epochs=(), answers=np.empty((0, len(stored.example_ids))))
+            self._examples.append(shared)
+        return replace(trial, predictions=shared)
+
+
+def state_of(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes when a file is written anew: its time, its size, its number; None where it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def read_trials(
-    folder: Path, entries: Iterable[TrialEntry], *, kind: AnswerKind, examples: Predictions | None = None
+    folder: Path,
+    entries: Iterable[TrialEntry],
+    *,
+    kind: AnswerKind,
+    examples: Predictions | None = None,
+    known: KnownTrials | None = None,
 ) -> tuple[StoredTrial, ...]:
     """Read the trials of a study; one with other examples or labels than it should have is unreadable.
 
@@ -101,6 +162,8 @@ def read_trials(
     examples : Predictions or None
         The examples and labels that every finished trial must have, where they are known. Where not, those that more
         than half of the finished trials share; where no such majority exists, no trial is refused.
+    known : KnownTrials or None
+        What was read of this folder before; the trials then come without answers.
 
     Returns
     -------
@@ -112,7 +175,8 @@ def read_trials(
     FormatError
         If a record has a format that this version does not read.
     """
-    trials = [read_trial(folder, entry, kind=kind) for entry in entries]
+    read = read_trial if known is None else known.read
+    trials = [read(folder, entry, kind=kind) for entry in entries]
     whose = "the test split of the study"
     if examples is None:
         usual = _usual([trial for trial in trials if trial.predictions is not None])

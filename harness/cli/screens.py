@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -20,56 +21,100 @@ from harness.study.study import Study
 # Shown of every arm, and what an adapter and a freezing are known by.
 _SHOWN = {"training.learning_rate", "training.lr_scheduler_type", "training.num_train_epochs"}
 _NAMES = {"adapter.peft_type", "freeze.layers"}
+# Where there is less room, a column needs something to show.
+_ROOMY = 72
+_A_DAY = 86400.0
+_HOURS = {"a minute": 1 / 60, "an hour": 1.0, "a day": 24.0}
 
 
 def show_status(console: Console, status: StudyStatus) -> None:
     """Print how far a study is."""
+    console.print(status_screen(status, width=console.width))
+    console.print()
+
+
+def status_screen(status: StudyStatus, *, width: int) -> Group:
+    """Lay out how far a study is, for a terminal of so many characters."""
     table = Table(title=Text(status.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    share = ", or share of a pack" if any(arm.in_packs for arm in status.arms) else ""
-    columns, times = _endings(status), [f"per trial{share}"] if status.n_files is None else []
+    narrow = width < _ROOMY
+    share = ", or share of a pack" if any(arm.in_packs for arm in status.arms) and not narrow else ""
+    columns, times = _endings(status, narrow=narrow), [f"per trial{share}"] if status.n_files is None else []
     for column in ("arm", *columns, *times):
-        table.add_column(column, justify="left" if column == "arm" else "right")
+        table.add_column(column, justify="left" if column == "arm" else "right", overflow="fold")
     for arm in status.arms:
         counts = [str(arm.statuses.get(ending, 0)) for ending in columns.values()]
         seconds = duration_in_words(arm.mean_seconds) if arm.mean_seconds == arm.mean_seconds else "not measured"
         table.add_row(Text(arm.arm), *counts, *(seconds for _ in times))
-    console.print(table)
-    for trouble in status.troubles:
-        console.print(Text(f"  {trouble}"))
+    lines = [f"  {trouble}" for trouble in status.troubles]
     if status.to_run:
-        measured = status.seconds_left == status.seconds_left
-        left = (
-            f"about {duration_in_words(status.seconds_left)} left"
-            if measured
-            else "time not known before the first trial"
-        )
-        console.print(Text(f"{status.to_run} to run, {left}"))
+        lines.append(f"{status.to_run} to run, {_time_left(status)}{_pace(status)}")
         arms_by_seeds: dict[tuple[int, ...], list[str]] = {}
         for arm in status.arms:
             if arm.seeds_to_run:
                 arms_by_seeds.setdefault(arm.seeds_to_run, []).append(arm.arm)
         for seeds, arms in arms_by_seeds.items():
-            console.print(Text(f"  {seeds_in_words(seeds)}: {', '.join(arms)}"))
+            lines.append(f"  {seeds_in_words(seeds)}: {', '.join(arms)}")
     elif status.n_files is None:
-        console.print(Text("nothing to run"))
+        lines.append("nothing to run")
     else:
-        console.print(Text(f"imported from {counted(status.n_files, 'file')}"))
+        lines.append(f"imported from {counted(status.n_files, 'file')}")
     if status.holder is not None:
-        console.print(Text(_holder(status.holder)))
+        lines.append(_holder(status.holder))
     if status.others:
         belong = "belongs" if status.others == 1 else "belong"
         others = f"{counted(status.others, 'other trial')} in the folder {belong} to earlier settings of the study"
-        console.print(Text(f"{others}; they are kept but not used"))
-    console.print()
+        lines.append(f"{others}; they are kept but not used")
+    return Group(table, *map(Text, lines))
 
 
-def _endings(status: StudyStatus) -> dict[str, str]:
+def status_line(status: StudyStatus) -> str:
+    """Return how far a study is, in one line."""
+    endings = dict.fromkeys(ending for arm in status.arms for ending in arm.statuses)
+    counts = {ending: sum(arm.statuses.get(ending, 0) for arm in status.arms) for ending in endings}
+    total, finished = sum(counts.values()), counts.pop("finished", 0)
+    counts.pop("missing", None)
+    parts = [f"{finished} of {counted(total, 'trial')} finished"]
+    parts += [f"{count} {ending}" for ending, count in counts.items()]
+    if status.to_run:
+        parts.append(f"{status.to_run} to run, {_time_left(status)}{_pace(status)}")
+    if status.holder is not None and not status.holder.alive:
+        parts.append(_holder(status.holder))
+    return f"{status.name}: {'; '.join(parts)}"
+
+
+def _time_left(status: StudyStatus) -> str:
+    """Return how long a study that has trials to run takes, and when it ends, in words."""
+    if math.isnan(status.seconds_left):
+        return "time not known before the first trial"
+    left = f"about {duration_in_words(status.seconds_left)} left"
+    if status.ends is None:
+        return left
+    ends = status.ends.astimezone()
+    return f"{left}, until {ends:{'%H:%M' if status.seconds_left < _A_DAY else '%d %B, %H:%M'}}"
+
+
+def _pace(status: StudyStatus) -> str:
+    """Return how many trials are training, and how fast they end, where a run goes on."""
+    if not status.running:
+        return ""
+    pace = f"; {counted(status.running, 'trial')} training now"
+    if math.isnan(status.per_hour):
+        return pace
+    rates = {unit: status.per_hour * hours for unit, hours in _HOURS.items()}
+    unit = next((unit for unit, rate in rates.items() if rate >= 1), "a day")
+    return f"{pace}, {rates[unit]:{'.2g' if rates[unit] < 100 else ',.0f'}} {unit} so far"
+
+
+def _endings(status: StudyStatus, *, narrow: bool) -> dict[str, str]:
     """Return the columns of the endings of trials, each with the ending that it counts."""
     # Rare, so they get a column only where they occur.
     rare = [ending for ending in ("unreadable", "missing") if any(arm.statuses.get(ending) for arm in status.arms)]
     if status.n_files is not None:
         return {ending: ending for ending in ("finished", *rare)}
-    shown = ["finished", "diverged", "failed", "interrupted", *(ending for ending in rare if ending == "unreadable")]
+    troubles = ["diverged", "failed", "interrupted"]
+    if narrow:
+        troubles = [ending for ending in troubles if any(arm.statuses.get(ending) for arm in status.arms)]
+    shown = ["finished", *troubles, *(ending for ending in rare if ending == "unreadable")]
     return {ending: ending for ending in shown} | {"to run": "missing"}
 
 

@@ -152,13 +152,15 @@ def console_for(*, stderr: bool = False) -> Console:
     return PipedConsole(file=file, highlight=False, width=width)
 
 
-def print_json(command: str, studies: Sequence[Any], *, errors: Sequence[str] = ()) -> None:
-    """Print what a command found, in the one shape that docs/json.md describes."""
+def print_json(command: str, studies: Sequence[Any], *, errors: Sequence[str] = (), indent: int | None = 1) -> None:
+    """Print what a command found, in the one shape that docs/json.md describes; without an indent in one line."""
     content = {"schema": SCHEMA, "command": command, "studies": list(studies), "errors": list(errors)}
     ascii_only = not sys.stdout.encoding.lower().startswith("utf")
-    text = json.dumps(content, indent=1, ensure_ascii=ascii_only, allow_nan=False)
+    text = json.dumps(content, indent=indent, ensure_ascii=ascii_only, allow_nan=False)
     # JSON leaves some control characters as they are; a program reads either.
     sys.stdout.write(CONTROLS.sub(lambda control: f"\\u{ord(control[0]):04x}", text) + "\n")
+    # A reader of lines waits for each.
+    sys.stdout.flush()
 
 
 def complain(message: str) -> None:

@@ -18,7 +18,7 @@ from analysis.errors import FormatError, RecordError
 from analysis.records.json_files import read_candidate, read_manifest
 from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
 from analysis.records.predictions import Predictions
-from analysis.records.stored_trials import StoredTrial, count_others, read_trials
+from analysis.records.stored_trials import KnownTrials, StoredTrial, count_others, read_trials
 from analysis.records.trial_record import Candidate, RecordedModel, TrialRecord
 from harness.data.splits import TextSplit
 from harness.data.tokenization import TokenizedSplit
@@ -28,7 +28,7 @@ from harness.records.files import json_file, write_file
 from harness.records.record import parquet, predictions_of, record_of
 from harness.study.trials import Trial
 
-__all__ = ["FINAL", "AnswerKind", "Manifest", "Store", "StoredTrial", "TrialEntry"]
+__all__ = ["FINAL", "AnswerKind", "KnownTrials", "Manifest", "Store", "StoredTrial", "TrialEntry"]
 
 # Outcomes that a second run would repeat.
 FINAL = {"finished", "diverged"}
@@ -95,18 +95,24 @@ class Store:
             raise ResultsError(f"{path} cannot be removed: {error.strerror}; it holds the texts of the study") from None
         return True
 
-    def stored(self, manifest: Manifest) -> tuple[StoredTrial, ...]:
+    def stored(self, manifest: Manifest, known: KnownTrials | None = None) -> tuple[StoredTrial, ...]:
         """Return what is stored of every trial of the study, in the order of the manifest.
+
+        Somebody who looks again and again passes what is `known`, so that only what has changed is read.
 
         Raises
         ------
         ResultsError
             If another version wrote a record.
         """
-        return self.entries(manifest.cells, manifest.data.answer_kind)
+        return self.entries(manifest.cells, manifest.data.answer_kind, known=known)
 
     def entries(
-        self, entries: Sequence[TrialEntry], kind: AnswerKind, examples: Predictions | None = None
+        self,
+        entries: Sequence[TrialEntry],
+        kind: AnswerKind,
+        examples: Predictions | None = None,
+        known: KnownTrials | None = None,
     ) -> tuple[StoredTrial, ...]:
         """Return what is stored of some trials, in their order; finished ones must be about `examples`, where given.
 
@@ -116,7 +122,7 @@ class Store:
             If another version wrote a record.
         """
         try:
-            return read_trials(self.folder, entries, kind=kind, examples=examples)
+            return read_trials(self.folder, entries, kind=kind, examples=examples, known=known)
         except FormatError as error:
             raise ResultsError(str(error)) from None
 

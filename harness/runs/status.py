@@ -7,15 +7,19 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
 from harness.records.lock import LockOwner, lock_owner
-from harness.records.store import FINAL, Store, StoredTrial
+from harness.records.store import FINAL, KnownTrials, Store, StoredTrial
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
 """A run trains the trials with these statuses."""
+
+# Ten years: no calendar holds the end of what is expected to take longer.
+_FORESEEABLE = 10 * 365 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,8 @@ class StudyStatus:
         before the first one.
     others : int
         Trials in the folder that do not belong to the study as it is now.
+    per_hour : float
+        How many trials an hour have ended since the run that goes on began; NaN where none goes on, or none has ended.
     holder : LockOwner or None
         The process that runs the study, or whose run ended early.
     n_files : int or None
@@ -75,6 +81,7 @@ class StudyStatus:
     troubles: tuple[str, ...]
     seconds_left: float
     others: int
+    per_hour: float = math.nan
     holder: LockOwner | None = None
     n_files: int | None = None
 
@@ -82,6 +89,23 @@ class StudyStatus:
     def to_run(self) -> int:
         """The number of trials that a run would train: those that are missing, failed, interrupted or unreadable."""
         return sum(len(arm.seeds_to_run) for arm in self.arms)
+
+    @property
+    def running(self) -> int:
+        """How many of the trials to run the process that runs the study trains now."""
+        if self.holder is None or not self.holder.alive:
+            return 0
+        to_run = {(arm.arm, seed) for arm in self.arms for seed in arm.seeds_to_run}
+        # What it said a few seconds ago may have ended since.
+        return sum((trial.get("arm"), trial.get("seed")) in to_run for trial in self.holder.trials)
+
+    @property
+    def ends(self) -> datetime | None:
+        """When the run that goes on is expected to end; None where none goes on, or where that is not known."""
+        if self.holder is None or not self.holder.alive or not self.to_run:
+            return None
+        seen = _moment(self.holder.seen)
+        return seen + timedelta(seconds=self.seconds_left) if seen and self.seconds_left < _FORESEEABLE else None
 
     def to_json(self) -> dict[str, Any]:
         """Return what JSON can hold; None for a time that is not known."""
@@ -102,6 +126,8 @@ class StudyStatus:
             "troubles": list(self.troubles),
             "seconds_left": none_if_nan(self.seconds_left),
             "others": self.others,
+            "per_hour": none_if_nan(self.per_hour),
+            "ends": None if self.ends is None else self.ends.isoformat(timespec="seconds"),
             "holder": None if self.holder is None else asdict(self.holder),
             "n_files": self.n_files,
         }
@@ -119,8 +145,15 @@ def find_studies(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob("*/study.json"))
 
 
-def read_status(folder: Path) -> StudyStatus:
-    """Read how far the study in `folder` is.
+def read_status(folder: Path, known: KnownTrials | None = None) -> StudyStatus:
+    """Read how far the study in a folder is.
+
+    Parameters
+    ----------
+    folder : Path
+        The results of the study.
+    known : KnownTrials, optional
+        What was read of them before; only what has changed since is read again.
 
     Raises
     ------
@@ -132,14 +165,35 @@ def read_status(folder: Path) -> StudyStatus:
     if manifest is None:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
     others = store.others({entry.key for entry in manifest.cells})
-    status = summarise(manifest.name, list(manifest.arms), store.stored(manifest), others)
+    trials = store.stored(manifest, known)
+    status = summarise(manifest.name, list(manifest.arms), trials, others)
     if manifest.imported is not None:
         arms = tuple(replace(arm, seeds_to_run=()) for arm in status.arms)
         status = replace(status, arms=arms, seconds_left=0.0, n_files=len(manifest.imported.files))
     owner = lock_owner(folder)
-    if owner is not None and owner.alive and owner.seconds_left is not None:
-        status = replace(status, seconds_left=owner.seconds_left)
+    if owner is not None and owner.alive:
+        left = status.seconds_left if owner.seconds_left is None else owner.seconds_left
+        status = replace(status, seconds_left=left, per_hour=_per_hour(trials, owner))
     return replace(status, holder=owner)
+
+
+def _per_hour(trials: Iterable[StoredTrial], owner: LockOwner) -> float:
+    """Return how many trials have ended an hour since a run began; NaN before the first."""
+    since, seen = _moment(owner.since), _moment(owner.seen)
+    if since is None or seen is None or seen <= since:
+        return math.nan
+    ends = [_moment(trial.record.provenance.ended) for trial in trials if trial.record is not None]
+    count = sum(end is not None and end >= since for end in ends)
+    return count / ((seen - since).total_seconds() / 3600) if count else math.nan
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return a time as it was written; None where somebody wrote something else."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def summarise(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], others: int) -> StudyStatus:
@@ -161,8 +215,8 @@ def summarise(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], oth
             if record.pack_size > 1:
                 packed.add(entry.arm)
         if trial.status not in ("finished", "not run"):
-            name = entry.name if entry.run is not None else f"{entry.arm}, seed {entry.seed}"
-            troubles.append(f"{name}: {trial.status}: {trial.message}")
+            whose = entry.name if entry.run is not None else f"{entry.arm}, seed {entry.seed}"
+            troubles.append(f"{whose}: {trial.status}: {trial.message}")
     all_seconds = [s for values in seconds.values() for s in values]
     overall_mean = statistics.fmean(all_seconds) if all_seconds else float("nan")
     arm_statuses = tuple(

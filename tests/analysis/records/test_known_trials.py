@@ -1,0 +1,72 @@
+"""Known trials: what is read again and again is what is read once, without its answers."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from analysis.records.json_files import read_manifest
+from analysis.records.stored_trials import KnownTrials, StoredTrial, read_trials
+
+
+def told(trials: tuple[StoredTrial, ...]) -> list[tuple[Any, ...]]:
+    return [(trial.entry, trial.status, trial.message, trial.record) for trial in trials]
+
+
+def test_what_is_known_is_what_is_there(study: Any) -> None:
+    manifest = read_manifest(study.root)
+    kind, known = manifest.data.answer_kind, KnownTrials()
+
+    def check() -> tuple[StoredTrial, ...]:
+        trials = read_trials(study.root, manifest.cells, kind=kind, known=known)
+        assert told(trials) == told(read_trials(study.root, manifest.cells, kind=kind))
+        return trials
+
+    first = check()
+    stored = [trial.predictions for trial in first]
+    # Answers fill memory; examples are held once.
+    assert all(one is stored[0] and one is not None and one.answers.size == 0 for one in stored)
+    assert [id(trial) for trial in check()] == [id(trial) for trial in first]
+    study.end("full", 1, "diverged", "the loss is not finite")
+    study.forget("full", 2)
+    (study.trial("full", 3) / "predictions.parquet").write_bytes(b"PAR1")
+    (study.trial("full", 4) / "record.json").write_text('{"format": 1')
+
+    def other_labels(table: pa.Table) -> pa.Table:
+        at = table.schema.get_field_index("label")
+        return table.set_column(at, "label", pa.array(1 - np.asarray(table["label"]), pa.int32()))
+
+    study.change_predictions("full", 5, other_labels)
+    statuses = {trial.entry.name: trial.status for trial in check()}
+    assert [statuses[f"full seed {seed}"] for seed in range(6)] == [
+        "finished",
+        "diverged",
+        "not run",
+        "unreadable",
+        "unreadable",
+        "unreadable",
+    ]
+    # What goes is seen.
+    study.forget("lora-r2", 0)
+    assert {trial.entry.name: trial.status for trial in check()}["lora-r2 seed 0"] == "not run"
+
+
+def test_a_file_that_is_written_anew_with_the_same_size_and_time_is_read(study: Any) -> None:
+    manifest, known = read_manifest(study.root), KnownTrials()
+    (entry, *_) = manifest.cells
+    kind = manifest.data.answer_kind
+    path = study.root / "trials" / entry.key / "record.json"
+    before = known.read(study.root, entry, kind=kind)
+    state = path.stat()
+    new = path.with_suffix(".new")
+    new.write_text(path.read_text().replace('"steps": 100', '"steps": 200'))
+    os.utime(new, ns=(state.st_atime_ns, state.st_mtime_ns))
+    new.replace(path)
+    assert path.stat().st_size == state.st_size
+    after = known.read(study.root, entry, kind=kind)
+    assert before.record is not None
+    assert after.record is not None
+    assert (before.record.steps, after.record.steps) == (100, 200)
