@@ -15,6 +15,8 @@ __all__ = ["Figure", "build"]
 def build(report: StudyReport) -> tuple[Figure, ...]:
     """Return every figure of a report, in the order of a reader; one that cannot be drawn says why.
 
+    Where verdicts are withheld, that of every run alone: no other describes trials without comparing arms.
+
     It computes words and numbers and draws nothing: matplotlib is loaded by `Figure.svg` and `Figure.files`.
 
     Parameters
@@ -29,5 +31,7 @@ def build(report: StudyReport) -> tuple[Figure, ...]:
     from analysis.figures.power import power_figure
     from analysis.figures.runs import runs_figure
 
+    if report.withheld:
+        return (runs_figure(report),)
     figures = (gaps_figure, runs_figure, cost_figure, power_figure, classes_figure, epochs_figure)
     return tuple(figure(report) for figure in figures)

@@ -81,6 +81,11 @@ class Trial:
         """Whether the trial has yet to run, or to run again after it was interrupted."""
         return self.status in ("not run", "interrupted")
 
+    @property
+    def done(self) -> bool:
+        """Whether no run trains the trial again: it finished, or it diverged."""
+        return self.status in ("finished", "diverged")
+
 
 def named_trials(trials: Sequence[Trial]) -> str:
     """Name trials by how they ended: ``diverged: lora seed 3; not run: full seed 4, lora seed 4``."""

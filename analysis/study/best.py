@@ -72,11 +72,11 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
         The seeds in use. At a declared look the tests share, by Bonferroni, what the look may spend.
     """
     if seeds.look is not None and not seeds.look.number:
-        return _no_set(plan, {}, f"the first look is at {seeds.look.looks[0]} seeds")
+        return no_set(plan, f"the first look is at {seeds.look.looks[0]} seeds")
     not_judged = {arm: why for arm in outcomes.arms if (why := refusal(outcomes, plan, (arm,), scores, seeds))}
     judged = [arm for arm in outcomes.arms if arm not in not_judged]
     if len(judged) < 2:
-        return _no_set(plan, not_judged, f"{counted(len(judged), 'arm')} can be judged, and it takes 2")
+        return no_set(plan, f"{counted(len(judged), 'arm')} can be judged, and it takes 2", not_judged)
     sign = 1 if plan.kind.higher_is_better else -1
     drawn = {arm: sign * outcomes.drawn(scores[arm]) for arm in judged}
     strata = outcomes.strata
@@ -85,7 +85,7 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
         drawn, results, alpha=plan.alpha, pair_level=_pair_level(plan, seeds, n_others=len(judged) - 1)
     )
     if found.reason:
-        return _no_set(plan, not_judged, found.reason)
+        return no_set(plan, found.reason, not_judged)
     in_play = found.may_be_best
     best = max(float(y.mean()) for y in drawn.values())
     return BestArms(
@@ -101,12 +101,13 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
     )
 
 
-def _no_set(plan: AnalysisPlan, not_judged: Mapping[str, str], reason: str) -> BestArms:
+def no_set(plan: AnalysisPlan, reason: str, not_judged: Mapping[str, str] | None = None) -> BestArms:
+    """Return a statement about the best arm that names none, with the reason."""
     return BestArms(
         in_play=(),
         ruled_out=(),
         top=(),
-        not_judged=tuple(not_judged.items()),
+        not_judged=tuple((not_judged or {}).items()),
         contenders=(),
         confidence=1 - plan.alpha,
         n_arms=0,

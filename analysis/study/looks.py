@@ -73,7 +73,7 @@ def current_look(outcomes: Outcomes, plan: AnalysisPlan) -> Look | None:
     if not plan.looks:
         return None
     pending = {
-        seed: [trial for arm in outcomes.arms if not _done((trial := outcomes.trials[arm, seed]).status)]
+        seed: [trial for arm in outcomes.arms if not (trial := outcomes.trials[arm, seed]).done]
         for seed in outcomes.seeds
     }
     done = next((at for at, seed in enumerate(outcomes.seeds) if pending[seed]), len(outcomes.seeds))
@@ -90,7 +90,3 @@ def current_look(outcomes: Outcomes, plan: AnalysisPlan) -> Look | None:
         waiting=waiting,
         threshold=thresholds(plan.looks, alpha=plan.alpha)[number - 1] if number else math.nan,
     )
-
-
-def _done(status: str) -> bool:
-    return status in ("finished", "diverged")

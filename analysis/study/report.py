@@ -15,7 +15,7 @@ from analysis.metrics.consistency import churn, consistency
 from analysis.records.loading import load
 from analysis.records.manifest import TakenLook
 from analysis.records.outcomes import Outcomes
-from analysis.study.best import best_arms
+from analysis.study.best import best_arms, no_set
 from analysis.study.claims_block import parse_claims
 from analysis.study.class_comparisons import compare_classes
 from analysis.study.comparisons import ComparisonResult, compare
@@ -35,6 +35,7 @@ from analysis.study.set_verdicts import count_sets, set_verdicts
 from analysis.study.study_report import StudyReport
 from analysis.study.summaries import summarize_arm, summarize_classes
 from analysis.study.unbounded_scores import unbounded_caveats
+from analysis.study.withholding import WITHHELD, finished_seeds, why_withheld, withheld_caveat
 
 __all__ = ["RESAMPLES", "StudyReport", "analyze", "report_on"]
 
@@ -72,7 +73,7 @@ def analyze(folder: Path, *, resamples: int = RESAMPLES) -> StudyReport:
     return report_on(load(folder), resamples=resamples)
 
 
-def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
+def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES, withhold: bool = False) -> StudyReport:
     """Analyse the outcomes of a study, wherever they came from.
 
     Parameters
@@ -81,6 +82,9 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         Every trial of the study.
     resamples : int
         How often the multi-bootstrap resamples seeds and examples, at least 2.
+    withhold : bool
+        Whether to leave out everything that compares arms as long as verdicts must not be read: before a declared look,
+        or where none is declared, before every trial has run. For whoever looks on while a study runs.
 
     Raises
     ------
@@ -90,21 +94,22 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
     manifest = outcomes.manifest
     plan = frozen_plan(manifest, arms=outcomes.arms, score=outcomes.score_kind)
     claims = parse_claims(manifest.claims, arms=outcomes.arms)
-    seeds = seeds_in_use(outcomes, plan)
+    withheld = why_withheld(outcomes, plan) if withhold else ""
+    seeds = finished_seeds(outcomes, plan) if withheld else seeds_in_use(outcomes, plan)
     finished = {arm: _finished_seeds(outcomes, arm, seeds.by_arm[arm]) for arm in outcomes.arms}
     scores = {arm: outcomes.scores(arm, seeds=finished[arm], metric=plan.metric) for arm in outcomes.arms}
     arms = tuple(
         summarize_arm(outcomes, arm, scores[arm], seeds=finished[arm], kind=plan.kind) for arm in outcomes.arms
     )
     rng = np.random.default_rng(_RESAMPLING_SEED)
-    comparisons = compare(outcomes, plan, scores, seeds=seeds, resamples=resamples, rng=rng)
-    sets = set_verdicts(outcomes, plan, seeds=seeds, rng=rng)
+    comparisons = () if withheld else compare(outcomes, plan, scores, seeds=seeds, resamples=resamples, rng=rng)
+    sets = set_verdicts(outcomes, plan, seeds=seeds, rng=rng, compared=not withheld)
     # What needs one test set is about the first; in a study with one that is the study as it is.
     first = outcomes.by_set()[0]
     score = selection_score(plan.kind).name
     lifts = [
         selection_lift(first, arm, seeds=finished[arm], metric=score, confidence=1 - plan.alpha)
-        for arm in outcomes.arms
+        for arm in (() if withheld else outcomes.arms)
     ]
     curves = [epoch_curve(first, arm, seeds=finished[arm], metric=score) for arm in outcomes.arms]
     gaps = [gap_by_selection(first, one, seeds=finished, metric=score) for one in comparisons]
@@ -125,7 +130,10 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
     if plan.crossing is not None:
         spread = seed_sds((), n_seeds=n_seeds, pooled=False, reason=NOT_INDEPENDENT)
         lifts = [lift and replace(lift, interval=NO_INTERVAL, generalizes_to="these trials") for lift in lifts]
-    about_scores = list(seed_sd_caveats(spread))
+    if withheld:
+        # The ratio of two SDs comes with a test.
+        spread = seed_sds((), n_seeds=n_seeds, pooled=False, reason=WITHHELD)
+    about_scores = [*withheld_caveat(withheld), *seed_sd_caveats(spread)]
     for one in outcomes.by_set():
         about_scores += rare_class_caveats(one, _by_trial(one, finished), metric=plan.metric)
     # Of several test sets the smallest one's few largest mistakes weigh most in the mean.
@@ -152,10 +160,11 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
         training_sets=training_sets(manifest),
         look=seeds.look,
         decision=_decision(seeds.look, comparisons),
+        withheld=withheld,
         comparisons=comparisons,
         sets=sets,
         set_counts=count_sets(sets, plan),
-        best=best_arms(outcomes, plan, scores, seeds=seeds),
+        best=no_set(plan, WITHHELD) if withheld else best_arms(outcomes, plan, scores, seeds=seeds),
         arms=arms,
         classes=tuple(one for arm in outcomes.arms for one in summarize_classes(first, arm, seeds=finished[arm])),
         seed_sds=spread,
@@ -184,7 +193,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES) -> StudyReport:
             for one in comparisons
         ),
         claims=compare_published_gaps(
-            claims, first.manifest, sets[0].comparisons if sets else comparisons, metric=plan.metric
+            () if withheld else claims, first.manifest, sets[0].comparisons if sets else comparisons, metric=plan.metric
         ),
         unreadable=tuple(
             f"{trial.name} could not be read: {trial.message}"

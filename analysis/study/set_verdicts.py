@@ -75,7 +75,7 @@ class SetCount:
 
 
 def set_verdicts(
-    outcomes: Outcomes, plan: AnalysisPlan, *, seeds: SeedsInUse, rng: np.random.Generator
+    outcomes: Outcomes, plan: AnalysisPlan, *, seeds: SeedsInUse, rng: np.random.Generator, compared: bool = True
 ) -> tuple[SetVerdicts, ...]:
     """Test and decide every comparison of the plan on each test set; empty where the study has one.
 
@@ -87,10 +87,12 @@ def set_verdicts(
         The seeds in use. Declared looks bind these verdicts as they bind those over the sets.
     rng : numpy.random.Generator
         For permutation tests that cannot count every rearrangement.
+    compared : bool
+        Whether verdicts may be read; where not, each set has its arms alone.
     """
     if not outcomes.sets:
         return ()
-    sets, pairs = outcomes.by_set(), plan.all_comparisons(outcomes.arms)
+    sets, pairs = outcomes.by_set(), plan.all_comparisons(outcomes.arms) if compared else ()
     finished = {
         arm: [seed for seed in seeds.by_arm[arm] if outcomes.trials[arm, seed].status == "finished"]
         for arm in outcomes.arms

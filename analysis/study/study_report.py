@@ -71,6 +71,9 @@ class StudyReport:
     look, decision : Look or None, str
         The declared look that has been reached, and what follows: ``"stop"`` or ``"go on"``; None and empty in a study
         without looks.
+    withheld : str
+        Why nothing in it compares arms, in a report of a study that still runs; empty in every other report. It shows
+        all trials that have finished, and `best` and `seed_sds` are without figures.
     comparisons : tuple of ComparisonResult
         Every comparison with its verdict, in the order of the plan.
     sets : tuple of SetVerdicts
@@ -127,6 +130,7 @@ class StudyReport:
     training_sets: TrainingSets | None
     look: Look | None
     decision: str
+    withheld: str
     comparisons: tuple[ComparisonResult, ...]
     sets: tuple[SetVerdicts, ...]
     set_counts: tuple[SetCount, ...]
@@ -151,8 +155,18 @@ class StudyReport:
     def __repr__(self) -> str:
         verdicts = [f"{one.name}: {one.verdict.label}" for one in self.comparisons[:_NAMED_AT_MOST]]
         more = len(self.comparisons) - len(verdicts)
-        told = "; ".join([*verdicts, *([f"{more} more"] if more else [])]) or "nothing to compare"
+        told = "; ".join([*verdicts, *([f"{more} more"] if more else [])]) or self.withheld or "nothing to compare"
         return f"<StudyReport {self.name}: {told}>"
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials the study has."""
+        return sum(sum(arm.statuses.values()) for arm in self.arms)
+
+    @property
+    def n_done(self) -> int:
+        """How many of them have finished or diverged: no run trains them again."""
+        return sum(arm.statuses.get(status, 0) for arm in self.arms for status in ("finished", "diverged"))
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain dicts, lists, texts and numbers; NaN becomes None, its reason stays."""

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "build", "in_words", "latex", "macros", "markdown", "named", "requirements_in_words", "terminal"]
 
+# What describes trials and compares no arms: all that is laid out while verdicts are withheld.
+_OF_TRIALS = ("arms", "set_arms", "provenance")
+
 
 def build(report: StudyReport) -> tuple[Table, ...]:
     """Lay out a report as tables: what was required of it first, then the verdicts, and the provenance last.
@@ -47,6 +50,8 @@ def build(report: StudyReport) -> tuple[Table, ...]:
 
 def named(report: StudyReport) -> dict[str, Table]:
     """Lay out a report as tables, in the same order, by the names that frames have.
+
+    Where verdicts are withheld, only those that compare no arms.
 
     Parameters
     ----------
@@ -76,6 +81,8 @@ def named(report: StudyReport) -> dict[str, Table]:
         "agreement": agreement_table(report, footer),
         "provenance": provenance_table(report),
     }
+    if report.withheld:
+        tables = {name: tables[name] for name in _OF_TRIALS}
     return {name: table for name, table in tables.items() if table is not None}
 
 

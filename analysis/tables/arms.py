@@ -13,6 +13,8 @@ from analysis.tables.table import UNKNOWN, Column, Table, seeds_by_examples, wit
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
+_JUDGED = "; the table of verdicts judges the gaps between arms"
+
 
 def arm_table(report: StudyReport, footer: str) -> Table:
     """Lay out the study's metric by arm."""
@@ -54,7 +56,7 @@ def arm_table(report: StudyReport, footer: str) -> Table:
             *without_test([seeds_by_examples(len(arm.seeds), arm.n_examples) for arm in report.arms]),
         ),
         notes=(
-            "This describes these trials; the table of verdicts judges the gaps between arms."
+            f"This describes these trials{'' if report.withheld else _JUDGED}."
             + (
                 " ECE: expected calibration error (15 bins), how far confidence is from accuracy." if calibrated else ""
             ),
