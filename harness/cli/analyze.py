@@ -14,8 +14,8 @@ from harness.cli import output
 from harness.cli.figure_files import figures_in_words, write_figures
 from harness.cli.gate import exit_code, only_study, write_gate
 from harness.cli.looks import note_look
-from harness.cli.page_file import PAGE, page_of, show
-from harness.cli.shared import AsJson, Format, Root, complain, console_for, print_json, results_of, study_named
+from harness.cli.page_file import PAGE, folder_of_report, page_of, show
+from harness.cli.shared import AsJson, Format, Root, complain, console_for, is_one_study, print_json, results_of
 
 if TYPE_CHECKING:
     from analysis.figures import Figure
@@ -54,6 +54,14 @@ def analyze(
     ] = False,
     no_html: Annotated[bool, typer.Option("--no-html", help="Leave out index.html.")] = False,
     in_browser: Annotated[bool, typer.Option("--open", help="Show index.html in the browser.")] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="While a study runs, write index.html anew when a trial has ended, until all have or until Ctrl-C. "
+            "Verdicts are withheld before a declared look, or where none is declared, before every trial has run.",
+        ),
+    ] = False,
     require: Annotated[
         list[str] | None,
         typer.Option(
@@ -92,34 +100,43 @@ def analyze(
     with everything in it. If that folder cannot be written, it says so and prints all the same. That verdicts were read
     is noted in looks.json, because the tables of a study that grows afterwards must count it.
 
+    With --live it first waits for the trials of a study, also one that is not there yet, and keeps index.html up to
+    date; the page loads itself again in the browser. It changes nothing for a run beside it.
+
     With --require it is a gate for continuous integration: harness analyze quickstart --require 'lora-r8 not worse than
     full by 1pp' --require 'full better than frozen' --junit gate.xml. The answers come first, and decide the exit code.
     The two arms are those of a comparison of the plan; 1pp is one percentage point, and 0.01 the same. docs/gate.md has
     examples for GitHub and GitLab.
 
-    Exit codes: 0 done; 1 the files of a trial cannot be read (it is named; harness run trains it again, harness import
-    writes an imported one again); 2 a study cannot be analysed, or --report DIR cannot be written. With --require: 0
-    every requirement is shown; 1 one is contradicted; 3 none is contradicted, and one is undecided; 2 one cannot be
-    asked, or a file cannot be written.
+    Exit codes: 0 done, or --live ended by Ctrl-C; 1 the files of a trial cannot be read (it is named; harness run
+    trains it again, harness import writes an imported one again); 2 a study cannot be analysed, or --report DIR cannot
+    be written. With --require: 0 every requirement is shown; 1 one is contradicted; 3 none is contradicted, and one is
+    undecided; 2 one cannot be asked, or a file cannot be written.
     """
     from analysis.errors import AnalysisError
     from analysis.records.loading import load
     from analysis.study.flips import answered_examples
     from analysis.study.report import report_on
-    from harness.embedded import study_file
 
     for option, file in (("--junit", junit), ("--summary", summary)):
         if file is not None and not require:
             raise typer.BadParameter("writes what --require asks, and nothing is asked", param_hint=option)
     if in_browser and no_html:
         raise typer.BadParameter("shows index.html, which --no-html leaves out", param_hint="--open")
+    if live and no_html:
+        raise typer.BadParameter("writes index.html, which --no-html leaves out", param_hint="--live")
+    if live and require:
+        raise typer.BadParameter("waits for a study that still runs, and --require asks at once", param_hint="--live")
+    if live:
+        from harness.cli.live import follow
+
+        if not follow(study, results, report=report, resamples=resamples, in_browser=in_browser):
+            return
 
     folders = results_of(study, results)
     if require:
         only_study(folders)
-    alone = folders == [study_named(study, results) if study else results] or bool(
-        study and study_file(study).is_file()
-    )
+    alone = is_one_study(study, results, folders)
     reports: dict[Path, StudyReport] = {}
     drawn: dict[Path, tuple[Figure, ...]] = {}
     examples: dict[Path, AnsweredExamples] = {}
@@ -137,7 +154,7 @@ def analyze(
             errors.append(f"{path.name}: {error}")
     # Whoever reads the beginning alone, as in `harness analyze | head`, gets the exit code all the same.
     output.go_on_without_reader()
-    places = {path: _place(path, report, alone=alone) for path in reports}
+    places = {path: folder_of_report(path, report, alone=alone) for path in reports}
     try:
         output_format = Format.json if as_json else output_format
         if output_format is Format.json:
@@ -166,7 +183,8 @@ def analyze(
             if path in examples:
                 written = f"A page to read and to send: {places[path] / PAGE}\n{written}"
             console_for().print(written, markup=False, highlight=False, soft_wrap=True)
-    if in_browser:
+    # A live page is there already, and loads itself again.
+    if in_browser and not live:
         show(places[path] / PAGE for path in reports if path not in unwritten)
     for study_report in reports.values():
         for trial in study_report.unreadable:
@@ -188,13 +206,6 @@ def analyze(
     if require:
         raise typer.Exit(exit_code(one for made in reports.values() for one in made.requirements))
     raise typer.Exit(1 if any(study_report.unreadable for study_report in reports.values()) else 0)
-
-
-def _place(path: Path, report: Path | None, *, alone: bool) -> Path:
-    """Return the folder of a study's report."""
-    if report is None:
-        return path / "report"
-    return report if alone else report / path.name
 
 
 def _print(reports: Sequence[StudyReport], output_format: Format, *, details: bool) -> None:

@@ -9,13 +9,31 @@ from typing import TYPE_CHECKING
 from harness.cli.shared import complain
 
 if TYPE_CHECKING:
+    from analysis.html import Live
     from analysis.study.flips import AnsweredExamples
     from analysis.study.study_report import StudyReport
 
 PAGE = "index.html"
 
 
-def page_of(folder: Path, report: StudyReport, examples: AnsweredExamples) -> str:
+def folder_of_report(path: Path, report: Path | None, *, alone: bool) -> Path:
+    """Return where the files of a report belong.
+
+    Parameters
+    ----------
+    path : Path
+        The folder of the study.
+    report : Path or None
+        Where to write instead of the study's results.
+    alone : bool
+        Whether it is the only study; of several, each has a folder of its own in `report`.
+    """
+    if report is None:
+        return path / "report"
+    return report if alone else report / path.name
+
+
+def page_of(folder: Path, report: StudyReport, examples: AnsweredExamples | None, *, live: Live | None = None) -> str:
     """Return the page, with the texts of the examples where the study stores them.
 
     Parameters
@@ -24,8 +42,10 @@ def page_of(folder: Path, report: StudyReport, examples: AnsweredExamples) -> st
         The folder of the study.
     report : StudyReport
         What was made of it.
-    examples : AnsweredExamples
-        Its examples that flip.
+    examples : AnsweredExamples or None
+        Its examples that flip; None where verdicts are withheld.
+    live : Live or None
+        What the page says of itself while it is written anew.
     """
     from analysis import html
     from analysis.errors import RecordError
@@ -33,10 +53,10 @@ def page_of(folder: Path, report: StudyReport, examples: AnsweredExamples) -> st
 
     texts = None
     try:
-        texts = read_texts(folder, examples.ids)
+        texts = None if examples is None else read_texts(folder, examples.ids)
     except RecordError as error:
         complain(f"{report.name}: no texts in {PAGE}: {error}; harness run writes it again")
-    return html.page(report, examples, texts)
+    return html.page(report, examples, texts, live=live)
 
 
 def show(pages: Iterable[Path]) -> None:

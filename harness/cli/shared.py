@@ -121,6 +121,39 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
     return folders
 
 
+def results_of_again(asked: Path | None, results: Path) -> Iterator[tuple[list[Path], str]]:
+    """Yield, again and again, what `results_of` returns, or no folder and why it has to be waited for.
+
+    Parameters
+    ----------
+    asked, results : Path or None, Path
+        What `results_of` takes. A study file is read until its results are there: somebody may write the next study
+        into it.
+    """
+    from harness.embedded import study_file
+    from harness.errors import ResultsError
+
+    from_file = asked is not None and study_file(asked).is_file()
+    folders: list[Path] = []
+    while True:
+        problem = ""
+        if not (from_file and folders):
+            try:
+                folders = results_of(asked, results)
+            except ResultsError as error:
+                folders, problem = [], f"waiting: {error}"
+        yield folders, problem
+
+
+def is_one_study(asked: Path | None, results: Path, folders: Sequence[Path]) -> bool:
+    """Return whether one study was asked for, by its name, its folder or its file, and `folders` is where it is."""
+    from harness.embedded import study_file
+
+    if asked is None:
+        return list(folders) == [results]
+    return list(folders) == [study_named(asked, results)] or study_file(asked).is_file()
+
+
 def results_option(results: Path) -> list[str]:
     """Return the option that names the folder of all results, where it is not the default."""
     return [] if results == Path("results") else ["--results", str(results)]

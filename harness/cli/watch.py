@@ -15,8 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.cli.screens import status_line, status_screen
-from harness.cli.shared import console_for, print_json, results_of
-from harness.embedded import study_file
+from harness.cli.shared import console_for, print_json, results_of_again
 from harness.errors import ResultsError
 from harness.records.store import KnownTrials
 from harness.runs.status import StudyStatus, read_status
@@ -66,16 +65,8 @@ def glances(study: Path | None, results: Path) -> Iterator[Glance]:
     Glance
     """
     known: dict[Path, KnownTrials] = defaultdict(KnownTrials)
-    folders: list[Path] = []
-    # Somebody may be writing the next study into the file: its name is read once.
-    from_file = study is not None and study_file(study).is_file()
-    while True:
-        statuses, problems = [], []
-        try:
-            folders = folders if from_file and folders else results_of(study, results)
-        except ResultsError as error:
-            folders = []
-            problems.append(f"waiting: {error}")
+    for folders, problem in results_of_again(study, results):
+        statuses, problems = [], [problem] if problem else []
         for folder in folders:
             try:
                 statuses.append(read_status(folder, known[folder]))

@@ -153,6 +153,16 @@ def lock_owner(folder: Path) -> LockOwner | None:
         return None
 
 
+def says_it_runs(folder: Path) -> bool:
+    """Whether a process said lately that it runs the study in a folder; takes no lock, and is less sure than one."""
+    try:
+        content = json.loads((folder / _HOLDER).read_text("utf-8"))
+        age = (datetime.now(UTC) - datetime.fromisoformat(content["seen"])).total_seconds()
+        return age < _BELIEVED_SECONDS and not content.get("ended")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
 def _is_locked(lock: Path) -> bool | None:
     """Whether a process holds the lock, None where that cannot be seen."""
     try:
