@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from analysis.study.in_memory import compare
     from analysis.study.plan import AnalysisPlan, Comparison, check_plan, parse_plan
     from analysis.study.report import StudyReport, analyze
-    from analysis.study.requirements import RequirementResult
+    from analysis.study.requirement_results import RequirementResult
     from analysis.study.verdict import Verdict, decide
 
 __all__ = [
@@ -272,7 +272,7 @@ _HOMES = {
     ),
     "methods.with_the_best": ("ComparisonsWithBest", "Contender", "compare_with_best"),
     "study.report": ("StudyReport", "analyze"),
-    "study.requirements": ("RequirementResult",),
+    "study.requirement_results": ("RequirementResult",),
     "power.single_run": ("mcnemar_power", "single_run_detectable_gap"),
     "power.sizes": ("detectable_gap_at", "equivalence_power_at", "power_at", "standard_error_at"),
     "study.verdict": ("Verdict", "decide"),

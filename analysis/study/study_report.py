@@ -21,7 +21,7 @@ from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan
 from analysis.study.population import TrainingSets
 from analysis.study.published_gaps import PublishedGap
-from analysis.study.requirements import RequirementResult, decide_requirements
+from analysis.study.requirement_results import RequirementResult, decide_requirements
 from analysis.study.seed_sds import SeedSDs
 from analysis.study.set_verdicts import SetCount, SetVerdicts
 from analysis.study.summaries import ArmSummary, ClassSummary

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from analysis.printable import printable
 from analysis.study.goals import Goal
-from analysis.study.requirements import Requirement, RequirementResult
+from analysis.study.requirement_results import RequirementResult
+from analysis.study.requirements import Requirement
 from analysis.tables.comparison_cells import (
     comparison_n_test_population,
     interval_cell,

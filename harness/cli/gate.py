@@ -14,7 +14,7 @@ from harness.atomic_file import atomic_write
 from harness.errors import ResultsError
 
 if TYPE_CHECKING:
-    from analysis.study.requirements import RequirementResult
+    from analysis.study.requirement_results import RequirementResult
     from analysis.study.study_report import StudyReport
 
 # What a text of XML 1.0 cannot hold, besides the characters that printable() replaces.

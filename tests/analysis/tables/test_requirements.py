@@ -15,7 +15,7 @@ from analysis import tables
 from analysis.methods.interval import Interval
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with
-from analysis.study.requirements import RequirementResult
+from analysis.study.requirement_results import RequirementResult
 from analysis.study.verdict import Verdict
 from analysis.tables.requirements import requirement_table, requirements_in_words
 
