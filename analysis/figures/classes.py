@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from analysis.figures.figure import Figure, missing
 from analysis.figures.key import KeyEntry, draw_key, key_height
 from analysis.figures.marks import Mark, draw_mark, mark_of
-from analysis.figures.style import BLUE, INK, ORANGE, QUIET, SMALL, TEXT, cut_to_fit, text_width
+from analysis.figures.style import BLUE, GREEN, INK, ORANGE, QUIET, SMALL, TEXT, cut_to_fit, text_width
 from analysis.study.class_comparisons import MEASURES, ClassComparison
 from analysis.study.study_report import StudyReport
 from analysis.study.verdict import Verdict
@@ -34,6 +34,12 @@ _MOST_FOR_NAMES = 0.42
 _BOLD = 1.13 * TEXT
 # The strongest shade still lets the number in it be read.
 _STRONGEST = 0.55
+_MARKS = (
+    KeyEntry("better", shape="^", colour=BLUE),
+    KeyEntry("worse", shape="v", colour=ORANGE),
+    KeyEntry("equivalent", shape="s", colour=GREEN),
+    KeyEntry("undecided", shape="o", colour=QUIET, hollow=True),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,13 +192,8 @@ def draw_classes(class_map: ClassMap, width: float) -> Picture:
     """Draw the heat map, so many points wide."""
     from matplotlib.figure import Figure as Picture
 
-    entries = [
-        KeyEntry("better", shape="^", colour=BLUE),
-        KeyEntry("worse", shape="v", colour=ORANGE),
-        KeyEntry("equivalent", shape="s", colour=mark_of(Verdict(within_margin=True)).colour),
-        KeyEntry("undecided", shape="o", colour=QUIET, hollow=True),
-    ]
     rows = class_map.rows
+    entries = _MARKS if any(gap.verdict.asked for row in rows for gap in (row.precision, row.recall)) else ()
     names = cut_to_fit([row.label for row in rows], _MOST_FOR_NAMES * width)
     left = _EDGE + max(map(text_width, names)) + _GAP
     key = key_height(entries, width)

@@ -174,10 +174,9 @@ def _caption(report: StudyReport, gaps: Gaps) -> str:
         if _has(gaps, which)
     ]
     if thin:
-        parts.append(
-            f"Thin, at the confidence of {level}: {'; '.join(thin)}. Papers that give one of the two disagree about "
-            "the same gap; no verdict rests on them."
-        )
+        parts.append(f"Thin, at the confidence of {level}: {'; '.join(thin)}.")
+        if len(thin) > 1:
+            parts.append("Papers that give one of the two disagree about the same gap; no verdict rests on them.")
     untested = len(report.comparisons) - len(tested)
     if untested:
         parts.append(f"{counted(untested, 'comparison')} could not be tested; the table of verdicts says why.")

@@ -49,7 +49,7 @@ class KeyEntry:
 
 def key_height(entries: Sequence[KeyEntry], width: float) -> float:
     """Return how high a key is on a page of this width, in points."""
-    return _LINE * len(_in_lines(entries, width)) + _BELOW
+    return _LINE * len(_in_lines(entries, width)) + _BELOW if entries else 0.0
 
 
 def draw_key(picture: Picture, entries: Sequence[KeyEntry]) -> None:

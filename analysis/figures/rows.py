@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Of the width, what names may take beside the rows.
 _MOST_BESIDE = 0.4
 _GAP, _LINE, _BELOW, _EDGE = 6.0, 10.0, 30.0, 4.0
+# From one line of a text to the next, in sizes of its type.
+_SPACING = 1.2
 
 
 class RowChart(NamedTuple):
@@ -68,8 +70,11 @@ def row_chart(
     height = each * len(names)
     total = _EDGE + key + height + _BELOW
     picture = Picture(figsize=(width / 72, total / 72))
-    axes = picture.add_axes((left / width, _BELOW / total, (width - left - right - _EDGE) / width, height / total))
-    axes.set_ylim(-height, 0)
+    # The axes begin under the first name.
+    axes = picture.add_axes(
+        (left / width, _BELOW / total, (width - left - right - _EDGE) / width, (height - label) / total)
+    )
+    axes.set_ylim(-height, -label)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
@@ -98,18 +103,20 @@ def row_chart(
 def _beside(
     axes: Axes, text: str, x: float, y: float, *, shift: float, align: str, size: float, colour: str | None = None
 ) -> None:
-    axes.annotate(
-        text,
-        (x, y),
-        xycoords=("axes fraction", "data"),
-        xytext=(shift, 0),
-        textcoords="offset points",
-        ha=align,
-        multialignment=align,
-        va="center",
-        size=size,
-        color=colour,
-        annotation_clip=False,
-        # Lines through the whole chart stop at words.
-        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5},
-    )
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        # Each line for itself: a page, whose letters have other widths, would not align those of one text.
+        axes.annotate(
+            line,
+            (x, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(shift, ((len(lines) - 1) / 2 - number) * _SPACING * size),
+            textcoords="offset points",
+            ha=align,
+            va="center",
+            size=size,
+            color=colour,
+            annotation_clip=False,
+            # Lines through the whole chart stop at words.
+            bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5},
+        )
