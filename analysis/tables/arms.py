@@ -35,7 +35,7 @@ def arm_table(report: StudyReport, footer: str) -> Table:
                 "Lowest to highest",
                 [
                     " to ".join(scale.score(value, standard_error=error) for value in (arm.minimum, arm.maximum))
-                    if arm.seeds
+                    if not math.isnan(arm.minimum)
                     else UNKNOWN
                     for arm, error in summaries
                 ],

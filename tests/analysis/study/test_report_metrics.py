@@ -189,6 +189,7 @@ def test_an_undefined_metric_names_arm_and_seed_and_leaves_the_others(graded: St
     assert first[3] == f"no verdict: MCC undefined in 2 of {runs} trials"
     assert "undefined" not in second[3]
     assert not re.search(r"\bnan\b", text)
+    assert "– to –" not in text
     # A macro-F1 is defined for such a run, and so is the comparison.
     assert analyze(set_plan(graded, metric="macro_f1")).comparisons[0].result is not None
 
