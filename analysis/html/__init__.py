@@ -100,7 +100,7 @@ def _about(report: StudyReport) -> str:
     n_runs = {len(arm.seeds) for arm in report.arms}
     runs = " to ".join(str(n) for n in sorted({min(n_runs), max(n_runs)}))
     trained = f"{report.model} on {report.data}" if report.model else report.data
-    word = "seeds" if report.paired else "runs"
+    word = ("seed" if report.paired else "run") + "s" * (n_runs != {1})
     return f"{trained}: {counted(len(report.arms), 'arm')} with {runs} {word}, {report.n_examples:,} test examples"
 
 

@@ -56,7 +56,7 @@ def test_every_table_and_figure_is_on_the_page_once(study: Any) -> None:
     outcomes = load(study.root)
     report = report_on(outcomes, resamples=99)
     page = page_of(outcomes)
-    shown = entities.unescape(page)
+    shown = entities.unescape(page).replace("<wbr>", "")
     for table in tables.build(report):
         assert shown.count(f'aria-label="{table.title}"') == 1, table.title
         said = table.said_once()
@@ -207,6 +207,12 @@ def test_a_study_of_which_nothing_has_finished_has_a_page(tmp_path: Path, write_
     page = page_of(load(folder.root))
     assert "no two arms of a comparison have a run that finished" in page
     assert '<div id="explorer">' not in page
+
+
+def test_long_names_may_break_where_their_words_do(tmp_path: Path, write_study: Any) -> None:
+    right = np.array([[1, 1, 0, 1]] * 3)
+    page = page_of(load(write_study(tmp_path / "s", {"base": right, "a_&_b": 1 - right}).root))
+    assert '<th scope="row">a_<wbr>&amp;_<wbr>b against base</th>' in page
 
 
 def test_one_arm_has_a_page(tmp_path: Path, write_study: Any) -> None:
