@@ -130,7 +130,12 @@ def terminal(report: StudyReport, *, details: bool = True) -> list[RenderableTyp
         Whether to add the tables that are for checking an answer: the tests one by one, all intervals, the
         variance components, the provenance.
     """
-    tables = [table for table in build(report) if details or not table.detail]
+    tables = [
+        table
+        for name, table in named(report).items()
+        # What is required is said by its sentences already.
+        if details or not (table.detail or name == "requirements")
+    ]
     return as_terminal.render(*_heading(report), tables, sentences=_sentences(report))
 
 

@@ -84,7 +84,6 @@ def requirement_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         footer=footer,
-        detail=True,
     )
 
 

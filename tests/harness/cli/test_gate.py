@@ -128,6 +128,8 @@ def test_the_files_of_the_report_have_the_answers(command: Command, tmp_path: Pa
     page = (report / "index.html").read_text("utf-8")
     assert '<li class="contradicted">Requirement contradicted: lora, r=8 not worse' in page
     assert "Requirement undecided: &lt;b&gt;&amp;&#34;x&#34; equivalent to full within 1 pp." in page
+    assert page.count("<h2>Requirements</h2>") == 1
+    assert "<summary>Requirements</summary>" not in page
     assert "## Requirements" in (report / "tables.md").read_text("utf-8")
     # The next report asks nothing, and shows nothing of it.
     assert command("analyze", "mine", "--resamples", "99")[0] == 0
