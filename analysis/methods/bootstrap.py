@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.methods.arm_scores import ArmScores, as_arm
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.resamples import (
+    Resampled,
     draw_counts,
     example_draws,
-    independent_replicates,
-    paired_replicates,
+    in_form,
     percentile_limits,
     tail_size,
-    with_squares,
 )
 from analysis.methods.variance import ROUNDING
 
@@ -75,15 +75,11 @@ class MultiBootstrapResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Contrast:
-    """Two arms with their observed difference; with squares, the differences for design A, else both arms."""
+    """Two arms with their observed difference, and what is resampled; None where nothing varies."""
 
     observed: CrossedResult
     size: float
-    scores: tuple[NDArray[np.float64], ...]
-
-    @property
-    def varies(self) -> bool:
-        return self.observed.standard_error > 0
+    resampled: Resampled | None
 
 
 def multi_bootstrap(
@@ -161,7 +157,7 @@ def multi_bootstrap(
     """
     tail_size(resamples, confidence)
     contrast = _contrast(treatment, baseline, paired=paired)
-    if not contrast.varies:
+    if contrast.resampled is None:
         return _unvarying(contrast, resamples, confidence)
     S_t, S_b = contrast.observed.n_seeds
     W_t = draw_counts(rng, resamples, S_t)
@@ -171,7 +167,7 @@ def multi_bootstrap(
 
 
 def bootstrap_study(
-    arms: Mapping[str, ArrayLike],
+    arms: Mapping[str, ArrayLike | ArmScores],
     comparisons: Sequence[tuple[str, str]],
     *,
     paired: bool = True,
@@ -217,12 +213,12 @@ def bootstrap_study(
     unknown = sorted({name for pair in comparisons for name in pair} - set(arms))
     if unknown:
         raise ValueError(f"comparisons name arms that are not there: {unknown}; there are {sorted(arms)}")
-    scores = {name: np.asarray(arms[name], dtype=np.float64) for pair in comparisons for name in pair}
+    scores = {name: as_arm(arms[name]) for pair in comparisons for name in pair}
     shapes = {name: y.shape for name, y in scores.items()}
     if len({shape if paired else shape[1:] for shape in shapes.values()}) > 1:
         raise ValueError(f"all arms need the same {'seeds and ' if paired else ''}examples, got shapes {shapes}")
     contrasts = {pair: _contrast(scores[pair[0]], scores[pair[1]], paired=paired) for pair in comparisons}
-    varying = {pair: contrast for pair, contrast in contrasts.items() if contrast.varies}
+    varying = {pair: contrast for pair, contrast in contrasts.items() if contrast.resampled is not None}
     results = {pair: _unvarying(contrast, resamples, confidence) for pair, contrast in contrasts.items()}
     if varying:
         names = dict.fromkeys(name for pair in varying for name in pair)
@@ -235,15 +231,14 @@ def bootstrap_study(
     return results
 
 
-def _contrast(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -> _Contrast:
-    observed = crossed_test(treatment, baseline, paired=paired)
-    y_t, y_b = np.asarray(treatment, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
-    sources = () if not observed.standard_error > 0 else (y_t - y_b,) if observed.design == "A" else (y_t, y_b)
-    return _Contrast(
-        observed=observed,
-        size=float(max(np.abs(y_t).max(), np.abs(y_b).max())),
-        scores=tuple(with_squares(y) for y in sources),
-    )
+def _contrast(treatment: ArrayLike | ArmScores, baseline: ArrayLike | ArmScores, *, paired: bool) -> _Contrast:
+    arm_t, arm_b = as_arm(treatment), as_arm(baseline)
+    observed = crossed_test(arm_t, arm_b, paired=paired)
+    size = max(arm_t.size, arm_b.size)
+    resampled = None
+    if observed.standard_error > 0:
+        resampled = in_form([arm_t.y - arm_b.y] if observed.design == "A" else [arm_t.y, arm_b.y], size)
+    return _Contrast(observed=observed, size=size, resampled=resampled)
 
 
 def _bootstrap(
@@ -254,16 +249,12 @@ def _bootstrap(
 ) -> list[MultiBootstrapResult]:
     """Resample all contrasts with the same examples; the weights are the counts of both arms' seeds, by contrast."""
     B = len(weights[0][0])
+    forms = [contrast.resampled for contrast in contrasts if contrast.resampled is not None]
     # Row 0: resampled less observed difference. Row 1: variance of the resampled difference.
     replicates = np.empty((len(contrasts), 2, B))
-    for rows, V in example_draws(rng, B, contrasts[0].observed.n_examples):
-        for drawn, contrast, (W_t, W_b) in zip(replicates, contrasts, weights, strict=True):
-            if contrast.observed.design == "A":
-                (d,) = contrast.scores
-                drawn[:, rows] = paired_replicates(W_t[rows], V, d, contrast.size)
-            else:
-                y_t, y_b = contrast.scores
-                drawn[:, rows] = independent_replicates(W_t[rows], W_b[rows], V, y_t, y_b, contrast.size)
+    for rows, V in example_draws(rng, B, forms[0].n_examples, np.result_type(*(form.dtype for form in forms)).type):
+        for drawn, form, arms in zip(replicates, forms, weights, strict=True):
+            drawn[:, rows] = form.replicates([W[rows] for W in arms[: len(form.sources)]], V)
     return [
         _result(contrast, shifts, np.sqrt(variances), confidence)
         for contrast, (shifts, variances) in zip(contrasts, replicates, strict=True)

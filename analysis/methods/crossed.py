@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
+from analysis.methods.arm_scores import ArmScores, as_arm, difference_squares
 from analysis.methods.clusters import cluster_numbers
 from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed_seeds import CrossedSeedsResult
@@ -208,8 +209,8 @@ def has_plain_df(design: Design, *, n_seeds: int, before_pooling: bool = False) 
 
 
 def crossed_test(
-    treatment: ArrayLike,
-    baseline: ArrayLike,
+    treatment: ArrayLike | ArmScores,
+    baseline: ArrayLike | ArmScores,
     *,
     paired: bool,
     spread: SeedSpread | None = None,
@@ -285,11 +286,11 @@ def crossed_test(
     '3 arms, df 5.1 -> 6.5, p = 0.06'
     """
     y_t, y_b = _checked(treatment, baseline, paired=paired)
-    S_t, S_b, N = len(y_t), len(y_b), y_t.shape[1]
+    (S_t, N), S_b = y_t.shape, y_b.shape[0]
     if spread is not None and (not paired or spread.df != (spread.n_arms - 1) * (S_t - 1)):
         raise ValueError(f"the spread over seeds does not belong to {S_t} paired seeds, got {spread}, paired={paired}")
-    size = float(max(np.abs(y_t).max(), np.abs(y_b).max()))
-    D = float(y_t.mean(axis=1).mean() - y_b.mean(axis=1).mean())
+    size = max(y_t.size, y_b.size)
+    D = float(y_t.seed_means.mean() - y_b.seed_means.mean())
     no_gap = abs(D) <= ROUNDING * size
     n_arms = spread.n_arms if spread is not None else 2
     design = design_of(n_seeds=S_t, n_arms=n_arms, before_pooling=before_pooling) if paired else "B"
@@ -330,11 +331,12 @@ def crossed_test(
     plain = alone == "A" or has_plain_df("B", n_seeds=S_t)
     independent = independent_variance(y_t, y_b, size, strata=columns, plain_df=plain)
     plain_pairs = has_plain_df("A", n_seeds=S_t, before_pooling=before_pooling)
-    pairs = paired_variance(y_t - y_b, size, strata=columns, plain_df=plain_pairs) if paired else None
+    squares = difference_squares(y_t, y_b) if paired else None
+    pairs = squares and paired_variance(squares, size, n_seeds=S_t, strata=columns, plain_df=plain_pairs)
     by_pair = pairs if pairs is not None and alone == "A" else independent
     pooled = (
-        paired_variance(y_t - y_b, size, strata=columns, spread=spread)
-        if spread is not None and design == "A"
+        paired_variance(squares, size, n_seeds=S_t, strata=columns, spread=spread)
+        if squares is not None and spread is not None and design == "A"
         else None
     )
     fit = pooled or by_pair
@@ -366,26 +368,23 @@ def crossed_test(
 
 
 def _checked(
-    treatment: ArrayLike, baseline: ArrayLike, *, paired: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    arms = []
-    for name, scores in (("treatment", treatment), ("baseline", baseline)):
-        y = np.asarray(scores, dtype=np.float64)
-        if y.ndim != 2 or y.size == 0:
+    treatment: ArrayLike | ArmScores, baseline: ArrayLike | ArmScores, *, paired: bool
+) -> tuple[ArmScores, ArmScores]:
+    y_t, y_b = as_arm(treatment), as_arm(baseline)
+    for name, y in (("treatment", y_t), ("baseline", y_b)):
+        if len(y.shape) != 2 or 0 in y.shape:
             raise ValueError(f"{name} must be a matrix of seeds x examples, got shape {y.shape}")
-        if not np.isfinite(y).all():
-            raise ValueError(f"{name} must hold finite scores, got {np.count_nonzero(~np.isfinite(y))} others")
-        arms.append(y)
-    y_t, y_b = arms
+        if not y.finite:
+            raise ValueError(f"{name} must hold finite scores, got {np.count_nonzero(~np.isfinite(y.y))} others")
     if y_t.shape[1] != y_b.shape[1]:
         raise ValueError(
             "both arms must be scored on the same examples, "
             f"got {y_t.shape[1]} for the treatment and {y_b.shape[1]} for the baseline"
         )
-    if paired and len(y_t) != len(y_b):
+    if paired and y_t.shape != y_b.shape:
         raise ValueError(
             "paired arms need the same seeds, "
-            f"got {len(y_t)} for the treatment and {len(y_b)} for the baseline; pass paired=False"
+            f"got {y_t.shape[0]} for the treatment and {y_b.shape[0]} for the baseline; pass paired=False"
         )
     return y_t, y_b
 
@@ -396,8 +395,8 @@ def _p_value(D: float, fit: VarianceFit, *, no_gap: bool) -> float:
     return 1.0 if no_gap else _NAN
 
 
-def _unmoved(y_t: NDArray[np.float64], y_b: NDArray[np.float64], fit: VarianceFit) -> list[str]:
-    fixed = [name for name, y in (("treatment", y_t), ("baseline", y_b)) if bool((y == y[0]).all())]
+def _unmoved(y_t: ArmScores, y_b: ArmScores, fit: VarianceFit) -> list[str]:
+    fixed = [name for name, y in (("treatment", y_t), ("baseline", y_b)) if y.fixed]
     if len(fixed) == 2:
         return ["the seeds changed nothing"]
     if fixed:
@@ -405,8 +404,8 @@ def _unmoved(y_t: NDArray[np.float64], y_b: NDArray[np.float64], fit: VarianceFi
     return [] if fit.seeds_matter else ["the seeds changed nothing in the difference"]
 
 
-def _seed_correlation(y_t: NDArray[np.float64], y_b: NDArray[np.float64], size: float) -> float:
-    r_t, r_b = y_t.mean(axis=1), y_b.mean(axis=1)
+def _seed_correlation(y_t: ArmScores, y_b: ArmScores, size: float) -> float:
+    r_t, r_b = y_t.seed_means, y_b.seed_means
     if len(r_t) < 3 or min(float(np.ptp(r_t)), float(np.ptp(r_b))) <= ROUNDING * size:
         return _NAN
     return float(np.corrcoef(r_t, r_b)[0, 1])

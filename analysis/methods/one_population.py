@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.methods.arm_scores import ArmScores, as_arm
 from analysis.methods.over_seeds import paired_t
 from analysis.methods.student import TResult
 from analysis.methods.variance import ROUNDING, df_over_examples
@@ -53,7 +54,9 @@ def gap_over_seeds(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool) -
     return TResult(estimate=float(arms[0].mean() - arms[1].mean()), standard_error=math.sqrt(variance), df=df)
 
 
-def gap_over_examples(treatment: ArrayLike, baseline: ArrayLike, *, strata: NDArray[np.int64] | None = None) -> TResult:
+def gap_over_examples(
+    treatment: ArrayLike | ArmScores, baseline: ArrayLike | ArmScores, *, strata: NDArray[np.int64] | None = None
+) -> TResult:
     """Return the mean gap of these trained models with its standard error over test examples.
 
     Parameters
@@ -75,9 +78,9 @@ def gap_over_examples(treatment: ArrayLike, baseline: ArrayLike, *, strata: NDAr
     >>> round(gap.estimate, 3), round(gap.standard_error, 3)
     (0.5, 0.204)
     """
-    y_t, y_b = np.asarray(treatment, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
-    c = y_t.mean(axis=0) - y_b.mean(axis=0)
-    variance = _squared_error(c, float(max(np.abs(y_t).max(), np.abs(y_b).max())))
+    y_t, y_b = as_arm(treatment), as_arm(baseline)
+    c = y_t.example_means - y_b.example_means
+    variance = _squared_error(c, max(y_t.size, y_b.size))
     df = float(df_over_examples((c - c.mean()) ** 2, strata)) if variance > 0 else _NAN
     return TResult(estimate=float(c.mean()), standard_error=math.sqrt(variance), df=df)
 

@@ -7,7 +7,7 @@ these counts with the scores, so that thousands of resamples take a few matrix p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,16 +24,18 @@ _LEAST_ROWS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Arm:
-    """One set of scores in every resample: their mean, their example means, and the three mean squares."""
+    """One set of scores in every resample: their mean, their sums by example, and the three mean squares."""
 
     mean: NDArray[np.float64]
-    example_means: NDArray[np.float64]
+    example_sums: NDArray[np.floating]
     ms_seed: NDArray[np.float64]
     ms_example: NDArray[np.float64]
     ms_resid: NDArray[np.float64]
 
 
-def draw_counts(rng: np.random.Generator, resamples: int, n: int) -> NDArray[np.float64]:
+def draw_counts(
+    rng: np.random.Generator, resamples: int, n: int, dtype: type[np.floating] = np.float64
+) -> NDArray[np.floating]:
     """Draw n of n units with replacement, again and again, and count how often each unit was drawn.
 
     Parameters
@@ -41,20 +43,27 @@ def draw_counts(rng: np.random.Generator, resamples: int, n: int) -> NDArray[np.
     rng : numpy.random.Generator
     resamples, n : int
         At least 1 each.
+    dtype : type
+        Of the counts.
 
     Returns
     -------
     ndarray, shape (resamples, n)
         Whole numbers whose rows add up to `n`.
     """
-    drawn = rng.integers(0, n, size=(resamples, n))
-    drawn += n * np.arange(resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+    counts = np.empty((resamples, n), dtype)
+    step = max(1, _CELLS // n)
+    for start in range(0, resamples, step):
+        rows = counts[start : start + step]
+        drawn = rng.integers(0, n, size=rows.shape)
+        drawn += n * np.arange(len(rows))[:, None]
+        rows[:] = np.bincount(drawn.ravel(), minlength=rows.size).reshape(rows.shape)
+    return counts
 
 
 def example_draws(
-    rng: np.random.Generator, resamples: int, n_examples: int
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    rng: np.random.Generator, resamples: int, n_examples: int, dtype: type[np.floating] = np.float64
+) -> Iterator[tuple[slice, NDArray[np.floating]]]:
     """Draw examples in blocks that fit into memory. The size of the blocks does not change the draws.
 
     Parameters
@@ -62,6 +71,8 @@ def example_draws(
     rng : numpy.random.Generator
     resamples, n_examples : int
         At least 1 each.
+    dtype : type
+        Of the counts.
 
     Yields
     ------
@@ -71,90 +82,118 @@ def example_draws(
     step = max(_LEAST_ROWS, _CELLS // n_examples)
     for start in range(0, resamples, step):
         rows = slice(start, min(start + step, resamples))
-        yield rows, draw_counts(rng, rows.stop - rows.start, n_examples)
+        yield rows, draw_counts(rng, rows.stop - rows.start, n_examples, dtype)
 
 
-def with_squares(y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stack scores, less their mean, on their squares: one product with counts then sums both.
-
-    Parameters
-    ----------
-    y : ndarray, shape (S, N)
-
-    Returns
-    -------
-    ndarray, shape (2 * S, N)
-    """
-    both = np.empty((2 * len(y), y.shape[1]))
-    np.subtract(y, y.mean(), out=both[: len(y)])
-    np.square(both[: len(y)], out=both[len(y) :])
-    return both
-
-
-def paired_replicates(
-    W: NDArray[np.float64], V: NDArray[np.float64], d: NDArray[np.float64], size: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean difference in every resample, less the observed one, with its variance by design A.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampled:
+    """Scores of one arm or two, or differences of two arms, in the form in which they are resampled.
 
     Parameters
     ----------
-    W : ndarray, shape (B, S)
-        How often each resample holds every seed.
-    V : ndarray, shape (B, N)
-        How often each resample holds every example.
-    d : ndarray, shape (2 * S, N)
-        Differences `with_squares`; S and N at least 2.
+    sources : tuple of ndarray, shape (2 * S, n)
+        For each arm its scores less a constant, stacked on their squares: one product with counts then sums both.
+    centres : tuple of float
+        The mean of each arm's scores less that constant.
+    columns : ndarray of int, shape (n,), or None
+        Which examples these are; on all others the scores less the constant are 0 in every row. None for all examples.
+    n_examples : int
+        How many examples there are, N.
     size : float
         Largest absolute score, against which rounding is judged.
-
-    Returns
-    -------
-    tuple of ndarray, shape (B,)
-        Means, and the variances that `analysis.methods.variance.paired_variance` would give of the resampled matrix.
     """
-    S, N = W.shape[1], V.shape[1]
-    arm = _arm(W, V, d, size)
-    a = np.maximum(arm.ms_seed, arm.ms_resid)
-    return arm.mean, (a + np.maximum(arm.ms_example - arm.ms_resid, 0.0)) / (S * N)
+
+    sources: tuple[NDArray[np.floating], ...]
+    centres: tuple[float, ...]
+    columns: NDArray[np.int64] | None
+    n_examples: int
+    size: float
+
+    @property
+    def dtype(self) -> type[np.floating]:
+        """The precision in which counts are needed."""
+        return self.sources[0].dtype.type
+
+    def replicates(
+        self, weights: Sequence[NDArray[np.float64]], V: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Resample the mean, or the difference of two means.
+
+        Parameters
+        ----------
+        weights : sequence of ndarray, shape (B, S)
+            For each arm, how often each resample holds every seed.
+        V : ndarray, shape (B, N)
+            How often each resample holds every example.
+
+        Returns
+        -------
+        tuple of ndarray, shape (B,)
+            Resampled less observed means, and the variances that `paired_variance`, or of two arms
+            `independent_variance`, of `analysis.methods.variance` would give of the resampled matrices.
+        """
+        N, V = self.n_examples, V if self.columns is None else np.take(V, self.columns, axis=1)
+        arms = [self._arm(W, V, y) for W, y in zip(weights, self.sources, strict=True)]
+        seeds = [W.shape[1] for W in weights]
+        shifts = [arm.mean - centre for arm, centre in zip(arms, self.centres, strict=True)]
+        parts = [np.maximum(arm.ms_seed, arm.ms_resid) / (S * N) for arm, S in zip(arms, seeds, strict=True)]
+        if len(arms) == 1:
+            return shifts[0], parts[0] + np.maximum(arms[0].ms_example - arms[0].ms_resid, 0.0) / (seeds[0] * N)
+        difference = arms[0].mean - arms[1].mean
+        c_t, c_b = (np.divide(arm.example_sums, S, dtype=np.float64) for arm, S in zip(arms, seeds, strict=True))
+        raw = np.einsum("bi,bi->b", V, np.square(c_t - c_b))
+        squares = _above_noise(raw - N * difference**2, raw, N * (ROUNDING * self.size) ** 2)
+        example = squares / (N - 1) - sum(arm.ms_resid / S for arm, S in zip(arms, seeds, strict=True))
+        return shifts[0] - shifts[1], parts[0] + parts[1] + np.maximum(example, 0.0) / N
+
+    def _arm(self, W: NDArray[np.float64], V: NDArray[np.floating], y: NDArray[np.floating]) -> _Arm:
+        S, N = W.shape[1], self.n_examples
+        sums = (V @ y.T).astype(np.float64)
+        r = sums[:, :S] / N
+        c = W.astype(y.dtype) @ y[:S]
+        mean = np.einsum("bs,bs->b", W, r) / S
+        raw = np.einsum("bs,bs->b", W, sums[:, S:])
+        noise = S * N * (ROUNDING * self.size) ** 2
+        seed = N * np.einsum("bs,bs->b", W, np.square(r - mean[:, None]))
+        example = _weighted_squares(V, c) / S - S * N * mean**2
+        resid = raw - S * N * mean**2 - seed - example
+        return _Arm(
+            mean=mean,
+            example_sums=c,
+            ms_seed=_above_noise(seed, raw, noise) / (S - 1),
+            ms_example=_above_noise(example, raw, noise) / (N - 1),
+            ms_resid=_above_noise(resid, raw, noise) / ((S - 1) * (N - 1)),
+        )
 
 
-def independent_replicates(
-    W_t: NDArray[np.float64],
-    W_b: NDArray[np.float64],
-    V: NDArray[np.float64],
-    y_t: NDArray[np.float64],
-    y_b: NDArray[np.float64],
-    size: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Difference of two arms' means in every resample, less the observed one, with its variance by design B.
+def in_form(arms: Sequence[NDArray[np.int8] | NDArray[np.float64]], size: float) -> Resampled:
+    """Bring scores into the form in which they are resampled.
+
+    Whole numbers in bytes are summed in single precision, which is exact and twice as fast; and since most of them are
+    alike, only the examples are summed on which some differ from the commonest one.
 
     Parameters
     ----------
-    W_t, W_b : ndarray, shapes (B, S_t) and (B, S_b)
-        How often each resample holds every seed of the treatment and of the baseline.
-    V : ndarray, shape (B, N)
-        How often each resample holds every example, in both arms alike.
-    y_t, y_b : ndarray, shapes (2 * S_t, N) and (2 * S_b, N)
-        Scores `with_squares`; seeds and examples at least 2.
+    arms : sequence of ndarray, shape (S, N)
+        The differences of two arms, or the scores of both.
     size : float
-        Largest absolute score, against which rounding is judged.
-
-    Returns
-    -------
-    tuple of ndarray, shape (B,)
-        Differences, and the variances that `analysis.methods.variance.independent_variance` would give
-        of the resampled matrices.
+        Largest absolute score.
     """
-    N = V.shape[1]
-    arms = [(_arm(W, V, y, size), W.shape[1]) for W, y in ((W_t, y_t), (W_b, y_b))]
-    (treatment, _), (baseline, _) = arms
-    difference = treatment.mean - baseline.mean
-    c = treatment.example_means - baseline.example_means
-    raw = np.einsum("bi,bi->b", V, np.square(c))
-    squares = _above_noise(raw - N * difference**2, raw, N * (ROUNDING * size) ** 2)
-    seeds = sum(np.maximum(arm.ms_seed, arm.ms_resid) / (S * N) for arm, S in arms)
-    example = squares / (N - 1) - sum(arm.ms_resid / S for arm, S in arms)
-    return difference, seeds + np.maximum(example, 0.0) / N
+    N = arms[0].shape[1]
+    # The largest whole sums: squares over all examples, and the square of a sum over seeds, times the examples' counts.
+    if all(y.dtype == np.int8 for y in arms) and N < 2**22 and max(len(y) for y in arms) < 2**8:
+        values = range(min(int(y.min()) for y in arms), max(int(y.max()) for y in arms) + 1)
+        commonest = max(values, key=lambda value: sum(np.count_nonzero(y == value) for y in arms))
+        columns = np.flatnonzero(np.any([np.any(y != commonest, axis=0) for y in arms], axis=0))
+        less = [y[:, columns] - np.float32(commonest) for y in arms]
+        centres = tuple(float(y.sum(dtype=np.float64)) / (len(y) * N) for y in less)
+        return Resampled(
+            sources=tuple(map(_with_squares, less)), centres=centres, columns=columns, n_examples=N, size=size
+        )
+    less = [np.subtract(y, y.mean(), dtype=np.float64) for y in arms]
+    return Resampled(
+        sources=tuple(map(_with_squares, less)), centres=(0.0,) * len(arms), columns=None, n_examples=N, size=size
+    )
 
 
 def tail_size(resamples: int, confidence: float) -> int:
@@ -204,24 +243,21 @@ def percentile_limits(estimates: NDArray[np.float64], confidence: float, roundin
     return Interval(float(ordered[tail - 1]), float(ordered[B - tail])), min(1.0, float(2 * (side + 1) / (B + 1)))
 
 
-def _arm(W: NDArray[np.float64], V: NDArray[np.float64], y: NDArray[np.float64], size: float) -> _Arm:
-    S, N = W.shape[1], V.shape[1]
-    sums = V @ y.T
-    r = sums[:, :S] / N
-    c = (W / S) @ y[:S]
-    mean = np.einsum("bs,bs->b", W, r) / S
-    raw = np.einsum("bs,bs->b", W, sums[:, S:])
-    noise = S * N * (ROUNDING * size) ** 2
-    seed = N * np.einsum("bs,bs->b", W, np.square(r - mean[:, None]))
-    example = S * (np.einsum("bi,bi->b", V, np.square(c)) - N * mean**2)
-    resid = raw - S * N * mean**2 - seed - example
-    return _Arm(
-        mean=mean,
-        example_means=c,
-        ms_seed=_above_noise(seed, raw, noise) / (S - 1),
-        ms_example=_above_noise(example, raw, noise) / (N - 1),
-        ms_resid=_above_noise(resid, raw, noise) / ((S - 1) * (N - 1)),
-    )
+def _with_squares(y: NDArray[np.floating]) -> NDArray[np.floating]:
+    both = np.empty((2 * len(y), y.shape[1]), y.dtype)
+    both[: len(y)] = y
+    np.square(y, out=both[len(y) :])
+    return both
+
+
+def _weighted_squares(V: NDArray[np.floating], c: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Sum the squares of every row of `c`, each as often as `V` counts it."""
+    squares = np.square(c)
+    if squares.dtype == np.float64:
+        return np.einsum("bi,bi->b", V, squares)
+    # Each product is whole and small, their sum no longer is.
+    squares *= V
+    return squares.sum(axis=1, dtype=np.float64)
 
 
 def _above_noise(squares: NDArray[np.float64], raw: NDArray[np.float64], noise: float) -> NDArray[np.float64]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.methods.arm_scores import ArmScores, MeanSquares, as_arm
 from analysis.methods.components import ArmComponents, VarianceComponents, example_sd_interval, seed_sd_interval
 from analysis.methods.moments import caution, independent_moments, paired_moments
 
@@ -65,33 +65,6 @@ def _noise(S: int, N: int, size: float) -> float:
     return max(S, N) * (ROUNDING * size) ** 2
 
 
-class _MeanSquares(NamedTuple):
-    """Mean squares over seeds, over examples and of the residual, and the terms of the last two by example."""
-
-    seed: float
-    example: float
-    residual: float
-    examples: NDArray[np.float64]
-    residuals: NDArray[np.float64]
-
-    @property
-    def seed_component(self) -> float:
-        return max(self.seed - self.residual, 0.0) / len(self.examples)
-
-
-def _mean_squares(y: NDArray[np.float64], size: float) -> _MeanSquares:
-    """Split the variation of scores; rounding noise counts as 0."""
-    S, N = y.shape
-    r, c = y.mean(axis=1), y.mean(axis=0)
-    D = r.mean()
-    noise = _noise(S, N, size)
-    examples = S * (c - D) ** 2 * N / (N - 1)
-    residuals = np.sum((y - r[:, None] - c[None, :] + D) ** 2, axis=0) / (S - 1) * N / (N - 1)
-    squares = (N * np.sum((r - D) ** 2) / (S - 1), examples.mean(), residuals.mean())
-    seed, example, residual = (float(square) if square > noise else 0.0 for square in squares)
-    return _MeanSquares(seed, example, residual, examples, residuals)
-
-
 def df_over_examples(terms: NDArray[np.float64], strata: NDArray[np.int64] | None) -> float:
     """Degrees of freedom of a mean square, the mean of one term by example; over strata, Satterthwaite's."""
     if strata is None or not terms.any():
@@ -102,7 +75,7 @@ def df_over_examples(terms: NDArray[np.float64], strata: NDArray[np.int64] | Non
     return float(sums.sum() ** 2 / np.sum(sums**2 / df))
 
 
-def pooled_seed_spread(arms: Sequence[ArrayLike]) -> SeedSpread:
+def pooled_seed_spread(arms: Sequence[ArrayLike | ArmScores]) -> SeedSpread:
     """Pool the variation over seeds of all arms of a study.
 
     A seed that moves all arms alike moves no difference. What is left, arm by seed, is estimated from all arms at
@@ -138,40 +111,43 @@ def pooled_seed_spread(arms: Sequence[ArrayLike]) -> SeedSpread:
     >>> round(spread.mean_square, 3), spread.df, spread.n_arms
     (0.02, 4, 3)
     """
-    scores = [np.asarray(arm, dtype=np.float64) for arm in arms]
+    scores = [as_arm(arm) for arm in arms]
     shapes = sorted({y.shape for y in scores})
     if len(arms) < 2 or len(shapes) > 1 or len(shapes[0]) != 2 or min(shapes[0]) < 2:
         raise ValueError(
             "expected two arms or more of one shape, two seeds or more x two examples or more, "
             f"got {len(arms)} of {', '.join(map(str, shapes))}"
         )
-    if not all(np.isfinite(y).all() for y in scores):
+    if not all(y.finite for y in scores):
         raise ValueError("expected finite scores in every arm, got others")
     T, (S, N) = len(scores), shapes[0]
-    means = np.stack([y.mean(axis=1) for y in scores])
+    means = np.stack([y.seed_means for y in scores])
     interaction = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0) + means.mean()
     df = (T - 1) * (S - 1)
     square = 2 * N * float(np.sum(interaction**2)) / df
-    size = max(float(np.abs(y).max()) for y in scores)
+    size = max(y.size for y in scores)
     return SeedSpread(mean_square=square if square > _noise(S, N, size) else 0.0, df=df, n_arms=T)
 
 
 def paired_variance(
-    d: NDArray[np.float64],
+    squares: MeanSquares,
     size: float,
     *,
+    n_seeds: int,
     spread: SeedSpread | None = None,
     plain_df: bool = False,
     strata: NDArray[np.int64] | None = None,
 ) -> VarianceFit:
-    """Variance of the mean of the differences `d` (design A).
+    """Variance of the mean of the differences of paired seeds (design A).
 
     Parameters
     ----------
-    d : ndarray, shape (S, N)
-        Score of the treatment minus score of the baseline, one row per paired seed; S and N at least 2.
+    squares : MeanSquares
+        Of the differences; see `analysis.methods.arm_scores.difference_squares`.
     size : float
         Largest absolute score, against which rounding is judged.
+    n_seeds : int
+        The number of pairs.
     spread : SeedSpread or None
         The variation over seeds that the arms of the study share; that of this pair alone where None.
     plain_df : bool
@@ -190,8 +166,8 @@ def paired_variance(
     ----------
     Hillis (2007), Statistics in Medicine 26, 596-619 (degrees of freedom).
     """
-    S, N = d.shape
-    squares = _mean_squares(d, size)
+    S, N = n_seeds, len(squares.examples)
+    squares = squares.above(_noise(S, N, size))
     if spread is not None:
         squares, F = squares._replace(seed=spread.mean_square), spread.df
     else:
@@ -227,8 +203,8 @@ def paired_variance(
 
 
 def independent_variance(
-    y_t: NDArray[np.float64],
-    y_b: NDArray[np.float64],
+    treatment: ArmScores,
+    baseline: ArmScores,
     size: float,
     *,
     plain_df: bool = True,
@@ -238,8 +214,8 @@ def independent_variance(
 
     Parameters
     ----------
-    y_t, y_b : ndarray, shapes (S_t, N) and (S_b, N)
-        Scores of the treatment and of the baseline on the same examples; all dimensions at least 2.
+    treatment, baseline : ArmScores, shapes (S_t, N) and (S_b, N)
+        On the same examples; all dimensions at least 2.
     size : float
         Largest absolute score, against which rounding is judged.
     plain_df : bool
@@ -259,9 +235,9 @@ def independent_variance(
     ----------
     Hillis (2007), Statistics in Medicine 26, 596-619 (degrees of freedom).
     """
-    N, seeds = y_t.shape[1], (len(y_t), len(y_b))
-    arms = [_mean_squares(y, size) for y in (y_t, y_b)]
-    c = y_t.mean(axis=0) - y_b.mean(axis=0)
+    N, seeds = treatment.shape[1], (treatment.shape[0], baseline.shape[0])
+    arms = [arm.mean_squares.above(_noise(*arm.shape, size)) for arm in (treatment, baseline)]
+    c = treatment.example_means - baseline.example_means
     deviations = (c - c.mean()) ** 2 * N / (N - 1)
     var_c = float(deviations.mean())
     var_c = var_c if var_c > (ROUNDING * size) ** 2 else 0.0

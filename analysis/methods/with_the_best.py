@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
+from analysis.methods.arm_scores import ArmScores, as_arm
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, CrossedResult
 from analysis.methods.interval import Interval
 from analysis.methods.student import TResult
@@ -81,7 +82,7 @@ class ComparisonsWithBest:
 
 
 def compare_with_best(
-    scores: Mapping[str, ArrayLike],
+    scores: Mapping[str, ArrayLike | ArmScores],
     results: Mapping[tuple[str, str], CrossedResult],
     *,
     alpha: float = 0.05,
@@ -133,7 +134,8 @@ def compare_with_best(
 
     Examples
     --------
-    >>> from analysis.methods.crossed import crossed_test
+    >>> from analysis.methods.arm_scores import ArmScores, as_arm
+from analysis.methods.crossed import crossed_test
     >>> rng = np.random.default_rng(0)
     >>> ease = rng.normal(0, 0.1, 400)
     >>> scores = {arm: rng.random((5, 400)) < share + ease for arm, share in (("a", 0.9), ("b", 0.89), ("c", 0.7))}
@@ -154,7 +156,7 @@ def compare_with_best(
     if reason:
         return ComparisonsWithBest(contenders=(), confidence=1 - alpha, reason=reason)
 
-    by_example = {arm: np.asarray(y, dtype=np.float64).mean(axis=0) for arm, y in scores.items()}
+    by_example = {arm: as_arm(y).example_means for arm, y in scores.items()}
     gaps = {(i, j): _gap(results, i, j) for i in scores for j in scores if i != j}
     levels = {
         arm: _chance(by_example, arm, results).level(alpha) if pair_level is None else pair_level for arm in scores

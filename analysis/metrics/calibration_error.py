@@ -100,7 +100,10 @@ def expected_calibration_error(labels: ArrayLike, probabilities: ArrayLike, *, b
     right = predicted_classes(p[0]) == truth
     # In the precision of the probabilities, or a 32-bit 0.8 would lie above an edge at 0.8.
     edges = (np.arange(1, bins) / bins).astype(confidence.dtype)
-    place = np.searchsorted(edges, confidence, side="left")
+    # Edge by edge, which is many times faster than a search for every example.
+    place = np.zeros(len(confidence), np.min_scalar_type(bins))
+    for edge in edges:
+        place += confidence > edge
     count = np.bincount(place, minlength=bins)
     filled = count > 0
     sums = [np.bincount(place, weights=values, minlength=bins) for values in (confidence, right)]

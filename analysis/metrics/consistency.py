@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _NAN = float("nan")
+# Examples in a block.
+_EXAMPLES = 2048
+# Class numbers that lie further apart are not tried one by one.
+_CLASSES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,27 +159,33 @@ def churn(treatment: ArrayLike, baseline: ArrayLike, *, paired: bool = True) -> 
     return Churn(between=between, within=within, excess=between - within, reason="")
 
 
-def _runs(name: str, predictions: ArrayLike) -> NDArray[np.int64]:
+def _runs(name: str, predictions: ArrayLike) -> NDArray[np.integer]:
     predicted = np.asarray(predictions)
     if predicted.ndim != 2 or predicted.size == 0 or predicted.dtype.kind not in "iub":
         raise ValueError(
             f"{name} must be class numbers, runs x examples, got shape {predicted.shape} of {predicted.dtype}"
         )
-    return predicted.astype(np.int64)
+    return predicted.view(np.uint8) if predicted.dtype == np.bool_ else predicted
 
 
-def _within(predicted: NDArray[np.int64]) -> float:
+def _within(predicted: NDArray[np.integer]) -> float:
     S = len(predicted)
     if S == 1:
         return _NAN
     return float((S * S - _agreements(predicted, predicted).sum()) / (S * (S - 1)))
 
 
-def _agreements(predicted: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float64]:
+def _agreements(predicted: NDArray[np.integer], other: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the share of examples on which each trial of one arm agrees with each of the other, shape (S, S)."""
-    classes: Sequence[int] = np.union1d(predicted, other).tolist()
-    agreed = sum(
-        np.asarray((predicted == label).astype(np.float32) @ (other == label).astype(np.float32).T, dtype=np.float64)
-        for label in classes
-    )
-    return np.asarray(agreed / predicted.shape[1])
+    lowest, highest = int(min(predicted.min(), other.min())), int(max(predicted.max(), other.max()))
+    few = highest - lowest < _CLASSES
+    classes = range(lowest, highest + 1) if few else np.union1d(predicted, other).tolist()
+    agreed = np.zeros((len(predicted), len(other)))
+    # Block by block of examples, whose marks stay in the processor's cache.
+    for start in range(0, predicted.shape[1], _EXAMPLES):
+        rows, others = predicted[:, start : start + _EXAMPLES], other[:, start : start + _EXAMPLES]
+        for label in classes:
+            marks = rows == label
+            if marks.any():
+                agreed += marks.astype(np.float32) @ (others == label).astype(np.float32).T
+    return agreed / predicted.shape[1]

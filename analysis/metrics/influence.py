@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics.calibration_error import brier_scores, log_loss_scores
 from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
-from analysis.metrics.scores import METRICS, auroc_scores, correct, labelled_probabilities, predicted_classes
+from analysis.metrics.scores import METRICS, auroc_scores, class_dtype, correct, labelled_probabilities, predicted_classes
 
 Floats = NDArray[np.float64]
 
@@ -69,14 +69,18 @@ def confusion_scores(metric: ConfusionMetric, labels: ArrayLike, predictions: Ar
         if values.min() < 0 or values.max() >= C:
             raise ValueError(f"{name} must lie between 0 and {C - 1}, got {values.min()} to {values.max()}")
     S, N = answers.shape
-    rows = truth.astype(np.int64) * C
-    shares = np.stack([np.bincount(rows + answer, minlength=C * C) for answer in answers]) / N
+    # Which cell of the confusion matrix an answer is in, in the smallest numbers that hold it.
+    small = class_dtype(C * C)
+    rows = (truth.astype(np.int64) * C).astype(small)
+    cells = answers.astype(small)
+    cells += rows
+    shares = np.stack([np.bincount(row, minlength=C * C) for row in cells]) / N
     p = shares.reshape(S, C, C)
     slopes = metric.gradient(p).reshape(S, C * C)
     by_cell = metric.value(p)[:, None] + slopes - np.sum(shares * slopes, axis=1, keepdims=True)
     scores = np.empty((S, N))
-    for run, answer, values in zip(scores, answers, by_cell, strict=True):
-        run[:] = values[rows + answer]
+    for run, row, values in zip(scores, cells, by_cell, strict=True):
+        np.take(values, row, out=run)
     return scores
 
 

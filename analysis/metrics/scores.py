@@ -10,6 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# Up to so many, the largest probability is found class by class.
+_FEW_CLASSES = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScores:
@@ -164,20 +167,45 @@ def class_scores(confusion: ArrayLike) -> ClassScores:
     )
 
 
-def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
+def class_dtype(n_classes: int) -> np.dtype[np.unsignedinteger]:
+    """Return the smallest unsigned integers that number so many classes.
+
+    Examples
+    --------
+    >>> class_dtype(3), class_dtype(1000)
+    (dtype('uint8'), dtype('uint16'))
+    """
+    return np.min_scalar_type(n_classes - 1)
+
+
+def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
     """Return the class with the largest probability, the first of several equal ones.
 
     Parameters
     ----------
     probabilities : array, shape (..., classes)
-        Class probabilities.
+        Class probabilities, none of them NaN.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Of the smallest unsigned integers that hold them; see `class_dtype`.
 
     Examples
     --------
-    >>> predicted_classes(np.array([[0.2, 0.8], [0.5, 0.5]]))
-    array([1, 0])
+    >>> predicted_classes(np.array([[0.2, 0.8], [0.5, 0.5]])).tolist()
+    [1, 0]
     """
-    return np.asarray(np.argmax(probabilities, axis=-1), dtype=np.int64)
+    n_classes = probabilities.shape[-1]
+    if n_classes > _FEW_CLASSES:
+        return np.argmax(probabilities, axis=-1).astype(class_dtype(n_classes))
+    # Class by class: many short rows of a few numbers each are what argmax is slow with.
+    largest = probabilities[..., 0]
+    predicted = np.zeros(largest.shape, class_dtype(n_classes))
+    for label in range(1, n_classes):
+        np.copyto(predicted, label, where=probabilities[..., label] > largest)
+        largest = np.maximum(largest, probabilities[..., label])
+    return predicted
 
 
 def correct(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +20,11 @@ from analysis.metrics.scores import MetricKind
 from analysis.records.manifest import EpochSelection, Manifest, SetEntry, TakenLook
 from analysis.records.trial import Trial
 
+Scores = NDArray[np.float64] | NDArray[np.int8]
 EpochChoice = Literal["verdict", "published", "last", "best on test"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcomes:
     """Every trial of a study on one and the same list of test examples.
 
@@ -126,8 +128,10 @@ class Outcomes:
 
     def by_set(self) -> tuple[Outcomes, ...]:
         """Return the study on each of its test sets alone; as it is where it has one."""
-        if not self.sets:
-            return (self,)
+        return self._each_set if self.sets else (self,)
+
+    @cached_property
+    def _each_set(self) -> tuple[Outcomes, ...]:
         ends = itertools.accumulate(one.n_test for one in self.manifest.data.sets)
         return tuple(
             self._on(one, slice(end - one.n_test, end)) for one, end in zip(self.manifest.data.sets, ends, strict=True)
@@ -243,7 +247,7 @@ class Outcomes:
         known = trial.known_answers
         return np.asarray(known[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
 
-    def predictions(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
+    def predictions(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.integer]:
         """Return the predicted classes of a finished trial.
 
         Parameters
@@ -255,17 +259,16 @@ class Outcomes:
 
         Returns
         -------
-        ndarray of int64, shape (N,)
+        ndarray of int, shape (N,)
 
         Raises
         ------
         ValueError
             If the trial has no predictions.
         """
-        predicted: NDArray[np.int64] = trial.predicted[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))]
-        return predicted
+        return np.asarray(trial.predicted[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
 
-    def predicted(self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict") -> NDArray[np.int64]:
+    def predicted(self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict") -> NDArray[np.integer]:
         """Return the predicted classes of an arm.
 
         Parameters
@@ -279,7 +282,7 @@ class Outcomes:
 
         Returns
         -------
-        ndarray of int64, shape (S, N)
+        ndarray of int, shape (S, N)
 
         Raises
         ------
@@ -287,7 +290,7 @@ class Outcomes:
             If a trial that is asked for has no predictions.
         """
         rows = [self.predictions(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in seeds]
-        return np.array(rows, dtype=np.int64).reshape(len(rows), len(self.example_ids))
+        return np.stack(rows) if rows else np.empty((0, len(self.example_ids)), np.uint8)
 
     def right(self, arm: str, *, seeds: Sequence[int]) -> NDArray[np.bool_] | None:
         """Return whether each answer of an arm is right, at the epoch that counts for verdicts.
@@ -311,7 +314,7 @@ class Outcomes:
             If a trial that is asked for has no predictions.
         """
         if self.has_classes:
-            return np.asarray(self.predicted(arm, seeds=seeds) == self.labels)
+            return self._right(self.predicted(arm, seeds=seeds))
         if self.is_regression or not all(
             np.isin(trial.answers, (0, 1)).all() for trial in self.trials.values() if trial.answers is not None
         ):
@@ -326,10 +329,11 @@ class Outcomes:
         seeds: Sequence[int] | None = None,
         metric: str = "accuracy",
         epoch_choice: EpochChoice = "verdict",
-    ) -> NDArray[np.float64]:
+    ) -> Scores:
         """Return the scores of an arm by example, shape (S, N); the mean of a row is the metric of its trial.
 
-        With several test sets it is the mean over the sets of the metric on each, every set with the same weight.
+        With several test sets it is the mean over the sets of the metric on each, every set with the same weight. Right
+        and wrong on one test set come in a byte each (int8), everything else as float64.
 
         Parameters
         ----------
@@ -356,9 +360,9 @@ class Outcomes:
             return set_scores(np.hstack(parts), self._set_numbers(), clusters=self.clusters)
         if self._of_classes(metric):
             return self._class_scored(metric, self.predicted(arm, seeds=chosen, epoch_choice=epoch_choice))
-        return self._scored(
-            metric, np.stack([self.answers(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen])
-        )
+        rows = (self.answers(self.trials[arm, seed], epoch_choice=epoch_choice) for seed in chosen)
+        # Trial by trial: the probabilities of all of them are not copied.
+        return np.concatenate([self._scored(metric, answers[None]) for answers in rows])
 
     def by_epoch(self, trial: Trial, *, metric: str = "accuracy") -> NDArray[np.float64]:
         """Return the metric of a finished trial after each of its epochs, shape (epochs,); of one test set.
@@ -381,12 +385,12 @@ class Outcomes:
         )
         return np.asarray(scores.mean(axis=1))
 
-    def drawn(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    def drawn(self, scores: Scores) -> Scores:
         """Return scores by sampling unit: by cluster where the study has clusters, else by example.
 
         Parameters
         ----------
-        scores : ndarray of float64, shape (S, N)
+        scores : ndarray of float64 or int8, shape (S, N)
             By example.
         """
         return scores if self.clusters is None else cluster_scores(scores, self.clusters)
@@ -395,7 +399,13 @@ class Outcomes:
         """Whether predicted classes are enough for a metric, or all there is."""
         return self.has_classes and (metric == "accuracy" or not self.has_probabilities)
 
-    def _class_scored(self, metric: str, predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _right(self, predicted: NDArray[np.integer]) -> NDArray[np.bool_]:
+        # Bytes are compared with bytes, not widened one after the other.
+        return np.asarray(predicted == self.labels.astype(predicted.dtype))
+
+    def _class_scored(self, metric: str, predicted: NDArray[np.integer]) -> Scores:
+        if metric == "accuracy":
+            return self._right(predicted).view(np.int8)
         return class_metric_scores(metric, self.labels, predicted, n_classes=len(self.manifest.data.classes))
 
     def _scored(self, metric: str, answers: NDArray[Any]) -> NDArray[np.float64]:
@@ -424,7 +434,7 @@ class Outcomes:
     def _best_on_test(self, trial: Trial, selection: EpochSelection) -> int:
         answers = trial.known_answers
         if self._of_classes(selection.metric):
-            right = trial.predicted == self.labels
+            right = self._right(trial.predicted)
             return trial.epochs[int(np.argmax(right.sum(axis=1)))]
         if (score := self.manifest.data.score) is not None:
             means = answers.mean(axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ import pyarrow.types as kinds
 from numpy.typing import NDArray
 
 from analysis.errors import RecordError
+from analysis.metrics.scores import class_dtype
 from analysis.records.manifest import AnswerKind
+from analysis.records.shared_bytes import SharedBytes, shared_bytes
 
 # Rounding to single precision, for any number of classes.
 _SUM = 1e-3
 _IsRight = Callable[[pa.DataType], bool]
 # What is read; the numbers of a regression stay as they are stored.
-_TYPES = {"probabilities": np.float32, "classes": np.int64, "scores": np.float64}
+_TYPES = {"probabilities": np.float32, "scores": np.float64}
 _NOUNS = {"probabilities": "probability", "scores": "score"}
 
 
@@ -38,23 +41,28 @@ class Predictions:
     labels : ndarray of int64 or float64, shape (N,)
         The true classes, or the true numbers of a regression; empty beside scores, which need none.
     answers : ndarray, shape (epochs, N) or (epochs, N, classes)
-        Probabilities (float32, the last axis is the class), predicted classes (int64), predicted numbers (float32 or
-        float64, as stored), or scores (float64).
+        Probabilities (float32, the last axis is the class), predicted classes (the smallest unsigned integers that hold
+        them), predicted numbers (float32 or float64, as stored), or scores (float64).
+    shared : SharedBytes or None
+        How the epochs, the ids and the labels stand in the file; None where they come from no file.
     """
 
     epochs: tuple[int, ...]
     example_ids: pa.StringArray
     labels: NDArray[np.int64] | NDArray[np.float64]
     answers: NDArray[Any]
+    shared: SharedBytes | None = None
 
     def same_examples(self, other: Predictions) -> bool:
         """Whether both are about the same examples, in one order and with the same labels."""
-        if self is other:
+        if self.example_ids is other.example_ids and self.labels is other.labels:
             return True
         return bool(self.example_ids.equals(other.example_ids)) and np.array_equal(self.labels, other.labels)
 
 
-def read_predictions(folder: Path, *, kind: AnswerKind, sha256: str | None = None) -> Predictions:
+def read_predictions(
+    folder: Path, *, kind: AnswerKind, sha256: str | None = None, like: Predictions | None = None
+) -> Predictions:
     """Read the stored predictions of one trial.
 
     Parameters
@@ -65,6 +73,8 @@ def read_predictions(folder: Path, *, kind: AnswerKind, sha256: str | None = Non
         What the trials of the study answer.
     sha256 : str or None
         The hash of the file that the trial's record names; where None the file is taken as it is.
+    like : Predictions or None
+        Those of another trial of the study. What both files hold as the same bytes is not read again.
 
     Raises
     ------
@@ -78,10 +88,28 @@ def read_predictions(folder: Path, *, kind: AnswerKind, sha256: str | None = Non
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise RecordError(f"{path} is not the file that the trial's record names: it was changed or replaced")
     of_label, of_answers = _columns(kind)
-    expected = {"epoch": kinds.is_integer, "example_id": _is_text}
-    table = _table(path, content, expected | of_label | of_answers)
+    of_examples = {"epoch": kinds.is_integer, "example_id": _is_text} | of_label
+    file = _open(path, content, of_examples | of_answers)
+    shared = shared_bytes(content, file, list(of_examples))
+    if like is None or like.shared != shared:
+        like = _examples(path, _read(path, file, list(of_examples)), kind, shared)
+    columns = _read(path, file, list(of_answers))
+    # Column by column, as they are stored: what is worked out class by class then goes through rows of numbers.
+    answers = np.stack([_numbers(columns[name]) for name in of_answers])
+    answers = answers.astype(_TYPES.get(kind.answers, answers.dtype), copy=False)
+    by_class = answers.reshape(len(of_answers), len(like.epochs), -1).transpose(1, 2, 0)
+    answers = by_class if kind.answers == "probabilities" else by_class[..., 0]
+    if fault := _fault_in_answers(answers, kind):
+        raise RecordError(f"{path} cannot be used: {fault}")
+    if kind.answers == "classes":
+        answers = answers.astype(class_dtype(kind.n_classes))
+    return dataclasses.replace(like, answers=answers)
+
+
+def _examples(path: Path, table: pa.Table, kind: AnswerKind, shared: SharedBytes) -> Predictions:
+    """Return epochs, ids and labels as predictions without answers."""
     epoch = _numbers(table["epoch"])
-    labels: NDArray[Any] = _numbers(table["label"]) if of_label else np.empty(0)
+    labels: NDArray[Any] = _numbers(table["label"]) if "label" in table.column_names else np.empty(0)
     labels = labels.astype(np.int64 if kind.n_classes else np.float64)
     ids = table["example_id"].cast(pa.string()).combine_chunks()
     epochs, counts = np.unique(epoch, return_counts=True)
@@ -96,17 +124,14 @@ def read_predictions(folder: Path, *, kind: AnswerKind, sha256: str | None = Non
             raise RecordError(f"{path} cannot be used: its epochs differ in their examples or labels")
     if len(first_ids.unique()) != n:
         raise RecordError(f"{path} cannot be used: an example id occurs twice in one epoch")
-    answers = np.stack([_numbers(table[column]) for column in of_answers], axis=-1)
-    answers = answers.astype(_TYPES.get(kind.answers, answers.dtype))
-    fault = _fault_in_labels(first_labels, kind) or _fault_in_answers(answers, kind)
-    if fault:
+    if fault := _fault_in_labels(first_labels, kind):
         raise RecordError(f"{path} cannot be used: {fault}")
-    by_class = (kind.n_classes,) if kind.answers == "probabilities" else ()
     return Predictions(
         epochs=tuple(int(number) for number in epochs),
         example_ids=first_ids,
         labels=first_labels,
-        answers=answers.reshape(len(epochs), n, *by_class),
+        answers=np.empty(0),
+        shared=shared,
     )
 
 
@@ -201,19 +226,31 @@ def _bytes(path: Path) -> bytes:
 
 
 def _table(path: Path, content: bytes, expected: Mapping[str, _IsRight]) -> pa.Table:
+    return _read(path, _open(path, content, expected), list(expected))
+
+
+def _open(path: Path, content: bytes, expected: Mapping[str, _IsRight]) -> pq.ParquetFile:
     try:
-        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        file = pq.ParquetFile(pa.BufferReader(content))
+        schema = file.schema_arrow
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise RecordError(f"{path} cannot be read: {_first_line(error)}") from None
+    if sorted(schema.names) != sorted(expected):
+        raise RecordError(
+            f"{path} cannot be used: expected the columns {', '.join(sorted(expected))}, got {', '.join(schema.names)}"
+        )
+    for name, is_right in expected.items():
+        if not is_right(schema.field(name).type):
+            raise RecordError(f"{path} cannot be used: the column {name} holds {schema.field(name).type}")
+    return file
+
+
+def _read(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
+    try:
+        table = file.read(columns=columns, use_threads=False)
         table.validate(full=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise RecordError(f"{path} cannot be read: {_first_line(error)}") from None
-    if sorted(table.column_names) != sorted(expected):
-        raise RecordError(
-            f"{path} cannot be used: expected the columns {', '.join(sorted(expected))}, "
-            f"got {', '.join(table.column_names)}"
-        )
-    for name, is_right in expected.items():
-        if not is_right(table.schema.field(name).type):
-            raise RecordError(f"{path} cannot be used: the column {name} holds {table.schema.field(name).type}")
     if any(column.null_count for column in table.columns):
         raise RecordError(f"{path} cannot be used: a value is missing")
     return table

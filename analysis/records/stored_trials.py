@@ -49,7 +49,9 @@ class StoredTrial:
     predictions: Predictions | None = None
 
 
-def read_trial(folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> StoredTrial:
+def read_trial(
+    folder: Path, entry: TrialEntry, *, kind: AnswerKind, like: Predictions | None = None
+) -> StoredTrial:
     """Read one trial and check that its record and its predictions can be used.
 
     Parameters
@@ -60,6 +62,8 @@ def read_trial(folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> StoredTr
         Which trial.
     kind : AnswerKind
         What the trials of the study answer.
+    like : Predictions or None
+        Those of another trial of the study, whose examples are read once for both where their files hold them alike.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def read_trial(folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> StoredTr
         record = read_record(place, entry, kind=kind)
         if record.status != "finished":
             return StoredTrial(entry=entry, status=record.status, message=record.reason, record=record)
-        stored = read_predictions(place, kind=kind, sha256=record.predictions_sha256)
+        stored = read_predictions(place, kind=kind, sha256=record.predictions_sha256, like=like)
         _require_epochs(place, record, stored)
     except FormatError:
         raise
@@ -175,8 +179,12 @@ def read_trials(
     FormatError
         If a record has a format that this version does not read.
     """
-    read = read_trial if known is None else known.read
-    trials = [read(folder, entry, kind=kind) for entry in entries]
+    trials: list[StoredTrial] = []
+    like = None
+    for entry in entries:
+        trial = known.read(folder, entry, kind=kind) if known else read_trial(folder, entry, kind=kind, like=like)
+        like = trial.predictions or like
+        trials.append(trial)
     whose = "the test split of the study"
     if examples is None:
         usual = _usual([trial for trial in trials if trial.predictions is not None])

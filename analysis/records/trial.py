@@ -71,7 +71,7 @@ class Trial:
         return self.answers
 
     @cached_property
-    def predicted(self) -> NDArray[np.int64]:
+    def predicted(self) -> NDArray[np.integer]:
         """The predicted classes after each epoch, shape (epochs, N): the first of the largest probabilities."""
         answers = self.known_answers
         return predicted_classes(answers) if answers.ndim == 3 else answers

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from analysis.methods.arm_scores import ArmScores
 from analysis.methods.interval import Interval
 from analysis.methods.looks import one_sided_thresholds
 from analysis.methods.with_the_best import Contender, compare_with_best
@@ -78,7 +79,7 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
     if len(judged) < 2:
         return no_set(plan, f"{counted(len(judged), 'arm')} can be judged, and it takes 2", not_judged)
     sign = 1 if plan.kind.higher_is_better else -1
-    drawn = {arm: sign * outcomes.drawn(scores[arm]) for arm in judged}
+    drawn = {arm: ArmScores(sign * outcomes.drawn(scores[arm])) for arm in judged}
     strata = outcomes.strata
     results = {(i, j): primary_test(plan, drawn, i, j, strata=strata) for i, j in combinations(judged, 2)}
     found = compare_with_best(
@@ -87,12 +88,13 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
     if found.reason:
         return no_set(plan, found.reason, not_judged)
     in_play = found.may_be_best
-    best = max(float(y.mean()) for y in drawn.values())
+    means = {arm: float(y.seed_means.mean()) for arm, y in drawn.items()}
+    best = max(means.values())
     return BestArms(
         in_play=in_play,
         ruled_out=tuple(arm for arm in judged if arm not in in_play),
         # Two means of equally many right answers may differ in their last bits, by the order of the sum.
-        top=tuple(arm for arm in in_play if math.isclose(float(drawn[arm].mean()), best, rel_tol=1e-12)),
+        top=tuple(arm for arm in in_play if math.isclose(means[arm], best, rel_tol=1e-12)),
         not_judged=tuple(not_judged.items()),
         contenders=found.contenders if sign > 0 else tuple(map(_lower_is_better, found.contenders)),
         confidence=found.confidence,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.methods.arm_scores import ArmScores
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
@@ -95,7 +96,7 @@ class ClassComparison:
         return self.result.estimate if self.result is not None else _NAN
 
 
-ClassScores = Mapping[str, NDArray[np.float64]]
+ClassScores = Mapping[str, ArmScores]
 """Scores of one class and measure by arm, each of shape (S, examples or clusters)."""
 
 
@@ -139,14 +140,15 @@ def compare_classes(
         if seeds.by_arm[arm] and all(outcomes.trials[arm, seed].status == "finished" for seed in seeds.by_arm[arm])
     ]
     answers = {arm: outcomes.predicted(arm, seeds=seeds.by_arm[arm]) for arm in complete}
-    by_arm = {arm: dict(_scores(outcomes, said)) for arm, said in answers.items()}
     n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
     confidence = 1 - at_look(plan.alpha, seeds.look)
-    rows: list[ClassComparison] = []
-    raw: list[PValues] = []
-    for pair in tested:
-        for label, measure in product(range(len(outcomes.manifest.data.classes)), MEASURES):
-            scores = {arm: classes[label, measure] for arm, classes in by_arm.items()}
+    # By class and measure, then by comparison; the table is the other way round.
+    made: list[list[tuple[ClassComparison, PValues]]] = []
+    for label, measure in product(range(len(outcomes.manifest.data.classes)), MEASURES):
+        # Of one class and measure at a time: scores of all of them together would not fit into memory.
+        scores = {arm: _scores(outcomes, said, label, measure) for arm, said in answers.items()}
+        made.append([])
+        for pair in tested:
             row = _tested(
                 outcomes,
                 plan,
@@ -158,8 +160,9 @@ def compare_classes(
                 seeds=seeds,
                 confidence=confidence,
             )
-            rows.append(row)
-            raw.append(_p_values(plan, row, scores, margin=margin, seeds=seeds))
+            made[-1].append((row, _p_values(plan, row, scores, margin=margin, seeds=seeds)))
+    in_order = [one for of_pair in zip(*made, strict=True) for one in of_pair]
+    rows, raw = [row for row, _ in in_order], [p_values for _, p_values in in_order]
     # Rows without a verdict still count (as NaN), and so do comparisons that could not be made, as among the verdicts.
     raw += [NO_P_VALUES] * (len(comparisons) - len(tested)) * n_rows
     adjusted = joint_step_down([p.difference for p in raw], [p.equivalence for p in raw])
@@ -196,18 +199,17 @@ def _p_values(
 
 
 def _scores(
-    outcomes: Outcomes, answers: NDArray[np.int64]
-) -> Iterator[tuple[tuple[int, Measure], NDArray[np.float64]]]:
-    labels = outcomes.labels
-    n_classes = len(outcomes.manifest.data.classes)
-    for label in range(n_classes):
-        metric = confusion_metric(f"precision:{label}", n_classes=n_classes)
-        yield (label, "precision"), outcomes.drawn(confusion_scores(metric, labels, answers))
-        members = np.flatnonzero(labels == label)
-        right = np.asarray(answers[:, members] == label, dtype=np.float64)
-        if outcomes.clusters is not None and len(members):
-            right = cluster_scores(right, [outcomes.clusters[example] for example in members])
-        yield (label, "recall"), right
+    outcomes: Outcomes, answers: NDArray[np.unsignedinteger], label: int, measure: Measure
+) -> ArmScores:
+    """Return the scores of one arm by one class and measure."""
+    if measure == "precision":
+        metric = confusion_metric(f"precision:{label}", n_classes=len(outcomes.manifest.data.classes))
+        return ArmScores(outcomes.drawn(confusion_scores(metric, outcomes.labels, answers)))
+    members = np.flatnonzero(outcomes.labels == label)
+    right = answers[:, members] == label
+    if outcomes.clusters is not None and len(members):
+        return ArmScores(cluster_scores(right, [outcomes.clusters[example] for example in members]))
+    return ArmScores(right)
 
 
 def _tested(
@@ -218,7 +220,7 @@ def _tested(
     measure: Measure,
     *,
     scores: ClassScores,
-    answers: Mapping[str, NDArray[np.int64]],
+    answers: Mapping[str, NDArray[np.unsignedinteger]],
     seeds: SeedsInUse,
     confidence: float,
 ) -> ClassComparison:
@@ -227,7 +229,7 @@ def _tested(
     treatment = scores[pair.treatment]
     if not treatment.shape[1]:
         reason = "the test split has no example of this class"
-    elif undefined := undefined_trials({arm: scores[arm] for arm in (pair.treatment, pair.baseline)}, seeds.by_arm):
+    elif undefined := undefined_trials({arm: scores[arm].y for arm in (pair.treatment, pair.baseline)}, seeds.by_arm):
         reason = f"never predicted: {undefined}"
     else:
         result = primary_test(plan, scores, pair.treatment, pair.baseline)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.methods.arm_scores import ArmScores, Scores
 from analysis.methods.crossed import CrossedResult, crossed_test
 from analysis.methods.equivalence import EquivalenceResult, tost
 from analysis.methods.label_permutation import LabelPermutationResult, label_permutation
@@ -29,7 +30,6 @@ from analysis.study.looks import Look
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan, Comparison
 from analysis.study.seeds import SeedsInUse
 
-Scores = NDArray[np.float64]
 Strata = NDArray[np.int64] | None
 
 _NAN = float("nan")
@@ -167,7 +167,7 @@ def run_tests(
     plan: AnalysisPlan,
     pair: Comparison,
     *,
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, ArmScores],
     right: Mapping[str, NDArray[np.bool_]],
     seeds: SeedsInUse,
     rng: np.random.Generator,
@@ -180,7 +180,7 @@ def run_tests(
         The study and its frozen plan.
     pair : Comparison
         The two arms.
-    scores : mapping of str to ndarray of float64, shape (S, examples or clusters)
+    scores : mapping of str to ArmScores, shape (S, examples or clusters)
         By arm, of those that finished with all seeds.
     right : mapping of str to ndarray of bool, shape (S, examples)
         Whether these arms are right; empty in a study without classes or scores of 0 and 1 alone.
@@ -191,7 +191,7 @@ def run_tests(
     """
     if seeds.look is not None and not seeds.look.number:
         return ComparisonTests(comparison=pair, refusal=f"the first look is at {seeds.look.looks[0]} seeds")
-    refused = refusal(outcomes, plan, (pair.treatment, pair.baseline), scores, seeds)
+    refused = refusal(outcomes, plan, (pair.treatment, pair.baseline), {arm: y.y for arm, y in scores.items()}, seeds)
     if refused:
         return ComparisonTests(comparison=pair, refusal=refused)
     treatment, baseline = scores[pair.treatment], scores[pair.baseline]
@@ -218,7 +218,7 @@ def run_tests(
             over_examples=over_examples,
             mcnemar=by_seed,
         )
-    means = [scored.mean(axis=1) for scored in (treatment, baseline)]
+    means = [scored.seed_means for scored in (treatment, baseline)]
     over_seeds = gap_over_seeds(*means, paired=plan.paired)
     at_looks = results_at_looks(plan, scores, pair, seeds=seeds, strata=strata)
     sign = 1 if plan.kind.higher_is_better else -1
@@ -255,7 +255,7 @@ def run_tests(
 
 def primary_test(
     plan: AnalysisPlan,
-    scores: Mapping[str, Scores],
+    scores: Mapping[str, ArmScores],
     treatment: str,
     baseline: str,
     *,
@@ -271,7 +271,7 @@ def primary_test(
     ----------
     plan : AnalysisPlan
         The frozen plan.
-    scores : mapping of str to ndarray of float64, shape (S, examples or clusters)
+    scores : mapping of str to ArmScores, shape (S, examples or clusters)
         By arm, of those that finished with all seeds of theirs. An arm with an undefined score is not pooled.
     treatment, baseline : str
         Two of the arms, whose scores are defined.
@@ -280,9 +280,9 @@ def primary_test(
     strata : ndarray of int, shape (examples or clusters,), or None
         The test set of each column of the scores, where there are several.
     """
-    rows = {arm: y[:n_seeds] for arm, y in scores.items() if np.isfinite(y).all()}
+    rows = {arm: y.first(n_seeds) for arm, y in scores.items() if y.finite}
     if plan.crossing is not None:
-        return crossing_test(rows[treatment], rows[baseline], plan.crossing)
+        return crossing_test(rows[treatment].y, rows[baseline].y, plan.crossing)
     n_rows, n_examples = rows[treatment].shape
     poolable = plan.paired and plan.variance == "pooled" and len(rows) > 2 and min(n_rows, n_examples) > 1
     return crossed_test(
@@ -307,7 +307,7 @@ def equivalence_test(result: CrossedResult, *, margin: float) -> EquivalenceResu
 
 
 def results_at_looks(
-    plan: AnalysisPlan, scores: Mapping[str, Scores], pair: Comparison, *, seeds: SeedsInUse, strata: Strata = None
+    plan: AnalysisPlan, scores: Mapping[str, ArmScores], pair: Comparison, *, seeds: SeedsInUse, strata: Strata = None
 ) -> tuple[CrossedResult | None, ...]:
     """Return the primary test of a comparison at every look so far; empty in a study without looks.
 
@@ -315,7 +315,7 @@ def results_at_looks(
 
     Parameters
     ----------
-    plan, scores, pair : AnalysisPlan, mapping of str to ndarray of float64, Comparison
+    plan, scores, pair : AnalysisPlan, mapping of str to ArmScores, Comparison
         As in `primary_test`; the rows are the seeds in use.
     seeds : SeedsInUse
         The seeds in use, in the order of the rows.

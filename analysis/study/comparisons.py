@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.methods.arm_scores import ArmScores
 from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study
 from analysis.methods.crossed import CrossedResult, Posterior
 from analysis.methods.equivalence import EquivalenceResult
@@ -182,7 +183,7 @@ def compare(
     if not pairs:
         return ()
     complete = [arm for arm, rows in scores.items() if 0 < len(rows) == len(seeds.by_arm[arm])]
-    drawn = {arm: outcomes.drawn(scores[arm]) for arm in complete}
+    drawn = {arm: ArmScores(outcomes.drawn(scores[arm])) for arm in complete}
     answered = {arm: outcomes.right(arm, seeds=seeds.by_arm[arm]) for arm in complete}
     right = {arm: rows for arm, rows in answered.items() if rows is not None}
     tests = [run_tests(outcomes, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng) for pair in pairs]
@@ -206,7 +207,7 @@ def compare(
             seeds=seeds,
             bootstrap=bootstraps.get((pair.treatment, pair.baseline)),
             n_comparisons=len(pairs),
-            test=planned_test(plan, n_arms=sum(bool(np.isfinite(y).all()) for y in drawn.values())),
+            test=planned_test(plan, n_arms=sum(y.finite for y in drawn.values())),
             corrected=both,
             level=level,
         )

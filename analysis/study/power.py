@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analysis.errors import AnalysisError, PlanError, Problem
+from analysis.methods.arm_scores import ArmScores
 from analysis.methods.looks import thresholds
 from analysis.power.new_study import PlannedTest
 from analysis.power.planning import Plan, plan_comparison, stated_components
@@ -259,7 +260,8 @@ def _from_pilot(
     alpha: float,
 ) -> tuple[PlannedComparison, ...]:
     scores = {
-        arm: pilot.drawn(pilot.scores(arm, seeds=pilot.complete_seeds(arm), metric=plan.metric)) for arm in pilot.arms
+        arm: ArmScores(pilot.drawn(pilot.scores(arm, seeds=pilot.complete_seeds(arm), metric=plan.metric)))
+        for arm in pilot.arms
     }
     plans = []
     for pair in pairs:
@@ -267,7 +269,7 @@ def _from_pilot(
         if not set(arms) <= set(pilot.arms):
             continue
         treatment, baseline = (scores[arm] for arm in arms)
-        if math.isnan(float(treatment.sum() + baseline.sum())):
+        if not (treatment.finite and baseline.finite):
             continue
         result = primary_test(plan, scores, pair.treatment, pair.baseline, strata=pilot.strata)
         seconds = sum(costs[arm].further_seconds + costs[arm].further_evaluation_seconds for arm in arms)

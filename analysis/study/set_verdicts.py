@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from analysis.methods.arm_scores import ArmScores
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
 from analysis.methods.partial_conjunction import partial_conjunction
 from analysis.power.new_study import PlannedTest
@@ -103,9 +104,9 @@ def set_verdicts(
     summaries = []
     for one in sets:
         scores = {arm: one.scores(arm, seeds=done, metric=plan.metric) for arm, done in finished.items()}
-        drawn = {arm: one.drawn(scores[arm]) for arm in complete}
-        right = {arm: one.predicted(arm, seeds=done) == one.labels for arm, done in answered.items()}
-        planned = planned_test(plan, n_arms=sum(bool(np.isfinite(y).all()) for y in drawn.values()))
+        drawn = {arm: ArmScores(one.drawn(scores[arm])) for arm in complete}
+        right = {arm: rows for arm, done in answered.items() if (rows := one.right(arm, seeds=done)) is not None}
+        planned = planned_test(plan, n_arms=sum(y.finite for y in drawn.values()))
         tests += [
             (one, planned, run_tests(one, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng))
             for pair in pairs

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from analysis.methods.arm_scores import as_arm, difference_squares
 from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import crossed_test
 from analysis.methods.variance import paired_variance
@@ -58,7 +59,7 @@ def test_stated_figures_become_the_components_of_simulated_runs(noise: float, se
     reruns = float(np.mean(p_t * (1 - p_t) + p_b * (1 - p_b))) * S / (S - 1)
     arms = float(np.mean(p_t * (1 - p_b) + p_b * (1 - p_t)))
     result = stated_components(seed_sd=seed_sd, discordance=arms, rerun_discordance=reruns, n_examples=N)
-    truth = paired_variance(y_t - y_b, 1.0).components
+    truth = paired_variance(difference_squares(as_arm(y_t), as_arm(y_b)), 1.0, n_seeds=S).components
     gap = y_t.mean() - y_b.mean()
     assert result.residual == pytest.approx(truth.residual, rel=0.005)
     assert result.seed == pytest.approx(truth.seed, rel=0.12, abs=4e-5)
