@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Scores = NDArray[np.float64] | NDArray[np.int8]
+"""By seed and example, shape (S, N): right and wrong as 1 and 0 in a byte, or numbers of any kind."""
 
 # Numbers in a block, 256 KB of them: one that stays in the processor's cache is passed through several times.
 _CELLS = 32_768
@@ -24,8 +28,8 @@ class MeanSquares(NamedTuple):
 
     def above(self, noise: float) -> MeanSquares:
         """Return them with 0 in the place of a mean square that is no larger than rounding `noise`."""
-        squares = (square if square > noise else 0.0 for square in self[:3])
-        return MeanSquares(*squares, self.examples, self.residuals)
+        seed, example, residual = (square if square > noise else 0.0 for square in self[:3])
+        return MeanSquares(seed, example, residual, self.examples, self.residuals)
 
     @property
     def seed_component(self) -> float:
@@ -49,7 +53,7 @@ class ArmScores:
             y = y.view(np.int8)
         # Differences of larger numbers would not fit into a byte.
         small = y.dtype == np.int8 and y.size > 0 and y.min() >= 0 and y.max() <= 1
-        self.y: NDArray[np.int8] | NDArray[np.float64] = y if small else np.asarray(y, dtype=np.float64)
+        self.y: Scores = y if small else np.asarray(y, dtype=np.float64)
         self._first: dict[int, ArmScores] = {}
 
     @property
@@ -78,12 +82,12 @@ class ArmScores:
     @cached_property
     def seed_sums(self) -> NDArray[np.float64]:
         """Over the examples, shape (S,)."""
-        return self.y.sum(axis=1, dtype=np.float64)
+        return np.asarray(self.y.sum(axis=1, dtype=np.float64))
 
     @cached_property
     def example_sums(self) -> NDArray[np.float64]:
         """Over the seeds, shape (N,)."""
-        return self.y.sum(axis=0, dtype=np.float64)
+        return np.asarray(self.y.sum(axis=0, dtype=np.float64))
 
     @property
     def seed_means(self) -> NDArray[np.float64]:
@@ -131,7 +135,7 @@ def _blocks(arm: ArmScores, other: ArmScores | None = None) -> Iterator[tuple[sl
     S, N = arm.shape
     edges = np.linspace(0, N, -(-N * S // _CELLS) + 1).astype(int)
     room = np.empty((S, int(np.diff(edges).max())))
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         columns, block = slice(start, stop), room[:, : stop - start]
         if other is None:
             block[:] = arm.y[:, columns]
@@ -141,7 +145,9 @@ def _blocks(arm: ArmScores, other: ArmScores | None = None) -> Iterator[tuple[sl
 
 
 def _mean_squares(
-    blocks: Iterator[tuple[slice, NDArray[np.float64]]], seed_sums: NDArray[np.float64], example_sums: NDArray[np.float64]
+    blocks: Iterator[tuple[slice, NDArray[np.float64]]],
+    seed_sums: NDArray[np.float64],
+    example_sums: NDArray[np.float64],
 ) -> MeanSquares:
     S, N = len(seed_sums), len(example_sums)
     r, c = seed_sums / N, example_sums / S

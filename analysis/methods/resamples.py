@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.methods.arm_scores import Scores
 from analysis.methods.interval import Interval
 from analysis.methods.variance import ROUNDING
 
@@ -35,7 +37,7 @@ class _Arm:
 
 def draw_counts(
     rng: np.random.Generator, resamples: int, n: int, dtype: type[np.floating] = np.float64
-) -> NDArray[np.floating]:
+) -> NDArray[Any]:
     """Draw n of n units with replacement, again and again, and count how often each unit was drawn.
 
     Parameters
@@ -63,7 +65,7 @@ def draw_counts(
 
 def example_draws(
     rng: np.random.Generator, resamples: int, n_examples: int, dtype: type[np.floating] = np.float64
-) -> Iterator[tuple[slice, NDArray[np.floating]]]:
+) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Draw examples in blocks that fit into memory. The size of the blocks does not change the draws.
 
     Parameters
@@ -166,7 +168,7 @@ class Resampled:
         )
 
 
-def in_form(arms: Sequence[NDArray[np.int8] | NDArray[np.float64]], size: float) -> Resampled:
+def in_form(arms: Sequence[Scores], size: float) -> Resampled:
     """Bring scores into the form in which they are resampled.
 
     Whole numbers in bytes are summed in single precision, which is exact and twice as fast; and since most of them are
@@ -254,10 +256,10 @@ def _weighted_squares(V: NDArray[np.floating], c: NDArray[np.floating]) -> NDArr
     """Sum the squares of every row of `c`, each as often as `V` counts it."""
     squares = np.square(c)
     if squares.dtype == np.float64:
-        return np.einsum("bi,bi->b", V, squares)
+        return np.asarray(np.einsum("bi,bi->b", V, squares))
     # Each product is whole and small, their sum no longer is.
     squares *= V
-    return squares.sum(axis=1, dtype=np.float64)
+    return np.asarray(squares.sum(axis=1, dtype=np.float64))
 
 
 def _above_noise(squares: NDArray[np.float64], raw: NDArray[np.float64], noise: float) -> NDArray[np.float64]:

@@ -236,7 +236,7 @@ def independent_variance(
     Hillis (2007), Statistics in Medicine 26, 596-619 (degrees of freedom).
     """
     N, seeds = treatment.shape[1], (treatment.shape[0], baseline.shape[0])
-    arms = [arm.mean_squares.above(_noise(*arm.shape, size)) for arm in (treatment, baseline)]
+    arms = [arm.mean_squares.above(_noise(arm.shape[0], N, size)) for arm in (treatment, baseline)]
     c = treatment.example_means - baseline.example_means
     deviations = (c - c.mean()) ** 2 * N / (N - 1)
     var_c = float(deviations.mean())

@@ -134,8 +134,7 @@ def compare_with_best(
 
     Examples
     --------
-    >>> from analysis.methods.arm_scores import ArmScores, as_arm
-from analysis.methods.crossed import crossed_test
+    >>> from analysis.methods.crossed import crossed_test
     >>> rng = np.random.default_rng(0)
     >>> ease = rng.normal(0, 0.1, 400)
     >>> scores = {arm: rng.random((5, 400)) < share + ease for arm, share in (("a", 0.9), ("b", 0.89), ("c", 0.7))}

@@ -188,4 +188,4 @@ def _agreements(predicted: NDArray[np.integer], other: NDArray[np.integer]) -> N
             marks = rows == label
             if marks.any():
                 agreed += marks.astype(np.float32) @ (others == label).astype(np.float32).T
-    return agreed / predicted.shape[1]
+    return np.asarray(agreed / predicted.shape[1])

@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics.calibration_error import brier_scores, log_loss_scores
 from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
-from analysis.metrics.scores import METRICS, auroc_scores, class_dtype, correct, labelled_probabilities, predicted_classes
+from analysis.metrics.scores import (
+    METRICS,
+    auroc_scores,
+    class_dtype,
+    correct,
+    labelled_probabilities,
+    predicted_classes,
+)
 
 Floats = NDArray[np.float64]
 

@@ -175,10 +175,11 @@ def class_dtype(n_classes: int) -> np.dtype[np.unsignedinteger]:
     >>> class_dtype(3), class_dtype(1000)
     (dtype('uint8'), dtype('uint16'))
     """
-    return np.min_scalar_type(n_classes - 1)
+    smallest: np.dtype[np.unsignedinteger] = np.min_scalar_type(n_classes - 1)
+    return smallest
 
 
-def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.unsignedinteger]:
+def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.integer]:
     """Return the class with the largest probability, the first of several equal ones.
 
     Parameters
@@ -198,7 +199,7 @@ def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.unsigne
     """
     n_classes = probabilities.shape[-1]
     if n_classes > _FEW_CLASSES:
-        return np.argmax(probabilities, axis=-1).astype(class_dtype(n_classes))
+        return np.asarray(np.argmax(probabilities, axis=-1), dtype=class_dtype(n_classes))
     # Class by class: many short rows of a few numbers each are what argmax is slow with.
     largest = probabilities[..., 0]
     predicted = np.zeros(largest.shape, class_dtype(n_classes))

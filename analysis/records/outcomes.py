@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.methods.arm_scores import Scores
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.fixed_sets import set_scores, set_strata
 from analysis.metrics.influence import class_metric_scores, metric_scores
@@ -20,7 +21,6 @@ from analysis.metrics.scores import MetricKind
 from analysis.records.manifest import EpochSelection, Manifest, SetEntry, TakenLook
 from analysis.records.trial import Trial
 
-Scores = NDArray[np.float64] | NDArray[np.int8]
 EpochChoice = Literal["verdict", "published", "last", "best on test"]
 
 
@@ -268,7 +268,9 @@ class Outcomes:
         """
         return np.asarray(trial.predicted[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
 
-    def predicted(self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict") -> NDArray[np.integer]:
+    def predicted(
+        self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict"
+    ) -> NDArray[np.integer]:
         """Return the predicted classes of an arm.
 
         Parameters

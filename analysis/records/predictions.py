@@ -94,6 +94,8 @@ def read_predictions(
     if like is None or like.shared != shared:
         like = _examples(path, _read(path, file, list(of_examples)), kind, shared)
     columns = _read(path, file, list(of_answers))
+    if columns.num_rows != len(like.epochs) * len(like.example_ids):
+        raise RecordError(f"{path} cannot be used: its columns are not equally long")
     # Column by column, as they are stored: what is worked out class by class then goes through rows of numbers.
     answers = np.stack([_numbers(columns[name]) for name in of_answers])
     answers = answers.astype(_TYPES.get(kind.answers, answers.dtype), copy=False)

@@ -49,9 +49,7 @@ class StoredTrial:
     predictions: Predictions | None = None
 
 
-def read_trial(
-    folder: Path, entry: TrialEntry, *, kind: AnswerKind, like: Predictions | None = None
-) -> StoredTrial:
+def read_trial(folder: Path, entry: TrialEntry, *, kind: AnswerKind, like: Predictions | None = None) -> StoredTrial:
     """Read one trial and check that its record and its predictions can be used.
 
     Parameters

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from analysis.methods.arm_scores import ArmScores
+from analysis.methods.arm_scores import ArmScores, Scores
 from analysis.methods.interval import Interval
 from analysis.methods.looks import one_sided_thresholds
 from analysis.methods.with_the_best import Contender, compare_with_best
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import Scores, primary_test, refusal
+from analysis.study.comparison_tests import primary_test, refusal
 from analysis.study.plan import AnalysisPlan
 from analysis.study.seeds import SeedsInUse
 from analysis.words import counted

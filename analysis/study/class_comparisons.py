@@ -198,9 +198,7 @@ def _p_values(
     return sequential_p_values(row.result, at_looks, look=seeds.look, margin=margin)
 
 
-def _scores(
-    outcomes: Outcomes, answers: NDArray[np.unsignedinteger], label: int, measure: Measure
-) -> ArmScores:
+def _scores(outcomes: Outcomes, answers: NDArray[np.integer], label: int, measure: Measure) -> ArmScores:
     """Return the scores of one arm by one class and measure."""
     if measure == "precision":
         metric = confusion_metric(f"precision:{label}", n_classes=len(outcomes.manifest.data.classes))
@@ -220,7 +218,7 @@ def _tested(
     measure: Measure,
     *,
     scores: ClassScores,
-    answers: Mapping[str, NDArray[np.unsignedinteger]],
+    answers: Mapping[str, NDArray[np.integer]],
     seeds: SeedsInUse,
     confidence: float,
 ) -> ClassComparison:

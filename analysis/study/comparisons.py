@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.methods.arm_scores import ArmScores
+from analysis.methods.arm_scores import ArmScores, Scores
 from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study
 from analysis.methods.crossed import CrossedResult, Posterior
 from analysis.methods.equivalence import EquivalenceResult
@@ -23,7 +23,7 @@ from analysis.methods.student import TResult
 from analysis.power.new_study import PlannedTest
 from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import ComparisonTests, PValues, Scores, planned_test, run_tests
+from analysis.study.comparison_tests import ComparisonTests, PValues, planned_test, run_tests
 from analysis.study.conditions import unlike
 from analysis.study.gap_intervals import at_look, interval_at, level_of_verdicts, verdict_interval
 from analysis.study.plan import AnalysisPlan, Comparison

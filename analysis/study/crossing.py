@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
+from analysis.methods.arm_scores import Scores
 from analysis.methods.crossed import CrossedResult, VarianceComponents
 from analysis.methods.crossed_seeds import crossed_seeds_test
 from analysis.methods.interval import NO_INTERVAL
@@ -17,12 +15,12 @@ NOT_INDEPENDENT = "seeds by source cross, and so are not independent of each oth
 """Why a figure over independent seeds is not given."""
 
 
-def crossing_test(treatment: NDArray[np.float64], baseline: NDArray[np.float64], crossing: Crossing) -> CrossedResult:
+def crossing_test(treatment: Scores, baseline: Scores, crossing: Crossing) -> CrossedResult:
     """Return the crossed-seeds test of two arms in the form of the primary test.
 
     Parameters
     ----------
-    treatment, baseline : ndarray of float64, shape (A * B, N)
+    treatment, baseline : ndarray, shape (A * B, N)
         Scores by pair of seeds, initialisation by initialisation, and by example or cluster.
     crossing : Crossing
         How many initialisations there are, and how many data orders.

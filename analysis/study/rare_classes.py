@@ -14,7 +14,7 @@ from analysis.study.caveat import Caveat
 FEWEST = 20
 """Below this many predictions or examples of a class the crossed test on its precision, recall or F1 has no level."""
 
-Answers = Mapping[tuple[str, int], NDArray[np.int64]]
+Answers = Mapping[tuple[str, int], NDArray[np.integer]]
 """The predicted classes, shape (N,), by arm and seed."""
 
 _METRICS_BY_CLASS = {"balanced_accuracy": False, "auroc": False, "macro_f1": True, "mcc": True}
@@ -42,7 +42,7 @@ def few_predictions(outcomes: Outcomes, answers: Answers, label: int) -> str:
     ----------
     outcomes : Outcomes
         The study. Where it has clusters, those with a prediction of the class are counted.
-    answers : mapping of (str, int) to ndarray of int64, shape (N,)
+    answers : mapping of (str, int) to ndarray of int, shape (N,)
         What each trial says, by arm and seed.
     label : int
         The number of the class.
@@ -64,7 +64,7 @@ def rare_class_caveats(outcomes: Outcomes, answers: Answers, *, metric: str) -> 
     ----------
     outcomes : Outcomes
         The study; of several test sets one.
-    answers : mapping of (str, int) to ndarray of int64, shape (N,)
+    answers : mapping of (str, int) to ndarray of int, shape (N,)
         What each trial says, by arm and seed.
     metric : str
         The metric of the plan.

@@ -205,7 +205,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES, withhold: bool 
     return report if report.training_sets is None else with_training_sets(report)
 
 
-def _by_trial(outcomes: Outcomes, finished: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], NDArray[np.int64]]:
+def _by_trial(outcomes: Outcomes, finished: Mapping[str, Sequence[int]]) -> dict[tuple[str, int], NDArray[np.integer]]:
     """Return what each finished trial says; nothing in a study without classes."""
     if not outcomes.has_classes:
         return {}

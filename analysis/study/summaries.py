@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analysis.methods.arm_scores import Scores
 from analysis.metrics.calibration_error import expected_calibration_error
 from analysis.metrics.scores import MetricKind, class_scores, confusion
 from analysis.records.outcomes import Outcomes
@@ -89,7 +89,7 @@ class ClassSummary:
 
 
 def summarize_arm(
-    outcomes: Outcomes, arm: str, scores: NDArray[np.float64], *, seeds: Sequence[int], kind: MetricKind
+    outcomes: Outcomes, arm: str, scores: Scores, *, seeds: Sequence[int], kind: MetricKind
 ) -> ArmSummary:
     """Summarise the metric of one arm.
 
@@ -99,7 +99,7 @@ def summarize_arm(
         The study.
     arm : str
         The name of the arm.
-    scores : ndarray of float64, shape (S, N)
+    scores : ndarray, shape (S, N)
         Its scores by example.
     seeds : sequence of int
         The seeds of the rows.

@@ -154,3 +154,15 @@ def test_what_is_no_probability_is_refused(p: object, message: str) -> None:
 def test_bad_input_is_refused(labels: object, p: object, bins: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         expected_calibration_error(labels, p, bins=bins)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bins", [1, 7, 15, 300])
+def test_bins_are_those_of_a_search_for_every_example(bins: int) -> None:
+    rng = np.random.default_rng(4)
+    # On edges too, in single precision.
+    largest = np.concatenate([rng.uniform(0.5, 1, 500), np.arange(bins, 0, -1) / bins]).astype(np.float32)
+    p = np.stack([largest, 1 - largest], axis=1)
+    edges = (np.arange(1, bins) / bins).astype(np.float32)
+    expected = np.bincount(np.searchsorted(edges, p.max(axis=1)), minlength=bins)
+    result = expected_calibration_error(rng.integers(0, 2, len(p)), p, bins=bins)
+    assert [one.count for one in result.bins] == expected.tolist()

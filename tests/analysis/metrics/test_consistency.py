@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analysis import tables
+from analysis.metrics import consistency as module
 from analysis.metrics.consistency import churn, consistency
 from analysis.study.report import analyze
 
@@ -174,3 +175,17 @@ def test_a_study_reports_the_agreement_of_its_runs(
     (table,) = [table for table in tables.build(report) if table.title == "Agreement of the seeds"]
     assert [row[0] for row in table.rows] == ["full", "lora", "other"]
     assert "other against full" not in table.notes[-1]
+
+
+@pytest.mark.parametrize("classes", [(0, 1), (3, 4, 9), (0, 250), (-7, 5_000_000)])
+@pytest.mark.parametrize("examples", [2048, 10])
+def test_churn_in_blocks_is_counted_pair_by_pair(
+    monkeypatch: pytest.MonkeyPatch, classes: tuple[int, ...], examples: int
+) -> None:
+    monkeypatch.setattr(module, "_EXAMPLES", examples)
+    first, second = np.random.default_rng(2).choice(classes, (2, 4, 33))
+    pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
+    found = churn(first, second)
+    assert found.between == pytest.approx(np.mean([np.mean(first[i] != second[j]) for i, j in pairs]))
+    within = [np.mean([np.mean(rows[i] != rows[j]) for i, j in pairs]) for rows in (first, second)]
+    assert found.within == pytest.approx(np.mean(within))

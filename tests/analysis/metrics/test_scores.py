@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis.methods.crossed import crossed_test
-from analysis.metrics.scores import auroc_scores, class_scores, confusion, correct, labelled_probabilities
+from analysis.metrics.scores import (
+    auroc_scores,
+    class_scores,
+    confusion,
+    correct,
+    labelled_probabilities,
+    predicted_classes,
+)
 
 
 def test_rows_are_true_and_columns_predicted() -> None:
@@ -266,3 +273,13 @@ def test_bad_probabilities_are_refused(labels: object, probabilities: object, me
 def test_probabilities_keep_their_precision() -> None:
     assert labelled_probabilities([0], np.full((1, 1, 2), 0.5, dtype=np.float32))[1].dtype == np.float32
     assert labelled_probabilities([0], [[[1, 0]]])[1].dtype == np.float64
+
+
+@pytest.mark.parametrize(("n_classes", "kind"), [(2, "uint8"), (16, "uint8"), (17, "uint8"), (300, "uint16")])
+def test_predicted_classes_are_the_first_of_the_largest(n_classes: int, kind: str) -> None:
+    # Few different numbers, so that many are largest together; by class and by example.
+    p = np.random.default_rng(1).integers(0, 4, (3, 40, n_classes)) / 4
+    for layout in (p, np.ascontiguousarray(p.transpose(2, 0, 1)).transpose(1, 2, 0)):
+        found = predicted_classes(layout)
+        assert found.dtype == kind
+        np.testing.assert_array_equal(found, p.argmax(axis=-1))
