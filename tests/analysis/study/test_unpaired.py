@@ -19,6 +19,7 @@ from scipy import special, stats
 
 from analysis import tables
 from analysis.errors import AlignmentError, PlanError
+from analysis.methods.arm_scores import ArmScores
 from analysis.methods.bootstrap import bootstrap_study
 from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
@@ -420,7 +421,7 @@ def test_studies_without_a_gap_make_false_claims_no_more_often_than_alpha(folder
     studies, single, family = 400, 0, 0
     for _ in range(studies):
         right: Mapping[str, NDArray[Any]] = {arm: rows == 1 for arm, rows in null_study(outcomes, rng).items()}
-        scores = {arm: rows.astype(float) for arm, rows in right.items()}
+        scores = {arm: ArmScores(rows) for arm, rows in right.items()}
         tests = [
             run_tests(outcomes, plan, pair, scores=scores, right=right, seeds=seeds, rng=rng)
             for pair in plan.all_comparisons(outcomes.arms)
