@@ -202,6 +202,32 @@ def test_hostile_names_and_texts_are_shown_as_text(browser: Browser, page: Path)
     assert browser.find("treatment").text == HOSTILE
 
 
+def test_a_live_page_loads_itself_again_until_it_is_final(
+    browser: Browser, tmp_path: Path, write_imported_study: Callable[..., Path]
+) -> None:
+    """The policy in its head, which forbids every request, lets it."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    rng = np.random.default_rng(5)
+    answers = {arm: rng.integers(0, 2, (3, 40)) for arm in ("a", HOSTILE)}
+    root = write_imported_study(tmp_path / "s", answers, labels=rng.integers(0, 2, 40), classes=("no", "yes"))
+    record = root / "trials" / "0000" / "record.json"
+    record.rename(record.with_suffix(".later"))
+    place = root / "index.html"
+    report = report_on(load(root), withhold=True)
+    place.write_text(html.page(report, None, live=html.Live(written="first", seconds=1)), "utf-8")
+    browser.requests()
+    browser.driver.get_log("browser")
+    browser.open(place)
+    browser.picture("live")
+    record.with_suffix(".later").rename(record)
+    write_page(root, place)
+    WebDriverWait(browser.driver, 20).until(lambda driver: driver.find_elements("id", "explorer"))
+    assert browser.driver.find_elements("class name", "live") == []
+    assert browser.requests() == {place.as_uri()}
+    assert browser.driver.get_log("browser") == []
+
+
 def test_the_explorer_filters_and_sorts(browser: Browser, page: Path) -> None:
     outcomes = load(page.parent)
     (flips, *_) = answered_examples(outcomes, report_on(outcomes, resamples=99)).flips

@@ -27,7 +27,7 @@ def why_withheld(outcomes: Outcomes, plan: AnalysisPlan) -> str:
     look = current_look(outcomes, plan)
     if look is not None and look.number:
         return ""
-    until = f"all of {counted(len(outcomes.trials), 'trial')} have run: the plan declares no earlier look"
+    until = f"all {counted(len(outcomes.trials), 'trial')} have run, as the plan declares no earlier look"
     if look is not None:
         until = f"every arm has run {look.looks[0]} seeds, the first look that the plan declares"
     return (

@@ -111,7 +111,7 @@ def test_no_figure_of_a_comparison_is_in_a_report_that_withholds_them(grown: Any
 def test_it_says_why_in_every_table_and_on_the_page(grown: Any) -> None:
     report = report_on(load(grown(("low", 5)).root), withhold=True)
     assert report.withheld == (
-        "Verdicts, gaps and their intervals are withheld until all of 18 trials have run: the plan declares no earlier "
+        "Verdicts, gaps and their intervals are withheld until all 18 trials have run, as the plan declares no earlier "
         "look. Whoever reads them before, and may stop where they please, claims what is not there more often than "
         "alpha = 0.05 allows."
     )

@@ -91,7 +91,7 @@ def test_the_page_follows_the_trials(
     assert (again, second) == (five, first)
     for live_page in (empty, five):
         assert f'<meta http-equiv="refresh" content="{RELOAD}">' in live_page
-        assert "are withheld until all of 8 trials" in live_page
+        assert "are withheld until all 8 trials" in live_page
         assert "worse" not in re.sub(r"<style>.*?</style>", "", live_page, flags=re.DOTALL)
     last = page(folder)
     assert "refresh" not in last
