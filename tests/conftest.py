@@ -28,6 +28,7 @@ arms:
     adapter: {peft_type: LORA, lora_alpha: 8, target_modules: [c_attn]}
     grid: {adapter.r: [2, 4]}
 seeds: 2
+timing: off
 analysis: {baseline: full}
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +17,14 @@ pytest.importorskip("torch")
 import analysis
 from analysis import tables
 from analysis.errors import RecordError
+from analysis.records.format import StoredFile
 from analysis.records.manifest import Manifest
 from analysis.records.schema import schema
+from analysis.records.timing import Timing
 from analysis.records.trial_record import TrialRecord
 from harness import run_study
+from harness.runs import turns
+from harness.runs.timing import time_study
 from harness.study.study import Study
 
 
@@ -44,8 +49,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "deviations: [the head is seeded]\n"
         "analysis: {baseline: full, margin: 0.05}\n"
         "claims: [{source: s, model: embedded/tiny-gpt2, n: 40, accuracy: {full: '0.5', early: '0.6'}}]\n"
+        "timing: off\n"
     )
-    return run_study(load_study(root / "s.yaml"), root).folder
+    study = load_study(root / "s.yaml")
+    folder = run_study(study, root).folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turns, "MOST_TURNS", 3)
+        assert time_study(study, root) is not None
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +80,7 @@ def of_two_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "training: {num_train_epochs: 1, per_device_train_batch_size: 16}\n"
         "arms: {full: {}, slow: {training: {learning_rate: 1e-5}}, frozen: {freeze: {layers: 1}}}\n"
         "seeds: 3\n"
+        "timing: off\n"
     )
     return run_study(load_study(root / "s.yaml"), root).folder
 
@@ -161,7 +173,12 @@ def undescribed(content: Any, schema: Mapping[str, Any], definitions: Mapping[st
 def test_the_models_describe_every_key_that_is_written(written: Path) -> None:
     assert json.loads((written / "study.json").read_text())["format"] == 1
     definitions = json.loads(schema())["$defs"]
-    for model, files in ((Manifest, [written / "study.json"]), (TrialRecord, sorted(written.rglob("record.json")))):
+    files_of: dict[type[StoredFile], list[Path]] = {
+        Manifest: [written / "study.json"],
+        TrialRecord: sorted(written.rglob("record.json")),
+        Timing: [written / "timing.json"],
+    }
+    for model, files in files_of.items():
         assert files
         for path in files:
             content = json.loads(path.read_text())
@@ -169,6 +186,18 @@ def test_the_models_describe_every_key_that_is_written(written: Path) -> None:
             stored = model.model_validate_json(path.read_bytes())
             assert stored.to_json() == content
             assert set(model.model_fields) - stored.model_fields_set <= {"tuning", "paired", "imported"}
+
+
+def test_what_was_timed_is_what_the_cost_of_an_arm_is_read_from(written: Path) -> None:
+    content = json.loads((written / "timing.json").read_text())
+    report = analysis.analyze(written)
+    assert [cost.measured for cost in report.costs] == ["turns"] * 3
+    for cost in report.costs:
+        arm = content["arms"][cost.arm]
+        assert cost.seconds == pytest.approx(arm["trial_steps"] * np.exp(np.log(arm["step_seconds"]).mean()))
+        trials = [json.loads(path.read_text()) for path in written.glob("trials/*/record.json")]
+        assert arm["trial_steps"] == np.mean([trial["steps"] for trial in trials if trial["arm"] == cost.arm])
+    assert {ratio.n_turns for ratio in report.time_ratios} == {3}
 
 
 def test_a_key_that_no_model_knows_is_noticed() -> None:
@@ -186,17 +215,19 @@ def test_the_sizes_of_packs_are_those_of_the_records(written: Path) -> None:
         sizes = [record["pack_size"] for record in records]
         assert cost.pack_sizes == tuple(sorted({size for size in sizes if size > 1}))
         assert cost.n_solo == sizes.count(1) == [record["seconds"]["timing"] for record in records].count("solo")
-        assert (cost.n_solo > 0) == (cost.seconds > 0)
 
 
-def test_the_cost_table_names_a_way_to_times_that_harness_takes(written: Path, tiny_file: Path) -> None:
-    from harness.study.loading import load_study
+def test_the_cost_table_names_a_way_to_times_that_harness_takes(written: Path, tmp_path: Path) -> None:
+    from harness.cli.time_ import study_to_time
 
-    text = " ".join(note for table in tables.build(analysis.analyze(written)) for note in table.notes)
-    overrides = text.partition("harness run STUDY ")[2].partition(". ")[0].split()
-    assert overrides == ["engine=trainer", "seeds=3", "name=contract-solo"]
-    study = load_study(tiny_file, overrides)
-    assert (study.engine, study.seeds, study.name) == ("trainer", (0, 1, 2), "contract-solo")
+    folder = tmp_path / "contract"
+    shutil.copytree(written, folder)
+    (folder / "timing.json").unlink()
+    text = " ".join(note for table in tables.build(analysis.analyze(folder)) for note in table.notes)
+    name = re.search(r"harness time (\S+)\.", text)
+    assert name is not None
+    study, root = study_to_time(Path(name[1]), [], tmp_path)
+    assert (study.name, root / study.name) == ("contract", folder)
 
 
 def test_all_tables_can_be_made_of_it(written: Path) -> None:
@@ -207,7 +238,7 @@ def test_all_tables_can_be_made_of_it(written: Path) -> None:
     json.dumps(report.to_json(), allow_nan=False)
 
 
-@pytest.mark.parametrize("file", ["study.json", "record.json"])
+@pytest.mark.parametrize("file", ["study.json", "record.json", "timing.json"])
 def test_a_format_of_tomorrow_is_refused_by_name(written: Path, tmp_path: Path, file: str) -> None:
     folder = tmp_path / "later"
     shutil.copytree(written, folder)
@@ -253,6 +284,7 @@ def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path) -> None
         "training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 16}\n"
         "arms:\n  full: {}\n  slow: {training: {learning_rate: 1e-4}}\n"
         "seeds: 2\n"
+        "timing: off\n"
     )
     plain = run_study(load_study(tmp_path / "s.yaml"), tmp_path)
     assert plain.ran == 4
@@ -280,6 +312,7 @@ def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Pa
         "  full: {}\n"
         "  early: {selection: {best: loss, on: holdout, fraction: 0.2}}\n"
         "seeds: 2\n"
+        "timing: off\n"
     )
     folder = run_study(load_study(tmp_path / "s.yaml"), tmp_path).folder
     manifest = json.loads((folder / "study.json").read_text())

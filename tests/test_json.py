@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness import cli
+from harness.runs import turns
 
 PAGE = (Path(__file__).parents[1] / "docs" / "json.md").read_text("utf-8")
 FIGURES = ("audit", "--n", "872", "90.71%", "90.60%")
@@ -37,12 +38,16 @@ def described(command: str) -> set[str]:
     return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
 
 
-def test_every_command_prints_what_the_page_describes(json_of: Callable[..., Any], tiny_file: Path) -> None:
+def test_every_command_prints_what_the_page_describes(
+    json_of: Callable[..., Any], tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_TURNS", 3)
     # The plan comes first, when there are no results, and a dry run too.
     printed = {
         "plan": json_of("plan", tiny_file, "--json"),
         "dry run": json_of("run", tiny_file, "--dry-run", "--json"),
         "run": json_of("run", tiny_file, "seeds=1", "--json"),
+        "time": json_of("time", "tiny", "seeds=1", "--json"),
         "status": json_of("status", "--json"),
         "analyze": json_of("analyze", "--resamples", "99", "--json"),
         "audit": json_of(*FIGURES, "--json"),

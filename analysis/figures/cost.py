@@ -14,13 +14,13 @@ from analysis.figures.marks import draw_mark, mark_of
 from analysis.figures.style import BAND, INK, QUIET, SMALL, TEXT
 from analysis.methods.interval import Interval
 from analysis.study.comparisons import ComparisonResult
-from analysis.study.cost import TimeRatio
 from analysis.study.study_report import StudyReport
+from analysis.study.time_ratio import TimeRatio
 from analysis.study.verdict import Verdict
 from analysis.tables.arms import metric_title
 from analysis.tables.comparison_cells import gap_cell, scale_of, size_cell, verdict_cell, verdict_interval_cell
+from analysis.tables.cost import how_compared
 from analysis.tables.digits import confidence_level, ratio_interval
-from analysis.tables.notes import new_seeds
 from analysis.tables.table import Column
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def _why_not(report: StudyReport) -> str:
         return "There is one arm."
     if report.imported is not None:
         return "The study was trained elsewhere, and what it took is not known."
-    if report.costs and not any(arm.n_solo for arm in report.costs):
-        return "No trial had the machine to itself, and those of a pack have no time of their own."
+    if report.costs and not any(arm.measured for arm in report.costs):
+        return f"No arm was timed alone, and trials of a pack have no time of their own: harness time {report.name}."
     reasons = dict.fromkeys(one.reason for one in report.time_ratios if math.isnan(one.ratio))
     if told := "; ".join(filter(None, reasons)):
         return f"Training times cannot be compared: {told}."
@@ -143,26 +143,20 @@ def _why_not(report: StudyReport) -> str:
 
 
 def _caption(report: StudyReport, compared: Sequence[tuple[ComparisonResult, TimeRatio]]) -> str:
-    (pair, ratio), *_ = compared
+    (pair, _), *_ = compared
     populations = dict.fromkeys(one.result.generalizes_to for one, _ in compared if one.result is not None)
     shown = {report.plan.baseline, *(one.treatment for one, _ in compared)}
     left_out = [arm.arm for arm in report.arms if arm.arm not in shown]
-    with_interval = any(math.isfinite(one.interval.low) for _, one in compared)
     return " ".join(
         [
             f"Training time of each arm relative to {report.plan.baseline}, the diamond, against the gap in "
             f"{report.metric.title}.",
-            f"Across: geometric mean over seeds{_at(ratio) if with_interval else ''}; it holds for "
-            f"{new_seeds(report.training_sets)} on this machine.",
+            *how_compared(report, [one for _, one in compared]),
             f"Up: the {confidence_level(1 - pair.verdict_confidence)} intervals that belong to the verdicts, for new "
             f"{' or '.join(populations)}. Band: the margin of {scale_of(report).margin(report.plan.margin)}.",
             *([f"Without a time or a test, and so not drawn: {', '.join(left_out)}."] if left_out else []),
         ]
     )
-
-
-def _at(ratio: TimeRatio) -> str:
-    return f" with its {confidence_level(1 - ratio.confidence)} interval"
 
 
 def _alt(report: StudyReport, compared: Sequence[tuple[ComparisonResult, TimeRatio]]) -> str:

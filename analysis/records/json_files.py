@@ -1,4 +1,4 @@
-"""JSON files of a study: `study.json`, `record.json` and `looks.json`, read and checked for every command."""
+"""JSON files of a study: `study.json`, `record.json`, `looks.json` and `timing.json`, read and checked for all."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from analysis.errors import FormatError, RecordError
 from analysis.records.format import FORMAT, NEWER_FORMAT, Stored
 from analysis.records.manifest import AnswerKind, Looks, Manifest, TakenLook, TrialEntry
+from analysis.records.timing import Timing
 from analysis.records.trial_record import TrialRecord
 
 # Nobody reads a message that lists more than this.
@@ -167,6 +168,28 @@ def read_looks(folder: Path) -> tuple[TakenLook, ...]:
         return ()
     with _advising(path, "looks are counted from the next one on"):
         return _read_json(path, Looks).looks
+
+
+def read_timing(folder: Path) -> Timing | None:
+    """Read what each arm of a study takes alone: `timing.json`, where there is one.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder that holds `study.json`.
+
+    Raises
+    ------
+    RecordError
+        If the file is there and does not say what docs/records.md describes.
+    FormatError
+        If its format is not the one that this version reads.
+    """
+    path = folder / "timing.json"
+    if not os.path.lexists(path):
+        return None
+    with _advising(path, "harness time measures anew"):
+        return _read_json(path, Timing)
 
 
 def read_record(folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> TrialRecord:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from analysis.errors import AlignmentError
-from analysis.records.json_files import read_looks, read_manifest
+from analysis.records.json_files import read_looks, read_manifest, read_timing
 from analysis.records.manifest import Manifest
 from analysis.records.outcomes import Outcomes
 from analysis.records.predictions import Predictions, read_clusters
 from analysis.records.stored_trials import StoredTrial, count_others, mismatch, read_trials
+from analysis.records.timing import Timing
 from analysis.records.trial import Trial
 
 _NAMED_AT_MOST = 5
@@ -72,7 +73,17 @@ def load(folder: Path) -> Outcomes:
         other_records=count_others(folder, {entry.key for entry in manifest.cells}),
         set_aside=_names_in(folder / "set_aside"),
         looks_taken=read_looks(folder),
+        timing=_timing(folder, manifest),
     )
+
+
+def _timing(folder: Path, manifest: Manifest) -> Timing | None:
+    """Read what was measured in turns of the arms that have not changed since."""
+    timing = read_timing(folder)
+    if timing is None:
+        return None
+    arms = timing.timed(manifest.keys)
+    return timing.model_copy(update={"arms": arms}) if arms else None
 
 
 def _in_order(manifest: Manifest) -> tuple[int, ...]:

@@ -299,6 +299,11 @@ class Manifest(StoredFile):
         return self.arms[arm].selection or self.selection
 
     @property
+    def keys(self) -> dict[str, list[str]]:
+        """The keys of the trials of each arm."""
+        return {arm: [entry.key for entry in self.cells if entry.arm == arm] for arm in self.arms}
+
+    @property
     def crossing(self) -> Crossing | None:
         """How the seeds cross; None in a study with seeds of one kind."""
         initialisations = [entry.initialisation for entry in self.cells if entry.initialisation is not None]

@@ -19,6 +19,7 @@ from analysis.metrics.influence import class_metric_scores, metric_scores
 from analysis.metrics.regression import regression_scores
 from analysis.metrics.scores import MetricKind
 from analysis.records.manifest import EpochSelection, Manifest, SetEntry, TakenLook
+from analysis.records.timing import Timing
 from analysis.records.trial import Trial
 
 EpochChoice = Literal["verdict", "published", "last", "best on test"]
@@ -54,6 +55,8 @@ class Outcomes:
         Names of the records that were set aside because they could not be read.
     looks_taken : tuple of TakenLook
         With which seeds, and by which plan, somebody has looked at the verdicts.
+    timing : Timing or None
+        What a trial of each arm takes alone, as far as it was measured in turns and the arm is as it was then.
     """
 
     folder: Path | None
@@ -67,6 +70,7 @@ class Outcomes:
     other_records: int
     set_aside: tuple[str, ...]
     looks_taken: tuple[TakenLook, ...]
+    timing: Timing | None = None
 
     @property
     def place(self) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from analysis.records.manifest import Looks, Manifest
+from analysis.records.timing import Timing
 from analysis.records.trial_record import TrialRecord
 
 
 def schema() -> str:
-    """Return the schema: `$defs` holds Manifest (study.json), TrialRecord (record.json) and Looks (looks.json)."""
+    """Return the schema: `$defs` holds Manifest (study.json), TrialRecord (record.json), Looks and Timing, likewise."""
     _, definitions = models_json_schema(
-        [(Manifest, "validation"), (TrialRecord, "validation"), (Looks, "validation")], title="The record format"
+        [(model, "validation") for model in (Manifest, TrialRecord, Looks, Timing)], title="The record format"
     )
     return json.dumps(_with_sorted_enums(definitions), indent=1) + "\n"
 

@@ -1,20 +1,21 @@
-"""Costs of training: seconds, trained parameters and memory by arm, and the time ratio of two arms."""
+"""Costs of training: seconds, trained parameters and memory by arm, of trials alone or in turns."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from scipy import special
 
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.records.outcomes import Outcomes
+from analysis.records.timing import Timing
 from analysis.records.trial import Trial
 from analysis.records.trial_record import TrialRecord
+from analysis.study.arm_times import arm_times
 from analysis.study.conditions import mixed
-from analysis.words import in_packs
+from analysis.study.time_ratio import Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +29,33 @@ class ArmCost:
     n_seeds : int
         The number of finished trials.
     n_solo : int
-        How many of them had their device to themselves. Times and memory are measured on these alone: a trial that was
-        trained in a pack has no times or memory of its own.
+        How many of them had their device to themselves. A trial that was trained in a pack has no times or memory of
+        its own.
     pack_sizes : tuple of int
         The pack sizes of the others, ascending.
+    measured : {"trials", "turns", ""}
+        On what times and memory are measured: on solo trials; in turns, a few steps and batches of every arm alone,
+        from which those of a whole trial follow; or on nothing. Never on a trial of a pack.
+    n_turns : int
+        The number of turns.
+    clock : str
+        ``"wall clock"``, or ``"CPU time"`` of the thread that computes.
     seconds : float
-        Mean training time of a solo trial, in seconds; NaN without one.
+        Training time of one trial alone, in seconds: mean over the solo trials, or geometric mean over the turns; NaN
+        where it was not measured.
     seconds_range : tuple of (float, float)
         Shortest and longest training time.
-    evaluation_seconds : float
-        Mean time of scoring the test split, in seconds.
+    seconds_interval : Interval
+        Over the turns; NaN for trials.
+    evaluation_seconds, evaluation_interval : float, Interval
+        The same for the time of scoring, in seconds.
+    step_seconds, step_interval : float, Interval
+        The same for one optimizer step.
     trainable, total : int or None
         Parameter counts; None where they were not recorded or differ between seeds.
-    peak_bytes : int or None
-        Largest memory over the solo trials, in bytes; None where it was not recorded.
+    peak_bytes, peak_range : int or None, tuple of (int, int) or None
+        Largest memory over the solo trials or the turns, in bytes, and the smallest and largest of their peaks; None
+        where it was not recorded.
     memory_method : str
         How the memory was measured.
     timings : tuple of str
@@ -58,12 +72,20 @@ class ArmCost:
     n_seeds: int
     n_solo: int
     pack_sizes: tuple[int, ...]
+    measured: Measured
+    n_turns: int = 0
+    clock: str = "wall clock"
     seconds: float
     seconds_range: tuple[float, float]
+    seconds_interval: Interval = NO_INTERVAL
     evaluation_seconds: float
+    evaluation_interval: Interval = NO_INTERVAL
+    step_seconds: float
+    step_interval: Interval = NO_INTERVAL
     trainable: int | None
     total: int | None
     peak_bytes: int | None
+    peak_range: tuple[int, int] | None
     memory_method: str
     timings: tuple[str, ...]
     further_seconds: float
@@ -74,38 +96,6 @@ class ArmCost:
     def share(self) -> float:
         """Trainable parameters as a share of all; NaN where the counts are unknown."""
         return self.trainable / self.total if self.trainable is not None and self.total else math.nan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeRatio:
-    """Seconds that the treatment trains for every second of the baseline, paired by seed.
-
-    Parameters
-    ----------
-    treatment, baseline : str
-        The two arms.
-    ratio : float
-        Geometric mean of treatment / baseline over the seeds; NaN where the times cannot be compared.
-    interval : Interval
-        Its interval, from the t distribution of the mean difference of log seconds over seeds.
-    confidence : float
-        The confidence of that interval.
-    n_seeds : int
-        The number of paired seeds.
-    generalizes_to : str
-        ``"seeds"``: new seeds on the same machine. Another machine may have another ratio.
-    reason : str
-        Why the ratio or its interval is NaN; else empty.
-    """
-
-    treatment: str
-    baseline: str
-    ratio: float
-    interval: Interval
-    confidence: float
-    n_seeds: int
-    generalizes_to: str
-    reason: str
 
 
 def arm_cost(arm: str, trials: Sequence[Trial]) -> ArmCost:
@@ -131,17 +121,62 @@ def arm_cost(arm: str, trials: Sequence[Trial]) -> ArmCost:
         n_seeds=len(records),
         n_solo=len(solo),
         pack_sizes=tuple(sorted({record.pack_size for record in records if record.pack_size > 1})),
+        measured="trials" if solo else "",
         seconds=_mean(training),
         seconds_range=(min(training), max(training)) if training else (math.nan, math.nan),
         evaluation_seconds=_mean(evaluation),
+        step_seconds=_mean([one.seconds.training / one.steps for one in solo if one.seconds and one.steps]),
         trainable=trainable,
         total=total,
         peak_bytes=max(peaks) if peaks else None,
+        peak_range=(min(peaks), max(peaks)) if peaks else None,
         memory_method="; ".join(sorted({entry.method for entry in memory if entry.method})),
         timings=tuple(sorted({r.seconds.timing for r in records if r.seconds is not None and r.pack_size == 1})),
         further_seconds=_mean(further_training),
         further_evaluation_seconds=_mean(further_evaluation),
         mixed=mixed(records),
+    )
+
+
+def arm_costs(
+    outcomes: Outcomes, *, seeds: Mapping[str, Sequence[int]], confidence: float = 0.95
+) -> tuple[ArmCost, ...]:
+    """Summarise what the arms of a study cost, all of them measured in the same way where that is possible.
+
+    That is on their trials where every one was alone and all ran under the same conditions; else in turns, where there
+    are such.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        The study.
+    seeds : mapping of str to sequence of int
+        By arm, the seeds of its trials.
+    confidence : float
+        The confidence of intervals over turns, between 0 and 1.
+    """
+    trials = {arm: [outcomes.trials[arm, seed] for seed in own] for arm, own in seeds.items()}
+    costs = tuple(arm_cost(arm, own) for arm, own in trials.items())
+    records = [trial.record for own in trials.values() for trial in own if trial.record is not None]
+    if outcomes.timing is None or (all(record.solo for record in records) and not mixed(records)):
+        return costs
+    return tuple(_in_turns(cost, outcomes.timing, confidence) for cost in costs)
+
+
+def _in_turns(cost: ArmCost, timing: Timing, confidence: float) -> ArmCost:
+    """Return the cost of an arm with what was measured in turns; as it is where the arm was not timed."""
+    timed = timing.arms.get(cost.arm)
+    if timed is None or timed.reason:
+        return cost
+    training = timed.training_seconds
+    return replace(
+        cost,
+        measured="turns",
+        n_turns=timing.turns,
+        clock=timing.clock,
+        seconds_range=(min(training), max(training)) if training else (math.nan, math.nan),
+        memory_method=timing.memory_method or "",
+        **asdict(arm_times(timed, confidence=confidence)),
     )
 
 
@@ -153,73 +188,3 @@ def _times(records: Sequence[TrialRecord]) -> tuple[list[float], list[float]]:
 
 def _mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if values else math.nan
-
-
-def time_ratio(
-    outcomes: Outcomes, *, treatment: str, baseline: str, seeds: Sequence[int], confidence: float = 0.95
-) -> TimeRatio:
-    """Compare the training times of two arms, seed by seed.
-
-    Parameters
-    ----------
-    outcomes : Outcomes
-        The study.
-    treatment, baseline : str
-        The two arms.
-    seeds : sequence of int
-        The seeds to pair; both arms must have finished with them.
-    confidence : float
-        The confidence of the interval, between 0 and 1.
-
-    Returns
-    -------
-    TimeRatio
-        It generalises to new seeds on the machine that was measured. Ratio and interval are NaN with a
-        reason unless every trial had its device to itself and all ran under the same conditions: engine, device,
-        precision, threads, hardware and versions; with one seed only the interval is.
-    """
-    trials = [outcomes.trials[arm, seed] for arm in (treatment, baseline) for seed in seeds]
-    reason = _not_comparable(trials)
-    ratio, interval = math.nan, NO_INTERVAL
-    if not reason:
-        logs = np.log([_training_seconds(trial) for trial in trials]).reshape(2, len(seeds))
-        gaps = logs[0] - logs[1]
-        ratio = math.exp(gaps.mean())
-        if len(seeds) < 2:
-            reason = "one seed gives no interval"
-        else:
-            half = special.stdtrit(len(seeds) - 1, (1 + confidence) / 2) * gaps.std(ddof=1) / len(seeds) ** 0.5
-            with np.errstate(over="ignore"):
-                interval = Interval(float(np.exp(gaps.mean() - half)), float(np.exp(gaps.mean() + half)))
-    return TimeRatio(
-        treatment=treatment,
-        baseline=baseline,
-        ratio=ratio,
-        interval=interval,
-        confidence=confidence,
-        n_seeds=len(seeds),
-        generalizes_to="seeds",
-        reason=reason,
-    )
-
-
-def _training_seconds(trial: Trial) -> float:
-    return trial.record.seconds.training if trial.record and trial.record.seconds else math.nan
-
-
-def _not_comparable(trials: Sequence[Trial]) -> str:
-    if not trials:
-        return "no seed has finished in both arms"
-    records = [trial.record for trial in trials]
-    if any(record is None or record.seconds is None or record.device is None for record in records):
-        return "a trial has no recorded time or device"
-    if not all(_training_seconds(trial) > 0 for trial in trials):
-        return "a trial recorded no training time"
-    packs = [record.pack_size for record in records if record is not None and record.pack_size > 1]
-    if packs:
-        return f"{len(packs)} of {len(trials)} trials were trained {in_packs(packs)} and have no time of their own"
-    shared = [trial.name for trial in trials if trial.record is not None and not trial.record.solo]
-    if shared:
-        return f"{len(shared)} of {len(trials)} trials shared their device (first: {shared[0]})"
-    differing = mixed([record for record in records if record is not None])
-    return f"the trials ran under different conditions: {differing}" if differing else ""

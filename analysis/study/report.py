@@ -19,7 +19,7 @@ from analysis.study.best import best_arms, no_set
 from analysis.study.claims_block import parse_claims
 from analysis.study.class_comparisons import compare_classes
 from analysis.study.comparisons import ComparisonResult, compare
-from analysis.study.cost import TimeRatio, arm_cost, time_ratio
+from analysis.study.cost import ArmCost, arm_costs
 from analysis.study.crossing import NOT_INDEPENDENT
 from analysis.study.epoch_curves import epoch_curve
 from analysis.study.epoch_selection import gap_by_selection, selection_lift, selection_score
@@ -34,6 +34,7 @@ from analysis.study.seeds import SeedsInUse, seeds_in_use
 from analysis.study.set_verdicts import count_sets, set_verdicts
 from analysis.study.study_report import StudyReport
 from analysis.study.summaries import summarize_arm, summarize_classes
+from analysis.study.time_ratio import TimeRatio, time_ratio, turns_ratio
 from analysis.study.unbounded_scores import unbounded_caveats
 from analysis.study.withholding import WITHHELD, finished_seeds, why_withheld, withheld_caveat
 
@@ -118,7 +119,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES, withhold: bool 
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
     # Nobody recorded what training elsewhere took.
     trained = outcomes.arms if manifest.imported is None else ()
-    costs = tuple(arm_cost(arm, [outcomes.trials[arm, seed] for seed in finished[arm]]) for arm in trained)
+    costs = arm_costs(outcomes, seeds={arm: finished[arm] for arm in trained}, confidence=1 - plan.alpha)
     answered = outcomes.arms if outcomes.has_classes else ()
     answers = {arm: first.predicted(arm, seeds=finished[arm]) for arm in answered}
     n_seeds = {arm: len(own) for arm, own in seeds.by_arm.items()}
@@ -175,6 +176,7 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES, withhold: bool 
             _time_ratio(
                 plan,
                 outcomes,
+                costs,
                 treatment=one.treatment,
                 baseline=one.baseline,
                 seeds=[seed for seed in finished[one.treatment] if seed in finished[one.baseline]],
@@ -214,8 +216,15 @@ def _by_trial(outcomes: Outcomes, finished: Mapping[str, Sequence[int]]) -> dict
     }
 
 
-def _time_ratio(plan: AnalysisPlan, outcomes: Outcomes, **arms: Any) -> TimeRatio:
-    """Return a ratio of times, without an interval over independent seeds where there are none."""
+def _time_ratio(plan: AnalysisPlan, outcomes: Outcomes, costs: Sequence[ArmCost], **arms: Any) -> TimeRatio:
+    """Return a ratio of times, from what the costs of both arms are measured on.
+
+    From trials it has no interval over independent seeds where there are none.
+    """
+    both = {cost.arm: cost for cost in costs if cost.arm in (arms["treatment"], arms["baseline"])}
+    timed = outcomes.timing.arms if outcomes.timing is not None else {}
+    if any(cost.measured == "turns" for cost in both.values()) and set(both) <= set(timed):
+        return turns_ratio(timed, **{name: value for name, value in arms.items() if name != "seeds"})
     if not plan.paired:
         return replace(time_ratio(outcomes, **arms | {"seeds": ()}), reason="the runs are not paired by seed")
     ratio = time_ratio(outcomes, **arms)

@@ -12,7 +12,7 @@ from analysis.records.manifest import Answers, Crossing, ImportedStudy, TakenLoo
 from analysis.study.best import BestArms
 from analysis.study.class_comparisons import ClassComparison
 from analysis.study.comparisons import ComparisonResult
-from analysis.study.cost import ArmCost, TimeRatio
+from analysis.study.cost import ArmCost
 from analysis.study.epoch_curves import EpochCurve
 from analysis.study.epoch_selection import GapBySelection, SelectionLift
 from analysis.study.footer import Footer
@@ -25,6 +25,7 @@ from analysis.study.requirement_results import RequirementResult, decide_require
 from analysis.study.seed_sds import SeedSDs
 from analysis.study.set_verdicts import SetCount, SetVerdicts
 from analysis.study.summaries import ArmSummary, ClassSummary
+from analysis.study.time_ratio import TimeRatio
 
 if TYPE_CHECKING:
     import pandas as pd

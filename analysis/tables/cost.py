@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.study.comparisons import ComparisonResult
-from analysis.study.cost import ArmCost, TimeRatio
+from analysis.study.cost import ArmCost
+from analysis.study.time_ratio import TimeRatio
 from analysis.tables.arms import metric_title
 from analysis.tables.comparison_cells import gap_cell, scale_of, verdict_cell
 from analysis.tables.digits import confidence_level, exact_count, memory, percent, ratio_interval, time_taken
 from analysis.tables.notes import mixed_times, new_seeds
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population, seeds_by_examples
+from analysis.tables.timing import how_timed
 from analysis.words import in_packs
 
 if TYPE_CHECKING:
@@ -27,19 +31,14 @@ def cost_table(report: StudyReport, footer: str) -> Table | None:
     ratios = {ratio.treatment: ratio for ratio in report.time_ratios if ratio.baseline == baseline}
     compared = [_compared(ratios.get(arm.arm)) for arm in costs]
     methods = sorted({arm.memory_method for arm in costs if arm.memory_method})
-    timings = sorted({timing for arm in costs for timing in arm.timings if timing != "solo"})
-    held = (
-        f" Time ratio: relative to {baseline}, geometric mean over seeds with its "
-        f"{confidence_level(report.plan.alpha)} interval; it holds for "
-        f"{new_seeds(report.training_sets)} on this machine."
-    )
+    timings = sorted({timing for arm in costs for timing in arm.timings if arm.measured != "turns"} - {"solo"})
     return Table(
         title="Cost",
         columns=(
             Column("Arm", [arm.arm for arm in costs]),
             Column(
                 "Training time",
-                [_of_solo_trials(arm, time_taken(arm.seconds, arm.seconds_range)) for arm in costs],
+                [_measured(arm, time_taken(arm.seconds, _limits(arm))) for arm in costs],
                 numeric=True,
             ),
             Column(
@@ -51,7 +50,7 @@ def cost_table(report: StudyReport, footer: str) -> Table | None:
             Column(
                 "Share", [percent(arm.share, places=0 if arm.share in (0, 1) else 2) for arm in costs], numeric=True
             ),
-            Column("Peak memory", [_of_solo_trials(arm, memory(arm.peak_bytes)) for arm in costs], numeric=True),
+            Column("Peak memory", [_measured(arm, memory(arm.peak_bytes)) for arm in costs], numeric=True),
             Column(
                 f"{metric_title(report)} against {baseline}", [_quality(report, gaps.get(arm.arm)) for arm in costs]
             ),
@@ -62,13 +61,12 @@ def cost_table(report: StudyReport, footer: str) -> Table | None:
             ),
         ),
         notes=(
-            f"Training time: mean per trial (shortest to longest).{held if any(compared) else ''} "
-            f"{metric_title(report)}: gap and verdict as in the "
-            "table of verdicts.",
-            *_on_solo_trials(report),
+            *_how_measured(report),
+            *how_compared(report, [ratio for ratio in compared if ratio is not None]),
+            f"{metric_title(report)}: gap and verdict as in the table of verdicts.",
             *(f"Peak memory: {method}." for method in methods),
             *(f"Timing: {timing}." for timing in timings),
-            *mixed_times((arm.arm, arm.mixed) for arm in costs),
+            *mixed_times((arm.arm, arm.mixed) for arm in costs if arm.measured != "turns"),
             *_without_ratio(report, ratios),
         ),
         footer=footer,
@@ -98,23 +96,70 @@ def _quality(report: StudyReport, pair: ComparisonResult | None) -> str:
     return f"{gap_cell(report, pair)}: {verdict_cell(pair.verdict, scale_of(report).margin(report.plan.margin))}"
 
 
-def _of_solo_trials(arm: ArmCost, figure: str) -> str:
-    return "no solo trial" if arm.n_seeds and not arm.n_solo else figure
+def how_compared(report: StudyReport, ratios: Sequence[TimeRatio]) -> list[str]:
+    """Say what the ratios of times are, and what they speak about; nothing where there is none."""
+    notes = []
+    for measured in dict.fromkeys(ratio.measured for ratio in ratios):
+        alike = [ratio for ratio in ratios if ratio.measured == measured]
+        names = f" of {', '.join(ratio.treatment for ratio in alike)}" if len(alike) < len(ratios) else ""
+        paired, over, holds = "", "seeds", new_seeds(report.training_sets)
+        if measured == "turns":
+            paired, over = ", paired turn by turn", f"{alike[0].n_turns} turns"
+            holds = "repeats, not for new seeds,"
+        level = confidence_level(report.plan.alpha)
+        limits = "" if math.isnan(alike[0].interval.low) else f" with its {level} interval"
+        notes.append(
+            f"Time ratio{names}: training time relative to {report.plan.baseline}{paired}, geometric mean over "
+            f"{over}{limits}; it holds for {holds} on this machine."
+        )
+    return notes
 
 
-def _on_solo_trials(report: StudyReport) -> list[str]:
-    """Say once on which trials times and memory rest where not every trial was alone, and how to measure the rest."""
-    costs = [arm for arm in report.costs if arm.n_solo < arm.n_seeds]
-    if not costs:
-        return []
-    packs = [size for arm in costs for size in arm.pack_sizes]
-    why = f"; trials {in_packs(packs)} have no figures of their own" if packs else ""
-    note = f"Training time and peak memory: of solo trials, which had their device to themselves{why}."
-    if not all(arm.n_solo for arm in costs):
-        note += f" To measure them: harness run STUDY engine=trainer seeds=3 name={report.name}-solo."
+def _measured(arm: ArmCost, figure: str) -> str:
+    return "not measured" if arm.n_seeds and not arm.measured else figure
+
+
+def _limits(arm: ArmCost) -> tuple[float, float] | None:
+    if arm.measured != "turns":
+        return arm.seconds_range
+    low, high = arm.seconds_interval
+    return None if math.isnan(low) else (low, high)
+
+
+def _how_measured(report: StudyReport) -> list[str]:
+    """Say how times and memory were measured, and how to measure those that are missing."""
+    in_turns = [arm for arm in report.costs if arm.measured == "turns"]
+    on_trials = [arm for arm in report.costs if arm.measured == "trials"]
+    notes = []
+    if in_turns:
+        notes.append(
+            f"Training time{_of(in_turns, report)}: {how_timed(in_turns[0].clock)}; geometric mean over "
+            f"{in_turns[0].n_turns} turns ({confidence_level(report.plan.alpha)} interval). Peak memory: the largest "
+            "of a turn."
+        )
+    if on_trials:
+        alone = len(in_turns) + len(on_trials) < len(report.costs) or any(arm.n_solo < arm.n_seeds for arm in on_trials)
+        which = "solo trials, which had their device to themselves" if alone else "trials"
+        notes.append(f"Training time{_of(on_trials, report)}: mean over {which} (shortest to longest).")
     arms: dict[str, list[str]] = {}
-    for arm in costs:
-        if arm.n_solo:
+    for arm in on_trials:
+        if arm.n_solo < arm.n_seeds:
             arms.setdefault(f"{arm.n_solo} of {arm.n_seeds}", []).append(arm.arm)
     counts = "; ".join(f"{count} in {', '.join(names)}" for count, names in arms.items())
-    return [note, *([f"Solo trials: {counts}."] if counts else [])]
+    if counts:
+        notes.append(f"Solo trials: {counts}.")
+    return [*notes, *_not_measured(report)]
+
+
+def _not_measured(report: StudyReport) -> list[str]:
+    missing = [arm for arm in report.costs if arm.n_seeds and not arm.measured]
+    if not missing:
+        return []
+    packs = [size for arm in missing for size in arm.pack_sizes]
+    why = f": trials {in_packs(packs)} have no figures of their own" if packs else ""
+    command = shlex.join(["harness", "time", report.name])
+    return [f"Training time and peak memory{_of(missing, report)}: not measured{why}. To measure them: {command}."]
+
+
+def _of(arms: Sequence[ArmCost], report: StudyReport) -> str:
+    return "" if len(arms) == len(report.costs) else f" of {', '.join(arm.arm for arm in arms)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from analysis.methods.interval import Interval
@@ -9,7 +10,7 @@ from analysis.printable import printable
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.goals import Goal, goals_of
 from analysis.tables.comparison_cells import gap_cell, interval_cell, open_where_cut, scale_of, standard_error
-from analysis.tables.digits import SEEDS_WORTH_PLANNING
+from analysis.tables.digits import SEEDS_WORTH_PLANNING, whole_percent
 from analysis.tables.notes import new_seeds
 from analysis.words import counted, estimated_count
 
@@ -30,9 +31,10 @@ def in_words(report: StudyReport) -> tuple[str, ...]:
     -------
     tuple of str
         One text for each comparison, in the order of the table of verdicts. Figures have the digits that they have
-        there, and the interval in brackets is the one that belongs to the verdict.
+        there, and the interval in brackets is the one that belongs to the verdict. Behind it stands how much longer or
+        shorter than the baseline of the study the arm trains, where that was measured.
     """
-    return tuple(printable(_sentence(report, pair)) for pair in report.comparisons)
+    return tuple(printable(_sentence(report, pair) + _time(report, pair)) for pair in report.comparisons)
 
 
 def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
@@ -100,6 +102,23 @@ def _sentence(report: StudyReport, pair: ComparisonResult) -> str:
     size = f"by {in_points(gap)}{metric}{_limits(report, pair, signed=False)}"
     small = f", but by less than the margin of {margin}:" if verdict.within_margin else ""
     return f"{pair.treatment} is {verdict.direction} than {pair.baseline}{small} {size}, {where}"
+
+
+def _time(report: StudyReport, pair: ComparisonResult) -> str:
+    """Say how the training time of an arm compares with that of the study's baseline; nothing where it is not known."""
+    ratios = {(one.treatment, one.baseline): one for one in report.time_ratios}
+    time = ratios.get((pair.treatment, pair.baseline))
+    if time is None or pair.baseline != report.plan.baseline or not math.isfinite(time.interval.high):
+        return ""
+    ratio, (low, high) = time.ratio, time.interval
+    if high < 0.99:
+        less, least, most = (whole_percent(1 - one) for one in (ratio, high, low))
+        return f" {pair.treatment} trains in {less} less time ({least} to {most})."
+    if low <= 1.01 or ratio >= 2:
+        places = 2 if low <= 1.01 else 1
+        return f" {pair.treatment} trains {ratio:.{places}f} times as long ({low:.{places}f} to {high:.{places}f})."
+    more, least, most = (whole_percent(one - 1) for one in (ratio, low, high))
+    return f" {pair.treatment} trains {more} longer ({least} to {most})."
 
 
 def in_points(text: str) -> str:

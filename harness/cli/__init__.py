@@ -1,4 +1,4 @@
-"""The command line: `harness plan`, `run`, `status`, `analyze`, `import`, `export`, `audit`.
+"""The command line: `harness plan`, `run`, `time`, `status`, `analyze`, `import`, `export`, `audit`.
 
 Here `harness`, which trains, and `analysis`, which decides, meet. Each command imports what it needs when it runs, so
 that help is quick.
@@ -21,6 +21,7 @@ from harness.cli.plan import plan
 from harness.cli.run import run
 from harness.cli.shared import complain
 from harness.cli.status import status
+from harness.cli.time_ import time_arms
 
 
 def _version(wanted: bool) -> None:
@@ -33,8 +34,9 @@ app = typer.Typer(
     help="Find out which gaps between fine-tuned models are real.\n\n"
     "Example: harness run embedded/quickstart && harness analyze\n\n"
     "A study file names a model, a data set, the arms to compare and the seeds. plan shows what a study would train "
-    "and could find, run trains it, status shows its progress, analyze gives the verdicts. import reads predictions "
-    "that you have from elsewhere, export writes them for others; audit judges published numbers.\n\n"
+    "and could find, run trains it, status shows its progress, analyze gives the verdicts. time measures what each arm "
+    "takes by itself. import reads predictions that you have from elsewhere, export writes them for others; audit "
+    "judges published numbers.\n\n"
     "Exit codes: 0 done; 1 a trial did not finish or cannot be read; 2 the input is wrong, or nothing can be written. "
     "analyze --require: 0 shown, 1 contradicted, 3 undecided.",
     no_args_is_help=True,
@@ -44,6 +46,7 @@ app = typer.Typer(
 )
 for command in (plan, run, status, analyze):
     app.command()(command)
+app.command("time")(time_arms)
 app.command("import")(import_runs)
 app.command()(export)
 app.command()(audit)

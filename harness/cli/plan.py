@@ -153,7 +153,11 @@ def plan(
             "cells": len(loaded.arms) * seeds,
             "to_run": ahead.to_run,
             "arms": [
-                {**asdict(arm), "statuses": dict(status.statuses)}
+                {
+                    **asdict(arm),
+                    "statuses": dict(status.statuses),
+                    "seconds_alone": none_if_nan(status.seconds_alone),
+                }
                 for arm, status in zip(size.arms, ahead.arms, strict=True)
             ],
             "seeds": loaded.model_dump(mode="json")["seeds"],

@@ -115,6 +115,7 @@ def run(
             "statuses": dict(summary.statuses),
             "waiting": summary.waiting,
             "ran": summary.ran,
+            "turns": summary.turns,
             "stopped": summary.stopped,
             "stopped_by": summary.stopped_by,
         }

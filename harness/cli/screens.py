@@ -175,7 +175,8 @@ def show_plan(
     """Print what a study would train."""
     table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("arm")
-    for column in ("parameters", "trainable", "share"):
+    alone = {arm.arm: arm.seconds_alone for arm in ahead.arms if arm.seconds_alone == arm.seconds_alone}
+    for column in ("parameters", "trainable", "share", *(["a trial alone"] if alone else [])):
         table.add_column(column, justify="right")
     table.add_column("settings")
     differences = _differences(study.arms.values())
@@ -186,6 +187,9 @@ def show_plan(
             if total is None or trainable is None
             else [f"{total:,}", f"{trainable:,}", f"{100 * trainable / total:.2f}%"]
         )
+        if alone:
+            seconds = alone.get(size.arm)
+            numbers.append("not measured" if seconds is None else duration_in_words(seconds))
         training = arm.training
         epochs = counted(training.num_train_epochs, "epoch")
         settings = [f"lr {training.learning_rate:g} {training.lr_scheduler_type}", epochs, *differing]

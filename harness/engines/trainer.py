@@ -56,10 +56,10 @@ class TrainerEngine(Engine):
     ) -> None:
         self._checkpoint = checkpoint
         self._data = data
-        self._padding = Padding(data=data_settings, pad_token_id=pad_token_id)
-        self._device = usual_device()
+        self.padding = Padding(data=data_settings, pad_token_id=pad_token_id)
+        self.device = usual_device()
         self.threads = worthwhile_threads(build.parameter_counts(checkpoint, Arm(), n_classes=len(data.classes)).total)
-        self._test = SplitDataset(data.test)
+        self.test = SplitDataset(data.test)
         self._train = SplitDataset(data.train)
 
     def train(
@@ -76,7 +76,7 @@ class TrainerEngine(Engine):
                 continue
             if stop():
                 return
-            with _unchanged_generators(), threads(self.threads), precision(trial.settings.training):
+            with unchanged_generators(), threads(self.threads), precision(trial.settings.training):
                 outcome = _Run(self, trial, report).outcome()
             yield outcome
 
@@ -85,26 +85,25 @@ class TrainerEngine(Engine):
         training = trial.settings.training
         kept, _ = self.split(trial)
         steps = math.ceil(len(kept) / training.per_device_train_batch_size) * training.num_train_epochs
-        batches = math.ceil(len(self._test) / training.per_device_eval_batch_size)
-        with _unchanged_generators(), threads(self.threads):
+        batches = math.ceil(len(self.test) / training.per_device_eval_batch_size)
+        with unchanged_generators(), threads(self.threads):
             started = time.perf_counter()
-            model = self.build(trial).to(self._device).train()
+            model = self.build(trial).to(self.device).train()
             built = time.perf_counter() - started
             batch = {
-                k: v.to(self._device)
-                for k, v in self._padding(kept.rows[: training.per_device_train_batch_size]).items()
+                k: v.to(self.device) for k, v in self.padding(kept.rows[: training.per_device_train_batch_size]).items()
             }
             model(**batch).loss.backward()
             started = time.perf_counter()
             for _ in range(_PROBED_STEPS):
                 model(**batch).loss.backward()
-            if self._device.type == "cuda":
+            if self.device.type == "cuda":
                 torch.cuda.synchronize()
             step = (time.perf_counter() - started) / _PROBED_STEPS
-            middle = np.argsort(self._test.lengths)[len(self._test) // 2 :][: training.per_device_eval_batch_size]
+            middle = np.argsort(self.test.lengths)[len(self.test) // 2 :][: training.per_device_eval_batch_size]
             probed = SplitDataset(self._data.test.take(middle))
             started = time.perf_counter()
-            score(model, probed, batch_size=len(probed), collate=self._padding, device=self._device)
+            score(model, probed, batch_size=len(probed), collate=self.padding, device=self.device)
             scored = time.perf_counter() - started
         return built + steps * step * 1.2 + batches * scored * max(1, training.num_train_epochs)
 
@@ -120,7 +119,7 @@ class TrainerEngine(Engine):
             self._checkpoint,
             trial.settings,
             n_classes=len(self._data.classes),
-            pad_token_id=self._padding.pad_token_id,
+            pad_token_id=self.padding.pad_token_id,
             streams=trial.streams,
             steps=steps_per_epoch(training, len(self.split(trial)[0])) * training.num_train_epochs,
         )
@@ -144,7 +143,7 @@ class _Run(Listener):
 
     def outcome(self) -> TrialResult:
         """Train, and turn whatever happens into an outcome."""
-        memory = PeakMemory(self.engine._device)
+        memory = PeakMemory(self.engine.device)
         status, error = "finished", None
         try:
             self._train()
@@ -155,7 +154,7 @@ class _Run(Listener):
         except Exception as reason:  # whatever breaks in one trial is recorded, and its neighbours go on
             status, error = "failed", Failure(type=type(reason).__name__, message=str(reason) or repr(reason))
         gc.collect()
-        if self.engine._device.type == "cuda":
+        if self.engine.device.type == "cuda":
             torch.cuda.empty_cache()
         kept = tuple(self.epochs) if status in {"finished", "diverged"} else ()
         trained_epochs = sum(epoch.epoch > 0 for epoch in kept)
@@ -176,9 +175,9 @@ class _Run(Listener):
             n_train=len(self.kept),
             n_holdout=len(self.held) if self.held is not None else 0,
             engine=self.engine.name,
-            device=self.engine._device.type,
-            device_name=device_name(self.engine._device),
-            precision=precision_name(self.training, self.engine._device),
+            device=self.engine.device.type,
+            device_name=device_name(self.engine.device),
+            precision=precision_name(self.training, self.engine.device),
             threads=self.engine.threads,
         )
 
@@ -188,13 +187,13 @@ class _Run(Listener):
         model = self.engine.build(self.trial)
         self.parameters = build.count_parameters(model)
         if self.training.num_train_epochs == 0:
-            model.to(self.engine._device)
+            model.to(self.engine.device)
             self.close_epoch(model, 0, float("nan"), 0.0)
             return
         with tempfile.TemporaryDirectory() as folder, quiet():
             streams = self.trial.streams
-            made = training_arguments(self.training, folder, self.engine._device, streams)
-            trainer = StudyTrainer(model, made, self.kept, self.engine._padding, streams, self)
+            made = training_arguments(self.training, folder, self.engine.device, streams)
+            trainer = StudyTrainer(model, made, self.kept, self.engine.padding, streams, self)
             started = time.perf_counter()
             try:
                 trainer.train()
@@ -218,7 +217,7 @@ class _Run(Listener):
         )
         if broken is not None:
             raise DivergedError(f"the weights of {broken} are not finite after epoch {epoch}")
-        test, probabilities = (None, None) if self.trial.tuning else self._score(model, self.engine._test)
+        test, probabilities = (None, None) if self.trial.tuning else self._score(model, self.engine.test)
         holdout = self._score(model, self.held)[0] if self.held is not None else None
         self.epochs.append(
             Epoch(
@@ -237,8 +236,8 @@ class _Run(Listener):
             model,
             examples,
             batch_size=self.training.per_device_eval_batch_size,
-            collate=self.engine._padding,
-            device=self.engine._device,
+            collate=self.engine.padding,
+            device=self.engine.device,
         )
 
     def out_of_patience(self) -> bool:
@@ -247,7 +246,7 @@ class _Run(Listener):
 
 
 @contextmanager
-def _unchanged_generators() -> Iterator[None]:
+def unchanged_generators() -> Iterator[None]:
     """Leave Python's, NumPy's and torch's global generators as they were: the Trainer seeds all of them."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng():

@@ -45,6 +45,9 @@ class Display:
     def outcome(self, outcome: TrialResult) -> None:
         """Show the outcome of a trial."""
 
+    def timing(self, turn: int, most: int) -> None:
+        """Show how many turns of timing are done; `most` may follow."""
+
     def stopping(self, signal: str) -> None:
         """Show that a signal came, and what will be finished first."""
 
@@ -118,6 +121,7 @@ class TerminalDisplay(Display):
         self._study: TaskID | None = None
         self._trials: dict[str, TaskID] = {}
         self._search: TaskID | None = None
+        self._timing: TaskID | None = None
         self._refreshed = 0.0
 
     def say(self, text: str) -> None:
@@ -170,6 +174,13 @@ class TerminalDisplay(Display):
         if outcome.status != "finished":
             self.say(_outcome_line(outcome))
         self._refresh()
+
+    def timing(self, turn: int, most: int) -> None:
+        """Move the bar of the timing."""
+        self._start()
+        if self._timing is None:
+            self._timing = self._bars.add_task("", total=most, label="timing", note="turns at most")
+        self._bars.update(self._timing, completed=turn)
 
     def stopping(self, signal: str) -> None:
         """Print above the bars what will be finished first."""

@@ -76,6 +76,13 @@ class Heartbeat(Display):
         self._tracker.add(outcome)
         self._beat_if_due()
 
+    def timing(self, turn: int, most: int) -> None:
+        """Pass on, and note that trials are timed, not trained."""
+        with _ignoring_errors():
+            self._display.timing(turn, most)
+        doing = f"timing each arm alone, {turn} of at most {most} turns done"
+        self._lock.tell(doing=doing, trials=[], seconds_left=None)
+
     def stopping(self, signal: str) -> None:
         """Pass on, and note the signal."""
         with _ignoring_errors():

@@ -22,6 +22,7 @@ from analysis.records.json_files import faults_in, read_looks
 from analysis.records.manifest import Looks, Manifest, TakenLook
 from analysis.records.outcomes import Outcomes
 from analysis.records.stored_trials import read_trial
+from analysis.records.timing import Timing
 from analysis.records.trial_record import TrialRecord
 from analysis.sources.arrow import number_column, text_column
 from analysis.sources.runs import Run
@@ -55,6 +56,8 @@ class Archive(Stored):
         The study.
     looks : tuple of TakenLook
         Its looks.
+    timing : Timing or None
+        What each of its arms takes alone, where that was measured.
     n_examples : int
         Rows of a trial, by epoch.
     trials : dict of str to ArchivedTrial
@@ -63,6 +66,7 @@ class Archive(Stored):
 
     study: Manifest
     looks: tuple[TakenLook, ...] = ()
+    timing: Timing | None = None
     n_examples: Count
     trials: dict[str, ArchivedTrial]
 
@@ -83,6 +87,7 @@ def write_archive(outcomes: Outcomes, path: Path) -> None:
     archive = Archive(
         study=outcomes.manifest,
         looks=outcomes.looks_taken,
+        **({} if outcomes.timing is None else {"timing": outcomes.timing}),
         n_examples=len(outcomes.example_ids),
         trials={
             keys[trial.arm, trial.seed]: ArchivedTrial(
@@ -203,6 +208,8 @@ def restore(archive: Archive, path: Path, root: Path, *, name: str) -> bool:
         known = read_looks(store.folder)
         if new := tuple(look for look in archive.looks if look not in known):
             write_file(store.folder / "looks.json", json_file(Looks(format=FORMAT, looks=(*known, *new))))
+        if archive.timing is not None and store.timing() is None:
+            store.write_timing(archive.timing)
         store.write_manifest(manifest)
     return True
 

@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.errors import FormatError, RecordError
-from analysis.records.json_files import read_candidate, read_manifest
+from analysis.records.json_files import read_candidate, read_manifest, read_timing
 from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import KnownTrials, StoredTrial, count_others, read_trials
+from analysis.records.timing import Timing
 from analysis.records.trial_record import Candidate, RecordedModel, TrialRecord
 from harness.data.splits import TextSplit
 from harness.data.tokenization import TokenizedSplit
@@ -28,7 +29,7 @@ from harness.records.files import json_file, write_file
 from harness.records.record import parquet, predictions_of, record_of
 from harness.study.trials import Trial
 
-__all__ = ["FINAL", "AnswerKind", "KnownTrials", "Manifest", "Store", "StoredTrial", "TrialEntry"]
+__all__ = ["FINAL", "AnswerKind", "KnownTrials", "Manifest", "Store", "StoredTrial", "Timing", "TrialEntry"]
 
 # Outcomes that a second run would repeat.
 FINAL = {"finished", "diverged"}
@@ -235,8 +236,8 @@ class Store:
         started: str,
         tuning: Candidate | None = None,
         drawn: Sequence[str] | None = None,
-    ) -> None:
-        """Write one trial that ends now: predictions first, the record last.
+    ) -> TrialRecord:
+        """Write one trial that ends now, predictions first and the record last; return the record.
 
         Parameters
         ----------
@@ -275,6 +276,32 @@ class Store:
             drawn=drawn,
         )
         write_file(folder / "record.json", json_file(record))
+        return record
+
+    def timing(self) -> Timing | None:
+        """Return timing.json, or None where there is none.
+
+        Raises
+        ------
+        ResultsError
+            If it cannot be used, with what to do, or if another version wrote it.
+        """
+        try:
+            return read_timing(self.folder)
+        except RecordError as error:
+            raise ResultsError(str(error)) from None
+
+    def write_timing(self, timing: Timing) -> Path:
+        """Write timing.json; return where it is.
+
+        Raises
+        ------
+        ResultsError
+            If the disk does not take it.
+        """
+        path = self.folder / "timing.json"
+        write_file(path, json_file(timing))
+        return path
 
     def others(self, keys: set[str]) -> int:
         """Count the records in the folder that do not belong to the study as it is now."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import ResultsError
 from harness.records.store import AnswerKind, Manifest, Store, StoredTrial, TrialEntry
-from harness.runs.status import StudyStatus, summarise
+from harness.runs.status import StudyStatus, summarise, timing_of
 from harness.search.candidates import tuned_arm
 from harness.study.settings import Data
 from harness.study.study import Study
@@ -79,7 +79,8 @@ def preview(
             for trial in store.entries(entries, AnswerKind.trained(inputs.n_classes))
         }
     others = store.others({trial.entry.key for trial in stored.values()})
-    return summarise(study.name, chosen, [trial for trial in stored.values() if trial.entry.arm in chosen], others)
+    chosen_trials = [trial for trial in stored.values() if trial.entry.arm in chosen]
+    return summarise(study.name, chosen, chosen_trials, others, timing_of(store))
 
 
 def refuse_other_results(study: Study, store: Store) -> None:
@@ -109,6 +110,18 @@ def refuse_other_results(study: Study, store: Store) -> None:
             f"seeds: the trials in {store.folder} have run with {_in_words(then)}, got {_in_words(now)}; a study with "
             "seeds by source keeps them as they were declared. Give this one another name: name=..."
         )
+
+
+def refuse_to_time_imported(manifest: Manifest, folder: Path) -> None:
+    """Refuse a study whose trials nobody here can repeat.
+
+    Raises
+    ------
+    ResultsError
+        If it was imported.
+    """
+    if manifest.imported is not None:
+        raise ResultsError(f"{folder} holds runs that were trained elsewhere; their times cannot be measured here")
 
 
 def same_settings(study: Study, folder: Path) -> bool:

@@ -17,7 +17,6 @@ from harness.data.training_set import drawn_ids
 from harness.engines import schedules
 from harness.engines.engine import Engine, Progress
 from harness.engines.packed import PackedEngine
-from harness.engines.result import TrialResult
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
 from harness.models import checkpoints
@@ -31,11 +30,13 @@ from harness.progress.heartbeat import Heartbeat
 from harness.records.history import with_seeds
 from harness.records.lock import lock_study
 from harness.records.manifest import data_messages, manifest_of, model_entry
+from harness.records.record import TrialRecord
 from harness.records.store import FINAL, Store
 from harness.runs.preview import refuse_other_results
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.run import Run
 from harness.runs.tuning import tuned_arms
+from harness.runs.turns import time_after
 from harness.search.dashboard import Dashboard
 from harness.search.database import check_url
 from harness.search.mirror import Mirror
@@ -58,6 +59,8 @@ class RunSummary:
         The number of trials of other arms that have yet to run.
     ran : int
         The number of trials that this run trained.
+    turns : int
+        In how many turns it timed every arm alone; 0 where it did not.
     stopped_by : str or None
         The signal that ended it early, such as ``SIGTERM``.
     """
@@ -66,6 +69,7 @@ class RunSummary:
     statuses: Mapping[str, int]
     waiting: int
     ran: int
+    turns: int
     stopped_by: str | None
 
     @property
@@ -154,7 +158,7 @@ def run_study(
             each = len(study.numbered_seeds)
             missing, others = (len(arms) * each for arms in (asked, set(study.arms) - set(asked)))
             return RunSummary(
-                folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, stopped_by=stop.by
+                folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, turns=0, stopped_by=stop.by
             )
         trials = expand(study, arms=tuned, model=checkpoint.identity_at_start, data=data.fingerprint)
         if len({trial.key for trial in trials}) < len(trials):
@@ -188,19 +192,23 @@ def run_study(
         dashboard = Dashboard(study.name, trials, records, mirror, regression=regression)
         chosen = [trial for trial in trials if trial.arm in asked]
         todo = [trial for trial in chosen if trial.key not in records]
-        ran = 0
+        ended = dict(records)
+        ran = turns = 0
         try:
             mirror.settle()
             display.open(chosen, records, _estimate(trainer, todo))
-            for outcome in _train(run, chosen, done=frozenset(records), dashboard=dashboard):
+            for record in _train(run, chosen, done=frozenset(records), dashboard=dashboard):
                 ran += 1
-                statuses[outcome.trial.key] = outcome.status
+                statuses[record.key] = record.status
+                if record.status in FINAL:
+                    ended[record.key] = record
                 if (
-                    outcome.status in FINAL
+                    record.status in FINAL
                     and (noted := with_seeds(manifest, list(study.numbered_seeds), finished)) != manifest
                 ):
                     manifest = noted
                     store.write_manifest(manifest)
+            turns = time_after(run, tuned, trials, ended)
         except KeyboardInterrupt:
             # Between two trials: what is finished is on disk.
             stop.by = stop.by or "SIGINT"
@@ -208,7 +216,9 @@ def run_study(
             display.close()
     counts = Counter(statuses.get(trial.key, "missing") for trial in chosen)
     waiting = sum(trial.arm not in asked and trial.key not in statuses for trial in trials)
-    return RunSummary(folder=store.folder, statuses=dict(counts), waiting=waiting, ran=ran, stopped_by=stop.by)
+    return RunSummary(
+        folder=store.folder, statuses=dict(counts), waiting=waiting, ran=ran, turns=turns, stopped_by=stop.by
+    )
 
 
 def asked_arms(study: Study, arms: Sequence[str] | None) -> Sequence[str]:
@@ -290,8 +300,8 @@ def _estimate(engine: Engine, todo: list[Trial]) -> float:
         return float("nan")
 
 
-def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard: Dashboard) -> Iterator[TrialResult]:
-    """Train, and store each outcome before the next begins."""
+def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard: Dashboard) -> Iterator[TrialRecord]:
+    """Train, and store each outcome before the next begins; yield what is stored."""
     started = provenance.now()
 
     def report(progress: Progress) -> None:
@@ -299,7 +309,7 @@ def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard
         run.display.step(progress)
 
     for outcome in run.engine.train(trials, report=report, done=done, stop=run.stop.is_set):
-        run.store.write(
+        record = run.store.write(
             outcome,
             run.data.test,
             fingerprint=run.data.fingerprint,
@@ -310,4 +320,4 @@ def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard
         dashboard.finish(outcome)
         run.display.outcome(outcome)
         started = provenance.now()
-        yield outcome
+        yield record

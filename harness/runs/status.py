@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.errors import ResultsError
 from harness.records.lock import LockOwner, lock_owner
-from harness.records.store import FINAL, KnownTrials, Store, StoredTrial
+from harness.records.store import FINAL, KnownTrials, Store, StoredTrial, Timing
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
 """A run trains the trials with these statuses."""
@@ -40,6 +40,8 @@ class ArmStatus:
         Training and evaluation of one trial; for a packed trial its share of the pack; NaN before the first one.
     in_packs : bool
         Whether shares of packs are in that mean.
+    seconds_alone : float
+        Training and evaluation of one trial by itself, as it was timed in turns; NaN where it was not.
     """
 
     arm: str
@@ -48,6 +50,7 @@ class ArmStatus:
     seeds_to_run: tuple[int, ...]
     mean_seconds: float
     in_packs: bool
+    seconds_alone: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,7 @@ class StudyStatus:
                     "seeds_to_run": list(a.seeds_to_run),
                     "mean_seconds": none_if_nan(a.mean_seconds),
                     "in_packs": a.in_packs,
+                    "seconds_alone": none_if_nan(a.seconds_alone),
                 }
                 for a in self.arms
             ],
@@ -166,7 +170,7 @@ def read_status(folder: Path, known: KnownTrials | None = None) -> StudyStatus:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
     others = store.others({entry.key for entry in manifest.cells})
     trials = store.stored(manifest, known)
-    status = summarise(manifest.name, list(manifest.arms), trials, others)
+    status = summarise(manifest.name, list(manifest.arms), trials, others, timing_of(store))
     if manifest.imported is not None:
         arms = tuple(replace(arm, seeds_to_run=()) for arm in status.arms)
         status = replace(status, arms=arms, seconds_left=0.0, n_files=len(manifest.imported.files))
@@ -196,7 +200,17 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def summarise(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], others: int) -> StudyStatus:
+def timing_of(store: Store) -> Timing | None:
+    """Return what was timed; None where it cannot be read, which says nothing about how far a study is."""
+    try:
+        return store.timing()
+    except ResultsError:
+        return None
+
+
+def summarise(
+    name: str, arms: Sequence[str], trials: Sequence[StoredTrial], others: int, timing: Timing | None
+) -> StudyStatus:
     """Count the trials of a study, of which `others` more are in its folder."""
     counts_by_arm: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
     to_run: dict[str, list[int]] = {arm: [] for arm in arms}
@@ -217,6 +231,8 @@ def summarise(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], oth
         if trial.status not in ("finished", "not run"):
             whose = entry.name if entry.run is not None else f"{entry.arm}, seed {entry.seed}"
             troubles.append(f"{whose}: {trial.status}: {trial.message}")
+    keys = {arm: [trial.entry.key for trial in trials if trial.entry.arm == arm] for arm in arms}
+    timed = {} if timing is None else timing.timed(keys)
     all_seconds = [s for values in seconds.values() for s in values]
     overall_mean = statistics.fmean(all_seconds) if all_seconds else float("nan")
     arm_statuses = tuple(
@@ -227,6 +243,7 @@ def summarise(name: str, arms: Sequence[str], trials: Iterable[StoredTrial], oth
             seeds_to_run=tuple(to_run[arm]),
             mean_seconds=statistics.fmean(seconds[arm]) if seconds[arm] else float("nan"),
             in_packs=arm in packed,
+            seconds_alone=timed[arm].mean_seconds if arm in timed else math.nan,
         )
         for arm, counts in counts_by_arm.items()
     )

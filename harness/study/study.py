@@ -65,6 +65,7 @@ class Study(Strict):
     arms: Mapping[str, Arm] = Field(min_length=1)
     engine: EngineName = "packed"
     store_texts: bool = True
+    timing: Literal["on", "off"] = "on"
     seeds: Seeds
     selection: Selection = "last"
     search: Search | None = None

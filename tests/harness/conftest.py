@@ -35,6 +35,7 @@ arms:
 seeds: 3
 selection: last
 analysis: {baseline: full}
+timing: off
 """
 
 

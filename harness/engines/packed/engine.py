@@ -70,7 +70,7 @@ class PackedEngine(Engine):
         folder: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._reference = TrainerEngine(checkpoint, data, data_settings, pad_token_id)
+        self.reference = TrainerEngine(checkpoint, data, data_settings, pad_token_id)
         self._checkpoint = checkpoint
         self._data = data
         self._data_settings = data_settings
@@ -79,7 +79,7 @@ class PackedEngine(Engine):
         self._device = usual_device()
         # A pack gives every thread trials of its own, so even tiny models use two. A trial alone is computed with as
         # many as by the reference.
-        self._threads = max(self._reference.threads, min(2, torch.get_num_threads()))
+        self._threads = max(self.reference.threads, min(2, torch.get_num_threads()))
         self._test = RaggedSplit(data.test, self._device)
         self._splits: dict[float | None, PackData] = {}
         self._pool: PackData | None = None
@@ -110,7 +110,7 @@ class PackedEngine(Engine):
         if not wanted:
             return
         if self._obstacle(pack[0]) is not None:
-            yield from self._reference.train(wanted, report=call.report, stop=call.stop)
+            yield from self.reference.train(wanted, report=call.report, stop=call.stop)
             return
         if len(pack) > 1 and len(pack) > self._size(pack[0]):
             for half in halves(pack):
@@ -133,7 +133,7 @@ class PackedEngine(Engine):
             return
         except LogitsDifferError as reason:
             self._leave_to_reference(pack[0], reason)
-            yield from self._reference.train(tuple(left.values()), report=call.report, stop=call.stop)
+            yield from self.reference.train(tuple(left.values()), report=call.report, stop=call.stop)
             return
         except Exception as reason:  # whatever breaks a pack, its trials get another chance in smaller ones
             broken = reason.with_traceback(None)  # a traceback would hold on to the pack
@@ -148,7 +148,7 @@ class PackedEngine(Engine):
 
     def _results(self, members: Sequence[Trial], saved: SavedPack, call: _Call) -> Iterator[TrialResult]:
         """Train one pack with its number of threads, and leave torch's alone in between."""
-        number = self._reference.threads if len(members) == 1 else self._threads
+        number = self.reference.threads if len(members) == 1 else self._threads
         with threads(number):
             memory_of_pack = PeakMemory(self._device)
             training = PackTraining(self._pack(members), saved, memory_of_pack)
@@ -168,7 +168,7 @@ class PackedEngine(Engine):
         if len(pack) == 1:
             trial = pack[0]
             self._say(f"{trial.arm}, seed {trial.seed}: cannot be packed ({error}); trained by the reference engine")
-            yield from self._reference.train(pack, report=call.report, stop=call.stop)
+            yield from self.reference.train(pack, report=call.report, stop=call.stop)
             return
         if _out_of_memory(reason):
             self._sizes[PackKey.of(pack[0])] = len(pack) // 2
@@ -179,18 +179,18 @@ class PackedEngine(Engine):
     def estimate(self, trial: Trial) -> float:
         """Return the seconds that the trial would take, from a few training steps and one block of scoring."""
         if self._obstacle(trial) is not None:
-            return self._reference.estimate(trial)
+            return self.reference.estimate(trial)
         try:
             with threads(self._threads):
                 return seconds_of_trial(self._pack((trial, trial)))
         except LogitsDifferError as reason:
             self._leave_to_reference(trial, reason)
-            return self._reference.estimate(trial)
+            return self.reference.estimate(trial)
 
     def _pack(self, members: Sequence[Trial]) -> Pack:
         return Pack(
             members,
-            self._reference.build,
+            self.reference.build,
             self._data_of(members),
             self._device,
             elements_at_once=_ELEMENTS_AT_ONCE[self._device.type],

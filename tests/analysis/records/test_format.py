@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from analysis.records.format import Stored
 from analysis.records.manifest import Looks, Manifest, TakenLook
 from analysis.records.schema import schema
+from analysis.records.timing import Timing
 from analysis.records.trial_record import TrialRecord
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -38,7 +39,9 @@ def models_in(annotation: object) -> list[type[Stored]]:
     return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
-@pytest.mark.parametrize(("section", "file"), [("study.json", Manifest), ("record.json", TrialRecord)])
+@pytest.mark.parametrize(
+    ("section", "file"), [("study.json", Manifest), ("record.json", TrialRecord), ("timing.json", Timing)]
+)
 def test_the_docs_list_exactly_the_keys_of_the_models(section: str, file: type[Stored]) -> None:
     keys = documented(section)
     assert set(keys) == set(file.model_fields)

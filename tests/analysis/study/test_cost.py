@@ -9,7 +9,8 @@ from scipy import stats
 
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
-from analysis.study.cost import arm_cost, time_ratio
+from analysis.study.cost import arm_cost
+from analysis.study.time_ratio import time_ratio
 
 if TYPE_CHECKING:
     from conftest import StudyFolder

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 def analyze(root: Path) -> StudyReport:
-    return analyze_with(root, resamples=99)
+    """The report without times, of which the last tests speak alone."""
+    return dataclasses.replace(analyze_with(root, resamples=99), time_ratios=())
 
 
 @pytest.fixture
@@ -279,3 +280,36 @@ def test_the_terminal_begins_with_the_sentences(report: StudyReport) -> None:
 def test_a_name_controls_no_terminal(report: StudyReport) -> None:
     told = sentence(report, treatment="a\x1b[31m\x00")
     assert told.startswith("a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER} is worse than full")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "said"),
+    [
+        (0.65, 0.63, 0.67, "lora-r2 trains in 35% less time (33% to 37%)."),
+        (0.997, 0.994, 0.999, "lora-r2 trains 1.00 times as long (0.99 to 1.00)."),
+        (1.01, 0.96, 1.06, "lora-r2 trains 1.01 times as long (0.96 to 1.06)."),
+        (1.12, 1.10, 1.14, "lora-r2 trains 12% longer (10% to 14%)."),
+        (2.34, 2.1, 2.6, "lora-r2 trains 2.3 times as long (2.1 to 2.6)."),
+    ],
+)
+def test_the_time_of_an_arm_follows_its_verdict(
+    study: StudyFolder, ratio: float, low: float, high: float, said: str
+) -> None:
+    report = analyze_with(study.root, resamples=99)
+    first, *rest = report.time_ratios
+    timed = dataclasses.replace(first, ratio=ratio, interval=Interval(low, high))
+    before = in_words(dataclasses.replace(report, time_ratios=()))[0]
+    assert in_words(dataclasses.replace(report, time_ratios=(timed, *rest)))[0] == f"{before} {said}"
+
+
+def test_a_time_without_an_interval_is_not_said(study: StudyFolder) -> None:
+    report = analyze_with(study.root, resamples=99)
+    bare = tuple(dataclasses.replace(one, interval=NO_INTERVAL) for one in report.time_ratios)
+    assert not any("trains" in text for text in in_words(dataclasses.replace(report, time_ratios=bare)))
+
+
+def test_only_times_against_the_baseline_are_said(study: StudyFolder) -> None:
+    further = [{"treatment": "lora-r8", "baseline": "lora-r2"}]
+    study.change_manifest(lambda content: content["analysis"].update(comparisons=further))
+    said = in_words(analyze_with(study.root, resamples=99))
+    assert ["trains" in text for text in said] == [True, True, False]

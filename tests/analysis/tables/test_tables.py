@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,7 +189,11 @@ def test_cost_stands_beside_quality(study: StudyFolder) -> None:
     assert rows["lora-r2"]["Peak memory"] == "286 MiB"
     assert rows["lora-r2"]["Accuracy against full"].endswith("worse; not equivalent at 1 pp")
     assert rows["lora-r2"]["Speaks about"] == "seeds"
-    assert "Time ratio: relative to full, geometric mean over seeds" in cost.notes[0]
+    assert cost.notes[0] == "Training time: mean over trials (shortest to longest)."
+    assert cost.notes[1] == (
+        "Time ratio: training time relative to full, geometric mean over seeds with its 95% interval; it holds for new "
+        "seeds on this machine."
+    )
 
 
 def test_two_arms_have_no_family_of_one(tmp_path: Path, write_study: Any, rng: np.random.Generator) -> None:
@@ -204,7 +209,8 @@ def test_times_that_cannot_be_compared_say_so(study: StudyFolder) -> None:
     assert [row[2] for row in cost.rows] == ["1", "–", "–"]
     assert any("shared their device" in note for note in cost.notes)
     assert "Timing: three at a time." in cost.notes
-    assert "Training time and peak memory: of solo trials, which had their device to themselves." in cost.notes
+    alone = "mean over solo trials, which had their device to themselves (shortest to longest)."
+    assert cost.notes[0] == f"Training time: {alone}"
     assert "Solo trials: 5 of 6 in full." in cost.notes
 
 
@@ -223,17 +229,16 @@ def cells_of(table: Table, *columns: str) -> dict[str, tuple[str, ...]]:
 
 def test_the_cost_of_arms_trained_in_packs_says_that_it_has_no_times_and_how_to_get_them(study: StudyFolder) -> None:
     cost = titled(analyze(packed(study).root), "Cost")
-    assert set(cells_of(cost, "Training time", "Peak memory").values()) == {("no solo trial", "no solo trial")}
+    assert set(cells_of(cost, "Training time", "Peak memory").values()) == {("not measured", "not measured")}
     assert cells_of(cost, "Time ratio", "Test", "Speaks about") == {
         "full": ("1", "none", "these trials"),
         "lora-r2": ("–", "none", "these trials"),
         "lora-r8": ("–", "none", "these trials"),
     }
-    assert "Time ratio" not in cost.notes[0]
-    assert cost.notes[1:] == (
-        "Training time and peak memory: of solo trials, which had their device to themselves; trials in packs of 4 to "
-        "12 have no figures of their own. To measure them: harness run STUDY engine=trainer seeds=3 "
-        "name=hand_made-solo.",
+    assert cost.notes == (
+        "Training time and peak memory: not measured: trials in packs of 4 to 12 have no figures of their own. To "
+        "measure them: harness time hand_made.",
+        "Accuracy: gap and verdict as in the table of verdicts.",
         "Time of lora-r2, lora-r8 against full: 12 of 12 trials were trained in packs of 4 to 12 and have no time of "
         "their own.",
     )
@@ -246,7 +251,7 @@ def test_times_of_some_solo_trials_say_how_many_they_are(study: StudyFolder) -> 
     assert cells_of(cost, "Training time", "Peak memory", "Seeds × examples") == {
         "full": ("12.5 s (10.0 to 15.0)", "286 MiB", "6 × 400"),
         "lora-r2": ("10.5 s (10.0 to 11.0)", "286 MiB", "6 × 400"),
-        "lora-r8": ("no solo trial", "no solo trial", "6 × 400"),
+        "lora-r8": ("not measured", "not measured", "6 × 400"),
     }
     assert "Solo trials: 2 of 6 in lora-r2." in cost.notes
     assert "Peak memory: resident set." in cost.notes
@@ -257,7 +262,56 @@ def test_times_of_some_solo_trials_say_how_many_they_are(study: StudyFolder) -> 
     cost = titled(analyze(study.root), "Cost")
     assert "Solo trials: 2 of 6 in lora-r2; 1 of 6 in lora-r8." in cost.notes
     # Every arm has a time: nothing is to be measured.
-    assert not any("harness run" in note for note in cost.notes)
+    assert not any("harness time" in note for note in cost.notes)
+
+
+TIMED = {"full": [0.10, 0.11, 0.12, 0.10], "lora-r2": [0.05, 0.056, 0.06, 0.051], "lora-r8": [0.1, 0.1, 0.13, 0.11]}
+
+
+def test_arms_in_packs_show_what_was_timed_in_turns_and_how(study: StudyFolder) -> None:
+    packed(study).time(TIMED)
+    cost = titled(analyze(study.root), "Cost")
+    # 100 steps; a t interval on log seconds.
+    assert cells_of(cost, "Training time", "Time ratio", "Peak memory", "Test", "Speaks about") == {
+        "full": ("10.7 s (9.3 to 12.4)", "1", "259 MiB", "none", "these trials"),
+        "lora-r2": (
+            "5.4 s (4.7 to 6.2)", "0.50 [0.50, 0.51]", "259 MiB", "paired t on log seconds", "repeats on this machine"
+        ),
+        "lora-r8": (
+            "10.9 s (9.0 to 13.3)", "1.02 [0.87, 1.19]", "259 MiB", "paired t on log seconds", "repeats on this machine"
+        ),
+    }  # fmt: skip
+    assert cost.notes[:3] == (
+        "Training time: CPU time of one thread, scaled up to a whole trial from a few steps and batches of each arm "
+        "alone, by the reference engine; geometric mean over 4 turns (95% interval). Peak memory: the largest of a "
+        "turn.",
+        "Time ratio: training time relative to full, paired turn by turn, geometric mean over 4 turns with its 95% "
+        "interval; it holds for repeats, not for new seeds, on this machine.",
+        "Accuracy: gap and verdict as in the table of verdicts.",
+    )
+    assert not any("pack" in note for note in cost.notes)
+
+
+def test_trials_that_were_all_alone_win_over_turns(study: StudyFolder) -> None:
+    before = titled(analyze(study.root), "Cost")
+    study.time(TIMED)
+    assert titled(analyze(study.root), "Cost") == before
+    # One trial of a pack, and all arms are read from the same turns: never one from trials and one from turns.
+    study.pack("full", 0, 4)
+    report = analyze(study.root)
+    assert {cost.measured for cost in report.costs} == {ratio.measured for ratio in report.time_ratios} == {"turns"}
+
+
+def test_an_arm_that_could_not_be_timed_says_why(study: StudyFolder) -> None:
+    packed(study).time(TIMED)
+    content = json.loads((study.root / "timing.json").read_text())
+    content["arms"]["lora-r2"] = {"key": study.keys["lora-r2", 0], "reason": "RuntimeError: no"}
+    (study.root / "timing.json").write_text(json.dumps(content))
+    cost = titled(analyze(study.root), "Cost")
+    assert cells_of(cost, "Training time", "Time ratio")["lora-r2"] == ("not measured", "–")
+    assert "Time of lora-r2 against full: lora-r2 could not be timed: RuntimeError: no." in cost.notes
+    assert any(note.startswith("Training time of full, lora-r8: CPU time") for note in cost.notes)
+    assert any(note.startswith("Training time and peak memory of lora-r2: not measured") for note in cost.notes)
 
 
 def test_where_every_trial_is_solo_nobody_reads_of_packs(study: StudyFolder) -> None:

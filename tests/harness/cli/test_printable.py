@@ -26,6 +26,7 @@ data: {{path: DATA, text: text, label: label}}
 training: {{learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 16}}
 arms: {{full: {{}}, frozen: {{freeze: {{layers: 1}}}}}}
 seeds: 2
+timing: off
 deviations: ["other {IN_YAML} data"]
 analysis: {{baseline: full}}
 claims: [{{source: "a {IN_YAML} paper", model: "a {IN_YAML} model", n: 9, accuracy: {{full: "0.9"}}}}]

@@ -288,14 +288,14 @@ def test_right_padding_does_not_change_a_score(tiny: Tiny) -> None:
     """The model must know the padding token, or it pools at padding."""
     engine, trials = ready(tiny())
     model = engine.build(trials[0])
-    assert model.config.pad_token_id == engine._padding.pad_token_id
+    assert model.config.pad_token_id == engine.padding.pad_token_id
     one_by_one, together = (
-        score(model, engine._test, batch_size=size, collate=engine._padding, device=torch.device("cpu"))[1]
+        score(model, engine.test, batch_size=size, collate=engine.padding, device=torch.device("cpu"))[1]
         for size in (1, 40)
     )
     assert together == pytest.approx(one_by_one, abs=1e-5)
     model.config.pad_token_id = 1  # the defect, planted: another token is taken for padding
-    wrong = score(model, engine._test, batch_size=40, collate=engine._padding, device=torch.device("cpu"))[1]
+    wrong = score(model, engine.test, batch_size=40, collate=engine.padding, device=torch.device("cpu"))[1]
     assert wrong != pytest.approx(one_by_one, abs=1e-3)
 
 
@@ -320,10 +320,10 @@ def test_the_layout_of_a_batch() -> None:
 def test_a_score_is_in_the_order_of_the_split(tiny: Tiny) -> None:
     engine, trials = ready(tiny())
     model = engine.build(trials[0])
-    scores, by_batches = score(model, engine._test, batch_size=7, collate=engine._padding, device=torch.device("cpu"))
+    scores, by_batches = score(model, engine.test, batch_size=7, collate=engine.padding, device=torch.device("cpu"))
     model.eval()
     with torch.inference_mode():
-        logits = torch.cat([model(input_ids=row["input_ids"][None]).logits for row in engine._test.rows])
+        logits = torch.cat([model(input_ids=row["input_ids"][None]).logits for row in engine.test.rows])
     labels = torch.tensor(engine._data.test.labels)
     assert by_batches == pytest.approx(torch.softmax(logits, -1).numpy(), abs=1e-5)
     assert scores.loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item(), abs=1e-5)
@@ -337,7 +337,7 @@ def test_a_frozen_part_keeps_its_dropout_unless_the_study_says_off(tiny: Tiny, d
     study = tiny("model=embedded/tiny-distilbert", frozen)
     engine, trials = ready(study)
     model = engine.build(next(t for t in trials if t.arm == "full")).train()
-    model(**{k: v for k, v in engine._padding(engine._test.rows[:2]).items() if k != "token_type_ids"})
+    model(**{k: v for k, v in engine.padding(engine.test.rows[:2]).items() if k != "token_type_ids"})
     layers = model.distilbert.transformer.layer
     assert model.distilbert.embeddings.training is (dropout == "on")
     assert layers[1].ffn.training is (dropout == "on")
@@ -351,7 +351,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> None:
     holdout_losses = iter(losses)
 
     def planned_score(self: Any, model: Any, examples: Any) -> tuple[Score, np.ndarray]:
-        on_test = examples is self.engine._test
+        on_test = examples is self.engine.test
         loss = 0.5 if on_test else next(holdout_losses)
         return Score(loss=loss, accuracy=1 - loss), np.zeros((40, 2), dtype=np.float32)
 
@@ -387,7 +387,7 @@ def test_a_tuning_trial_never_sees_the_test_split(tiny: Tiny, monkeypatch: pytes
     assert outcome.epochs[-1].probabilities is None
     assert outcome.epochs[-1].holdout is not None
     assert scored
-    assert all(examples is not engine._test for examples in scored)
+    assert all(examples is not engine.test for examples in scored)
 
 
 def test_bf16_trains_in_bf16_and_scores_in_fp32(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -223,6 +223,7 @@ arms:
   full: {{}}
   lora: {{adapter: {{peft_type: LORA, target_modules: [c_attn]}}}}
 seeds: 2
+timing: off
 """
 
 

@@ -28,6 +28,7 @@ arms:
     adapter: {{peft_type: LORA, r: 2, target_modules: [q_lin]}}
     search: {{trials: 2, best: loss, fraction: 0.2, space: {{training.learning_rate: {{low: 1e-4, high: 1e-2}}}}}}
 seeds: 2
+timing: off
 analysis: {{metric: spearman, margin: 0.1}}
 """
 GOOD, BAD = ("wonderful", "superb", "great", "lovely"), ("dreadful", "dull", "awful", "weak")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,31 @@ def unpaired(_: Path) -> StudyReport:
     return elsewhere("classes", {arm: rows if arm == "full" else rows[:5] for arm, rows in right.items()}, paired=False)
 
 
-STUDIES = (everything, equal, loss, early_look, sets, by_source, one_trial, only_classes, only_scores, unpaired)
+def in_turns(root: Path) -> StudyFolder:
+    """Trials in packs, every arm timed in turns, and one that could not be."""
+    folder = write_study(root, scores(13, seeds=4))
+    for arm, seed in folder.keys:
+        folder.pack(arm, seed, 6)
+    folder.time({"full": [0.10, 0.11, 0.12], "lora-r2": [0.07, 0.07, 0.08]})
+    content = json.loads((root / "timing.json").read_text())
+    content["arms"]["lora-r8"] = {"key": folder.keys["lora-r8", 0], "reason": "OutOfMemoryError"}
+    (root / "timing.json").write_text(json.dumps(content))
+    return folder
+
+
+STUDIES = (
+    everything,
+    equal,
+    in_turns,
+    loss,
+    early_look,
+    sets,
+    by_source,
+    one_trial,
+    only_classes,
+    only_scores,
+    unpaired,
+)
 
 
 @pytest.fixture(scope="session", params=STUDIES, ids=lambda make: make.__name__)

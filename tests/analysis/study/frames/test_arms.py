@@ -85,20 +85,23 @@ def test_runs_are_what_the_means_are_made_of(report: StudyReport) -> None:
 def cost(report: StudyReport, row: Row) -> Cells:
     scale, baseline = scale_of(report), report.plan.baseline
     own = next((one for one in report.frame("verdicts").itertuples() if one.treatment == row.arm), None)
-    alone = bool(row.n_solo)
+    measured = known(row.measured)
     quality = "baseline"
     if own is not None:
         assert row.verdict == own.verdict
         quality = f"{scale.gap(row.gap, standard_error=own.standard_error)}: {verdict_of(report, own)}"
     timed = known(row.generalizes_to) is not None
-    times = digits.time_taken(row.seconds, (row.shortest_seconds, row.longest_seconds))
+    limits = (row.shortest_seconds, row.longest_seconds)
+    if measured == "turns":
+        limits = (row.seconds_low, row.seconds_high)
+    times = digits.time_taken(row.seconds, limits)
     return {
         "Arm": row.arm,
-        "Training time": times if alone else "no solo trial",
+        "Training time": times if measured else "not measured",
         "Time ratio": "1" if own is None else digits.ratio_interval(row.time_ratio, interval(row, "time_ratio_")),
         "Trainable": digits.exact_count(known(row.trainable)),
         "Share": percent(row.share, places=0 if row.share in (0, 1) else 2),
-        "Peak memory": digits.memory(known(row.peak_bytes)) if alone else "no solo trial",
+        "Peak memory": digits.memory(known(row.peak_bytes)) if measured else "not measured",
         f"{metric_title(report)} against {baseline}": quality,
         SIZE: seeds_by_examples(row.n_seeds, row.n_examples),
         TEST: "paired t on log seconds" if timed else "none",

@@ -94,6 +94,7 @@ training: {{learning_rate: 2e-3, num_train_epochs: 3, per_device_train_batch_siz
 arms:
 {arms}
 seeds: 2
+timing: off
 analysis: {{baseline: {baseline}}}
 """
 

@@ -77,7 +77,7 @@ def test_both_engines_end_a_trial_alike(
 ) -> None:
     short = ("seeds=1", "training.num_train_epochs=1", *overrides)
     packed, (trial,) = expanded(study(kind, {"arm": arm}, *short, train=train, change=multiplied(*change)))
-    for engine in (packed._reference, packed):
+    for engine in (packed.reference, packed):
         (outcome,) = engine.train([trial], report=lambda _: None)
         assert outcome.error is not None, engine.name
         assert (outcome.engine, outcome.status, outcome.steps) == (engine.name, "diverged", steps)

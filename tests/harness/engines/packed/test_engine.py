@@ -109,7 +109,7 @@ def test_a_pack_of_one_computes_with_as_many_threads_as_the_reference(
         (outcome,) = engine.train(trials[:1], report=lambda _: None)
         assert torch.get_num_threads() == 2
     assert (outcome.engine, outcome.pack_size, outcome.threads) == ("packed", 1, 1)
-    assert set(used) == {1} == {engine._reference.threads}
+    assert set(used) == {1} == {engine.reference.threads}
 
 
 def planted_failure(monkeypatch: pytest.MonkeyPatch, fails: Callable[[Pack], Exception | None]) -> None:

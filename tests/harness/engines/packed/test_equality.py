@@ -204,7 +204,7 @@ def test_initial_weights_are_bit_for_bit_the_solo_trials(study: Load) -> None:
     assert len({PackKey.of(trial) for trial in trials}) == 1
     pack = engine._pack(trials)
     for slot, trial in enumerate(trials):
-        alone = dict(engine._reference.build(trial).named_parameters())
+        alone = dict(engine.reference.build(trial).named_parameters())
         for name, stack in pack.parameters.stacks.items():
             drawn = alone[name]
             assert torch.equal(stack.weights[slot][tuple(slice(extent) for extent in drawn.shape)], drawn)

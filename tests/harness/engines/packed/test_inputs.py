@@ -118,7 +118,7 @@ def test_switches_of_a_configuration(kind: str, switches: dict[str, Any], study:
             change=lambda f: edit(f, "config.json", **switches),
         )
     )
-    reference, packed = (next(iter(e.train([trial], report=print))) for e in (engine._reference, engine))
+    reference, packed = (next(iter(e.train([trial], report=print))) for e in (engine.reference, engine))
     assert (reference.engine, packed.engine) == ("trainer", "packed")
     assert np.abs(reference.epochs[0].probabilities - packed.epochs[0].probabilities).max() < 1e-6
 

@@ -1,0 +1,208 @@
+"""Timing in turns: when a run does it, in which order, when it ends, and what of it is stored."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness import run_study
+from harness.engines.timing import TimedBlock
+from harness.errors import ResultsError
+from harness.progress.displays import Display
+from harness.records.store import Store
+from harness.runs import timing, turns
+from harness.runs.timing import time_study
+from harness.study.loading import load_study
+from harness.study.study import Study
+from harness.study.trials import Trial
+from tests.conftest import TINY
+
+ARMS = ("full", "lora-r2", "lora-r4")
+
+
+class Timer:
+    """Takes no time, and says what each arm takes: twice as long as the one before it, with a little noise."""
+
+    clock = "CPU time"
+    threads = 1
+    device = torch.device("cpu")
+    memory_method = "none"
+    noise = 0.01
+
+    def __init__(self, engine: Any = None) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.broken: dict[str, Exception | type[BaseException]] = {}
+
+    def block(self, trial: Trial, turn: int) -> TimedBlock:
+        assert trial.seed == turn
+        self.asked.append((trial.arm, turn))
+        if trial.arm in self.broken:
+            raise self.broken[trial.arm]
+        seconds = 2.0 ** ARMS.index(trial.arm) * (1 + self.noise * ((turn * 7 + ARMS.index(trial.arm) * 3) % 5))
+        return TimedBlock(step_seconds=seconds, example_seconds=seconds / 100, peak_bytes=2**20)
+
+
+class Watcher(Display):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.messages.append(text)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the tiny study, trained in packs and not timed."""
+    root = tmp_path_factory.mktemp("turns")
+    (root / "tiny.yaml").write_text(TINY)
+    run_study(load_study(root / "tiny.yaml"), root)
+    assert not (root / "tiny" / "timing.json").exists()
+    return root / "tiny"
+
+
+@pytest.fixture
+def root(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path / "results" / "tiny")
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def timer(monkeypatch: pytest.MonkeyPatch) -> Timer:
+    made = Timer()
+    for module in (turns, timing):
+        monkeypatch.setattr(module, "TrialTimer", lambda _: made)
+    return made
+
+
+Tiny = Callable[..., Study]
+
+
+def stored(root: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((root / "tiny" / "timing.json").read_text())
+    return content
+
+
+def test_a_run_ends_with_turns_there_and_back(root: Path, tiny: Tiny, timer: Timer) -> None:
+    display = Watcher()
+    summary = run_study(tiny("timing=on"), root, display=display)
+    assert (summary.ran, summary.turns, summary.complete) == (0, 6, True)
+    there = [(arm, turn) for turn in range(6) for arm in (ARMS if turn % 2 == 0 else reversed(ARMS))]
+    assert timer.asked == there
+    content = stored(root)
+    assert (content["turns"], content["clock"], content["device"]["threads"]) == (6, "CPU time", 1)
+    assert {arm: len(entry["step_seconds"]) for arm, entry in content["arms"].items()} == dict.fromkeys(ARMS, 6)
+    # 48 examples in batches of 16, one epoch; 40 test examples.
+    assert {(one["trial_steps"], one["trial_examples"]) for one in content["arms"].values()} == {(3.0, 40.0)}
+    assert any(text.startswith("Timing each arm alone: ") and "within 20 s" in text for text in display.messages)
+    assert any(text.startswith("timed full, lora-r2, lora-r4 in 6 turns") for text in display.messages)
+
+
+def test_what_is_known_is_not_timed_again_and_more_seeds_leave_it_valid(root: Path, tiny: Tiny, timer: Timer) -> None:
+    assert run_study(tiny("timing=on"), root).turns == 6
+    before = (root / "tiny" / "timing.json").read_bytes()
+    assert run_study(tiny("timing=on"), root).turns == 0
+    assert run_study(tiny("timing=on", "seeds=3"), root).turns == 0
+    assert (root / "tiny" / "timing.json").read_bytes() == before
+    changed = tiny("timing=on", "seeds=3", "arms.full.training.learning_rate=2e-3")
+    assert run_study(changed, root).turns == 6
+    assert stored(root)["arms"]["full"]["key"] != json.loads(before)["arms"]["full"]["key"]
+    assert stored(root)["arms"]["lora-r2"]["key"] == json.loads(before)["arms"]["lora-r2"]["key"]
+
+
+def test_a_run_of_some_arms_times_nothing_until_all_have_run(root: Path, tiny: Tiny, timer: Timer) -> None:
+    assert run_study(tiny("timing=on", "seeds=3"), root, arms=["full"]).turns == 0
+    assert run_study(tiny("timing=on", "seeds=3"), root, arms=["lora-r2", "lora-r4"]).turns == 6
+
+
+def test_trials_that_were_all_alone_are_not_timed(tmp_path: Path, tiny: Tiny, timer: Timer) -> None:
+    study = tiny("timing=on", "engine=trainer", "seeds=1", "data.train_size=16")
+    assert (run_study(study, tmp_path).turns, timer.asked) == (0, [])
+
+
+def test_it_goes_on_until_the_ratios_are_known_to_five_percent(root: Path, tiny: Tiny, timer: Timer) -> None:
+    timer.noise = 0.5
+    assert run_study(tiny("timing=on"), root).turns == turns.MOST_TURNS == 12
+
+
+def test_an_arm_that_breaks_does_not_take_the_others_with_it(root: Path, tiny: Tiny, timer: Timer) -> None:
+    timer.broken["lora-r2"] = RuntimeError("out of memory")
+    display = Watcher()
+    assert run_study(tiny("timing=on"), root, display=display).turns == 6
+    assert timer.asked.count(("lora-r2", 0)) == 1
+    assert not any(arm == "lora-r2" and turn for arm, turn in timer.asked)
+    assert "lora-r2 cannot be timed: out of memory" in display.messages
+    content = stored(root)["arms"]
+    assert content["lora-r2"] == {"key": content["lora-r2"]["key"], "reason": "out of memory"}
+    assert len(content["full"]["step_seconds"]) == 6
+    # It would break again.
+    assert run_study(tiny("timing=on"), root).turns == 0
+
+
+def test_less_than_three_turns_are_not_stored_and_it_says_so(
+    root: Path, tiny: Tiny, timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_TURNS", 2)
+    display = Watcher()
+    summary = run_study(tiny("timing=on"), root, display=display)
+    assert (summary.turns, summary.complete) == (0, True)
+    assert not (root / "tiny" / "timing.json").exists()
+    assert any("2 of 3 turns, and nothing is stored; harness time tiny" in text for text in display.messages)
+
+
+def test_it_ends_when_time_is_up(root: Path, tiny: Tiny, timer: Timer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "_SHARE", 0.0)
+    display = Watcher()
+    assert run_study(tiny("timing=on"), root, display=display).turns == 0
+    assert timer.asked == []
+    assert any(text.startswith("time was up after 0 of 3 turns") for text in display.messages)
+
+
+@pytest.mark.parametrize("turn", [1, 4])
+def test_a_second_signal_in_a_turn_loses_no_trial(root: Path, tiny: Tiny, timer: Timer, turn: int) -> None:
+    original = timer.block
+
+    def interrupted(trial: Trial, number: int) -> TimedBlock:
+        if number == turn:
+            raise KeyboardInterrupt("stopped by SIGINT")
+        return original(trial, number)
+
+    timer.block = interrupted  # type: ignore[method-assign]
+    summary = run_study(tiny("timing=on"), root)
+    assert (summary.stopped_by, summary.complete, summary.turns) == ("SIGINT", True, 0)
+    assert not (root / "tiny" / "timing.json").exists()
+
+
+def test_a_disk_that_takes_no_more_does_not_fail_a_run(
+    root: Path, tiny: Tiny, timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Store, timing: Any) -> Path:
+        raise ResultsError("timing.json cannot be written: No space left on device")
+
+    monkeypatch.setattr(Store, "write_timing", full)
+    display = Watcher()
+    summary = run_study(tiny("timing=on"), root, display=display)
+    assert (summary.complete, summary.turns) == (True, 0)
+    assert "not timed: timing.json cannot be written: No space left on device" in display.messages
+
+
+def test_time_study_repeats_it_whatever_is_there(root: Path, tiny: Tiny, timer: Timer) -> None:
+    run_study(tiny("timing=on"), root)
+    timer.noise = 0.5
+    timed = time_study(tiny(), root)
+    assert timed is not None
+    assert timed.turns == stored(root)["turns"] == 12
+
+
+def test_time_study_refuses_what_has_not_run_as_it_is(root: Path, tiny: Tiny, timer: Timer, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="holds no study; run it first: harness run"):
+        time_study(tiny(), tmp_path / "elsewhere")
+    with pytest.raises(ResultsError, match="holds no trial of full as the study is now; run it first"):
+        time_study(tiny("arms.full.training.learning_rate=2e-3"), root)
+    assert timer.asked == []
