@@ -9,8 +9,9 @@ from scipy import stats
 
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
-from analysis.study.cost import arm_cost
-from analysis.study.time_ratio import time_ratio
+from analysis.study.arm_times import arm_times
+from analysis.study.cost import arm_cost, arm_costs
+from analysis.study.time_ratio import geometric_mean, time_ratio, turns_ratio
 
 if TYPE_CHECKING:
     from conftest import StudyFolder
@@ -175,3 +176,63 @@ def test_a_trial_that_did_not_finish_has_no_say_in_the_cost(study: StudyFolder) 
     cost = arm_cost("full", load(study.root).of_arm("full"))
     assert cost.n_seeds == 5
     assert cost.seconds_range[1] < 1000
+
+
+TURNS = {"full": [0.11, 0.12, 0.10, 0.15, 0.13], "lora-r2": [0.07, 0.08, 0.065, 0.1, 0.08]}
+
+
+def in_turns(study: StudyFolder) -> Outcomes:
+    for arm in TURNS:
+        for seed in SEEDS:
+            study.pack(arm, seed, 6)
+    study.time(TURNS)
+    return load(study.root)
+
+
+def test_the_ratio_of_turns_is_the_paired_t_on_log_seconds(study: StudyFolder) -> None:
+    timing = in_turns(study).timing
+    assert timing is not None
+    ratio = turns_ratio(timing.arms, treatment="lora-r2", baseline="full")
+    reference = stats.ttest_rel(np.log(TURNS["lora-r2"]), np.log(TURNS["full"])).confidence_interval(0.95)
+    assert math.log(ratio.ratio) == pytest.approx(np.mean(np.log(TURNS["lora-r2"]) - np.log(TURNS["full"])))
+    assert ratio.interval == pytest.approx((math.exp(reference.low), math.exp(reference.high)), rel=1e-9)
+    assert (ratio.measured, ratio.n_turns, ratio.n_seeds) == ("turns", 5, 0)
+    assert (ratio.generalizes_to, ratio.reason) == ("repeats on this machine", "")
+    back = turns_ratio(timing.arms, treatment="full", baseline="lora-r2")
+    assert back.interval == pytest.approx((1 / ratio.interval.high, 1 / ratio.interval.low))
+
+
+def test_what_slows_both_arms_of_a_turn_leaves_their_ratio_alone(study: StudyFolder) -> None:
+    timing = in_turns(study).timing
+    assert timing is not None
+    slowed = [1.0, 3.0, 1.0, 2.0, 1.5]
+    slow = {
+        name: arm.model_copy(update={"step_seconds": tuple(np.multiply(arm.step_seconds, slowed).tolist())})
+        for name, arm in timing.arms.items()
+    }
+    before, after = (turns_ratio(arms, treatment="lora-r2", baseline="full") for arms in (timing.arms, slow))
+    assert after.interval == pytest.approx(before.interval)
+    assert arm_times(slow["full"]).seconds > 1.4 * arm_times(timing.arms["full"]).seconds
+
+
+def test_an_arm_that_trains_nothing_has_no_ratio(study: StudyFolder) -> None:
+    timing = in_turns(study).timing
+    assert timing is not None
+    still = timing.arms["full"].model_copy(update={"trial_steps": 0.0, "step_seconds": ()})
+    ratio = turns_ratio({**timing.arms, "full": still}, treatment="lora-r2", baseline="full")
+    assert math.isnan(ratio.ratio)
+    assert (ratio.measured, ratio.reason) == ("", "full trains no step")
+    assert math.isnan(arm_times(still).seconds)
+
+
+def test_the_cost_of_an_arm_in_turns(study: StudyFolder) -> None:
+    cost = arm_costs(in_turns(study), seeds={"full": SEEDS, "lora-r2": SEEDS}, confidence=0.9)[0]
+    assert (cost.measured, cost.n_turns, cost.clock, cost.n_solo) == ("turns", 5, "CPU time", 0)
+    mean, interval = geometric_mean([100 * seconds for seconds in TURNS["full"]], 0.9)
+    assert (cost.seconds, cost.seconds_range) == (pytest.approx(mean), pytest.approx((10, 15)))
+    assert cost.seconds_interval == pytest.approx(interval)
+    assert cost.step_seconds == pytest.approx(mean / 100)
+    assert cost.evaluation_seconds == pytest.approx(mean * 0.4)
+    assert (cost.peak_bytes, cost.peak_range) == (2**28 + 4 * 2**20, (2**28, 2**28 + 4 * 2**20))
+    # What one more trial of a pack adds is still the share of its pack.
+    assert cost.further_seconds == pytest.approx(12.5 / 6)
