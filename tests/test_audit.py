@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,27 +114,47 @@ def test_markdown_and_latex(command: Any, claims: Any) -> None:
     assert out.startswith("\\documentclass")
 
 
-def test_a_report_is_written_with_its_plot(command: Any, claims: Any, tmp_path: Path) -> None:
+def test_a_report_is_written_with_its_figure(command: Any, claims: Any, tmp_path: Path) -> None:
     code, out, _ = command(claims(), "--report", "deep/report")
     assert code == 0
     folder = tmp_path / "deep" / "report"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "audit.html",
         "audit.md",
         "audit.tex",
+        "discordance-wide.pdf",
         "discordance.pdf",
         "discordance.png",
+        "discordance.svg",
     ]
     assert (folder / "discordance.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "discordance.pdf").read_bytes().startswith(b"%PDF")
     assert "![discordance.png](discordance.png)" in (folder / "audit.md").read_text("utf-8")
     assert "{discordance.pdf}" in (folder / "audit.tex").read_text("utf-8")
+    assert "deep/report/audit.html" in out
     assert "deep/report/audit.md" in out
 
 
-def test_without_a_gap_to_test_there_is_no_plot(command: Any, tmp_path: Path) -> None:
+def test_the_page_is_shown(command: Any, claims: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: shown.append(address) or True)
+    assert command(claims(), "--report", "report", "--open")[0] == 0
+    assert shown == [(tmp_path / "report" / "audit.html").as_uri()]
+    code, _, err = command(claims(), "--open")
+    assert code == 2
+    assert "shows the page that --report DIR writes" in " ".join(err.split())
+
+
+def test_without_a_gap_to_test_there_is_no_figure(command: Any, claims: Any, tmp_path: Path) -> None:
+    # Nor one of an earlier audit.
+    command(claims(), "--report", "report")
     code, _, _ = command("--n", "872", "0.883", "--report", "report")
     assert code == 0
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["audit.md", "audit.tex"]
+    files = ["audit.html", "audit.md", "audit.tex"]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == files
+    page = (tmp_path / "report" / "audit.html").read_text("utf-8")
+    assert "Nothing is compared: there is no pair of figures." in page
+    assert "There is no figure. For no pair do the figures say how many answers were right." in page
     assert "includegraphics" not in (tmp_path / "report" / "audit.tex").read_text("utf-8")
 
 

@@ -6,12 +6,11 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from analysis import figures, tables
 from analysis.html.explorer import explorer_data
+from analysis.html.rendering import content, template
 from analysis.html.sections import sections_of
 from analysis.printable import printable
 from analysis.tables.flips import flip_table
@@ -20,8 +19,6 @@ from analysis.tables.provenance import footer_line
 from analysis.words import counted
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from analysis.study.flips import AnsweredExamples
     from analysis.study.study_report import StudyReport
 
@@ -69,11 +66,11 @@ def page(
     live : Live or None
         Of a page that is written anew while trials finish.
     """
-    script = _content("explorer.js")
+    script = content("explorer.js")
     read, details, provenance = sections_of(tables.named(report), figures.build(report))
     shown = None if report.withheld else examples
     grows = (live is not None or report.withheld) and report.n_done < report.n_trials
-    rendered = _template().render(
+    rendered = template("report.html").render(
         report=report,
         about=_about(report),
         required=list(zip(report.requirements, tables.requirements_in_words(report), strict=True)),
@@ -87,7 +84,7 @@ def page(
         live=live,
         trials=counted(report.n_trials, "trial"),
         footer=footer_line(report),
-        style=_content("report.css"),
+        style=content("report.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -102,27 +99,3 @@ def _about(report: StudyReport) -> str:
     trained = f"{report.model} on {report.data}" if report.model else report.data
     word = ("seed" if report.paired else "run") + "s" * (n_runs != {1})
     return f"{trained}: {counted(len(report.arms), 'arm')} with {runs} {word}, {report.n_examples:,} test examples"
-
-
-def _content(name: str) -> str:
-    return (resources.files(__name__) / "templates" / name).read_text("utf-8")
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(_content),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["as_table"] = _numbers_of
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    return environment.get_template("report.html")
-
-
-def _numbers_of(figure: figures.Figure) -> tables.Table:
-    return tables.Table(title=figure.title, columns=figure.columns, notes=(), footer="")

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.page_file import show
 from harness.cli.shared import AsJson, Format, console_for, print_json
 
 if TYPE_CHECKING:
     from analysis.published.audit import Audit
     from analysis.published.claims_file import ClaimsFile
+
+_PAGE = "audit.html"
 
 
 def audit(
@@ -46,10 +49,12 @@ def audit(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write all tables to audit.md and audit.tex in this folder, with the plot of p over the discordance.",
+            help="Write all tables to audit.md, audit.tex and a page, audit.html, in this folder, with the figure of p "
+            "over the discordance as PDF, SVG and PNG.",
             show_default=False,
         ),
     ] = None,
+    in_browser: Annotated[bool, typer.Option("--open", help="Show audit.html in the browser.")] = False,
 ) -> None:
     """Judge published numbers; train nothing.
 
@@ -64,6 +69,8 @@ def audit(
     from analysis.published.audit import audit as audit_claims
     from analysis.tables import audit as tables
 
+    if in_browser and report is None:
+        raise typer.BadParameter("shows the page that --report DIR writes", param_hint="--open")
     claims = _claims(inputs) if n is None else _figures(inputs, n)
     if n is not None and results is not None:
         raise typer.BadParameter(
@@ -87,10 +94,12 @@ def audit(
             console.print(f"Written: {', '.join(map(str, written))}", markup=False, highlight=False, soft_wrap=True)
         elif not details:
             console.print(
-                "--details prints every interval and matrix; --report DIR writes files with the plot", style="dim"
+                "--details prints every interval and matrix; --report DIR writes files, with a figure", style="dim"
             )
     else:
         sys.stdout.write(tables.markdown(audited) if output_format is Format.markdown else tables.latex(audited))
+    if in_browser:
+        show(path for path in written if path.name == _PAGE)
 
 
 def _claims(inputs: Sequence[str]) -> ClaimsFile:
@@ -134,19 +143,32 @@ def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
 
 
 def _write(audited: Audit, folder: Path) -> tuple[Path, ...]:
-    from analysis.figures.discordance import discordance_curves, draw_discordance
+    """Write the files of an audit, each whole or not at all, and return them."""
+    from analysis.figures.discordance import discordance_figure
+    from analysis.html.audit import audit_page
     from analysis.tables import audit as tables
+    from harness.atomic_file import atomic_write
     from harness.errors import ResultsError
 
-    markdown, latex = folder / "audit.md", folder / "audit.tex"
-    pictures = (folder / "discordance.png", folder / "discordance.pdf")
-    curves = discordance_curves(audited)
+    figure = discordance_figure(audited)
+    drawn = {} if figure.reason else figure.files()
+
+    def picture(kind: str) -> str:
+        return f"{figure.name}.{kind}" if drawn else ""
+
+    contents = {
+        _PAGE: audit_page(audited, figure).encode(),
+        "audit.md": tables.markdown(audited, picture=picture("png")).encode(),
+        "audit.tex": tables.latex(audited, picture=picture("pdf")).encode(),
+        **drawn,
+    }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if curves:
-            draw_discordance(curves, *pictures)
-        markdown.write_text(tables.markdown(audited, picture=pictures[0].name if curves else ""), "utf-8")
-        latex.write_text(tables.latex(audited, picture=pictures[1].name if curves else ""), "utf-8")
+        for name, content in contents.items():
+            with atomic_write(folder / name) as stream:
+                stream.write(content)
+        for name in set(figure.file_names) - set(drawn):
+            # None of an earlier audit stands for this one.
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ResultsError(f"{folder} cannot be written: {error.strerror}") from None
-    return (markdown, latex, *(pictures if curves else ()))
+    return tuple(folder / name for name in contents)

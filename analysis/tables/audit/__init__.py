@@ -21,7 +21,7 @@ from analysis.tables.audit.seeds import runs_table, scatter_table
 from analysis.tables.audit.selection import selection_table
 from analysis.tables.table import Table
 
-__all__ = ["as_json", "build", "latex", "markdown", "review", "terminal"]
+__all__ = ["as_json", "build", "heading", "latex", "markdown", "named", "review", "sources", "terminal"]
 
 _QUESTION = "What follows from the published figures alone; no model was trained."
 _BESIDE = "What follows from the published figures, beside your own study."
@@ -35,26 +35,48 @@ def build(audit: Audit) -> tuple[Table, ...]:
     audit : Audit
         What `analysis.published.audit.audit` returns.
     """
-    sources = "; ".join(
+    return tuple(named(audit).values())
+
+
+def named(audit: Audit) -> dict[str, Table]:
+    """Lay out an audit as tables by name, in the same order.
+
+    Parameters
+    ----------
+    audit : Audit
+        What `analysis.published.audit.audit` returns.
+    """
+    tables = {
+        "words": review_table(audit),
+        "overlaps": overlap_table(audit),
+        "runs": runs_table(audit),
+        "scatter": scatter_table(audit),
+        "own_study": own_study_table(audit),
+        "selection": selection_table(audit),
+        **{f"reversal_{number}": reversal_table(one) for number, one in enumerate(audit.reversals)},
+        "counts": counts_table(audit),
+        "matrices": single_matrix_table(audit),
+        "costs": cost_table(audit),
+        "parameters": parameter_table(audit),
+        "all_matrices": all_matrices_table(audit),
+        "intervals": interval_table(audit),
+    }
+    return {name: replace(table, footer=sources(audit)) for name, table in tables.items() if table is not None}
+
+
+def sources(audit: Audit) -> str:
+    """Return the line under every table: where the figures stand, and on how many examples.
+
+    Parameters
+    ----------
+    audit : Audit
+        What `analysis.published.audit.audit` returns.
+    """
+    texts = (
         f"{f'{report.name}: ' if report.name else ''}{report.source}, n = {report.n}"
         for report in (audited.report for audited in audit.reports)
     )
-    tables = (
-        review_table(audit),
-        overlap_table(audit),
-        runs_table(audit),
-        scatter_table(audit),
-        own_study_table(audit),
-        selection_table(audit),
-        *map(reversal_table, audit.reversals),
-        counts_table(audit),
-        single_matrix_table(audit),
-        cost_table(audit),
-        parameter_table(audit),
-        all_matrices_table(audit),
-        interval_table(audit),
-    )
-    return tuple(replace(table, footer=f"{sources}.") for table in tables if table is not None)
+    return f"{'; '.join(texts)}."
 
 
 def markdown(audit: Audit, *, picture: str = "") -> str:
@@ -67,7 +89,7 @@ def markdown(audit: Audit, *, picture: str = "") -> str:
     picture : str
         The name of a plot beside the document; empty for none.
     """
-    return as_markdown.render(*_heading(audit), build(audit), picture=picture)
+    return as_markdown.render(*heading(audit), build(audit), picture=picture)
 
 
 def latex(audit: Audit, *, picture: str = "") -> str:
@@ -80,7 +102,7 @@ def latex(audit: Audit, *, picture: str = "") -> str:
     picture : str
         The name of a plot beside the document; empty for none.
     """
-    return as_latex.render(*_heading(audit), build(audit), picture=picture)
+    return as_latex.render(*heading(audit), build(audit), picture=picture)
 
 
 def terminal(audit: Audit, *, details: bool = True) -> list[RenderableType]:
@@ -94,7 +116,7 @@ def terminal(audit: Audit, *, details: bool = True) -> list[RenderableType]:
         Whether to add the tables that are for checking an answer.
     """
     tables = [table for table in build(audit) if details or not table.detail]
-    return as_terminal.render(*_heading(audit), tables)
+    return as_terminal.render(*heading(audit), tables)
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
@@ -112,6 +134,13 @@ def as_json(audit: Audit) -> dict[str, Any]:
     return plain
 
 
-def _heading(audit: Audit) -> tuple[str, str]:
+def heading(audit: Audit) -> tuple[str, str]:
+    """Return the title of an audit, and what it is about.
+
+    Parameters
+    ----------
+    audit : Audit
+        What `analysis.published.audit.audit` returns.
+    """
     beside = any(pair.rerun is not None for report in audit.reports for pair in report.pairs)
     return printable(audit.title or "Audit of published figures"), _BESIDE if beside else _QUESTION

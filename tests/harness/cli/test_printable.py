@@ -92,7 +92,7 @@ def test_hostile_claims_are_shown_and_do_nothing(tmp_path: Path, command: Comman
     outputs = [command("audit", "claims.yaml", "--details", "--report", "report")]
     outputs += [command("audit", "claims.yaml", "--format", form) for form in ("markdown", "latex", "json")]
     assert json.dumps(f"a {HOSTILE} paper") in json.dumps(json.loads(outputs[-1]))
-    outputs += [(tmp_path / "report" / name).read_text() for name in ("audit.md", "audit.tex")]
+    outputs += [(tmp_path / "report" / name).read_text() for name in ("audit.md", "audit.tex", "audit.html")]
     assert (tmp_path / "report" / "discordance.png").exists()
     for output in outputs:
         assert "31m" in output
