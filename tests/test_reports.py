@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analysis import html
 from harness import cli
 from tests.analysis.conftest import StudyFolder, simulated, write_study
 
@@ -159,6 +160,36 @@ def test_a_page_is_written_and_shown_when_asked_for(
     code, _, err = command("analyze", root, "--no-html", "--open")
     assert code == 2
     assert "--open: shows index.html, which --no-html leaves out" in " ".join(err.split())
+
+
+def test_a_page_is_drawn_again_only_where_something_has_changed(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study(tmp_path / "one")
+    page, drawn, draw = folder.root / "report" / "index.html", [], html.page
+    monkeypatch.setattr(html, "page", lambda *given, **more: drawn.append(1) or draw(*given, **more))
+
+    def again() -> bytes:
+        drawn.clear()
+        assert command("analyze", "--resamples", "99", folder.root)[0] == 0
+        return page.read_bytes()
+
+    first = again()
+    assert drawn
+    assert again() == first
+    assert not drawn
+    # What somebody wrote into it, or what another study wrote, does not stay.
+    page.write_bytes(first.replace(b"Is the gap real?", b"Is the gap there?"))
+    assert (again(), len(drawn)) == (first, 1)
+    page.write_bytes(b"\xff")
+    assert (again(), len(drawn)) == (first, 1)
+    folder.change_manifest(lambda content: content.update(question="Which one?"))
+    assert b"Which one?" in again()
+    assert drawn
+    table = {"example_id": [f"id-{i}" for i in range(60)], "text": ["a text"] * 60, "label": [0] * 60}
+    pq.write_table(pa.table(table), folder.root / "examples.parquet")
+    assert b"a text" in again()
+    assert drawn
 
 
 def test_the_page_shows_the_texts_that_are_stored(command: Command, tmp_path: Path) -> None:

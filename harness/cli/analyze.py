@@ -230,7 +230,7 @@ def _write(
 
     writers = {"tables.md": tables.markdown, "tables.tex": tables.latex, "numbers.tex": tables.macros}
     if examples is not None:
-        writers[PAGE] = partial(page_of, folder, examples=examples)
+        writers[PAGE] = partial(page_of, folder, examples=examples, before=place / PAGE)
     try:
         for name, write in writers.items():
             with atomic_write(place / name) as stream:

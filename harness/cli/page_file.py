@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.kept_page import kept, made_from, sealed
 from harness.cli.shared import complain
 
 if TYPE_CHECKING:
@@ -33,7 +34,14 @@ def folder_of_report(path: Path, report: Path | None, *, alone: bool) -> Path:
     return report if alone else report / path.name
 
 
-def page_of(folder: Path, report: StudyReport, examples: AnsweredExamples | None, *, live: Live | None = None) -> str:
+def page_of(
+    folder: Path,
+    report: StudyReport,
+    examples: AnsweredExamples | None,
+    *,
+    live: Live | None = None,
+    before: Path | None = None,
+) -> str:
     """Return the page, with the texts of the examples where the study stores them.
 
     Parameters
@@ -46,6 +54,8 @@ def page_of(folder: Path, report: StudyReport, examples: AnsweredExamples | None
         Its examples that flip; None where verdicts are withheld.
     live : Live or None
         What the page says of itself while it is written anew.
+    before : Path or None
+        Where a page may be that was made from the same: it is then returned, and nothing is drawn.
     """
     from analysis import html
     from analysis.errors import RecordError
@@ -56,7 +66,10 @@ def page_of(folder: Path, report: StudyReport, examples: AnsweredExamples | None
         texts = None if examples is None else read_texts(folder, examples.ids)
     except RecordError as error:
         complain(f"{report.name}: no texts in {PAGE}: {error}; harness run writes it again")
-    return html.page(report, examples, texts, live=live)
+    if before is None:
+        return html.page(report, examples, texts, live=live)
+    source = made_from(report, examples, texts)
+    return kept(before, source) or sealed(html.page(report, examples, texts, live=live), source)
 
 
 def show(pages: Iterable[Path]) -> None:
