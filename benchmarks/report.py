@@ -23,11 +23,11 @@ import resource, sys, time
 from pathlib import Path
 import analysis.tables
 from analysis.study.report import analyze
-started = time.perf_counter()
+started, before = time.perf_counter(), time.process_time()
 report = analyze(Path(sys.argv[1]), resamples=int(sys.argv[2]))
 analysis.tables.markdown(report)
-seconds = time.perf_counter() - started
-print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, len(report.comparisons))
+seconds, processor = time.perf_counter() - started, time.process_time() - before
+print(seconds, processor, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
 
 
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=list(_SIZES), default=list(_SIZES))
     parser.add_argument("--turns", type=int, default=3)
     chosen = parser.parse_args()
-    print("arms x seeds x examples, resamples | seconds, median (all) | peak memory")
+    print("arms x seeds x examples, resamples | seconds, median (all) | of the processor, median | peak memory")
     for name in chosen.sizes:
         arms, seeds, examples, resamples = _SIZES[name]
         with tempfile.TemporaryDirectory() as folder:
@@ -103,12 +103,12 @@ def main() -> None:
                     text=True,
                     check=True,
                 )
-                seconds, memory, _ = done.stdout.split()
-                turns.append((float(seconds), float(memory)))
-        each = sorted(seconds for seconds, _ in turns)
+                turns.append([float(figure) for figure in done.stdout.split()])
+        each, processor, memory = (sorted(figures) for figures in zip(*turns, strict=True))
         print(
             f"{arms} x {seeds} x {examples}, {resamples} | {each[len(each) // 2]:.2f} s "
-            f"({', '.join(f'{seconds:.2f}' for seconds in each)}) | {max(memory for _, memory in turns):.2f} GiB"
+            f"({', '.join(f'{seconds:.2f}' for seconds in each)}) | {processor[len(processor) // 2]:.2f} s "
+            f"| {memory[-1]:.2f} GiB"
         )
 
 
