@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from analysis.tables.table import Column, Table
-from analysis.tables.widths import fitted_widths
+from analysis.tables.widths import LONG_NAME, fitted_widths
 
 # What fits side by side on a landscape page at this size; wider tables get columns that wrap.
 _CHARACTERS = 140
@@ -81,11 +81,13 @@ _MINUS = re.compile(r"(?<![^\s\[(])-(?=\d)")
 _LIGATURES = re.compile(r"-(?=-)|'(?=')|,(?=,)")
 
 # A tabular is laid out in one run of pdflatex and may be moved into a float; a longtable takes two, and breaks.
-_ROWS_ON_A_PAGE = 40
+_LINES_ON_A_PAGE = 40
 
 _PREAMBLE = r"""\documentclass[a4paper]{article}
 % A tabular of this file may be moved into an article, of one or two columns: it takes the packages array, booktabs and
-% calc, \footnotesize and \setlength{\tabcolsep}{4pt}.
+% calc, \footnotesize and \setlength{\tabcolsep}{4pt}. A comment says which need more than a column: of an article of
+% two columns, one that needs the width of a page goes into a table*, and one that needs a page in landscape into a
+% sidewaystable* of the package rotating. A longtable goes on a page of one column only, such as one of an appendix.
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage{textcomp}
@@ -97,6 +99,7 @@ _PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage{graphicx}
 \setlength{\tabcolsep}{4pt}
 \setlength{\parindent}{0pt}
+\setlength{\emergencystretch}{3em}
 \begin{document}
 \footnotesize
 """
@@ -145,24 +148,38 @@ def render(
     picture : str
         The name of a file beside the document, shown below the tables; empty for none.
     """
-    head = f"\\section*{{{escaped(title)}}}\n{escaped(question)}\n{_listed(sentences)}"
+    head = f"\\section*{{{_breakable(title)}}}\n{_breakable(question)}\n{_listed(sentences)}"
     size = "width=\\linewidth,height=.9\\textheight,keepaspectratio"
     shown = [f"\\par\\bigskip\\includegraphics[{size}]{{{picture}}}\n"] if picture else []
     return _PREAMBLE + "\n".join([head, *(_table(table.said_once()) for table in tables), *shown]) + "\\end{document}\n"
 
 
 def _listed(sentences: Sequence[str]) -> str:
-    items = "".join(f"\\item {escaped(sentence)}\n" for sentence in sentences)
+    items = "".join(f"\\item {_breakable(sentence)}\n" for sentence in sentences)
     return f"\\begin{{itemize}}\n{items}\\end{{itemize}}\n" if items else ""
 
 
+def _breakable(text: str) -> str:
+    r"""Return a text whose long names may break behind an underscore.
+
+    Examples
+    --------
+    >>> print(_breakable("q_proj of bert_with_frozen_layers"))
+    q\_proj of bert\_\allowbreak{}with\_\allowbreak{}frozen\_\allowbreak{}layers
+    """
+    words = ((word, escaped(word)) for word in text.split())
+    return " ".join(
+        latex.replace(r"\_", r"\_\allowbreak{}") if len(word) >= LONG_NAME else latex for word, latex in words
+    )
+
+
 def _table(table: Table) -> str:
-    headers = " & ".join(f"\\textbf{{{escaped(header)}}}" for header in table.headers)
-    body = "".join(f"{' & '.join(escaped(cell) for cell in row)} \\\\\n" for row in table.rows)
+    headers = " & ".join(f"\\textbf{{{_breakable(header)}}}" for header in table.headers)
+    body = "".join(f"{' & '.join(_breakable(cell) for cell in row)} \\\\\n" for row in table.rows)
     lines = [*table.notes, *([table.footer] if table.footer else [])]
-    notes = "".join(f"\\par\\smallskip {escaped(line)}\n" for line in lines)
+    notes = "".join(f"\\par\\smallskip {_breakable(line)}\n" for line in lines)
     alignment = f"{{@{{}}{_alignment(table)}@{{}}}}"
-    if len(table.rows) > _ROWS_ON_A_PAGE:
+    if _n_lines(table) > _LINES_ON_A_PAGE:
         grid = (
             f"\\begin{{longtable}}[l]{alignment}\n\\toprule\n{headers} \\\\\n\\midrule\n\\endhead\n"
             f"\\bottomrule\n\\endfoot\n{body}\\end{{longtable}}\n"
@@ -172,7 +189,14 @@ def _table(table: Table) -> str:
             f"\\begin{{tabular}}{alignment}\n\\toprule\n{headers} \\\\\n\\midrule\n"
             f"{body}\\bottomrule\n\\end{{tabular}}\n"
         )
-    return f"\\subsection*{{{escaped(table.title)}}}\n{grid}{notes}"
+    return f"{_room(table)}\\subsection*{{{escaped(table.title)}}}\n{grid}{notes}"
+
+
+def _room(table: Table) -> str:
+    """Say of a table that does not fit into a column of an article what it needs."""
+    if _fitted(table, _IN_ARTICLES[0]) is not None:
+        return ""
+    return f"% Needs {'a page in landscape' if _shares(table) is None else 'the width of a page'}.\n"
 
 
 def _alignment(table: Table) -> str:
@@ -181,12 +205,11 @@ def _alignment(table: Table) -> str:
     On a landscape page a column is as wide as its cells need. Where an article has less room, all share what there is.
     """
     gaps = 2 * (len(table.columns) - 1)
-    whole = [max(_bold(column.header), max(map(len, column.cells), default=0)) for column in table.columns]
+    whole = _whole(table)
     if sum(whole) <= _IN_ARTICLES[0] - gaps:
         return "".join(map(_plain, table.columns))
     on_page = _least_broken(whole)
-    fitted = (fitted_widths(table, room - gaps, of_header=_bold, at_hyphens=True) for room in _IN_ARTICLES)
-    shares = next((widths for widths in fitted if widths is not None), None)
+    shares = _shares(table)
     if shares is None:
         return "".join(
             _plain(column) if full <= width else _wrapped(column, _em(width))
@@ -196,6 +219,28 @@ def _alignment(table: Table) -> str:
         _wrapped(column, f"\\minof{{{_em(width)}}}{{{_of_line(share / sum(shares), gaps)}}}")
         for column, width, share in zip(table.columns, on_page, shares, strict=True)
     )
+
+
+def _shares(table: Table) -> list[int] | None:
+    """Return how the columns share a line of an article, in characters; None where it breaks words."""
+    return next((widths for room in _IN_ARTICLES if (widths := _fitted(table, room)) is not None), None)
+
+
+def _fitted(table: Table, room: int) -> list[int] | None:
+    gaps = 2 * (len(table.columns) - 1)
+    return fitted_widths(table, room - gaps, of_header=_bold, in_names=True)
+
+
+def _whole(table: Table) -> list[int]:
+    return [max(_bold(column.header), max(map(len, column.cells), default=0)) for column in table.columns]
+
+
+def _n_lines(table: Table) -> int:
+    """Return about how many lines the rows take on a landscape page."""
+    widths = _least_broken(_whole(table))
+    shares = _shares(table) or widths
+    widths = [min(width, _CHARACTERS * share // sum(shares)) for width, share in zip(widths, shares, strict=True)]
+    return sum(max(-(-len(cell) // width) for cell, width in zip(row, widths, strict=True)) for row in table.rows)
 
 
 def _least_broken(widths: Sequence[int]) -> list[int]:

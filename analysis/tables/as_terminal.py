@@ -73,21 +73,23 @@ class _Grid:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        widths = fitted_widths(self.table, options.max_width - _GAP * len(self.table.columns))
+        room = options.max_width - _GAP * (len(self.table.columns) - 1)
+        widths = fitted_widths(self.table, room)
         if widths is None:
             # Cells side by side would break words and figures: 4.7e-10 must not end as 4.7e-1.
             yield from _records(self.table)
         else:
-            yield _side_by_side(self.table, widths)
+            yield _side_by_side(self.table, widths, to_the_edge=sum(widths) == room)
 
 
-def _side_by_side(table: Table, widths: Sequence[int]) -> Grid:
+def _side_by_side(table: Table, widths: Sequence[int], *, to_the_edge: bool) -> Grid:
     grid = Grid(
         title=Text(table.title, style="bold"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 1, 0, 0),
+        pad_edge=not to_the_edge,
     )
     for column, width in zip(table.columns, widths, strict=True):
         justify: Literal["left", "right"] = "right" if column.numeric else "left"

@@ -119,7 +119,7 @@ def test_latex_tables_are_closed_and_every_row_has_its_columns(nasty: StudyFolde
     for table, (kind, block) in zip(tables.build(report), blocks, strict=True):
         rows = [line for line in block.splitlines() if line.endswith(r"\\") and line != r"\\"]
         assert len(rows) == len(table.rows) + 1
-        assert (kind == "longtable") == (len(table.rows) > 40)
+        assert kind == "longtable" or len(table.rows) <= 40
         assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(table.said_once().columns)}
 
 
@@ -306,6 +306,39 @@ def test_a_table_longer_than_a_page_may_break() -> None:
     assert r"\endhead" in document(41)
 
 
+def test_a_table_whose_rows_take_several_lines_may_break() -> None:
+    columns = (Column("a", ["some words " * 12] * 30), Column("b", ["and others " * 12] * 30))
+    document = as_latex.render("title", "", [Table(title="t", columns=columns, notes=(), footer="")])
+    assert r"\begin{longtable}" in document
+
+
+LONG = "distilbert_base_uncased_with_frozen_embeddings_and_layers_{:02d}"
+
+
+@needs_pdflatex
+def test_forty_arms_with_names_of_sixty_letters_fit_on_their_pages(
+    tmp_path: Path, write_study: Any, simulated: Any, rng: np.random.Generator
+) -> None:
+    arms = {LONG.format(number): 0.7 + 0.005 * number for number in range(40)}
+    root = write_study(tmp_path / "s", simulated(rng, arms, seeds=3, examples=60)).root
+    document = tables.latex(analyze(root, resamples=99))
+    assert r"distilbert\_\allowbreak{}base\_" in document
+    assert "Overfull" not in typeset(document, tmp_path)
+
+
+@needs_pdflatex
+def test_what_does_not_fit_into_a_column_says_so_and_fits_over_two(study: StudyFolder, tmp_path: Path) -> None:
+    document = tables.latex(analyze(study.root))
+    wide = r"% Needs the width of a page\.\n\\subsection\*\{([^}]*)\}\n(\\begin\{tabular\}.*?\\end\{tabular\})"
+    found = dict(re.findall(wide, document, flags=re.DOTALL))
+    assert "Verdicts" not in found
+    assert "All tests" in found
+    assert len(found) > 3
+    size = r"\footnotesize\setlength{\tabcolsep}{4pt}"
+    body = "".join(rf"\begin{{table*}}{size}{tabular}\end{{table*}}\clearpage " for tabular in found.values())
+    assert "Overfull" not in typeset(PAPER % ("twocolumn", body), tmp_path)
+
+
 def test_a_study_that_never_ran_prints_dashes_and_no_nan(study: StudyFolder) -> None:
     for arm, seed in study.keys:
         study.forget(arm, seed)
@@ -331,3 +364,12 @@ def test_the_terminal_breaks_headers_before_figures() -> None:
         console.print(part)
     assert "[-1.00, +1.00]" in out.getvalue()
     assert max(len(line) for line in out.getvalue().splitlines()) <= 30
+
+
+def test_the_terminal_uses_every_column_before_it_breaks_a_cell() -> None:
+    columns = (Column("a", ["two words"]), Column("b", ["and three more"]))
+    out = io.StringIO()
+    console = Console(file=out, width=len("two words  and three more"), color_system=None)
+    for part in as_terminal.render("x", "", [Table(title="t", columns=columns, notes=(), footer="")]):
+        console.print(part)
+    assert "two words  and three more\n" in out.getvalue()
