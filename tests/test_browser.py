@@ -94,8 +94,9 @@ class Browser:
 
     def picture(self, name: str) -> None:
         """Keep a picture of the whole page."""
-        whole = self.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": whole["width"], "height": whole["height"], "scale": 1}
+        # Asked of the page, which lays itself out for the answer; the browser's own metrics may still be empty.
+        width, height = self.run("const all = document.documentElement; return [all.scrollWidth, all.scrollHeight]")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         taken = self.driver.execute_cdp_cmd(
             "Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True, "clip": clip}
         )
