@@ -160,6 +160,16 @@ def test_an_archive_keeps_who_has_looked(study: StudyFolder, command: Command, t
     assert "1 undeclared look" not in out
 
 
+def test_an_archive_keeps_what_was_timed(study: StudyFolder, command: Command, tmp_path: Path) -> None:
+    arms = list(dict.fromkeys(arm for arm, _ in study.keys))
+    study.time({arm: [0.1, 0.12, 0.11] for arm in arms})
+    assert command("export", "mine", "--to", "parquet")[0] == 0
+    assert command("import", "mine.parquet", "--name", "mine", "--results", "back")[0] == 0
+    folders = study.root, tmp_path / "back" / "mine"
+    before, after = (json.loads((folder / "timing.json").read_text()) for folder in folders)
+    assert after == before
+
+
 def test_an_archive_keeps_every_epoch(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     scores = {arm: rng.integers(0, 2, (3, 2, 40)) for arm in ("a", "b")}

@@ -141,6 +141,19 @@ def at(running: Trial, epoch: float, **more: object) -> Progress:
     return Progress(trial=running, step=round(100 * epoch), steps=100 * epochs, epoch=epoch, **more)  # type: ignore[arg-type]
 
 
+def test_turns_of_timing_move_a_bar_below_that_of_the_study() -> None:
+    out = io.StringIO()
+    display = TerminalDisplay(Console(file=out, width=100, force_terminal=True, color_system=None))
+    display.open([trial("a")], {}, 10.0)
+    display.outcome(finished("a", 0.875))
+    for turn in range(3):
+        display.timing(turn, 12)
+    display.close()
+    last = [line for line in out.getvalue().splitlines() if "turns at most" in line][-1]
+    assert "timing" in last
+    assert "2/12" in last
+
+
 def test_a_log_gets_a_line_an_epoch_and_one_a_minute() -> None:
     clock, long = Clock(), trial("a", epochs=3)
     display, out = logged(clock, 300.0, long)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.records.predictions import read_texts
+from analysis.records.trial_record import TrialRecord
 from harness import run_study
 from harness.engines.packed import engine as packed_engine
 from harness.engines.packed.saved_pack import SavedPack
@@ -278,12 +279,12 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_there(
     write = Store.write
     written = 0
 
-    def full(self: Store, *args: Any, **kwargs: Any) -> None:
+    def full(self: Store, *args: Any, **kwargs: Any) -> TrialRecord:
         nonlocal written
         written += 1
         if written == 2:
             raise ResultsError("record.json cannot be written: No space left on device")
-        write(self, *args, **kwargs)
+        return write(self, *args, **kwargs)
 
     monkeypatch.setattr(Store, "write", full)
     with pytest.raises(ResultsError, match="No space left"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from harness.errors import ResultsError
 from harness.progress.displays import Display
 from harness.records.store import Store
 from harness.runs import timing, turns
+from harness.runs.preview import preview
+from harness.runs.status import ArmStatus, read_status
 from harness.runs.timing import time_study
 from harness.study.loading import load_study
 from harness.study.study import Study
@@ -206,3 +209,20 @@ def test_time_study_refuses_what_has_not_run_as_it_is(root: Path, tiny: Tiny, ti
     with pytest.raises(ResultsError, match="holds no trial of full as the study is now; run it first"):
         time_study(tiny("arms.full.training.learning_rate=2e-3"), root)
     assert timer.asked == []
+
+
+def test_status_and_plan_show_what_a_trial_takes_alone(root: Path, tiny: Tiny, timer: Timer) -> None:
+    def alone(arms: tuple[ArmStatus, ...]) -> dict[str, float]:
+        return {arm.arm: arm.seconds_alone for arm in arms if not math.isnan(arm.seconds_alone)}
+
+    folder = root / "tiny"
+    assert alone(read_status(folder).arms) == alone(preview(tiny(), folder).arms) == {}
+    timer.noise = 0.0
+    run_study(tiny("timing=on"), root)
+    # 3 steps, and 40 examples at a hundredth of a step.
+    expected = pytest.approx({"full": 3.4, "lora-r2": 6.8, "lora-r4": 13.6})
+    assert alone(read_status(folder).arms) == alone(preview(tiny(), folder).arms) == expected
+    changed = preview(tiny("arms.full.training.learning_rate=2e-3"), folder, inputs=None)
+    assert set(alone(changed.arms)) == {"lora-r2", "lora-r4"}
+    (folder / "timing.json").write_text("{")
+    assert alone(read_status(folder).arms) == {}
