@@ -72,7 +72,7 @@ def main() -> None:
             print(f"{seed + 1} of {options.rounds} rounds, load {os.getloadavg()[0]:.1f}", flush=True)
     base = arms[0]
     print("", f"{surroundings(processor())}; {timer.clock}.", sep="\n")
-    print("| arm | whole trials | in turns | turns / trials | ratio by whole trials | by turns |")
+    print("| arm | whole trials | in turns | turns / trials | ratio by whole trials | ratio by turns |")
     print("| --- | --- | --- | --- | --- | --- |")
     for arm in arms:
         cells = [time_taken(*geometric_mean(side[arm])) for side in (whole, scaled)]
