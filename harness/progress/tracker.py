@@ -188,6 +188,8 @@ class ProgressTracker:
         running = list(self.running.values())
         first = running[0] if running else None
         name = "Ctrl-C" if signal == "SIGINT" else signal
+        if first is None and self.total and not self.todo:
+            return f"{name}: ending the timing; every trial is stored"
         if first is None:
             return f"{name}: finishing the current trial or epoch; a second {name} stops now"
         current, cost, last = "trial", "it will start from the beginning", first.steps

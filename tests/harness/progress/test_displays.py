@@ -154,6 +154,16 @@ def test_turns_of_timing_move_a_bar_below_that_of_the_study() -> None:
     assert "2/12" in last
 
 
+def test_a_signal_during_the_timing_is_told_that_nothing_is_lost() -> None:
+    out = io.StringIO()
+    display = LogDisplay(Console(file=out, width=100))
+    display.open([trial("a")], {}, 10.0)
+    display.outcome(finished("a", 0.875))
+    display.timing(1, 12)
+    display.stopping("SIGINT")
+    assert out.getvalue().endswith("Ctrl-C: ending the timing; every trial is stored\n")
+
+
 def test_a_log_gets_a_line_an_epoch_and_one_a_minute() -> None:
     clock, long = Clock(), trial("a", epochs=3)
     display, out = logged(clock, 300.0, long)
