@@ -159,6 +159,13 @@ def calibration(session: nox.Session) -> None:
 
 
 @nox.session
+def peers(session: nox.Session) -> None:
+    """Let other packages judge the same studies, each in an environment of its own; writes docs/peers.md."""
+    install(session, "-e", ".")
+    session.run("python", "-m", "benchmarks.peers", *session.posargs)
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Look at the pages of reports in a real Chromium; needs one, and chromedriver."""
     if not (shutil.which("chromedriver") and (shutil.which("chromium") or shutil.which("google-chrome"))):
