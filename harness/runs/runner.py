@@ -69,7 +69,7 @@ class RunSummary:
     statuses: Mapping[str, int]
     waiting: int
     ran: int
-    turns: int
+    turns: int = 0
     stopped_by: str | None
 
     @property
