@@ -30,6 +30,9 @@ def cost_table(report: StudyReport, footer: str) -> Table | None:
     gaps = {pair.treatment: pair for pair in report.comparisons if pair.baseline == baseline}
     ratios = {ratio.treatment: ratio for ratio in report.time_ratios if ratio.baseline == baseline}
     compared = [_compared(ratios.get(arm.arm)) for arm in costs]
+    # The baseline is one side of every ratio.
+    of_baseline = next((ratio for ratio in compared if ratio is not None), None)
+    tested = [of_baseline if arm.arm == baseline else ratio for arm, ratio in zip(costs, compared, strict=True)]
     methods = sorted({arm.memory_method for arm in costs if arm.memory_method})
     timings = sorted({timing for arm in costs for timing in arm.timings if arm.measured != "turns"} - {"solo"})
     return Table(
@@ -56,8 +59,8 @@ def cost_table(report: StudyReport, footer: str) -> Table | None:
             ),
             *n_test_population(
                 [seeds_by_examples(arm.n_seeds, report.n_examples) for arm in costs],
-                ["paired t on log seconds" if ratio is not None else "none" for ratio in compared],
-                [ratio.generalizes_to if ratio is not None else "these trials" for ratio in compared],
+                ["paired t on log seconds" if ratio is not None else "none" for ratio in tested],
+                [ratio.generalizes_to if ratio is not None else "these trials" for ratio in tested],
             ),
         ),
         notes=(

@@ -229,6 +229,13 @@ def ratio_interval(ratio: float, limits: Interval) -> str:
     return f"{ratio:.2f} [{limits.low:.2f}, {high}]"
 
 
+def times_as_long(ratio: float, limits: Interval) -> str:
+    """Return a ratio of times as a sentence says it: ``1.31 times as long (1.20 to 1.43)``."""
+    # Where it may be no difference at all, or far from 1, the second decimal tells something or nothing.
+    places = 1 if limits.low > 1.01 and ratio >= 2 else 2
+    return f"{ratio:.{places}f} times as long ({limits.low:.{places}f} to {limits.high:.{places}f})"
+
+
 def factor(times: float) -> str:
     """Return how many times too large a figure is: ``×1.4``."""
     return UNKNOWN if math.isnan(times) else f"×{times:.1f}"

@@ -10,7 +10,7 @@ from analysis.printable import printable
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.goals import Goal, goals_of
 from analysis.tables.comparison_cells import gap_cell, interval_cell, open_where_cut, scale_of, standard_error
-from analysis.tables.digits import SEEDS_WORTH_PLANNING, whole_percent
+from analysis.tables.digits import SEEDS_WORTH_PLANNING, times_as_long, whole_percent
 from analysis.tables.notes import new_seeds
 from analysis.words import counted, estimated_count
 
@@ -115,8 +115,7 @@ def _time(report: StudyReport, pair: ComparisonResult) -> str:
         less, least, most = (whole_percent(1 - one) for one in (ratio, high, low))
         return f" {pair.treatment} trains in {less} less time ({least} to {most})."
     if low <= 1.01 or ratio >= 2:
-        places = 2 if low <= 1.01 else 1
-        return f" {pair.treatment} trains {ratio:.{places}f} times as long ({low:.{places}f} to {high:.{places}f})."
+        return f" {pair.treatment} trains {times_as_long(ratio, time.interval)}."
     more, least, most = (whole_percent(one - 1) for one in (ratio, low, high))
     return f" {pair.treatment} trains {more} longer ({least} to {most})."
 

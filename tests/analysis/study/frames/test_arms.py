@@ -90,7 +90,9 @@ def cost(report: StudyReport, row: Row) -> Cells:
     if own is not None:
         assert row.verdict == own.verdict
         quality = f"{scale.gap(row.gap, standard_error=own.standard_error)}: {verdict_of(report, own)}"
-    timed = known(row.generalizes_to) is not None
+    # The baseline is one side of every ratio.
+    speaking = [row, *report.frame("cost").itertuples()] if own is None else [row]
+    population = next((one.generalizes_to for one in speaking if known(one.generalizes_to)), None)
     limits = (row.shortest_seconds, row.longest_seconds)
     if measured == "turns":
         limits = (row.seconds_low, row.seconds_high)
@@ -104,8 +106,8 @@ def cost(report: StudyReport, row: Row) -> Cells:
         "Peak memory": digits.memory(known(row.peak_bytes)) if measured else "not measured",
         f"{metric_title(report)} against {baseline}": quality,
         SIZE: seeds_by_examples(row.n_seeds, row.n_examples),
-        TEST: "paired t on log seconds" if timed else "none",
-        POPULATION: row.generalizes_to if timed else "these trials",
+        TEST: "paired t on log seconds" if population else "none",
+        POPULATION: population or "these trials",
     }
 
 
