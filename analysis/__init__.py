@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
     from analysis.power.sizes import detectable_gap_at, equivalence_power_at, power_at, standard_error_at
     from analysis.published.audit import Audit, audit
+    from analysis.published.board_files import read_board
     from analysis.published.claims_file import ClaimsFile, parse_claims_file, read_claims
     from analysis.records.loading import load
     from analysis.records.outcomes import Outcomes
@@ -191,6 +192,7 @@ __all__ = [
     "pooled_seed_spread",
     "power_at",
     "probability_of_outperforming",
+    "read_board",
     "read_claims",
     "regression_scores",
     "sequential_p",
@@ -216,6 +218,7 @@ _HOMES = {
     "methods.bootstrap_metric": ("multi_bootstrap_metric",),
     "metrics.calibration_error": ("CalibrationError", "brier_scores", "expected_calibration_error", "log_loss_scores"),
     "published.audit": ("Audit", "audit"),
+    "published.board_files": ("read_board",),
     "published.claims_file": ("ClaimsFile", "parse_claims_file", "read_claims"),
     "methods.clusters": ("cluster_scores",),
     "metrics.consistency": ("Churn", "Consistency", "churn"),

@@ -31,6 +31,8 @@ def main() -> None:
         faulty.write_text("name: x\nmodle: embedded/tiny-gpt2\n")
         claims = Path(folder) / "own.yaml"
         claims.write_text("source: s\nn: 800\nsystems: {full: {accuracy: 0.921}, lora-r8: {accuracy: 0.910}}\n")
+        board = Path(folder) / "board.csv"
+        board.write_text("system,accuracy\n" + "".join(f"s{at},{300 + 2 * at}/1319\n" for at in range(500)))
         commands = {
             "python -c pass": ("-c", "pass"),
             "harness --help": ("-m", "harness", "--help"),
@@ -40,6 +42,7 @@ def main() -> None:
             "harness audit --n 872 0.883 0.862": ("-m", "harness", "audit", "--n", "872", "0.883", "0.862"),
             "harness audit --n 1000000 88% 87%": ("-m", "harness", "audit", "--n", "1000000", "88%", "87%"),
             "harness audit studies/claims/gpt2_lora.yaml": ("-m", "harness", "audit", "studies/claims/gpt2_lora.yaml"),
+            "harness audit on a leaderboard of 500 systems": ("-m", "harness", "audit", str(board)),
             "harness audit --results results/quickstart": (
                 *("-m", "harness", "audit", str(claims), "--results", "results/quickstart"),
             ),

@@ -65,7 +65,7 @@ def claims(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_the_two_reports_are_shipped_and_can_be_read() -> None:
-    assert [path.stem for path in SHIPPED] == ["distilbert", "gpt2_lora"]
+    assert [path.stem for path in SHIPPED] == ["distilbert", "gpt2_lora", "peft_metamathqa"]
     for path in SHIPPED:
         assert read_claims(path).title
 
@@ -331,7 +331,7 @@ def test_the_readme_shows_what_the_command_prints(command: Any) -> None:
 
 def test_the_claims_files_of_the_page_can_be_used(tmp_path: Path) -> None:
     examples = blocks("yaml")
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         path = tmp_path / "example.yaml"
         path.write_text(example)
@@ -376,3 +376,54 @@ def test_lines_of_the_page_fit_and_its_links_lead_somewhere() -> None:
     assert [line for line in PAGE.splitlines() if len(line) > 120] == []
     for link in re.findall(r"\]\(([^)#]+)\)", PAGE):
         assert (ROOT / "docs" / link).exists(), link
+
+
+def test_a_leaderboard_is_a_claims_file_a_table_or_result_files(command: Any, tmp_path: Path) -> None:
+    (tmp_path / "board.csv").write_text("system,accuracy\na,90.71\nb,90.02\nc,60.1\n")
+    (tmp_path / "claims.yaml").write_text(
+        "source: t\nn: 872\npairs: board\nsystems: {a: 90.71%, b: 90.02%, c: {accuracy: 60.1%}}\n"
+    )
+    said = [
+        json.loads(command(*arguments, "--json")[1])["studies"][0]["reports"][0]["board"]
+        for arguments in (("board.csv", "--n", "872"), ("claims.yaml",))
+    ]
+    assert said[0] == said[1]
+    assert [row["ranks"] for row in said[0]["rows"]] == [[1, 2], [1, 2], [3, 3]]
+    assert said[0]["paragraph"].startswith("The board ranks 3 systems by one run each, on 872 test examples.")
+
+
+def test_bad_boards_end_with_all_problems_and_exit_code_2(command: Any, tmp_path: Path) -> None:
+    (tmp_path / "board.csv").write_text("system,accuracy\na,high\nb,90.02%\nc,-1\n")
+    code, out, err = command("board.csv", "--n", "872")
+    assert (code, out) == (2, "")
+    assert "board.csv:2: accuracy: expected" in err
+    assert "board.csv:4: accuracy: expected" in err
+    code, _, err = command("board.csv")
+    assert code == 2
+    assert "add --n, such as --n 1319" in err
+
+
+def test_the_report_of_a_board_has_its_figure(command: Any, tmp_path: Path) -> None:
+    (tmp_path / "board.csv").write_text("system,accuracy\na,90.71\nb,90.02\nc,60.1\n")
+    code, out, _ = command("board.csv", "--n", "872", "--report", "report")
+    assert code == 0
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        *("audit.html", "audit.md", "audit.tex"),
+        *("ranks-wide.pdf", "ranks.pdf", "ranks.png", "ranks.svg"),
+    ]
+    assert "![ranks.png](ranks.png)" in (tmp_path / "report" / "audit.md").read_text("utf-8")
+    assert "{ranks.pdf}" in (tmp_path / "report" / "audit.tex").read_text("utf-8")
+    page = (tmp_path / "report" / "audit.html").read_text("utf-8")
+    assert "The board ranks 3 systems by one run each" in page
+    assert page.count("<svg") == 1
+    assert "Nothing is compared" not in page
+    assert "report/ranks.svg" in out
+
+
+def test_counts_say_themselves_of_how_many(command: Any) -> None:
+    code, out, _ = command("791/872", "790/872")
+    assert code == 0
+    assert "The two figures are one example apart" in out
+    code, _, err = command("791/872", "790/871")
+    assert code == 2
+    assert "--n" in err

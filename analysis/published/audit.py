@@ -9,6 +9,7 @@ from typing import Any
 from analysis.errors import AnalysisError
 from analysis.jsonable import jsonable
 from analysis.problems import near
+from analysis.published.boards import Board, judge_board
 from analysis.published.claims_file import ClaimsFile
 from analysis.published.figure_checks import matrix_rows
 from analysis.published.lift import EpochScatter, epoch_scatter
@@ -35,12 +36,15 @@ class ReportAudit:
     systems : tuple of SystemAudit
     pairs : tuple of PairAudit
         Both in the order of the table.
+    board : Board or None
+        All systems at once, where the claims say ``pairs: board``.
     """
 
     report: PublishedReport
     scatter: EpochScatter
     systems: tuple[SystemAudit, ...]
     pairs: tuple[PairAudit, ...]
+    board: Board | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +113,7 @@ def audit(claims: ClaimsFile, *, outcomes: Outcomes | None = None, alpha: float 
         title=claims.title,
         alpha=alpha,
         reports=tuple(_report(report, outcomes, alpha, without) for report in claims.reports),
-        reversals=reversals(claims.reports),
+        reversals=reversals([report for report in claims.reports if not report.board]),
     )
 
 
@@ -155,4 +159,5 @@ def _report(
     )
     by_name = {system.name: system for system in systems}
     pairs = tuple(judge_pair(pair, report, by_name, scatter, outcomes, alpha) for pair in report.pairs)
-    return ReportAudit(report=report, scatter=scatter, systems=systems, pairs=pairs)
+    board = judge_board(report, by_name, alpha=alpha) if report.board else None
+    return ReportAudit(report=report, scatter=scatter, systems=systems, pairs=pairs, board=board)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf
 
@@ -28,6 +28,8 @@ WEIGHTED = "weighted"
 
 MOST_EXAMPLES = 10_000_000
 """Larger test sets than this are refused: going through their overlaps would take long."""
+
+A_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
 
 _MOST_SD = Fraction(1, 5)
 
@@ -69,6 +71,12 @@ def _ddof(value: object) -> int:
         wanted = "0 (divided by the number of runs, numpy's default) or 1 (divided by one less)"
         raise ValueError(f"expected {wanted}, got {shown(value)}")
     return int(str(value))
+
+
+def _pairs(value: object) -> object:
+    if value not in (None, "board") and not isinstance(value, list):
+        raise ValueError(f"expected a list of {A_PAIR}, or board, got {shown(value)}")
+    return value
 
 
 def _above_zero(figure: PrintedFigure) -> PrintedFigure:
@@ -113,6 +121,7 @@ AboveZero = AfterValidator(_above_zero)
 BelowMostSd = AfterValidator(_sd)
 Sd = Annotated[Share, BelowMostSd]
 Ddof = Annotated[int, BeforeValidator(_ddof)]
+Pairs = Annotated[Any, BeforeValidator(_pairs)]
 Modules = Annotated[tuple[str, ...], BeforeValidator(_modules)]
 Layers = Annotated[int, BeforeValidator(_layers)]
 LoggedByClass = Annotated[dict[str, Shares], BeforeValidator(_unnamed)]

@@ -15,7 +15,6 @@ from analysis.published.spreads import SpreadKind
 
 _FIGURE = "a share such as 0.883 or 88.3%"
 _DDOF = "0 (divided by the number of runs) or 1 (divided by one less)"
-A_PAIR = "{treatment: SYSTEM, baseline: SYSTEM}"
 
 # Both a report and a system may state a selection and settings.
 _SHARED_KEYS: Mapping[tuple[str, ...], Sequence[str]] = {("selection",): tuple(PublishedSelection.model_fields)}
@@ -47,7 +46,6 @@ TOP = Allowed(
         ("seed_sd", "ddof"): _DDOF,
         **_SHARED_VALUES,
         ("systems",): "a mapping of names to figures, such as {full: {accuracy: 0.883}}",
-        ("pairs",): f"a list of {A_PAIR}",
     },
     choices=_SHARED_CHOICES,
 )

@@ -19,6 +19,7 @@ from analysis.published.claims_fields import (
     Ddof,
     Examples,
     Number,
+    Pairs,
     Score,
     Sd,
     Share,
@@ -214,4 +215,4 @@ class ReportBlock(Block):
     selection: PublishedSelection | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     systems: dict[str, Any] = Field(min_length=1)
-    pairs: list[Any] | None = None
+    pairs: Pairs = None

@@ -17,6 +17,7 @@ from analysis.published.rerun import Rerun, rerun
 from analysis.published.seed_scatter import SeedScatterCheck, check_seed_scatter
 from analysis.published.seeds import WelchResult, welch
 from analysis.published.systems import SIMULATION_SEED, SystemAudit
+from analysis.published.testable import right_answers_of, why_not_tested
 from analysis.records.outcomes import Outcomes
 
 
@@ -166,39 +167,15 @@ def _overlaps(
 ) -> tuple[Overlaps | None, str]:
     """Return McNemar's test over every overlap, or why it cannot be made."""
     audited = [systems[name] for name in pair.sides]
-    for system in audited:
-        counts = system.readings[0].counts
-        if report.systems[system.name].runs_not_said(report.n):
-            mean = f"{system.readings[0].accuracy}, the figure of {system.name}, is a mean over runs"
-            return None, f"{mean}, and nothing says over how many, such as runs: 5"
-        if system.runs > 1:
-            mean = f"{system.name} is a mean over {system.runs} runs"
-            return None, f"{mean}, and McNemar's test compares two trained models"
-        if counts is None and system.matrix is None:
-            others = ", and its other figures allow more than one" if system.readings[0].fits else ""
-            return None, f"no accuracy of {system.name} is printed{others}"
-        if counts is not None and not counts.possible:
-            figure = f"{counts.printed}, the figure of {system.name}"
-            return None, f"no number of right answers out of {report.n} rounds to {figure}"
-    treatment, baseline = map(_right, audited)
+    if reason := next(filter(None, (why_not_tested(system, report) for system in audited)), ""):
+        return None, reason
+    treatment, baseline = map(right_answers_of, audited)
     matrices = [system.matrix for system in audited if system.matrix is not None]
     by_class = []
     if len(matrices) == 2:
         right = zip(*([matrix.right_0, matrix.right_1] for matrix in matrices), strict=True)
         by_class = [(*both, size) for both, size in zip(right, report.classes.values(), strict=True)]
     return overlaps(treatment, baseline, n=report.n, by_class=by_class, alpha=alpha), ""
-
-
-def _right(audited: SystemAudit) -> tuple[int, int]:
-    """Return the right answers that the printed figures allow, and the log where it agrees."""
-    if audited.matrix is not None:
-        return (audited.matrix.right_0 + audited.matrix.right_1,) * 2
-    known = [audited.readings[0].counts]
-    if audited.kept_epoch is not None:
-        known.append(audited.readings[audited.kept_epoch].counts)
-    counts = [allowed for allowed in known if allowed is not None]
-    low, high = max(allowed.low for allowed in counts), min(allowed.high for allowed in counts)
-    return (low, high) if low <= high else (counts[0].low, counts[0].high)
 
 
 def _selected(

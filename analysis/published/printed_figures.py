@@ -27,8 +27,8 @@ _TIME = re.compile(rf"(?:(?P<h>[0-9]+)\s*h)?\s*(?:(?P<min>{_DIGITS})\s*m(?:in)?)
 _THOUSANDS = {"K": 10**3, "M": 10**6, "B": 10**9}
 _SECONDS = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 
-# A log may hold a float32, whose later digits are noise: these many decimals are taken at their word.
-_TRUSTED_DECIMALS = 7
+TRUSTED_DECIMALS = 7
+"""A log may hold a float32, whose later digits are noise: these many decimals are taken at their word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,5 +291,5 @@ def _figure(text: str, digits: str, unit: Fraction) -> PrintedFigure:
     return PrintedFigure(
         printed=text,
         value=Fraction(digits) * unit,
-        half_width=max(half, Fraction(1, 2 * 10**_TRUSTED_DECIMALS)),
+        half_width=max(half, Fraction(1, 2 * 10**TRUSTED_DECIMALS)),
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -14,11 +14,14 @@ from analysis.errors import KeyPath, Problem
 from analysis.problems import described, either, listed, near, shown
 from analysis.published import claims_messages
 from analysis.published.claims_epochs import BY_CLASS, PublishedSelection
-from analysis.published.claims_fields import MACRO, WEIGHTED
+from analysis.published.claims_fields import A_PAIR, MACRO, WEIGHTED
 from analysis.published.claims_schema import Pair, ReportBlock, SeedSd, System
 
 MOST_PAIRS = 1_000
 """More pairs than this are refused: each takes some milliseconds to judge, and a row to read."""
+
+MOST_ON_A_BOARD = 1_000
+"""Larger boards are refused: every two systems are tested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,9 @@ class PublishedReport:
     systems : mapping of str to System
         The rows, by name.
     pairs : tuple of Pair
-        The pairs to be judged: those that the file names, else all.
+        The pairs to be judged: those that the file names, else all; none of a board.
+    board : bool
+        Whether all systems are judged at once, as a leaderboard.
     """
 
     name: str
@@ -54,6 +59,7 @@ class PublishedReport:
     seed_sd: SeedSd | None = None
     systems: Mapping[str, System]
     pairs: tuple[Pair, ...]
+    board: bool = False
 
     def arms(self, pair: Pair) -> tuple[str, str]:
         """Return the arms of a study that retrain the two systems of a pair."""
@@ -91,6 +97,9 @@ def parse_report(name: str, body: Mapping[str, Any]) -> tuple[PublishedReport | 
     problems += faults + _other_n(systems, head.n)
     pairs, faults = _pairs(head.pairs, list(head.systems))
     problems += faults
+    if head.pairs == "board" and len(systems) > MOST_ON_A_BOARD:
+        message = f"expected at most {MOST_ON_A_BOARD:,} systems on a board, got {len(systems):,}"
+        problems.append(Problem(path=("systems",), message=message))
     if problems:
         return None, problems
     settled = {
@@ -104,7 +113,7 @@ def parse_report(name: str, body: Mapping[str, Any]) -> tuple[PublishedReport | 
         for system_name, system in systems.items()
     }
     shared = {key: getattr(head, key) for key in ("source", "n", "model", "data", "classes", "seed_sd")}
-    return PublishedReport(name=name, systems=settled, pairs=pairs, **shared), []
+    return PublishedReport(name=name, systems=settled, pairs=pairs, board=head.pairs == "board", **shared), []
 
 
 def _systems(
@@ -119,6 +128,9 @@ def _systems(
                 Problem(path=("systems",), message=f"expected a text as a system's name, got {shown(name)}")
             )
             continue
+        if isinstance(figures, str) and figures.strip():
+            # A board may give each system's accuracy and no more.
+            figures = {"accuracy": figures}
         if not isinstance(figures, Mapping):
             problems.append(
                 Problem(path=path, message=f"expected figures, such as {{accuracy: 0.883}}, got {shown(figures)}")
@@ -200,7 +212,11 @@ def _wrong_system(
     return wrong
 
 
-def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[Pair, ...], list[Problem]]:
+def _pairs(
+    pairs: Sequence[Any] | Literal["board"] | None, systems: Sequence[str]
+) -> tuple[tuple[Pair, ...], list[Problem]]:
+    if pairs == "board":
+        return (), []
     # Before they are made: some thousand systems have millions of pairs.
     too_many = too_many_pairs(math.comb(len(systems), 2) if pairs is None else len(pairs))
     if too_many:
@@ -212,7 +228,7 @@ def _pairs(pairs: Sequence[Any] | None, systems: Sequence[str]) -> tuple[tuple[P
     for position, body in enumerate(pairs):
         path: KeyPath = ("pairs", position)
         if not isinstance(body, Mapping):
-            problems.append(Problem(path=path, message=f"expected {claims_messages.A_PAIR}, got {shown(body)}"))
+            problems.append(Problem(path=path, message=f"expected {A_PAIR}, got {shown(body)}"))
             continue
         try:
             pair = Pair.model_validate(dict(body))
@@ -236,8 +252,8 @@ def too_many_pairs(pairs: int) -> list[Problem]:
     """Return the problem of a file with more pairs than an audit takes, or nothing."""
     if pairs <= MOST_PAIRS:
         return []
-    hint = f"got {pairs:,}; list those that matter in a claims file, such as pairs: [{claims_messages.A_PAIR}]"
-    return [Problem(path=("pairs",), message=f"expected at most {MOST_PAIRS:,} pairs in all, {hint}")]
+    hint = f"list those that matter in a claims file, such as pairs: [{A_PAIR}], or write pairs: board"
+    return [Problem(path=("pairs",), message=f"expected at most {MOST_PAIRS:,} pairs in all, got {pairs:,}; {hint}")]
 
 
 def block_problem(prefix: KeyPath, problem: Problem, sd: object) -> Problem:

@@ -133,7 +133,7 @@ def _character(character: str) -> str:
 
 
 def render(
-    title: str, question: str, tables: Sequence[Table], *, sentences: Sequence[str] = (), picture: str = ""
+    title: str, question: str, tables: Sequence[Table], *, sentences: Sequence[str] = (), pictures: Sequence[str] = ()
 ) -> str:
     """Return a LaTeX document with all tables.
 
@@ -145,12 +145,12 @@ def render(
         In the order of the document.
     sentences : sequence of str
         What stands before the tables.
-    picture : str
-        The name of a file beside the document, shown below the tables; empty for none.
+    pictures : sequence of str
+        The names of files beside the document, shown below the tables.
     """
     head = f"\\section*{{{_breakable(title)}}}\n{_breakable(question)}\n{_listed(sentences)}"
     size = "width=\\linewidth,height=.9\\textheight,keepaspectratio"
-    shown = [f"\\par\\bigskip\\includegraphics[{size}]{{{picture}}}\n"] if picture else []
+    shown = [f"\\par\\bigskip\\includegraphics[{size}]{{{picture}}}\n" for picture in pictures]
     return _PREAMBLE + "\n".join([head, *(_table(table.said_once()) for table in tables), *shown]) + "\\end{document}\n"
 
 

@@ -35,7 +35,7 @@ def escaped(text: str) -> str:
 
 
 def render(
-    title: str, question: str, tables: Sequence[Table], *, sentences: Sequence[str] = (), picture: str = ""
+    title: str, question: str, tables: Sequence[Table], *, sentences: Sequence[str] = (), pictures: Sequence[str] = ()
 ) -> str:
     """Return a Markdown document with all tables.
 
@@ -47,13 +47,12 @@ def render(
         In the order of the document.
     sentences : sequence of str
         What stands before the tables.
-    picture : str
-        The name of a file beside the document, shown below the tables; empty for none.
+    pictures : sequence of str
+        The names of files beside the document, shown below the tables.
     """
     parts = [f"# {escaped(title)}", escaped(question), listed(sentences)]
     parts += [_table(table.said_once()) for table in tables]
-    if picture:
-        parts.append(f"![{escaped(picture)}]({picture})")
+    parts += [f"![{escaped(picture)}]({picture})" for picture in pictures]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

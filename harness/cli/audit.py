@@ -24,8 +24,9 @@ def audit(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            metavar="CLAIMS | FIGURE...",
-            help="A claims file, such as studies/claims/distilbert.yaml; or accuracies as they were printed, with --n.",
+            metavar="CLAIMS | BOARD | FIGURE...",
+            help="A claims file, such as studies/claims/distilbert.yaml; a leaderboard, as a CSV table or as the JSON "
+            "files of peft's method comparison; or accuracies as they were printed, with --n.",
         ),
     ],
     n: Annotated[
@@ -50,7 +51,7 @@ def audit(
         typer.Option(
             metavar="DIR",
             help="Write all tables to audit.md, audit.tex and a page, audit.html, in this folder, with the figure of p "
-            "over the discordance as PDF, SVG and PNG.",
+            "over the discordance, or for a leaderboard that of the ranks, as PDF, SVG and PNG.",
             show_default=False,
         ),
     ] = None,
@@ -71,7 +72,7 @@ def audit(
 
     if in_browser and report is None:
         raise typer.BadParameter("shows the page that --report DIR writes", param_hint="--open")
-    claims = _claims(inputs) if n is None else _figures(inputs, n)
+    claims = _claims(inputs, n)
     if n is not None and results is not None:
         raise typer.BadParameter(
             "needs a claims file: figures alone do not say which arms they belong to", param_hint="--results"
@@ -102,18 +103,32 @@ def audit(
         show(path for path in written if path.name == _PAGE)
 
 
-def _claims(inputs: Sequence[str]) -> ClaimsFile:
-    """Read a claims file, with every problem at its line."""
+def _claims(inputs: Sequence[str], n: str | None) -> ClaimsFile:
+    """Read a claims file, a leaderboard or figures, with every problem at its place."""
+    from analysis.published.board_files import is_board, read_board
     from analysis.published.claims_file import read_claims
 
+    if is_board(inputs[0]):
+        return read_board(inputs, n=n)
+    if n is not None:
+        return _figures(inputs, n)
     if any(Path(text).is_file() for text in inputs[1:]):
         raise typer.BadParameter("give one claims file at a time; one file can hold several reports, under reports:")
+    if counts := _counts(inputs):
+        return _figures(inputs, counts)
     if len(inputs) > 1 or (not Path(inputs[0]).exists() and inputs[0].strip("%").replace(".", "", 1).isdigit()):
         raise typer.BadParameter(
             "figures need the number of test examples behind them, such as: harness audit --n 872 0.883 0.862",
             param_hint="--n",
         )
     return read_claims(inputs[0])
+
+
+def _counts(inputs: Sequence[str]) -> str:
+    """Return the number of test examples where all figures are counts of as many, such as 770/872; else nothing."""
+    right, totals = zip(*((text.partition("/")[0], text.partition("/")[2]) for text in inputs), strict=True)
+    digits = all(text.replace(",", "").strip().isdigit() for text in (*right, *totals))
+    return totals[0].strip() if digits and len(set(totals)) == 1 else ""
 
 
 def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
@@ -144,30 +159,32 @@ def _figures(figures: Sequence[str], n: str) -> ClaimsFile:
 
 def _write(audited: Audit, folder: Path) -> tuple[Path, ...]:
     """Write the files of an audit, each whole or not at all, and return them."""
+    from analysis.figures.board import board_figures
     from analysis.figures.discordance import discordance_figure
+    from analysis.figures.figure import missing
     from analysis.html.audit import audit_page
     from analysis.tables import audit as tables
     from harness.atomic_file import atomic_write
     from harness.errors import ResultsError
 
-    figure = discordance_figure(audited)
-    drawn = {} if figure.reason else figure.files()
-
-    def picture(kind: str) -> str:
-        return f"{figure.name}.{kind}" if drawn else ""
-
+    boards = board_figures(audited)
+    only_boards = all(report.board is not None for report in audited.reports)
+    figures = boards if only_boards else (discordance_figure(audited), *boards)
+    drawn = [figure for figure in figures if not figure.reason]
     contents = {
-        _PAGE: audit_page(audited, figure).encode(),
-        "audit.md": tables.markdown(audited, picture=picture("png")).encode(),
-        "audit.tex": tables.latex(audited, picture=picture("pdf")).encode(),
-        **drawn,
+        _PAGE: audit_page(audited, figures).encode(),
+        "audit.md": tables.markdown(audited, pictures=[f"{figure.name}.png" for figure in drawn]).encode(),
+        "audit.tex": tables.latex(audited, pictures=[f"{figure.name}.pdf" for figure in drawn]).encode(),
     }
+    for figure in drawn:
+        contents |= figure.files()
+    # None of an earlier audit stands for this one.
+    stale = {name for kind in ("discordance", "ranks") for name in missing(kind, kind, "").file_names} - contents.keys()
     try:
         for name, content in contents.items():
             with atomic_write(folder / name) as stream:
                 stream.write(content)
-        for name in set(figure.file_names) - set(drawn):
-            # None of an earlier audit stands for this one.
+        for name in stale:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ResultsError(f"{folder} cannot be written: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import RenderableType
 from analysis.printable import printable
 from analysis.published.audit import Audit
 from analysis.tables import as_latex, as_markdown, as_terminal
+from analysis.tables.audit.boards import board_paragraph, board_review_table, board_tables
 from analysis.tables.audit.costs import cost_table, parameter_table
 from analysis.tables.audit.counts import counts_table
 from analysis.tables.audit.gaps import interval_table, overlap_table, review_table
@@ -48,6 +50,8 @@ def named(audit: Audit) -> dict[str, Table]:
     """
     tables = {
         "words": review_table(audit),
+        "board_words": board_review_table(audit),
+        **{f"board_{number}": table for number, table in enumerate(board_tables(audit))},
         "overlaps": overlap_table(audit),
         "runs": runs_table(audit),
         "scatter": scatter_table(audit),
@@ -79,30 +83,30 @@ def sources(audit: Audit) -> str:
     return f"{'; '.join(texts)}."
 
 
-def markdown(audit: Audit, *, picture: str = "") -> str:
+def markdown(audit: Audit, *, pictures: Sequence[str] = ()) -> str:
     """Return the audit as a Markdown document.
 
     Parameters
     ----------
     audit : Audit
         What `analysis.published.audit.audit` returns.
-    picture : str
-        The name of a plot beside the document; empty for none.
+    pictures : sequence of str
+        The names of plots beside the document.
     """
-    return as_markdown.render(*heading(audit), build(audit), picture=picture)
+    return as_markdown.render(*heading(audit), build(audit), pictures=pictures)
 
 
-def latex(audit: Audit, *, picture: str = "") -> str:
+def latex(audit: Audit, *, pictures: Sequence[str] = ()) -> str:
     """Return the audit as a LaTeX document for pdflatex.
 
     Parameters
     ----------
     audit : Audit
         What `analysis.published.audit.audit` returns.
-    picture : str
-        The name of a plot beside the document; empty for none.
+    pictures : sequence of str
+        The names of plots beside the document.
     """
-    return as_latex.render(*heading(audit), build(audit), picture=picture)
+    return as_latex.render(*heading(audit), build(audit), pictures=pictures)
 
 
 def terminal(audit: Audit, *, details: bool = True) -> list[RenderableType]:
@@ -120,7 +124,7 @@ def terminal(audit: Audit, *, details: bool = True) -> list[RenderableType]:
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
-    """Return the audit as plain dicts, with the sentence of every pair.
+    """Return the audit as plain dicts, with the sentence of every pair and the paragraph of every board.
 
     Parameters
     ----------
@@ -131,6 +135,8 @@ def as_json(audit: Audit) -> dict[str, Any]:
     for report, content in zip(audit.reports, plain["reports"], strict=True):
         for pair, entry in zip(report.pairs, content["pairs"], strict=True):
             entry["sentence"] = review(audit, report, pair)
+        if report.board is not None:
+            content["board"]["paragraph"] = board_paragraph(report.board)
     return plain
 
 

@@ -14,7 +14,7 @@ def cost_table(audit: Audit) -> Table | None:
     rows += [
         (report, system.name, system.share)
         for report, system in systems_of(audit)
-        if system.share is not None and system.share.value < 1
+        if report.board is None and system.share is not None and system.share.value < 1
     ]
     figures = [figure for _, _, figure in rows]
     return audit_table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.published.audit import Audit
+from analysis.published.boards import Board
 from analysis.published.counts import Counts
 from analysis.published.figure_checks import FigureCheck, MatrixFit
 from analysis.published.systems import SystemAudit
@@ -15,7 +16,12 @@ from analysis.tables.table import UNKNOWN, Column, Table
 
 def counts_table(audit: Audit) -> Table | None:
     """Lay out the right answers and the number of confusion matrices behind every figure."""
-    rows = [(report, system, reading) for report, system in systems_of(audit) for reading in system.readings]
+    rows = [
+        (report, system, reading)
+        for report, system in systems_of(audit)
+        for reading in system.readings
+        if report.board is None or not _on_board(report.board, system, reading)
+    ]
     readings = [reading for _, _, reading in rows]
     counts = [reading.counts for reading in readings]
     columns = [
@@ -52,6 +58,12 @@ def counts_table(audit: Audit) -> Table | None:
             *_notes(audit),
         ),
     )
+
+
+def _on_board(board: Board, system: SystemAudit, reading: FigureCheck) -> bool:
+    """Return whether the table of the board has all that there is to say of a figure."""
+    left_out = {one.name for one in board.not_ranked}
+    return reading.epoch is None and not reading.others and system.name not in left_out
 
 
 def figure_place(system: SystemAudit, reading: FigureCheck) -> str:

@@ -20,7 +20,7 @@ HOSTILE = "</script><script>alert(1)</script>&\"'"
 
 
 def page_of(audited: Audit) -> str:
-    return audit_page(audited, discordance_figure(audited))
+    return audit_page(audited, [discordance_figure(audited)])
 
 
 def published(**systems: str) -> Audit:

@@ -638,7 +638,7 @@ def test_every_output_can_be_made(name: str) -> None:
     assert first["pairs"][0]["sentence"].startswith("The two figures are ")
     accuracy = next(iter(first["report"]["systems"].values()))["accuracy"]
     assert accuracy["value"] == float(accuracy["value"])
-    for text in (tables.markdown(audited, picture="p.png"), tables.latex(audited, picture="p.pdf")):
+    for text in (tables.markdown(audited, pictures=["p.png"]), tables.latex(audited, pictures=["p.pdf"])):
         assert text.rstrip().endswith(("p.png)", "\\end{document}"))
         for title in ("In words", "The gap in test examples", "What the figures stand for"):
             assert title in text

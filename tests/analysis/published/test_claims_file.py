@@ -45,7 +45,7 @@ ALIKE = "expected one figure per epoch in every column, got "
 SD = "expected an SD below 20%, got "
 STUDY = "this is a study file; use harness run"
 RUNS = "an SD over runs needs at least two runs, got 1; say how many, such as runs: 5"
-PAIRS = "expected a list of {treatment: SYSTEM, baseline: SYSTEM}, got "
+PAIRS = "expected a list of {treatment: SYSTEM, baseline: SYSTEM}, or board, got "
 PAIR = "expected {treatment: SYSTEM, baseline: SYSTEM}, got "
 NAME = "expected the name of a system, got "
 OF_REPORT = "expected a system of this report (full, lora), got "
@@ -761,9 +761,23 @@ def test_the_figures_of_a_system_are_checked(figures: dict[str, Any], where: str
     assert said(content(reports=in_reports)) == {f"reports.second.systems.full.{where}": message}
 
 
-@pytest.mark.parametrize("figures", ["0.883", "", None, [], ["0.883"]])
+def test_a_system_may_be_its_accuracy_and_no_more() -> None:
+    report = the_report(content(systems={"full": "0.883", "lora": {"accuracy": "0.862"}}))
+    assert report.systems["full"] == first(accuracy="0.883")
+    assert said(content(systems={"full": "high"})) == {"systems.full.accuracy": f"{FIGURE}'high'"}
+
+
+def test_a_board_has_no_pairs_of_its_own() -> None:
+    report = the_report(content(pairs="board"))
+    assert (report.board, report.pairs) == (True, ())
+    assert not the_report(content()).board
+    reports = {"first": {}, "second": {"pairs": []}}
+    assert [one.board for one in parse_claims_file(content(pairs="board", reports=reports)).reports] == [True, False]
+
+
+@pytest.mark.parametrize("figures", ["", None, [], ["0.883"]])
 def test_a_system_that_is_no_mapping_is_refused(figures: object) -> None:
-    shown = {"0.883": "'0.883'", "": "''", "None": "nothing", "[]": "an empty list", "['0.883']": "a list"}
+    shown = {"": "''", "None": "nothing", "[]": "an empty list", "['0.883']": "a list"}
     assert said(content(systems={"full": {}, "lora": figures})) == {
         "systems.lora": f"expected figures, such as {{accuracy: 0.883}}, got {shown[str(figures)]}"
     }
@@ -1047,7 +1061,7 @@ def test_all_problems_come_in_one_report_each_with_its_path() -> None:
             source: ""
             systems:
               full: {accuracy: 88.3, log: {accuracy: [0.9, x]}}
-              lora: 0.862
+              lora: [0.862]
             pairs: [{treatment: lor, baseline: full}]
           second:
             source: table 3
