@@ -84,7 +84,7 @@ def read_board(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     """
     given = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     first = given[0]
-    if first.is_dir() or first.suffix == ".json":
+    if first.is_dir() or first.suffix.lower() == ".json":
         board = _from_results(given)
     elif len(given) > 1:
         raise PlanError([Problem(place=str(given[1]), path=(), message="expected one table at a time")])
@@ -126,8 +126,12 @@ def _from_table(path: Path) -> _Board:
     text = _text(path)
     header = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        board.wrong(f"{path}:{reader.line_num}", (), f"not valid CSV: {error}")
+        return board
     if len(rows) < 2:
         board.wrong(str(path), (), "expected a header and a row for each system, got an empty table")
         return board

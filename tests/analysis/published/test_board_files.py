@@ -124,6 +124,9 @@ def test_every_problem_of_a_table_has_its_line_and_column(table: Write) -> None:
             "expected a column with figures, such as accuracy; got system, acuracy; did you mean 'accuracy'?",
         ),
         ("system,f1,F1\na,0.9,0.9\n", "expected one column f1, got 2"),
+        # A quotation mark that is never closed would take the rest of the file with it.
+        ('system,accuracy\n"a,0.9\nb,0.8\n', "not valid CSV: unexpected end of data"),
+        (f"system,accuracy\n{'a' * 200_000},0.9\n", "not valid CSV: field larger than field limit"),
         ("system,accuracy\na,0.9,0.8\n", "expected 2 values, as the header has, got 3"),
         (
             "system,accuracy\na,0.9\nb,92.3\n",
