@@ -78,7 +78,7 @@ def paired_moments(
 
 def independent_moments(
     ms_seed: tuple[FloatOrArray, FloatOrArray],
-    ms_resid: tuple[float, float],
+    ms_resid: tuple[FloatOrArray, FloatOrArray],
     var_c: FloatOrArray,
     *,
     n_seeds: tuple[int, int],
@@ -92,7 +92,7 @@ def independent_moments(
     ----------
     ms_seed : tuple of (float or ndarray)
         Mean squares over the seeds of the treatment and of the baseline; all arrays broadcast.
-    ms_resid : tuple of float
+    ms_resid : tuple of (float or ndarray)
         Those of the two residuals.
     var_c : float or ndarray
         Variance over examples of the difference of the two arms' means.
