@@ -166,6 +166,13 @@ def peers(session: nox.Session) -> None:
 
 
 @nox.session
+def answer(session: nox.Session) -> None:
+    """Write docs/one-recipe.md and its figures from the runs under results/reference."""
+    install(session, "-e", ".")
+    session.run("python", "-m", "answer", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Look at the pages of reports in a real Chromium; needs one, and chromedriver."""
     if not (shutil.which("chromedriver") and (shutil.which("chromium") or shutil.which("google-chrome"))):

@@ -78,7 +78,7 @@ def page(result: Calibration, *, command: str, minutes: float) -> str:
         *_looks(result),
         *_failures(result),
     ]
-    return "\n\n".join(_wrapped(part) for part in parts) + "\n"
+    return "\n\n".join(wrapped(part) for part in parts) + "\n"
 
 
 def _verdict(made: list[Promise]) -> str:
@@ -213,8 +213,8 @@ def _list(numbers: tuple[int, ...]) -> str:
     return " / ".join(str(number) for number in numbers)
 
 
-def _wrapped(part: str) -> str:
-    """Break the lines of prose; a table's stay as they are."""
+def wrapped(part: str) -> str:
+    """Break the lines of a paragraph or a list of Markdown; a table's stay as they are."""
     if part.startswith("|"):
         return part
     return "\n".join(

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PACKAGES = ("analysis", "harness", "calibration", "benchmarks")
+PACKAGES = ("analysis", "harness", "calibration", "answer", "benchmarks")
 TREE = "the tree in docs/architecture.md"
 
 
@@ -65,7 +65,7 @@ def defined(file: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_exists(page: Path) -> None:
     """Paths, and what stands behind ``::`` as in `harness/seeding.py::streams`."""
-    place_and_name = r"`((?:harness|analysis|calibration|benchmarks|tests|docs)/[\w./-]*)(?:::([\w.]+))?`"
+    place_and_name = r"`((?:harness|analysis|calibration|answer|benchmarks|tests|docs)/[\w./-]*)(?:::([\w.]+))?`"
     wrong = []
     for place, name in re.findall(place_and_name, page.read_text("utf-8")):
         if not (ROOT / place).exists():

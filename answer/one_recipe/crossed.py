@@ -37,7 +37,8 @@ class Judged(NamedTuple):
     @property
     def p_value(self) -> Floats:
         """Two-sided, for a gap of 0; 1 where nothing varies and the gap is 0, NaN where it is not."""
-        return np.where(self.gap == 0, 1.0, 2 * special.stdtr(self.df, -self._t(np.abs(self.gap))))
+        p = 2 * special.stdtr(self.df, -self._t(np.abs(self.gap)))
+        return np.asarray(np.where(self.gap == 0, 1.0, p))
 
     def equivalence(self, margin: float) -> Floats:
         """Return the p-value of equivalence within a margin."""
@@ -45,7 +46,8 @@ class Judged(NamedTuple):
 
     def _t(self, distance: Floats) -> Floats:
         t = np.full(distance.shape, np.nan)
-        return np.divide(distance, self.standard_error, out=t, where=self.standard_error > 0)
+        np.divide(distance, self.standard_error, out=t, where=self.standard_error > 0)
+        return t
 
 
 def crossed(block: Block, *, paired: bool) -> Judged:
@@ -128,9 +130,7 @@ def _differences(block: Block, treatment: int, baseline: int) -> _Squares:
     # A difference is 1 or -1 where exactly one of the two is right.
     raw = (first + second - 2 * block.overlaps[one, other]).sum(axis=1)
     by_example = (
-        _both(block, treatment, treatment)
-        + _both(block, baseline, baseline)
-        - 2 * _both(block, treatment, baseline)
+        _both(block, treatment, treatment) + _both(block, baseline, baseline) - 2 * _both(block, treatment, baseline)
     )
     return _mean_squares(first - second, raw, by_example, block.n_examples)
 

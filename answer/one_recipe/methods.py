@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,8 @@ def _rank_sum(block: Block) -> Claims:
     both = np.sort(block.counts.reshape(len(claims), -1), axis=1)
     tied = (np.diff(both, axis=1) == 0).any(axis=1)
     exact = ~tied & (block.n_seeds <= 8)
-    for rows, method in ((exact, "exact"), (~exact, "asymptotic")):
+    ways: tuple[tuple[Claims, Literal["exact", "asymptotic"]], ...] = ((exact, "exact"), (~exact, "asymptotic"))
+    for rows, method in ways:
         if rows.any():
             one, other = block.counts[rows, 0], block.counts[rows, 1]
             claims[rows] = stats.mannwhitneyu(one, other, axis=1, method=method).pvalue <= ALPHA
@@ -136,7 +138,7 @@ EXAMPLES, SEEDS, BOTH = "examples", "seeds", "seeds and examples"
 
 METHODS = (
     Method(
-        name="McNemar, exact",
+        name="McNemar's exact test",
         population=EXAMPLES,
         claims=_mcnemar_exact,
         one_run=True,
@@ -144,7 +146,7 @@ METHODS = (
         in_calibration="McNemar, exact",
     ),
     Method(
-        name="McNemar, mid-p",
+        name="McNemar's mid-p",
         population=EXAMPLES,
         claims=_mcnemar_mid,
         one_run=True,
@@ -154,15 +156,15 @@ METHODS = (
     Method(name="bootstrap over examples", population=EXAMPLES, claims=_bootstrap, one_run=True),
     Method(name="paired t", population=SEEDS, claims=_paired_t, in_calibration="paired t"),
     Method(name="Welch's t", population=SEEDS, claims=_welch),
-    Method(name="Wilcoxon rank sum", population=SEEDS, claims=_rank_sum),
+    Method(name="Wilcoxon's rank sum", population=SEEDS, claims=_rank_sum),
     Method(
         name="multi-bootstrap",
         population=BOTH,
         claims=_multi_bootstrap,
         in_calibration="multi-bootstrap, percentile",
     ),
-    Method(name="crossed t, unpaired", population=BOTH, claims=_crossed_unpaired),
-    Method(name="crossed t, paired", population=BOTH, claims=_crossed_paired, in_calibration="crossed t"),
+    Method(name="crossed t (unpaired)", population=BOTH, claims=_crossed_unpaired),
+    Method(name="crossed t (paired)", population=BOTH, claims=_crossed_paired, in_calibration="crossed t"),
 )
 
 

@@ -32,6 +32,10 @@ class Pool:
         The study.
     n_planned : int
         Seeds of the study, finished or not.
+    parameters : int
+        Of the model.
+    commits : tuple of str
+        At which commits of this project the runs were trained.
     unfinished : str
         Trials that ended without predictions, by name; empty where there are none. A trial that has yet to run is not
         among them.
@@ -41,6 +45,8 @@ class Pool:
     largest_class: float
     manifest: Manifest
     n_planned: int
+    parameters: int
+    commits: tuple[str, ...]
     unfinished: str
 
     @property
@@ -51,7 +57,7 @@ class Pool:
     @property
     def n_examples(self) -> int:
         """N, the number of test examples."""
-        return self.right.shape[1]
+        return int(self.right.shape[1])
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -81,10 +87,13 @@ def read_pool(folder: Path) -> Pool:
     if len(seeds) < FEWEST_SEEDS:
         raise AlignmentError(f"{folder}: expected {FEWEST_SEEDS} finished seeds or more, got {len(seeds)}")
     lost = [trial for trial in outcomes.unfinished() if not trial.pending]
+    records = [trial.record for trial in outcomes.of_arm(arm) if trial.record is not None]
     return Pool(
         right=outcomes.predicted(arm, seeds=seeds) == outcomes.labels,
         largest_class=float(np.bincount(outcomes.labels.astype(np.int64)).max() / outcomes.n_examples),
         manifest=outcomes.manifest,
         n_planned=len(outcomes.seeds),
+        parameters=max(record.parameters.total for record in records if record.parameters is not None),
+        commits=tuple(sorted({(record.provenance.commit or "unknown")[:8] for record in records})),
         unfinished=named_trials(lost),
     )

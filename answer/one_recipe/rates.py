@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from analysis.methods.clopper_pearson import clopper_pearson
 from analysis.methods.interval import NO_INTERVAL, Interval
-from answer.one_recipe.methods import METHODS, Claims, pooled_any, pooled_first
-from answer.one_recipe.splits import BLOCKS, Block, blocks, is_complete
+from answer.one_recipe.methods import METHODS, Claims, Method, pooled_any, pooled_first
+from answer.one_recipe.splits import Block, blocks, is_complete
 
 DRAWS = 10_000
 N_SEEDS = (1, 3, 5, 8, 10, 20)
@@ -78,8 +78,9 @@ def count_two(
     n_seeds: Sequence[int],
     n_examples: int | None = None,
     draws: int = DRAWS,
+    methods: Sequence[Method] = METHODS,
 ) -> Iterator[Cell]:
-    """Count every test of two "methods".
+    """Count tests of two "methods".
 
     Parameters
     ----------
@@ -91,9 +92,10 @@ def count_two(
     n_examples : int or None
         How many examples are drawn; all of them where None.
     draws : int
+    methods : sequence of Method
     """
     for S in n_seeds:
-        tests = {method.name: method.claims for method in METHODS if method.takes(S)}
+        tests = {method.name: method.claims for method in methods if method.takes(S)}
         rates = _count(right, rng, tests, n_seeds=S, n_examples=n_examples, draws=draws)
         for name, rate in rates.items():
             yield Cell(method=name, n_methods=2, n_seeds=S, n_examples=n_examples or right.shape[1], rate=rate)
@@ -118,7 +120,7 @@ def count_pooled(
     """
     for K in SEVERAL:
         for S in sizes(len(right), N_SEEDS[1:], n_methods=K):
-            tests = {FIRST: pooled_first, ANY: partial(pooled_any, margin=margin)}
+            tests: dict[str, Callable[[Block], Claims]] = {FIRST: pooled_first, ANY: partial(pooled_any, margin=margin)}
             rates = _count(right, rng, tests, n_methods=K, n_seeds=S, draws=draws)
             for name, rate in rates.items():
                 yield Cell(method=name, n_methods=K, n_seeds=S, n_examples=right.shape[1], rate=rate)
@@ -158,7 +160,7 @@ def rate_of(claims: Sequence[Claims], runs: NDArray[np.int64], *, n_pool: int, c
     Parameters
     ----------
     claims : sequence of ndarray of bool
-        By block, for each split whether there is a claim.
+        By block, for each split whether there is a claim; two blocks or more, unless `complete`.
     runs : ndarray of int, shape (M, K * S)
         The runs of the pool in each split, over all blocks.
     n_pool : int
@@ -184,7 +186,7 @@ def rate_of(claims: Sequence[Claims], runs: NDArray[np.int64], *, n_pool: int, c
     if not complete:
         by_chance = share * (1 - share) / M * m * (P - 1) / (P - m)
         by_block = np.array([block.mean() for block in claims])
-        variance = max(variance - by_chance, 0.0) + float(by_block.var(ddof=1)) / BLOCKS
+        variance = max(variance - by_chance, 0.0) + float(by_block.var(ddof=1)) / len(claims)
     # Where no seed matters at all, the splits are all there is to be unsure of.
     as_sure_as = share * (1 - share) / max(variance, share * (1 - share) / M)
     return Rate(share=share, interval=clopper_pearson(share * as_sure_as, as_sure_as, tail=0.025))

@@ -14,7 +14,7 @@ from analysis.methods.resamples import draw_counts
 RESAMPLES = 999
 """Of a bootstrap."""
 
-BLOCKS = 25
+BLOCK = 500
 """Splits of one block share their resamples, and their examples where these are drawn."""
 
 
@@ -42,12 +42,12 @@ class Block:
     @property
     def n_seeds(self) -> int:
         """S."""
-        return self.methods.shape[2]
+        return int(self.methods.shape[2])
 
     @property
     def n_examples(self) -> int:
         """How many examples there are, n."""
-        return self.right.shape[1]
+        return int(self.right.shape[1])
 
     @cached_property
     def counts(self) -> NDArray[np.float64]:
@@ -82,21 +82,21 @@ def blocks(
         How many examples are drawn for each block; all of them where None. Then one seed against another is drawn in
         every possible way, once, whatever `draws`.
     draws : int
-        How many splits, a multiple of `BLOCKS`.
+        How many splits, a multiple of `BLOCK`.
     rng : numpy.random.Generator
     """
     P, N = right.shape
-    if n_methods * n_seeds > P or draws % BLOCKS:
+    if n_methods * n_seeds > P or draws % BLOCK:
         raise ValueError(
-            f"expected at most {P} seeds and a multiple of {BLOCKS} draws, got {n_methods} x {n_seeds} and {draws}"
+            f"expected at most {P} seeds and a multiple of {BLOCK} draws, got {n_methods} x {n_seeds} and {draws}"
         )
     scores = right.astype(np.float64)
     if is_complete(n_methods=n_methods, n_seeds=n_seeds, n_examples=n_examples):
         pairs = rng.permuted(np.stack(np.triu_indices(P, 1), axis=1), axis=1)
-        parts = np.array_split(pairs[:, :, None], BLOCKS)
+        parts = np.array_split(pairs[:, :, None], -(-len(pairs) // BLOCK))
     else:
         order = rng.permuted(np.broadcast_to(np.arange(P), (draws, P)), axis=1)
-        parts = np.split(order[:, : n_methods * n_seeds].reshape(draws, n_methods, n_seeds), BLOCKS)
+        parts = np.split(order[:, : n_methods * n_seeds].reshape(draws, n_methods, n_seeds), draws // BLOCK)
     overlaps = scores @ scores.T
     for methods in parts:
         if n_examples is None:
