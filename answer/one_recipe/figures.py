@@ -52,7 +52,7 @@ def draw_claims(findings: Findings) -> Picture:
         row=16.0,
         xlabel='Splits of one recipe into two "methods" in which a gap is claimed (%)',
         endings=[
-            f"{percent(rate.share, places=1)}, speaks about {method.population}"
+            f"{percent(rate.share, places=1)}, about {method.population}"
             for rate, (method, _) in zip(rates, shown, strict=True)
         ],
         key=key_height(entries, _WIDTH),
@@ -121,7 +121,7 @@ def _draw_gaps(axes: Axes, findings: Findings) -> None:
         axes.plot([x, x], [0, share], color=FAINT, linewidth=0.8, zorder=1)
         axes.plot([x], [share], "D", color=ORANGE, markersize=4, markeredgewidth=0, zorder=3)
         axes.annotate(
-            f"{100 * published.gap:.2g} published: {share:.3g}%",
+            f"{100 * published.gap:.2g} published: {share:.0f}%",
             (x, share),
             xytext=(6, 3),
             textcoords="offset points",

@@ -102,6 +102,8 @@ class Findings:
     Parameters
     ----------
     pool : Pool
+    draws : int
+        Splits for each number of seeds.
     margin : float
         Of equivalence in the study's plan, as a share.
     two, small, pooled : tuple of Cell
@@ -116,6 +118,7 @@ class Findings:
     """
 
     pool: Pool
+    draws: int
     margin: float
     two: tuple[Cell, ...]
     small: tuple[Cell, ...]
@@ -164,6 +167,7 @@ def find(pool: Pool, *, claims: Sequence[Path], calibration: Path, draws: int = 
     real = split(pool.right)
     return Findings(
         pool=pool,
+        draws=draws,
         margin=plan.margin,
         two=tuple(count_two(pool.right, two, n_seeds=sizes(P), draws=draws)),
         small=tuple(

@@ -56,7 +56,11 @@ class Method:
 def _mcnemar(block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     first, second = block.methods[:, 0, 0], block.methods[:, 1, 0]
     both = block.overlaps[first, second]
-    return binomial_p(block.counts[:, 0, 0] - both, block.counts[:, 1, 0] - both)
+    tables = np.stack([block.counts[:, 0, 0] - both, block.counts[:, 1, 0] - both], axis=1)
+    # Many pairs share their two counts.
+    distinct, place = np.unique(tables, axis=0, return_inverse=True)
+    p_exact, p_mid = binomial_p(*distinct.T)
+    return p_exact[place], p_mid[place]
 
 
 def _mcnemar_exact(block: Block) -> Claims:

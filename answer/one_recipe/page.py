@@ -10,7 +10,6 @@ from analysis.words import counted
 from answer.one_recipe import sections, tables
 from answer.one_recipe.findings import HABITUAL, Findings
 from answer.one_recipe.methods import ALPHA, EXAMPLES, METHODS
-from answer.one_recipe.rates import excludes
 from answer.one_recipe.splits import RESAMPLES
 from answer.same_trials import TrialDifference
 from answer.shared_luck import SeedCorrelation
@@ -108,7 +107,7 @@ def _kept(findings: Findings) -> str:
     level = percent(ALPHA, places=0)
     over_seeds = [method.name for method in METHODS if method.population != EXAMPLES]
     cells = [cell for cell in findings.two if cell.method in over_seeds]
-    too_often = [f"{cell.method} with {cell.n_seeds} seeds" for cell in cells if excludes(cell.rate, ALPHA)]
+    too_often = [f"{cell.method} with {cell.n_seeds} seeds" for cell in cells if cell.rate.lower > ALPHA]
     if too_often:
         return f"above {level} by more than chance explains: {', '.join(too_often)}."
     most = max(cells, key=lambda cell: cell.rate.share)

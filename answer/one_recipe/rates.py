@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from analysis.methods.clopper_pearson import clopper_pearson
 from analysis.methods.interval import NO_INTERVAL, Interval
 from answer.one_recipe.methods import METHODS, Claims, Method, pooled_any, pooled_first
 from answer.one_recipe.splits import Block, blocks, is_complete
+from calibration.counts import CONFIDENCE
 
 DRAWS = 10_000
 N_SEEDS = (1, 3, 5, 8, 10, 20)
@@ -36,10 +36,14 @@ class Rate:
     interval : Interval
         95% limits, for other seeds of the recipe and other draws, on these examples; NaN where nothing was claimed, or
         everything was.
+    lower : float
+        The one-sided lower limit that promises are held against in docs/calibration.md: among many rates, chance alone
+        lifts about none of these limits above the true rate.
     """
 
     share: float
     interval: Interval
+    lower: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +182,7 @@ def rate_of(claims: Sequence[Claims], runs: NDArray[np.int64], *, n_pool: int, c
     M, m, P = len(claimed), runs.shape[1], n_pool
     share = float(claimed.mean())
     if share in (0.0, 1.0):
-        return Rate(share=share, interval=NO_INTERVAL)
+        return Rate(share=share, interval=NO_INTERVAL, lower=share)
     holding = np.bincount(runs.ravel(), minlength=P)
     claimed_holding = np.bincount(runs.ravel(), weights=np.repeat(claimed, m), minlength=P)
     without = (claimed.sum() - claimed_holding) / (M - holding)
@@ -189,14 +193,14 @@ def rate_of(claims: Sequence[Claims], runs: NDArray[np.int64], *, n_pool: int, c
         variance = max(variance - by_chance, 0.0) + float(by_block.var(ddof=1)) / len(claims)
     # Where no seed matters at all, the splits are all there is to be unsure of.
     as_sure_as = share * (1 - share) / max(variance, share * (1 - share) / M)
-    return Rate(share=share, interval=clopper_pearson(share * as_sure_as, as_sure_as, tail=0.025))
+    hits = share * as_sure_as
+    return Rate(
+        share=share,
+        interval=clopper_pearson(hits, as_sure_as, tail=0.025),
+        lower=clopper_pearson(hits, as_sure_as, tail=1 - CONFIDENCE).low,
+    )
 
 
 def streams(count: int) -> list[np.random.Generator]:
     """Return generators for the parts of the page, so that none depends on what another draws."""
     return [np.random.default_rng(child) for child in np.random.SeedSequence(SEED).spawn(count)]
-
-
-def excludes(rate: Rate, level: float) -> bool:
-    """Say whether the whole interval of a rate lies above a level."""
-    return not math.isnan(rate.interval.low) and rate.interval.low > level

@@ -13,7 +13,7 @@ from answer.one_recipe.figures import CLAIMS, SEEDS
 from answer.one_recipe.findings import SIMULATED_POOLS, Findings
 from answer.one_recipe.methods import ALPHA, BOTH, EXAMPLES, METHODS
 from answer.one_recipe.methods import SEEDS as OVER_SEEDS
-from answer.one_recipe.rates import DRAWS, SMALL_TEST_SET, excludes
+from answer.one_recipe.rates import SMALL_TEST_SET
 from answer.same_trials import TrialDifference
 from answer.shared_luck import SeedCorrelation
 
@@ -38,8 +38,8 @@ def false_claims(findings: Findings) -> list[str]:
         f"![Share of splits in which each test claims a gap](figures/{CLAIMS}.svg)",
         f'Two "methods" of S seeds each on all {pool.n_examples} sentences: how often a test claims a gap at .05, with '
         f"the 95% interval. For S = 1 that is every one of the {pool.n_seeds * (pool.n_seeds - 1) // 2:,} pairs of "
-        f"runs, for more seeds {DRAWS:,} splits, none of which takes more than half of the seeds. A dash: a test for "
-        "another number of seeds.",
+        f"runs, for more seeds {findings.draws:,} splits, none of which takes more than half of the seeds. A dash: a "
+        "test for another number of seeds.",
         tables.two_methods(findings.two),
         "The second column says which question a test answers:",
         _questions(),
@@ -93,7 +93,7 @@ def _of_two_models(findings: Findings) -> list[str]:
         return []
     found = (
         "McNemar's test finds some of these gaps, as it should; it says nothing about where they come from."
-        if excludes(findings.rate("McNemar's exact test", 1), ALPHA)
+        if findings.rate("McNemar's exact test", 1).lower > ALPHA
         else "That is too little for McNemar's test to find often on so many sentences."
     )
     return [

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from analysis.methods.resamples import draw_counts
 
-RESAMPLES = 999
-"""Of a bootstrap."""
+RESAMPLES = 399
+"""Of a bootstrap: one more of them, times .05 over 2, is a whole number, so that its tails are just as large."""
 
 BLOCK = 500
 """Splits of one block share their resamples, and their examples where these are drawn."""

@@ -9,6 +9,7 @@ from answer.one_recipe.figures import figures
 from answer.one_recipe.findings import find
 from answer.one_recipe.page import page
 from answer.one_recipe.pool import read_pool
+from answer.one_recipe.rates import DRAWS
 from answer.same_trials import compare_trials
 from answer.shared_luck import seed_correlations
 
@@ -16,7 +17,7 @@ STUDY, ON_OTHER_THREADS = "one_recipe", "one_recipe_threads"
 PAGE = "one-recipe.md"
 
 
-def one_recipe(reference: Path, docs: Path, *, claims: Path) -> dict[Path, str]:
+def one_recipe(reference: Path, docs: Path, *, claims: Path, draws: int = DRAWS) -> dict[Path, str]:
     """Return the files of the page by where they belong under `docs`.
 
     Parameters
@@ -27,6 +28,8 @@ def one_recipe(reference: Path, docs: Path, *, claims: Path) -> dict[Path, str]:
         The folder of the pages, with `calibration.csv`.
     claims : Path
         The folder of the claims files.
+    draws : int
+        Splits for each number of seeds.
 
     Raises
     ------
@@ -34,7 +37,10 @@ def one_recipe(reference: Path, docs: Path, *, claims: Path) -> dict[Path, str]:
         If results or claims cannot be read.
     """
     findings = find(
-        read_pool(reference / STUDY), claims=sorted(claims.glob("*.yaml")), calibration=docs / "calibration.csv"
+        read_pool(reference / STUDY),
+        claims=sorted(claims.glob("*.yaml")),
+        calibration=docs / "calibration.csv",
+        draws=draws,
     )
     studies = sorted(path.parent for path in reference.glob("*/study.json"))
     again = reference / ON_OTHER_THREADS
