@@ -59,7 +59,7 @@ def _mcnemar(block: Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     tables = np.stack([block.counts[:, 0, 0] - both, block.counts[:, 1, 0] - both], axis=1)
     # Many pairs share their two counts.
     distinct, place = np.unique(tables, axis=0, return_inverse=True)
-    p_exact, p_mid = binomial_p(*distinct.T)
+    p_exact, p_mid = binomial_p(*distinct.T.astype(np.int64))
     return p_exact[place], p_mid[place]
 
 
