@@ -25,8 +25,10 @@ def test_trials_are_compared_by_arm_and_seed(tmp_path: Path) -> None:
     second.forget("recipe", 2)
 
     def nudged(table: pa.Table) -> pa.Table:
-        moved = pa.array(table["p_0"].to_numpy() + np.float32(0.01), pa.float32())
-        return table.set_column(table.column_names.index("p_0"), "p_0", moved)
+        for name, by in (("p_0", 0.01), ("p_1", -0.01)):
+            moved = pa.array(table[name].to_numpy() + np.float32(by), pa.float32())
+            table = table.set_column(table.column_names.index(name), name, moved)
+        return table
 
     second.change_predictions("recipe", 0, nudged)
     second.change_record("recipe", 0, lambda content: content.pop("predictions_sha256", None))
