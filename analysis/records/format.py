@@ -21,6 +21,9 @@ NEWER_FORMAT: Final = 2
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A whole number that every reader of the file can hold."""
 
+LONGEST_SECONDS: Final = 1e12
+"""Longer than anything that was ever timed. Sums and products of such times are finite."""
+
 Scalar = bool | int | float | str
 
 

@@ -70,6 +70,9 @@ def faults_in(error: ValidationError) -> Iterator[str]:
             message = "it is missing"
         elif fault["type"] == "json_invalid":
             message = fault["msg"]
+        elif fault["type"] == "value_error":
+            # What one of the models says itself, of the whole that it looked at.
+            message = str(fault["ctx"]["error"])
         else:
             wanted = f"expected {expected}" if expected else fault["msg"][:1].lower() + fault["msg"][1:]
             message = f"{wanted}, got {_received(fault['input'])}"

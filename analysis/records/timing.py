@@ -9,13 +9,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from analysis.records.format import Count, Stored, StoredFile
+from analysis.records.format import LONGEST_SECONDS, Count, Stored, StoredFile
 from analysis.records.trial_record import Device, Provenance
 
 FEWEST_TURNS = 3
 """What is stored has at least so many."""
 
-_Seconds = tuple[Annotated[float, Field(gt=0)], ...]
+# Ratios of such times are finite, too.
+_Seconds = tuple[Annotated[float, Field(ge=1e-12, le=LONGEST_SECONDS)], ...]
+_Amount = Annotated[float, Field(ge=0, le=2**63 - 1)]
 
 
 class TimedArm(Stored):
@@ -37,8 +39,8 @@ class TimedArm(Stored):
 
     key: str
     reason: str | None = None
-    trial_steps: float = Field(default=0.0, ge=0)
-    trial_examples: float = Field(default=0.0, ge=0)
+    trial_steps: _Amount = 0.0
+    trial_examples: _Amount = 0.0
     step_seconds: _Seconds = ()
     example_seconds: _Seconds = ()
     peak_bytes: tuple[Count, ...] = ()

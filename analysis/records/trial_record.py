@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from analysis.records.format import Count, Scalar, Stored, StoredFile
+from analysis.records.format import LONGEST_SECONDS, Count, Scalar, Stored, StoredFile
 
 
 class StreamSeeds(Stored):
@@ -37,8 +37,8 @@ class EpochEntry(Stored):
 class Seconds(Stored):
     """Wall-clock seconds, and whether they are the trial's own (``"solo"``) or what else they are."""
 
-    training: float = Field(ge=0)
-    evaluation: float | None = Field(default=None, ge=0)
+    training: float = Field(ge=0, le=LONGEST_SECONDS)
+    evaluation: float | None = Field(default=None, ge=0, le=LONGEST_SECONDS)
     timing: str
 
 

@@ -46,10 +46,15 @@ def test_arms_that_changed_are_not_read_as_measured(study: StudyFolder) -> None:
 
 CHANGES = [
     ({"turns": 2}, "turns: input should be greater than or equal to 3, got 2"),
-    ({"turns": 4}, "arms: full has 3 step_seconds, expected one for each of 4 turns"),
+    ({"turns": 4}, "cannot be used: arms: full has 3 step_seconds, expected one for each of 4 turns. Move it"),
     ({"clock": "sundial"}, "clock: input should be 'CPU time' or 'wall clock', got 'sundial'"),
     ({"arms": {"full": {}}}, "arms.full.key: it is missing"),
-    ({"arms": {"full": {"key": "k", "step_seconds": [1.0, 0.0, 1.0]}}}, "greater than 0, got 0"),
+    (
+        {"arms": {"full": {"key": "k", "step_seconds": [1.0, 0.0, 1.0]}}},
+        "step_seconds.1: input should be greater than or equal to",
+    ),
+    ({"arms": {"full": {"key": "k", "example_seconds": [1.0, 1e308, 1.0]}}}, "got 1e+308"),
+    ({"arms": {"full": {"key": "k", "trial_steps": 1e300}}}, "got 1e+300"),
     ({"arms": {"full": {"key": "k", "reason": "x", "peak_bytes": [1, 1, 1]}}}, "full has 3 peak_bytes"),
 ]
 
