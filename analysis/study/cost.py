@@ -36,6 +36,8 @@ class ArmCost:
     measured : {"trials", "turns", ""}
         On what times and memory are measured: on solo trials; in turns, a few steps and batches of every arm alone,
         from which those of a whole trial follow; or on nothing. Never on a trial of a pack.
+    untimed : str
+        Why the arm could not be timed in turns; else empty.
     n_turns : int
         The number of turns.
     clock : str
@@ -73,6 +75,7 @@ class ArmCost:
     n_solo: int
     pack_sizes: tuple[int, ...]
     measured: Measured
+    untimed: str = ""
     n_turns: int = 0
     clock: str = "wall clock"
     seconds: float
@@ -166,8 +169,10 @@ def arm_costs(
 def _in_turns(cost: ArmCost, timing: Timing, confidence: float) -> ArmCost:
     """Return the cost of an arm with what was measured in turns; as it is where the arm was not timed."""
     timed = timing.arms.get(cost.arm)
-    if timed is None or timed.reason:
+    if timed is None:
         return cost
+    if timed.reason:
+        return replace(cost, untimed=timed.reason)
     training = timed.training_seconds
     return replace(
         cost,

@@ -156,12 +156,21 @@ def _how_measured(report: StudyReport) -> list[str]:
 
 def _not_measured(report: StudyReport) -> list[str]:
     missing = [arm for arm in report.costs if arm.n_seeds and not arm.measured]
+    notes = [
+        f"Training time and peak memory of {arm.arm}: not measured: it could not be timed: {arm.untimed}."
+        for arm in missing
+        if arm.untimed
+    ]
+    missing = [arm for arm in missing if not arm.untimed]
     if not missing:
-        return []
+        return notes
     packs = [size for arm in missing for size in arm.pack_sizes]
     why = f": trials {in_packs(packs)} have no figures of their own" if packs else ""
     command = shlex.join(["harness", "time", report.name])
-    return [f"Training time and peak memory{_of(missing, report)}: not measured{why}. To measure them: {command}."]
+    return [
+        *notes,
+        f"Training time and peak memory{_of(missing, report)}: not measured{why}. To measure them: {command}.",
+    ]
 
 
 def _of(arms: Sequence[ArmCost], report: StudyReport) -> str:

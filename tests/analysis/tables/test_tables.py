@@ -310,7 +310,11 @@ def test_an_arm_that_could_not_be_timed_says_why(study: StudyFolder) -> None:
     assert cells_of(cost, "Training time", "Time ratio")["lora-r2"] == ("not measured", "–")
     assert "Time of lora-r2 against full: lora-r2 could not be timed: RuntimeError: no." in cost.notes
     assert any(note.startswith("Training time of full, lora-r8: CPU time") for note in cost.notes)
-    assert any(note.startswith("Training time and peak memory of lora-r2: not measured") for note in cost.notes)
+    # harness time would fail again.
+    assert (
+        "Training time and peak memory of lora-r2: not measured: it could not be timed: RuntimeError: no." in cost.notes
+    )
+    assert not any("To measure them" in note for note in cost.notes)
 
 
 def test_where_every_trial_is_solo_nobody_reads_of_packs(study: StudyFolder) -> None:
