@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,10 +85,13 @@ def parse_requirements(texts: Sequence[str], plan: AnalysisPlan, *, arms: Sequen
 def _parsed(text: str, plan: AnalysisPlan, arms: Sequence[str]) -> Requirement:
     words, names = _in_one_line(text), {_in_one_line(arm): arm for arm in arms}
     # An arm may have any name, also one with "better than" in it.
-    readings = [_reading(words, found, names) for found in _RELATION.finditer(words)]
+    readings = [reading for found in _RELATION.finditer(words) for reading in _readings(words, found)]
     known = [reading for reading in readings if reading[0] in names and reading[2] in names]
     if not readings:
         raise _wrong(text, f"expected {GRAMMAR}")
+    if len(known) > 1:
+        ways = "; or as ".join(f"{arm!r} {relation} {other!r}" for arm, relation, other, _ in known)
+        raise _wrong(text, f"with the names of this study's arms it can be read as {ways}; write it another way")
     arm, relation, other, margin = (known or readings)[0]
     strangers = [name for name in (arm, other) if name not in names]
     if strangers:
@@ -111,12 +114,14 @@ def _in_one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _reading(words: str, found: re.Match[str], names: Container[str]) -> tuple[str, Relation, str, str]:
-    """Return the arm, the relation, the other arm and the margin as they are written, if the relation stands here."""
+def _readings(words: str, found: re.Match[str]) -> Iterator[tuple[str, Relation, str, str]]:
+    """Yield the arm, the relation, the other arm and the margin as they are written, if the relation stands here."""
     relation: Relation = found[1]  # type: ignore[assignment]
     arm, rest = words[: found.start()], words[found.end() :]
-    other, _, margin = rest.rpartition(_BEFORE_MARGIN[relation]) if relation in _BEFORE_MARGIN else (rest, "", "")
-    return (arm, relation, rest, "") if rest in names or not other else (arm, relation, other, margin)
+    other, _, margin = rest.rpartition(_BEFORE_MARGIN[relation]) if relation in _BEFORE_MARGIN else ("", "", "")
+    if other:
+        yield arm, relation, other, margin
+    yield arm, relation, rest, ""
 
 
 def _hint(name: str, arms: Sequence[str]) -> str:

@@ -54,6 +54,16 @@ def test_an_arm_may_be_called_as_a_margin_is() -> None:
     ]
 
 
+def test_two_ways_to_read_a_requirement_are_not_chosen_between() -> None:
+    arms = ["full", "b", "b by 1pp"]
+    assert problems("full not worse than b by 1pp", arms=arms) == [
+        "with the names of this study's arms it can be read as 'full' not worse than 'b'; or as 'full' not worse than "
+        "'b by 1pp'; write it another way"
+    ]
+    read = parse_requirements(["full not worse than b by 0.01", "full not worse than b by 1pp by 1pp"], PLAN, arms=arms)
+    assert [(one.other, one.margin) for one in read] == [("b", 0.01), ("b by 1pp", 0.01)]
+
+
 def test_an_arm_of_several_lines_is_named_on_one() -> None:
     (one,) = parse_requirements(["a b  better than full"], PLAN, arms=["full", "a\n b"])
     assert one.arm == "a\n b"
