@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +20,13 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path : Path
-        The file; its folder is made.
+        The file; its folder is made. A pipe or a device takes what is written as it comes.
     """
+    if _is_no_file(path):
+        # Renaming would put a file in its place.
+        with path.open("wb") as stream:
+            yield stream
+        return
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,8 +40,19 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
-            raise error.__context__ from None
-        raise
+            error = error.__context__
+        if isinstance(error, OSError) and error.filename is None:
+            # A write that fails knows a descriptor only.
+            error.filename = str(path)
+        raise error from None
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether a name stands for a folder, a pipe or a device, such as standard output under any of its names."""
+    try:
+        return path.parent == Path("/dev") or not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -121,6 +122,8 @@ def analyze(
     for option, file in (("--junit", junit), ("--summary", summary)):
         if file is not None and not require:
             raise typer.BadParameter("writes what --require asks, and nothing is asked", param_hint=option)
+    if junit is not None and summary is not None and os.path.realpath(junit) == os.path.realpath(summary):
+        raise typer.BadParameter(f"writes {summary}, which is the file of --junit", param_hint="--summary")
     if in_browser and no_html:
         raise typer.BadParameter("shows index.html, which --no-html leaves out", param_hint="--open")
     if live and no_html:

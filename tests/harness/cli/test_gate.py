@@ -229,3 +229,20 @@ def test_exit_codes_outlive_a_reader_of_any_command(command: Command, study: Stu
     gone: Any = os.fdopen(writer, "w", buffering=1 << 20)
     assert command(*ASKED, out=gone)[0] == 1
     gone.close()
+
+
+def test_one_file_is_not_both_xml_and_markdown(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("both")
+    for summary in ("both", "./both", "link"):
+        code, out, err = command(*ASKED, *SHOWN, "--junit", "both", "--summary", summary)
+        assert (code, out) == (2, "")
+        assert f"Invalid value for --summary: writes {Path(summary)}, which is the file of --junit" in err
+    assert not (tmp_path / "both").exists()
+
+
+def test_an_empty_name_of_a_file_is_told(command: Command) -> None:
+    """As from a variable of the shell that is not set."""
+    for option in ("--junit", "--summary"):
+        code, out, err = command(*ASKED, *SHOWN, option, "")
+        assert (code, err) == (2, "error: .: Is a directory\n")
+        assert "Requirement shown" in out
