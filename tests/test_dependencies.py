@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-OURS = {"analysis", "harness", "calibration", "answer", "tests", "conftest"}
+OURS = {"analysis", "harness", "calibration", "answer", "benchmarks", "tests", "conftest"}
 # A module that loads one of these, itself or through another of ours, belongs to training.
 TRAINING = {"torch", "transformers", "peft", "datasets", "accelerate", "optuna", "tokenizers"}
 # Some files of `harness` that load none of them, and some that do.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from tests.import_page_files import write_files
 from tests.test_import_page import as_shown, commands, run
@@ -50,7 +50,7 @@ def test_everything_on_the_page_happens_as_it_says(here: Path) -> None:
 
 def gates() -> list[str]:
     """The commands of the workflows that ask a study."""
-    github, gitlab = (yaml.safe_load(block) for kind, block in BLOCKS if kind == "yaml")
+    github, gitlab = (YAML(typ="safe").load(block) for kind, block in BLOCKS if kind == "yaml")
     steps = [step.get("run", "") for step in github["jobs"]["gate"]["steps"]] + gitlab["gate"]["script"]
     return [step.replace("$GITHUB_STEP_SUMMARY", "summary.md") for step in steps if "--require" in step]
 
