@@ -113,11 +113,14 @@ def _time(report: StudyReport, pair: ComparisonResult) -> str:
     ratio, (low, high) = time.ratio, time.interval
     if high < 0.99:
         less, least, most = (whole_percent(1 - one) for one in (ratio, high, low))
-        return f" {pair.treatment} trains in {less} less time ({least} to {most})."
-    if low <= 1.01 or ratio >= 2:
-        return f" {pair.treatment} trains {times_as_long(ratio, time.interval)}."
-    more, least, most = (whole_percent(one - 1) for one in (ratio, low, high))
-    return f" {pair.treatment} trains {more} longer ({least} to {most})."
+        took = f"in {less} less time ({least} to {most})"
+    elif low <= 1.01 or ratio >= 2:
+        took = times_as_long(ratio, time.interval)
+    else:
+        more, least, most = (whole_percent(one - 1) for one in (ratio, low, high))
+        took = f"{more} longer ({least} to {most})"
+    # From trials or from turns: another machine may have another ratio.
+    return f" {pair.treatment} trains {took}, on this machine."
 
 
 def in_points(text: str) -> str:

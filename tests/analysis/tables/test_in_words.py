@@ -285,11 +285,11 @@ def test_a_name_controls_no_terminal(report: StudyReport) -> None:
 @pytest.mark.parametrize(
     ("ratio", "low", "high", "said"),
     [
-        (0.65, 0.63, 0.67, "lora-r2 trains in 35% less time (33% to 37%)."),
-        (0.997, 0.994, 0.999, "lora-r2 trains 1.00 times as long (0.99 to 1.00)."),
-        (1.01, 0.96, 1.06, "lora-r2 trains 1.01 times as long (0.96 to 1.06)."),
-        (1.12, 1.10, 1.14, "lora-r2 trains 12% longer (10% to 14%)."),
-        (2.34, 2.1, 2.6, "lora-r2 trains 2.3 times as long (2.1 to 2.6)."),
+        (0.65, 0.63, 0.67, "lora-r2 trains in 35% less time (33% to 37%), on this machine."),
+        (0.997, 0.994, 0.999, "lora-r2 trains 1.00 times as long (0.99 to 1.00), on this machine."),
+        (1.01, 0.96, 1.06, "lora-r2 trains 1.01 times as long (0.96 to 1.06), on this machine."),
+        (1.12, 1.10, 1.14, "lora-r2 trains 12% longer (10% to 14%), on this machine."),
+        (2.34, 2.1, 2.6, "lora-r2 trains 2.3 times as long (2.1 to 2.6), on this machine."),
     ],
 )
 def test_the_time_of_an_arm_follows_its_verdict(

@@ -161,7 +161,7 @@ PAPER = r"""\documentclass[%s]{article}
         # ACL's columns are among the narrowest.
         ("twocolumn", "219pt", ["Verdicts", "Accuracy by arm"]),
         ("11pt,twocolumn", r"\columnwidth", ["Verdicts", "Accuracy by arm"]),
-        ("11pt", r"\linewidth", ["Verdicts", "Accuracy by arm", "What would decide the rest"]),
+        ("11pt", r"\linewidth", ["Verdicts", "Accuracy by arm", "Cost", "What would decide the rest"]),
     ],
 )
 def test_tables_fit_into_a_column_of_an_article(
