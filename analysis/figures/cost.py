@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from analysis.figures.figure import Figure, missing
-from analysis.figures.labels import label_points
+from analysis.figures.labels import Point, label_points
 from analysis.figures.marks import draw_mark, mark_of
 from analysis.figures.style import BAND, INK, QUIET, SMALL, TEXT
 from analysis.methods.interval import Interval
@@ -202,17 +202,22 @@ def draw_cost(cost: CostAndQuality, width: float) -> Picture:
     axes.axhspan(-scale * cost.margin, scale * cost.margin, color=BAND, linewidth=0, zorder=0)
     axes.axhline(0, color=INK, linewidth=0.6, zorder=1)
     axes.axvline(1, color=QUIET, linewidth=0.5, zorder=1)
+    lines: list[tuple[Point, Point]] = []
     for arm in cost.arms:
         mark = mark_of(arm.verdict)
+        x, y = arm.ratio, scale * arm.gap
+        own = []
         low, high = (scale * limit for limit in arm.interval)
         bottom, top = axes.get_ylim()
         if not math.isnan(low):
-            axes.plot([arm.ratio] * 2, [max(low, bottom), min(high, top)], color=mark.colour, linewidth=1.4, zorder=2)
+            own.append(((x, max(low, bottom)), (x, min(high, top))))
         left, right = arm.ratio_interval
         if not math.isnan(left):
-            ends = [left, min(right, axes.get_xlim()[1])]
-            axes.plot(ends, [scale * arm.gap] * 2, color=mark.colour, linewidth=1.4, zorder=2)
-        draw_mark(axes, arm.ratio, scale * arm.gap, mark)
+            own.append(((left, y), (min(right, axes.get_xlim()[1]), y)))
+        for start, end in own:
+            axes.plot([start[0], end[0]], [start[1], end[1]], color=mark.colour, linewidth=1.4, zorder=2)
+        lines += own
+        draw_mark(axes, x, y, mark)
     axes.plot([1], [0], "D", color=INK, markersize=5, markeredgewidth=0, zorder=3)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
@@ -220,6 +225,7 @@ def draw_cost(cost: CostAndQuality, width: float) -> Picture:
         axes,
         [cost.baseline, *(arm.arm for arm in cost.arms)],
         [(1.0, 0.0), *((arm.ratio, scale * arm.gap) for arm in cost.arms)],
+        lines=lines,
     )
     return picture
 
