@@ -96,6 +96,10 @@ class LogDisplay(Display):
         done = self._tracker.total - len(self._tracker.todo)
         self.say(f"[{done}/{self._tracker.total}] {_outcome_line(outcome)}{self._left()}")
 
+    def timing(self, turn: int, most: int) -> None:  # noqa: ARG002
+        """Note that trials are timed, not trained."""
+        self._tracker.timing = True
+
     def stopping(self, signal: str) -> None:
         """Print what will be finished first."""
         self.say(self._tracker.ending(signal))
@@ -177,6 +181,7 @@ class TerminalDisplay(Display):
 
     def timing(self, turn: int, most: int) -> None:
         """Move the bar of the timing."""
+        self._tracker.timing = True
         self._start()
         if self._timing is None:
             self._timing = self._bars.add_task("", total=most, label="timing", note="turns at most")

@@ -67,6 +67,7 @@ class ProgressTracker:
         self.todo: dict[str, str] = {}
         self.running: dict[str, Progress] = {}
         self.total = 0
+        self.timing = False
         self._estimate = 0.0
         self._clock = clock
         self._began = clock()
@@ -188,7 +189,7 @@ class ProgressTracker:
         running = list(self.running.values())
         first = running[0] if running else None
         name = "Ctrl-C" if signal == "SIGINT" else signal
-        if first is None and self.total and not self.todo:
+        if self.timing:
             return f"{name}: ending the timing; every trial is stored"
         if first is None:
             return f"{name}: finishing the current trial or epoch; a second {name} stops now"

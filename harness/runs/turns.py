@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness import provenance
@@ -127,7 +127,7 @@ class Turns:
     stop: StopRequest
 
     def timing(self, wholes: Mapping[str, WholeTrial], *, limit: float) -> Timing | None:
-        """Time turn by turn until the ratios are known well, or time is up; None if that was too soon.
+        """Time turn by turn until the ratios are known well, or time is up; None if that was too soon, or on a signal.
 
         An arm that cannot be timed is said, and left out of the further turns.
 
@@ -136,18 +136,23 @@ class Turns:
         wholes : mapping of str to WholeTrial
             How much a whole trial of each arm does.
         limit : float
-            The seconds after which no further block begins.
+            The seconds after which no further block begins, by the clock of the timer.
         """
-        within = "" if limit == float("inf") else f", within {duration_in_words(limit)} (timing=off leaves it out)"
+        clock = self.timer.clock
+        # On a busy machine the wall would leave no time for what takes as little of the processor as ever.
+        now = time.process_time if clock == "CPU time" else time.monotonic
+        within = ""
+        if limit != float("inf"):
+            within = f", within {duration_in_words(limit)} of {clock} (timing=off leaves it out)"
         self.display.say(f"Timing each arm alone: a few steps in each of up to {MOST_TURNS} turns{within}")
-        started, began = provenance.now(), time.monotonic()
+        started, began, until = provenance.now(), time.monotonic(), now() + limit
         failures = {name: whole.reason for name, whole in wholes.items() if whole.reason}
         blocks: dict[str, list[TimedBlock]] = {name: [] for name in wholes if name not in failures}
         timing = None
         with quick_collections():
             for turn in range(MOST_TURNS):
                 self.display.timing(turn, MOST_TURNS)
-                timed = self._turn(turn, list(blocks), failures, until=began + limit)
+                timed = self._turn(turn, list(blocks), failures, over=lambda: now() > until)
                 blocks = {name: done for name, done in blocks.items() if name not in failures}
                 if timed is None or not blocks:
                     break
@@ -159,23 +164,26 @@ class Turns:
                     break
         for name, reason in failures.items():
             self.display.say(f"{name} cannot be timed: {reason}")
-        took = duration_in_words(time.monotonic() - began)
+        if self.stop.is_set():
+            timing = None
         if timing is not None:
+            took = duration_in_words(time.monotonic() - began)
             self.display.say(f"timed {', '.join(blocks)} in {timing.turns} turns, {took}")
         elif blocks:
             n = len(next(iter(blocks.values())))
-            why = "stopped" if self.stop.is_set() else "time was up"
+            why = "stopped" if self.stop.is_set() else f"time was up after {n} of {FEWEST_TURNS} turns"
             again = f"harness time {self.study.name} takes the time that it needs"
-            self.display.say(f"{why} after {n} of {FEWEST_TURNS} turns, and nothing is stored; {again}")
+            # What an earlier timing stored took more turns, or as many.
+            self.display.say(f"{why}, and nothing is stored; {again}")
         return timing
 
     def _turn(
-        self, turn: int, arms: Sequence[str], failures: dict[str, str], *, until: float
+        self, turn: int, arms: Sequence[str], failures: dict[str, str], *, over: Callable[[], bool]
     ) -> dict[str, TimedBlock] | None:
         """Time every arm once; None if the turn was not completed."""
         timed = {}
         for name in arms if turn % 2 == 0 else reversed(arms):
-            if self.stop.is_set() or time.monotonic() > until:
+            if self.stop.is_set() or over():
                 return None
             try:
                 timed[name] = self.timer.block(self._trial(name, turn), turn)

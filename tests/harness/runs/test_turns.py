@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,21 @@ def test_time_study_repeats_it_whatever_is_there(root: Path, tiny: Tiny, timer: 
     timed = time_study(tiny(), root)
     assert timed is not None
     assert timed.turns == stored(root)["turns"] == 12
+
+
+def test_a_signal_leaves_what_was_measured_before(root: Path, tiny: Tiny, timer: Timer) -> None:
+    run_study(tiny("timing=on"), root)
+    before, original, display = stored(root), timer.block, Watcher()
+
+    def interrupted(trial: Trial, turn: int) -> TimedBlock:
+        if turn == 4:
+            signal.raise_signal(signal.SIGINT)
+        return original(trial, turn)
+
+    timer.block = interrupted  # type: ignore[method-assign]
+    assert time_study(tiny(), root, display=display) is None
+    assert stored(root) == before
+    assert "stopped, and nothing is stored; harness time tiny takes the time that it needs" in display.messages
 
 
 def test_time_study_refuses_what_has_not_run_as_it_is(root: Path, tiny: Tiny, timer: Timer, tmp_path: Path) -> None:
