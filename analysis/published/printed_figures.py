@@ -93,8 +93,9 @@ def read_share(printed: object) -> PrintedFigure:
 
     Examples
     --------
-    >>> read_share("88.3%")
-    PrintedFigure(printed='88.3%', value=Fraction(883, 1000), half_width=Fraction(1, 2000))
+    >>> figure = read_share("88.3%")
+    >>> figure.value, figure.half_width
+    (Fraction(883, 1000), Fraction(1, 2000))
     """
     wanted = 'a figure such as "0.883" or "88.3%"'
     text = _text(printed, wanted)

@@ -78,7 +78,7 @@ def geometric_mean(values: ArrayLike, confidence: float = 0.95) -> tuple[float, 
     --------
     >>> mean, (low, high) = geometric_mean([0.5, 0.6, 0.7])
     >>> round(mean, 3), round(low, 3), round(high, 3)
-    (0.594, 0.391, 0.904)
+    (0.594, 0.391, 0.903)
     """
     logs = np.log(np.asarray(values, dtype=np.float64))
     if not len(logs):
