@@ -15,7 +15,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install --quiet autorank==1.3.0
+venv/bin/pip install --quiet autorank==1.3.0 scipy==1.17.1 numpy==2.4.6
 
 venv/bin/python -W ignore - <<'PYTHON'
 import contextlib

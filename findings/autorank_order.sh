@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # autorank 1.3.0: the table of ranks begins with the worst population, whatever `order` says.
 #
-# `order="descending"`, the default, "determines the ordering central tendencies of the populations for the ranking", and
-# the examples of the documentation begin with the best one. Both orders give the same table, and it begins with the
+# `order`, "descending" by default, is documented as the direction in which the central tendencies are ranked, and the
+# documentation's examples begin with the best population. Both orders give the same table, and it begins with the
 # worst: ranks are given in one direction and then sorted in the same. Effect sizes are those against the first row, so
 # here against the worst population, where the documentation has the best. Whoever reads rankdf.index[0] as the winner
 # takes the loser.
@@ -15,7 +15,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install --quiet autorank==1.3.0
+venv/bin/pip install --quiet autorank==1.3.0 pandas==3.1.1 numpy==2.4.6
 
 venv/bin/python -W ignore - <<'PYTHON'
 import contextlib
