@@ -25,6 +25,7 @@ from harness import load_study
 from harness.engines.timing import TrialTimer, quick_collections
 from harness.engines.trainer import TrainerEngine
 from harness.runs.runner import prepare
+from harness.runs.turns import reference_of
 from harness.study.trials import Trial, make_trial
 
 
@@ -44,8 +45,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     options = parser.parse_args()
     study = load_study("embedded/quickstart")
-    checkpoint, data, engine = prepare(study, "trainer")
-    assert isinstance(engine, TrainerEngine)
+    checkpoint, data, prepared = prepare(study, "trainer")
+    engine = reference_of(prepared)
     timer = TrialTimer(engine)
     arms = list(study.arms)
 

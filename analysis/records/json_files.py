@@ -134,6 +134,13 @@ def _advising(path: Path, advice: str) -> Iterator[None]:
         raise RecordError(f"{error}. Move it away, and {advice}: {moved}") from None
 
 
+def _read_if_there(path: Path, model: type[_Model], advice: str) -> _Model | None:
+    if not os.path.lexists(path):
+        return None
+    with _advising(path, advice):
+        return _read_json(path, model)
+
+
 def _contradictions(manifest: Manifest) -> Iterator[str]:
     if manifest.imported is None:
         known = {"model": manifest.model, "data.n_train": manifest.data.n_train}
@@ -166,11 +173,8 @@ def read_looks(folder: Path) -> tuple[TakenLook, ...]:
     FormatError
         If its format is not the one that this version reads.
     """
-    path = folder / "looks.json"
-    if not os.path.lexists(path):
-        return ()
-    with _advising(path, "looks are counted from the next one on"):
-        return _read_json(path, Looks).looks
+    looks = _read_if_there(folder / "looks.json", Looks, "looks are counted from the next one on")
+    return () if looks is None else looks.looks
 
 
 def read_timing(folder: Path) -> Timing | None:
@@ -188,11 +192,7 @@ def read_timing(folder: Path) -> Timing | None:
     FormatError
         If its format is not the one that this version reads.
     """
-    path = folder / "timing.json"
-    if not os.path.lexists(path):
-        return None
-    with _advising(path, "harness time measures anew"):
-        return _read_json(path, Timing)
+    return _read_if_there(folder / "timing.json", Timing, "harness time measures anew")
 
 
 def read_record(folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> TrialRecord:
