@@ -34,7 +34,7 @@ def test_a_page_that_nobody_renews_any_more_stays_as_it_is(study: Any) -> None:
     study.forget("lora-r2", 5)
     page = html.page(report_on(load(study.root), withhold=True), None, live=Live(written=NOON, seconds=0))
     assert "refresh" not in page
-    assert "17 of 18 trials were in. Nobody writes this page anew any more" in page
+    assert "17 of 18 trials were in. This page is no longer updated" in page
 
 
 def test_a_live_page_with_verdicts_is_whole_and_says_how_far_the_study_is(study: Any) -> None:
