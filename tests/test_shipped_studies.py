@@ -21,8 +21,7 @@ STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.yaml"))
 EXPECTED = {
     "quickstart",
     "gpt2_lora",
-    "distilbert_freezing",
-    "distilbert_schedule",
+    "distilbert",
     "lora_rank",
     "lora_rank_tuned",
     "freeze_depth",
