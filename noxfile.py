@@ -167,9 +167,16 @@ def peers(session: nox.Session) -> None:
 
 @nox.session
 def answer(session: nox.Session) -> None:
-    """Write docs/one-recipe.md and its figures from the runs under results/reference."""
+    """Write docs/answer.md and docs/one-recipe.md with their figures from the runs under results/reference."""
     install(session, "-e", ".")
     session.run("python", "-m", "answer", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def reference(session: nox.Session) -> None:
+    """Train the reference studies from scratch, with the models of the reports; says first how long that takes."""
+    install(session, "-e", ".[train]")
+    session.run("python", "-m", "answer.from_scratch", *session.posargs)
 
 
 @nox.session

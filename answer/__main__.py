@@ -10,6 +10,7 @@ import typer
 
 from analysis.errors import AnalysisError
 from answer.one_recipe.write import one_recipe
+from answer.reports.write import reports
 
 
 def main(
@@ -19,9 +20,9 @@ def main(
     ),
     claims: Annotated[Path, typer.Option(help="Claims files with published gaps.")] = Path("studies/claims"),
 ) -> None:
-    """Write docs/one-recipe.md and its figures from results/reference."""
+    """Write docs/answer.md and docs/one-recipe.md with their figures from results/reference."""
     try:
-        files = one_recipe(reference, docs, claims=claims)
+        files = {**reports(reference, claims=claims), **one_recipe(reference, docs, claims=claims)}
     except AnalysisError as error:
         sys.stderr.write(f"error: {error}\n")
         raise typer.Exit(2) from None

@@ -61,9 +61,14 @@ def listed(texts: Sequence[str]) -> str:
     return "\n".join(f"- {escaped(text)}" for text in texts)
 
 
+def rows(columns: Sequence[Column]) -> str:
+    """Return columns as the lines of a table, with their headers."""
+    lines = zip(*(_lines(column) for column in columns), strict=True)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def _table(table: Table) -> str:
-    lines = zip(*(_lines(column) for column in table.columns), strict=True)
-    blocks = [f"## {escaped(table.title)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
+    blocks = [f"## {escaped(table.title)}", rows(table.columns)]
     if table.notes:
         blocks.append(listed(table.notes))
     if table.footer:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.figures.key import KeyEntry, draw_key, key_height
 from analysis.figures.rows import row_chart
-from analysis.figures.style import BAND, BLUE, FAINT, INK, ORANGE, PAPER, QUIET, SMALL, TEXT, WIDTHS, styled
+from analysis.figures.style import BAND, BLUE, FAINT, INK, ORANGE, PAPER, QUIET, SMALL, TEXT, WIDTHS
 from analysis.tables.digits import percent
 from answer.one_recipe.findings import HABITUAL, Findings, rate_in
 from answer.one_recipe.methods import ALPHA, METHODS
 from answer.one_recipe.rates import SMALL_TEST_SET
+from answer.svg import svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,16 +26,9 @@ _WIDTH = WIDTHS["double"]
 
 def figures(findings: Findings) -> dict[str, str]:
     """Return both figures as SVG files by their names, on white paper; the same findings give the same text."""
-    return {f"{name}.svg": _svg(name, findings) for name in (CLAIMS, SEEDS)}
-
-
-def _svg(name: str, findings: Findings) -> str:
-    stream = io.StringIO()
-    with styled(name):
-        picture = draw_claims(findings) if name == CLAIMS else draw_seeds(findings)
-        picture.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    # matplotlib leaves blanks at the end of some lines.
-    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+    return {
+        f"{name}.svg": svg(name, partial(draw, findings)) for name, draw in ((CLAIMS, draw_claims), (SEEDS, draw_seeds))
+    }
 
 
 def draw_claims(findings: Findings) -> Picture:

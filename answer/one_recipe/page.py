@@ -11,11 +11,10 @@ from answer.one_recipe import sections, tables
 from answer.one_recipe.findings import HABITUAL, Findings
 from answer.one_recipe.methods import ALPHA, EXAMPLES, METHODS
 from answer.one_recipe.splits import RESAMPLES
+from answer.reference_study import command, encoder
 from answer.same_trials import TrialDifference
 from answer.shared_luck import SeedCorrelation
 from calibration.page import wrapped
-
-_ENCODERS = {"minilm": "MiniLM, a BERT encoder of 6 layers ([where it is from](real.md#what-it-needs))"}
 
 
 def page(
@@ -60,17 +59,16 @@ def _what_this_is(findings: Findings, folder: str) -> list[str]:
     rest = pool.n_planned - pool.n_seeds
     waiting = f" (of {pool.n_planned} planned; the other {rest} have not finished)" if rest else ""
     lost = f" Without predictions: {pool.unfinished}." if pool.unfinished else ""
-    overrides = f" {' '.join(manifest.overrides)}" if manifest.overrides else ""
     return [
         f"One recipe was trained with {pool.n_seeds} seeds{waiting} on {training} of SST-2{during}, and every run was "
         f"scored on the same {pool.n_examples} test sentences. The model is "
-        f"{_ENCODERS.get(manifest.model_name, f'`{manifest.model_name}`')}, with {pool.parameters / 1e6:.1f} million "
+        f"{encoder(manifest)}, with {pool.parameters / 1e6:.1f} million "
         "parameters. It is neither GPT-2 nor DistilBERT, the models of the published reports, and stands in for them: "
         "what it shows is context for these reports and no verdict on them. A seed decides the new head, the order of "
         "the sentences and dropout; all seeds share their training sentences.",
         'Deal the seeds to two "methods", and nothing differs between these but chance. **Whatever a test then claims '
         "about the recipe is false.** The runs are those of "
-        f"`harness run studies/one_recipe.yaml{overrides}` at commit {' and '.join(pool.commits)}, kept in `{folder}`. "
+        f"`{command(manifest)}` at commit {' and '.join(pool.commits)}, kept in `{folder}`. "
         f"`nox -s answer` computes every figure of this page from them.{lost}",
     ]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.errors import AlignmentError
 from analysis.records.loading import load
 from analysis.records.manifest import Manifest
-from analysis.records.trial import named_trials
+from answer.reference_study import commits, lost
 
 FEWEST_SEEDS = 20
 """With fewer seeds no split into two "methods" says much."""
@@ -86,7 +86,6 @@ def read_pool(folder: Path) -> Pool:
     seeds = outcomes.complete_seeds(arm)
     if len(seeds) < FEWEST_SEEDS:
         raise AlignmentError(f"{folder}: expected {FEWEST_SEEDS} finished seeds or more, got {len(seeds)}")
-    lost = [trial for trial in outcomes.unfinished() if not trial.pending]
     records = [trial.record for trial in outcomes.of_arm(arm) if trial.record is not None]
     return Pool(
         right=outcomes.predicted(arm, seeds=seeds) == outcomes.labels,
@@ -94,6 +93,6 @@ def read_pool(folder: Path) -> Pool:
         manifest=outcomes.manifest,
         n_planned=len(outcomes.seeds),
         parameters=max(record.parameters.total for record in records if record.parameters is not None),
-        commits=tuple(sorted({(record.provenance.commit or "unknown")[:8] for record in records})),
-        unfinished=named_trials(lost),
+        commits=commits(outcomes.of_arm(arm)),
+        unfinished=lost(outcomes),
     )

@@ -1,0 +1,1 @@
+"""Page docs/answer.md: whether the gaps of two published reports are real."""
