@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import nn
 
-# Ids, positions within the example, and token types, where the tokenizer gives them.
+# Ids, positions (`PackedBatch.positions`), and token types, where the tokenizer gives them.
 Embed = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
@@ -106,7 +106,10 @@ def _roberta(model: Any) -> Architecture:
 
 
 def _roberta_positions(ids: torch.Tensor, positions: torch.Tensor, padding: int) -> torch.Tensor:
-    """Return RoBERTa's positions: from the one after the padding token's; padding tokens in a text are not counted."""
+    """Return RoBERTa's positions: from the one after the padding token's; padding tokens in a text are not counted.
+
+    `positions` begin at 0: a model that reads the first token is not packed with padding on the left.
+    """
     is_padding = (ids == padding).long()
     padding_so_far = is_padding.cumsum(1)
     # Padding tokens of the examples before this one do not count.

@@ -39,7 +39,7 @@ class PackedBatch:
     source : Tensor of int64, shape (N,)
         For each token its place in the split.
     positions : Tensor of int64, shape (N,)
-        For each token its position within its example.
+        For each token its position within its example; padding on its left counts, though it is not computed.
     tokens, by_example : TrialRows
         Which rows belong to which trial, where a row is a token, and where it is an example.
     firsts, lasts : Tensor of int64, shape (E,)
@@ -72,7 +72,7 @@ class PackedBatch:
             slots, [int(lengths.sum()) for lengths in self.lengths_by_trial], device, batched=batched
         )
         self.by_example = TrialRows(slots, sizes, device, batched=batched)
-        self.positions = torch.from_numpy(within).to(device)
+        self.positions = torch.from_numpy(within + np.repeat(ragged.shifts[self.examples], self.lengths)).to(device)
         self.firsts = torch.from_numpy(starts).to(device)
         self.lasts = torch.from_numpy(starts + self.lengths - 1).to(device)
         self.groups, self.pooled_groups = groups_by_length(self.lengths, starts, heads, device)

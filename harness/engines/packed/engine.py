@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from harness.data.tokenization import TokenizedDataset
+from harness.data.tokenization import TokenizedDataset, TokenizedSplit
 from harness.data.training_set import training_set
 from harness.engines.device import memory, precision, threads, usual_device
 from harness.engines.engine import Engine, ReportProgress
@@ -80,7 +80,7 @@ class PackedEngine(Engine):
         # A pack gives every thread trials of its own, so even tiny models use two. A trial alone is computed with as
         # many as by the reference.
         self._threads = max(self.reference.threads, min(2, torch.get_num_threads()))
-        self._test = RaggedSplit(data.test, self._device)
+        self._test = self._ragged(data.test)
         self._splits: dict[float | None, PackData] = {}
         self._pool: PackData | None = None
         self._obstacles: dict[PackKey, str | None] = {}
@@ -201,17 +201,22 @@ class PackedEngine(Engine):
         trial, train = members[0], self._data.train
         if trial.resample is not None:
             if self._pool is None:
-                self._pool = PackData(train=RaggedSplit(train, self._device), test=self._test, holdout=None)
+                self._pool = PackData(train=self._ragged(train), test=self._test, holdout=None)
             return replace(self._pool, own=tuple(training_set(member, len(train)) for member in members))
         fraction = trial.holdout.fraction if trial.holdout is not None else None
         if fraction not in self._splits:
             same = training_set(trial, len(train))
             self._splits[fraction] = PackData(
-                train=RaggedSplit(train.take(same.kept), self._device),
+                train=self._ragged(train.take(same.kept)),
                 test=self._test,
-                holdout=None if same.held is None else RaggedSplit(train.take(same.held), self._device),
+                holdout=None if same.held is None else self._ragged(train.take(same.held)),
             )
         return self._splits[fraction]
+
+    def _ragged(self, split: TokenizedSplit) -> RaggedSplit:
+        data = self._data_settings
+        # On the left, only padding to a fixed length is packed.
+        return RaggedSplit(split, self._device, left_padded_to=data.max_length if data.padding_side == "left" else None)
 
     def _obstacle(self, trial: Trial) -> str | None:
         """Return why the trial cannot be packed, or None."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.functional import pad
 
 from harness.engines.packed.forward import Forward, block_logits
 from harness.engines.packed.ragged import RaggedSplit
@@ -22,7 +23,7 @@ class LogitsDifferError(Exception):
 
 
 def logits_alone(model: nn.Module, split: RaggedSplit) -> torch.Tensor:
-    """Return a model's logits of a few examples of a split, each in a batch of its own."""
+    """Return a model's logits of a few examples of a split, each in a batch of its own, with what is on its left."""
     model.eval()
     logits = []
     with torch.no_grad():
@@ -31,8 +32,10 @@ def logits_alone(model: nn.Module, split: RaggedSplit) -> torch.Tensor:
             inputs = {"input_ids": split.ids[tokens]} | (
                 {} if split.types is None else {"token_type_ids": split.types[tokens]}
             )
-            batch = {name: values.unsqueeze(0) for name, values in inputs.items()}
-            logits.append(model(**batch, attention_mask=torch.ones_like(batch["input_ids"])).logits)
+            inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+            # Padding is masked, so any token can stand for it.
+            padding = (int(split.shifts[example]), 0)
+            logits.append(model(**{name: pad(values, padding).unsqueeze(0) for name, values in inputs.items()}).logits)
     return torch.cat(logits).cpu()
 
 

@@ -39,7 +39,10 @@ def _obstacles(model: nn.Module, trial: Trial, data_settings: Data) -> Iterator[
         yield f"it does not know models of type {config.model_type!r}"
         return
     if data_settings.padding_side == "left":
-        yield "padding on the left shifts the positions by what else is in the batch"
+        if ARCHITECTURES[config.model_type](base_of(model)).pooled_token == "first":
+            yield "its head reads the first token, and padding on the left makes that one of padding"
+        if data_settings.padding == "longest":
+            yield "padding on the left to the longest example shifts the positions by what else is in the batch"
     if getattr(config, "chunk_size_feed_forward", 0):
         yield "chunk_size_feed_forward cuts examples"
     if getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False):

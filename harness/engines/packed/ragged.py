@@ -23,11 +23,13 @@ class RaggedSplit:
         The tokenised examples.
     device : torch.device
         Where its tokens are kept.
+    left_padded_to : int, optional
+        The length that padding on the left gives every example; left out where there is none on the left.
 
     Attributes
     ----------
-    lengths, starts : ndarray of int, shape (n,)
-        Tokens of each example, and where its first one is.
+    lengths, starts, shifts : ndarray of int, shape (n,)
+        Tokens of each example, where its first one is, and by how many positions padding on its left shifts it.
     ids : Tensor of int64, shape (N,)
         All tokens.
     types : Tensor of int64, shape (N,), or None
@@ -38,9 +40,10 @@ class RaggedSplit:
         The split whose tokens these are: itself, or what it was taken from.
     """
 
-    def __init__(self, split: TokenizedSplit, device: torch.device) -> None:
+    def __init__(self, split: TokenizedSplit, device: torch.device, *, left_padded_to: int | None = None) -> None:
         self.lengths = np.array([len(row["input_ids"]) for row in split.features])
         self.starts = np.cumsum(self.lengths) - self.lengths
+        self.shifts = np.zeros_like(self.lengths) if left_padded_to is None else left_padded_to - self.lengths
         self.labels = label_tensor(split).to(device)
         self.ids = _flat(split, "input_ids", device)
         has_types = all("token_type_ids" in row for row in split.features)
@@ -54,7 +57,7 @@ class RaggedSplit:
     def take(self, indices: np.ndarray) -> RaggedSplit:
         """Return the examples at `indices`, in that order; the row of tokens is shared."""
         taken = copy(self)
-        taken.lengths, taken.starts = self.lengths[indices], self.starts[indices]
+        taken.lengths, taken.starts, taken.shifts = self.lengths[indices], self.starts[indices], self.shifts[indices]
         taken.labels = self.labels[torch.from_numpy(indices).to(self.device)]
         return taken
 

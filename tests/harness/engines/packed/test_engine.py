@@ -18,6 +18,7 @@ from harness.engines.packed.pack import Pack
 from harness.engines.packed.packs import PackKey, divide_into_packs
 from harness.models.build import build_model
 from harness.runs.runner import prepare
+from harness.study.loading import load_study
 from harness.study.study import Study
 from tests.harness.engines.packed.conftest import expanded
 from tests.harness.engines.packed.watching import Watcher, engines, kept
@@ -58,7 +59,7 @@ def test_engine_trainer_in_the_study_or_by_name_trains_one_by_one(tmp_path: Path
 @pytest.mark.parametrize(
     ("override", "reason"),
     [
-        ("data.padding_side=left", "left"),
+        ("data.padding_side=left", "what else is in the batch"),
         ("arms.lora.adapter.use_dora=true", "DoRA"),
         ("arms.lora.adapter.bias=lora_only", "biases"),
         ("arms.lora.adapter.init_lora_weights=pissa", "pissa"),
@@ -71,6 +72,28 @@ def test_what_cannot_be_packed_is_known_by_its_reason(override: str, reason: str
     engine, trials = expanded(tiny(override, *more))
     chosen = next(trial for trial in trials if trial.arm.startswith("lora"))
     assert reason in str(engine._obstacle(chosen))
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])
+def test_padding_on_the_left_is_not_packed_where_the_head_would_read_it(kind: str, study: Load) -> None:
+    engine, trials = expanded(study(kind, {"full": "{}"}, "data.padding=max_length", "data.padding_side=left"))
+    assert engine._obstacle(trials[0]) == (
+        "its head reads the first token, and padding on the left makes that one of padding"
+    )
+
+
+def test_the_shipped_study_of_gpt2_is_trained_by_packs(tmp_path: Path) -> None:
+    """Padded on the left to 128 tokens, as published; here with a small model and data, and two seeds."""
+    shipped = Path(__file__).parents[4] / "studies" / "gpt2_lora.yaml"
+    small = ("model=embedded/tiny-gpt2", "data.path=embedded/sentiment", "data.name=null", "data.train_size=16")
+    few = ("data.test_size=8", "seeds=2", "training.num_train_epochs=1", "timing=off")
+    watcher = Watcher()
+    folder = run_study(load_study(shipped, (*small, *few)), tmp_path, display=watcher).folder
+    assert engines(folder) == {(arm, seed): ("packed", 2) for arm in ("full", "lora") for seed in (0, 1)}
+    assert [message for message in watcher.messages if not message.startswith("data: ")] == [
+        "training 2 trials at once: full",
+        "training 2 trials at once: lora",
+    ]
 
 
 def test_what_cannot_be_packed_is_trained_by_the_reference(tmp_path: Path, tiny: Tiny) -> None:

@@ -15,7 +15,7 @@ from harness.engines.packed.packs import PackKey
 from harness.study.settings import SeedsBySource
 from harness.study.study import Study
 from harness.study.training import SCHEDULES
-from tests.harness.engines.packed.conftest import CONFIGS, TARGETS, Trained
+from tests.harness.engines.packed.conftest import CONFIGS, TARGETS, Trained, expanded
 
 Load = Callable[..., Study]
 Train = Callable[[Study], dict[str, Trained]]
@@ -93,6 +93,53 @@ def test_freezing(kind: str, freeze: str, study: Load, by_pack: Train, by_traine
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
 
 
+# A length that cuts some of the examples.
+CUT = 12
+
+
+def padded(side: str, length: int) -> tuple[str, ...]:
+    return "data.padding=max_length", f"data.padding_side={side}", f"data.max_length={length}"
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(
+    "arms",
+    [
+        {"full": "{}", "decay": "{training: {weight_decay: 0.3, learning_rate: 1e-3}}"},
+        {"r2": lora("gpt2", 2, "5e-3"), "r8": lora("gpt2", 8, "2e-3", 16), "r3": lora("gpt2", 3, "1e-2")},
+    ],
+)
+def test_padding_on_the_left_to_a_fixed_length(
+    arms: dict[str, str], study: Load, by_pack: Train, by_trainer: Train
+) -> None:
+    of_study = study("gpt2", arms, "seeds=1", *padded("left", CUT))
+    engine, trials = expanded(of_study)
+    assert [engine._obstacle(trial) for trial in trials] == [None] * len(arms)
+    lengths = {len(row["input_ids"]) for row in engine._data.train.features}
+    assert max(lengths) == CUT
+    assert len(lengths) > 3
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_padding_on_the_right_to_a_fixed_length(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    arms = {"r2": lora(kind, 2, "5e-3"), "r8": lora(kind, 8, "2e-3", 16)} if kind == "gpt2" else {"full": "{}"}
+    of_study = study(kind, arms, "seeds=1", "training.num_train_epochs=1", *padded("right", CUT), train=40)
+    engine, trials = expanded(of_study)
+    assert [engine._obstacle(trial) for trial in trials] == [None] * len(arms)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=5)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("arm", ["{}", "{freeze: {layers: 2, dropout: off}}"])
+def test_padding_on_the_left_up_to_the_last_position_of_the_model(
+    arm: str, study: Load, by_pack: Train, by_trainer: Train
+) -> None:
+    of_study = study("gpt2", {"arm": arm}, "seeds=1", "training.num_train_epochs=2", *padded("left", 128), train=24)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=6)
+
+
 DECAY = "lr_scheduler_kwargs: {num_decay_steps: 20}"
 LOWEST = "lr_scheduler_kwargs: {min_lr_rate: 0.1}"
 KWARGS = {"warmup_stable_decay": DECAY, "cosine_with_min_lr": LOWEST, "cosine_warmup_with_min_lr": LOWEST}
@@ -146,14 +193,18 @@ def test_smoothed_labels(study: Load, by_pack: Train, by_trainer: Train) -> None
 
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(
-    ("kind", "arm", "holdout"),
-    [("gpt2", "{}", False), ("distilbert", "{freeze: {layers: 2, dropout: off}}", True)],
+    ("kind", "arm", "holdout", "padding"),
+    [
+        ("gpt2", "{}", False, ()),
+        ("gpt2", "{}", True, padded("left", CUT)),
+        ("distilbert", "{freeze: {layers: 2, dropout: off}}", True, ()),
+    ],
 )
 def test_every_seed_its_own_training_set(
-    kind: str, arm: str, *, holdout: bool, study: Load, by_pack: Train, by_trainer: Train
+    kind: str, arm: str, *, holdout: bool, padding: tuple[str, ...], study: Load, by_pack: Train, by_trainer: Train
 ) -> None:
     """24 of 48 examples a seed, of which 6 may be held out: seeds of one pack share neither."""
-    more = ["selection={best: loss, on: holdout, fraction: 0.25}"] if holdout else []
+    more = [*padding, *(["selection={best: loss, on: holdout, fraction: 0.25}"] if holdout else [])]
     of_study = study(kind, {"one": arm}, "data.resample=0.5", "training.num_train_epochs=2", *more, train=48)
     packed, reference = by_pack(of_study), by_trainer(of_study)
     assert_equal(packed, reference, 1e-8, steps=6)
@@ -198,8 +249,6 @@ def test_a_pair_of_sentences_with_token_types(study: Load, by_pack: Train, by_tr
 
 
 def test_initial_weights_are_bit_for_bit_the_solo_trials(study: Load) -> None:
-    from tests.harness.engines.packed.conftest import expanded
-
     engine, trials = expanded(study("gpt2", {"r2": lora("gpt2", 2, "1e-3"), "r5": lora("gpt2", 5, "1e-3")}))
     assert len({PackKey.of(trial) for trial in trials}) == 1
     pack = engine._pack(trials)

@@ -20,7 +20,7 @@ from harness.runs.runner import prepare
 from harness.study.study import Study
 from harness.study.trials import expand
 from tests.harness.engines.packed.conftest import Trained, expanded
-from tests.harness.engines.packed.test_equality import assert_equal, lora
+from tests.harness.engines.packed.test_equality import assert_equal, lora, padded
 
 Load = Callable[..., Study]
 Train = Callable[[Study], dict[str, Trained]]
@@ -46,17 +46,21 @@ def gives_types(folder: Path) -> None:
 
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(
-    ("kind", "arm"),
+    ("kind", "arm", "padding"),
     [
-        ("gpt2", "{}"),
-        ("gpt2", lora("gpt2", 2, "5e-3")),
-        ("gpt2", "{freeze: {layers: 2, dropout: off}}"),
-        ("bert", "{}"),
+        ("gpt2", "{}", ()),
+        ("gpt2", "{}", padded("left", 64)),
+        ("gpt2", lora("gpt2", 2, "5e-3"), ()),
+        ("gpt2", "{freeze: {layers: 2, dropout: off}}", ()),
+        ("bert", "{}", ()),
     ],
 )
-def test_token_types_of_a_pair(kind: str, arm: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+def test_token_types_of_a_pair(
+    kind: str, arm: str, padding: tuple[str, ...], study: Load, by_pack: Train, by_trainer: Train
+) -> None:
     """GPT-2 adds the word whose number the type is: 0 for every token of the first example, 1 for the second."""
-    of_study = study(kind, {"arm": arm}, *SHORT, "data.text=[sentence,sentence]", train=40, change=gives_types)
+    pair = ("data.text=[sentence,sentence]", *padding)
+    of_study = study(kind, {"arm": arm}, *SHORT, *pair, train=40, change=gives_types)
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=5)
 
 
@@ -75,14 +79,22 @@ def texts_with(token: str, folder: Path) -> Path:
 
 
 @pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize(("kind", "token"), [("roberta", "[PAD]"), ("bert", "[PAD]"), ("gpt2", "<|endoftext|>")])
+@pytest.mark.parametrize(
+    ("kind", "token", "padding"),
+    [
+        ("roberta", "[PAD]", ()),
+        ("bert", "[PAD]", ()),
+        ("gpt2", "<|endoftext|>", ()),
+        ("gpt2", "<|endoftext|>", padded("left", 64)),
+    ],
+)
 def test_a_padding_token_within_a_text(
-    kind: str, token: str, tmp_path: Path, study: Load, by_pack: Train, by_trainer: Train
+    kind: str, token: str, padding: tuple[str, ...], tmp_path: Path, study: Load, by_pack: Train, by_trainer: Train
 ) -> None:
     """RoBERTa does not count it as a position, and its table learns nothing of it."""
     (tmp_path / "texts").mkdir()
     path = texts_with(token, tmp_path / "texts")
-    of_study = study(kind, {"full": "{}"}, *SHORT, f"data={{path: {path}}}")
+    of_study = study(kind, {"full": "{}"}, *SHORT, f"data={{path: {path}}}", *padding)
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=5)
 
 

@@ -79,22 +79,26 @@ def test_products_sums_and_spreads_are_those_of_each_trial(batched: bool) -> Non
     )
 
 
-@given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.booleans())
-def test_a_batch_holds_every_token_once_and_finds_it_again(lengths: list[int], pooled: bool) -> None:
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.booleans(), st.sampled_from([None, 9, 20]))
+def test_a_batch_holds_every_token_once_and_finds_it_again(
+    lengths: list[int], pooled: bool, left_padded_to: int | None
+) -> None:
     split = TokenizedSplit(
         ids=tuple(map(str, range(len(lengths)))),
         labels=np.arange(len(lengths)) % 2,
         features=tuple({"input_ids": [100 * i + j for j in range(n)]} for i, n in enumerate(lengths)),
     )
-    ragged = RaggedSplit(split, CPU)
+    ragged = RaggedSplit(split, CPU, left_padded_to=left_padded_to)
     half = len(lengths) // 2
     chosen = [np.arange(half), np.arange(half, len(lengths))]
     chosen = [examples for examples in chosen if len(examples)]
     batch = PackedBatch(ragged, list(range(len(chosen))), chosen, heads=3, batched=False)
     ids = ragged.ids[batch.source]
     assert sorted(ids.tolist()) == sorted(ragged.ids.tolist())
-    assert (ids % 100).tolist() == batch.positions.tolist()
     assert (ids[batch.firsts] % 100).tolist() == [0] * len(lengths)
+    assert batch.positions.diff().masked_fill(ids[1:] % 100 == 0, 1).tolist() == [1] * (len(ids) - 1)
+    last = batch.lengths - 1 if left_padded_to is None else [left_padded_to - 1] * len(lengths)
+    assert batch.positions[batch.lasts].tolist() == list(last)
     assert (ids[batch.lasts] % 100 + 1).tolist() == batch.lengths.tolist()
     groups = batch.pooled_groups if pooled else batch.groups
     rows = torch.arange(len(ids) * 3)

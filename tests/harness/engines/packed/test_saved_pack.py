@@ -69,6 +69,16 @@ def test_a_run_cut_short_after_any_epoch_ends_with_the_same_bytes(epochs: int, t
     ]
 
 
+def test_a_run_of_a_study_that_pads_on_the_left_resumes_to_the_same_bytes(tmp_path: Path, tiny: Tiny) -> None:
+    padded = ("data.padding=max_length", "data.padding_side=left", "data.max_length=24")
+    of_study = tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}", *padded)
+    interrupted_after(1, tmp_path / "cut", of_study)
+    assert len(kept(tmp_path / "cut" / "tiny")) == 1
+    assert run_study(of_study, tmp_path / "cut").complete
+    whole = run_study(of_study, tmp_path / "whole").folder
+    assert predictions(tmp_path / "cut" / "tiny") == predictions(whole)
+
+
 def test_a_pack_some_of_whose_records_are_written_goes_on_with_the_same_shapes(tmp_path: Path, tiny: Tiny) -> None:
     of_study = tiny(*TWO_EPOCHS, "arms={full: {}, longer: {training: {num_train_epochs: 4}}}")
     whole = run_study(of_study, tmp_path / "whole").folder
