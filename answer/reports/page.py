@@ -158,7 +158,7 @@ def _answers(pair: PublishedPair, runs: Runs) -> list[str]:
 def _by_set(runs: Runs) -> list[str]:
     found = [
         f"on the {one.n_examples:,} sentences of `{one.name}` {points(same.estimate)} "
-        f"{points_interval(same.verdict_interval)} pp ({same.verdict.label})"
+        f"{points_interval(same.verdict_interval)} ({same.verdict.label})"
         for one in runs.study.report.sets
         for same in one.comparisons
         if same.name == runs.comparison.name
@@ -175,7 +175,7 @@ def _one_seed(runs: Runs, published: float) -> list[str]:
         f"an SD of {points(measured.seed_sd, signed=False)}. {len(gaps)} pairs of runs, a seed each, are from "
         f"{points(gaps.min())} to {points(gaps.max())} apart: {_of(against, len(gaps))} point the other way than their "
         f"mean, and McNemar's test finds {_of(significant, len(gaps))} significant. The gap of one more pair is "
-        f"expected in {points_interval(measured.expected_gap)} pp; the published one, {points(published)}, lies "
+        f"expected in {points_interval(measured.expected_gap)}; the published one, {points(published)}, lies "
         f"{'within' if low <= published <= high else 'outside'}."
     ]
 
@@ -248,10 +248,20 @@ def _study(study: ReferenceStudy) -> list[str]:
     report, tables = study.report, named(study.report)
     return [
         f"### {PLANNED[study.name].title}",
-        escaped(report.question),
+        f"{escaped(report.question)} {_trained(study)}",
         "\n".join(f"- {escaped(sentence)}" for sentence in in_words(report)),
         *(rows(tables[name].said_once().columns) for name in ("verdicts", "arms") if name in tables),
     ]
+
+
+def _trained(study: ReferenceStudy) -> str:
+    """Say on how much a study was trained and tested."""
+    data, arms = study.outcomes.manifest.data, study.outcomes.manifest.arms.values()
+    epochs = sorted({int(arm.training["num_train_epochs"]) for arm in arms if "num_train_epochs" in arm.training})
+    during = f" for {' or '.join(map(str, epochs))} epochs" if epochs else ""
+    sets = _joined([f"{one.n_test:,} of `{one.name}`" for one in data.sets]) or f"{data.n_test:,}"
+    trained = f"{data.n_train:,} sentences{during}" if data.n_train is not None else "sentences"
+    return f"Trained with {study.n_seeds} seeds on {trained}, tested on {sets}."
 
 
 def _how_it_was_made(findings: Findings, folder: str) -> list[str]:
@@ -270,6 +280,8 @@ def _how_it_was_made(findings: Findings, folder: str) -> list[str]:
         f"Every figure of this page is computed by `nox -s answer` from `{folder}`: what each trained model said about "
         "each test sentence, by its id. The sentences themselves are not there. `harness analyze` reads each folder.",
         "\n".join(f"- {line}" for line in lines),
+        "`nox -s reference` trains all of them from scratch, with the models of the reports and on all of SST-2, and "
+        "says first how long that takes; `nox -s reference -- --model FOLDER --data FOLDER` repeats what is here.",
     ]
 
 
