@@ -62,8 +62,8 @@ class ArmScores:
         return self.y.shape
 
     def first(self, n_seeds: int | None) -> ArmScores:
-        """Return the scores of the first seeds; these themselves where None."""
-        if n_seeds is None:
+        """Return the scores of the first seeds; these themselves where None, or where there are no more."""
+        if n_seeds is None or n_seeds >= len(self.y):
             return self
         if n_seeds not in self._first:
             self._first[n_seeds] = ArmScores(self.y[:n_seeds])

@@ -138,6 +138,8 @@ class TakenLook(Stored):
         The seeds that the verdicts took up.
     runs : dict of str to int, or None
         Where runs are not paired by seed: how many of each arm they took up.
+    left : tuple of str
+        Arms that no open comparison needs after it: a run until decided trains them no further.
     plan : str
         The digest of the plan that they were made by.
     at : str
@@ -146,6 +148,7 @@ class TakenLook(Stored):
 
     seeds: tuple[Count, ...]
     runs: dict[str, Count] | None = None
+    left: tuple[str, ...] = ()
     plan: str
     at: str = ""
 

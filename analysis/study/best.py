@@ -74,6 +74,9 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
     """
     if seeds.look is not None and not seeds.look.number:
         return no_set(plan, f"the first look is at {seeds.look.looks[0]} seeds")
+    # All arms are compared with each other: as many seeds count as the arm has that left first.
+    seeds = seeds.of(plan, *outcomes.arms)
+    scores = {arm: rows[: len(seeds.by_arm[arm])] for arm, rows in scores.items()}
     not_judged = {arm: why for arm in outcomes.arms if (why := refusal(outcomes, plan, (arm,), scores, seeds))}
     judged = [arm for arm in outcomes.arms if arm not in not_judged]
     if len(judged) < 2:

@@ -141,7 +141,7 @@ def compare_classes(
     ]
     answers = {arm: outcomes.predicted(arm, seeds=seeds.by_arm[arm]) for arm in complete}
     n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
-    confidence = 1 - at_look(plan.alpha, seeds.look)
+    of_pair = {both: seeds.of(plan, *both) for pair in tested for both in [(pair.treatment, pair.baseline)]}
     # By class and measure, then by comparison; the table is the other way round.
     made: list[list[tuple[ClassComparison, PValues]]] = []
     for label, measure in product(range(len(outcomes.manifest.data.classes)), MEASURES):
@@ -157,22 +157,29 @@ def compare_classes(
                 measure,
                 scores=scores,
                 answers={arm: answers[arm] for arm in (pair.treatment, pair.baseline)},
-                seeds=seeds,
-                confidence=confidence,
+                seeds=of_pair[pair.treatment, pair.baseline],
+                confidence=1 - at_look(plan.alpha, of_pair[pair.treatment, pair.baseline].look),
             )
-            made[-1].append((row, _p_values(plan, row, scores, margin=margin, seeds=seeds)))
-    in_order = [one for of_pair in zip(*made, strict=True) for one in of_pair]
+            made[-1].append(
+                (row, _p_values(plan, row, scores, margin=margin, seeds=of_pair[pair.treatment, pair.baseline]))
+            )
+    in_order = [one for same_pair in zip(*made, strict=True) for one in same_pair]
     rows, raw = [row for row, _ in in_order], [p_values for _, p_values in in_order]
     # Rows without a verdict still count (as NaN), and so do comparisons that could not be made, as among the verdicts.
     raw += [NO_P_VALUES] * (len(comparisons) - len(tested)) * n_rows
     adjusted = joint_step_down([p.difference for p in raw], [p.equivalence for p in raw])
-    verdict_confidence = 1 - at_look(plan.alpha / max(len(raw), 1), seeds.look)
+    each = plan.alpha / max(len(raw), 1)
+    confidences = {both: 1 - at_look(each, own.look) for both, own in of_pair.items()}
     return tuple(
         replace(
             row,
-            verdict_confidence=verdict_confidence,
+            verdict_confidence=confidences[row.treatment, row.baseline],
             verdict_interval=verdict_interval(
-                None if row.reason else row.result, verdict_confidence, both, alpha=plan.alpha, margin=margin
+                None if row.reason else row.result,
+                confidences[row.treatment, row.baseline],
+                both,
+                alpha=plan.alpha,
+                margin=margin,
             ),
             difference_p=both.difference,
             equivalence_p=both.equivalence,
@@ -227,12 +234,17 @@ def _tested(
     treatment = scores[pair.treatment]
     if not treatment.shape[1]:
         reason = "the test split has no example of this class"
-    elif undefined := undefined_trials({arm: scores[arm].y for arm in (pair.treatment, pair.baseline)}, seeds.by_arm):
+    elif undefined := undefined_trials(
+        {arm: scores[arm].y[: len(seeds.by_arm[arm])] for arm in (pair.treatment, pair.baseline)}, seeds.by_arm
+    ):
         reason = f"never predicted: {undefined}"
     else:
         result = primary_test(plan, scores, pair.treatment, pair.baseline)
         said = {
-            (arm, seed): row for arm, rows in answers.items() for seed, row in zip(seeds.by_arm[arm], rows, strict=True)
+            (arm, seed): row
+            for arm, rows in answers.items()
+            # An arm that stayed has more seeds than the pair.
+            for seed, row in zip(seeds.by_arm[arm], rows, strict=False)
         }
         reason = few_examples(outcomes, label) if measure == "recall" else few_predictions(outcomes, said, label)
     return ClassComparison(

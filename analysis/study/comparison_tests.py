@@ -191,10 +191,14 @@ def run_tests(
     """
     if seeds.look is not None and not seeds.look.number:
         return ComparisonTests(comparison=pair, refusal=f"the first look is at {seeds.look.looks[0]} seeds")
-    refused = refusal(outcomes, plan, (pair.treatment, pair.baseline), {arm: y.y for arm, y in scores.items()}, seeds)
+    both = (pair.treatment, pair.baseline)
+    seeds = seeds.of(plan, *both)
+    of_both = {arm: scores[arm].first(len(seeds.by_arm[arm])) for arm in both if arm in scores}
+    refused = refusal(outcomes, plan, both, {arm: y.y for arm, y in of_both.items()}, seeds)
     if refused:
         return ComparisonTests(comparison=pair, refusal=refused)
-    treatment, baseline = scores[pair.treatment], scores[pair.baseline]
+    treatment, baseline = of_both[pair.treatment], of_both[pair.baseline]
+    right = {arm: right[arm][: len(seeds.by_arm[arm])] for arm in both if arm in right}
     strata = outcomes.strata
     result = primary_test(plan, scores, pair.treatment, pair.baseline, strata=strata)
     equivalence = equivalence_test(result, margin=plan.margin)
@@ -272,15 +276,18 @@ def primary_test(
     plan : AnalysisPlan
         The frozen plan.
     scores : mapping of str to ArmScores, shape (S, examples or clusters)
-        By arm, of those that finished with all seeds of theirs. An arm with an undefined score is not pooled.
+        By arm, of those that finished with all seeds of theirs. An arm with an undefined score is not pooled, nor is
+        one that left with fewer seeds than are used.
     treatment, baseline : str
         Two of the arms, whose scores are defined.
     n_seeds : int or None
-        How many of the first seeds are used; None for all.
+        How many of the first seeds are used; None for all that both arms have.
     strata : ndarray of int, shape (examples or clusters,), or None
         The test set of each column of the scores, where there are several.
     """
-    rows = {arm: y.first(n_seeds) for arm, y in scores.items() if y.finite}
+    if plan.paired:
+        n_seeds = n_seeds or min(len(scores[arm].y) for arm in (treatment, baseline))
+    rows = {arm: y.first(n_seeds) for arm, y in scores.items() if y.finite and len(y.y) >= (n_seeds or 0)}
     if plan.crossing is not None:
         return crossing_test(rows[treatment].y, rows[baseline].y, plan.crossing)
     n_rows, n_examples = rows[treatment].shape

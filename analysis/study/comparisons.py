@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_tests import ComparisonTests, PValues, planned_test, run_tests
 from analysis.study.conditions import unlike
+from analysis.study.futility import HOPELESS, chance_of_decision
 from analysis.study.gap_intervals import at_look, interval_at, level_of_verdicts, verdict_interval
 from analysis.study.plan import AnalysisPlan, Comparison
 from analysis.study.seeds import SeedsInUse
@@ -72,6 +73,9 @@ class ComparisonResult:
     at_looks : tuple of (TResult or None)
         The gap with its standard error at every declared look so far, by the primary test; None where dropped seeds
         left too few for a look. Empty in a study without looks.
+    chance : float
+        Of an undecided comparison at a declared look: the chance that the last look decides it, on this very test set,
+        if the gap seen is the true one. NaN elsewhere.
     difference_p, equivalence_p : float
         The p-values for a difference and for equivalence after the joint step-down.
     equivalence : EquivalenceResult or None
@@ -120,6 +124,7 @@ class ComparisonResult:
     examples_only: Interval
     sequential_p: float
     at_looks: tuple[TResult | None, ...]
+    chance: float
     difference_p: float
     equivalence_p: float
     equivalence: EquivalenceResult | None
@@ -139,6 +144,11 @@ class ComparisonResult:
     def name(self) -> str:
         """The comparison in words: ``treatment against baseline``."""
         return f"{self.treatment} against {self.baseline}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is undecided, and more seeds may decide it by the last declared look."""
+        return self.verdict.undecided and not self.chance < HOPELESS
 
     @property
     def estimate(self) -> float:
@@ -192,14 +202,16 @@ def compare(
     confidence = min(1 - plan.alpha, 1 - 2 / (resamples + 1))
     # It resamples seeds as independent of each other.
     resampled = tested if plan.crossing is None else []
-    bootstraps = (
-        bootstrap_study(drawn, resampled, paired=plan.paired, rng=rng, resamples=resamples, confidence=confidence)
-        if resampled
-        else {}
-    )
+    bootstraps: dict[tuple[str, str], MultiBootstrapResult] = {}
+    # Arms that left early have fewer seeds than those that stayed: pairs with the same number are resampled together.
+    for n_seeds, alike in _by_seeds(resampled, seeds, plan).items():
+        rows = {arm: y.first(n_seeds) for arm, y in drawn.items() if len(y.y) >= (n_seeds or 0)}
+        bootstraps |= bootstrap_study(
+            rows, alike, paired=plan.paired, rng=rng, resamples=resamples, confidence=confidence
+        )
     corrected = correct(plan, [one.sequential for one in tests])
     level = level_of_verdicts(plan.correction, plan.alpha, corrected)
-    return tuple(
+    results = [
         decided(
             one,
             outcomes,
@@ -207,12 +219,47 @@ def compare(
             seeds=seeds,
             bootstrap=bootstraps.get((pair.treatment, pair.baseline)),
             n_comparisons=len(pairs),
-            test=planned_test(plan, n_arms=sum(y.finite for y in drawn.values())),
+            test=planned_test(plan, n_arms=arms_tested(drawn, pair)),
             corrected=both,
             level=level,
         )
         for pair, one, both in zip(pairs, tests, corrected, strict=True)
-    )
+    ]
+    return tuple(with_chances(results, plan, seeds=seeds))
+
+
+def with_chances(
+    results: Sequence[ComparisonResult], plan: AnalysisPlan, *, seeds: SeedsInUse
+) -> list[ComparisonResult]:
+    """Return a family of comparisons with the chance that the last look decides those that are undecided.
+
+    What is decided leaves its share of alpha to them, as in the step-down.
+    """
+    undecided = sum(one.verdict.undecided for one in results)
+    told = []
+    for one in results:
+        look = seeds.of(plan, one.treatment, one.baseline).look
+        if look is not None and look.number and not look.is_last and one.verdict.undecided and one.result is not None:
+            chance = chance_of_decision(one.result, look, alpha=plan.alpha / undecided, margin=plan.margin)
+            one = replace(one, chance=chance)
+        told.append(one)
+    return told
+
+
+def arms_tested(scores: Mapping[str, ArmScores], pair: Comparison) -> int:
+    """Return over how many arms the test of a pair can pool: those with as many seeds as it uses."""
+    sizes = [len(scores[arm].y) for arm in (pair.treatment, pair.baseline) if arm in scores]
+    return sum(y.finite and len(y.y) >= min(sizes, default=0) for y in scores.values())
+
+
+def _by_seeds(
+    pairs: Sequence[tuple[str, str]], seeds: SeedsInUse, plan: AnalysisPlan
+) -> dict[int | None, list[tuple[str, str]]]:
+    """Return pairs of arms by how many seeds they share; None for all seeds of runs that are not paired by seed."""
+    found: dict[int | None, list[tuple[str, str]]] = {}
+    for pair in pairs:
+        found.setdefault(len(seeds.of(plan, *pair).used) if plan.paired else None, []).append(pair)
+    return found
 
 
 def correct(plan: AnalysisPlan, p_values: Sequence[PValues]) -> list[PValues]:
@@ -239,6 +286,7 @@ def decided(
 ) -> ComparisonResult:
     """Decide one comparison of a family, from its tests and corrected p-values; `level` is that of its interval."""
     result, each = tests.result, plan.alpha / n_comparisons
+    seeds = seeds.of(plan, tests.comparison.treatment, tests.comparison.baseline)
     alone, shared, beside = (at_look(alpha, seeds.look) for alpha in (plan.alpha, each, level))
     belonging = verdict_interval(result, 1 - beside, corrected, alpha=plan.alpha, margin=plan.margin)
 
@@ -282,6 +330,7 @@ def decided(
             one and TResult(estimate=one.estimate, standard_error=one.standard_error, df=one.df)
             for one in tests.at_looks
         ),
+        chance=_NAN,
         difference_p=corrected.difference,
         equivalence_p=corrected.equivalence,
         equivalence=tests.equivalence,

@@ -164,14 +164,14 @@ def _waiting_caveat(outcomes: Outcomes, seeds: SeedsInUse) -> list[Caveat]:
 
 
 def _trial_caveats(outcomes: Outcomes, plan: AnalysisPlan, seeds: SeedsInUse) -> list[Caveat]:
-    unfinished = lost_trials(outcomes, dict.fromkeys(outcomes.arms, seeds.taken_up), seeds.waiting)
+    taken_up = {arm: seeds.of(plan, arm).taken_up for arm in outcomes.arms}
+    unfinished = lost_trials(outcomes, taken_up, seeds.waiting)
     caveats = []
     if unfinished:
         counts = Counter(trial.status for trial in unfinished)
         short = ", ".join(f"{count} {status}" for status, count in counts.items())
         has = "has" if len(unfinished) == 1 else "have"
-        known = {*seeds.taken_up, *seeds.waiting}
-        total = sum(trial.seed in known for trial in outcomes.trials.values())
+        total = sum(trial.seed in (*taken_up[trial.arm], *seeds.waiting) for trial in outcomes.trials.values())
         text = f"{len(unfinished)} of {total} trials {has} no predictions: {named_trials(unfinished)}."
         if not plan.paired and plan.failed_trials == "drop_seed":
             text += " As the plan declares (failed_trials: drop_seed), each arm keeps its other runs."

@@ -1,10 +1,10 @@
-"""Looks of a growing study: which declared look has been reached, and which seeds it uses."""
+"""Looks of a growing study: which declared look has been reached, which seeds it uses, and which arms have left."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from analysis.methods.looks import thresholds
 from analysis.records.outcomes import Outcomes
@@ -28,6 +28,9 @@ class Look:
         What the next look waits for; empty at the last look.
     threshold : float
         The largest two-sided p-value of a single comparison that counts at this look; NaN before the first.
+    left : mapping of str to int
+        Arms that are trained no further, with the number of seeds of the look after which they left: no open comparison
+        needed them. A run until decided notes them.
     """
 
     looks: tuple[int, ...]
@@ -35,6 +38,7 @@ class Look:
     seeds: tuple[int, ...]
     waiting: str
     threshold: float
+    left: Mapping[str, int]
 
     @property
     def is_last(self) -> bool:
@@ -44,6 +48,23 @@ class Look:
     def level(self, alpha: float) -> float:
         """Return the two-sided p-value that counts at this look when `alpha` is spent over all looks."""
         return thresholds(self.looks, alpha=alpha)[self.number - 1] if self.number else math.nan
+
+    def of(self, arms: Sequence[str], alpha: float) -> Look:
+        """Return the last look that all of these arms have reached.
+
+        Parameters
+        ----------
+        arms : sequence of str
+        alpha : float
+            The error rate of the plan.
+        """
+        size = min([self.looks[self.number - 1], *(self.left[arm] for arm in arms if arm in self.left)])
+        number = self.looks.index(size) + 1
+        if number == self.number:
+            return self
+        return replace(
+            self, number=number, seeds=self.seeds[:size], threshold=thresholds(self.looks, alpha=alpha)[number - 1]
+        )
 
     def earlier(self, seeds: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """Return the seeds of every look so far, of those that are used at all.
@@ -60,8 +81,9 @@ class Look:
 def current_look(outcomes: Outcomes, plan: AnalysisPlan) -> Look | None:
     """Find the latest look that the study has reached; None when its plan declares none.
 
-    A look is reached when every arm is done with as many of the first seeds as the look declares. A trial that diverged
-    is done; a trial that failed or was interrupted runs again.
+    A look is reached when every arm that has not left is done with as many of the first seeds as the look declares. A
+    trial that diverged is done; a trial that failed or was interrupted runs again. An arm that left and was trained
+    further all the same takes part in the looks that it has reached.
 
     Parameters
     ----------
@@ -72,21 +94,40 @@ def current_look(outcomes: Outcomes, plan: AnalysisPlan) -> Look | None:
     """
     if not plan.looks:
         return None
-    pending = {
-        seed: [trial for arm in outcomes.arms if not (trial := outcomes.trials[arm, seed]).done]
-        for seed in outcomes.seeds
-    }
-    done = next((at for at, seed in enumerate(outcomes.seeds) if pending[seed]), len(outcomes.seeds))
-    number = sum(size <= done for size in plan.looks)
+    done = {arm: _first_done(outcomes, arm) for arm in outcomes.arms}
+    left = {arm: size for arm, size in _left(outcomes, plan).items() if done.get(arm, 0) >= size}
+    in_play = [arm for arm in outcomes.arms if arm not in left]
+    reached = min(done[arm] for arm in in_play) if in_play else max(done.values())
+    number = sum(size <= reached for size in plan.looks)
+    last = plan.looks[number - 1] if number else 0
     waiting = ""
-    if number < len(plan.looks):
+    if in_play and number < len(plan.looks):
         size = plan.looks[number]
-        missing = [trial for seed in outcomes.seeds[:size] for trial in pending[seed]]
+        missing = [
+            trial for seed in outcomes.seeds[:size] for arm in in_play if not (trial := outcomes.trials[arm, seed]).done
+        ]
         waiting = named_trials(missing) if missing else f"{size} seeds; the study has {len(outcomes.seeds)}"
     return Look(
         looks=plan.looks,
         number=number,
-        seeds=outcomes.seeds[: plan.looks[number - 1]] if number else (),
+        seeds=outcomes.seeds[:last],
         waiting=waiting,
         threshold=thresholds(plan.looks, alpha=plan.alpha)[number - 1] if number else math.nan,
+        left={arm: own for arm in left if (own := max(n for n in plan.looks if n <= done[arm])) < last},
     )
+
+
+def _first_done(outcomes: Outcomes, arm: str) -> int:
+    """Return with how many of the first seeds an arm is done."""
+    return next(
+        (at for at, seed in enumerate(outcomes.seeds) if not outcomes.trials[arm, seed].done), len(outcomes.seeds)
+    )
+
+
+def _left(outcomes: Outcomes, plan: AnalysisPlan) -> dict[str, int]:
+    """Return which arms were noted to leave, and after how many seeds."""
+    noted: dict[str, int] = {}
+    for look in outcomes.looks_taken:
+        if len(look.seeds) in plan.looks:
+            noted |= {arm: min(len(look.seeds), noted.get(arm, len(look.seeds))) for arm in look.left}
+    return noted

@@ -233,7 +233,7 @@ def _allowed(arms: Sequence[str], metrics: Sequence[str], metric: object) -> All
             ("correction",): either(_CORRECTIONS),
             ("variance",): either(_VARIANCES),
             ("failed_trials",): either(_POLICIES),
-            ("looks",): "a list of numbers of seeds, such as [4, 8, 12, 20]",
+            ("looks",): "a list of numbers of seeds, such as [4, 8, 12, 20], or in a study file auto",
             ("looks", "[]"): "a whole number of seeds from 4 to 10000",
         },
         choices={

@@ -113,7 +113,10 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES, withhold: bool 
         for arm in (() if withheld else outcomes.arms)
     ]
     curves = [epoch_curve(first, arm, seeds=finished[arm], metric=score) for arm in outcomes.arms]
-    gaps = [gap_by_selection(first, one, seeds=finished, metric=score) for one in comparisons]
+    shared = [_shared(seeds.of(plan, one.treatment, one.baseline), one, finished) for one in comparisons]
+    gaps = [
+        gap_by_selection(first, one, seeds=both, metric=score) for one, both in zip(comparisons, shared, strict=True)
+    ]
     data, kind = manifest.data, plan.kind
     # A margin in units of log loss says nothing about precision; then it is the default one.
     class_margin = plan.margin if kind.share else AnalysisPlan.model_fields["margin"].default
@@ -189,10 +192,10 @@ def report_on(outcomes: Outcomes, *, resamples: int = RESAMPLES, withhold: bool 
         epoch_curves=tuple(curve for curve in curves if curve is not None),
         consistencies=tuple((arm, consistency(first.labels, rows)) for arm, rows in answers.items() if len(rows)),
         churns=tuple(
-            churn(answers[one.treatment], answers[one.baseline], paired=plan.paired)
+            churn(*(answers[arm][: len(own)] for arm, own in both.items()), paired=plan.paired)
             if answers and one.result is not None
             else None
-            for one in comparisons
+            for one, both in zip(comparisons, shared, strict=True)
         ),
         claims=compare_published_gaps(
             () if withheld else claims, first.manifest, sets[0].comparisons if sets else comparisons, metric=plan.metric
@@ -233,14 +236,24 @@ def _time_ratio(plan: AnalysisPlan, outcomes: Outcomes, costs: Sequence[ArmCost]
     return replace(ratio, interval=NO_INTERVAL, reason=NOT_INDEPENDENT)
 
 
+def _shared(
+    seeds: SeedsInUse, pair: ComparisonResult, finished: Mapping[str, Sequence[int]]
+) -> dict[str, tuple[int, ...]]:
+    """Return the finished seeds of both arms of a comparison, the treatment's first, that its test uses."""
+    return {
+        arm: tuple(seed for seed in finished[arm] if seed in seeds.by_arm[arm])
+        for arm in (pair.treatment, pair.baseline)
+    }
+
+
 def _decision(look: Look | None, comparisons: Sequence[ComparisonResult]) -> str:
-    """Say whether a study with looks may stop: when everything is decided, or no look is left."""
+    """Say whether a study with looks may stop: where no look is left, or none that is left may decide anything."""
     if look is None:
         return ""
     if not look.number:
         return "go on"
-    decided = all(one.verdict.decided for one in comparisons)
-    return "stop" if decided or look.is_last else "go on"
+    # Nothing is waited for at the last look, nor where every arm has left.
+    return "go on" if look.waiting and any(one.is_open for one in comparisons) else "stop"
 
 
 def _taken_look(outcomes: Outcomes, comparisons: Sequence[ComparisonResult], seeds: SeedsInUse) -> TakenLook | None:

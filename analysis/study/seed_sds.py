@@ -159,7 +159,10 @@ def _no_ratio(sds: Mapping[str, float], unmoved: Sequence[str]) -> str:
 def _differences(means: Mapping[str, tuple[float, ...]]) -> DifferenceSpread | None:
     if len(means) < 3:
         return None
-    return difference_spread(list(means.values()), rng=np.random.default_rng(_SIMULATION_SEED))
+    # An arm that left at an earlier look has the first seeds of the others.
+    shared = min(map(len, means.values()))
+    rows = [values[:shared] for values in means.values()]
+    return difference_spread(rows, rng=np.random.default_rng(_SIMULATION_SEED))
 
 
 def _unmoved(arm: ArmSummary) -> bool:

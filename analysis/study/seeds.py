@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.records.outcomes import Outcomes
 from analysis.study.looks import Look, current_look
@@ -17,7 +17,8 @@ class SeedsInUse:
     Parameters
     ----------
     used : tuple of int
-        The seeds that the tables use, the same for every arm; where runs are not paired by seed, those of any arm.
+        The seeds that the tables use, the same for every arm but those that left at an earlier look; where runs are not
+        paired by seed, those of any arm.
     by_arm : mapping of str to tuple of int
         The same by arm.
     taken_up : tuple of int
@@ -39,6 +40,32 @@ class SeedsInUse:
     def dropped(self) -> tuple[int, ...]:
         """The seeds that left every arm, as the plan declares (`failed_trials: drop_seed`)."""
         return tuple(seed for seed in self.taken_up if seed not in self.used)
+
+    def of(self, plan: AnalysisPlan, *arms: str) -> SeedsInUse:
+        """Return the seeds that these arms share: those of the last look that all of them have reached.
+
+        Parameters
+        ----------
+        plan : AnalysisPlan
+            The frozen plan.
+        *arms : str
+        """
+        if self.look is None or not self.look.number:
+            return self
+        look = self.look.of(arms, plan.alpha)
+        if look is self.look:
+            return self
+
+        def first(seeds: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(seed for seed in seeds if seed in look.seeds)
+
+        return replace(
+            self,
+            used=first(self.used),
+            by_arm={arm: first(own) for arm, own in self.by_arm.items()},
+            taken_up=look.seeds,
+            look=look,
+        )
 
 
 def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
@@ -73,4 +100,7 @@ def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
     lost = outcomes.lost_seeds() if plan.failed_trials == "drop_seed" else ()
     used = tuple(seed for seed in taken_up if seed not in lost)
     by_arm = dict.fromkeys(outcomes.arms, used)
+    for arm, size in look.left.items() if look is not None else ():
+        first = outcomes.seeds[:size]
+        by_arm[arm] = tuple(seed for seed in used if seed in first)
     return SeedsInUse(used=used, by_arm=by_arm, taken_up=taken_up, waiting=waiting, look=look)

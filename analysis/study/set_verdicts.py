@@ -15,7 +15,7 @@ from analysis.methods.partial_conjunction import partial_conjunction
 from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_tests import ComparisonTests, planned_test, run_tests
-from analysis.study.comparisons import ComparisonResult, correct, decided
+from analysis.study.comparisons import ComparisonResult, arms_tested, correct, decided
 from analysis.study.gap_intervals import level_of_verdicts
 from analysis.study.plan import AnalysisPlan
 from analysis.study.seeds import SeedsInUse
@@ -106,9 +106,12 @@ def set_verdicts(
         scores = {arm: one.scores(arm, seeds=done, metric=plan.metric) for arm, done in finished.items()}
         drawn = {arm: ArmScores(one.drawn(scores[arm])) for arm in complete}
         right = {arm: rows for arm, done in answered.items() if (rows := one.right(arm, seeds=done)) is not None}
-        planned = planned_test(plan, n_arms=sum(y.finite for y in drawn.values()))
         tests += [
-            (one, planned, run_tests(one, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng))
+            (
+                one,
+                planned_test(plan, n_arms=arms_tested(drawn, pair)),
+                run_tests(one, plan, pair, scores=drawn, right=right, seeds=seeds, rng=rng),
+            )
             for pair in pairs
         ]
         summaries.append(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from analysis.methods.interval import Interval
 from analysis.printable import printable
 from analysis.study.comparisons import ComparisonResult
+from analysis.study.futility import HOPELESS
 from analysis.study.goals import Goal, goals_of
 from analysis.tables.comparison_cells import gap_cell, interval_cell, open_where_cut, scale_of, standard_error
-from analysis.tables.digits import SEEDS_WORTH_PLANNING, times_as_long, whole_percent
+from analysis.tables.digits import SEEDS_WORTH_PLANNING, small_percent, times_as_long, whole_percent
 from analysis.tables.notes import new_seeds
 from analysis.words import counted, estimated_count
 
@@ -43,7 +44,7 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
     if pair.verdict.reason:
         return as_sentence(pair.verdict.reason)
     if look is not None:
-        return next_look(look)
+        return next_look(look, pair)
     goals = {goal.as_observed: goal for goal in goals_of([pair])}
     observed, at_margin = goals.get(True), goals.get(False)
     if at_margin is None or observed is None:
@@ -62,10 +63,15 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
     return as_sentence(takes(report, at_margin, f"find a gap of {margin}"))
 
 
-def next_look(look: Look) -> str:
-    """Say when verdicts may be read again."""
+def next_look(look: Look, pair: ComparisonResult) -> str:
+    """Say of an undecided comparison when its verdict may be read again."""
     if look.is_last:
         return "This was the last of the declared looks."
+    if pair.chance < HOPELESS:
+        return (
+            f"A decision by the last look, at {look.looks[-1]} seeds, has a chance of {small_percent(pair.chance)}, if "
+            "the gap seen is the true one."
+        )
     return f"The next look is at {look.looks[look.number]} seeds."
 
 

@@ -131,7 +131,7 @@ def _what_would_decide(report: StudyReport, one: RequirementResult) -> str:
         margin = size_in_words(report, report.plan.margin)
         also = f"Equivalence within {margin} is shown, which does not say which arm is better. "
     if look is not None:
-        return f"{also}{next_look(look)}"
+        return f"{also}{next_look(look, one.pair)}"
     if settling is None:
         return f"{also}What would decide it is not computed: more of one kind of seeds is not more of the other."
     verb = "show" if one.settles_as == "shown" else "contradict"

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.study.comparisons import ComparisonResult
+from analysis.study.futility import HOPELESS
 from analysis.tables.best import best_notes, best_table
 from analysis.tables.comparison_cells import (
     agreement_in_words,
@@ -193,6 +194,9 @@ def _unlike(report: StudyReport) -> list[str]:
     )
 
 
+_HOPELESS = f"would be decided by the last look with a chance below {percent(HOPELESS, places=0)}"
+
+
 def _look(report: StudyReport) -> list[str]:
     look = report.look
     if look is None:
@@ -209,10 +213,17 @@ def _look(report: StudyReport) -> list[str]:
         "Corrected p-values, verdicts and intervals allow for the looks. What an earlier look has shown stays shown "
         "while the gap keeps its direction; the intervals are those of this look."
     )
+    if look.left:
+        left = "; ".join(f"{arm} after {counted(size, 'seed')}" for arm, size in look.left.items())
+        text += f" Trained no further, since no open comparison needed them: {left}."
     if report.decision == "go on":
         return [f"{text} Go on: not every comparison is decided. The next look waits for {look.waiting}."]
-    why = "this is the last look" if look.is_last else "every comparison is decided"
-    return [f"{text} Stop: {why}."]
+    if look.is_last:
+        return [f"{text} Stop: this is the last look."]
+    given_up = [pair.name for pair in report.comparisons if pair.verdict.undecided]
+    if not given_up:
+        return [f"{text} Stop: every comparison is decided."]
+    return [f"{text} Stop: {', '.join(given_up)} {_HOPELESS}."]
 
 
 def _assumptions(report: StudyReport) -> list[str]:

@@ -21,6 +21,8 @@ from harness.cli.shared import (
     print_json,
     results_option,
 )
+from harness.cli.until_decided import look_by_look
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.progress.displays import Display
@@ -45,6 +47,22 @@ def run(
             show_default=False,
         ),
     ] = None,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided",
+            help="Stop at each look that the plan declares (analysis.looks), go on with the arms of open comparisons, "
+            "and end when none is open.",
+        ),
+    ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME|TRIALS",
+            help="End after so much time or so many trials, such as 6h, 90min or 200trials; the same command goes on.",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be trained, and write nothing.")
     ] = False,
@@ -66,6 +84,10 @@ def run(
     number of seeds trains only the new ones. Before it trains, it prints what changed since the study's last run, which
     data it read, how many trials there are and about how long they will take.
 
+    With --until-decided it trains no seed that decides nothing. The plan declares looks: analysis.looks=auto, which is
+    at every fifth of the seeds, or numbers of seeds. At each look a comparison leaves that is decided, or that the last
+    look would decide with a chance below 10% if the gap seen is the true one. P-values allow for the looks.
+
     Many trials train at once where that is possible; engine=trainer trains one at a time. Press Ctrl-C once to finish
     the current trial or epoch, twice to stop now. SIGTERM, SIGHUP and SIGUSR1 do the same. The command that continues
     is then printed.
@@ -79,6 +101,7 @@ def run(
     offline_if_unreachable(loaded)
     with needs_training_libraries():
         from harness.progress.displays import display_for
+        from harness.runs.budget import parse_budget
         from harness.runs.runner import asked_arms, run_study
         from harness.search.database import shown_url
     if not as_json:
@@ -89,11 +112,17 @@ def run(
     display = display_for(console)
     asked = None if arms is None else [arm.strip() for arm in arms.split(",") if arm.strip()]
     chosen = asked_arms(loaded, asked)
+    if until_decided and asked is not None:
+        raise HarnessError("--until-decided chooses the arms itself; leave --arms out")
+    looks = look_by_look(loaded, results / loaded.name, display.say) if until_decided else None
+    limit = None if budget is None else parse_budget(budget)
 
     root_option = results_option(results)
     # A password is not shown; whoever pastes the command fills it in.
     storage_option = [] if storage is None else ["--storage", shown_url(storage)]
     arms_option = [] if asked is None else ["--arms", ",".join(asked)]
+    if until_decided:
+        arms_option = ["--until-decided"]
 
     def command(*options: str) -> str:
         return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *root_option, *storage_option])
@@ -107,13 +136,14 @@ def run(
         else:
             show_status(console, ahead)
         return
-    summary = run_study(loaded, results, storage=storage, arms=asked, display=display)
+    summary = run_study(loaded, results, storage=storage, arms=asked, looks=looks, budget=limit, display=display)
     if as_json:
         content = {
             "name": loaded.name,
             "folder": str(summary.folder),
             "statuses": dict(summary.statuses),
             "waiting": summary.waiting,
+            "spared": summary.spared,
             "ran": summary.ran,
             "turns": summary.turns,
             "stopped": summary.stopped,
@@ -196,6 +226,9 @@ def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
     from analysis.words import counted
 
     rest = [f"{counted(summary.waiting, 'trial')} of other arms still to run: {whole}"] if summary.waiting else []
+    if summary.spared:
+        needed = sum(summary.statuses.values())
+        rest = [f"decided with {needed} of {counted(needed + summary.spared, 'trial')}"]
     if summary.complete:
         return [*rest, f"Next: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
     counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))

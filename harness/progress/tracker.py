@@ -63,14 +63,17 @@ class ProgressTracker:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._begin()
+
+    def _begin(self) -> None:
         self.arms: dict[str, ArmProgress] = defaultdict(ArmProgress)
         self.todo: dict[str, str] = {}
         self.running: dict[str, Progress] = {}
         self.total = 0
         self.timing = False
         self._estimate = 0.0
-        self._clock = clock
-        self._began = clock()
         # Since when the pace is watched: from the first step on, as what comes before it (imports, warm-up) comes once.
         self._since = math.nan
         self._watching = False
@@ -81,7 +84,8 @@ class ProgressTracker:
 
     def open(self, trials: Sequence[Trial], records: Mapping[str, TrialRecord], estimate: float) -> str:
         """Start counting; return what is done and what is to do, in words."""
-        self.running.clear()
+        # Trials of a search go before, and a run until decided opens it anew for every look.
+        self._begin()
         self.total, self._estimate = len(trials), estimate
         for trial in trials:
             arm = self.arms[trial.arm]

@@ -32,6 +32,8 @@ from harness.records.lock import lock_study
 from harness.records.manifest import data_messages, manifest_of, model_entry
 from harness.records.record import TrialRecord
 from harness.records.store import FINAL, Store
+from harness.runs.budget import Budget
+from harness.runs.looks import LookByLook, stages
 from harness.runs.preview import refuse_other_results
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.run import Run
@@ -57,6 +59,8 @@ class RunSummary:
         The number of trials of the requested arms by status; `missing` counts those that have not run.
     waiting : int
         The number of trials of other arms that have yet to run.
+    spared : int
+        The number of trials that a run until decided did not need.
     ran : int
         The number of trials that this run trained.
     turns : int
@@ -68,6 +72,7 @@ class RunSummary:
     folder: Path
     statuses: Mapping[str, int]
     waiting: int
+    spared: int = 0
     ran: int
     turns: int = 0
     stopped_by: str | None
@@ -90,6 +95,8 @@ def run_study(
     engine: EngineName | None = None,
     storage: str | None = None,
     arms: Sequence[str] | None = None,
+    looks: LookByLook | None = None,
+    budget: Budget | None = None,
     display: Display | None = None,
 ) -> RunSummary:
     """Train every trial of a study that has not been trained yet.
@@ -108,6 +115,10 @@ def run_study(
     arms : sequence of str, optional
         Train only these arms; the trials of the others stay missing. Every arm with a search is tuned, whether it is
         among them or not, because its trials are known only by its winner.
+    looks : LookByLook, optional
+        Train from look to look, and only what is still open; default all seeds of all arms.
+    budget : Budget, optional
+        What the run may take; default no limit. It ends as a signal would end it, and can be continued.
     display : Display, optional
         Shows the progress; default none.
 
@@ -191,33 +202,53 @@ def run_study(
         regression = study.task == "regression"
         dashboard = Dashboard(study.name, trials, records, mirror, regression=regression)
         chosen = [trial for trial in trials if trial.arm in asked]
-        todo = [trial for trial in chosen if trial.key not in records]
         ended = dict(records)
+        needed: dict[str, Trial] = {}
+        decided = False
         ran = turns = 0
         try:
             mirror.settle()
-            display.open(chosen, records, _estimate(trainer, todo))
-            for record in _train(run, chosen, done=frozenset(records), dashboard=dashboard):
-                ran += 1
-                statuses[record.key] = record.status
-                if record.status in FINAL:
-                    ended[record.key] = record
-                if (
-                    record.status in FINAL
-                    and (noted := with_seeds(manifest, list(study.numbered_seeds), finished)) != manifest
-                ):
-                    manifest = noted
-                    store.write_manifest(manifest)
-            turns = time_after(run, tuned, trials, ended)
+            for stage in stages(chosen, looks):
+                needed |= {trial.key: trial for trial in stage}
+                todo = [trial for trial in stage if trial.key not in ended]
+                display.open(stage, ended, _estimate(trainer, todo))
+                affordable = todo if budget is None else budget.affordable(todo, ran)
+                beyond = {trial.key for trial in todo} - {trial.key for trial in affordable}
+                within = [trial for trial in stage if trial.key not in beyond]
+                for record in _train(run, within, done=frozenset(ended), dashboard=dashboard, budget=budget):
+                    ran += 1
+                    statuses[record.key] = record.status
+                    if record.status in FINAL:
+                        ended[record.key] = record
+                    if (
+                        record.status in FINAL
+                        and (noted := with_seeds(manifest, list(study.numbered_seeds), finished)) != manifest
+                    ):
+                        manifest = noted
+                        store.write_manifest(manifest)
+                if budget is not None and beyond and not stop.is_set():
+                    stop.by = budget.name
+                if not needed.keys() <= ended.keys():
+                    break
+            else:
+                decided = looks is not None
+                timed = trials if looks is None else [trial for trial in trials if trial.key in ended]
+                turns = time_after(run, tuned, timed, ended)
         except KeyboardInterrupt:
             # Between two trials: what is finished is on disk.
             stop.by = stop.by or "SIGINT"
         finally:
             display.close()
-    counts = Counter(statuses.get(trial.key, "missing") for trial in chosen)
+    counts = Counter(statuses.get(trial.key, "missing") for trial in (needed.values() if decided else chosen))
     waiting = sum(trial.arm not in asked and trial.key not in statuses for trial in trials)
     return RunSummary(
-        folder=store.folder, statuses=dict(counts), waiting=waiting, ran=ran, turns=turns, stopped_by=stop.by
+        folder=store.folder,
+        statuses=dict(counts),
+        waiting=waiting,
+        spared=len(chosen) - len(needed) if decided else 0,
+        ran=ran,
+        turns=turns,
+        stopped_by=stop.by,
     )
 
 
@@ -300,7 +331,9 @@ def _estimate(engine: Engine, todo: list[Trial]) -> float:
         return float("nan")
 
 
-def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard: Dashboard) -> Iterator[TrialRecord]:
+def _train(
+    run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard: Dashboard, budget: Budget | None
+) -> Iterator[TrialRecord]:
     """Train, and store each outcome before the next begins; yield what is stored."""
     started = provenance.now()
 
@@ -308,7 +341,12 @@ def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard
         dashboard.start(progress.trial)
         run.display.step(progress)
 
-    for outcome in run.engine.train(trials, report=report, done=done, stop=run.stop.is_set):
+    def stop() -> bool:
+        if budget is not None and budget.is_over():
+            run.stop.by = run.stop.by or budget.name
+        return run.stop.is_set()
+
+    for outcome in run.engine.train(trials, report=report, done=done, stop=stop):
         record = run.store.write(
             outcome,
             run.data.test,

@@ -11,6 +11,7 @@ from pydantic import Field
 from harness.errors import KeyPath, StudyError
 from harness.study import document
 from harness.study.grid import expand_arms
+from harness.study.looks import with_looks
 from harness.study.settings import ArmBlock, BestEpoch
 from harness.study.study import Study
 from harness.study.task import problems_of_regression
@@ -48,13 +49,14 @@ def load_study(path: str | Path, overrides: Sequence[str] = (), *, checks: Seque
         With every problem that was found, each with its file, line and key.
     """
     source = document.read(Path(path), overrides)
-    raw = source.data
+    raw: Mapping[str, Any] = source.data
     of_claims = next((key for key in ("systems", "reports") if key in raw), None)
     if of_claims and "arms" not in raw:
         raise StudyError([source.problem((of_claims,), f"this is a claims file; use harness audit {path}")])
+    raw, of_looks = with_looks(raw)
     written, problems = validate(source, (), _StudyFile, raw)
     arms, of_arms = expand_arms(source)
-    problems = [*source.problems, *problems, *of_arms]
+    problems = [*source.problems, *problems, *of_arms, *(source.problem(*one) for one in of_looks)]
     if raw.get("task") == "regression":
         problems += [source.problem(where, message) for where, message in problems_of_regression(raw, arms)]
     for check in checks:

@@ -84,6 +84,7 @@ class PackedEngine(Engine):
         self._splits: dict[float | None, PackData] = {}
         self._pool: PackData | None = None
         self._obstacles: dict[PackKey, str | None] = {}
+        self._told: set[PackKey] = set()
         self._sizes: dict[PackKey, int] = {}
 
     def train(
@@ -109,7 +110,8 @@ class PackedEngine(Engine):
         wanted = [trial for trial in pack if trial.key not in call.done]
         if not wanted:
             return
-        if self._obstacle(pack[0]) is not None:
+        if (obstacle := self._obstacle(pack[0])) is not None:
+            self._step_aside(wanted, obstacle)
             yield from self.reference.train(wanted, report=call.report, stop=call.stop)
             return
         if len(pack) > 1 and len(pack) > self._size(pack[0]):
@@ -175,6 +177,14 @@ class PackedEngine(Engine):
         self._say(f"a pack of {len(pack)} trials broke ({error}); going on with smaller packs")
         for half in halves(pack):
             yield from self._train(half, call)
+
+    def _step_aside(self, trials: Sequence[Trial], obstacle: str) -> None:
+        """Say once of each kind of trial why it is trained alone."""
+        key = PackKey.of(trials[0])
+        if key not in self._told:
+            self._told.add(key)
+            arms = ", ".join(dict.fromkeys(trial.arm for trial in trials))
+            self._say(f"{arms}: the packed engine steps aside, and one trial trains at a time: {obstacle}")
 
     def estimate(self, trial: Trial) -> float:
         """Return the seconds that the trial would take, from a few training steps and one block of scoring."""

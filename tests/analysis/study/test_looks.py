@@ -106,7 +106,7 @@ def test_an_unreadable_trial_holds_a_look_back(written: Any) -> None:
 
 @pytest.mark.parametrize(("number", "boundary"), list(enumerate(BOUNDARIES, start=1)))
 def test_levels_are_the_published_boundaries(number: int, boundary: float) -> None:
-    look = Look(looks=(4, 8, 12, 16, 20), number=number, seeds=(), waiting="", threshold=math.nan)
+    look = Look(looks=(4, 8, 12, 16, 20), number=number, seeds=(), waiting="", threshold=math.nan, left={})
     assert -special.ndtri(look.level(0.05) / 2) == pytest.approx(boundary, abs=1.2e-4)
 
 

@@ -68,6 +68,17 @@ def manifest(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "study.json").read_text()))
 
 
+def test_where_packs_cannot_be_the_run_says_why_once(tmp_path: Path, tiny: Tiny) -> None:
+    watcher = Watcher()
+    summary = run_study(tiny("data.padding_side=left", "timing=off"), tmp_path, display=watcher)
+    assert summary.complete
+    said = [text for text in watcher.messages if "steps aside" in text]
+    assert len(said) == len(set(said)) > 0
+    assert {text.partition("one trial trains at a time: ")[2] for text in said} == {
+        "padding on the left to the longest example shifts the positions by what else is in the batch"
+    }
+
+
 def test_a_study_runs_and_a_finished_one_is_a_no_op(tmp_path: Path, tiny: Tiny) -> None:
     summary = run_study(tiny(), tmp_path)
     assert (summary.statuses, summary.ran, summary.complete) == ({"finished": 6}, 6, True)

@@ -1,0 +1,64 @@
+"""Futility: whether a comparison that is still open can reach a decision by the last declared look."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import special
+
+from analysis.methods.crossed import CrossedResult
+from analysis.methods.looks import one_sided_thresholds, thresholds
+from analysis.study.looks import Look
+
+HOPELESS = 0.10
+"""A comparison with a smaller chance of a decision by the last look is given up. That costs power and no alpha."""
+
+
+def chance_of_decision(result: CrossedResult, look: Look, *, alpha: float, margin: float) -> float:
+    """Return the chance that the last look decides what this look leaves open, if the gap seen is the true one.
+
+    The test examples stay the same. Further seeds move the estimate by what they differ from those that have run, and
+    what these tell of a new seed is as uncertain as their number makes it: the chance is a predictive one.
+
+    Parameters
+    ----------
+    result : CrossedResult
+        The primary test at this look.
+    look : Look
+        The look that has been reached.
+    alpha : float
+        What the comparison may spend over all looks.
+    margin : float
+        Of the equivalence test.
+
+    Returns
+    -------
+    float
+        From 0 to 1, for new seeds on this very test set; NaN where there is nothing to compute it from.
+
+    References
+    ----------
+    Jennison and Turnbull (2000), Group Sequential Methods with Applications to Clinical Trials, chapter 10 (conditional
+    and predictive power). Stopping for futility that is not binding leaves the error rate as it is.
+    """
+    parts = result.components
+    now, last = look.looks[look.number - 1], look.looks[-1]
+    # A new seed moves the mean over these examples by its own effect and by its luck on each of them.
+    by_seed = parts.seed + parts.residual / parts.n_examples
+    error = math.sqrt(by_seed / last + parts.example / parts.n_examples)
+    moves = math.sqrt(by_seed * (1 / now - 1 / last))
+    if not error > 0 or not math.isfinite(moves):
+        return math.nan
+    df = max(result.df * last / now, 1.0)
+    reach = error * -float(special.stdtrit(df, thresholds(look.looks, alpha=alpha)[-1] / 2))
+    room = margin - error * -float(special.stdtrit(df, one_sided_thresholds(look.looks, alpha=alpha)[-1]))
+
+    def below(limit: float) -> float:
+        if not moves > 0:
+            return float(limit > result.estimate)
+        return float(special.stdtr(parts.seed_df, (limit - result.estimate) / moves))
+
+    if room >= reach:
+        return 1.0
+    equivalent = below(room) - below(-room) if room > 0 else 0.0
+    return below(-reach) + 1 - below(reach) + equivalent

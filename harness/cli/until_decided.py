@@ -1,0 +1,112 @@
+"""`harness run --until-decided`: what every declared look decides, what goes on, and what that will cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.study.looks import Look
+    from analysis.study.report import StudyReport
+    from harness.runs.looks import LookByLook
+    from harness.study.study import Study
+
+# Of the report only the verdicts are used, and no bootstrap decides one.
+_RESAMPLES = 2
+
+
+def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> LookByLook:
+    """Return how a study goes from look to look.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        Of its results.
+    say : callable
+        Is told what a look has decided.
+
+    Raises
+    ------
+    HarnessError
+        If its plan declares no looks, or if its seeds end before the first.
+    """
+    from analysis.study.plan import parse_plan
+    from harness.errors import HarnessError
+    from harness.runs.looks import LookByLook
+
+    plan = parse_plan(study.analysis, arms=list(study.arms), task=study.task)
+    n_seeds = len(study.numbered_seeds)
+    if not plan.looks:
+        raise HarnessError(
+            f"--until-decided: expected looks in the plan of {study.name}, got none; declare analysis.looks=auto, or "
+            "the numbers of seeds at which verdicts may be read, such as analysis.looks=[4,8,12,20]"
+        )
+    if n_seeds < plan.looks[0]:
+        raise HarnessError(
+            f"--until-decided: the first look is at {plan.looks[0]} seeds, and {study.name} has {n_seeds}; give "
+            f"seeds={plan.looks[-1]}"
+        )
+    told: set[str] = set()
+
+    def still_open(size: int) -> Collection[str]:
+        from analysis.study.report import analyze
+        from harness.cli.looks import note_look
+
+        report = analyze(folder, resamples=_RESAMPLES)
+        look = report.look
+        if look is None or not look.number or look.looks[look.number - 1] < size:
+            # Only a trial that is not there can keep a look from being reached.
+            return ()
+        open_pairs = [one for one in report.comparisons if one.is_open]
+        arms = [arm for arm in study.arms if any(arm in (one.treatment, one.baseline) for one in open_pairs)]
+        left = () if look.is_last else tuple(arm for arm in study.arms if arm not in arms)
+        for line in _in_words(report, told, arms):
+            say(line)
+        if failed := note_look(folder, report, left=left):
+            raise HarnessError(f"{folder / 'looks.json'} could not be written: {failed}; the run stops at this look")
+        return () if look.is_last else arms
+
+    return LookByLook(sizes=plan.looks, still_open=still_open)
+
+
+def _in_words(report: StudyReport, told: set[str], arms: Sequence[str]) -> list[str]:
+    """Say what a look has decided that no earlier one had, and what goes on."""
+    from analysis.tables import in_words
+
+    look = _look_of(report)
+    size = look.looks[look.number - 1]
+    lines = [f"look {look.number} of {len(look.looks)}, at {size} seeds:"]
+    for pair, sentence in zip(report.comparisons, in_words(report), strict=True):
+        if not pair.is_open and pair.name not in told:
+            told.add(pair.name)
+            lines.append(f"  {sentence}")
+    open_pairs = [one.name for one in report.comparisons if one.is_open]
+    if look.is_last or not open_pairs:
+        return lines
+    stops = [one.arm for one in report.arms if one.arm not in (*arms, *look.left)]
+    lines.append(f"  still open: {'; '.join(open_pairs)}")
+    if stops:
+        lines.append(f"  trained no further: {', '.join(stops)}")
+    lines.append(f"  next: {_cost(report, arms)}, until {look.looks[look.number]} seeds")
+    return lines
+
+
+def _look_of(report: StudyReport) -> Look:
+    if report.look is None:
+        raise TypeError(f"{report.name}: expected a report at a look")
+    return report.look
+
+
+def _cost(report: StudyReport, arms: Sequence[str]) -> str:
+    """Say how many trials the next look takes, and about how long."""
+    from analysis.tables.digits import time_taken
+    from analysis.words import counted
+
+    look = _look_of(report)
+    more = look.looks[look.number] - look.looks[look.number - 1]
+    taken = {cost.arm: cost.further_seconds + cost.further_evaluation_seconds for cost in report.costs}
+    seconds = sum(more * taken.get(arm, math.nan) for arm in arms)
+    return f"{counted(more * len(arms), 'trial')}{'' if math.isnan(seconds) else f', about {time_taken(seconds)}'}"

@@ -1,0 +1,49 @@
+"""Look by look: a run that stops at every declared look, and goes on with the arms that are still open."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.study.trials import Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookByLook:
+    """How a run until decided goes from look to look.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        The declared numbers of seeds, ascending.
+    still_open : callable
+        Is called with a number of seeds, once every trial that this look waits for is recorded. It returns the arms
+        that stand in an open comparison, and none where the run may end.
+    """
+
+    sizes: Sequence[int]
+    still_open: Callable[[int], Collection[str]]
+
+
+def stages(trials: Sequence[Trial], looks: LookByLook | None) -> Iterator[list[Trial]]:
+    """Yield what a run trains from one look to the next; without looks, everything at once.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        Seed by seed, as `expand` gives them.
+    looks : LookByLook or None
+        It is asked after each stage, so a stage that was not completed must be the last that is asked for.
+    """
+    if looks is None:
+        yield list(trials)
+        return
+    seeds = list(dict.fromkeys(trial.seed for trial in trials))
+    arms: Collection[str] = {trial.arm for trial in trials}
+    for before, size in itertools.pairwise((0, *looks.sizes)):
+        if size > len(seeds) or not arms:
+            return
+        new = set(seeds[before:size])
+        yield [trial for trial in trials if trial.seed in new and trial.arm in arms]
+        arms = looks.still_open(size)

@@ -1,0 +1,46 @@
+"""Looks of a study file: `looks: auto` becomes the numbers of seeds that it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import KeyPath
+
+AUTO = "auto"
+# With fewer seeds a look may claim nothing, and gives up too much.
+_FEWEST = 4
+# At every fifth of the seeds: more looks save little more, and each of them empties the packs.
+_PARTS = 5
+
+
+def automatic_looks(n_seeds: int) -> list[int]:
+    """Return the looks of a study with so many seeds: at every fifth of them, from four on.
+
+    Examples
+    --------
+    >>> automatic_looks(20), automatic_looks(10), automatic_looks(5)
+    ([4, 8, 12, 16, 20], [4, 6, 8, 10], [4, 5])
+    """
+    return sorted({max(_FEWEST, round(n_seeds * part / _PARTS)) for part in range(1, _PARTS + 1)})
+
+
+def with_looks(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[tuple[KeyPath, str]]]:
+    """Return a study file's content with its looks spelled out, and what is wrong with `looks: auto`.
+
+    Parameters
+    ----------
+    raw : mapping of str to Any
+        The content of the file, with its overrides.
+    """
+    plan, seeds = raw.get("analysis"), raw.get("seeds")
+    if not isinstance(plan, Mapping) or plan.get("looks") != AUTO:
+        return raw, []
+    n_seeds = len(seeds) if isinstance(seeds, list) else seeds
+    if not isinstance(n_seeds, int) or isinstance(n_seeds, bool):
+        # What is wrong with the seeds is said of them.
+        return {**raw, "analysis": {**plan, "looks": []}}, []
+    if n_seeds <= _FEWEST:
+        message = f"auto takes more than {_FEWEST} seeds, got {n_seeds}; give more seeds, or leave looks out"
+        return {**raw, "analysis": {**plan, "looks": []}}, [(("analysis", "looks"), message)]
+    return {**raw, "analysis": {**plan, "looks": automatic_looks(n_seeds)}}, []

@@ -1,0 +1,146 @@
+"""Arms that a run until decided trains no further: what left keeps its look, what stays goes on without it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from analysis import tables
+from analysis.methods.crossed import crossed_test
+from analysis.methods.looks import sequential_p
+from analysis.methods.variance import pooled_seed_spread
+from analysis.study.report import StudyReport
+from analysis.study.report import analyze as analyze_with
+
+if TYPE_CHECKING:
+    from conftest import StudyFolder
+
+LOOKS = [4, 6]
+ARMS = {"full": 0.88, "lora": 0.87, "tiny": 0.78, "other": 0.87}
+
+
+def analyze(root: Path) -> StudyReport:
+    return analyze_with(root, resamples=199)
+
+
+@pytest.fixture(scope="module")
+def scores() -> dict[str, Any]:
+    from tests.analysis.conftest import simulated
+
+    return simulated(np.random.default_rng(6), ARMS, seeds=6, examples=200, seed_sd=0.01)
+
+
+@pytest.fixture
+def whole(tmp_path: Path, write_study: Any, scores: Any) -> StudyFolder:
+    folder: StudyFolder = write_study(tmp_path / "s", scores, analysis={"looks": LOOKS, "margin": 0.05})
+    return folder
+
+
+def leave(folder: StudyFolder, *arms: str, at: int = 4) -> StudyFolder:
+    """Note that arms left, and take away what was trained of them later."""
+    look = {"seeds": list(range(at)), "left": list(arms), "plan": "d", "at": "2026-11-01T11:00:00Z"}
+    (folder.root / "looks.json").write_text(json.dumps({"format": 1, "looks": [look]}))
+    for arm in arms:
+        for seed in range(at, 6):
+            folder.forget(arm, seed)
+    return folder
+
+
+def pair(report: StudyReport, treatment: str) -> Any:
+    return next(one for one in report.comparisons if one.treatment == treatment)
+
+
+def test_what_left_keeps_the_test_of_its_look(whole: StudyFolder, scores: Any) -> None:
+    left = pair(analyze(leave(whole, "tiny").root), "tiny")
+    spread = pooled_seed_spread([rows[:4] for rows in scores.values()])
+    assert left.result == crossed_test(scores["tiny"][:4], scores["full"][:4], paired=True, spread=spread)
+    assert (left.seeds, left.n_seeds, len(left.mcnemar)) == ((0, 1, 2, 3), (4, 4), 4)
+    assert left.sequential_p == pytest.approx(sequential_p([left.result.p_value], LOOKS, sides=2), rel=1e-12)
+
+
+def test_what_stays_pools_the_arms_that_each_look_had(whole: StudyFolder, scores: Any) -> None:
+    stayed = pair(analyze(leave(whole, "tiny").root), "lora")
+    first = pooled_seed_spread([rows[:4] for rows in scores.values()])
+    second = pooled_seed_spread([scores[arm] for arm in ("full", "lora", "other")])
+    expected = [
+        crossed_test(scores["lora"][:4], scores["full"][:4], paired=True, spread=first),
+        crossed_test(scores["lora"], scores["full"], paired=True, spread=second),
+    ]
+    assert stayed.result == expected[1]
+    assert [one.standard_error for one in stayed.at_looks] == [one.standard_error for one in expected]
+    assert stayed.n_seeds == (6, 6)
+    assert stayed.bootstrap is not None
+
+
+def test_every_part_of_the_report_takes_the_seeds_that_an_arm_has(whole: StudyFolder) -> None:
+    report = analyze(leave(whole, "tiny").root)
+    assert [len(arm.values) for arm in report.arms] == [6, 6, 4, 6]
+    assert report.look is not None
+    assert (report.look.number, dict(report.look.left)) == (2, {"tiny": 4})
+    assert {one.n_seeds for one in report.class_comparisons if one.treatment == "tiny"} == {(4, 4)}
+    assert {one.n_seeds for one in report.class_comparisons if one.treatment == "lora"} == {(6, 6)}
+    assert set(report.best.ruled_out) | set(report.best.in_play) == set(ARMS)
+    assert [caveat.short for caveat in report.footer.caveats if "not run" in caveat.short] == []
+    notes = "\n".join(tables.build(report)[0].notes)
+    assert "Trained no further, since no open comparison needed them: tiny after 4 seeds." in notes
+
+
+def test_an_arm_that_left_and_was_trained_all_the_same_takes_part(whole: StudyFolder) -> None:
+    without = analyze(whole.root)
+    look = {"seeds": [0, 1, 2, 3], "left": ["tiny"], "plan": "d", "at": "2026-11-01T11:00:00Z"}
+    (whole.root / "looks.json").write_text(json.dumps({"format": 1, "looks": [look]}))
+    report = analyze(whole.root)
+    assert report.comparisons == without.comparisons
+
+
+def test_an_arm_that_lost_the_trials_of_its_look_is_waited_for(whole: StudyFolder) -> None:
+    leave(whole, "tiny").forget("tiny", 2)
+    report = analyze(whole.root)
+    assert report.look is not None
+    assert (report.look.number, report.look.waiting) == (0, "not run: tiny seed 2")
+
+
+def test_a_study_that_all_arms_left_is_at_its_last_look(whole: StudyFolder) -> None:
+    report = analyze(leave(whole, *ARMS).root)
+    assert report.look is not None
+    assert (report.look.number, report.look.waiting, report.decision) == (1, "", "stop")
+
+
+def test_one_that_can_hardly_be_decided_is_given_up_and_says_so(tmp_path: Path, write_study: Any) -> None:
+    rng = np.random.default_rng(3)
+    # Alike in most answers, so that the examples leave the gap open and two more seeds change nothing.
+    right = (rng.random((1, 300)) < 0.8) ^ (rng.random((6, 300)) < 0.02)
+    # As many answers that were right become wrong as the other way round.
+    moved = np.zeros((1, 300), dtype=bool)
+    moved[0, np.flatnonzero(right[0])[:15]] = moved[0, np.flatnonzero(~right[0])[:15]] = True
+    other = right ^ moved
+    arms = {"full": right.astype(np.int64), "lora": other.astype(np.int64)}
+    folder = write_study(tmp_path / "s", arms, analysis={"looks": LOOKS, "margin": 0.001})
+    for arm in arms:
+        for seed in (4, 5):
+            folder.forget(arm, seed)
+    report = analyze(folder.root)
+    (one,) = report.comparisons
+    assert one.verdict.undecided
+    assert one.chance < 0.1
+    assert not one.is_open
+    assert report.decision == "stop"
+    (sentence,) = tables.in_words(report)
+    assert "A decision by the last look, at 6 seeds, has a chance of" in sentence
+    assert "Stop: lora against full would be decided by the last look with a chance below 10%." in "\n".join(
+        tables.build(report)[0].notes
+    )
+
+
+def test_only_what_is_undecided_before_the_last_look_has_a_chance(whole: StudyFolder) -> None:
+    assert all(math.isnan(one.chance) for one in analyze(whole.root).comparisons)
+    for arm in ARMS:
+        whole.forget(arm, 5)
+    chances = {one.treatment: one.chance for one in analyze(whole.root).comparisons}
+    assert all(0 <= chance <= 1 for chance in chances.values())
+    assert chances["tiny"] > 0.9 > chances["lora"]

@@ -1,0 +1,108 @@
+"""A run that goes from look to look, and ends when nothing is open or when its budget is spent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import pytest
+
+from harness import run_study
+from harness.errors import HarnessError
+from harness.runs.budget import Budget, parse_budget
+from harness.runs.looks import LookByLook
+from harness.study.study import Study
+
+Tiny = Callable[..., Study]
+Command = Callable[..., tuple[int, str, str]]
+ARMS = ("full", "lora-r2", "lora-r4")
+
+
+def trained(folder: Path) -> dict[str, list[int]]:
+    records = [json.loads(path.read_text()) for path in folder.glob("trials/*/record.json")]
+    return {arm: sorted(one["seed"] for one in records if one["arm"] == arm) for arm in ARMS}
+
+
+def looking(answers: Mapping[int, Collection[str]], asked: list[int]) -> LookByLook:
+    def still_open(size: int) -> Collection[str]:
+        asked.append(size)
+        return answers[size]
+
+    return LookByLook(sizes=(1, 2, 3), still_open=still_open)
+
+
+def test_arms_that_left_are_trained_no_further_and_what_they_spare_is_counted(tmp_path: Path, tiny: Tiny) -> None:
+    asked: list[int] = []
+    looks = looking({1: ["full", "lora-r4"], 2: []}, asked)
+    summary = run_study(tiny("seeds=3"), tmp_path, looks=looks)
+    assert asked == [1, 2]
+    assert trained(tmp_path / "tiny") == {"full": [0, 1], "lora-r2": [0], "lora-r4": [0, 1]}
+    assert (summary.statuses, summary.spared, summary.ran, summary.complete) == ({"finished": 5}, 4, 5, True)
+
+
+def test_the_same_command_again_takes_the_same_way_and_trains_nothing(tmp_path: Path, tiny: Tiny) -> None:
+    answers = {1: ["full", "lora-r4"], 2: []}
+    run_study(tiny("seeds=3"), tmp_path, looks=looking(answers, []))
+    asked: list[int] = []
+    again = run_study(tiny("seeds=3"), tmp_path, looks=looking(answers, asked))
+    assert (asked, again.ran, again.spared, again.complete) == ([1, 2], 0, 4, True)
+
+
+def test_a_budget_of_trials_ends_it_before_the_next_look_and_it_goes_on(tmp_path: Path, tiny: Tiny) -> None:
+    asked: list[int] = []
+    answers = {1: ARMS, 2: ["full", "lora-r2"], 3: []}
+    some = run_study(tiny("seeds=3"), tmp_path, looks=looking(answers, asked), budget=Budget(text="4trials", trials=4))
+    assert (some.ran, some.spared, some.stopped_by, asked) == (4, 0, "--budget 4trials", [1])
+    assert some.statuses == {"finished": 4, "missing": 5}
+    rest = run_study(tiny("seeds=3"), tmp_path, looks=looking(answers, asked))
+    assert (rest.ran, rest.spared, rest.complete) == (4, 1, True)
+    assert trained(tmp_path / "tiny") == {"full": [0, 1, 2], "lora-r2": [0, 1, 2], "lora-r4": [0, 1]}
+
+
+def test_a_budget_of_time_that_is_over_trains_nothing(tmp_path: Path, tiny: Tiny) -> None:
+    summary = run_study(tiny("seeds=1"), tmp_path, budget=Budget(text="0s", seconds=0.0))
+    assert (summary.ran, summary.stopped_by, summary.complete) == (0, "--budget 0s", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "trials"),
+    [("6h", 21600.0, None), ("90min", 5400.0, None), ("1.5 d", 129600.0, None), ("2trials", float("inf"), 2)],
+)
+def test_budgets_are_read(text: str, seconds: float, trials: int | None) -> None:
+    budget = parse_budget(text)
+    assert (budget.seconds, budget.trials) == (seconds, trials)
+
+
+@pytest.mark.parametrize("text", ["6", "h", "-1h", "0h", "1.5trials", "6 weeks", "", "nanh"])
+def test_what_is_no_budget_is_refused(text: str) -> None:
+    with pytest.raises(HarnessError, match="--budget: expected a time or a number of trials, such as 6h"):
+        parse_budget(text)
+
+
+def test_a_study_is_decided_with_fewer_trials(tmp_path: Path, command: Command) -> None:
+    options = ["seeds=5", "data.train_size=256", "data.test_size=200", "timing=off", "analysis={baseline: full}"]
+    # An arm that learns nothing is far worse than one that learns, and four seeds show it.
+    options += ["arms={full: {training: {learning_rate: 5e-3}}, still: {training: {learning_rate: 1e-9}}}"]
+    given = ["run", "embedded/quickstart", *options, "--results", str(tmp_path)]
+    code, out, _ = command(*given, "analysis.looks=auto", "--until-decided")
+    assert "look 1 of 2, at 4 seeds:\n  still is worse than full by" in out
+    assert "decided with 8 of 10 trials" in out
+    assert code == 0
+    noted = json.loads((tmp_path / "quickstart" / "looks.json").read_text())["looks"]
+    assert [(one["seeds"], one["left"]) for one in noted] == [([0, 1, 2, 3], ["full", "still"])]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "--until-decided: expected looks in the plan of quickstart, got none; declare analysis.looks=auto"),
+        (["analysis.looks=[6,8]", "seeds=5"], "--until-decided: the first look is at 6 seeds, and quickstart has 5"),
+        (["analysis.looks=auto", "--arms", "full"], "--until-decided chooses the arms itself; leave --arms out"),
+        (["analysis.looks=auto", "--budget", "6"], "--budget: expected a time or a number of trials"),
+    ],
+)
+def test_what_cannot_be_is_one_message_and_exit_code_2(given: list[str], message: str, command: Command) -> None:
+    code, _, complaint = command("run", "embedded/quickstart", "--until-decided", *given)
+    assert code == 2
+    assert message in complaint

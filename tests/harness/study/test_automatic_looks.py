@@ -1,0 +1,65 @@
+"""`looks: auto` in a study file."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from harness.errors import StudyError
+from harness.study.loading import load_study
+from harness.study.looks import automatic_looks
+
+FILE = """\
+name: s
+model: m
+data: {path: d}
+training: {learning_rate: 1e-4}
+arms: {a: {}, b: {training: {learning_rate: 2e-4}}}
+seeds: SEEDS
+analysis: {baseline: a, looks: auto}
+"""
+
+
+def write(folder: Path, seeds: str) -> Path:
+    path = folder / "s.yaml"
+    path.write_text(FILE.replace("SEEDS", seeds))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("seeds", "looks"),
+    [("20", [4, 8, 12, 16, 20]), ("5", [4, 5]), ("[9, 7, 5, 3, 1, 0]", [4, 5, 6]), ("100", [20, 40, 60, 80, 100])],
+)
+def test_it_stands_for_every_fifth_of_the_seeds_from_four_on(tmp_path: Path, seeds: str, looks: list[int]) -> None:
+    assert load_study(write(tmp_path, seeds)).analysis["looks"] == looks
+
+
+def test_looks_always_rise_and_end_with_the_seeds() -> None:
+    for n in range(5, 300):
+        looks = automatic_looks(n)
+        assert looks[0] >= 4
+        assert looks[-1] == n
+        assert all(before < after for before, after in itertools.pairwise(looks))
+        assert len(looks) >= 2
+
+
+def test_other_looks_stay_as_they_are_written(tmp_path: Path) -> None:
+    assert load_study(write(tmp_path, "20"), ["analysis.looks=[6, 20]"]).analysis["looks"] == [6, 20]
+    assert "looks" not in load_study(write(tmp_path, "4"), ["analysis={baseline: a}"]).analysis
+
+
+def test_too_few_seeds_are_said_with_the_line(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, "4"))
+    assert "analysis.looks: auto takes more than 4 seeds, got 4; give more seeds, or leave looks out" in str(
+        caught.value
+    )
+
+
+def test_what_is_wrong_with_the_seeds_is_said_of_them_alone(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(tmp_path, "many"))
+    assert "analysis.looks" not in str(caught.value)
+    assert "seeds" in str(caught.value)
