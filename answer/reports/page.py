@@ -96,8 +96,8 @@ def _in_short(findings: Findings) -> list[str]:
             )
         ),
         "“Shown” and “contradicted” are about the stand-in, hold for new seeds and new sentences as well, and are "
-        "corrected over all comparisons of a study. “Undecided” is neither, and does not mean equal. How far two runs of "
-        "one and the same recipe end up apart, [one-recipe.md](one-recipe.md) counts.",
+        "corrected over all comparisons of a study. “Undecided” is neither, and does not mean equal. How far two runs "
+        "of one and the same recipe end up apart, [one-recipe.md](one-recipe.md) counts.",
     ]
 
 
