@@ -55,7 +55,7 @@ def main(
     if dry_run:
         return
     codes = [_run(given, results) for given in commands.values()]
-    raise typer.Exit(max(codes))
+    raise typer.Exit(1 if any(codes) else 0)
 
 
 def arguments(planned: Planned, studies: Path, *, model: str | None, data: Path | None) -> list[str]:

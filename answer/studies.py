@@ -44,7 +44,7 @@ PLANNED = {
             "arms.full.training.learning_rate=2e-4",
             "arms.lora.training.learning_rate=2e-4",
             "arms.lora.grid={adapter.r: [4]}",
-            "analysis.comparisons=null",
+            "analysis.comparisons=[]",
         ),
         stand_in=(_ADAPTED, _SETS, *_SIZE),
     ),

@@ -44,7 +44,7 @@ def load(folder: Path) -> Outcomes:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    seeds = _in_order(manifest)
+    seeds = manifest.seeds
     _require_all_seeds(manifest, seeds)
     stored = read_trials(folder, manifest.cells, kind=manifest.data.answer_kind)
     by_place = {(trial.entry.arm, trial.entry.seed): trial for trial in stored}
@@ -84,13 +84,6 @@ def _timing(folder: Path, manifest: Manifest) -> Timing | None:
         return None
     arms = timing.timed(manifest.keys)
     return timing.model_copy(update={"arms": arms}) if arms else None
-
-
-def _in_order(manifest: Manifest) -> tuple[int, ...]:
-    """Return the seeds in the order in which the study took them up, so that a look always sees the same seeds."""
-    present = {entry.seed for entry in manifest.cells}
-    taken_up = [seed for entry in manifest.seed_history for seed in sorted(entry.seeds) if seed in present]
-    return tuple(dict.fromkeys([*taken_up, *sorted(present)]))
 
 
 def _trial(stored: StoredTrial) -> Trial:

@@ -297,6 +297,13 @@ class Manifest(StoredFile):
         """The model as it is written in the study; empty where it is not known."""
         return self.model.name if self.model is not None else ""
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds in the order in which the study took them up, so that a look always sees the same seeds."""
+        present = {entry.seed for entry in self.cells}
+        taken_up = [seed for entry in self.seed_history for seed in sorted(entry.seeds) if seed in present]
+        return tuple(dict.fromkeys([*taken_up, *sorted(present)]))
+
     def selection_of(self, arm: str) -> EpochSelection:
         """Return the selection that an arm uses: its own, or the study's."""
         return self.arms[arm].selection or self.selection

@@ -287,7 +287,8 @@ def primary_test(
     """
     if plan.paired:
         n_seeds = n_seeds or min(len(scores[arm].y) for arm in (treatment, baseline))
-    rows = {arm: y.first(n_seeds) for arm, y in scores.items() if y.finite and len(y.y) >= (n_seeds or 0)}
+    first = {arm: y.first(n_seeds) for arm, y in scores.items() if len(y.y) >= (n_seeds or 0)}
+    rows = {arm: y for arm, y in first.items() if y.finite}
     if plan.crossing is not None:
         return crossing_test(rows[treatment].y, rows[baseline].y, plan.crossing)
     n_rows, n_examples = rows[treatment].shape

@@ -73,9 +73,11 @@ class ComparisonResult:
     at_looks : tuple of (TResult or None)
         The gap with its standard error at every declared look so far, by the primary test; None where dropped seeds
         left too few for a look. Empty in a study without looks.
+    left : bool
+        Whether it left at an earlier look than the study has reached: an arm of it is trained no further.
     chance : float
-        Of an undecided comparison at a declared look: the chance that the last look decides it, on this very test set,
-        if the gap seen is the true one. NaN elsewhere.
+        Of an undecided comparison at a declared look: the chance that the last look decides it, as the seeds so far
+        predict it for this very test set. NaN elsewhere.
     difference_p, equivalence_p : float
         The p-values for a difference and for equivalence after the joint step-down.
     equivalence : EquivalenceResult or None
@@ -124,6 +126,7 @@ class ComparisonResult:
     examples_only: Interval
     sequential_p: float
     at_looks: tuple[TResult | None, ...]
+    left: bool
     chance: float
     difference_p: float
     equivalence_p: float
@@ -147,8 +150,8 @@ class ComparisonResult:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is undecided, and more seeds may decide it by the last declared look."""
-        return self.verdict.undecided and not self.chance < HOPELESS
+        """Whether it could be tested and is not decided, and further seeds may decide it."""
+        return self.result is not None and not self.verdict.decided and not self.left and not self.chance < HOPELESS
 
     @property
     def estimate(self) -> float:
@@ -233,14 +236,14 @@ def with_chances(
 ) -> list[ComparisonResult]:
     """Return a family of comparisons with the chance that the last look decides those that are undecided.
 
-    What is decided leaves its share of alpha to them, as in the step-down.
+    Where both questions of a comparison are answered, it leaves its share of alpha to the others, as in the step-down.
     """
-    undecided = sum(one.verdict.undecided for one in results)
+    sharing = sum(not (one.verdict.differs and one.verdict.within_margin) for one in results)
     told = []
     for one in results:
         look = seeds.of(plan, one.treatment, one.baseline).look
         if look is not None and look.number and not look.is_last and one.verdict.undecided and one.result is not None:
-            chance = chance_of_decision(one.result, look, alpha=plan.alpha / undecided, margin=plan.margin)
+            chance = chance_of_decision(one.result, look, alpha=plan.alpha / sharing, margin=plan.margin)
             one = replace(one, chance=chance)
         told.append(one)
     return told
@@ -248,8 +251,8 @@ def with_chances(
 
 def arms_tested(scores: Mapping[str, ArmScores], pair: Comparison) -> int:
     """Return over how many arms the test of a pair can pool: those with as many seeds as it uses."""
-    sizes = [len(scores[arm].y) for arm in (pair.treatment, pair.baseline) if arm in scores]
-    return sum(y.finite and len(y.y) >= min(sizes, default=0) for y in scores.values())
+    size = min((len(scores[arm].y) for arm in (pair.treatment, pair.baseline) if arm in scores), default=0)
+    return sum(len(y.y) >= size and y.first(size).finite for y in scores.values())
 
 
 def _by_seeds(
@@ -286,6 +289,7 @@ def decided(
 ) -> ComparisonResult:
     """Decide one comparison of a family, from its tests and corrected p-values; `level` is that of its interval."""
     result, each = tests.result, plan.alpha / n_comparisons
+    newest = seeds.look
     seeds = seeds.of(plan, tests.comparison.treatment, tests.comparison.baseline)
     alone, shared, beside = (at_look(alpha, seeds.look) for alpha in (plan.alpha, each, level))
     belonging = verdict_interval(result, 1 - beside, corrected, alpha=plan.alpha, margin=plan.margin)
@@ -330,6 +334,7 @@ def decided(
             one and TResult(estimate=one.estimate, standard_error=one.standard_error, df=one.df)
             for one in tests.at_looks
         ),
+        left=seeds.look is not newest,
         chance=_NAN,
         difference_p=corrected.difference,
         equivalence_p=corrected.equivalence,

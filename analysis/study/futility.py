@@ -6,7 +6,7 @@ import math
 
 from scipy import special
 
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed import CrossedResult, design_of
 from analysis.methods.looks import one_sided_thresholds, thresholds
 from analysis.study.looks import Look
 
@@ -15,10 +15,10 @@ HOPELESS = 0.10
 
 
 def chance_of_decision(result: CrossedResult, look: Look, *, alpha: float, margin: float) -> float:
-    """Return the chance that the last look decides what this look leaves open, if the gap seen is the true one.
+    """Return the chance that the last look decides what this look leaves open, as the seeds so far predict it.
 
     The test examples stay the same. Further seeds move the estimate by what they differ from those that have run, and
-    what these tell of a new seed is as uncertain as their number makes it: the chance is a predictive one.
+    what these tell of a new seed is as uncertain as their number makes it: the chance is predictive power.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def chance_of_decision(result: CrossedResult, look: Look, *, alpha: float, margi
     Returns
     -------
     float
-        From 0 to 1, for new seeds on this very test set; NaN where there is nothing to compute it from.
+        From 0 to 1, for new seeds on this very test set; NaN where there is nothing to compute it from, as where the
+        last look judges by another design.
 
     References
     ----------
@@ -42,7 +43,9 @@ def chance_of_decision(result: CrossedResult, look: Look, *, alpha: float, margi
     and predictive power). Stopping for futility that is not binding leaves the error rate as it is.
     """
     parts = result.components
-    now, last = look.looks[look.number - 1], look.looks[-1]
+    now, last = min(result.n_seeds), look.looks[-1]
+    if design_of(n_seeds=last, n_arms=result.n_arms) != result.design:
+        return math.nan
     # A new seed moves the mean over these examples by its own effect and by its luck on each of them.
     by_seed = parts.seed + parts.residual / parts.n_examples
     error = math.sqrt(by_seed / last + parts.example / parts.n_examples)

@@ -125,9 +125,12 @@ def _first_done(outcomes: Outcomes, arm: str) -> int:
 
 
 def _left(outcomes: Outcomes, plan: AnalysisPlan) -> dict[str, int]:
-    """Return which arms were noted to leave, and after how many seeds."""
+    """Return which arms were noted to leave under this plan, and after how many of these seeds."""
+    history = outcomes.manifest.plan_history
     noted: dict[str, int] = {}
     for look in outcomes.looks_taken:
-        if len(look.seeds) in plan.looks:
-            noted |= {arm: min(len(look.seeds), noted.get(arm, len(look.seeds))) for arm in look.left}
+        size = len(look.seeds)
+        same = set(look.seeds) == set(outcomes.seeds[:size]) and look.plan == (history[-1].digest if history else "")
+        if same and size in plan.looks:
+            noted |= {arm: min(size, noted.get(arm, size)) for arm in look.left}
     return noted

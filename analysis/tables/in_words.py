@@ -65,12 +65,14 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
 
 def next_look(look: Look, pair: ComparisonResult) -> str:
     """Say of an undecided comparison when its verdict may be read again."""
+    if pair.left:
+        return "An arm of it has left, and is trained no further."
     if look.is_last:
         return "This was the last of the declared looks."
     if pair.chance < HOPELESS:
         return (
-            f"A decision by the last look, at {look.looks[-1]} seeds, has a chance of {small_percent(pair.chance)}, if "
-            "the gap seen is the true one."
+            f"As its seeds predict, the last look, at {look.looks[-1]} seeds, would decide it with a chance of "
+            f"{small_percent(pair.chance)}."
         )
     return f"The next look is at {look.looks[look.number]} seeds."
 

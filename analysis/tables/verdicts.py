@@ -177,6 +177,7 @@ def _reasons(report: StudyReport) -> list[str]:
     unfinished = any(
         set(arm.seeds) < set(report.seeds) if report.paired else len(arm.seeds) < sum(arm.statuses.values())
         for arm in report.arms
+        if report.look is None or arm.arm not in report.look.left
     )
     if report.plan.failed_trials == "refuse" and unfinished and report.crossing is None:
         again = "run the trial again, or declare failed_trials: drop_seed before the first trial"
@@ -194,7 +195,7 @@ def _unlike(report: StudyReport) -> list[str]:
     )
 
 
-_HOPELESS = f"would be decided by the last look with a chance below {percent(HOPELESS, places=0)}"
+_HOPELESS = f"a chance below {percent(HOPELESS, places=0)} of a decision by the last look"
 
 
 def _look(report: StudyReport) -> list[str]:
@@ -221,9 +222,10 @@ def _look(report: StudyReport) -> list[str]:
     if look.is_last:
         return [f"{text} Stop: this is the last look."]
     given_up = [pair.name for pair in report.comparisons if pair.verdict.undecided]
-    if not given_up:
-        return [f"{text} Stop: every comparison is decided."]
-    return [f"{text} Stop: {', '.join(given_up)} {_HOPELESS}."]
+    without = [pair.name for pair in report.comparisons if not pair.verdict.asked]
+    why = [f"{', '.join(given_up)}: {_HOPELESS}"] if given_up else []
+    why += [f"{', '.join(without)}: no verdict"] if without else []
+    return [f"{text} Stop: {'; '.join(why) or 'every comparison is decided'}."]
 
 
 def _assumptions(report: StudyReport) -> list[str]:

@@ -84,9 +84,9 @@ def run(
     number of seeds trains only the new ones. Before it trains, it prints what changed since the study's last run, which
     data it read, how many trials there are and about how long they will take.
 
-    With --until-decided it trains no seed that decides nothing. The plan declares looks: analysis.looks=auto, which is
-    at every fifth of the seeds, or numbers of seeds. At each look a comparison leaves that is decided, or that the last
-    look would decide with a chance below 10% if the gap seen is the true one. P-values allow for the looks.
+    With --until-decided it trains only what may still decide something. The plan declares looks: analysis.looks=auto,
+    which is at every fifth of the seeds, or numbers of seeds. At each look a comparison leaves that is decided, or that
+    has a chance below 10% of being decided by the last look. P-values allow for the looks.
 
     Many trials train at once where that is possible; engine=trainer trains one at a time. Press Ctrl-C once to finish
     the current trial or epoch, twice to stop now. SIGTERM, SIGHUP and SIGUSR1 do the same. The command that continues
@@ -228,7 +228,7 @@ def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
     rest = [f"{counted(summary.waiting, 'trial')} of other arms still to run: {whole}"] if summary.waiting else []
     if summary.spared:
         needed = sum(summary.statuses.values())
-        rest = [f"decided with {needed} of {counted(needed + summary.spared, 'trial')}"]
+        rest = [f"ended with {needed} of {counted(needed + summary.spared, 'trial')}"]
     if summary.complete:
         return [*rest, f"Next: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
     counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))

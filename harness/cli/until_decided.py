@@ -44,27 +44,34 @@ def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> Look
             f"--until-decided: expected looks in the plan of {study.name}, got none; declare analysis.looks=auto, or "
             "the numbers of seeds at which verdicts may be read, such as analysis.looks=[4,8,12,20]"
         )
-    if n_seeds < plan.looks[0]:
+    if n_seeds < plan.looks[-1] and n_seeds not in plan.looks:
         raise HarnessError(
-            f"--until-decided: the first look is at {plan.looks[0]} seeds, and {study.name} has {n_seeds}; give "
-            f"seeds={plan.looks[-1]}"
+            f"--until-decided: expected as many seeds as a look declares ({', '.join(map(str, plan.looks))}), got "
+            f"{n_seeds}; give seeds={plan.looks[-1]}"
         )
-    told: set[str] = set()
+    if not plan.all_comparisons(tuple(study.arms)):
+        raise HarnessError(f"--until-decided: expected two arms or more to compare, got {len(study.arms)}")
+    told: set[tuple[str, str]] = set()
+    shown = 0
 
     def still_open(size: int) -> Collection[str]:
+        nonlocal shown
         from analysis.study.report import analyze
         from harness.cli.looks import note_look
 
         report = analyze(folder, resamples=_RESAMPLES)
         look = report.look
         if look is None or not look.number or look.looks[look.number - 1] < size:
-            # Only a trial that is not there can keep a look from being reached.
-            return ()
+            # The looks go by the order in which seeds were taken up, and a study may name them in another one now.
+            return [arm for arm in study.arms if look is None or arm not in look.left]
         open_pairs = [one for one in report.comparisons if one.is_open]
         arms = [arm for arm in study.arms if any(arm in (one.treatment, one.baseline) for one in open_pairs)]
         left = () if look.is_last else tuple(arm for arm in study.arms if arm not in arms)
-        for line in _in_words(report, told, arms):
-            say(line)
+        # A run that is continued is asked about looks that it has passed.
+        if look.number > shown:
+            shown = look.number
+            for line in _in_words(report, told, arms):
+                say(line)
         if failed := note_look(folder, report, left=left):
             raise HarnessError(f"{folder / 'looks.json'} could not be written: {failed}; the run stops at this look")
         return () if look.is_last else arms
@@ -72,7 +79,7 @@ def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> Look
     return LookByLook(sizes=plan.looks, still_open=still_open)
 
 
-def _in_words(report: StudyReport, told: set[str], arms: Sequence[str]) -> list[str]:
+def _in_words(report: StudyReport, told: set[tuple[str, str]], arms: Sequence[str]) -> list[str]:
     """Say what a look has decided that no earlier one had, and what goes on."""
     from analysis.tables import in_words
 
@@ -80,8 +87,8 @@ def _in_words(report: StudyReport, told: set[str], arms: Sequence[str]) -> list[
     size = look.looks[look.number - 1]
     lines = [f"look {look.number} of {len(look.looks)}, at {size} seeds:"]
     for pair, sentence in zip(report.comparisons, in_words(report), strict=True):
-        if not pair.is_open and pair.name not in told:
-            told.add(pair.name)
+        if (look.is_last or not pair.is_open) and (pair.name, pair.verdict.label) not in told:
+            told.add((pair.name, pair.verdict.label))
             lines.append(f"  {sentence}")
     open_pairs = [one.name for one in report.comparisons if one.is_open]
     if look.is_last or not open_pairs:

@@ -26,20 +26,21 @@ class LookByLook:
     still_open: Callable[[int], Collection[str]]
 
 
-def stages(trials: Sequence[Trial], looks: LookByLook | None) -> Iterator[list[Trial]]:
+def stages(trials: Sequence[Trial], seeds: Sequence[int], looks: LookByLook | None) -> Iterator[list[Trial]]:
     """Yield what a run trains from one look to the next; without looks, everything at once.
 
     Parameters
     ----------
     trials : sequence of Trial
-        Seed by seed, as `expand` gives them.
+        All that may be trained.
+    seeds : sequence of int
+        In the order in which looks take them up.
     looks : LookByLook or None
         It is asked after each stage, so a stage that was not completed must be the last that is asked for.
     """
     if looks is None:
         yield list(trials)
         return
-    seeds = list(dict.fromkeys(trial.seed for trial in trials))
     arms: Collection[str] = {trial.arm for trial in trials}
     for before, size in itertools.pairwise((0, *looks.sizes)):
         if size > len(seeds) or not arms:

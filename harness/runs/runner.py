@@ -66,7 +66,7 @@ class RunSummary:
     turns : int
         In how many turns it timed every arm alone; 0 where it did not.
     stopped_by : str or None
-        The signal that ended it early, such as ``SIGTERM``.
+        The signal that ended it early, such as ``SIGTERM``, or its budget.
     """
 
     folder: Path
@@ -204,11 +204,11 @@ def run_study(
         chosen = [trial for trial in trials if trial.arm in asked]
         ended = dict(records)
         needed: dict[str, Trial] = {}
-        decided = False
+        whole = out_of_budget = False
         ran = turns = 0
         try:
             mirror.settle()
-            for stage in stages(chosen, looks):
+            for stage in stages(chosen, manifest.seeds, looks):
                 needed |= {trial.key: trial for trial in stage}
                 todo = [trial for trial in stage if trial.key not in ended]
                 display.open(stage, ended, _estimate(trainer, todo))
@@ -226,12 +226,11 @@ def run_study(
                     ):
                         manifest = noted
                         store.write_manifest(manifest)
-                if budget is not None and beyond and not stop.is_set():
-                    stop.by = budget.name
                 if not needed.keys() <= ended.keys():
+                    out_of_budget = budget is not None and (bool(beyond) or budget.is_over())
                     break
             else:
-                decided = looks is not None
+                whole = True
                 timed = trials if looks is None else [trial for trial in trials if trial.key in ended]
                 turns = time_after(run, tuned, timed, ended)
         except KeyboardInterrupt:
@@ -239,16 +238,17 @@ def run_study(
             stop.by = stop.by or "SIGINT"
         finally:
             display.close()
-    counts = Counter(statuses.get(trial.key, "missing") for trial in (needed.values() if decided else chosen))
+    spared = [trial for trial in chosen if trial.key not in statuses] if whole and looks is not None else []
+    counts = Counter(statuses.get(trial.key, "missing") for trial in chosen if trial not in spared)
     waiting = sum(trial.arm not in asked and trial.key not in statuses for trial in trials)
     return RunSummary(
         folder=store.folder,
         statuses=dict(counts),
         waiting=waiting,
-        spared=len(chosen) - len(needed) if decided else 0,
+        spared=len(spared),
         ran=ran,
         turns=turns,
-        stopped_by=stop.by,
+        stopped_by=stop.by or (budget.name if budget is not None and out_of_budget else None),
     )
 
 
@@ -342,9 +342,7 @@ def _train(
         run.display.step(progress)
 
     def stop() -> bool:
-        if budget is not None and budget.is_over():
-            run.stop.by = run.stop.by or budget.name
-        return run.stop.is_set()
+        return run.stop.is_set() or (budget is not None and budget.is_over())
 
     for outcome in run.engine.train(trials, report=report, done=done, stop=stop):
         record = run.store.write(

@@ -34,7 +34,8 @@ def with_looks(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[tuple[Ke
         The content of the file, with its overrides.
     """
     plan, seeds = raw.get("analysis"), raw.get("seeds")
-    if not isinstance(plan, Mapping) or plan.get("looks") != AUTO:
+    # Seeds by source have no looks, which the checks of the plan say.
+    if not isinstance(plan, Mapping) or plan.get("looks") != AUTO or isinstance(seeds, Mapping):
         return raw, []
     n_seeds = len(seeds) if isinstance(seeds, list) else seeds
     if not isinstance(n_seeds, int) or isinstance(n_seeds, bool):

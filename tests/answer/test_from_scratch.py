@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.study.plan import check_plan
 from answer.from_scratch import arguments, estimate
 from answer.studies import PLANNED
 from harness.study.loading import load_study
@@ -28,6 +29,7 @@ def test_every_study_loads_with_and_without_a_stand_in(name: str) -> None:
     study = load_study(Path(given[0]), given[1:])
     given = arguments(PLANNED[name], STUDIES, model="minilm", data=Path("sst2"))
     small = load_study(Path(given[0]), given[1:])
+    assert check_plan(small.analysis, small.claims, arms=tuple(small.arms)) == []
     assert study.name == small.name == name
     assert list(study.arms) == list(small.arms)
     assert (study.model, small.model, small.data.path) != ("minilm", "minilm", "sst2")

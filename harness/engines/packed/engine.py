@@ -84,6 +84,8 @@ class PackedEngine(Engine):
         self._splits: dict[float | None, PackData] = {}
         self._pool: PackData | None = None
         self._obstacles: dict[PackKey, str | None] = {}
+        self._arms: dict[PackKey, dict[str, None]] = {}
+        # Of these it was said that they step aside.
         self._told: set[PackKey] = set()
         self._sizes: dict[PackKey, int] = {}
 
@@ -100,6 +102,8 @@ class PackedEngine(Engine):
             discard_recorded(self._folder, done)
         # To size a pack takes a model, so only keys that still have something to train are divided into packs.
         wanted = {PackKey.of(trial) for trial in trials if trial.key not in done}
+        for trial in trials:
+            self._arms.setdefault(PackKey.of(trial), {})[trial.arm] = None
         for pack in divide_into_packs([trial for trial in trials if PackKey.of(trial) in wanted], self._size):
             if stop():
                 return
@@ -111,7 +115,7 @@ class PackedEngine(Engine):
         if not wanted:
             return
         if (obstacle := self._obstacle(pack[0])) is not None:
-            self._step_aside(wanted, obstacle)
+            self._step_aside(pack[0], obstacle)
             yield from self.reference.train(wanted, report=call.report, stop=call.stop)
             return
         if len(pack) > 1 and len(pack) > self._size(pack[0]):
@@ -178,12 +182,12 @@ class PackedEngine(Engine):
         for half in halves(pack):
             yield from self._train(half, call)
 
-    def _step_aside(self, trials: Sequence[Trial], obstacle: str) -> None:
+    def _step_aside(self, trial: Trial, obstacle: str) -> None:
         """Say once of each kind of trial why it is trained alone."""
-        key = PackKey.of(trials[0])
+        key = PackKey.of(trial)
         if key not in self._told:
             self._told.add(key)
-            arms = ", ".join(dict.fromkeys(trial.arm for trial in trials))
+            arms = ", ".join(self._arms[key])
             self._say(f"{arms}: the packed engine steps aside, and one trial trains at a time: {obstacle}")
 
     def estimate(self, trial: Trial) -> float:
@@ -239,6 +243,7 @@ class PackedEngine(Engine):
     def _leave_to_reference(self, trial: Trial, reason: LogitsDifferError) -> None:
         """Leave all trials of this one's key to the reference engine."""
         self._obstacles[PackKey.of(trial)] = str(reason)
+        self._told.add(PackKey.of(trial))
         self._say(f"{trial.arm}: cannot be packed ({reason}); trained by the reference engine")
 
     def _size(self, trial: Trial) -> int:

@@ -131,8 +131,8 @@ def test_one_that_can_hardly_be_decided_is_given_up_and_says_so(tmp_path: Path, 
     assert not one.is_open
     assert report.decision == "stop"
     (sentence,) = tables.in_words(report)
-    assert "A decision by the last look, at 6 seeds, has a chance of" in sentence
-    assert "Stop: lora against full would be decided by the last look with a chance below 10%." in "\n".join(
+    assert "As its seeds predict, the last look, at 6 seeds, would decide it with a chance of" in sentence
+    assert "Stop: lora against full: a chance below 10% of a decision by the last look." in "\n".join(
         tables.build(report)[0].notes
     )
 
@@ -144,3 +144,48 @@ def test_only_what_is_undecided_before_the_last_look_has_a_chance(whole: StudyFo
     chances = {one.treatment: one.chance for one in analyze(whole.root).comparisons}
     assert all(0 <= chance <= 1 for chance in chances.values())
     assert chances["tiny"] > 0.9 > chances["lora"]
+
+
+def test_what_left_undecided_is_not_open_again_whatever_its_chance_is_now(whole: StudyFolder) -> None:
+    report = analyze(leave(whole, "lora").root)
+    left = {one.treatment: (one.left, one.verdict.undecided, one.is_open) for one in report.comparisons}
+    assert left["lora"] == (True, True, False)
+    assert not left["tiny"][0]
+    assert "A decision by the last look, at 6 seeds, has a chance of" not in tables.in_words(report)[1]
+
+
+def test_another_plan_knows_of_nothing_that_left(whole: StudyFolder) -> None:
+    leave(whole, "tiny")
+    whole.change_manifest(lambda content: content["plan_history"][-1].update(digest="another"))
+    report = analyze(whole.root)
+    assert report.look is not None
+    assert (report.look.number, dict(report.look.left)) == (1, {})
+    assert [one.n_seeds for one in report.comparisons] == [(4, 4)] * 3
+
+
+def test_a_run_that_never_predicts_a_class_later_leaves_the_test_of_the_first_seeds(whole: StudyFolder) -> None:
+    leave(whole, "tiny")
+    table = {"p_0": [0.1] * 200, "p_1": [0.9] * 200}
+
+    def collapsed(content: Any) -> Any:
+        for name, column in table.items():
+            place = content.schema.get_field_index(name)
+            content = content.set_column(place, content.schema.field(place), [np.asarray(column, dtype=np.float32)])
+        return content
+
+    whole.change_predictions("full", 5, collapsed)
+    rows = {(one.treatment, one.measure, one.label): one for one in analyze(whole.root).class_comparisons}
+    assert rows["tiny", "precision", "negative"].result is not None
+    assert rows["lora", "precision", "negative"].result is None
+    assert rows["lora", "precision", "negative"].reason == "never predicted: full seed 5"
+
+
+def test_one_that_could_not_be_asked_is_not_called_decided(tmp_path: Path, write_study: Any, scores: Any) -> None:
+    arms = {arm: scores[arm] for arm in ("full", "tiny")}
+    folder = write_study(tmp_path / "s", arms, analysis={"looks": LOOKS})
+    for arm in arms:
+        folder.forget(arm, 4)
+    folder.end("tiny", 2, "diverged", "the loss is not finite")
+    report = analyze(folder.root)
+    assert report.decision == "stop"
+    assert "Stop: tiny against full: no verdict." in "\n".join(tables.build(report)[0].notes)

@@ -60,6 +60,18 @@ def test_a_budget_of_trials_ends_it_before_the_next_look_and_it_goes_on(tmp_path
     assert trained(tmp_path / "tiny") == {"full": [0, 1, 2], "lora-r2": [0, 1, 2], "lora-r4": [0, 1]}
 
 
+def test_what_a_look_needs_goes_by_the_order_in_which_seeds_were_taken_up(tmp_path: Path, tiny: Tiny) -> None:
+    run_study(tiny("seeds=[5]"), tmp_path, arms=["full"])
+    run_study(tiny("seeds=[1,5,3]"), tmp_path, looks=looking({1: []}, []))
+    assert trained(tmp_path / "tiny") == {"full": [5], "lora-r2": [5], "lora-r4": [5]}
+
+
+def test_a_study_that_was_trained_whole_spares_nothing(tmp_path: Path, tiny: Tiny) -> None:
+    run_study(tiny("seeds=2"), tmp_path)
+    summary = run_study(tiny("seeds=2"), tmp_path, looks=looking({1: []}, []))
+    assert (summary.statuses, summary.spared, summary.ran) == ({"finished": 6}, 0, 0)
+
+
 def test_a_budget_of_time_that_is_over_trains_nothing(tmp_path: Path, tiny: Tiny) -> None:
     summary = run_study(tiny("seeds=1"), tmp_path, budget=Budget(text="0s", seconds=0.0))
     assert (summary.ran, summary.stopped_by, summary.complete) == (0, "--budget 0s", False)
@@ -87,8 +99,11 @@ def test_a_study_is_decided_with_fewer_trials(tmp_path: Path, command: Command) 
     given = ["run", "embedded/quickstart", *options, "--results", str(tmp_path)]
     code, out, _ = command(*given, "analysis.looks=auto", "--until-decided")
     assert "look 1 of 2, at 4 seeds:\n  still is worse than full by" in out
-    assert "decided with 8 of 10 trials" in out
+    assert "ended with 8 of 10 trials" in out
     assert code == 0
+    code, out, _ = command(*given, "analysis.looks=auto", "--until-decided")
+    assert (code, out.count("look 1 of 2")) == (0, 1)
+    assert "ended with 8 of 10 trials" in out
     noted = json.loads((tmp_path / "quickstart" / "looks.json").read_text())["looks"]
     assert [(one["seeds"], one["left"]) for one in noted] == [([0, 1, 2, 3], ["full", "still"])]
 
@@ -97,7 +112,12 @@ def test_a_study_is_decided_with_fewer_trials(tmp_path: Path, command: Command) 
     ("given", "message"),
     [
         ([], "--until-decided: expected looks in the plan of quickstart, got none; declare analysis.looks=auto"),
-        (["analysis.looks=[6,8]", "seeds=5"], "--until-decided: the first look is at 6 seeds, and quickstart has 5"),
+        (["analysis.looks=[6,8]", "seeds=5"], "expected as many seeds as a look declares (6, 8), got 5; give seeds=8"),
+        (["analysis.looks=[4,8]", "seeds=6"], "expected as many seeds as a look declares (4, 8), got 6; give seeds=8"),
+        (
+            ["analysis={baseline: full, looks: [4, 8]}", "arms={full: {}}"],
+            "expected two arms or more to compare, got 1",
+        ),
         (["analysis.looks=auto", "--arms", "full"], "--until-decided chooses the arms itself; leave --arms out"),
         (["analysis.looks=auto", "--budget", "6"], "--budget: expected a time or a number of trials"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +65,14 @@ def test_what_is_wrong_with_the_seeds_is_said_of_them_alone(tmp_path: Path) -> N
         load_study(write(tmp_path, "many"))
     assert "analysis.looks" not in str(caught.value)
     assert "seeds" in str(caught.value)
+
+
+def test_seeds_by_source_have_no_looks_and_the_checks_of_the_plan_say_so(tmp_path: Path) -> None:
+    seen = []
+
+    def check(raw: Mapping[str, Any], arms: Sequence[str]) -> list[Any]:
+        seen.append(raw["analysis"]["looks"])
+        return []
+
+    load_study(write(tmp_path, "{initialisation: 5, data_order: 4}"), checks=[check])
+    assert seen == ["auto"]
