@@ -44,7 +44,13 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
     if pair.verdict.reason:
         return as_sentence(pair.verdict.reason)
     if look is not None:
-        return next_look(look, pair)
+        chance = ""
+        if pair.chance < HOPELESS and not pair.left:
+            chance = (
+                f"As its seeds predict, the last look, at {look.looks[-1]} seeds, would decide it with a chance of "
+                f"{small_percent(pair.chance)}. "
+            )
+        return f"{chance}{next_look(look, pair)}"
     goals = {goal.as_observed: goal for goal in goals_of([pair])}
     observed, at_margin = goals.get(True), goals.get(False)
     if at_margin is None or observed is None:
@@ -69,11 +75,6 @@ def next_look(look: Look, pair: ComparisonResult) -> str:
         return "An arm of it has left, and is trained no further."
     if look.is_last:
         return "This was the last of the declared looks."
-    if pair.chance < HOPELESS:
-        return (
-            f"As its seeds predict, the last look, at {look.looks[-1]} seeds, would decide it with a chance of "
-            f"{small_percent(pair.chance)}."
-        )
     return f"The next look is at {look.looks[look.number]} seeds."
 
 

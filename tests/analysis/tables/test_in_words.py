@@ -190,11 +190,14 @@ def test_two_seeds_say_what_a_verdict_needs(
 def test_before_a_look_the_verdict_is_withheld_and_after_it_the_next_is_named(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["analysis"].update(looks=[4, 6, 8]))
     report = analyze(study.root)
-    assert in_words(report)[1].endswith("). The next look is at 8 seeds.")
+    assert in_words(report)[1].endswith(" The next look is at 8 seeds.")
+    assert (
+        "). As its seeds predict, the last look, at 8 seeds, would decide it with a chance of 0" in in_words(report)[1]
+    )
     look = report.look
     assert look is not None
     last = dataclasses.replace(report, look=dataclasses.replace(look, number=3))
-    assert in_words(last)[1].endswith("). This was the last of the declared looks.")
+    assert in_words(last)[1].endswith(" This was the last of the declared looks.")
     for seed in (3, 4, 5):
         for arm in ("full", "lora-r2", "lora-r8"):
             study.forget(arm, seed)
