@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,7 @@ def judged(outcomes: Outcomes, *, requirements: Sequence[str] = ()) -> Reference
     AnalysisError
         If the study cannot be analysed, or a requirement cannot be asked.
     """
-    report = report_on(outcomes)
-    return ReferenceStudy(outcomes=outcomes, report=report.require(*requirements) if requirements else report)
+    return ReferenceStudy(outcomes=outcomes, report=report_on(outcomes).require(*requirements))
 
 
 def encoder(manifest: Manifest) -> str:
@@ -67,8 +67,7 @@ def encoder(manifest: Manifest) -> str:
 def command(manifest: Manifest) -> str:
     """Return the command that trained a study, with its overrides."""
     name = Path(manifest.study_file or f"{manifest.name}.yaml").name
-    quoted = [f"'{one}'" if set(one) & set("[]{} ") else one for one in manifest.overrides]
-    return " ".join(["harness run", f"studies/{name}", *quoted])
+    return shlex.join(["harness", "run", f"studies/{name}", *manifest.overrides])
 
 
 def commits(trials: Sequence[Trial]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class Planned:
     stand_in: tuple[str, ...] = ()
 
 
-# GPT-2's LoRA is on c_attn. The reports have one test set; the sentences of the other are as many again, twice.
+# The reports' LoRA is on GPT-2's c_attn, which an encoder has not. They have one test set; the other is twice as large.
 _ADAPTED = "arms.lora.adapter.target_modules=[query,value]"
 _SETS = "data.test=[validation,test]"
 _SIZE, _SMALL = ("data.train_size=4000", "seeds=10"), ("data.train_size=2000", "seeds=10")

@@ -141,14 +141,14 @@ def compare_classes(
     ]
     answers = {arm: outcomes.predicted(arm, seeds=seeds.by_arm[arm]) for arm in complete}
     n_rows = len(outcomes.manifest.data.classes) * len(MEASURES)
-    of_pair = {both: seeds.of(plan, *both) for pair in tested for both in [(pair.treatment, pair.baseline)]}
+    shared = [seeds.of(plan, pair.treatment, pair.baseline) for pair in tested]
     # By class and measure, then by comparison; the table is the other way round.
     made: list[list[tuple[ClassComparison, PValues]]] = []
     for label, measure in product(range(len(outcomes.manifest.data.classes)), MEASURES):
         # Of one class and measure at a time: scores of all of them together would not fit into memory.
         scores = {arm: _scores(outcomes, said, label, measure) for arm, said in answers.items()}
         made.append([])
-        for pair in tested:
+        for pair, own in zip(tested, shared, strict=True):
             row = _tested(
                 outcomes,
                 plan,
@@ -157,29 +157,23 @@ def compare_classes(
                 measure,
                 scores=scores,
                 answers={arm: answers[arm] for arm in (pair.treatment, pair.baseline)},
-                seeds=of_pair[pair.treatment, pair.baseline],
-                confidence=1 - at_look(plan.alpha, of_pair[pair.treatment, pair.baseline].look),
+                seeds=own,
+                confidence=1 - at_look(plan.alpha, own.look),
             )
-            made[-1].append(
-                (row, _p_values(plan, row, scores, margin=margin, seeds=of_pair[pair.treatment, pair.baseline]))
-            )
-    in_order = [one for same_pair in zip(*made, strict=True) for one in same_pair]
+            made[-1].append((row, _p_values(plan, row, scores, margin=margin, seeds=own)))
+    in_order = [one for of_pair in zip(*made, strict=True) for one in of_pair]
     rows, raw = [row for row, _ in in_order], [p_values for _, p_values in in_order]
     # Rows without a verdict still count (as NaN), and so do comparisons that could not be made, as among the verdicts.
     raw += [NO_P_VALUES] * (len(comparisons) - len(tested)) * n_rows
     adjusted = joint_step_down([p.difference for p in raw], [p.equivalence for p in raw])
     each = plan.alpha / max(len(raw), 1)
-    confidences = {both: 1 - at_look(each, own.look) for both, own in of_pair.items()}
+    confidences = [1 - at_look(each, own.look) for own in shared for _ in range(n_rows)]
     return tuple(
         replace(
             row,
-            verdict_confidence=confidences[row.treatment, row.baseline],
+            verdict_confidence=confidence,
             verdict_interval=verdict_interval(
-                None if row.reason else row.result,
-                confidences[row.treatment, row.baseline],
-                both,
-                alpha=plan.alpha,
-                margin=margin,
+                None if row.reason else row.result, confidence, both, alpha=plan.alpha, margin=margin
             ),
             difference_p=both.difference,
             equivalence_p=both.equivalence,
@@ -191,7 +185,9 @@ def compare_classes(
                 refusal=row.reason,
             ),
         )
-        for row, both in zip(rows, map(PValues, adjusted.difference, adjusted.equivalence), strict=False)
+        for row, confidence, both in zip(
+            rows, confidences, map(PValues, adjusted.difference, adjusted.equivalence), strict=False
+        )
     )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.methods.interval import Interval
 from analysis.tables import in_words, named, requirements_in_words
 from analysis.tables.as_markdown import escaped, rows
-from analysis.tables.audit.review import review
+from analysis.tables.audit.review import hull, review
 from analysis.tables.digits import points, points_interval, time_taken, times_as_long, whole_percent
 from analysis.tables.requirements import requirement_table
 from analysis.tables.table import Column
@@ -106,8 +105,7 @@ def _by_figures(pair: PublishedPair, sentence: Sentence) -> str:
     if overlaps is None:
         return pair.pair.reason
     if sentence.is_about_size:
-        limits = Interval(min(one.low for one in overlaps.at_most), max(one.high for one in overlaps.at_most))
-        return f"a gap anywhere in {points_interval(limits)} pp, if errors overlap little"
+        return f"a gap anywhere in {hull(overlaps.at_most)} pp, if errors overlap little"
     if overlaps.outcome == "cannot be significant":
         return "not significant, however errors overlap"
     if overlaps.outcome == "significant whatever the overlap":
@@ -271,7 +269,7 @@ def _how_it_was_made(findings: Findings, folder: str) -> list[str]:
         outcomes = study.outcomes
         trials = list(outcomes.trials.values())
         seconds = sum(trial.record.all_seconds or 0.0 for trial in trials if trial.record is not None)
-        without = f"; without predictions: {escaped(lost(outcomes))}" if lost(outcomes) else ""
+        without = f"; without predictions: {escaped(missing)}" if (missing := lost(outcomes)) else ""
         lines.append(
             f"`{study.name}`: `{command(outcomes.manifest)}` at commit {_joined(commits(trials))}; "
             f"{counted(len(trials), 'trial')}, {time_taken(seconds)}{without}"

@@ -121,8 +121,7 @@ def run(
     # A password is not shown; whoever pastes the command fills it in.
     storage_option = [] if storage is None else ["--storage", shown_url(storage)]
     arms_option = [] if asked is None else ["--arms", ",".join(asked)]
-    if until_decided:
-        arms_option = ["--until-decided"]
+    looks_option = ["--until-decided"] if until_decided else []
 
     def command(*options: str) -> str:
         return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *root_option, *storage_option])
@@ -151,7 +150,7 @@ def run(
         }
         print_json("run", [content])
     else:
-        for line in _ending(summary, command(*arms_option), command()):
+        for line in _ending(summary, command(*arms_option, *looks_option), command()):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
 

@@ -31,7 +31,7 @@ def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> Look
     Raises
     ------
     HarnessError
-        If its plan declares no looks, or if its seeds end before the first.
+        If its plan declares no looks, if its seeds end between two of them, or if it has nothing to compare.
     """
     from analysis.study.plan import parse_plan
     from harness.errors import HarnessError
@@ -64,13 +64,13 @@ def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> Look
         if look is None or not look.number or look.looks[look.number - 1] < size:
             # The looks go by the order in which seeds were taken up, and a study may name them in another one now.
             return [arm for arm in study.arms if look is None or arm not in look.left]
-        open_pairs = [one for one in report.comparisons if one.is_open]
-        arms = [arm for arm in study.arms if any(arm in (one.treatment, one.baseline) for one in open_pairs)]
+        in_play = {arm for one in report.comparisons if one.is_open for arm in (one.treatment, one.baseline)}
+        arms = [arm for arm in study.arms if arm in in_play]
         left = () if look.is_last else tuple(arm for arm in study.arms if arm not in arms)
         # A run that is continued is asked about looks that it has passed.
         if look.number > shown:
             shown = look.number
-            for line in _in_words(report, told, arms):
+            for line in _in_words(report, look, told, arms):
                 say(line)
         if failed := note_look(folder, report, left=left):
             raise HarnessError(f"{folder / 'looks.json'} could not be written: {failed}; the run stops at this look")
@@ -79,13 +79,11 @@ def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> Look
     return LookByLook(sizes=plan.looks, still_open=still_open)
 
 
-def _in_words(report: StudyReport, told: set[tuple[str, str]], arms: Sequence[str]) -> list[str]:
+def _in_words(report: StudyReport, look: Look, told: set[tuple[str, str]], arms: Sequence[str]) -> list[str]:
     """Say what a look has decided that no earlier one had, and what goes on."""
     from analysis.tables import in_words
 
-    look = _look_of(report)
-    size = look.looks[look.number - 1]
-    lines = [f"look {look.number} of {len(look.looks)}, at {size} seeds:"]
+    lines = [f"look {look.number} of {len(look.looks)}, at {look.looks[look.number - 1]} seeds:"]
     for pair, sentence in zip(report.comparisons, in_words(report), strict=True):
         if (look.is_last or not pair.is_open) and (pair.name, pair.verdict.label) not in told:
             told.add((pair.name, pair.verdict.label))
@@ -97,22 +95,15 @@ def _in_words(report: StudyReport, told: set[tuple[str, str]], arms: Sequence[st
     lines.append(f"  still open: {'; '.join(open_pairs)}")
     if stops:
         lines.append(f"  trained no further: {', '.join(stops)}")
-    lines.append(f"  next: {_cost(report, arms)}, until {look.looks[look.number]} seeds")
+    lines.append(f"  next: {_cost(report, look, arms)}, until {look.looks[look.number]} seeds")
     return lines
 
 
-def _look_of(report: StudyReport) -> Look:
-    if report.look is None:
-        raise TypeError(f"{report.name}: expected a report at a look")
-    return report.look
-
-
-def _cost(report: StudyReport, arms: Sequence[str]) -> str:
+def _cost(report: StudyReport, look: Look, arms: Sequence[str]) -> str:
     """Say how many trials the next look takes, and about how long."""
     from analysis.tables.digits import time_taken
     from analysis.words import counted
 
-    look = _look_of(report)
     more = look.looks[look.number] - look.looks[look.number - 1]
     taken = {cost.arm: cost.further_seconds + cost.further_evaluation_seconds for cost in report.costs}
     seconds = sum(more * taken.get(arm, math.nan) for arm in arms)

@@ -204,7 +204,7 @@ def run_study(
         chosen = [trial for trial in trials if trial.arm in asked]
         ended = dict(records)
         needed: dict[str, Trial] = {}
-        whole = out_of_budget = False
+        decided = out_of_budget = False
         ran = turns = 0
         try:
             mirror.settle()
@@ -230,7 +230,7 @@ def run_study(
                     out_of_budget = budget is not None and (bool(beyond) or budget.is_over())
                     break
             else:
-                whole = True
+                decided = looks is not None
                 timed = trials if looks is None else [trial for trial in trials if trial.key in ended]
                 turns = time_after(run, tuned, timed, ended)
         except KeyboardInterrupt:
@@ -238,14 +238,14 @@ def run_study(
             stop.by = stop.by or "SIGINT"
         finally:
             display.close()
-    spared = [trial for trial in chosen if trial.key not in statuses] if whole and looks is not None else []
-    counts = Counter(statuses.get(trial.key, "missing") for trial in chosen if trial not in spared)
+    counts = Counter(statuses.get(trial.key, "missing") for trial in chosen)
+    spared = counts.pop("missing", 0) if decided else 0
     waiting = sum(trial.arm not in asked and trial.key not in statuses for trial in trials)
     return RunSummary(
         folder=store.folder,
         statuses=dict(counts),
         waiting=waiting,
-        spared=len(spared),
+        spared=spared,
         ran=ran,
         turns=turns,
         stopped_by=stop.by or (budget.name if budget is not None and out_of_budget else None),

@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.errors import KeyPath
 
-AUTO = "auto"
 # With fewer seeds a look may claim nothing, and gives up too much.
 _FEWEST = 4
 # At every fifth of the seeds: more looks save little more, and each of them empties the packs.
@@ -35,13 +34,16 @@ def with_looks(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[tuple[Ke
     """
     plan, seeds = raw.get("analysis"), raw.get("seeds")
     # Seeds by source have no looks, which the checks of the plan say.
-    if not isinstance(plan, Mapping) or plan.get("looks") != AUTO or isinstance(seeds, Mapping):
+    if not isinstance(plan, Mapping) or plan.get("looks") != "auto" or isinstance(seeds, Mapping):
         return raw, []
     n_seeds = len(seeds) if isinstance(seeds, list) else seeds
-    if not isinstance(n_seeds, int) or isinstance(n_seeds, bool):
-        # What is wrong with the seeds is said of them.
-        return {**raw, "analysis": {**plan, "looks": []}}, []
-    if n_seeds <= _FEWEST:
-        message = f"auto takes more than {_FEWEST} seeds, got {n_seeds}; give more seeds, or leave looks out"
-        return {**raw, "analysis": {**plan, "looks": []}}, [(("analysis", "looks"), message)]
-    return {**raw, "analysis": {**plan, "looks": automatic_looks(n_seeds)}}, []
+    looks: list[int] = []
+    problems: list[tuple[KeyPath, str]] = []
+    # What is wrong with the seeds is said of them.
+    if isinstance(n_seeds, int) and not isinstance(n_seeds, bool):
+        if n_seeds > _FEWEST:
+            looks = automatic_looks(n_seeds)
+        else:
+            message = f"auto takes more than {_FEWEST} seeds, got {n_seeds}; give more seeds, or leave looks out"
+            problems.append((("analysis", "looks"), message))
+    return {**raw, "analysis": {**plan, "looks": looks}}, problems

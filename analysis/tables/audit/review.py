@@ -164,8 +164,8 @@ def _on_wording(audit: Audit, pair: PairAudit) -> list[str]:
     if pair.overlaps is not None:
         shown = pair.overlaps.outcome == "significant whatever the overlap"
         limits = (
-            f"the 95% interval of the gap is {_hull(pair.overlaps.at_least)} pp with the largest overlap of errors and "
-            f"{_hull(pair.overlaps.at_most)} pp with the smallest"
+            f"the 95% interval of the gap is {hull(pair.overlaps.at_least)} pp with the largest overlap of errors and "
+            f"{hull(pair.overlaps.at_most)} pp with the smallest"
         )
     elif pair.welch is not None:
         shown = pair.welch.p_value[1] <= audit.alpha
@@ -177,7 +177,7 @@ def _on_wording(audit: Audit, pair: PairAudit) -> list[str]:
     return [f"That contradicts {quoted}." if shown else f"Nor do they show {quoted}: {limits}."]
 
 
-def _hull(intervals: tuple[GapInterval, GapInterval]) -> str:
+def hull(intervals: tuple[GapInterval, GapInterval]) -> str:
     """Return the limits that hold both intervals."""
     return points_interval(Interval(min(one.low for one in intervals), max(one.high for one in intervals)))
 
