@@ -22,8 +22,8 @@ from analysis.methods.interval import Interval
 from analysis.study.time_ratio import geometric_mean
 from analysis.tables.digits import ratio_interval, time_taken
 from harness import load_study
-from harness.engines.timing import TrialTimer, quick_collections
-from harness.engines.trainer import TrainerEngine
+from harness.engines.timing import TrialTimer
+from harness.engines.trainer import TrainerEngine, quick_collections
 from harness.runs.runner import prepare
 from harness.runs.turns import reference_of
 from harness.study.trials import Trial, make_trial

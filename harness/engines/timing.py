@@ -6,8 +6,7 @@ import gc
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,17 +48,6 @@ class TimedBlock:
     step_seconds: float | None
     example_seconds: float
     peak_bytes: int
-
-
-@contextmanager
-def quick_collections() -> Iterator[None]:
-    """Let Python's collector pass over what is there now, for a while: to look at it takes longer than a block does."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 class TrialTimer:

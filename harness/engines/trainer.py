@@ -76,7 +76,12 @@ class TrainerEngine(Engine):
                 continue
             if stop():
                 return
-            with unchanged_generators(), threads(self.threads), precision(trial.settings.training):
+            with (
+                unchanged_generators(),
+                quick_collections(),
+                threads(self.threads),
+                precision(trial.settings.training),
+            ):
                 outcome = _Run(self, trial, report).outcome()
             yield outcome
 
@@ -255,3 +260,13 @@ def unchanged_generators() -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
+
+
+@contextmanager
+def quick_collections() -> Iterator[None]:
+    """Let Python's collector pass over what is there now, for a while: to look at it takes longer than small steps."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

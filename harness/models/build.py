@@ -74,11 +74,11 @@ def build_outline(checkpoint: Checkpoint, arm: Arm, *, n_classes: int) -> nn.Mod
     """
     try:
         with torch.device("meta"), quiet():
-            return _fit(pretrained.load(checkpoint, n_classes=n_classes, outline=True), arm)
+            return _fit(pretrained.outline(checkpoint, n_classes=n_classes), arm)
     except RuntimeError:
         # Some adapters compute with the weights as they are put on; these get values, whichever.
         with _forked(0), quiet():
-            classifier = pretrained.load(checkpoint, n_classes=n_classes, outline=True)
+            classifier = pretrained.outline(checkpoint, n_classes=n_classes)
             classifier.model.to_empty(device="cpu")
             for parameter in classifier.model.parameters():
                 nn.init.normal_(parameter, std=0.02)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,8 @@ class Checkpoint:
     source: str
     revision: str | None
     identity: str
-    config: Any
+    # Two checkpoints with one identity have one architecture.
+    config: Any = field(compare=False)
     weights: tuple[Path, ...] | None = None
     keep_head: bool = False
     head_order: tuple[int, ...] | None = None

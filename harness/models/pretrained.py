@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -43,17 +45,14 @@ class PretrainedClassifier:
     unused: tuple[str, ...]
 
 
-def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> PretrainedClassifier:
-    """Make a checkpoint a classification model; as an outline without values, so that none is read or drawn.
+def load(checkpoint: Checkpoint, *, n_classes: int) -> PretrainedClassifier:
+    """Make a checkpoint a classification model.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        The checkpoint; without its weights, its configuration alone gives the outline.
     n_classes : int
         Classes of the head; 0 for the one output of a regression.
-    outline : bool
-        Whether the names and shapes are enough.
 
     Raises
     ------
@@ -61,6 +60,35 @@ def load(checkpoint: Checkpoint, *, n_classes: int, outline: bool = False) -> Pr
         If there is no such classification model, a weight of the backbone is missing or has another shape, or the
         head to keep is missing.
     """
+    return _load(checkpoint, n_classes=n_classes, outline=False)
+
+
+def outline(checkpoint: Checkpoint, *, n_classes: int) -> PretrainedClassifier:
+    """Make a checkpoint a classification model without values: its names and shapes, and none is read or drawn.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Without its weights, its configuration alone gives the outline.
+    n_classes : int
+        As in `load`.
+
+    Raises
+    ------
+    ModelError
+        As `load` does.
+    """
+    known = _outline(checkpoint, n_classes)
+    return replace(known, model=copy.deepcopy(known.model))
+
+
+# Every arm is tried on an outline before anything runs, and to copy one is many times as fast as to make one.
+@lru_cache(maxsize=2)
+def _outline(checkpoint: Checkpoint, n_classes: int) -> PretrainedClassifier:
+    return _load(checkpoint, n_classes=n_classes, outline=True)
+
+
+def _load(checkpoint: Checkpoint, *, n_classes: int, outline: bool) -> PretrainedClassifier:
     with as_model_error(checkpoint):
         config = config_for_classes(checkpoint.config, n_classes)
         skeleton = _skeleton(checkpoint, config)
@@ -135,7 +163,7 @@ def checkpoint_remarks(checkpoint: Checkpoint, *, classes: Sequence[str]) -> tup
     ModelError
         See `load`.
     """
-    classifier = load(checkpoint, n_classes=len(classes), outline=True)
+    classifier = _outline(checkpoint, len(classes))
     remarks = []
     if checkpoint.keep_head and not classes:
         remarks.append(f"every seed starts from the head of {checkpoint.name}")

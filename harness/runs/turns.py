@@ -10,8 +10,8 @@ from harness import provenance
 from harness.data.tokenization import TokenizedDataset
 from harness.engines.engine import Engine
 from harness.engines.packed import PackedEngine
-from harness.engines.timing import TimedBlock, TrialTimer, quick_collections
-from harness.engines.trainer import TrainerEngine
+from harness.engines.timing import TimedBlock, TrialTimer
+from harness.engines.trainer import TrainerEngine, quick_collections
 from harness.errors import ResultsError, one_line
 from harness.models.checkpoints import Checkpoint
 from harness.progress.displays import Display

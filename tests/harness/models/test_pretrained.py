@@ -82,7 +82,7 @@ def test_what_is_new_is_known_before_a_weight_is_read(
     saved: Callable[..., Path], config: Any, auto: Any, new: set[str]
 ) -> None:
     checkpoint = checkpoints.find_checkpoint(str(saved(config, auto)))
-    outline = pretrained.load(checkpoint, n_classes=3, outline=True)
+    outline = pretrained.outline(checkpoint, n_classes=3)
     assert {name.rpartition(".")[0] for name in outline.new} == new
     assert {p.device.type for p in outline.model.parameters()} == {"meta"}
     assert pretrained.load(checkpoint, n_classes=3).new == outline.new
@@ -129,7 +129,7 @@ def test_a_head_that_is_kept_answers_in_the_order_of_the_classes(
     for seed in (0, 1):
         after = build(checkpoint, seed).eval()
         torch.testing.assert_close(after(**ids).logits, before.eval()(**ids).logits[:, rows])
-    loaded = pretrained.load(checkpoint, n_classes=2, outline=True)
+    loaded = pretrained.outline(checkpoint, n_classes=2)
     assert not loaded.new
     assert (checkpoint.identity_at_start == checkpoint.identity + ", its head kept") == (rows == [0, 1])
 
@@ -200,7 +200,7 @@ def test_layers_that_the_configuration_leaves_out_are_told(saved: Callable[..., 
     folder = saved(BERT)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
-    loaded = pretrained.load(checkpoints.find_checkpoint(str(folder)), n_classes=2, outline=True)
+    loaded = pretrained.outline(checkpoints.find_checkpoint(str(folder)), n_classes=2)
     assert len(loaded.unused) == 16
     assert all("encoder.layer.1." in name for name in loaded.unused)
     (remark,) = checkpoint_remarks(checkpoints.find_checkpoint(str(folder)), classes=["no", "yes"])
