@@ -10,6 +10,7 @@ from calibration.counts import ClusteredCount, Count
 from calibration.families import TAIL
 from calibration.promises import small
 from calibration.simulation import Calibration
+from calibration.until_decided import DECIDED_LOOKS
 
 _AT = {level: f"at {small(level)}" for level in TAIL}
 COUNTED = (
@@ -20,6 +21,7 @@ COUNTED = (
     "first comparison",
     "gap covered",
     "gap found",
+    "shown",
 )
 HEAD = ("part", "regime", "judged by", "comparisons", "seeds", *COUNTED)
 
@@ -91,5 +93,16 @@ def _rows(result: Calibration) -> Iterator[Row]:
             ("once at the end", several.at_the_end),
         ):
             yield (what, several.regime, "pooled", 4, "4 to 20"), {"any false claim": alike}
+    for decided in result.decided:
+        kind = f"{decided.of.truth}, {'normal theory' if decided.of.normal else 'answers'}"
+        for what, false, shown in (
+            ("until decided", decided.false, decided.shown),
+            ("once at the end", decided.false_at_the_end, decided.shown_at_the_end),
+        ):
+            place = (decided.of.size, f"{DECIDED_LOOKS[0]} to {DECIDED_LOOKS[-1]}")
+            yield (
+                (f"{kind}: {what}", decided.of.regime.name, "pooled", *place),
+                {"any false claim": false, "shown": shown},
+            )
     for failure in result.failures:
         yield ("known failure", failure.failure, failure.test, 1, failure.place), {_AT[0.05]: failure.claimed}

@@ -16,6 +16,7 @@ from scipy import special, stats
 from calibration.regimes import N_EXAMPLES, Regime, seed_shifts
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +110,8 @@ def draw_mean_squares(
     with_baseline = np.einsum("msa,ms->ma", seed_means[:, :, :-1], seed_means[:, :, -1])
     over_arms = seed_means.mean(axis=2)
     interaction = arm_square.sum(axis=1) - (K + 1) * np.einsum("ms,ms->m", over_arms, over_arms)
-    pairs, _ = _squares(rng, N - 1, studies, K)
-    left_pairs, left_arms = _squares(rng, (S - 1) * (N - 1), studies, K)
+    pairs, _ = squares_of_arms(rng, N - 1, studies, K)
+    left_pairs, left_arms = squares_of_arms(rng, (S - 1) * (N - 1), studies, K)
     return MeanSquares(
         n_seeds=S,
         n_examples=N,
@@ -124,7 +125,7 @@ def draw_mean_squares(
     )
 
 
-def _squares(rng: np.random.Generator, df: int, studies: int, n_treatments: int) -> tuple[Floats, Floats]:
+def squares_of_arms(rng: np.random.Generator, df: int, studies: int, n_treatments: int) -> tuple[Floats, Floats]:
     """Draw mean squares of independent arms of variance 1: of every treatment minus the baseline, and of every arm.
 
     Turned so that the baseline's deviations lie along one axis, a treatment's are one normal number along it and a
@@ -137,7 +138,8 @@ def _squares(rng: np.random.Generator, df: int, studies: int, n_treatments: int)
     return ((along - baseline) ** 2 + across) / df, arms / df
 
 
-def _paired(squares: MeanSquares, seed: Floats, df: int) -> Fit:
+def paired_fit(squares: MeanSquares, seed: Floats, df: int | Floats) -> Fit:
+    """Fit paired seeds (design A), with a mean square over seeds of so many degrees of freedom."""
     S, N = squares.n_seeds, squares.n_examples
     a = np.maximum(seed, squares.residual)
     g = np.maximum(squares.example - squares.residual, 0)
@@ -146,7 +148,8 @@ def _paired(squares: MeanSquares, seed: Floats, df: int) -> Fit:
     return Fit(standard_error=np.sqrt((a + g) / (S * N)), df=(c * a + g) ** 2 / spread)
 
 
-def _independent(squares: MeanSquares) -> Fit:
+def independent_fit(squares: MeanSquares) -> Fit:
+    """Fit the seeds of two arms as independent of each other (design B)."""
     S, N = squares.n_seeds, squares.n_examples
     arms = np.maximum(squares.arm_seed, squares.arm_residual)
     treatment, baseline = arms[:, :-1], arms[:, -1:]
@@ -163,12 +166,12 @@ def pooled(squares: MeanSquares) -> Fit:
     n_treatments = squares.gap.shape[1]
     if n_treatments == 1 or squares.n_seeds < 3:
         return by_pair(squares)
-    return _paired(squares, squares.pooled_seed[:, None], n_treatments * (squares.n_seeds - 1))
+    return paired_fit(squares, squares.pooled_seed[:, None], n_treatments * (squares.n_seeds - 1))
 
 
 def by_pair(squares: MeanSquares) -> Fit:
     """Fit the test of two arms: as pairs from eight seeds on, else as independent seeds."""
-    return _paired(squares, squares.seed, squares.n_seeds - 1) if squares.n_seeds >= 8 else _independent(squares)
+    return paired_fit(squares, squares.seed, squares.n_seeds - 1) if squares.n_seeds >= 8 else independent_fit(squares)
 
 
 def difference_p(gap: Floats, fit: Fit) -> Floats:
@@ -189,7 +192,7 @@ def equivalence_p(gap: Floats, fit: Fit, *, margin: float) -> Floats:
     return p
 
 
-def false_claims(gaps: Floats, difference: Floats, equivalence: Floats, *, margin: float, alpha: float) -> Floats:
+def false_claims(gaps: Floats, difference: Floats, equivalence: Floats, *, margin: float, alpha: float) -> Bools:
     """Say which studies make any false claim after the joint step-down.
 
     Parameters
@@ -204,10 +207,26 @@ def false_claims(gaps: Floats, difference: Floats, equivalence: Floats, *, margi
     -------
     ndarray of bool, shape (studies,)
     """
-    K = len(gaps)
+    differs, same = claims(difference, equivalence, alpha=alpha)
+    return ((differs & (gaps == 0)) | (same & (np.abs(gaps) >= margin - 1e-12))).any(axis=1)
+
+
+def claims(difference: Floats, equivalence: Floats, *, alpha: float) -> tuple[Bools, Bools]:
+    """Say which comparisons differ, and which lie within the margin, after the joint step-down.
+
+    Parameters
+    ----------
+    difference, equivalence : ndarray, shape (studies, K)
+        Raw p-values.
+    alpha : float
+
+    Returns
+    -------
+    tuple of ndarray of bool, shape (studies, K)
+    """
+    K = difference.shape[1]
     p = np.concatenate([difference, equivalence], axis=1)
-    false = np.concatenate([gaps == 0, np.abs(gaps) >= margin - 1e-12])
-    wrong = np.zeros(len(p), dtype=bool)
+    claimed = np.zeros(p.shape, dtype=bool)
     going = np.flatnonzero(p.min(axis=1) * K <= alpha)
     order = np.argsort(p[going], axis=1)
     answered = np.zeros((len(going), K), dtype=np.int64)
@@ -219,6 +238,6 @@ def false_claims(gaps: Floats, difference: Floats, equivalence: Floats, *, margi
         open_rows, which = open_rows[rejects], which[rejects]
         if not len(open_rows):
             break
-        wrong[going[open_rows]] |= false[which]
+        claimed[going[open_rows], which] = True
         answered[open_rows, which % K] += 1
-    return wrong
+    return claimed[:, :K], claimed[:, K:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 
+from analysis.study.futility import HOPELESS
 from calibration import tables
 from calibration.best_arm import AHEAD
 from calibration.failures import FRAGILE
@@ -15,6 +16,7 @@ from calibration.promises import Promise, broken, promises, small
 from calibration.rates import GAP
 from calibration.regimes import N_EXAMPLES
 from calibration.simulation import Calibration
+from calibration.until_decided import DECIDED_LOOKS, DECIDED_SEEDS, FOUND, ROOMY
 
 _GROUPS: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...] = (
     (
@@ -179,6 +181,20 @@ def _looks(result: Calibration) -> list[str]:
         tables.look_table(result),
         "Any false gap among four comparisons, by the pooled test and the joint step-down:",
         tables.family_look_table(result),
+        "### Until decided",
+        f"`harness run --until-decided` with looks at {_list(DECIDED_LOOKS)} seeds, as `looks: auto` declares them: a "
+        "comparison leaves when it is decided, or when its chance of a decision by the last look falls below "
+        f"{100 * HOPELESS:g}%; arms that stand in no open comparison are trained no further, and the variation over "
+        f"seeds is pooled over the arms that are left. Beside it, after the slash, the same studies with all "
+        f"{DECIDED_SEEDS} seeds, judged once. The design's gap is the one that they find in {100 * FOUND:.0f}% of the "
+        "comparisons. Where equivalence is to be shown, the margin is "
+        f"{ROOMY:g} times the one within which they show it in {100 * FOUND:.0f}%. All K comparisons have the same "
+        "gap. Gap and margin in points; any false claim after the joint step-down, which should be .05 or less; the "
+        "share of comparisons of which the truth is claimed; and the share of the trials that is not trained. "
+        "Counted in normal theory:",
+        tables.decided_table(result, normal=True),
+        f"The same, answer by answer ({result.size.resampled} studies):",
+        tables.decided_table(result, normal=False),
     ]
 
 

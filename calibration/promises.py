@@ -85,6 +85,7 @@ def small(share: float) -> str:
 
 FAMILY_PROMISE = "any false claim among several comparisons, after the joint step-down"
 BEST_ARM_PROMISE = "the best arm left out of its 95% confidence set"
+DECIDED_PROMISE = "any false claim of a study that runs until decided"
 CLASS_PROMISE = "any false claim in a table by class, after its joint step-down"
 
 
@@ -160,6 +161,10 @@ def _of_two_arms(result: Calibration) -> Iterator[Promise]:
 
 
 def _of_looks(result: Calibration) -> Iterator[Promise]:
+    for one in result.decided:
+        how = "normal theory" if one.of.normal else "answers"
+        where = f"{one.of.regime.name}, {one.of.truth}, K = {one.of.size}, {how}"
+        yield Promise(promise=DECIDED_PROMISE, where=where, count=one.false, most=FAMILY)
     for looks in result.looks:
         yield Promise(promise="declared looks, two arms", where=looks.regime, count=looks.declared, most=LOOKS)
     for several in result.family_looks:

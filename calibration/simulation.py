@@ -16,6 +16,7 @@ from calibration.looks import LookErrors, LookRates, count_family_looks, count_l
 from calibration.methods import N_SEEDS
 from calibration.rates import Rates, count_regime
 from calibration.regimes import REGIMES
+from calibration.until_decided import DecidedRates, count_decided, decided_studies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class Calibration:
         Studies that are looked at while they grow.
     family_looks : tuple of LookErrors
         The same with several comparisons.
+    decided : tuple of DecidedRates
+        Studies that run until decided.
     failures : tuple of FailureRates
         Where nothing is promised.
     """
@@ -49,6 +52,7 @@ class Calibration:
     best_arms: tuple[BestArmRates, ...] = ()
     looks: tuple[LookRates, ...] = ()
     family_looks: tuple[LookErrors, ...] = ()
+    decided: tuple[DecidedRates, ...] = ()
     failures: tuple[FailureRates, ...] = ()
 
 
@@ -80,9 +84,19 @@ def simulate(size: Size, *, workers: int, done: Callable[[int, int], None]) -> C
         ]
         looks = [pool.submit(count_looks, regime, size) for regime in REGIMES[:4]]
         family_looks = [pool.submit(count_family_looks, regime, size) for regime in REGIMES[:4]]
+        decided = [pool.submit(count_decided, of, size, 2200, key) for key, of in enumerate(decided_studies())]
         failures = [pool.submit(count, *what, size) for count, what in failure_jobs()]
         of_families = [pool.submit(count_family, family, size, 1000, key) for key, family in enumerate(families())]
-        jobs: list[Future[Any]] = [*classes, *regimes, *best_arms, *looks, *family_looks, *failures, *of_families]
+        jobs: list[Future[Any]] = [
+            *classes,
+            *regimes,
+            *best_arms,
+            *looks,
+            *family_looks,
+            *decided,
+            *failures,
+            *of_families,
+        ]
         for number, _ in enumerate(as_completed(jobs), start=1):
             done(number, len(jobs))
     by_order = sorted(
@@ -97,5 +111,6 @@ def simulate(size: Size, *, workers: int, done: Callable[[int, int], None]) -> C
         best_arms=tuple(job.result() for job in best_arms),
         looks=tuple(job.result() for job in looks),
         family_looks=tuple(job.result() for job in family_looks),
+        decided=tuple(job.result() for job in decided),
         failures=tuple(row for job in failures for row in job.result()),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from calibration.counts import ClusteredCount, Count
 from calibration.failures import FAILURE_SEEDS, FRAGILE, METRICS, PREDICTIONS, UNPAIRED
 from calibration.families import (
     FAMILY_SEEDS,
@@ -227,6 +228,30 @@ def family_look_table(result: Calibration) -> str:
         for one in result.family_looks
     ]
     return markdown(("Regime", "declared", "undeclared", "at the end"), rows)
+
+
+def decided_table(result: Calibration, *, normal: bool) -> str:
+    """Return what studies that run until decided claim and save, beside the same studies judged once."""
+    rows = [
+        (
+            one.of.regime.name,
+            str(one.of.size),
+            one.of.truth,
+            f"{100 * one.of.gap:.1f}",
+            f"{100 * one.of.margin:.1f}",
+            _beside(one.false, one.false_at_the_end),
+            _beside(one.shown, one.shown_at_the_end),
+            f"{100 * one.saved:.0f}%",
+        )
+        for one in result.decided
+        if one.of.normal == normal
+    ]
+    head = ("Regime", "K", "truth", "gap", "margin", "any false claim", "truth shown", "trials saved")
+    return markdown(head, rows)
+
+
+def _beside(looked: Count | ClusteredCount, once: Count | ClusteredCount) -> str:
+    return f"{rate(looked.rate)} / {rate(once.rate)}"
 
 
 def fragile_table(result: Calibration) -> str:

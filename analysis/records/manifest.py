@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -307,6 +308,24 @@ class Manifest(StoredFile):
     def selection_of(self, arm: str) -> EpochSelection:
         """Return the selection that an arm uses: its own, or the study's."""
         return self.arms[arm].selection or self.selection
+
+    def arms_left(self, looks: Sequence[TakenLook]) -> dict[str, int]:
+        """Return which arms a run until decided trains no further, and with how many of the first seeds each left.
+
+        Only looks at these seeds count, by the plan that the study has now.
+        """
+        seeds, plan = self.seeds, self.plan_history[-1].digest if self.plan_history else ""
+        left: dict[str, int] = {}
+        for look in looks:
+            size = len(look.seeds)
+            if look.plan == plan and set(look.seeds) == set(seeds[:size]):
+                left |= {arm: min(size, left.get(arm, size)) for arm in look.left}
+        return left
+
+    def spared(self, looks: Sequence[TakenLook]) -> frozenset[tuple[str, int]]:
+        """Return the arm and the seed of each trial that a run until decided does not need."""
+        seeds = self.seeds
+        return frozenset((arm, seed) for arm, size in self.arms_left(looks).items() for seed in seeds[size:])
 
     @property
     def keys(self) -> dict[str, list[str]]:

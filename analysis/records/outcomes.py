@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -158,6 +159,20 @@ class Outcomes:
         tuple of Trial
         """
         return tuple(self.trials[arm, seed] for seed in self.seeds_of(arm))
+
+    def statuses(self, arm: str) -> dict[str, int]:
+        """Count the trials of an arm by status; ``spared`` has yet to run, and a run until decided does not need it."""
+        spared = self._spared
+        return dict(
+            Counter(
+                "spared" if trial.pending and (arm, trial.seed) in spared else trial.status
+                for trial in self.of_arm(arm)
+            )
+        )
+
+    @cached_property
+    def _spared(self) -> frozenset[tuple[str, int]]:
+        return self.manifest.spared(self.looks_taken)
 
     def unfinished(self, *, arms: Sequence[str] | None = None) -> tuple[Trial, ...]:
         """Return the trials without usable predictions.

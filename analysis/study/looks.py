@@ -95,7 +95,8 @@ def current_look(outcomes: Outcomes, plan: AnalysisPlan) -> Look | None:
     if not plan.looks:
         return None
     done = {arm: _first_done(outcomes, arm) for arm in outcomes.arms}
-    left = {arm: size for arm, size in _left(outcomes, plan).items() if done.get(arm, 0) >= size}
+    noted = outcomes.manifest.arms_left(outcomes.looks_taken)
+    left = {arm for arm, size in noted.items() if size in plan.looks and done.get(arm, 0) >= size}
     in_play = [arm for arm in outcomes.arms if arm not in left]
     reached = min(done[arm] for arm in in_play) if in_play else max(done.values())
     number = sum(size <= reached for size in plan.looks)
@@ -122,15 +123,3 @@ def _first_done(outcomes: Outcomes, arm: str) -> int:
     return next(
         (at for at, seed in enumerate(outcomes.seeds) if not outcomes.trials[arm, seed].done), len(outcomes.seeds)
     )
-
-
-def _left(outcomes: Outcomes, plan: AnalysisPlan) -> dict[str, int]:
-    """Return which arms were noted to leave under this plan, and after how many of these seeds."""
-    history = outcomes.manifest.plan_history
-    noted: dict[str, int] = {}
-    for look in outcomes.looks_taken:
-        size = len(look.seeds)
-        same = set(look.seeds) == set(outcomes.seeds[:size]) and look.plan == (history[-1].digest if history else "")
-        if same and size in plan.looks:
-            noted |= {arm: min(size, noted.get(arm, size)) for arm in look.left}
-    return noted

@@ -166,8 +166,8 @@ class StudyReport:
 
     @property
     def n_done(self) -> int:
-        """How many of them have finished or diverged: no run trains them again."""
-        return sum(arm.statuses.get(status, 0) for arm in self.arms for status in ("finished", "diverged"))
+        """How many of them have finished or diverged, or are spared: no run until decided trains them."""
+        return sum(arm.statuses.get(status, 0) for arm in self.arms for status in ("finished", "diverged", "spared"))
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain dicts, lists, texts and numbers; NaN becomes None, its reason stays."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +37,7 @@ class ArmSummary:
         Mean over the seeds, and over the test sets, of the expected calibration error; a description without a test.
         NaN where no probabilities are stored.
     statuses : mapping of str to int
-        The number of trials of the arm by status.
+        The number of trials of the arm by status; those that a run until decided does not need are ``spared``.
     reason : str
         Why a figure is NaN; else empty.
     """
@@ -121,7 +120,7 @@ def summarize_arm(
         minimum=float(values.min()) if seeds else math.nan,
         maximum=float(values.max()) if seeds else math.nan,
         calibration_error=_calibration_error(outcomes, arm, seeds),
-        statuses=dict(Counter(trial.status for trial in outcomes.of_arm(arm))),
+        statuses=outcomes.statuses(arm),
         reason=reason,
     )
 

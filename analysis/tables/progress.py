@@ -9,7 +9,7 @@ from analysis.tables.table import Column, Table
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
 
-_ENDED = ("finished", "diverged")
+_ENDED = ("finished", "diverged", "spared")
 
 
 def progress_table(report: StudyReport, footer: str) -> Table:
@@ -27,8 +27,16 @@ def progress_table(report: StudyReport, footer: str) -> Table:
             ),
             Column("To run", list(map(str, to_run)), numeric=True),
         ),
-        notes=("A trial that failed, was interrupted or cannot be read is among those to run.",)
-        if len(set(columns) - set(_ENDED))
-        else (),
+        notes=tuple(
+            note
+            for note, told in (
+                (
+                    "A trial that failed, was interrupted or cannot be read is among those to run.",
+                    bool(set(columns) - set(_ENDED)),
+                ),
+                ("A spared trial belongs to an arm that no open comparison needs any more.", "spared" in columns),
+            )
+            if told
+        ),
         footer=footer,
     )

@@ -85,8 +85,8 @@ def run(
     data it read, how many trials there are and about how long they will take.
 
     With --until-decided it trains only what may still decide something. The plan declares looks: analysis.looks=auto,
-    which is at every fifth of the seeds, or numbers of seeds. At each look a comparison leaves that is decided, or that
-    has a chance below 10% of being decided by the last look. P-values allow for the looks.
+    which is at 30, 45, 60, 75 and 100% of the seeds, or numbers of seeds. At each look a comparison leaves that is
+    decided, or that has a chance below 5% of being decided by the last look. P-values allow for the looks.
 
     Many trials train at once where that is possible; engine=trainer trains one at a time. Press Ctrl-C once to finish
     the current trial or epoch, twice to stop now. SIGTERM, SIGHUP and SIGUSR1 do the same. The command that continues

@@ -146,6 +146,10 @@ class TerminalDisplay(Display):
         if self._search is not None:
             self._bars.remove_task(self._search)
             self._search = None
+        # A run that goes from look to look opens again at each.
+        if self._study is not None:
+            self._bars.remove_task(self._study)
+            self._study = None
         self.say(self._tracker.open(trials, records, estimate))
         if self._tracker.todo:
             self._start()

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.errors import FormatError, RecordError
-from analysis.records.json_files import read_candidate, read_manifest, read_timing
-from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
+from analysis.records.json_files import read_candidate, read_looks, read_manifest, read_timing
+from analysis.records.manifest import AnswerKind, Manifest, TakenLook, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import KnownTrials, StoredTrial, count_others, read_trials
 from analysis.records.timing import Timing
@@ -277,6 +277,13 @@ class Store:
         )
         write_file(folder / "record.json", json_file(record))
         return record
+
+    def looks(self) -> tuple[TakenLook, ...]:
+        """Return which looks were taken at the study; none where that cannot be read, which a table says."""
+        try:
+            return read_looks(self.folder)
+        except (RecordError, FormatError):
+            return ()
 
     def timing(self) -> Timing | None:
         """Return timing.json, or None where there is none.

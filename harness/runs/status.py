@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +33,8 @@ class ArmStatus:
     trials : int
         Its trials in the study.
     statuses : mapping of str to int
-        How many of them have which status; `missing` have not run.
+        How many of them have which status; `missing` have not run, and `spared` need not: a run until decided trains
+        their arm no further.
     seeds_to_run : tuple of int
         Seeds of the trials that a run would train.
     mean_seconds : float
@@ -170,7 +171,9 @@ def read_status(folder: Path, known: KnownTrials | None = None) -> StudyStatus:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
     others = store.others({entry.key for entry in manifest.cells})
     trials = store.stored(manifest, known)
-    status = summarise(manifest.name, list(manifest.arms), trials, others, timing_of(store))
+    status = summarise(
+        manifest.name, list(manifest.arms), trials, others, timing_of(store), spared=manifest.spared(store.looks())
+    )
     if manifest.imported is not None:
         arms = tuple(replace(arm, seeds_to_run=()) for arm in status.arms)
         status = replace(status, arms=arms, seconds_left=0.0, n_files=len(manifest.imported.files))
@@ -209,9 +212,15 @@ def timing_of(store: Store) -> Timing | None:
 
 
 def summarise(
-    name: str, arms: Sequence[str], trials: Sequence[StoredTrial], others: int, timing: Timing | None
+    name: str,
+    arms: Sequence[str],
+    trials: Sequence[StoredTrial],
+    others: int,
+    timing: Timing | None,
+    *,
+    spared: Container[tuple[str, int]] = frozenset(),
 ) -> StudyStatus:
-    """Count the trials of a study, of which `others` more are in its folder."""
+    """Count the trials of a study, of which `others` more are in its folder, and some need not run."""
     counts_by_arm: dict[str, Counter[str]] = {arm: Counter() for arm in arms}
     to_run: dict[str, list[int]] = {arm: [] for arm in arms}
     seconds: dict[str, list[float]] = {arm: [] for arm in arms}
@@ -220,8 +229,9 @@ def summarise(
     for trial in trials:
         entry, record = trial.entry, trial.record
         status = "missing" if trial.status == "not run" else trial.status
-        counts_by_arm[entry.arm][status] += 1
-        if status in TO_RUN:
+        needed = (entry.arm, entry.seed) not in spared
+        counts_by_arm[entry.arm][status if needed or status != "missing" else "spared"] += 1
+        if status in TO_RUN and needed:
             to_run[entry.arm].append(entry.seed)
         if record is not None and trial.status in FINAL:
             if record.all_seconds is not None:

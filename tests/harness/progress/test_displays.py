@@ -154,6 +154,14 @@ def test_turns_of_timing_move_a_bar_below_that_of_the_study() -> None:
     assert "2/12" in last
 
 
+def test_a_run_from_look_to_look_has_one_bar_of_the_study() -> None:
+    display = TerminalDisplay(Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None))
+    for looked_at in ([trial("a")], [trial("a"), trial("b")]):
+        display.open(looked_at, {}, 10.0)
+        assert [(bar.fields["label"], bar.total) for bar in display._bars.tasks] == [("study", len(looked_at))]
+        display.close()
+
+
 def test_a_signal_during_the_timing_is_told_that_nothing_is_lost() -> None:
     out = io.StringIO()
     display = LogDisplay(Console(file=out, width=100))

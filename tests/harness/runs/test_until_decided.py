@@ -106,6 +106,11 @@ def test_a_study_is_decided_with_fewer_trials(tmp_path: Path, command: Command) 
     assert "ended with 8 of 10 trials" in out
     noted = json.loads((tmp_path / "quickstart" / "looks.json").read_text())["looks"]
     assert [(one["seeds"], one["left"]) for one in noted] == [([0, 1, 2, 3], ["full", "still"])]
+    # Nothing is left to watch.
+    code, out, _ = command("status", "quickstart", "--results", str(tmp_path), "--watch")
+    assert "8 of 10 trials finished; 2 spared" in out
+    code, out, _ = command("status", "quickstart", "--results", str(tmp_path))
+    assert "nothing to run\n2 trials spared: their arms stand in no open comparison any more" in out
 
 
 @pytest.mark.parametrize(
