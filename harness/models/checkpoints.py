@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from harness.study.study import Study
 _CONTENT = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checkpoint:
     """A pretrained checkpoint that every trial of a study starts from.
 
@@ -52,8 +52,7 @@ class Checkpoint:
     source: str
     revision: str | None
     identity: str
-    # Two checkpoints with one identity have one architecture.
-    config: Any = field(compare=False)
+    config: Any
     weights: tuple[Path, ...] | None = None
     keep_head: bool = False
     head_order: tuple[int, ...] | None = None

@@ -63,4 +63,8 @@ def embeddings_and_layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
         return [backbone.embeddings], backbone.transformer.layer
     if kind in {"bert", "roberta"}:
         return [backbone.embeddings], backbone.encoder.layer
-    raise ModelError(f"freeze: known for gpt2, bert, roberta and distilbert models, not for {kind!r}")
+    if kind == "electra":
+        # Embeddings that are narrower than the layers are followed by a projection.
+        projection = [backbone.embeddings_project] if hasattr(backbone, "embeddings_project") else []
+        return [backbone.embeddings, *projection], backbone.encoder.layer
+    raise ModelError(f"freeze: known for gpt2, bert, roberta, distilbert and electra models, not for {kind!r}")

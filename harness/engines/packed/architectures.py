@@ -52,6 +52,8 @@ class Architecture:
         Whether the head reads the first or the last token of an example.
     causal : bool
         Whether a token sees only those before it.
+    drop_twice : tuple of modules
+        The modules that apply their dropout twice in one pass: each time it drops other elements.
     """
 
     embed: Embed
@@ -60,6 +62,7 @@ class Architecture:
     pooled_modules: tuple[nn.Module, ...]
     pooled_token: Literal["first", "last"]
     causal: bool
+    drop_twice: tuple[nn.Module, ...] = ()
 
 
 def _bert_last(layer: Any, hidden: torch.Tensor, pooling: Pooling) -> torch.Tensor:
@@ -102,6 +105,26 @@ def _roberta(model: Any) -> Architecture:
         pooled_modules=(*_bert_pooled_modules(backbone.encoder.layer[-1]), model.classifier),
         pooled_token="first",
         causal=False,
+        drop_twice=(model.classifier,),
+    )
+
+
+def _electra(model: Any) -> Architecture:
+    backbone = model.electra
+
+    def embed(ids: torch.Tensor, positions: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
+        vectors = backbone.embeddings(ids, types, positions)
+        # A model whose embeddings are as wide as its layers has none.
+        return backbone.embeddings_project(vectors) if hasattr(backbone, "embeddings_project") else vectors  # type: ignore[no-any-return]
+
+    return Architecture(
+        embed=embed,
+        last_layer=_bert_last,
+        classify=lambda pooled: model.classifier(pooled.transpose(0, 1)),
+        pooled_modules=(*_bert_pooled_modules(backbone.encoder.layer[-1]), model.classifier),
+        pooled_token="first",
+        causal=False,
+        drop_twice=(model.classifier,),
     )
 
 
@@ -179,6 +202,7 @@ def _gpt2(model: Any) -> Architecture:
 ARCHITECTURES: Mapping[str, Callable[[Any], Architecture]] = {
     "bert": _bert,
     "distilbert": _distilbert,
+    "electra": _electra,
     "gpt2": _gpt2,
     "roberta": _roberta,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import Any, Literal
 
 import torch
@@ -39,10 +40,12 @@ class PackContext(threading.local):
 
     def __init__(self, pooled_token: Literal["first", "last"]) -> None:
         self._pooled_token = pooled_token
+        self._times: Counter[nn.Module] = Counter()
 
     def begin(self, batch: PackedBatch, masks: DropoutMasks | None) -> None:
         """Begin a forward pass, with the tokens of a batch."""
         self.batch, self.rows, self.masks = batch, batch.tokens, masks
+        self._times.clear()
 
     def take(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the pooled tokens; from here on a row is an example."""
@@ -55,6 +58,11 @@ class PackContext(threading.local):
         q, k, v = (x.view(1, x.shape[1], attention.packed.heads, -1).transpose(1, 2) for x in (query, key, value))
         attended, _ = attend(module, q, k, v, scaling=attention.scaling)
         return attended.reshape(query.shape)
+
+    def times_before(self, module: nn.Module) -> int:
+        """Return how often a module was applied before in this pass, and count this time."""
+        self._times[module] += 1
+        return self._times[module] - 1
 
     def drop(self, x: torch.Tensor, site: int) -> torch.Tensor:
         """Return `x`, (rows, width), after the dropout of a site."""

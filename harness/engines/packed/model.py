@@ -60,6 +60,9 @@ class PackedModel:
         self._stacks = stacks
         self._names = {id(parameter): name for name, parameter in model.named_parameters()}
         self._pooled = {id(module) for part in architecture.pooled_modules for module in part.modules()}
+        self._drop_twice = {id(module) for part in architecture.drop_twice for module in part.modules()}
+        self._embeddings = {id(module) for part in embeddings for module in part.modules()}
+        self._embedding_width: int = getattr(inner.config, "embedding_size", self.width)
         n = layers_without_dropout
         without_dropout = (*embeddings, *self._layers[:n]) if n >= 0 else ()
         self._without_dropout = {id(module) for part in without_dropout for module in part.modules()}
@@ -109,7 +112,10 @@ class PackedModel:
             if id(module) in self._without_dropout:
                 return nn.Identity()
             kind = "examples" if id(module) in self._pooled else "tokens"
-            return PackedDropout(self.context, self._add_dropout_site(kind, self.width, [module.p] * len(self._scales)))
+            width = self._embedding_width if id(module) in self._embeddings else self.width
+            times = 2 if id(module) in self._drop_twice else 1
+            sites = [self._add_dropout_site(kind, width, [module.p] * len(self._scales)) for _ in range(times)]
+            return PackedDropout(self.context, sites)
         if is_lora(module):
             return self._packed_lora(module)
         weight = self._stack(getattr(module, "weight", None))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -73,15 +75,16 @@ class PackedEmbedding(Grouped):
 
 
 class PackedDropout(Grouped):
-    """A dropout of the model."""
+    """A dropout of the model, with a site for each time that it is applied in one pass."""
 
-    def __init__(self, context: PackContext, site: int) -> None:
+    def __init__(self, context: PackContext, sites: Sequence[int]) -> None:
         super().__init__(context)
-        self._site = site
+        self._sites = sites
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return `x` with each trial's own elements dropped."""
-        return self.context.drop(x.reshape(-1, x.shape[-1]), self._site).view(x.shape)
+        site = self._sites[self.context.times_before(self) % len(self._sites)]
+        return self.context.drop(x.reshape(-1, x.shape[-1]), site).view(x.shape)
 
 
 def linear(

@@ -44,18 +44,29 @@ SMALL: dict[str, Any] = {
         intermediate_size=16,
         pad_token_id=1,
     ),
+    "electra": transformers.ElectraConfig(
+        vocab_size=50,
+        max_position_embeddings=16,
+        embedding_size=4,
+        hidden_size=8,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=16,
+    ),
 }
 LAYER = {"gpt2": "transformer.h.{}.", "distilbert": "distilbert.transformer.layer.{}."}
 EMBEDDINGS = {"gpt2": ("transformer.wte.", "transformer.wpe."), "distilbert": ("distilbert.embeddings.",)}
-for _kind in ("bert", "roberta"):
+for _kind in ("bert", "roberta", "electra"):
     LAYER[_kind] = _kind + ".encoder.layer.{}."
-    EMBEDDINGS[_kind] = (_kind + ".embeddings.",)
-TARGETS = {"gpt2": ["c_attn"], "distilbert": ["q_lin", "v_lin"], "bert": ["query"], "roberta": ["query"]}
+    EMBEDDINGS[_kind] = (_kind + ".embeddings.", _kind + ".embeddings_project.")
+TARGETS = {"gpt2": ["c_attn"], "distilbert": ["q_lin", "v_lin"]}
+TARGETS |= {kind: ["query"] for kind in ("bert", "roberta", "electra")}
 HEADS = {
     "gpt2": {"score"},
     "distilbert": {"pre_classifier", "classifier"},
     "bert": {"classifier"},
     "roberta": {"classifier"},
+    "electra": {"classifier"},
 }
 
 
@@ -391,10 +402,11 @@ def test_an_arm_that_does_not_fit_is_refused(
         make(small(kind), arm, n_classes=2)
 
 
-def test_freezing_is_known_for_four_architectures() -> None:
-    config = transformers.ElectraConfig(
+def test_freezing_is_known_for_five_architectures() -> None:
+    config = transformers.AlbertConfig(
         vocab_size=50, embedding_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8
     )
-    with pytest.raises(ModelError, match="known for gpt2, bert, roberta and distilbert models, not for 'electra'"):
+    known = "known for gpt2, bert, roberta, distilbert and electra models, not for 'albert'"
+    with pytest.raises(ModelError, match=known):
         parameter_counts(default(config), frozen(1), n_classes=2)
     assert parameter_counts(default(config), Arm(), n_classes=2).trainable > 0

@@ -38,6 +38,10 @@ CONFIGS: dict[str, Callable[[int], Any]] = {
     "roberta": lambda vocabulary: transformers.RobertaConfig(
         vocab_size=vocabulary, max_position_embeddings=160, pad_token_id=0, type_vocab_size=1, **SIZES
     ),
+    # Its embeddings are narrower than its layers.
+    "electra": lambda vocabulary: transformers.ElectraConfig(
+        vocab_size=vocabulary, max_position_embeddings=128, pad_token_id=0, embedding_size=24, **SIZES
+    ),
     "distilbert": lambda vocabulary: transformers.DistilBertConfig(
         vocab_size=vocabulary, max_position_embeddings=128, dim=32, n_layers=3, n_heads=4, hidden_dim=48
     ),
@@ -48,6 +52,7 @@ CONFIGS: dict[str, Callable[[int], Any]] = {
 TARGETS = {
     "bert": ["query", "value"],
     "roberta": ["query", "value"],
+    "electra": ["query", "value"],
     "distilbert": ["q_lin", "v_lin"],
     "gpt2": ["c_attn"],
 }

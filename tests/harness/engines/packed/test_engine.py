@@ -74,7 +74,7 @@ def test_what_cannot_be_packed_is_known_by_its_reason(override: str, reason: str
     assert reason in str(engine._obstacle(chosen))
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "distilbert"])
 def test_padding_on_the_left_is_not_packed_where_the_head_would_read_it(kind: str, study: Load) -> None:
     engine, trials = expanded(study(kind, {"full": "{}"}, "data.padding=max_length", "data.padding_side=left"))
     assert engine._obstacle(trials[0]) == (

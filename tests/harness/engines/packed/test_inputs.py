@@ -115,6 +115,7 @@ def test_a_checkpoint_whose_padding_token_is_not_its_tokenizers(study: Load, by_
         ("gpt2", {"scale_attn_weights": False, "activation_function": "relu", "layer_norm_epsilon": 1e-2}),
         ("bert", {"hidden_act": "relu", "layer_norm_eps": 1e-2, "position_embedding_type": "relative_key"}),
         ("roberta", {"hidden_act": "gelu_new", "classifier_dropout": 0.0, "num_attention_heads": 8}),
+        ("electra", {"hidden_act": "relu", "layer_norm_eps": 1e-2, "classifier_dropout": 0.3}),
         ("distilbert", {"activation": "relu", "sinusoidal_pos_embds": True, "n_heads": 2}),
     ],
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from harness.engines.packed.dropout import DropoutMasks
 from harness.study.study import Study
 from harness.study.trials import Trial
 from tests.harness.engines.packed.conftest import CONFIGS, TARGETS, Trained
@@ -54,6 +56,25 @@ def test_alone_in_company_and_in_another_order(kind: str, study: Load, by_pack: 
     alone = by_pack(of_study, only("r2 1"))["r2 1"]
     assert_alike(by_pack(of_study, only("r2 0", "r2 1", "r6 0", "r6 1"))["r2 1"], alone, 1e-8)
     assert_alike(by_pack(of_study, only("r6 1", "r2 1", "r2 0"))["r2 1"], alone, 1e-8)
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_every_dropout_of_a_pass_draws_a_mask_of_its_own(
+    kind: str, study: Load, by_pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The heads of RoBERTa and ELECTRA apply one module twice."""
+    keep = DropoutMasks.keep
+    drawn: dict[DropoutMasks, list[int]] = {}
+
+    def watched(self: DropoutMasks, number: int) -> Any:
+        drawn.setdefault(self, []).append(number)
+        return keep(self, number)
+
+    monkeypatch.setattr(DropoutMasks, "keep", watched)
+    by_pack(study(kind, {"r2": lora(kind, 2)}, "seeds=1", "training.num_train_epochs=1", dropout=True, train=16))
+    assert len(drawn) == 2
+    for masks, numbers in drawn.items():
+        assert sorted(numbers) == list(range(len(masks._sites)))
 
 
 @pytest.mark.usefixtures("in_float64")
