@@ -1,6 +1,7 @@
 """Speed of the packed engine on a CPU, against the ways in which such trials are trained today.
 
-    HARNESS_SST2=FOLDER HARNESS_ENCODER=FOLDER python benchmarks/engines.py [lora] [freezing] [full] [embedded]
+    HARNESS_SST2=FOLDER HARNESS_ENCODER=FOLDER python benchmarks/engines.py [lora] [freezing] [full] [embedded] [gpt2]
+        [distilbert]
 
 `lora`, `freezing` and `full` train a BERT of real size on real SST-2, one epoch at batch 16, and score every trial on
 all 872 examples of validation. The packed engine trains a whole pack. Its opponents know nothing of the harness beyond
@@ -13,6 +14,10 @@ the model that it builds; as their trials are independent of each other, each tr
 All sides take turns, and each trains a few steps beforehand. Training and evaluation are timed; imports, tokenising and
 the building of models are left out, on all sides.
 
+`gpt2` and `distilbert` do the same for the reports' own studies, studies/gpt2_lora.yaml and studies/distilbert.yaml:
+the models at their real sizes with random weights, the studies' own padding and batches, fewer sentences and one epoch.
+The tokenizer is the encoder's, since theirs do not come without their weights.
+
 `embedded` trains studies/quickstart.yaml by the packed engine and by the reference engine, the same trials, both called
 as `harness run` calls them; the building of models is part of both times.
 """
@@ -22,12 +27,15 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import peft
 import torch
@@ -44,10 +52,16 @@ from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import TrialResult
 from harness.models import checkpoints
 from harness.runs.runner import prepare
+from harness.study.study import Study
 from harness.study.trials import Trial, expand
 
 STUDIES = Path(__file__).parent.parent / "studies"
 REAL = ("lora", "freezing", "full")
+# The study, the model, the arms, and how many sentences an epoch and the test have.
+PROTOCOLS: dict[str, tuple[str, Callable[[], Any], tuple[str, ...], int, int]] = {
+    "gpt2": ("gpt2_lora", transformers.GPT2Config, ("full", "lora"), 64, 16),
+    "distilbert": ("distilbert", transformers.DistilBertConfig, ("baseline", "freezing", "cosine"), 96, 24),
+}
 QUICKSTART = {"full": ("full",), "lora-r2, lora-r8": ("lora-r2", "lora-r8"), "frozen": ("frozen",)}
 
 PACKED, PUBLISHED, ALONE, BESIDE = "packed", "published", "careful, one process", "careful, two processes"
@@ -120,7 +134,33 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
         "analysis={baseline: full}",
         "claims=[]",
     ]
-    study = load_study(STUDIES / "lora_rank.yaml", overrides)
+    return compared(load_study(STUDIES / "lora_rank.yaml", overrides), arms, trials=trials, turns=turns)
+
+
+def protocol(name: str, *, trials: int, turns: int) -> list[str]:
+    """Compare on a report's own study; return the table's lines."""
+    file, config, arms, train_size, test_size = PROTOCOLS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        torch.manual_seed(0)
+        transformers.AutoModel.from_config(config()).save_pretrained(folder)
+        for tokens in Path(os.environ["HARNESS_ENCODER"]).glob("*token*"):
+            shutil.copy(tokens, folder)
+        overrides = [
+            f"model={folder}",
+            f"data.path={os.environ['HARNESS_SST2']}",
+            "data.name=null",
+            f"data.train_size={train_size}",
+            f"data.test_size={test_size}",
+            "training.num_train_epochs=1",
+            "selection=last",
+            f"seeds={max(trials, SIDE_BY_SIDE)}",
+            "claims=[]",
+        ]
+        return compared(load_study(STUDIES / f"{file}.yaml", overrides), arms, trials=trials, turns=turns)
+
+
+def compared(study: Study, arms: Sequence[str], *, trials: int, turns: int) -> list[str]:
+    """Compare the ways to train some arms of a study; return the table's lines."""
     checkpoint, data, engine = prepare(study, "packed")
     if not isinstance(engine, PackedEngine):
         raise TypeError(f"expected the packed engine, got {engine.name}")
@@ -132,8 +172,8 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
     )
     everything = expand(study, arms=study.arms, model=checkpoint.identity, data=data.fingerprint)
     lines = [
-        f"{train_size} examples of train, one epoch, {len(data.test)} scored; trials an hour, medians of the turns; "
-        "ratios as median (each turn).",
+        f"{len(data.train)} examples of train, one epoch, {len(data.test)} scored; trials an hour, medians of the "
+        "turns; ratios as median (each turn).",
         "",
         f"| arm | trials in a pack | {PACKED} | {PUBLISHED} | {ALONE} | {BESIDE} | packed / published | "
         "packed / careful |",
@@ -214,7 +254,7 @@ def processor() -> str:
 def main() -> None:
     """Measure in turns and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    known = (*REAL, "embedded")
+    known = (*REAL, "embedded", *PROTOCOLS)
     parser.add_argument("arms", nargs="*", metavar="ARM", help=f"{', '.join(known)}; default all")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--train-size", type=int, default=1000)
@@ -231,6 +271,9 @@ def main() -> None:
         lines += real_encoder(on_encoder, train_size=options.train_size, trials=options.trials, turns=options.turns)
     if "embedded" in arms:
         lines += [*([""] if lines else []), *embedded(options.turns)]
+    for name in PROTOCOLS:
+        if name in arms:
+            lines += [*([""] if lines else []), *protocol(name, trials=options.trials, turns=options.turns)]
     print("", surroundings(processor()), "", *lines, sep="\n")
 
 
