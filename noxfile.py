@@ -41,7 +41,7 @@ def tests(session: nox.Session) -> None:
     """Run the fast tests, doctests included; those of the analysis have a session of their own."""
     install(session, "-e", ".[train]", *group("test"))
     install_schemas(session)
-    session.run("pytest", *WORKERS, "--ignore=tests/analysis", *session.posargs, env=EVERYTHING)
+    session.run("pytest", *WORKERS, *(session.posargs or ("--ignore=tests/analysis",)), env=EVERYTHING)
 
 
 @nox.session
@@ -49,7 +49,7 @@ def analysis(session: nox.Session) -> None:
     """Run the analysis' tests where torch is not installed."""
     install(session, "-e", ".", *group("test"))
     session.run("python", "-c", "import importlib.util as u; assert not u.find_spec('torch'), 'torch is installed'")
-    session.run("pytest", *WORKERS, "tests/analysis", *session.posargs, env=EVERYTHING)
+    session.run("pytest", *WORKERS, *(session.posargs or ("tests/analysis",)), env=EVERYTHING)
 
 
 @nox.session

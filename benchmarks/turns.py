@@ -11,6 +11,7 @@ count.
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import os
 import time
@@ -64,6 +65,7 @@ def main() -> None:
     scaled: dict[str, list[float]] = {arm: [] for arm in arms}
     engine.estimate(trial(arms[0], 0))  # trains a few steps
     print(f"load of the machine before: {os.getloadavg()[0]:.1f}", flush=True)
+    gc.collect()
     with quick_collections():
         for seed in range(options.rounds):
             for arm in arms if seed % 2 == 0 else reversed(arms):

@@ -10,7 +10,6 @@ from calibration.counts import ClusteredCount, Count
 from calibration.families import TAIL
 from calibration.promises import small
 from calibration.simulation import Calibration
-from calibration.until_decided import DECIDED_LOOKS
 
 _AT = {level: f"at {small(level)}" for level in TAIL}
 COUNTED = (
@@ -99,7 +98,7 @@ def _rows(result: Calibration) -> Iterator[Row]:
             ("until decided", decided.false, decided.shown),
             ("once at the end", decided.false_at_the_end, decided.shown_at_the_end),
         ):
-            place = (decided.of.size, f"{DECIDED_LOOKS[0]} to {DECIDED_LOOKS[-1]}")
+            place = (decided.of.size, f"{decided.of.looks[0]} to {decided.of.looks[-1]}")
             yield (
                 (f"{kind}: {what}", decided.of.regime.name, "pooled", *place),
                 {"any false claim": false, "shown": shown},

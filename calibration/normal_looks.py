@@ -35,11 +35,14 @@ class Claims:
     Parameters
     ----------
     difference, equivalence : ndarray of bool, shape (studies, K)
+    better : ndarray of bool, shape (studies, K)
+        Whether the treatment did better: the direction of a difference.
     trials : ndarray, shape (studies,)
     """
 
     difference: Bools
     equivalence: Bools
+    better: Bools
     trials: Floats
 
 
@@ -144,7 +147,12 @@ def at_the_end(studies: DrawnStudies, *, margin: float, alpha: float) -> Claims:
     n_studies, S, n_arms = studies.seed_means.shape
     judged = _judged(studies, S, np.ones((n_studies, n_arms), dtype=bool), margin=margin)
     differs, same = claims(judged.difference, judged.equivalence, alpha=alpha)
-    return Claims(difference=differs, equivalence=same, trials=np.full(n_studies, float(S * n_arms)))
+    return Claims(
+        difference=differs,
+        equivalence=same,
+        better=judged.squares.gap > 0,
+        trials=np.full(n_studies, float(S * n_arms)),
+    )
 
 
 def until_decided(
@@ -164,7 +172,7 @@ def until_decided(
     n_studies, _, n_arms = studies.seed_means.shape
     K = n_arms - 1
     in_play = np.ones((n_studies, n_arms), dtype=bool)
-    valid, same = np.ones((n_studies, K)), np.ones((n_studies, K))
+    valid, same, better = np.ones((n_studies, K)), np.ones((n_studies, K)), np.zeros((n_studies, K), dtype=bool)
     trials = np.zeros(n_studies)
     seen: list[tuple[Floats, Bools]] = []
     before = 0
@@ -178,6 +186,7 @@ def until_decided(
         supports = [np.where(up == rises, p, 1.0) for p, up in seen]
         trained = in_play[:, :-1]
         valid = np.where(trained, np.minimum.reduce(supports), valid)
+        better = np.where(trained, rises, better)
         same = np.where(trained, np.minimum(same, _sequential(judged.equivalence, looks, k, 1)), same)
         differs, within = claims(valid, same, alpha=alpha)
         if k + 1 == len(looks):
@@ -186,7 +195,7 @@ def until_decided(
         chance = _chance(judged, looks, S, margin=margin, alpha=alpha, sharing=sharing)
         is_open = trained & ~differs & ~within & ~(chance < hopeless)
         in_play = np.concatenate([is_open, is_open.any(axis=1, keepdims=True)], axis=1)
-    return Claims(difference=differs, equivalence=within, trials=trials)
+    return Claims(difference=differs, equivalence=within, better=better, trials=trials)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ from calibration.promises import Promise, broken, promises, small
 from calibration.rates import GAP
 from calibration.regimes import N_EXAMPLES
 from calibration.simulation import Calibration
-from calibration.until_decided import DECIDED_LOOKS, DECIDED_SEEDS, FOUND, ROOMY
+from calibration.until_decided import DECIDED_SEEDS, FEW_SEEDS, FOUND, ROOMY
+from harness.study.looks import automatic_looks
 
 _GROUPS: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...] = (
     (
@@ -182,20 +183,24 @@ def _looks(result: Calibration) -> list[str]:
         "Any false gap among four comparisons, by the pooled test and the joint step-down:",
         tables.family_look_table(result),
         "### Until decided",
-        f"`harness run --until-decided` with looks at {_list(DECIDED_LOOKS)} seeds, as `looks: auto` declares them: a "
-        "comparison leaves when it is decided, or when its chance of a decision by the last look falls below "
-        f"{100 * HOPELESS:g}%; arms that stand in no open comparison are trained no further, and the variation over "
-        f"seeds is pooled over the arms that are left. Beside it, after the slash, the same studies with all "
-        f"{DECIDED_SEEDS} seeds, judged once. The design's gap is the one that they find in {100 * FOUND:.0f}% of the "
-        "comparisons. Where equivalence is to be shown, the margin is "
-        f"{ROOMY:g} times the one within which they show it in {100 * FOUND:.0f}%. All K comparisons have the same "
-        "gap. Gap and margin in points; any false claim after the joint step-down, which should be .05 or less; the "
-        "share of comparisons of which the truth is claimed; and the share of the trials that is not trained. "
+        "`harness run --until-decided` with the looks of `looks: auto`, "
+        f"{_looks_of(DECIDED_SEEDS)} and {_looks_of(FEW_SEEDS)}: a comparison leaves when it is decided, or when its "
+        f"chance of a decision by the last look falls below {100 * HOPELESS:g}%; arms that stand in no open comparison "
+        "are trained no further, and the variation over seeds is pooled over the arms that are left. Beside it, after "
+        "the slash, the same studies with all their seeds, judged once. The design's gap is the one that they find in "
+        f"{100 * FOUND:.0f}% of the comparisons. Where equivalence is to be shown, the margin is {ROOMY:g} times the "
+        f"one within which they show it in {100 * FOUND:.0f}%. All K comparisons have the same gap, or every second "
+        "has none. Gap and margin in points; any false claim after the joint step-down, which should be .05 or less; "
+        "the share of comparisons of which the truth is claimed; and the share of the trials that is not trained. "
         "Counted in normal theory:",
         tables.decided_table(result, normal=True),
         f"The same, answer by answer ({result.size.resampled} studies):",
         tables.decided_table(result, normal=False),
     ]
+
+
+def _looks_of(n_seeds: int) -> str:
+    return f"at {_list(tuple(automatic_looks(n_seeds)))} of {n_seeds} seeds"
 
 
 def _failures(result: Calibration) -> list[str]:

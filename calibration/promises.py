@@ -163,7 +163,7 @@ def _of_two_arms(result: Calibration) -> Iterator[Promise]:
 def _of_looks(result: Calibration) -> Iterator[Promise]:
     for one in result.decided:
         how = "normal theory" if one.of.normal else "answers"
-        where = f"{one.of.regime.name}, {one.of.truth}, K = {one.of.size}, {how}"
+        where = f"{one.of.regime.name}, {one.of.truth}, K = {one.of.size}, {one.of.n_seeds} seeds, {how}"
         yield Promise(promise=DECIDED_PROMISE, where=where, count=one.false, most=FAMILY)
     for looks in result.looks:
         yield Promise(promise="declared looks, two arms", where=looks.regime, count=looks.declared, most=LOOKS)

@@ -236,21 +236,22 @@ def decided_table(result: Calibration, *, normal: bool) -> str:
         (
             one.of.regime.name,
             str(one.of.size),
+            str(one.of.n_seeds),
             one.of.truth,
             f"{100 * one.of.gap:.1f}",
             f"{100 * one.of.margin:.1f}",
-            _beside(one.false, one.false_at_the_end),
-            _beside(one.shown, one.shown_at_the_end),
+            _and_once(one.false, one.false_at_the_end),
+            _and_once(one.shown, one.shown_at_the_end),
             f"{100 * one.saved:.0f}%",
         )
         for one in result.decided
         if one.of.normal == normal
     ]
-    head = ("Regime", "K", "truth", "gap", "margin", "any false claim", "truth shown", "trials saved")
+    head = ("Regime", "K", "S", "truth", "gap", "margin", "any false claim", "truth shown", "trials saved")
     return markdown(head, rows)
 
 
-def _beside(looked: Count | ClusteredCount, once: Count | ClusteredCount) -> str:
+def _and_once(looked: Count | ClusteredCount, once: Count | ClusteredCount) -> str:
     return f"{rate(looked.rate)} / {rate(once.rate)}"
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.methods.arm_scores import ArmScores
 from analysis.methods.crossed import CrossedResult
@@ -30,7 +31,9 @@ from calibration.regimes import Regime, draw_arms
 from harness.study.looks import automatic_looks
 
 DECIDED_SEEDS = 20
-DECIDED_LOOKS = tuple(automatic_looks(DECIDED_SEEDS))
+FEW_SEEDS = 10
+"""Here a study may be left with two arms at fewer than eight seeds, which are judged as independent."""
+
 DECIDED_SIZES = (1, 3, 7)
 DECIDED_REGIMES = (PROMISED[1], PROMISED[2], PROMISED[4])
 FOUND = 0.8
@@ -39,8 +42,10 @@ FOUND = 0.8
 ROOMY = 1.5
 """How many times that margin is where equivalence can be shown."""
 
-Truth = Literal["no gap", "gaps of the margin", "the design's gap", "twice that gap", "equal, to be shown"]
-TRUTHS: tuple[Truth, ...] = ("no gap", "gaps of the margin", "the design's gap", "twice that gap", "equal, to be shown")
+Truth = Literal[
+    "no gap", "gaps of the margin", "the design's gap", "twice that gap", "twice that gap in half", "equal, to be shown"
+]
+TRUTHS: tuple[Truth, ...] = get_args(Truth)
 
 # Enough for three digits of a gap, of which the tables show two.
 _STUDIES_TO_DESIGN = 4000
@@ -59,20 +64,35 @@ class Decided:
     truth : Truth
     normal : bool
         Whether normal theory is simulated, or else every answer of every run.
+    n_seeds : int
+        Of the fixed design, and at the last look.
     """
 
     regime: Regime
     size: int
     truth: Truth
     normal: bool
+    n_seeds: int = DECIDED_SEEDS
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds at which it is looked at."""
+        return tuple(automatic_looks(self.n_seeds))
 
     @property
     def gap(self) -> float:
-        """The true gap of every comparison."""
+        """The true gap, where there is one."""
+        if self.truth in ("no gap", "equal, to be shown"):
+            return 0.0
         if self.truth == "gaps of the margin":
             return MARGIN
-        times = {"the design's gap": 1.0, "twice that gap": 2.0}.get(self.truth, 0.0)
-        return times and times * design_gap(self.regime, self.size)
+        return design_gap(self.regime, self.size, self.n_seeds) * (1 if self.truth == "the design's gap" else 2)
+
+    @property
+    def gaps(self) -> tuple[float, ...]:
+        """The true gap of each comparison."""
+        halved = self.truth == "twice that gap in half"
+        return tuple(0.0 if halved and k % 2 else self.gap for k in range(self.size))
 
     @property
     def margin(self) -> float:
@@ -80,8 +100,8 @@ class Decided:
         if self.truth in ("no gap", "gaps of the margin"):
             return MARGIN
         if self.truth == "equal, to be shown":
-            return ROOMY * design_margin(self.regime, self.size)
-        return design_gap(self.regime, self.size) / 2
+            return ROOMY * design_margin(self.regime, self.size, self.n_seeds)
+        return design_gap(self.regime, self.size, self.n_seeds) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +112,7 @@ class DecidedRates:
     ----------
     of : Decided
     false, false_at_the_end : Count
-        Studies with any false claim, of a gap or of equivalence.
+        Studies with any false claim: of a gap or its direction, or of equivalence.
     shown, shown_at_the_end : ClusteredCount
         Comparisons of which the truth is claimed: the gap, or equivalence where there is none.
     saved : float
@@ -110,40 +130,44 @@ class DecidedRates:
 def decided_studies() -> list[Decided]:
     """Return every cell of the table."""
     normal = [
-        Decided(regime=regime, size=size, truth=truth, normal=True)
-        for regime in DECIDED_REGIMES
-        for size in DECIDED_SIZES
+        Decided(regime=regime, size=size, truth=truth, normal=True, n_seeds=n_seeds)
+        for regime, sizes, n_seeds in (
+            *((regime, DECIDED_SIZES, DECIDED_SEEDS) for regime in DECIDED_REGIMES),
+            (PROMISED[2], (3,), FEW_SEEDS),
+        )
+        for size in sizes
         for truth in TRUTHS
+        if size > 1 or truth != "twice that gap in half"
     ]
     answers = [
         Decided(regime=PROMISED[2], size=size, truth=truth, normal=False)
         for size in DECIDED_SIZES[:2]
-        for truth in (TRUTHS[0], TRUTHS[2], TRUTHS[4])
+        for truth in (TRUTHS[0], TRUTHS[2], TRUTHS[-1])
     ]
     return [*answers, *normal]
 
 
 @lru_cache
-def design_gap(regime: Regime, size: int) -> float:
+def design_gap(regime: Regime, size: int, n_seeds: int) -> float:
     """Return the gap that the fixed design finds in 80% of the comparisons."""
-    return _smallest(regime, size, lambda value: ((value,) * size, MARGIN))
+    return _smallest(regime, n_seeds, lambda value: ((value,) * size, MARGIN))
 
 
 @lru_cache
-def design_margin(regime: Regime, size: int) -> float:
+def design_margin(regime: Regime, size: int, n_seeds: int) -> float:
     """Return the margin within which the fixed design shows equal arms in 80% of the comparisons."""
-    return _smallest(regime, size, lambda value: ((0.0,) * size, value))
+    return _smallest(regime, n_seeds, lambda value: ((0.0,) * size, value))
 
 
-def _smallest(regime: Regime, size: int, study_of: Callable[[float], tuple[tuple[float, ...], float]]) -> float:
+def _smallest(regime: Regime, n_seeds: int, study_of: Callable[[float], tuple[tuple[float, ...], float]]) -> float:
     """Return the smallest gap or margin for which the true claim is made often enough, by bisection."""
     low, high = 0.0, 0.2
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         gaps, margin = study_of(middle)
         # The same draws for every value: the share then rises with it.
-        rng, _ = streams(4000, size)
-        drawn = draw_studies(regime, DECIDED_SEEDS, rng, gaps=gaps, studies=_STUDIES_TO_DESIGN)
+        rng, _ = streams(2300, len(gaps))
+        drawn = draw_studies(regime, n_seeds, rng, gaps=gaps, studies=_STUDIES_TO_DESIGN)
         claims = at_the_end(drawn, margin=margin, alpha=ALPHA)
         shown = claims.difference if any(gaps) else claims.equivalence
         low, high = (middle, high) if shown.mean() < FOUND else (low, middle)
@@ -161,15 +185,14 @@ def count_decided(of: Decided, size: Size, *key: int) -> DecidedRates:
         What their draws follow from.
     """
     rng, _ = streams(*key)
-    gaps = (of.gap,) * of.size
     if of.normal:
         studies = max(size.normal // (10 * of.size), 16)
-        drawn = draw_studies(of.regime, DECIDED_SEEDS, rng, gaps=gaps, studies=studies)
+        drawn = draw_studies(of.regime, of.n_seeds, rng, gaps=of.gaps, studies=studies)
         once = at_the_end(drawn, margin=of.margin, alpha=ALPHA)
-        looked = until_decided(drawn, DECIDED_LOOKS, margin=of.margin, alpha=ALPHA, hopeless=HOPELESS)
+        looked = until_decided(drawn, of.looks, margin=of.margin, alpha=ALPHA, hopeless=HOPELESS)
     else:
-        once, looked = _by_answers(of, gaps, rng, studies=size.resampled)
-    fixed = DECIDED_SEEDS * (of.size + 1)
+        once, looked = _by_answers(of, rng, studies=size.resampled)
+    fixed = of.n_seeds * (of.size + 1)
     return DecidedRates(
         of=of,
         false=_false(of, looked),
@@ -181,39 +204,55 @@ def count_decided(of: Decided, size: Size, *key: int) -> DecidedRates:
 
 
 def _true(of: Decided, claims: Claims) -> Bools:
-    return claims.difference if of.gap else claims.equivalence
+    return np.where(np.array(of.gaps) > 0, claims.difference & claims.better, claims.equivalence)
 
 
 def _false(of: Decided, claims: Claims) -> Count:
-    wrong = np.zeros(claims.difference.shape, dtype=bool)
-    if not of.gap:
-        wrong |= claims.difference
-    if of.gap >= of.margin:
-        wrong |= claims.equivalence
+    gaps = np.array(of.gaps)
+    wrong_gap = claims.difference & ~(claims.better & (gaps > 0))
+    wrong = wrong_gap | (claims.equivalence & (gaps >= of.margin))
     return Count(int(wrong.any(axis=1).sum()), len(wrong))
 
 
-def _by_answers(of: Decided, gaps: Sequence[float], rng: np.random.Generator, *, studies: int) -> tuple[Claims, Claims]:
-    """Judge every study once at the end, and until decided, by what a report calls."""
-    names = [f"t{k}" for k in range(of.size)]
-    plan = parse_plan(
-        {"baseline": "b", "margin": of.margin, "alpha": ALPHA, "looks": list(DECIDED_LOOKS)}, arms=[*names, "b"]
-    )
-    once, looked = [], []
-    for _ in range(studies):
-        right = draw_arms(of.regime, DECIDED_SEEDS, rng, gaps=gaps)
-        scores = {name: ArmScores(rows) for name, rows in zip((*names, "b"), right, strict=True)}
-        results = [primary_test(plan, scores, name, "b") for name in names]
-        raw = [one.p_value for one in results], [_same(one, plan) for one in results]
-        once.append((_claimed(*raw), float(DECIDED_SEEDS * (of.size + 1))))
-        looked.append(_look_by_look(plan, scores, names))
+def _by_answers(of: Decided, rng: np.random.Generator, *, studies: int) -> tuple[Claims, Claims]:
+    drawn = (draw_arms(of.regime, of.n_seeds, rng, gaps=of.gaps) for _ in range(studies))
+    both = [judged_by_the_analysis(arms, of.looks, margin=of.margin) for arms in drawn]
+    once, looked = zip(*both, strict=True)
     return _as_claims(once), _as_claims(looked)
 
 
-def _look_by_look(
-    plan: AnalysisPlan, scores: dict[str, ArmScores], names: Sequence[str]
-) -> tuple[tuple[list[bool], list[bool]], float]:
-    looks, trials, before = plan.looks, 0.0, 0
+class _Study(NamedTuple):
+    """The claims about the comparisons of one study, and its trials."""
+
+    difference: Sequence[bool]
+    equivalence: Sequence[bool]
+    better: Sequence[bool]
+    trials: int
+
+
+def judged_by_the_analysis(
+    arms: Sequence[ArrayLike], looks: tuple[int, ...], *, margin: float
+) -> tuple[_Study, _Study]:
+    """Judge a study once at the end, and until decided, by what a report calls.
+
+    Parameters
+    ----------
+    arms : sequence of array_like, shape (S, N)
+        The scores of the treatments, and then of the baseline.
+    looks : tuple of int
+    margin : float
+    """
+    names = [f"t{k}" for k in range(len(arms) - 1)]
+    plan = parse_plan({"baseline": "b", "margin": margin, "alpha": ALPHA, "looks": list(looks)}, arms=[*names, "b"])
+    scores = {name: ArmScores(rows) for name, rows in zip((*names, "b"), arms, strict=True)}
+    results = [primary_test(plan, scores, name, "b") for name in names]
+    claimed = _claimed([one.p_value for one in results], [_same(one, plan) for one in results])
+    better = [one.estimate > 0 for one in results]
+    return _Study(*claimed, better, looks[-1] * len(arms)), _look_by_look(plan, scores, names)
+
+
+def _look_by_look(plan: AnalysisPlan, scores: dict[str, ArmScores], names: Sequence[str]) -> _Study:
+    looks, trials, before = plan.looks, 0, 0
     in_play = list(names)
     seen: dict[str, list[CrossedResult]] = {name: [] for name in names}
     differs: list[bool] = []
@@ -238,7 +277,7 @@ def _look_by_look(
         ]
         if not in_play:
             break
-    return (differs, same), trials
+    return _Study(differs, same, [seen[name][-1].estimate > 0 for name in names], trials)
 
 
 def _p_values(seen: Sequence[CrossedResult], plan: AnalysisPlan) -> tuple[float, float]:
@@ -259,9 +298,6 @@ def _claimed(difference: Sequence[float], equivalence: Sequence[float]) -> tuple
     return [p <= ALPHA for p in adjusted.difference], [p <= ALPHA for p in adjusted.equivalence]
 
 
-def _as_claims(studies: Sequence[tuple[tuple[list[bool], list[bool]], float]]) -> Claims:
-    return Claims(
-        difference=np.array([differs for (differs, _), _ in studies]),
-        equivalence=np.array([same for (_, same), _ in studies]),
-        trials=np.array([trials for _, trials in studies]),
-    )
+def _as_claims(studies: Sequence[_Study]) -> Claims:
+    difference, equivalence, better, trials = (np.array(part) for part in zip(*studies, strict=True))
+    return Claims(difference=difference, equivalence=equivalence, better=better, trials=trials.astype(np.float64))

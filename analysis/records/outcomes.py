@@ -161,11 +161,11 @@ class Outcomes:
         return tuple(self.trials[arm, seed] for seed in self.seeds_of(arm))
 
     def statuses(self, arm: str) -> dict[str, int]:
-        """Count the trials of an arm by status; ``spared`` has yet to run, and a run until decided does not need it."""
+        """Count the trials of an arm by status; ``spared`` is not done, and a run until decided does not need it."""
         spared = self._spared
         return dict(
             Counter(
-                "spared" if trial.pending and (arm, trial.seed) in spared else trial.status
+                "spared" if not trial.done and (arm, trial.seed) in spared else trial.status
                 for trial in self.of_arm(arm)
             )
         )

@@ -161,13 +161,13 @@ class StudyReport:
 
     @property
     def n_trials(self) -> int:
-        """How many trials the study has."""
-        return sum(sum(arm.statuses.values()) for arm in self.arms)
+        """How many trials the study has, without those that a run until decided spares."""
+        return sum(sum(arm.statuses.values()) - arm.statuses.get("spared", 0) for arm in self.arms)
 
     @property
     def n_done(self) -> int:
-        """How many of them have finished or diverged, or are spared: no run until decided trains them."""
-        return sum(arm.statuses.get(status, 0) for arm in self.arms for status in ("finished", "diverged", "spared"))
+        """How many of them have finished or diverged: no run trains them again."""
+        return sum(arm.statuses.get(status, 0) for arm in self.arms for status in ("finished", "diverged"))
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain dicts, lists, texts and numbers; NaN becomes None, its reason stays."""

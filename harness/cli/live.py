@@ -169,7 +169,7 @@ class LivePage:
 
 def _state_of_results(folder: Path) -> tuple[object, ...]:
     """Return what changes when a trial ends, or when something else that a report shows is written."""
-    files = [folder / name for name in ("study.json", "examples.parquet", "timing.json")]
+    files = [folder / name for name in ("study.json", "examples.parquet", "timing.json", "looks.json")]
     # The record is what is written last of a trial.
     files += sorted(folder.glob("trials/*/record.json"))
     return tuple((file, state_of(file)) for file in files)

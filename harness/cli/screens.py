@@ -59,7 +59,7 @@ def status_screen(status: StudyStatus, *, width: int) -> Group:
     else:
         lines.append(f"imported from {counted(status.n_files, 'file')}")
     if spared := sum(arm.statuses.get("spared", 0) for arm in status.arms):
-        lines.append(f"{counted(spared, 'trial')} spared: their arms stand in no open comparison any more")
+        lines.append(f"{counted(spared, 'trial')} spared, of arms that stand in no open comparison any more")
     if status.holder is not None:
         lines.append(_holder(status.holder))
     if status.others:

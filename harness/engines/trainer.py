@@ -264,7 +264,7 @@ def unchanged_generators() -> Iterator[None]:
 
 @contextmanager
 def quick_collections() -> Iterator[None]:
-    """Let Python's collector pass over what is there now, for a while: to look at it takes longer than small steps."""
+    """Let Python's collector skip what is there now, for a while: to look through it takes longer than small steps."""
     gc.freeze()
     try:
         yield

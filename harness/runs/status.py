@@ -16,7 +16,7 @@ from harness.records.lock import LockOwner, lock_owner
 from harness.records.store import FINAL, KnownTrials, Store, StoredTrial, Timing
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
-"""A run trains the trials with these statuses."""
+"""A run trains the trials with these statuses; one until decided passes over those that are spared."""
 
 # Ten years: no calendar holds the end of what is expected to take longer.
 _FORESEEABLE = 10 * 365 * 86400.0
@@ -36,7 +36,7 @@ class ArmStatus:
         How many of them have which status; `missing` have not run, and `spared` need not: a run until decided trains
         their arm no further.
     seeds_to_run : tuple of int
-        Seeds of the trials that a run would train.
+        Seeds of the trials that are to run.
     mean_seconds : float
         Training and evaluation of one trial; for a packed trial its share of the pack; NaN before the first one.
     in_packs : bool
@@ -91,7 +91,7 @@ class StudyStatus:
 
     @property
     def to_run(self) -> int:
-        """The number of trials that a run would train: those that are missing, failed, interrupted or unreadable."""
+        """The number of trials to run: those missing, failed, interrupted or unreadable, and not spared."""
         return sum(len(arm.seeds_to_run) for arm in self.arms)
 
     @property
@@ -171,13 +171,15 @@ def read_status(folder: Path, known: KnownTrials | None = None) -> StudyStatus:
         raise ResultsError(f"{folder} holds no study: there is no study.json in it")
     others = store.others({entry.key for entry in manifest.cells})
     trials = store.stored(manifest, known)
-    status = summarise(
-        manifest.name, list(manifest.arms), trials, others, timing_of(store), spared=manifest.spared(store.looks())
-    )
+    owner = lock_owner(folder)
+    spared = manifest.spared(store.looks())
+    if owner is not None and owner.alive and any((one.get("arm"), one.get("seed")) in spared for one in owner.trials):
+        # A run that is not until decided trains them all the same.
+        spared = frozenset()
+    status = summarise(manifest.name, list(manifest.arms), trials, others, timing_of(store), spared=spared)
     if manifest.imported is not None:
         arms = tuple(replace(arm, seeds_to_run=()) for arm in status.arms)
         status = replace(status, arms=arms, seconds_left=0.0, n_files=len(manifest.imported.files))
-    owner = lock_owner(folder)
     if owner is not None and owner.alive:
         left = status.seconds_left if owner.seconds_left is None else owner.seconds_left
         status = replace(status, seconds_left=left, per_hour=_per_hour(trials, owner))
@@ -229,9 +231,10 @@ def summarise(
     for trial in trials:
         entry, record = trial.entry, trial.record
         status = "missing" if trial.status == "not run" else trial.status
-        needed = (entry.arm, entry.seed) not in spared
-        counts_by_arm[entry.arm][status if needed or status != "missing" else "spared"] += 1
-        if status in TO_RUN and needed:
+        if status in TO_RUN and (entry.arm, entry.seed) in spared:
+            status = "spared"
+        counts_by_arm[entry.arm][status] += 1
+        if status in TO_RUN:
             to_run[entry.arm].append(entry.seed)
         if record is not None and trial.status in FINAL:
             if record.all_seconds is not None:

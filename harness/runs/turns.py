@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,6 +150,7 @@ class Turns:
         failures = {name: whole.reason for name, whole in wholes.items() if whole.reason}
         blocks: dict[str, list[TimedBlock]] = {name: [] for name in wholes if name not in failures}
         timing = None
+        gc.collect()
         with quick_collections():
             for turn in range(MOST_TURNS):
                 self.display.timing(turn, MOST_TURNS)

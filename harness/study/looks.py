@@ -14,7 +14,7 @@ _SHARES = (0.30, 0.45, 0.60, 0.75, 1.0)
 
 
 def automatic_looks(n_seeds: int) -> list[int]:
-    """Return the looks of a study with so many seeds: at 30, 45, 60, 75 and 100% of them, from four on.
+    """Return the looks of a study with so many seeds: at 30, 45, 60, 75 and 100% of them, but never below four.
 
     Examples
     --------

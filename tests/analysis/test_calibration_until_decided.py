@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from analysis.methods.looks import sequential_p
+from analysis.study.futility import HOPELESS
 from calibration.counts import Count, Size
 from calibration.families import ALPHA, PROMISED
 from calibration.normal_looks import _sequential, at_the_end, draw_studies, until_decided
 from calibration.page import page
 from calibration.promises import broken, promises
+from calibration.regimes import N_EXAMPLES
 from calibration.simulation import Calibration
 from calibration.until_decided import (
-    DECIDED_LOOKS,
+    DECIDED_SEEDS,
     TRUTHS,
     Decided,
     DecidedRates,
@@ -24,10 +26,13 @@ from calibration.until_decided import (
     count_decided,
     decided_studies,
     design_gap,
+    judged_by_the_analysis,
 )
+from harness.study.looks import automatic_looks
 
 STRONG = PROMISED[2]
 SIZE = Size(studies=40, resampled=40, normal=40_000)
+LOOKS = tuple(automatic_looks(DECIDED_SEEDS))
 
 
 def counted(truth: Truth, *, size: int = 3, normal: bool = True) -> DecidedRates:
@@ -45,11 +50,13 @@ def test_it_claims_no_more_that_is_false_keeps_its_power_and_saves_trials() -> N
         one = rates[truth]
         assert one.saved > least, truth
         assert one.shown.rate > one.shown_at_the_end.rate - 0.04, truth
+    # Where every second comparison has a gap, those without one are left with ever fewer arms.
+    assert rates["twice that gap in half"].saved > 0.2
     assert rates["the design's gap"].shown_at_the_end.rate == pytest.approx(0.8, abs=0.03)
     bad = replace(rates["no gap"], false=Count(hits=200, studies=2000))
     assert faults(bad) == [
-        "any false claim of a study that runs until decided; strong seed effect, no gap, K = 3, normal theory: 0.1, "
-        "promised at most 0.055"
+        "any false claim of a study that runs until decided; strong seed effect, no gap, K = 3, 20 seeds, normal "
+        "theory: 0.1, promised at most 0.055"
     ]
 
 
@@ -62,21 +69,41 @@ def test_answers_judged_as_in_a_report_do_as_normal_theory_says(truth: Truth) ->
     assert answers.false.studies == answers.shown.studies == SIZE.resampled
 
 
+def test_both_routes_judge_the_same_studies_alike(rng: np.random.Generator) -> None:
+    """Three comparisons, of which some leave early: who leaves when, what is pooled, and what is claimed at the end."""
+    n_studies, N = 12, N_EXAMPLES
+    drawn = draw_studies(STRONG, DECIDED_SEEDS, rng, gaps=(0.03, 0.0, 0.045), studies=n_studies)
+    spread, noise = math.sqrt(drawn.example), math.sqrt(drawn.residual)
+    by_example = rng.normal(0, spread, (n_studies, 4, 1, N))
+    left_over = rng.normal(0, noise, (n_studies, 4, DECIDED_SEEDS, N))
+    # The means are those that were drawn; the examples only add what varies around them.
+    around = by_example - by_example.mean(axis=-1, keepdims=True) + left_over - left_over.mean(axis=-1, keepdims=True)
+    means = drawn.seed_means.swapaxes(1, 2) + drawn.example_means[:, :, None]
+    scores = means[..., None] + around
+    pairs = scores[:, :-1].mean(axis=2) - scores[:, -1:].mean(axis=2)
+    squares = DECIDED_SEEDS * pairs.var(axis=-1, ddof=1)
+    same = replace(drawn, example_squares=squares / (DECIDED_SEEDS * drawn.example + drawn.residual))
+    theory = until_decided(same, LOOKS, margin=0.01, alpha=ALPHA, hopeless=HOPELESS)
+    answers = [judged_by_the_analysis(list(study), LOOKS, margin=0.01)[1] for study in scores]
+    assert [tuple(row) for row in theory.difference] == [tuple(one.difference) for one in answers]
+    assert [tuple(row) for row in theory.better] == [tuple(one.better) for one in answers]
+    assert theory.trials.tolist() == [one.trials for one in answers]
+    assert len(set(theory.trials.tolist())) > 3
+
+
 @pytest.mark.parametrize("sides", [1, 2])
 def test_levels_read_off_the_table_are_those_of_the_analysis(sides: int) -> None:
     p = np.array([1e-9, 3e-4, 0.011, 0.3])
-    for k in (0, 2, len(DECIDED_LOOKS) - 1):
-        expected = [sequential_p([np.nan] * k + [one], DECIDED_LOOKS, sides=sides) for one in p]  # type: ignore[arg-type]
-        assert _sequential(p, DECIDED_LOOKS, k, sides) == pytest.approx(expected, rel=2e-3)
+    for k in (0, 2, len(LOOKS) - 1):
+        expected = [sequential_p([np.nan] * k + [one], LOOKS, sides=sides) for one in p]  # type: ignore[arg-type]
+        assert _sequential(p, LOOKS, k, sides) == pytest.approx(expected, rel=2e-3)
 
 
-def test_without_giving_up_every_gap_that_looks_find_is_one_that_they_find_when_they_give_up(
-    rng: np.random.Generator,
-) -> None:
-    """Giving up is not binding: it takes claims away and adds none."""
+def test_giving_up_finds_no_gap_of_a_single_comparison_that_going_on_would_not(rng: np.random.Generator) -> None:
+    """Giving up is not binding: of one comparison it takes claims away and adds none."""
     drawn = draw_studies(STRONG, 20, rng, gaps=(0.02,), studies=2000)
-    never = until_decided(drawn, DECIDED_LOOKS, margin=0.01, alpha=ALPHA, hopeless=0.0)
-    soon = until_decided(drawn, DECIDED_LOOKS, margin=0.01, alpha=ALPHA, hopeless=0.3)
+    never = until_decided(drawn, LOOKS, margin=0.01, alpha=ALPHA, hopeless=0.0)
+    soon = until_decided(drawn, LOOKS, margin=0.01, alpha=ALPHA, hopeless=0.3)
     assert not (soon.difference & ~never.difference).any()
     assert (soon.trials <= never.trials).all()
     assert soon.trials.mean() < never.trials.mean()
@@ -84,19 +111,19 @@ def test_without_giving_up_every_gap_that_looks_find_is_one_that_they_find_when_
 
 
 def test_the_gap_of_the_design_grows_with_the_number_of_comparisons() -> None:
-    gaps = [design_gap(STRONG, size) for size in (1, 3, 7)]
+    gaps = [design_gap(STRONG, size, DECIDED_SEEDS) for size in (1, 3, 7)]
     assert gaps == sorted(gaps)
     assert gaps[0] < gaps[-1]
 
 
 def test_the_page_shows_both_ways() -> None:
     cells = decided_studies()
-    assert len({(one.regime.name, one.size, one.truth, one.normal) for one in cells}) == len(cells)
+    assert len(set(cells)) == len(cells)
     text = page(
         Calibration(size=SIZE, decided=(counted("no gap"), counted("no gap", size=1, normal=False))),
         command="nox -s calibration",
         minutes=1,
     )
     assert "### Until decided" in text
-    assert text.count("| strong seed effect | 3 | no gap |") == 1
-    assert text.count("| strong seed effect | 1 | no gap |") == 1
+    assert text.count("| strong seed effect | 3 | 20 | no gap |") == 1
+    assert text.count("| strong seed effect | 1 | 20 | no gap |") == 1

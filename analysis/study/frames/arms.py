@@ -22,7 +22,7 @@ def arms(report: StudyReport) -> list[Column]:
         number("calibration_error", [arm.calibration_error for arm in report.arms]),
         *(
             count(f"n_{status.replace(' ', '_')}", [arm.statuses.get(status, 0) for arm in report.arms])
-            for status in get_args(Status)
+            for status in (*get_args(Status), "spared")
         ),
         *_rest_on(report.arms),
     ]

@@ -40,7 +40,7 @@ class PackContext(threading.local):
 
     def __init__(self, pooled_token: Literal["first", "last"]) -> None:
         self._pooled_token = pooled_token
-        self._times: Counter[nn.Module] = Counter()
+        self._times: Counter[int] = Counter()
 
     def begin(self, batch: PackedBatch, masks: DropoutMasks | None) -> None:
         """Begin a forward pass, with the tokens of a batch."""
@@ -59,10 +59,10 @@ class PackContext(threading.local):
         attended, _ = attend(module, q, k, v, scaling=attention.scaling)
         return attended.reshape(query.shape)
 
-    def times_before(self, module: nn.Module) -> int:
-        """Return how often a module was applied before in this pass, and count this time."""
-        self._times[module] += 1
-        return self._times[module] - 1
+    def times_before(self, first_site: int) -> int:
+        """Return how often the dropout with this site was applied before in this pass, and count this time."""
+        self._times[first_site] += 1
+        return self._times[first_site] - 1
 
     def drop(self, x: torch.Tensor, site: int) -> torch.Tensor:
         """Return `x`, (rows, width), after the dropout of a site."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,6 +170,7 @@ class PackedEngine(Engine):
     def _train_smaller(self, pack: tuple[Trial, ...], reason: Exception, call: _Call) -> Iterator[TrialResult]:
         """Train what a broken pack left in two halves; a single trial by the reference engine."""
         error = f"{type(reason).__name__}: {str(reason).splitlines()[0] if str(reason) else ''}"
+        gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if len(pack) == 1:

@@ -83,7 +83,9 @@ class PackedDropout(Grouped):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return `x` with each trial's own elements dropped."""
-        site = self._sites[self.context.times_before(self) % len(self._sites)]
+        site, *others = self._sites
+        if others:
+            site = self._sites[self.context.times_before(site)]
         return self.context.drop(x.reshape(-1, x.shape[-1]), site).view(x.shape)
 
 

@@ -16,7 +16,7 @@ from harness.atomic_file import atomic_write
 from harness.study.trials import Trial
 
 # Raise it when what is saved changes, or how a pack is trained: saved packs of an older version are ignored.
-_VERSION = 2
+_VERSION = 3
 
 
 class SavedPack:

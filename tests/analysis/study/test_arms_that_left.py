@@ -96,7 +96,9 @@ def test_what_is_spared_is_not_to_run(whole: StudyFolder) -> None:
         "full": {"finished": 6},
         "tiny": {"finished": 4, "spared": 2},
     }
-    assert (report.n_done, report.n_trials) == (24, 24)
+    assert (report.n_done, report.n_trials) == (20, 20)
+    frame = report.frame("arms").set_index("arm")
+    assert frame.loc["tiny", ["n_finished", "n_spared", "n_not_run"]].tolist() == [4, 2, 0]
 
 
 def test_a_look_by_another_plan_or_at_other_seeds_spares_nothing(whole: StudyFolder) -> None:

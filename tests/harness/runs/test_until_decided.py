@@ -110,7 +110,7 @@ def test_a_study_is_decided_with_fewer_trials(tmp_path: Path, command: Command) 
     code, out, _ = command("status", "quickstart", "--results", str(tmp_path), "--watch")
     assert "8 of 10 trials finished; 2 spared" in out
     code, out, _ = command("status", "quickstart", "--results", str(tmp_path))
-    assert "nothing to run\n2 trials spared: their arms stand in no open comparison any more" in out
+    assert "nothing to run\n2 trials spared, of arms that stand in no open comparison any more" in out
 
 
 @pytest.mark.parametrize(

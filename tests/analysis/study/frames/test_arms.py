@@ -28,7 +28,7 @@ from tests.analysis.study.frames.cells import (
     verdict_of,
 )
 
-ENDED = ("diverged", "failed", "finished", "interrupted", "not_run", "unreadable")
+ENDED = ("diverged", "failed", "finished", "interrupted", "not_run", "spared", "unreadable")
 
 
 def spread(report: StudyReport, row: Row) -> Cells:
