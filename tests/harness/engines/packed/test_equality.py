@@ -81,6 +81,7 @@ def test_full_fine_tuning_with_decay_and_clipping(kind: str, study: Load, by_pac
     [
         ("bert", "{layers: 2}"),
         ("roberta", "{layers: 0}"),
+        ("electra", "{layers: 1, dropout: off}"),
         ("distilbert", "{layers: 3}"),
         ("distilbert", "{layers: 2, dropout: off}"),
         ("gpt2", "{layers: 2}"),

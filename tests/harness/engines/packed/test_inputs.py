@@ -108,6 +108,22 @@ def test_a_checkpoint_whose_padding_token_is_not_its_tokenizers(study: Load, by_
 
 
 @pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("arm", ["{}", "{freeze: {layers: 1}}"])
+def test_electra_whose_embeddings_are_as_wide_as_its_layers(
+    arm: str, study: Load, by_pack: Train, by_trainer: Train
+) -> None:
+    """Then it has no projection between them."""
+
+    def equally_wide(folder: Path) -> None:
+        config = transformers.AutoConfig.from_pretrained(folder)
+        config.embedding_size = config.hidden_size
+        transformers.AutoModel.from_config(config).save_pretrained(folder)
+
+    of_study = study("electra", {"arm": arm}, *SHORT, train=40, change=equally_wide)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=5)
+
+
+@pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(
     ("kind", "switches"),
     [
