@@ -9,6 +9,7 @@ from harness.engines.engine import Engine
 from harness.models.checkpoints import Checkpoint
 from harness.progress.displays import Display
 from harness.records.store import Store
+from harness.runs.budget import Budget
 from harness.search.mirror import Mirror
 from harness.signals import StopRequest
 from harness.study.study import Study
@@ -35,7 +36,9 @@ class Run:
     display : Display
         Shows the progress.
     stop : StopRequest
-        Whether to end early.
+        Whether somebody asked to end early.
+    budget : Budget or None
+        What it may take; None for no limit.
     """
 
     study: Study
@@ -46,3 +49,13 @@ class Run:
     mirror: Mirror
     display: Display
     stop: StopRequest
+    budget: Budget | None
+
+    def ends(self) -> bool:
+        """Say whether to end early: somebody asked for it, or no time is left."""
+        return self.stop.is_set() or (self.budget is not None and self.budget.is_over())
+
+    @property
+    def ended_by(self) -> str | None:
+        """The signal that ended it, or the budget of time that it has spent."""
+        return self.stop.by or (self.budget.name if self.budget is not None and self.budget.is_over() else None)

@@ -155,6 +155,7 @@ def run_study(
             mirror=mirror,
             display=display,
             stop=stop,
+            budget=budget,
         )
         for line in data_messages(study, data, before):
             display.say(line)
@@ -169,7 +170,12 @@ def run_study(
             each = len(study.numbered_seeds)
             missing, others = (len(arms) * each for arms in (asked, set(study.arms) - set(asked)))
             return RunSummary(
-                folder=store.folder, statuses={"missing": missing}, waiting=others, ran=0, turns=0, stopped_by=stop.by
+                folder=store.folder,
+                statuses={"missing": missing},
+                waiting=others,
+                ran=0,
+                turns=0,
+                stopped_by=run.ended_by,
             )
         trials = expand(study, arms=tuned, model=checkpoint.identity_at_start, data=data.fingerprint)
         if len({trial.key for trial in trials}) < len(trials):
@@ -215,7 +221,7 @@ def run_study(
                 affordable = todo if budget is None else budget.affordable(todo, ran)
                 beyond = {trial.key for trial in todo} - {trial.key for trial in affordable}
                 within = [trial for trial in stage if trial.key not in beyond]
-                for record in _train(run, within, done=frozenset(ended), dashboard=dashboard, budget=budget):
+                for record in _train(run, within, done=frozenset(ended), dashboard=dashboard):
                     ran += 1
                     statuses[record.key] = record.status
                     if record.status in FINAL:
@@ -331,9 +337,7 @@ def _estimate(engine: Engine, todo: list[Trial]) -> float:
         return float("nan")
 
 
-def _train(
-    run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard: Dashboard, budget: Budget | None
-) -> Iterator[TrialRecord]:
+def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard: Dashboard) -> Iterator[TrialRecord]:
     """Train, and store each outcome before the next begins; yield what is stored."""
     started = provenance.now()
 
@@ -341,10 +345,7 @@ def _train(
         dashboard.start(progress.trial)
         run.display.step(progress)
 
-    def stop() -> bool:
-        return run.stop.is_set() or (budget is not None and budget.is_over())
-
-    for outcome in run.engine.train(trials, report=report, done=done, stop=stop):
+    for outcome in run.engine.train(trials, report=report, done=done, stop=run.ends):
         record = run.store.write(
             outcome,
             run.data.test,

@@ -74,7 +74,7 @@ def _tune(run: Run, name: str, arm: Arm, search: Search) -> Winner | None:
             recorded.add(known.key)
             display.tuning(name, number + 1, search.trials)
             continue
-        if run.stop.is_set():
+        if run.ends():
             return None
         parameters = tuner.propose(number)
         try:
@@ -85,7 +85,7 @@ def _tune(run: Run, name: str, arm: Arm, search: Search) -> Winner | None:
         started = provenance.now()
         # To its end: what an engine keeps of a trial goes when the trial is recorded and the engine asked for more.
         outcome = None
-        for outcome in engine.train([trial], report=display.step, stop=run.stop.is_set):
+        for outcome in engine.train([trial], report=display.step, stop=run.ends):
             value = _value(outcome, arm)
             store.write(
                 outcome,

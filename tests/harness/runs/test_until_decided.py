@@ -77,6 +77,13 @@ def test_a_budget_of_time_that_is_over_trains_nothing(tmp_path: Path, tiny: Tiny
     assert (summary.ran, summary.stopped_by, summary.complete) == (0, "--budget 0s", False)
 
 
+def test_a_budget_of_time_ends_a_search_too(tmp_path: Path, tiny: Tiny) -> None:
+    search = "arms.full.search={trials: 2, fraction: 0.25, space: {training.learning_rate: {low: 1e-4, high: 1e-2}}}"
+    summary = run_study(tiny("seeds=1", search), tmp_path, budget=Budget(text="0s", seconds=0.0))
+    assert (summary.ran, summary.stopped_by, summary.statuses) == (0, "--budget 0s", {"missing": 3})
+    assert list((tmp_path / "tiny").glob("tuning/*/record.json")) == []
+
+
 @pytest.mark.parametrize(
     ("text", "seconds", "trials"),
     [("6h", 21600.0, None), ("90min", 5400.0, None), ("1.5 d", 129600.0, None), ("2trials", float("inf"), 2)],
