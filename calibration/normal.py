@@ -208,7 +208,8 @@ def false_claims(gaps: Floats, difference: Floats, equivalence: Floats, *, margi
     ndarray of bool, shape (studies,)
     """
     differs, same = claims(difference, equivalence, alpha=alpha)
-    return ((differs & (gaps == 0)) | (same & (np.abs(gaps) >= margin - 1e-12))).any(axis=1)
+    wrong: Bools = (differs & (gaps == 0)) | (same & (np.abs(gaps) >= margin - 1e-12))
+    return np.asarray(wrong.any(axis=1))
 
 
 def claims(difference: Floats, equivalence: Floats, *, alpha: float) -> tuple[Bools, Bools]:

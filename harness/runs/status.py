@@ -230,7 +230,7 @@ def summarise(
     troubles = []
     for trial in trials:
         entry, record = trial.entry, trial.record
-        status = "missing" if trial.status == "not run" else trial.status
+        status: str = "missing" if trial.status == "not run" else trial.status
         if status in TO_RUN and (entry.arm, entry.seed) in spared:
             status = "spared"
         counts_by_arm[entry.arm][status] += 1
