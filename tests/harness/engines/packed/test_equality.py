@@ -56,10 +56,9 @@ def assert_equal(packed: dict[str, Trained], reference: dict[str, Trained], tole
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_lora_of_several_ranks_and_rates(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
-    """51 steps with a short last batch: 133 examples by 8."""
     arms = {"r2": lora(kind, 2, "5e-3"), "r8": lora(kind, 8, "2e-3", 16), "r3": lora(kind, 3, "1e-2")}
     of_study = study(kind, arms, "seeds=1")
-    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -72,7 +71,7 @@ def test_full_fine_tuning_with_decay_and_clipping(kind: str, study: Load, by_pac
         "unclipped": "{training: {max_grad_norm: 0.0, adam_beta1: 0.8, adam_beta2: 0.95, adam_epsilon: 1e-6}}",
     }
     of_study = study(kind, arms, "seeds=1")
-    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -91,7 +90,7 @@ def test_full_fine_tuning_with_decay_and_clipping(kind: str, study: Load, by_pac
 def test_freezing(kind: str, freeze: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
     arms = {"frozen": f"{{freeze: {freeze}}}", "faster": f"{{freeze: {freeze}, training: {{learning_rate: 1e-2}}}}"}
     of_study = study(kind, arms, "seeds=1")
-    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
 
 
 # A length that cuts some of the examples.
@@ -119,7 +118,7 @@ def test_padding_on_the_left_to_a_fixed_length(
     lengths = {len(row["input_ids"]) for row in engine._data.train.features}
     assert max(lengths) == CUT
     assert len(lengths) > 3
-    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -141,7 +140,7 @@ def test_padding_on_the_left_up_to_the_last_position_of_the_model(
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=6)
 
 
-DECAY = "lr_scheduler_kwargs: {num_decay_steps: 20}"
+DECAY = "lr_scheduler_kwargs: {num_decay_steps: 7}"
 LOWEST = "lr_scheduler_kwargs: {min_lr_rate: 0.1}"
 KWARGS = {"warmup_stable_decay": DECAY, "cosine_with_min_lr": LOWEST, "cosine_warmup_with_min_lr": LOWEST}
 DRIVEN = {"reduce_lr_on_plateau", "greedy"}
@@ -157,7 +156,7 @@ def test_a_checkpoint_without_a_pooler(
     transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False).save_pretrained(folder)
     of_study = study("bert", {"one": arm}, f"model={folder}")
     packed, reference = by_pack(of_study), by_trainer(of_study)
-    assert_equal(packed, reference, 1e-8, steps=51)
+    assert_equal(packed, reference, 1e-8, steps=18)
     assert all(any("pooler" in name for name in trained.weights) for trained in packed.values())
 
 
@@ -170,18 +169,18 @@ def test_every_schedule_in_one_pack(study: Load, by_pack: Train, by_trainer: Tra
         arms[name] = f"{{training: {{lr_scheduler_type: {name}, warmup_steps: {warmup}{more}}}, freeze: {{layers: 2}}}}"
     arms["counted"] = "{training: {lr_scheduler_type: linear, warmup_steps: 7}, freeze: {layers: 2}}"
     of_study = study("distilbert", arms, "seeds=1")
-    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=51)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
 
 
 @pytest.mark.usefixtures("in_float64")
 def test_accumulated_micro_batches(study: Load, by_pack: Train, by_trainer: Train) -> None:
-    """133 examples by 8, three micro-batches a step: 17 micro-batches, the last of 5, the last step of two."""
-    of_study = study("gpt2", {"full": "{}"}, "seeds=1", "training.gradient_accumulation_steps=3")
+    """61 examples by 8, three micro-batches a step: 8 micro-batches, the last of 5, the last step of two."""
+    of_study = study("gpt2", {"full": "{}"}, "seeds=1", "training.gradient_accumulation_steps=3", train=61)
     packed, reference = by_pack(of_study), by_trainer(of_study)
     for trained in reference.values():  # the pack tells a step's micro-batches together
-        epochs = [trained.losses[i * 17 : (i + 1) * 17] for i in range(3)]
-        trained.losses = [sum(losses[i : i + 3]) for losses in epochs for i in range(0, 17, 3)]
-    assert_equal(packed, reference, 1e-8, steps=18)
+        epochs = [trained.losses[i * 8 : (i + 1) * 8] for i in range(3)]
+        trained.losses = [sum(losses[i : i + 3]) for losses in epochs for i in range(0, 8, 3)]
+    assert_equal(packed, reference, 1e-8, steps=9)
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -189,7 +188,7 @@ def test_smoothed_labels(study: Load, by_pack: Train, by_trainer: Train) -> None
     """The Trainer's smoother sums up in single precision, so this is as near as it can be."""
     arms = {"smooth": "{training: {label_smoothing_factor: 0.2}}", "more": "{training: {label_smoothing_factor: 0.4}}"}
     of_study = study("gpt2", arms, "seeds=1")
-    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-6, steps=51)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-6, steps=18)
 
 
 @pytest.mark.usefixtures("in_float64")
@@ -240,7 +239,7 @@ def test_seeds_by_source(study: Load, by_pack: Train, by_trainer: Train) -> None
 def test_in_single_precision_to_one_in_ten_thousand(study: Load, by_pack: Train, by_trainer: Train) -> None:
     arms = {"r2": lora("bert", 2, "1e-3"), "r8": lora("bert", 8, "1e-3")}
     of_study = study("bert", arms, "seeds=1")
-    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-4, steps=51)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-4, steps=18)
 
 
 @pytest.mark.usefixtures("in_float64")
