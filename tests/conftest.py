@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,12 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
+from harness.embedded import checkpoint
 from harness.study.loading import load_study
 from harness.study.study import Study
 
 TINY = """\
 name: tiny
-model: embedded/tiny-gpt2
+model: MODEL
 data: {path: embedded/sentiment, train_size: 48, test_size: 40}
 training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 16}
 arms:
@@ -39,18 +41,41 @@ def no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
 
 
+@pytest.fixture(scope="session")
+def shallow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded GPT-2 with the first of its layers alone: most tests build it many times, and none needs it deep."""
+    from safetensors.numpy import load_file, save_file
+
+    folder = tmp_path_factory.mktemp("model") / "shallow"
+    shutil.copytree(checkpoint("embedded/tiny-gpt2"), folder)
+    weights = folder / "model.safetensors"
+    kept = {name: value for name, value in load_file(weights).items() if not name.startswith("h.") or "h.0." in name}
+    save_file(kept, weights, metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": 1}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_text(shallow: Path) -> str:
+    """The text of a study that trains in about a second: 3 arms x 2 seeds, three steps each."""
+    return TINY.replace("MODEL", str(shallow))
+
+
 @pytest.fixture
-def tiny_file(tmp_path: Path) -> Path:
-    """A study file that trains in about a second: 3 arms x 2 seeds, three steps each."""
+def tiny_file(tmp_path: Path, tiny_text: str) -> Path:
+    """The file of that study."""
     path = tmp_path / "tiny.yaml"
-    path.write_text(TINY)
+    path.write_text(tiny_text)
     return path
 
 
-@pytest.fixture
-def tiny(tiny_file: Path) -> Callable[..., Study]:
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> Callable[..., Study]:
     """Load that study with overrides."""
-    return lambda *overrides: load_study(tiny_file, overrides)
+    path = tmp_path_factory.mktemp("study") / "tiny.yaml"
+    path.write_text(tiny_text)
+    return lambda *overrides: load_study(path, overrides)
 
 
 def write_imported_study(

@@ -370,7 +370,8 @@ def test_a_real_process_says_one_thing_and_exits_with_2(
 
 
 def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: Callable[..., Any]) -> None:
-    added = ["arms.ia3={adapter: {peft_type: IA3, target_modules: [c_attn], feedforward_modules: []}}"]
+    added = ["model=embedded/tiny-gpt2"]
+    added += ["arms.ia3={adapter: {peft_type: IA3, target_modules: [c_attn], feedforward_modules: []}}"]
     added += ["arms.high={adapter: {peft_type: LORA, target_modules: [c_attn], layers_to_transform: [0, 99]}}"]
     added += ["arms.prompt={adapter: {peft_type: PROMPT_TUNING, num_virtual_tokens: 2}}"]
     code, out, _ = command("plan", tiny_file, *added, "arms.frozen={freeze: {layers: 4}}", "--json")

@@ -24,12 +24,11 @@ FIGURES = ("audit", "--n", "872", "90.71%", "90.60%")
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> Path:
     from harness.study.loading import load_study
-    from tests.conftest import TINY
 
     folder = tmp_path_factory.mktemp("output")
-    (folder / "tiny.yaml").write_text(TINY)
+    (folder / "tiny.yaml").write_text(tiny_text)
     return run_study(load_study(folder / "tiny.yaml", ["arms={full: {}}", "analysis={}"]), folder).folder
 
 

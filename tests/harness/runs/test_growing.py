@@ -17,10 +17,24 @@ from harness.cli.console import PipedConsole
 from harness.cli.differences import differences
 from harness.errors import HarnessError
 from harness.runs import runner
+from harness.study.loading import load_study
 from harness.study.study import Study
 
 Tiny = Callable[..., Study]
 Command = Callable[..., tuple[int, str, str]]
+TRAINED, UNTRAINED = "num_train_epochs: 1", "num_train_epochs: 0"
+
+
+@pytest.fixture
+def tiny_file(tiny_file: Path) -> Path:
+    """The file of the tiny study, whose trials are the models before training: which of them run is asked here."""
+    tiny_file.write_text(tiny_file.read_text().replace(TRAINED, UNTRAINED))
+    return tiny_file
+
+
+@pytest.fixture
+def tiny(tiny_file: Path) -> Tiny:
+    return lambda *overrides: load_study(tiny_file, overrides)
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -248,6 +262,7 @@ def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(command: Comman
 
 def test_analyze_notes_a_look_once_and_a_grown_study_counts_it(command: Command, tiny_file: Path) -> None:
     folder = Path("results/tiny")
+    tiny_file.write_text(tiny_file.read_text().replace(UNTRAINED, TRAINED))
     command("run", tiny_file, "seeds=2")
     command("analyze")
     # The study file names its results too, and the report goes to the same place.
@@ -271,6 +286,7 @@ def test_analyze_notes_a_look_once_and_a_grown_study_counts_it(command: Command,
 def test_a_look_that_cannot_be_noted_is_said(
     command: Command, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tiny_file.write_text(tiny_file.read_text().replace(UNTRAINED, TRAINED))
     command("run", tiny_file, "seeds=3", "arms.lora=null", "arms.frozen={freeze: {layers: 1}}")
 
     def full(path: Path) -> NoReturn:

@@ -34,6 +34,8 @@ from harness.study import trials
 from harness.study.study import Study
 
 Tiny = Callable[..., Study]
+# For what a run does around its training: each trial is the model before it.
+UNTRAINED = "training.num_train_epochs=0"
 
 
 class Watcher(Display):
@@ -70,7 +72,7 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 def test_where_packs_cannot_be_the_run_says_why_once(tmp_path: Path, tiny: Tiny) -> None:
     watcher = Watcher()
-    summary = run_study(tiny("data.padding_side=left", "timing=off"), tmp_path, display=watcher)
+    summary = run_study(tiny("data.padding_side=left", UNTRAINED), tmp_path, display=watcher)
     assert summary.complete
     said = [text for text in watcher.messages if "steps aside" in text]
     assert len(said) == len(set(said)) > 0
@@ -97,8 +99,8 @@ def test_the_same_study_twice_gives_the_same_bytes(tmp_path: Path, tiny: Tiny) -
 
 
 def test_the_texts_are_stored_unless_the_study_says_no(tmp_path: Path, tiny: Tiny) -> None:
-    study = tiny("seeds=1", "arms={full: {}}")
-    folder = run_study(study, tmp_path).folder
+    one = ("seeds=1", "arms={full: {}}", UNTRAINED)
+    folder = run_study(tiny(*one), tmp_path).folder
     table = pq.read_table(folder / "examples.parquet")
     (stored,) = [pq.read_table(path) for path in folder.glob("trials/*/predictions.parquet")]
     assert table["example_id"].to_pylist() == stored["example_id"].to_pylist()
@@ -109,11 +111,11 @@ def test_the_texts_are_stored_unless_the_study_says_no(tmp_path: Path, tiny: Tin
     assert all(len(text) > 5 for text in texts.values())
     # Nothing is trained anew, and what may not be shared is gone.
     display = Watcher()
-    assert run_study(tiny("seeds=1", "arms={full: {}}", "store_texts=false"), tmp_path, display=display).ran == 0
+    assert run_study(tiny(*one, "store_texts=false"), tmp_path, display=display).ran == 0
     assert not (folder / "examples.parquet").exists()
     assert any("texts of an earlier run were removed" in message for message in display.messages)
     display = Watcher()
-    run_study(tiny("seeds=1", "arms={full: {}}", "store_texts=false"), tmp_path, display=display)
+    run_study(tiny(*one, "store_texts=false"), tmp_path, display=display)
     assert not any("removed" in message for message in display.messages)
 
 
@@ -123,6 +125,7 @@ def test_a_pair_of_texts_is_stored_in_two_lines(tmp_path: Path, tiny: Tiny) -> N
     study = tiny(
         "seeds=1",
         "arms={full: {}}",
+        UNTRAINED,
         f"data={{path: {tmp_path / 'pairs.jsonl'}, test_fraction: 0.4, text: [q, a]}}",
     )
     folder = run_study(study, tmp_path).folder
@@ -134,19 +137,19 @@ def test_a_pair_of_texts_is_stored_in_two_lines(tmp_path: Path, tiny: Tiny) -> N
 
 
 def test_more_seeds_run_only_the_new_ones(tmp_path: Path, tiny: Tiny) -> None:
-    run_study(tiny("seeds=1"), tmp_path)
+    run_study(tiny("seeds=1", UNTRAINED), tmp_path)
     watcher = Watcher()
-    run_study(tiny("seeds=2"), tmp_path, display=watcher)
+    run_study(tiny("seeds=2", UNTRAINED), tmp_path, display=watcher)
     assert watcher.trained == ["full 1", "lora-r2 1", "lora-r4 1"]
     history = manifest(tmp_path / "tiny")["seed_history"]
     assert [(entry["seeds"], entry["trials_finished"]) for entry in history] == [([0], 0), ([0, 1], 3)]
 
 
 def test_a_changed_setting_makes_new_trials_beside_the_old(tmp_path: Path, tiny: Tiny) -> None:
-    folder = run_study(tiny("seeds=1"), tmp_path).folder
+    folder = run_study(tiny("seeds=1", UNTRAINED), tmp_path).folder
     old = predictions(folder)
     watcher = Watcher()
-    run_study(tiny("seeds=1", "arms.full.training.learning_rate=1e-4"), tmp_path, display=watcher)
+    run_study(tiny("seeds=1", UNTRAINED, "arms.full.training.learning_rate=1e-4"), tmp_path, display=watcher)
     assert watcher.trained == ["full 0"]
     assert {key: predictions(folder)[key] for key in old} == old
     keys = {trial["key"] for trial in manifest(folder)["cells"]}
@@ -155,8 +158,8 @@ def test_a_changed_setting_makes_new_trials_beside_the_old(tmp_path: Path, tiny:
 
 
 def test_a_changed_plan_is_remembered_and_runs_nothing(tmp_path: Path, tiny: Tiny) -> None:
-    run_study(tiny("seeds=1"), tmp_path)
-    assert run_study(tiny("seeds=1", "analysis.margin=0.02"), tmp_path).ran == 0
+    run_study(tiny("seeds=1", UNTRAINED), tmp_path)
+    assert run_study(tiny("seeds=1", UNTRAINED, "analysis.margin=0.02"), tmp_path).ran == 0
     first, second = manifest(tmp_path / "tiny")["plan_history"]
     assert (first["trials_finished"], second["trials_finished"]) == (0, 3)
     assert second["analysis"]["margin"] == 0.02
@@ -215,9 +218,9 @@ def test_a_damaged_record_is_set_aside_and_its_trial_runs_again(tmp_path: Path, 
 def test_a_lost_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
     import optuna
 
-    folder = run_study(tiny("seeds=1"), tmp_path).folder
+    folder = run_study(tiny("seeds=1", UNTRAINED), tmp_path).folder
     (folder / "optuna.db").unlink()
-    assert run_study(tiny("seeds=1"), tmp_path).ran == 0
+    assert run_study(tiny("seeds=1", UNTRAINED), tmp_path).ran == 0
     shown = optuna.load_study(study_name="tiny", storage=f"sqlite:///{folder / 'optuna.db'}").get_trials()
     assert sorted(trial.user_attrs["arm"] for trial in shown) == ["full", "lora-r2", "lora-r4"]
 
@@ -248,7 +251,7 @@ def test_a_broken_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
     (results / "tiny").mkdir(parents=True)
     (results / "tiny" / "optuna.db").write_text("no database " * 100)
     watcher = Watcher()
-    folder = run_study(tiny("seeds=1"), results, display=watcher).folder
+    folder = run_study(tiny("seeds=1", UNTRAINED), results, display=watcher).folder
     assert [message for message in watcher.messages if "set aside" in message]
     (folder / "optuna.db").rename(tmp_path / "moved.db")
     shown = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path / 'moved.db'}").get_trials()
@@ -263,7 +266,8 @@ def test_a_storage_that_cannot_be_is_refused_before_anything_is_written(tmp_path
 
 def test_any_storage_url_will_do(tmp_path: Path, tiny: Tiny) -> None:
     elsewhere = tmp_path / "elsewhere.db"
-    folder = run_study(tiny("seeds=1"), tmp_path, storage=f"sqlite:///{elsewhere}").folder
+    one = tiny("seeds=1", "arms={full: {}}", UNTRAINED)
+    folder = run_study(one, tmp_path, storage=f"sqlite:///{elsewhere}").folder
     assert elsewhere.exists()
     assert not (folder / "optuna.db").exists()
 
@@ -279,7 +283,8 @@ def test_a_newer_results_folder_is_refused(tmp_path: Path, tiny: Tiny) -> None:
 def test_a_second_run_is_told_who_holds_the_study(tmp_path: Path, tiny: Tiny) -> None:
     with lock_study(tmp_path / "tiny"), pytest.raises(LockedError, match=f"process {os.getpid()} on "):
         run_study(tiny(), tmp_path)
-    assert run_study(tiny("seeds=1"), tmp_path).complete  # and let go of afterwards
+    one = tiny("seeds=1", "arms={full: {}}", UNTRAINED)
+    assert run_study(one, tmp_path).complete  # and let go of afterwards
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_is_there(
@@ -313,8 +318,13 @@ SEARCHED = (
 )
 
 
-def test_an_arm_is_tuned_before_its_seeds_run(tmp_path: Path, tiny: Tiny) -> None:
-    folder = run_study(tiny(*SEARCHED), tmp_path).folder
+@pytest.fixture(scope="module")
+def searched(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_study(tiny(*SEARCHED), tmp_path_factory.mktemp("searched")).folder
+
+
+def test_an_arm_is_tuned_before_its_seeds_run(searched: Path) -> None:
+    folder = searched
     arm = manifest(folder)["arms"]["tuned"]
     candidates = [json.loads(path.read_text()) for path in sorted(folder.glob("tuning/*/record.json"))]
     assert len(candidates) == 3
@@ -326,9 +336,9 @@ def test_an_arm_is_tuned_before_its_seeds_run(tmp_path: Path, tiny: Tiny) -> Non
     assert manifest(folder)["arms"]["full"]["tuned"] is None
 
 
-def test_a_search_leaves_no_pack_behind(tmp_path: Path, tiny: Tiny) -> None:
-    folder = run_study(tiny(*SEARCHED), tmp_path).folder
-    assert list((folder / "packs").glob("*")) == []
+def test_a_search_leaves_no_pack_behind(searched: Path) -> None:
+    assert (searched / "packs").is_dir()
+    assert list((searched / "packs").glob("*")) == []
 
 
 def test_a_pack_that_a_kill_left_behind_is_forgotten_with_its_search(
@@ -344,13 +354,12 @@ def test_a_pack_that_a_kill_left_behind_is_forgotten_with_its_search(
     assert list((folder / "packs").glob("*")) == []
 
 
-def test_a_search_goes_on_where_it_stopped(tmp_path: Path, tiny: Tiny) -> None:
-    whole = run_study(tiny(*SEARCHED), tmp_path / "whole").folder
-    cut = run_study(tiny(*SEARCHED), tmp_path / "cut").folder
+def test_a_search_goes_on_where_it_stopped(tmp_path: Path, tiny: Tiny, searched: Path) -> None:
+    cut = Path(shutil.copytree(searched, tmp_path / "cut" / "tiny"))
     shutil.rmtree(max(cut.glob("tuning/*")))
     (cut / "optuna.db").unlink()
     assert run_study(tiny(*SEARCHED), tmp_path / "cut").ran == 0
-    winners = [manifest(folder)["arms"]["tuned"]["tuned"] for folder in (whole, cut)]
+    winners = [manifest(folder)["arms"]["tuned"]["tuned"] for folder in (searched, cut)]
     assert winners[0] == winners[1]
 
 
@@ -418,21 +427,19 @@ def test_a_run_killed_in_the_middle_of_a_trial_ends_as_an_undisturbed_one(
     tmp_path: Path, tiny: Tiny, tiny_file: Path
 ) -> None:
     folder = tmp_path / "killed" / "tiny"
-    process = start(tiny_file, tmp_path / "killed", *LONG)
+    of_one_seed = (*LONG, "seeds=1")
+    process = start(tiny_file, tmp_path / "killed", *of_one_seed)
     wait_for(lambda: running(folder), process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     survived = {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/record.json")}
     assert len(survived) == 1
-    summary = run_study(tiny(*LONG), tmp_path / "killed")
+    summary = run_study(tiny(*of_one_seed), tmp_path / "killed")
     assert summary.complete
-    assert summary.ran == 3
+    assert summary.ran == 1
     assert {path: path.stat().st_mtime_ns for path in survived} == survived
-    undisturbed = start(tiny_file, tmp_path / "whole", *LONG)
-    output, _ = undisturbed.communicate()
-    assert undisturbed.returncode == 0, output
-    # The second half ran in this process: same machine, same number of threads.
-    assert predictions(folder) == predictions(tmp_path / "whole" / "tiny")
+    # In this process as the rest was: same machine, same number of threads.
+    assert predictions(folder) == predictions(run_study(tiny(*of_one_seed), tmp_path / "whole").folder)
 
 
 def test_ctrl_c_once_finishes_the_running_trial(tmp_path: Path, tiny_file: Path) -> None:

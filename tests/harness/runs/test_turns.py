@@ -22,11 +22,10 @@ from harness.runs import timing, turns
 from harness.runs.preview import preview
 from harness.runs.status import ArmStatus, read_status
 from harness.runs.timing import time_study
-from harness.study.loading import load_study
 from harness.study.study import Study
 from harness.study.trials import Trial
-from tests.conftest import TINY
 
+Tiny = Callable[..., Study]
 ARMS = ("full", "lora-r2", "lora-r4")
 
 
@@ -61,11 +60,10 @@ class Watcher(Display):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     """The results of the tiny study, trained in packs and not timed."""
     root = tmp_path_factory.mktemp("turns")
-    (root / "tiny.yaml").write_text(TINY)
-    run_study(load_study(root / "tiny.yaml"), root)
+    run_study(tiny(), root)
     assert not (root / "tiny" / "timing.json").exists()
     return root / "tiny"
 
@@ -82,9 +80,6 @@ def timer(monkeypatch: pytest.MonkeyPatch) -> Timer:
     for module in (turns, timing):
         monkeypatch.setattr(module, "TrialTimer", lambda _: made)
     return made
-
-
-Tiny = Callable[..., Study]
 
 
 def stored(root: Path) -> dict[str, Any]:

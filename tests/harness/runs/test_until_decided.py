@@ -24,6 +24,12 @@ def trained(folder: Path) -> dict[str, list[int]]:
     return {arm: sorted(one["seed"] for one in records if one["arm"] == arm) for arm in ARMS}
 
 
+@pytest.fixture
+def tiny(tiny: Tiny) -> Tiny:
+    """The tiny study, whose trials are the models before training: how many of them run is asked here."""
+    return lambda *overrides: tiny("training.num_train_epochs=0", *overrides)
+
+
 def looking(answers: Mapping[int, Collection[str]], asked: list[int]) -> LookByLook:
     def still_open(size: int) -> Collection[str]:
         asked.append(size)
