@@ -191,11 +191,12 @@ def test_out_of_memory_halves_the_pack_and_never_the_batch(
     monkeypatch.setattr(engine_module, "_LARGEST_PACK", {"cpu": 4})
     planted_failure(monkeypatch, lambda pack: reason if len(pack.trials) > 2 else None)
     watcher = Watcher()
-    summary = run_study(tiny("seeds=4"), tmp_path, display=watcher)
+    alone = ("seeds=4", "arms.full=null", "analysis={}", "data.train_size=16")
+    summary = run_study(tiny(*alone), tmp_path, display=watcher)
     assert summary.complete
-    assert {size for _, size in engines(summary.folder).values()} == {2}
-    # full and LoRA each break once; the later LoRA pack is cut before it is tried
-    assert sum("broke" in message for message in watcher.messages) == 2
+    assert set(engines(summary.folder).values()) == {("packed", 2)}
+    # The second of two packs is cut before it is tried.
+    assert sum("broke" in message for message in watcher.messages) == 1
     settings = {
         record["settings"]["training"]["per_device_train_batch_size"] for record in records(summary.folder).values()
     }
@@ -277,9 +278,8 @@ def test_the_untrained_and_the_trained_in_one_pack(tmp_path: Path, tiny: Tiny) -
 @pytest.mark.parametrize("best", ["loss", "accuracy"])
 def test_the_hold_out_selects_and_stops_each_trial_on_its_own(best: str, tmp_path: Path, study: Load) -> None:
     arms = {"slow": "{training: {learning_rate: 1e-5}}", "fast": "{training: {learning_rate: 5e-2}}"}
-    of_study = study(
-        "bert", arms, "training.num_train_epochs=5", f"selection={{best: {best}, fraction: 0.2, patience: 1}}", train=80
-    )
+    selection = f"selection={{best: {best}, fraction: 0.2, patience: 1}}"
+    of_study = study("bert", arms, "seeds=1", "training.num_train_epochs=5", selection, train=40)
     packed = records(run_study(of_study, tmp_path / "packed").folder)
     solo = records(run_study(of_study, tmp_path / "solo", engine="trainer").folder)
     lengths = set()
@@ -310,10 +310,11 @@ def test_a_tuning_trial_never_sees_the_test_split(tiny: Tiny) -> None:
 
 
 def test_bf16_is_near_and_scores_are_single_precision(tmp_path: Path, study: Load) -> None:
-    of_study = study("bert", {"full": "{}"}, "seeds=1", "training.bf16=true")
+    short = ("seeds=1", "training.num_train_epochs=1")
+    of_study = study("bert", {"full": "{}"}, *short, "training.bf16=true")
     packed = records(run_study(of_study, tmp_path / "packed").folder)["full", 0]
     solo = records(run_study(of_study, tmp_path / "solo", engine="trainer").folder)["full", 0]
-    exact = records(run_study(study("bert", {"full": "{}"}, "seeds=1"), tmp_path / "exact").folder)["full", 0]
+    exact = records(run_study(study("bert", {"full": "{}"}, *short), tmp_path / "exact").folder)["full", 0]
     assert packed["device"]["precision"] == solo["device"]["precision"] == "bf16"
     assert packed["epochs"][0]["train_loss"] == pytest.approx(solo["epochs"][0]["train_loss"], rel=0.02)
     assert packed["epochs"][0]["train_loss"] != exact["epochs"][0]["train_loss"]
