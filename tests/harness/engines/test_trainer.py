@@ -15,7 +15,6 @@ import torch
 import transformers
 
 from harness import seeding
-from harness.embedded import checkpoint
 from harness.engines import study_trainer
 from harness.engines import trainer as engine_module
 from harness.engines.batches import Padding, SplitDataset
@@ -53,10 +52,10 @@ def probabilities(outcome: TrialResult) -> np.ndarray:
 
 
 @pytest.fixture
-def without_dropout(tmp_path: Path) -> Path:
-    """The embedded GPT-2 with all dropout off, so that two ways to the same gradient can be compared."""
+def without_dropout(tmp_path: Path, shallow: Path) -> Path:
+    """A model with all dropout off, so that two ways to the same gradient can be compared."""
     folder = tmp_path / "still"
-    shutil.copytree(checkpoint("embedded/tiny-gpt2"), folder)
+    shutil.copytree(shallow, folder)
     config = json.loads((folder / "config.json").read_text())
     config |= {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "summary_first_dropout": 0.0}
     (folder / "config.json").write_text(json.dumps(config))
@@ -73,7 +72,8 @@ def test_adalora_takes_ranks_away_until_its_own_is_left(tiny: Tiny, monkeypatch:
 
     monkeypatch.setattr(engine_module._Run, "close_epoch", counted)
     adapter = "{peft_type: ADALORA, r: 2, init_r: 6, target_modules: [c_attn]}"
-    (outcome,) = trained(tiny(f"arms.ada={{adapter: {adapter}}}", "training.num_train_epochs=2"), "ada")
+    model = "model=embedded/tiny-gpt2"
+    (outcome,) = trained(tiny(model, f"arms.ada={{adapter: {adapter}}}", "training.num_train_epochs=2"), "ada")
     assert outcome.status == "finished"
     layers = 4
     assert left[-1] == 2 * layers
