@@ -60,7 +60,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def of_two_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def of_two_sets(tmp_path_factory: pytest.TempPathFactory, shallow: Path) -> Path:
     """A small study that is scored on two files, of which the second repeats half of the first."""
     from harness import embedded
     from harness.study.loading import load_study
@@ -75,7 +75,7 @@ def of_two_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "again.jsonl").write_text("\n".join(lines[:20]))
     (root / "s.yaml").write_text(
         "name: sets\n"
-        "model: embedded/tiny-gpt2\n"
+        f"model: {shallow}\n"
         "data: {path: embedded/sentiment, train_size: 32, test: [first.jsonl, again.jsonl]}\n"
         "training: {num_train_epochs: 1, per_device_train_batch_size: 16}\n"
         "arms: {full: {}, slow: {training: {learning_rate: 1e-5}}, frozen: {freeze: {layers: 1}}}\n"
@@ -269,7 +269,7 @@ def test_a_diverged_trial_is_known_on_both_sides(
     assert analysis.analyze(summary.folder).dropped_seeds == (1,)
 
 
-def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path) -> None:
+def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path, shallow: Path) -> None:
     from harness.study.loading import load_study
 
     rows = ["sentence,label,document"]
@@ -279,7 +279,7 @@ def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path) -> None
     (tmp_path / "data" / "validation.csv").write_text("\n".join(rows))
     (tmp_path / "s.yaml").write_text(
         "name: grouped\n"
-        "model: embedded/tiny-gpt2\n"
+        f"model: {shallow}\n"
         f"data: {{path: {tmp_path / 'data'}}}\n"
         "training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 16}\n"
         "arms:\n  full: {}\n  slow: {training: {learning_rate: 1e-4}}\n"
@@ -300,12 +300,12 @@ def test_clusters_reach_the_analysis_and_change_no_trial(tmp_path: Path) -> None
     assert any(caveat.short == "plan changed after trials finished" for caveat in report.footer.caveats)
 
 
-def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Path) -> None:
+def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Path, shallow: Path) -> None:
     from harness.study.loading import load_study
 
     (tmp_path / "s.yaml").write_text(
         "name: drawn\n"
-        "model: embedded/tiny-gpt2\n"
+        f"model: {shallow}\n"
         "data: {path: embedded/sentiment, train_size: 40, test_size: 30, resample: 0.5}\n"
         "training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 16}\n"
         "arms:\n"
@@ -333,19 +333,19 @@ def test_each_seed_draws_its_own_training_set_the_same_in_every_arm(tmp_path: Pa
     assert report.comparisons[0].result.generalizes_to == "seeds, training sets and examples"
 
 
-def test_seeds_by_source_reach_the_analysis_and_stay_as_they_were_declared(tmp_path: Path) -> None:
+def test_seeds_by_source_reach_the_analysis_and_stay_as_they_were_declared(tmp_path: Path, shallow: Path) -> None:
     from harness.errors import ResultsError
     from harness.runs.preview import preview
     from harness.study.loading import load_study
 
     (tmp_path / "s.yaml").write_text(
         "name: crossing\n"
-        "model: embedded/tiny-gpt2\n"
+        f"model: {shallow}\n"
         "data: {path: embedded/sentiment, train_size: 16, test_size: 20}\n"
         "training: {learning_rate: 1e-3, num_train_epochs: 1, per_device_train_batch_size: 8}\n"
         "arms:\n"
         "  untrained: {training: {num_train_epochs: 0}}\n"
-        "  frozen: {freeze: {layers: 2}}\n"
+        "  frozen: {freeze: {layers: 1}}\n"
         "seeds: {initialisation: 4, data_order: 4}\n"
     )
     study = load_study(tmp_path / "s.yaml")
