@@ -44,13 +44,14 @@ def no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def shallow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded GPT-2 with the first of its layers alone: most tests build it many times, and none needs it deep."""
-    from safetensors.numpy import load_file, save_file
-
+    files = pytest.importorskip("safetensors.numpy")
     folder = tmp_path_factory.mktemp("model") / "shallow"
     shutil.copytree(checkpoint("embedded/tiny-gpt2"), folder)
     weights = folder / "model.safetensors"
-    kept = {name: value for name, value in load_file(weights).items() if not name.startswith("h.") or "h.0." in name}
-    save_file(kept, weights, metadata={"format": "pt"})
+    kept = {
+        name: value for name, value in files.load_file(weights).items() if not name.startswith("h.") or "h.0." in name
+    }
+    files.save_file(kept, weights, metadata={"format": "pt"})
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "n_layer": 1}))
     return folder
