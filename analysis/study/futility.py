@@ -13,7 +13,7 @@ from analysis.study.looks import Look
 HOPELESS = 0.05
 """A comparison with a smaller chance of a decision by the last look is given up. That costs power and no alpha.
 
-At .10 the power falls by more than three points, counted in docs/calibration.md.
+With the looks it costs two points of power (docs/calibration.md); .10 would cost twice as much and save little more.
 """
 
 
