@@ -17,6 +17,11 @@ def progress_table(report: StudyReport, footer: str) -> Table:
     others = dict.fromkeys(status for arm in report.arms for status in arm.statuses)
     columns = ["finished", *(status for status in others if status not in ("finished", "not run"))]
     to_run = [sum(count for status, count in arm.statuses.items() if status not in _ENDED) for arm in report.arms]
+    notes = []
+    if set(columns) - set(_ENDED):
+        notes.append("A trial that failed, was interrupted or cannot be read is among those to run.")
+    if "spared" in columns:
+        notes.append("A spared trial belongs to an arm that no open comparison needs any more.")
     return Table(
         title="Progress",
         columns=(
@@ -27,16 +32,6 @@ def progress_table(report: StudyReport, footer: str) -> Table:
             ),
             Column("To run", list(map(str, to_run)), numeric=True),
         ),
-        notes=tuple(
-            note
-            for note, told in (
-                (
-                    "A trial that failed, was interrupted or cannot be read is among those to run.",
-                    bool(set(columns) - set(_ENDED)),
-                ),
-                ("A spared trial belongs to an arm that no open comparison needs any more.", "spared" in columns),
-            )
-            if told
-        ),
+        notes=tuple(notes),
         footer=footer,
     )

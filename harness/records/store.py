@@ -279,7 +279,7 @@ class Store:
         return record
 
     def looks(self) -> tuple[TakenLook, ...]:
-        """Return which looks were taken at the study; none where that cannot be read, which a table says."""
+        """Return which looks were taken at the study; none where that cannot be read, which analyze says."""
         try:
             return read_looks(self.folder)
         except (RecordError, FormatError):

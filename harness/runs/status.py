@@ -16,7 +16,7 @@ from harness.records.lock import LockOwner, lock_owner
 from harness.records.store import FINAL, KnownTrials, Store, StoredTrial, Timing
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
-"""A run trains the trials with these statuses; one until decided passes over those that are spared."""
+"""A run trains the trials with these statuses; one until decided leaves out those that are spared."""
 
 # Ten years: no calendar holds the end of what is expected to take longer.
 _FORESEEABLE = 10 * 365 * 86400.0
