@@ -100,9 +100,7 @@ def draw_mean_squares(
     """
     S, N, K = n_seeds, N_EXAMPLES, n_treatments
     example, residual = variances(regime)
-    sds = regime.seed_sds(K + 1)
-    covariance = sds[:, None] * sds * regime.seed_correlations(K + 1) + residual / N * np.eye(K + 1)
-    seed_means = rng.standard_normal((studies, S, K + 1)) @ np.linalg.cholesky(covariance).T
+    seed_means = draw_seed_means(regime, S, residual, rng, n_arms=K + 1, studies=studies)
     means = seed_means.mean(axis=1)
     seed_means -= means[:, None]
     means += rng.standard_normal((studies, K + 1)) * np.sqrt(example / N)
@@ -123,6 +121,18 @@ def draw_mean_squares(
         arm_residual=residual * left_arms,
         pooled_seed=2 * N * interaction / (K * (S - 1)),
     )
+
+
+def draw_seed_means(
+    regime: Regime, n_seeds: int, residual: float, rng: np.random.Generator, *, n_arms: int, studies: int
+) -> Floats:
+    """Draw by how much each run's mean differs from its arm's, through its seed and what is left: (studies, S, arms).
+
+    `residual` is the variance of one run on one example, as `variances` returns it.
+    """
+    sds = regime.seed_sds(n_arms)
+    covariance = sds[:, None] * sds * regime.seed_correlations(n_arms) + residual / N_EXAMPLES * np.eye(n_arms)
+    return rng.standard_normal((studies, n_seeds, n_arms)) @ np.linalg.cholesky(covariance).T
 
 
 def squares_of_arms(rng: np.random.Generator, df: int, studies: int, n_treatments: int) -> tuple[Floats, Floats]:

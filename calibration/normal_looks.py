@@ -17,6 +17,7 @@ from calibration.normal import (
     Floats,
     MeanSquares,
     claims,
+    draw_seed_means,
     independent_fit,
     paired_fit,
     squares_of_arms,
@@ -121,9 +122,7 @@ def draw_studies(
     """
     example, residual = variances(regime)
     n_arms = len(gaps) + 1
-    sds = regime.seed_sds(n_arms)
-    covariance = sds[:, None] * sds * regime.seed_correlations(n_arms) + residual / N_EXAMPLES * np.eye(n_arms)
-    seed_means = rng.standard_normal((studies, n_seeds, n_arms)) @ np.linalg.cholesky(covariance).T
+    seed_means = draw_seed_means(regime, n_seeds, residual, rng, n_arms=n_arms, studies=studies)
     example_means = rng.standard_normal((studies, n_arms)) * np.sqrt(example / N_EXAMPLES)
     example_means[:, :-1] += gaps
     pairs, _ = squares_of_arms(rng, N_EXAMPLES - 1, studies, len(gaps))

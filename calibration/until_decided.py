@@ -16,10 +16,8 @@ from numpy.typing import ArrayLike
 
 from analysis.methods.arm_scores import ArmScores
 from analysis.methods.crossed import CrossedResult
-from analysis.methods.equivalence import tost
-from analysis.methods.looks import sequential_p
-from analysis.methods.multiplicity import joint_step_down
-from analysis.study.comparison_tests import primary_test
+from analysis.study.comparison_tests import PValues, primary_test, sequential_p_values
+from analysis.study.comparisons import correct
 from analysis.study.futility import HOPELESS, chance_of_decision
 from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan, parse_plan
@@ -246,7 +244,7 @@ def judged_by_the_analysis(
     plan = parse_plan({"baseline": "b", "margin": margin, "alpha": ALPHA, "looks": list(looks)}, arms=[*names, "b"])
     scores = {name: ArmScores(rows) for name, rows in zip((*names, "b"), arms, strict=True)}
     results = [primary_test(plan, scores, name, "b") for name in names]
-    claimed = _claimed([one.p_value for one in results], [_same(one, plan) for one in results])
+    claimed = _claimed(plan, [sequential_p_values(one, (), look=None, margin=margin) for one in results])
     better = [one.estimate > 0 for one in results]
     return _Study(*claimed, better, looks[-1] * len(arms)), _look_by_look(plan, scores, names)
 
@@ -263,11 +261,12 @@ def _look_by_look(plan: AnalysisPlan, scores: dict[str, ArmScores], names: Seque
         trained = {name: scores[name].first(size) for name in (*in_play, "b")}
         for name in in_play:
             seen[name].append(primary_test(plan, trained, name, "b"))
-        differs, same = _claimed(*zip(*(_p_values(seen[name], plan) for name in names), strict=True))
+        look = Look(looks=looks, number=number, seeds=tuple(range(size)), waiting="", threshold=0.0, left={})
+        p_values = [sequential_p_values(seen[name][-1], seen[name], look=look, margin=plan.margin) for name in names]
+        differs, same = _claimed(plan, p_values)
         if number == len(looks):
             break
         sharing = len(names) - sum(map(all, zip(differs, same, strict=True)))
-        look = Look(looks=looks, number=number, seeds=tuple(range(size)), waiting="", threshold=0.0, left={})
         decided = dict(zip(names, map(any, zip(differs, same, strict=True)), strict=True))
         in_play = [
             name
@@ -280,22 +279,9 @@ def _look_by_look(plan: AnalysisPlan, scores: dict[str, ArmScores], names: Seque
     return _Study(differs, same, [seen[name][-1].estimate > 0 for name in names], trials)
 
 
-def _p_values(seen: Sequence[CrossedResult], plan: AnalysisPlan) -> tuple[float, float]:
-    rises = seen[-1].estimate > 0
-    difference = [one.p_value if (one.estimate > 0) == rises else 1.0 for one in seen]
-    return (
-        sequential_p(difference, plan.looks, sides=2),
-        sequential_p([_same(one, plan) for one in seen], plan.looks, sides=1),
-    )
-
-
-def _same(result: CrossedResult, plan: AnalysisPlan) -> float:
-    return tost(result.estimate, result.standard_error, result.df, margin=plan.margin).p_value
-
-
-def _claimed(difference: Sequence[float], equivalence: Sequence[float]) -> tuple[list[bool], list[bool]]:
-    adjusted = joint_step_down(difference, equivalence)
-    return [p <= ALPHA for p in adjusted.difference], [p <= ALPHA for p in adjusted.equivalence]
+def _claimed(plan: AnalysisPlan, p_values: Sequence[PValues]) -> tuple[list[bool], list[bool]]:
+    corrected = correct(plan, p_values)
+    return [p.difference <= plan.alpha for p in corrected], [p.equivalence <= plan.alpha for p in corrected]
 
 
 def _as_claims(studies: Sequence[_Study]) -> Claims:

@@ -22,7 +22,7 @@ from calibration.rates import GAP, Rates, count_regime
 from calibration.regimes import REGIMES, Regime, draw, draw_arms, draw_labelled
 from calibration.simulation import Calibration
 
-SIZE = Size(studies=300, resampled=30)
+SIZE = Size(studies=400, resampled=40)
 BY_NAME = {regime.name: regime for regime in REGIMES}
 
 

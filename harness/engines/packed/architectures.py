@@ -94,12 +94,10 @@ def _bert(model: Any) -> Architecture:
     )
 
 
-def _roberta(model: Any) -> Architecture:
-    backbone = model.roberta
+def _with_own_head(model: Any, backbone: Any, embed: Embed) -> Architecture:
+    """Return a relative of BERT whose head reads the first token itself, and applies its dropout twice."""
     return Architecture(
-        embed=lambda ids, positions, types: backbone.embeddings(
-            ids, types, _roberta_positions(ids, positions, backbone.embeddings.padding_idx)
-        ),
+        embed=embed,
         last_layer=_bert_last,
         classify=lambda pooled: model.classifier(pooled.transpose(0, 1)),
         pooled_modules=(*_bert_pooled_modules(backbone.encoder.layer[-1]), model.classifier),
@@ -107,6 +105,16 @@ def _roberta(model: Any) -> Architecture:
         causal=False,
         drop_twice=(model.classifier,),
     )
+
+
+def _roberta(model: Any) -> Architecture:
+    backbone = model.roberta
+
+    def embed(ids: torch.Tensor, positions: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
+        positions = _roberta_positions(ids, positions, backbone.embeddings.padding_idx)
+        return backbone.embeddings(ids, types, positions)  # type: ignore[no-any-return]
+
+    return _with_own_head(model, backbone, embed)
 
 
 def _electra(model: Any) -> Architecture:
@@ -117,15 +125,7 @@ def _electra(model: Any) -> Architecture:
         # A model whose embeddings are as wide as its layers has none.
         return backbone.embeddings_project(vectors) if hasattr(backbone, "embeddings_project") else vectors  # type: ignore[no-any-return]
 
-    return Architecture(
-        embed=embed,
-        last_layer=_bert_last,
-        classify=lambda pooled: model.classifier(pooled.transpose(0, 1)),
-        pooled_modules=(*_bert_pooled_modules(backbone.encoder.layer[-1]), model.classifier),
-        pooled_token="first",
-        causal=False,
-        drop_twice=(model.classifier,),
-    )
+    return _with_own_head(model, backbone, embed)
 
 
 def _roberta_positions(ids: torch.Tensor, positions: torch.Tensor, padding: int) -> torch.Tensor:
