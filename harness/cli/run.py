@@ -63,6 +63,14 @@ def run(
             show_default=False,
         ),
     ] = None,
+    worker: Annotated[
+        bool,
+        typer.Option(
+            "--worker",
+            help="Where another process runs the study already, train beside it, on this machine or on another one "
+            "that shares the folder of the results.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be trained, and write nothing.")
     ] = False,
@@ -135,7 +143,16 @@ def run(
         else:
             show_status(console, ahead)
         return
-    summary = run_study(loaded, results, storage=storage, arms=asked, looks=looks, budget=limit, display=display)
+    summary = run_study(
+        loaded,
+        results,
+        storage=storage,
+        arms=asked,
+        looks=looks,
+        budget=limit,
+        as_worker=worker,
+        display=display,
+    )
     if as_json:
         content = {
             "name": loaded.name,

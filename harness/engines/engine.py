@@ -47,6 +47,13 @@ class Progress:
 
 
 ReportProgress = Callable[[Progress], None]
+Claim = Callable[[Sequence[Trial]], Sequence[Trial]]
+"""Is asked before trials are trained together; returns those that nobody else trains or has trained."""
+
+
+def claim_all(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Claim trials where nobody else trains any."""
+    return trials
 
 
 class Engine(Protocol):
@@ -61,6 +68,7 @@ class Engine(Protocol):
         report: ReportProgress,
         done: Container[str] = frozenset(),
         stop: Callable[[], bool] = lambda: False,
+        claim: Claim = claim_all,
     ) -> Iterator[TrialResult]:
         """Train the trials and yield an outcome for each, in any order, each as soon as it is there.
 
@@ -76,6 +84,8 @@ class Engine(Protocol):
             The keys of the trials that need not be trained.
         stop : callable
             Whether to come to an end as soon as nothing is lost by it.
+        claim : callable
+            Is asked before each trial, or each pack; what it does not return is left out.
         """
         ...
 

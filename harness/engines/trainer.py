@@ -19,7 +19,7 @@ from harness.data.training_set import training_set
 from harness.engines.batches import Padding, SplitDataset
 from harness.engines.device import device_name, precision, precision_name, threads, usual_device, worthwhile_threads
 from harness.engines.divergence import DivergedError
-from harness.engines.engine import SECONDS_BETWEEN_REPORTS, Engine, Progress, ReportProgress
+from harness.engines.engine import SECONDS_BETWEEN_REPORTS, Claim, Engine, Progress, ReportProgress, claim_all
 from harness.engines.epoch_selection import out_of_patience, selected_epoch
 from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import Epoch, Failure, Score, TrialResult
@@ -69,6 +69,7 @@ class TrainerEngine(Engine):
         report: ReportProgress,
         done: Container[str] = frozenset(),
         stop: Callable[[], bool] = lambda: False,
+        claim: Claim = claim_all,
     ) -> Iterator[TrialResult]:
         """Train the trials that are not done, one after the other."""
         for trial in trials:
@@ -76,6 +77,8 @@ class TrainerEngine(Engine):
                 continue
             if stop():
                 return
+            if not claim((trial,)):
+                continue
             with (
                 unchanged_generators(),
                 quick_collections(),

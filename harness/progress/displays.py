@@ -45,6 +45,9 @@ class Display:
     def outcome(self, outcome: TrialResult) -> None:
         """Show the outcome of a trial."""
 
+    def recorded(self, trial: Trial, record: TrialRecord) -> None:
+        """Show that another worker has recorded a trial."""
+
     def timing(self, turn: int, most: int) -> None:
         """Show how many turns of timing are done; `most` may follow."""
 
@@ -95,6 +98,12 @@ class LogDisplay(Display):
         self._tracker.add(outcome)
         done = self._tracker.total - len(self._tracker.todo)
         self.say(f"[{done}/{self._tracker.total}] {_outcome_line(outcome)}{self._left()}")
+
+    def recorded(self, trial: Trial, record: TrialRecord) -> None:
+        """Print one line per trial."""
+        self._tracker.recorded(trial, record)
+        done = self._tracker.total - len(self._tracker.todo)
+        self.say(f"[{done}/{self._tracker.total}] {trial.arm}, seed {trial.seed}: {record.status}, by another worker")
 
     def timing(self, turn: int, most: int) -> None:  # noqa: ARG002
         """Note that trials are timed, not trained."""
@@ -181,6 +190,11 @@ class TerminalDisplay(Display):
         self._remove(outcome.trial.key)
         if outcome.status != "finished":
             self.say(_outcome_line(outcome))
+        self._refresh()
+
+    def recorded(self, trial: Trial, record: TrialRecord) -> None:
+        """Move the bar of the study."""
+        self._tracker.recorded(trial, record)
         self._refresh()
 
     def timing(self, turn: int, most: int) -> None:

@@ -1,4 +1,4 @@
-"""Heartbeat: writes where a run is to .holder.json, for `harness status`."""
+"""Heartbeat: writes where a run is beside its results, for `harness status` and the other workers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from harness.engines.engine import Progress
 from harness.engines.result import TrialResult
 from harness.progress.displays import Display
 from harness.progress.tracker import ProgressTracker
-from harness.records.lock import StudyLock
 from harness.records.record import TrialRecord
 from harness.study.trials import Trial
 
@@ -27,15 +27,15 @@ class Heartbeat(Display):
     ----------
     display : Display
         What the run shows.
-    lock : StudyLock
-        The lock on the study, which writes the file.
+    tell : callable
+        Writes what it is given by name.
     clock : callable
         Returns the time in seconds.
     """
 
-    def __init__(self, display: Display, lock: StudyLock, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, display: Display, tell: Callable[..., Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._display = display
-        self._lock = lock
+        self._tell = tell
         self._clock = clock
         self._tracker = ProgressTracker(clock)
         self._search = ""
@@ -76,18 +76,25 @@ class Heartbeat(Display):
         self._tracker.add(outcome)
         self._beat_if_due()
 
+    def recorded(self, trial: Trial, record: TrialRecord) -> None:
+        """Pass on, and note what another worker has done."""
+        with _ignoring_errors():
+            self._display.recorded(trial, record)
+        self._tracker.recorded(trial, record)
+        self._beat_if_due()
+
     def timing(self, turn: int, most: int) -> None:
         """Pass on, and note that trials are timed, not trained."""
         with _ignoring_errors():
             self._display.timing(turn, most)
         doing = f"timing each arm alone, {turn} of at most {most} turns done"
-        self._lock.tell(doing=doing, trials=[], seconds_left=None)
+        self._tell(doing=doing, trials=[], seconds_left=None)
 
     def stopping(self, signal: str) -> None:
         """Pass on, and note the signal."""
         with _ignoring_errors():
             self._display.stopping(signal)
-        self._lock.tell(signal=signal)
+        self._tell(signal=signal)
 
     def close(self) -> None:
         """Pass on."""
@@ -101,7 +108,7 @@ class Heartbeat(Display):
     def _beat(self) -> None:
         self._beaten = self._clock()
         left = self._tracker.left() if self._tracker.total else math.nan
-        self._lock.tell(
+        self._tell(
             doing=f"{self._search}{self._tracker.doing()}",
             trials=[
                 {

@@ -93,18 +93,25 @@ class ProgressTracker:
             record = records.get(trial.key)
             if record is None:
                 self.todo[trial.key] = trial.arm
-            elif record.status == "finished" and record.on_test is not None:
-                arm.add(loss=record.on_test.loss, accuracy=record.on_test.accuracy)
-                if record.all_seconds is not None:
-                    arm.seconds.append(record.all_seconds)
             else:
-                arm.troubles.append(f"seed {trial.seed} {record.status}")
+                self.recorded(trial, record)
         arms = len(self.arms)
         shape = f"{counted(self.total, 'trial')} ({counted(arms, 'arm')} x {counted(self.total // arms, 'seed')})"
         done = self.total - len(self.todo)
         if not self.todo:
             return f"{shape}: all done, nothing to run"
         return f"{shape}: {done} done, {len(self.todo)} to run, {self.left_in_words('about {}')}"
+
+    def recorded(self, trial: Trial, record: TrialRecord) -> None:
+        """Note a trial that an earlier run or another worker has recorded."""
+        arm = self.arms[trial.arm]
+        self.todo.pop(trial.key, None)
+        if record.status == "finished" and record.on_test is not None:
+            arm.add(loss=record.on_test.loss, accuracy=record.on_test.accuracy)
+            if record.all_seconds is not None:
+                arm.seconds.append(record.all_seconds)
+        else:
+            arm.troubles.append(f"seed {trial.seed} {record.status}")
 
     def step(self, progress: Progress) -> bool:
         """Note where a trial is; return whether all running trials have reported, as those of a pack report in turn."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from analysis.records.format import StoredFile
-from harness.atomic_file import atomic_write
+from harness.atomic_file import atomic_write, sync_folder
 from harness.errors import ResultsError
+
+WRITING = ".writing"
+"""In a study's folder: folders of trials on their way to their place."""
 
 
 def json_file(content: StoredFile) -> bytes:
@@ -28,3 +34,57 @@ def write_file(path: Path, content: bytes | memoryview) -> None:
             stream.write(content)
     except OSError as error:
         raise ResultsError(f"{path} cannot be written: {error.strerror}; what was stored before is kept") from error
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes], *, study: Path, keeps: Callable[[Path], bool]) -> bool:
+    """Write a trial's folder with all its files at once, or leave the one that is there; return whether it was written.
+
+    Two workers may write the same trial. Whoever comes second finds the whole folder of the first.
+
+    Parameters
+    ----------
+    folder : Path
+        The trial's folder.
+    files : mapping of str to bytes
+        What goes into it.
+    study : Path
+        The study's folder, on the same file system.
+    keeps : callable
+        Whether a folder that is there already stays. If not, the new one takes its place.
+
+    Raises
+    ------
+    ResultsError
+        If the disk does not take it.
+    """
+    made = study / WRITING / f"{folder.name}.{secrets.token_hex(4)}"
+    try:
+        for name, content in files.items():
+            write_file(made / name, content)
+        folder.parent.mkdir(exist_ok=True)
+        while True:
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+                if keeps(folder):
+                    return False
+                _remove(folder, study)
+            else:
+                sync_folder(folder.parent)
+                return True
+    except OSError as error:
+        raise ResultsError(f"{folder} cannot be written: {error.strerror}; what was stored before is kept") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _remove(folder: Path, study: Path) -> None:
+    """Take a folder away at once, whoever else is doing so."""
+    gone = study / WRITING / f"{folder.name}.{secrets.token_hex(4)}"
+    try:
+        folder.rename(gone)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(gone, ignore_errors=True)

@@ -47,6 +47,8 @@ class LockOwner:
         The signal that asked it to end.
     ended : str or None
         When it ended after that signal.
+    settings : str
+        What identifies the settings that it runs the study with, and the version of this package.
     """
 
     host: str
@@ -59,6 +61,7 @@ class LockOwner:
     seconds_left: float | None = None
     signal: str | None = None
     ended: str | None = None
+    settings: str = ""
 
     @property
     def process(self) -> str:
@@ -76,6 +79,7 @@ class StudyLock:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._path = folder / _HOLDER
         self._content: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "since": provenance.now()}
         self._writing = threading.Lock()
@@ -148,6 +152,7 @@ def lock_owner(folder: Path) -> LockOwner | None:
             seconds_left=None if left is None else float(left),
             signal=content.get("signal"),
             ended=content.get("ended"),
+            settings=str(content.get("settings", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

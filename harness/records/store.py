@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from harness.data.splits import TextSplit
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import TrialResult
 from harness.errors import ResultsError
-from harness.records.files import json_file, write_file
+from harness.records.files import WRITING, json_file, write_file, write_folder
 from harness.records.record import parquet, predictions_of, record_of
 from harness.study.trials import Trial
 
@@ -203,9 +204,16 @@ class Store:
                 target = self.aside(folder)
                 messages.append(f"{trial.entry.name}: {trial.message}; set aside as {target}; it will be trained again")
             elif trial.status == "not run" and folder.is_dir():
-                # Predictions without a record are a trial that was cut short while it was written.
+                # Only older versions leave one without a record, where they were cut short.
                 shutil.rmtree(folder)
         return messages
+
+    def sweep(self) -> None:
+        """Remove what killed processes were writing; nobody else may be writing."""
+        shutil.rmtree(self.folder / WRITING, ignore_errors=True)
+        for folder in (self.folder, self.folder / "packs"):
+            for partial in folder.glob(".*.partial"):
+                partial.unlink(missing_ok=True)
 
     def aside(self, folder: Path) -> Path:
         """Move the folder of a trial to set_aside/, under its name and a number; return where it is now.
@@ -237,7 +245,9 @@ class Store:
         tuning: Candidate | None = None,
         drawn: Sequence[str] | None = None,
     ) -> TrialRecord:
-        """Write one trial that ends now, predictions first and the record last; return the record.
+        """Write one trial that ends now, its whole folder at once; return the record.
+
+        Where another worker has recorded the trial for good, that stays as it is.
 
         Parameters
         ----------
@@ -263,8 +273,6 @@ class Store:
         """
         folder = self._trial(outcome.trial.key) if tuning is None else self._candidate(tuning.search, tuning.number)
         predictions = predictions_of(outcome, test)
-        if predictions is not None:
-            write_file(folder / "predictions.parquet", predictions)
         record = record_of(
             outcome,
             fingerprint=fingerprint,
@@ -275,8 +283,14 @@ class Store:
             tuning=tuning,
             drawn=drawn,
         )
-        write_file(folder / "record.json", json_file(record))
+        files = {} if predictions is None else {"predictions.parquet": predictions}
+        files["record.json"] = json_file(record)
+        write_folder(folder, files, study=self.folder, keeps=_is_final)
         return record
+
+    def is_recorded(self, trial: Trial) -> bool:
+        """Whether a trial of the study has a record that says what a second run would repeat."""
+        return _is_final(self._trial(trial.key))
 
     def looks(self) -> tuple[TakenLook, ...]:
         """Return which looks were taken at the study; none where that cannot be read, which analyze says."""
@@ -319,6 +333,14 @@ class Store:
 
     def _candidate(self, search: str, number: int) -> Path:
         return self.folder / "tuning" / candidate_key(search, number)
+
+
+def _is_final(folder: Path) -> bool:
+    """Whether the record in a folder says what a second run would repeat."""
+    try:
+        return json.loads((folder / "record.json").read_text("utf-8"))["status"] in FINAL
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def candidate_key(search: str, number: int) -> str:

@@ -1,18 +1,24 @@
-"""Run: what one run of a study works with."""
+"""Run: what one run of a study works with, and how it ended."""
 
 from __future__ import annotations
 
+import importlib.metadata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.data.tokenization import TokenizedDataset
 from harness.engines.engine import Engine
 from harness.models.checkpoints import Checkpoint
 from harness.progress.displays import Display
+from harness.records.record import digest
 from harness.records.store import Store
+from harness.records.workers import Worker
 from harness.runs.budget import Budget
 from harness.search.mirror import Mirror
 from harness.signals import StopRequest
 from harness.study.study import Study
+from harness.study.trials import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +37,10 @@ class Run:
         Trains them.
     store : Store
         Keeps their records.
+    worker : Worker
+        This process among those that train the study.
     mirror : Mirror
-        Shows them in Optuna's database.
+        Shows them in Optuna's database, where this process does.
     display : Display
         Shows the progress.
     stop : StopRequest
@@ -46,6 +54,7 @@ class Run:
     data: TokenizedDataset
     engine: Engine
     store: Store
+    worker: Worker
     mirror: Mirror
     display: Display
     stop: StopRequest
@@ -59,3 +68,71 @@ class Run:
     def ended_by(self) -> str | None:
         """The signal that ended it, or the budget of time that it has spent."""
         return self.stop.by or (self.budget.name if self.budget is not None and self.budget.is_over() else None)
+
+    def summary_before_training(self, asked: Sequence[str]) -> RunSummary:
+        """Return the outcome of a run that ended before it knew its trials."""
+        others = len(set(self.study.arms) - set(asked))
+        each = len(self.study.numbered_seeds)
+        return RunSummary(
+            folder=self.store.folder,
+            statuses={"missing": len(asked) * each},
+            waiting=others * each,
+            ran=0,
+            stopped_by=self.ended_by,
+        )
+
+    def claim(self, trials: Sequence[Trial]) -> Sequence[Trial]:
+        """Return which of the trials to train here: all that have no final record yet, unless another worker has one.
+
+        A pack is trained by one worker: two that shared it would save it under one name.
+        """
+        if not self.worker.claim([trial.key for trial in trials]):
+            return ()
+        return [trial for trial in trials if not self.store.is_recorded(trial)]
+
+
+def settings_of(study: Study) -> str:
+    """Return what workers of one study have in common: the version of this package, and a hash of the settings."""
+    version = importlib.metadata.version("ablation-harness")
+    return f"{version} {digest(study.model_dump(mode='json'))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """The outcome of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        The study's results.
+    statuses : mapping of str to int
+        The number of trials of the requested arms by status; `missing` counts those that have not run.
+    waiting : int
+        The number of trials of other arms that have yet to run.
+    spared : int
+        The number of trials that a run until decided did not need.
+    ran : int
+        The number of trials that this run trained.
+    turns : int
+        In how many turns it timed every arm alone; 0 where it did not.
+    stopped_by : str or None
+        The signal that ended it early, such as ``SIGTERM``, or its budget.
+    """
+
+    folder: Path
+    statuses: Mapping[str, int]
+    waiting: int
+    spared: int = 0
+    ran: int
+    turns: int = 0
+    stopped_by: str | None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was interrupted."""
+        return self.stopped_by is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every requested trial finished."""
+        return set(self.statuses) == {"finished"}

@@ -1,24 +1,20 @@
-"""Runner: trains every trial of a study that has no final record, and writes each one's record."""
+"""Runner: trains every trial of a study that has no final record, alone or beside other workers."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from harness import provenance
 from harness.data import tokenization
 from harness.data.holdout import check_holdouts
 from harness.data.tokenization import TokenizedDataset
-from harness.data.training_set import drawn_ids
 from harness.engines import schedules
-from harness.engines.engine import Engine, Progress
+from harness.engines.engine import Engine
 from harness.engines.packed import PackedEngine
 from harness.engines.trainer import TrainerEngine
-from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
+from harness.errors import HarnessError, LockedError, ModelError, did_you_mean
 from harness.models import checkpoints
 from harness.models.build import parameter_counts
 from harness.models.checkpoints import Checkpoint
@@ -26,66 +22,17 @@ from harness.models.head import match_classes
 from harness.models.input_check import check_inputs
 from harness.models.pretrained import checkpoint_remarks
 from harness.progress.displays import Display
-from harness.progress.heartbeat import Heartbeat
-from harness.records.history import with_seeds
 from harness.records.lock import lock_study
-from harness.records.manifest import data_messages, manifest_of, model_entry
-from harness.records.record import TrialRecord
-from harness.records.store import FINAL, Store
+from harness.records.store import Store
 from harness.runs.budget import Budget
-from harness.runs.looks import LookByLook, stages
+from harness.runs.following import follow
+from harness.runs.leading import lead
+from harness.runs.looks import LookByLook
 from harness.runs.preview import refuse_other_results
 from harness.runs.rehearsal import Rehearsal
-from harness.runs.run import Run
-from harness.runs.tuning import tuned_arms
-from harness.runs.turns import time_after
-from harness.search.dashboard import Dashboard
+from harness.runs.run import Run, RunSummary
 from harness.search.database import check_url
-from harness.search.mirror import Mirror
-from harness.signals import stop_on_signal
 from harness.study.study import EngineName, Study
-from harness.study.trials import Trial, expand
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """The outcome of a run.
-
-    Parameters
-    ----------
-    folder : Path
-        The study's results.
-    statuses : mapping of str to int
-        The number of trials of the requested arms by status; `missing` counts those that have not run.
-    waiting : int
-        The number of trials of other arms that have yet to run.
-    spared : int
-        The number of trials that a run until decided did not need.
-    ran : int
-        The number of trials that this run trained.
-    turns : int
-        In how many turns it timed every arm alone; 0 where it did not.
-    stopped_by : str or None
-        The signal that ended it early, such as ``SIGTERM``, or its budget.
-    """
-
-    folder: Path
-    statuses: Mapping[str, int]
-    waiting: int
-    spared: int = 0
-    ran: int
-    turns: int = 0
-    stopped_by: str | None
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the run was interrupted."""
-        return self.stopped_by is not None
-
-    @property
-    def complete(self) -> bool:
-        """Whether every requested trial finished."""
-        return set(self.statuses) == {"finished"}
 
 
 def run_study(
@@ -97,6 +44,7 @@ def run_study(
     arms: Sequence[str] | None = None,
     looks: LookByLook | None = None,
     budget: Budget | None = None,
+    as_worker: bool = False,
     display: Display | None = None,
 ) -> RunSummary:
     """Train every trial of a study that has not been trained yet.
@@ -119,6 +67,8 @@ def run_study(
         Train from look to look, and only what is still open; default all seeds of all arms.
     budget : Budget, optional
         What the run may take; default no limit. It ends as a signal would end it, and can be continued.
+    as_worker : bool
+        Where another process runs the study already, train beside it what it has not claimed; default refuse to.
     display : Display, optional
         Shows the progress; default none.
 
@@ -129,8 +79,8 @@ def run_study(
     Raises
     ------
     HarnessError
-        If model, data or arms do not fit each other, before anything is written; if another process runs the study;
-        if the disk takes no more. A trial that fails is no error but a record.
+        If model, data or arms do not fit each other, before anything is written; if another process runs the study,
+        or runs it otherwise; if the disk takes no more. A trial that fails is no error but a record.
     """
     display = display or Display()
     asked = asked_arms(study, arms)
@@ -138,124 +88,19 @@ def run_study(
         check_url(storage)
     store = Store(Path(root) / study.name)
     checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
-    before = store.manifest()
     refuse_other_results(study, store)
-    with (
-        lock_study(store.folder) as hold,
-        closing(Heartbeat(display, hold)) as display,
-        stop_on_signal(display.stopping) as stop,
-        Mirror(store.folder, storage, display.say) as mirror,
-    ):
-        run = Run(
-            study=study,
-            checkpoint=checkpoint,
-            data=data,
-            engine=trainer,
-            store=store,
-            mirror=mirror,
-            display=display,
-            stop=stop,
-            budget=budget,
-        )
-        for line in data_messages(study, data, before):
-            display.say(line)
+    open_run = partial(Run, study=study, checkpoint=checkpoint, data=data, engine=trainer, store=store, budget=budget)
+    while True:
         try:
-            tuned, winners = tuned_arms(run)
-        except KeyboardInterrupt:
-            stop.by = stop.by or "SIGINT"
-            tuned, winners = None, {}
-        finally:
-            display.close()
-        if tuned is None:
-            each = len(study.numbered_seeds)
-            missing, others = (len(arms) * each for arms in (asked, set(study.arms) - set(asked)))
-            return RunSummary(
-                folder=store.folder,
-                statuses={"missing": missing},
-                waiting=others,
-                ran=0,
-                turns=0,
-                stopped_by=run.ended_by,
-            )
-        trials = expand(study, arms=tuned, model=checkpoint.identity_at_start, data=data.fingerprint)
-        if len({trial.key for trial in trials}) < len(trials):
-            same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})
-            raise ResultsError(f"arms {', '.join(same)}: tuned to the same settings, so there is nothing to compare")
-        stored = store.trials(trials, data.test, len(data.classes))
-        for message in store.set_aside(list(stored.values())):
-            display.say(message)
-        records = {key: s.record for key, s in stored.items() if s.status in FINAL and s.record is not None}
-        statuses: dict[str, str] = {key: record.status for key, record in records.items()}
-        finished = sum(status == "finished" for status in statuses.values())
-        if data.clusters is not None:
-            store.write_clusters(data.test, data.clusters)
-        if study.store_texts:
-            store.write_examples(data.dataset.test)
-        elif store.remove_examples():
-            display.say("store_texts is off: the texts of an earlier run were removed from the results")
-        manifest = manifest_of(
-            study,
-            arms=tuned,
-            winners=winners,
-            checkpoint=checkpoint,
-            data=data,
-            trials=trials,
-            before=before,
-            finished=finished,
-            asked=arms,
-        )
-        store.write_manifest(manifest)
-        regression = study.task == "regression"
-        dashboard = Dashboard(study.name, trials, records, mirror, regression=regression)
-        chosen = [trial for trial in trials if trial.arm in asked]
-        ended = dict(records)
-        needed: dict[str, Trial] = {}
-        decided = out_of_budget = False
-        ran = turns = 0
-        try:
-            mirror.settle()
-            for stage in stages(chosen, manifest.seeds, looks):
-                needed |= {trial.key: trial for trial in stage}
-                todo = [trial for trial in stage if trial.key not in ended]
-                display.open(stage, ended, _estimate(trainer, todo))
-                affordable = todo if budget is None else budget.affordable(todo, ran)
-                beyond = {trial.key for trial in todo} - {trial.key for trial in affordable}
-                within = [trial for trial in stage if trial.key not in beyond]
-                for record in _train(run, within, done=frozenset(ended), dashboard=dashboard):
-                    ran += 1
-                    statuses[record.key] = record.status
-                    if record.status in FINAL:
-                        ended[record.key] = record
-                    if (
-                        record.status in FINAL
-                        and (noted := with_seeds(manifest, list(study.numbered_seeds), finished)) != manifest
-                    ):
-                        manifest = noted
-                        store.write_manifest(manifest)
-                if not needed.keys() <= ended.keys():
-                    out_of_budget = budget is not None and (bool(beyond) or budget.is_over())
-                    break
-            else:
-                decided = looks is not None
-                timed = trials if looks is None else [trial for trial in trials if trial.key in ended]
-                turns = time_after(run, tuned, timed, ended)
-        except KeyboardInterrupt:
-            # Between two trials: what is finished is on disk.
-            stop.by = stop.by or "SIGINT"
-        finally:
-            display.close()
-    counts = Counter(statuses.get(trial.key, "missing") for trial in chosen)
-    spared = counts.pop("missing", 0) if decided else 0
-    waiting = sum(trial.arm not in asked and trial.key not in statuses for trial in trials)
-    return RunSummary(
-        folder=store.folder,
-        statuses=dict(counts),
-        waiting=waiting,
-        spared=spared,
-        ran=ran,
-        turns=turns,
-        stopped_by=stop.by or (budget.name if budget is not None and out_of_budget else None),
-    )
+            with lock_study(store.folder) as hold:
+                return lead(open_run, hold, asked=asked, named=arms, looks=looks, storage=storage, display=display)
+        except LockedError:
+            if not as_worker:
+                raise
+        summary = follow(open_run, store.folder, asked=asked, looks=looks, display=display)
+        if summary is not None:
+            return summary
+        # Whoever led is gone. Somebody has to wait for the other workers and to close the study.
 
 
 def asked_arms(study: Study, arms: Sequence[str] | None) -> Sequence[str]:
@@ -327,34 +172,3 @@ def prepare(
         return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
     packed = PackedEngine(checkpoint, data, study.data, tokenizer.pad_token_id, folder=folder, say=say)
     return checkpoint, data, packed
-
-
-def _estimate(engine: Engine, todo: list[Trial]) -> float:
-    """Return the seconds of a trial; NaN where it breaks, which its own outcome will tell."""
-    try:
-        return engine.estimate(todo[0]) if todo else 0.0
-    except Exception:
-        return float("nan")
-
-
-def _train(run: Run, trials: Sequence[Trial], *, done: Container[str], dashboard: Dashboard) -> Iterator[TrialRecord]:
-    """Train, and store each outcome before the next begins; yield what is stored."""
-    started = provenance.now()
-
-    def report(progress: Progress) -> None:
-        dashboard.start(progress.trial)
-        run.display.step(progress)
-
-    for outcome in run.engine.train(trials, report=report, done=done, stop=run.ends):
-        record = run.store.write(
-            outcome,
-            run.data.test,
-            fingerprint=run.data.fingerprint,
-            model=model_entry(run.checkpoint),
-            started=started,
-            drawn=drawn_ids(outcome.trial, run.data.train.ids),
-        )
-        dashboard.finish(outcome)
-        run.display.outcome(outcome)
-        started = provenance.now()
-        yield record

@@ -56,7 +56,7 @@ def time_study(study: Study, root: str | Path = "results", *, display: Display |
     checkpoint, data, engine = prepare(study, "trainer", say=display.say)
     with (
         lock_study(store.folder) as hold,
-        closing(Heartbeat(display, hold)) as display,
+        closing(Heartbeat(display, hold.tell)) as display,
         stop_on_signal(display.stopping) as stop,
     ):
         start = {"model": checkpoint.identity_at_start, "data": data.fingerprint}

@@ -67,12 +67,15 @@ class Dashboard:
         self._distributions = _distributions({arm: {"arm": arm, **_flat(content)} for arm, content in contents.items()})
         self._mirror = mirror
         self._started: set[str] = set()
-        done = [(trial, records[trial.key]) for trial in trials if trial.key in records]
-        mirror.show(
+        self.recorded([(trial, records[trial.key]) for trial in trials if trial.key in records])
+
+    def recorded(self, trials: Iterable[tuple[Trial, TrialRecord]]) -> None:
+        """Show trials that an earlier run or another worker has recorded."""
+        self._mirror.show(
             self._board,
             [
                 self._trial(trial, record.status, _values(record.epochs), record.selected_epoch)
-                for trial, record in done
+                for trial, record in trials
             ],
         )
 

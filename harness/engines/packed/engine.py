@@ -12,7 +12,7 @@ import torch
 from harness.data.tokenization import TokenizedDataset, TokenizedSplit
 from harness.data.training_set import training_set
 from harness.engines.device import memory, precision, threads, usual_device
-from harness.engines.engine import Engine, ReportProgress
+from harness.engines.engine import Claim, Engine, ReportProgress, claim_all
 from harness.engines.packed.cost import bytes_of_pack, bytes_of_trial, seconds_of_trial
 from harness.engines.packed.logit_check import LogitsDifferError
 from harness.engines.packed.pack import Pack
@@ -39,11 +39,12 @@ _SHARE_OF_MEMORY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What one call of `train` asks for: where to report, what is done already, and when to stop."""
+    """What one call of `train` asks for: where to report, what is done already, when to stop, and what is free."""
 
     report: ReportProgress
     done: Container[str]
     stop: Callable[[], bool]
+    claim: Claim
 
 
 class PackedEngine(Engine):
@@ -97,6 +98,7 @@ class PackedEngine(Engine):
         report: ReportProgress,
         done: Container[str] = frozenset(),
         stop: Callable[[], bool] = lambda: False,
+        claim: Claim = claim_all,
     ) -> Iterator[TrialResult]:
         """Train the trials that are not done, pack by pack."""
         if self._folder is not None:
@@ -108,7 +110,7 @@ class PackedEngine(Engine):
         for pack in divide_into_packs([trial for trial in trials if PackKey.of(trial) in wanted], self._size):
             if stop():
                 return
-            yield from self._train(pack, _Call(report, done, stop))
+            yield from self._train(pack, _Call(report, done, stop, claim))
 
     def _train(self, pack: tuple[Trial, ...], call: _Call) -> Iterator[TrialResult]:
         """Train one pack, or what is left of it in smaller ones."""
@@ -117,14 +119,17 @@ class PackedEngine(Engine):
             return
         if (obstacle := self._obstacle(pack[0])) is not None:
             self._step_aside(pack[0], obstacle)
-            yield from self.reference.train(wanted, report=call.report, stop=call.stop)
+            yield from self.reference.train(wanted, report=call.report, stop=call.stop, claim=call.claim)
             return
         if len(pack) > 1 and len(pack) > self._size(pack[0]):
             for half in halves(pack):
                 yield from self._train(half, call)
             return
+        wanted = list(call.claim(wanted))
+        if not wanted:
+            return
         saved = SavedPack(self._folder, pack, self._say)
-        members = saved.members(pack, call.done)
+        members = saved.members(pack, wanted)
         left = {trial.key: trial for trial in wanted}
         if len(members) > 1:
             arms = ", ".join(dict.fromkeys(trial.arm for trial in members))

@@ -38,11 +38,11 @@ class SavedPack:
         self._say = say
         self._warned = False
 
-    def members(self, pack: Sequence[Trial], done: Container[str]) -> tuple[Trial, ...]:
-        """Return the trials to train together: those of the saved pack, else those that are not done."""
+    def members(self, pack: Sequence[Trial], wanted: Sequence[Trial]) -> tuple[Trial, ...]:
+        """Return the trials to train together: those of the saved pack, else those that are wanted."""
         if self.content is not None:
             return tuple(trial for trial in pack if trial.key in self.content["keys"])
-        return tuple(trial for trial in pack if trial.key not in done)
+        return tuple(wanted)
 
     @cached_property
     def content(self) -> dict[str, Any] | None:

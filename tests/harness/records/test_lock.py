@@ -100,7 +100,7 @@ class Broken(Display):
 
 def test_a_display_that_breaks_costs_no_trial(tmp_path: Path) -> None:
     """An error in the middle of a step would be taken for the trial's own."""
-    with lock_study(tmp_path) as hold, closing(heartbeat.Heartbeat(Broken(), hold)) as display:
+    with lock_study(tmp_path) as hold, closing(heartbeat.Heartbeat(Broken(), hold.tell)) as display:
         progress = Progress(trial=trial("full"), step=1, steps=9, epoch=0.1)
         display.say("something")
         display.open([progress.trial], {}, 1.0)

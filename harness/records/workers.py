@@ -1,0 +1,175 @@
+"""Workers of a study: the processes that train it side by side, and the trials that each of them has claimed.
+
+A worker holds a lease, which it renews as long as it lives, and writes beside it what it is doing and which trials it
+has claimed. A claim is a hint and no lock: a worker that was merely stopped for longer than its lease lasts goes on
+when it comes back, and then two of them train the same trials. That does no harm, because the first record of a trial
+stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from analysis.words import counted
+from harness import provenance
+from harness.errors import ResultsError
+
+# A worker on another machine is taken for dead after so long without a sign of life; on the same one, at once.
+LEASE_SECONDS = 60.0
+# To look at the others' claims and to write one's own takes milliseconds.
+_TURN_SECONDS = 10.0
+_FOLDER = ".workers"
+
+
+class Worker:
+    """One of the workers of a study: this process.
+
+    Parameters
+    ----------
+    folder : Path
+        The study's results.
+    say : callable
+        Is told of a worker that ended without notice.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self._folder = folder / _FOLDER
+        self._say = say
+        self._writing = threading.Lock()
+        self._others: dict[str, filelock.SoftFileLease] = {}
+        self._content: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "since": provenance.now()}
+        self._turn = filelock.SoftFileLease(self._folder / "turn.lease", lease_duration=_TURN_SECONDS)
+        self._join()
+
+    def tell(self, **more: Any) -> None:
+        """Write what this process is doing; a failure to write neither stops a run nor hides an error."""
+        # A signal is reported from its own thread.
+        with self._writing, suppress(OSError):
+            self._write(**more)
+
+    def claim(self, keys: Collection[str]) -> bool:
+        """Claim trials in the place of those claimed before; return whether no living worker had claimed one of them.
+
+        Parameters
+        ----------
+        keys : collection of str
+            The keys of the trials.
+
+        Raises
+        ------
+        ResultsError
+            If the claim cannot be written.
+        """
+        if self._lease.compromise is not None:
+            # Others took this process for dead, and its trials for free.
+            self._join()
+        try:
+            with self._turn:
+                taken = {key for other in self._living() for key in other}
+                if taken.intersection(keys):
+                    return False
+                with self._writing:
+                    self._write(claims=sorted(keys))
+        except OSError as error:
+            raise ResultsError(f"{self._folder} cannot be written: {error.strerror}") from error
+        return True
+
+    def is_alone(self) -> bool:
+        """Whether no other worker lives."""
+        return not any(True for _ in self._living())
+
+    def leave(self) -> None:
+        """Give up all claims."""
+        with self._writing, suppress(OSError):
+            self._file.unlink(missing_ok=True)
+            self._lease.release()
+
+    def _join(self) -> None:
+        # A new name: what the others know of the old one is that it is gone.
+        self._name = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self._file = self._folder / f"{self._name}.json"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # Not bound to a thread: the last to use it may be the one that ends the run.
+            self._lease = filelock.SoftFileLease(
+                self._folder / f"{self._name}.lease", lease_duration=LEASE_SECONDS, thread_local=False
+            )
+            self._lease.acquire()
+            with self._writing:
+                self._write(claims=[])
+        except OSError as error:
+            raise ResultsError(f"{self._folder} cannot be used for results: {error.strerror}") from None
+
+    def _write(self, **more: Any) -> None:
+        self._content |= {"seen": provenance.now(), **more}
+        partial = self._file.with_suffix(".partial")
+        partial.write_text(json.dumps(self._content), "utf-8")
+        partial.replace(self._file)
+
+    def _living(self) -> Iterator[list[str]]:
+        """Yield the claims of every other worker that lives, and clear away what is left of the dead."""
+        for path in sorted(self._folder.glob("*.json")):
+            if path == self._file or self._is_gone(path):
+                continue
+            yield _content(path).get("claims", [])
+
+    def _is_gone(self, path: Path) -> bool:
+        """Whether the lease of another worker has run out, or its process has ended; then its file is removed."""
+        # One object for as long as this process lives: it remembers since when it has seen no sign of life.
+        lease = self._others.setdefault(
+            path.stem, filelock.SoftFileLease(path.with_suffix(".lease"), lease_duration=LEASE_SECONDS)
+        )
+        try:
+            lease.acquire(blocking=False)
+        except filelock.Timeout:
+            return False
+        left = _content(path)
+        path.unlink(missing_ok=True)
+        lease.release()
+        del self._others[path.stem]
+        if claims := left.get("claims"):
+            named = f"process {left.get('pid')} on {left.get('host')}"
+            self._say(f"{named} ended without notice; what it trained is free again: {counted(len(claims), 'trial')}")
+        return True
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return what a worker wrote; nothing where it has just left."""
+    with suppress(OSError, ValueError):
+        content = json.loads(path.read_text("utf-8"))
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+@contextmanager
+def join(folder: Path, say: Callable[[str], None]) -> Iterator[Worker]:
+    """Take part in a study as a worker.
+
+    Parameters
+    ----------
+    folder : Path
+        The study's results.
+    say : callable
+        Is told of a worker that ended without notice.
+
+    Raises
+    ------
+    ResultsError
+        If its folder cannot be written.
+    """
+    worker = Worker(folder, say)
+    try:
+        yield worker
+    finally:
+        worker.leave()

@@ -1,0 +1,129 @@
+"""Following a run: a worker that trains beside the process that leads, and takes its place when that is gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from harness.errors import ResultsError
+from harness.progress.displays import Display
+from harness.progress.heartbeat import Heartbeat
+from harness.records.lock import lock_owner
+from harness.records.manifest import Manifest
+from harness.records.workers import join
+from harness.runs.looks import LookByLook, stages
+from harness.runs.run import Run, RunSummary, settings_of
+from harness.runs.training import Training
+from harness.search.candidates import tuned_arm
+from harness.search.mirror import Mirror
+from harness.signals import stop_on_signal
+from harness.study.settings import Arm
+from harness.study.trials import Trial, expand
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def follow(
+    open_run: Callable[..., Run],
+    folder: Path,
+    *,
+    asked: Sequence[str],
+    looks: LookByLook | None,
+    display: Display,
+) -> RunSummary | None:
+    """Train what nobody else trains of a study that another process leads.
+
+    Parameters
+    ----------
+    open_run : callable
+        Makes the run of what it does not have yet: worker, mirror, display, stop.
+    folder : Path
+        The study's results.
+    asked : sequence of str
+        The arms to train.
+    looks : LookByLook or None
+        How to go from look to look; None to train all seeds.
+    display : Display
+        Shows the progress.
+
+    Returns
+    -------
+    RunSummary or None
+        None where the process that led is gone, so that another one must lead.
+
+    Raises
+    ------
+    HarnessError
+        If the other process runs the study otherwise, or if the disk takes no more.
+    """
+    with (
+        join(folder, display.say) as worker,
+        closing(Heartbeat(display, worker.tell)) as display,
+        stop_on_signal(display.stopping) as stop,
+        Mirror(folder, None, display.say) as mirror,
+    ):
+        run = open_run(worker=worker, mirror=mirror, display=display, stop=stop)
+        owner = lock_owner(folder)
+        if owner is not None and owner.alive:
+            _require_alike(run, owner.settings, owner.process)
+            display.say(f"{folder} is being run by {owner.process}; training beside it")
+        try:
+            plan = _plan_of(run)
+            if plan is None:
+                return run.summary_before_training(asked) if run.ends() else None
+            manifest, trials = plan
+            training = Training(run, run.store.trials(trials, run.data.test, len(run.data.classes)), None)
+            for stage in stages([trial for trial in trials if trial.arm in asked], manifest.seeds, looks):
+                # What the next look asks for is known only when this one is complete.
+                for _ in training.train(training.open(stage), wait=looks is not None):
+                    pass
+                if training.left(stage):
+                    break
+        except KeyboardInterrupt:
+            stop.by = stop.by or "SIGINT"
+        if run.ends() or _is_led(folder):
+            return training.summary(trials, asked, spares=False, out_of_budget=run.ended_by is not None)
+    return None
+
+
+def _plan_of(run: Run) -> tuple[Manifest, tuple[Trial, ...]] | None:
+    """Wait for the manifest of the run, and return it with the trials; None where nobody leads, or the run ends."""
+    study, store = run.study, run.store
+    start = {"model": run.checkpoint.identity_at_start, "data": run.data.fingerprint}
+    while not run.ends():
+        led = _is_led(store.folder)
+        manifest = store.manifest()
+        tuned = {name: tuned_arm(study, name, arm, store=store, **start) for name, arm in study.arms.items()}
+        arms: Mapping[str, Arm] = {name: arm for name, arm in tuned.items() if arm is not None}
+        if manifest is not None and len(arms) == len(study.arms):
+            trials = expand(study, arms=arms, **start)
+            if {trial.key for trial in trials} <= {cell.key for cell in manifest.cells}:
+                return manifest, trials
+        if not led:
+            return None
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    return None
+
+
+def _is_led(folder: Path) -> bool:
+    owner = lock_owner(folder)
+    return owner is not None and owner.alive
+
+
+def _require_alike(run: Run, settings: str, process: str) -> None:
+    """Refuse to train beside a process with other settings or another version: the trials would not be the same."""
+    own = settings_of(run.study)
+    if settings in ("", own):
+        return
+    their_version, version = settings.split()[0], own.split()[0]
+    if their_version != version:
+        raise ResultsError(
+            f"{run.store.folder} is being run by {process} with version {their_version} of ablation-harness, and this "
+            f"is version {version}; install the same one"
+        )
+    raise ResultsError(
+        f"{run.store.folder} is being run by {process} with other settings; give --worker the same study file and the "
+        "same overrides"
+    )
