@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import output
+from harness.cli.on import place_of, train_on
 from harness.cli.shared import (
     AsJson,
     Overrides,
@@ -26,7 +27,7 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.progress.displays import Display
-    from harness.runs.runner import RunSummary
+    from harness.runs.run import RunSummary
     from harness.runs.status import StudyStatus
     from harness.study.study import Study
 
@@ -60,6 +61,15 @@ def run(
         typer.Option(
             metavar="TIME|TRIALS",
             help="End after so much time or so many trials, such as 6h, 90min or 200trials; the same command goes on.",
+            show_default=False,
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Train with several workers: local:N for N on this machine, local for one on each of its GPUs, which "
+            "is the default where there are several.",
             show_default=False,
         ),
     ] = None,
@@ -124,6 +134,7 @@ def run(
         raise HarnessError("--until-decided chooses the arms itself; leave --arms out")
     looks = look_by_look(loaded, results / loaded.name, display.say) if until_decided else None
     limit = None if budget is None else parse_budget(budget)
+    place = place_of(on, worker=worker, budget=limit)
 
     root_option = results_option(results)
     # A password is not shown; whoever pastes the command fills it in.
@@ -143,16 +154,23 @@ def run(
         else:
             show_status(console, ahead)
         return
-    summary = run_study(
-        loaded,
-        results,
-        storage=storage,
-        arms=asked,
-        looks=looks,
-        budget=limit,
-        as_worker=worker,
-        display=display,
-    )
+    if place is not None:
+        given_storage = [] if storage is None else ["--storage", storage]
+        given_budget = [] if budget is None else ["--budget", budget]
+        arguments = ["run", str(study), *loaded.overrides, *arms_option, *looks_option, *given_budget, *given_storage]
+        arguments += ["--worker", *root_option]
+        summary = train_on(place, arguments, results / loaded.name, chosen, console, shows=not as_json)
+    else:
+        summary = run_study(
+            loaded,
+            results,
+            storage=storage,
+            arms=asked,
+            looks=looks,
+            budget=limit,
+            as_worker=worker,
+            display=display,
+        )
     if as_json:
         content = {
             "name": loaded.name,

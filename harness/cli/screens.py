@@ -12,7 +12,7 @@ from rich.text import Text
 
 from analysis.words import counted, seeds_in_words
 from harness.progress.tracker import duration_in_words
-from harness.records.lock import LockOwner
+from harness.records.process import RunProcess
 from harness.runs.size import ArmSize
 from harness.runs.status import StudyStatus
 from harness.study.settings import Arm
@@ -62,6 +62,7 @@ def status_screen(status: StudyStatus, *, width: int) -> Group:
         lines.append(f"{counted(spared, 'trial')} spared, of arms that stand in no open comparison any more")
     if status.holder is not None:
         lines.append(_holder(status.holder))
+    lines += [_worker(worker) for worker in status.workers]
     if status.others:
         belong = "belongs" if status.others == 1 else "belong"
         others = f"{counted(status.others, 'other trial')} in the folder {belong} to earlier settings of the study"
@@ -120,7 +121,16 @@ def _endings(status: StudyStatus, *, narrow: bool) -> dict[str, str]:
     return {ending: ending for ending in shown} | {"to run": "missing"}
 
 
-def _holder(holder: LockOwner) -> str:
+def _worker(worker: RunProcess) -> str:
+    """Return who trains beside the process that runs the study, in words."""
+    doing = f": {worker.doing}" if worker.doing else ""
+    if worker.alive:
+        ends = f"; it received {worker.signal} and stops as soon as nothing is lost" if worker.signal else ""
+        return f"beside it {worker.process}{doing} (at {worker.seen}){ends}"
+    return f"{worker.process} ended without notice, last seen at {worker.seen}{doing}; others train what it did not end"
+
+
+def _holder(holder: RunProcess) -> str:
     """Return who runs the study and what it does, or how the last run ended, in words."""
     doing = f": {holder.doing}" if holder.doing else ""
     if holder.alive:

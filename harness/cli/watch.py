@@ -43,7 +43,7 @@ class Glance:
     @property
     def is_last(self) -> bool:
         """Whether nothing is left to run, and nothing runs."""
-        going_on = any(one.to_run or (one.holder is not None and one.holder.alive) for one in self.statuses)
+        going_on = any(one.to_run or one.alive for one in self.statuses)
         return not going_on and not self.problems
 
 
@@ -90,20 +90,18 @@ def watch(study: Path | None, results: Path, *, as_json: bool, wait: Callable[[f
     wait : callable
         Is called with the seconds until the next look.
     """
-    console = console_for()
-    display: AbstractContextManager[Show]
-    if as_json:
-        display = nullcontext(_json_lines())
-    elif console.is_terminal:
-        display = _redrawn(console)
-    else:
-        display = nullcontext(_lines(console))
+    display = nullcontext(_json_lines()) if as_json else show_on(console_for())
     with until_ctrl_c(), display as show:
         for glance in glances(study, results):
             show(glance)
             if glance.is_last:
                 return
             wait(SECONDS)
+
+
+def show_on(console: Console) -> AbstractContextManager[Show]:
+    """Return what shows glances: a screen that is redrawn on a terminal, lines elsewhere."""
+    return _redrawn(console) if console.is_terminal else nullcontext(_lines(console))
 
 
 @contextmanager
@@ -158,4 +156,5 @@ def _news(status: StudyStatus) -> object:
     """Return what makes a status worth a line: how trials ended, and which process runs the study."""
     holder = status.holder
     run = None if holder is None else (holder.host, holder.pid, holder.alive, holder.signal, holder.ended)
-    return status.name, [(arm.arm, arm.statuses) for arm in status.arms], run
+    workers = [(one.host, one.pid, one.alive, one.signal) for one in status.workers]
+    return status.name, [(arm.arm, arm.statuses) for arm in status.arms], run, workers

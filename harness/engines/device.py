@@ -11,6 +11,8 @@ import torch
 
 from harness.study.training import Training
 
+SHARED_BY = "HARNESS_DEVICE_SHARED_BY"
+"""The environment variable that says among how many workers the memory of the CPU is shared."""
 # Below this many parameters a second thread gains nothing, and costs dearly where another process wants the core.
 _WORTH_THREADS = 5_000_000
 
@@ -26,18 +28,30 @@ def device_name(device: torch.device) -> str:
 
 
 def memory(device: torch.device) -> int:
-    """Return the bytes of memory there are, whoever uses them now: of a GPU, or of the machine."""
+    """Return the bytes of memory there are, whoever uses them now: of a GPU, or a worker's share of the machine."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     allowed = limit.read_text().strip() if limit.exists() else "max"
-    return min(physical, int(allowed)) if allowed.isdigit() else physical
+    available = min(physical, int(allowed)) if allowed.isdigit() else physical
+    return available // int(os.environ.get(SHARED_BY, "1"))
 
 
 def worthwhile_threads(parameters: int) -> int:
     """Return how many threads a model of this size is computed with on a CPU."""
     return 1 if parameters < _WORTH_THREADS else torch.get_num_threads()
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return named or [str(number) for number in range(torch.cuda.device_count())]
 
 
 @contextmanager

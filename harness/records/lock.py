@@ -6,10 +6,8 @@ import json
 import os
 import platform
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +15,13 @@ import filelock
 
 from harness import provenance
 from harness.errors import LockedError, ResultsError
+from harness.records.process import RunProcess, process_in
 
 _LOCK, _HOLDER = ".lock", ".holder.json"
 # `harness status` holds the lock for an instant to see whether it is free; a run waits longer than that.
 _PATIENCE = 0.5
 # Some shared file systems show a lock only on its own machine. Elsewhere a run counts as alive if it wrote recently.
 _BELIEVED_SECONDS = 120
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockOwner:
-    """The process that runs a study, or whose run ended early.
-
-    Parameters
-    ----------
-    host, pid, since : str, int, str
-        The process, and when it started.
-    seen : str
-        When it last wrote to the file.
-    alive : bool
-        Whether it still runs.
-    doing : str
-        What it was doing then, in words.
-    trials : list of mapping
-        The trials that it was training then: `arm`, `seed`, `epoch`, `epochs`, `step`, `steps`.
-    seconds_left : float or None
-        Its estimate then.
-    signal : str or None
-        The signal that asked it to end.
-    ended : str or None
-        When it ended after that signal.
-    settings : str
-        What identifies the settings that it runs the study with, and the version of this package.
-    """
-
-    host: str
-    pid: int
-    since: str
-    seen: str
-    alive: bool
-    doing: str = ""
-    trials: list[Mapping[str, Any]]
-    seconds_left: float | None = None
-    signal: str | None = None
-    ended: str | None = None
-    settings: str = ""
-
-    @property
-    def process(self) -> str:
-        """The process in words."""
-        return f"process {self.pid} on {self.host} since {self.since}"
 
 
 class StudyLock:
@@ -132,40 +87,22 @@ def lock_study(folder: Path) -> Iterator[StudyLock]:
         file_lock.release()
 
 
-def lock_owner(folder: Path) -> LockOwner | None:
+def lock_owner(folder: Path) -> RunProcess | None:
     """Return the process that runs the study in a folder, or whose run ended early; None if none is known."""
-    try:
-        content = json.loads((folder / _HOLDER).read_text("utf-8"))
-        seen = content.get("seen", content["since"])
-        age = (datetime.now(UTC) - datetime.fromisoformat(seen)).total_seconds()
+
+    def alive(process: RunProcess) -> bool:
         locked = _is_locked(folder / _LOCK)
-        unsure = locked is None or (not locked and content["host"] != platform.node())
-        trials, left = content.get("trials", []), content.get("seconds_left")
-        return LockOwner(
-            host=str(content["host"]),
-            pid=int(content["pid"]),
-            since=str(content["since"]),
-            seen=str(seen),
-            alive=age < _BELIEVED_SECONDS and not content.get("ended") if unsure else bool(locked),
-            doing=str(content.get("doing", "")),
-            trials=[dict(trial) for trial in trials],
-            seconds_left=None if left is None else float(left),
-            signal=content.get("signal"),
-            ended=content.get("ended"),
-            settings=str(content.get("settings", "")),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+        if locked is None or (not locked and process.host != platform.node()):
+            return process.seconds_since_seen < _BELIEVED_SECONDS and not process.ended
+        return locked
+
+    return process_in(folder / _HOLDER, alive)
 
 
 def says_it_runs(folder: Path) -> bool:
     """Whether a process said lately that it runs the study in a folder; takes no lock, and is less sure than one."""
-    try:
-        content = json.loads((folder / _HOLDER).read_text("utf-8"))
-        age = (datetime.now(UTC) - datetime.fromisoformat(content["seen"])).total_seconds()
-        return age < _BELIEVED_SECONDS and not content.get("ended")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return False
+    process = process_in(folder / _HOLDER, lambda one: one.seconds_since_seen < _BELIEVED_SECONDS and not one.ended)
+    return process is not None and process.alive
 
 
 def _is_locked(lock: Path) -> bool | None:

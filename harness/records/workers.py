@@ -13,8 +13,10 @@ import os
 import platform
 import secrets
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ import filelock
 from analysis.words import counted
 from harness import provenance
 from harness.errors import ResultsError
+from harness.records.process import RunProcess, process_in
 
 # A worker on another machine is taken for dead after so long without a sign of life; on the same one, at once.
 LEASE_SECONDS = 60.0
@@ -150,6 +153,26 @@ def _content(path: Path) -> dict[str, Any]:
         if isinstance(content, dict):
             return content
     return {}
+
+
+def workers_of(folder: Path) -> tuple[RunProcess, ...]:
+    """Return the workers of a study: those that live, and those that ended without notice and were not yet missed."""
+    found = (process_in(path, partial(_lives, path)) for path in sorted((folder / _FOLDER).glob("*.json")))
+    return tuple(process for process in found if process is not None)
+
+
+def _lives(path: Path, process: RunProcess) -> bool:
+    """Whether a worker has renewed its lease lately, and, on this machine, whether its process is there."""
+    if time.time() - path.with_suffix(".lease").stat().st_mtime >= 2 * LEASE_SECONDS:
+        return False
+    if process.host == platform.node():
+        try:
+            os.kill(process.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+    return True
 
 
 @contextmanager

@@ -94,9 +94,9 @@ def run_study(
         try:
             with lock_study(store.folder) as hold:
                 return lead(open_run, hold, asked=asked, named=arms, looks=looks, storage=storage, display=display)
-        except LockedError:
+        except LockedError as error:
             if not as_worker:
-                raise
+                raise LockedError(f"{error}, or train beside it with --worker") from None
         summary = follow(open_run, store.folder, asked=asked, looks=looks, display=display)
         if summary is not None:
             return summary

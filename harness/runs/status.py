@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
-from harness.records.lock import LockOwner, lock_owner
+from harness.records.lock import lock_owner
+from harness.records.process import RunProcess
 from harness.records.store import FINAL, KnownTrials, Store, StoredTrial, Timing
+from harness.records.workers import workers_of
 
 TO_RUN = ("missing", "failed", "interrupted", "unreadable")
 """A run trains the trials with these statuses; one until decided leaves out those that are spared."""
@@ -73,8 +75,10 @@ class StudyStatus:
         Trials in the folder that do not belong to the study as it is now.
     per_hour : float
         How many trials an hour have ended since the run that goes on began; NaN where none goes on, or none has ended.
-    holder : LockOwner or None
+    holder : RunProcess or None
         The process that runs the study, or whose run ended early.
+    workers : tuple of RunProcess
+        Those that train beside that process, or did until they ended without notice.
     n_files : int or None
         From how many files an imported study was read; None of a study that is trained here. An imported one has
         nothing to run: what cannot be read is imported again.
@@ -86,7 +90,8 @@ class StudyStatus:
     seconds_left: float
     others: int
     per_hour: float = math.nan
-    holder: LockOwner | None = None
+    holder: RunProcess | None = None
+    workers: tuple[RunProcess, ...] = ()
     n_files: int | None = None
 
     @property
@@ -96,12 +101,17 @@ class StudyStatus:
 
     @property
     def running(self) -> int:
-        """How many of the trials to run the process that runs the study trains now."""
-        if self.holder is None or not self.holder.alive:
-            return 0
+        """How many of the trials to run are being trained now."""
         to_run = {(arm.arm, seed) for arm in self.arms for seed in arm.seeds_to_run}
-        # What it said a few seconds ago may have ended since.
-        return sum((trial.get("arm"), trial.get("seed")) in to_run for trial in self.holder.trials)
+        # What a process said a few seconds ago may have ended since.
+        trained = {(trial.get("arm"), trial.get("seed")) for one in self.alive for trial in one.trials}
+        return len(to_run & trained)
+
+    @property
+    def alive(self) -> tuple[RunProcess, ...]:
+        """The processes that train the study now."""
+        everyone = self.workers if self.holder is None else (self.holder, *self.workers)
+        return tuple(one for one in everyone if one.alive)
 
     @property
     def ends(self) -> datetime | None:
@@ -134,6 +144,7 @@ class StudyStatus:
             "per_hour": none_if_nan(self.per_hour),
             "ends": None if self.ends is None else self.ends.isoformat(timespec="seconds"),
             "holder": None if self.holder is None else asdict(self.holder),
+            "workers": [asdict(worker) for worker in self.workers],
             "n_files": self.n_files,
         }
 
@@ -183,10 +194,15 @@ def read_status(folder: Path, known: KnownTrials | None = None) -> StudyStatus:
     if owner is not None and owner.alive:
         left = status.seconds_left if owner.seconds_left is None else owner.seconds_left
         status = replace(status, seconds_left=left, per_hour=_per_hour(trials, owner))
-    return replace(status, holder=owner)
+    # Whoever runs the study is a worker too.
+    same = None if owner is None else (owner.host, owner.pid)
+    beside = tuple(worker for worker in workers_of(folder) if (worker.host, worker.pid) != same)
+    status = replace(status, holder=owner, workers=beside)
+    # Each expects to train alone what is left.
+    return replace(status, seconds_left=status.seconds_left / max(1, len(status.alive)))
 
 
-def _per_hour(trials: Iterable[StoredTrial], owner: LockOwner) -> float:
+def _per_hour(trials: Iterable[StoredTrial], owner: RunProcess) -> float:
     """Return how many trials have ended an hour since a run began; NaN before the first."""
     since, seen = _moment(owner.since), _moment(owner.seen)
     if since is None or seen is None or seen <= since:

@@ -22,7 +22,8 @@ from harness.cli.screens import show_status
 from harness.engines.engine import Progress
 from harness.progress import heartbeat
 from harness.progress.displays import Display
-from harness.records.lock import LockOwner, lock_owner, lock_study
+from harness.records.lock import lock_owner, lock_study
+from harness.records.process import RunProcess
 from harness.runs.status import StudyStatus, read_status
 from harness.study.settings import Arm
 from harness.study.study import Study
@@ -167,5 +168,5 @@ def test_a_folder_that_takes_no_word_stops_nobody(tmp_path: Path, monkeypatch: p
             hold.tell(doing="much")
     with lock_study(tmp_path):
         owner = lock_owner(tmp_path)
-        assert isinstance(owner, LockOwner)
+        assert isinstance(owner, RunProcess)
         assert owner.doing == ""

@@ -17,6 +17,7 @@ from harness.cli.console import PipedConsole
 from harness.cli.differences import differences
 from harness.errors import HarnessError
 from harness.runs import runner
+from harness.runs.run import RunSummary
 from harness.study.loading import load_study
 from harness.study.study import Study
 
@@ -302,9 +303,9 @@ def test_a_look_that_cannot_be_noted_is_said(
 def test_a_run_that_was_stopped_prints_the_command_that_goes_on(
     command: Command, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(study: Study, root: Path, **_: Any) -> runner.RunSummary:
+    def stopped(study: Study, root: Path, **_: Any) -> RunSummary:
         statuses = {"finished": 1, "missing": 5}
-        return runner.RunSummary(folder=root / "tiny", statuses=statuses, waiting=0, ran=1, stopped_by="SIGINT")
+        return RunSummary(folder=root / "tiny", statuses=statuses, waiting=0, ran=1, stopped_by="SIGINT")
 
     monkeypatch.setattr(runner, "run_study", stopped)
     code, out, _ = command("run", tiny_file, "seeds=[3, 4]", "--storage", "sqlite:///my runs.db")

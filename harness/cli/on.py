@@ -1,0 +1,260 @@
+"""`harness run --on`: several workers train one study, and one terminal shows how far they are."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.launch.launcher import Launcher
+    from harness.runs.budget import Budget
+    from harness.runs.run import RunSummary
+    from harness.runs.status import StudyStatus
+
+_ON = re.compile(r"(local)(?::(\d+))?")
+_EXPECTED = "expected local:N for N workers on this machine, or local for one on each of its GPUs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class On:
+    """Where workers train.
+
+    Parameters
+    ----------
+    place : str
+        ``local``: on this machine.
+    number : int or None
+        How many; None where they are not counted.
+    """
+
+    place: Literal["local"]
+    number: int | None
+
+
+def parse_on(text: str) -> On:
+    """Read what `--on` is given.
+
+    Raises
+    ------
+    HarnessError
+        If it is no place.
+
+    Examples
+    --------
+    >>> parse_on("local:2")
+    On(place='local', number=2)
+    """
+    from harness.errors import HarnessError
+
+    found = _ON.fullmatch(text.strip())
+    if found is None or found[2] == "0":
+        raise HarnessError(f"--on: {_EXPECTED}; got {text!r}")
+    return On(place="local", number=None if found[2] is None else int(found[2]))
+
+
+def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | None:
+    """Return where several workers train; None where this process trains.
+
+    Parameters
+    ----------
+    on : str or None
+        What `--on` was given; None where several GPUs decide it.
+    worker : bool
+        Whether this process is one of several already.
+    budget : Budget or None
+        What the run may take.
+
+    Raises
+    ------
+    HarnessError
+        If it is no place, or if what was asked for contradicts itself.
+    """
+    from harness.engines.device import visible_gpus
+    from harness.errors import HarnessError
+
+    if on is None:
+        return On(place="local", number=None) if not worker and len(visible_gpus()) > 1 else None
+    if worker:
+        raise HarnessError("--on starts workers, and --worker is one; leave one of them out")
+    if budget is not None and budget.trials is not None:
+        raise HarnessError(f"--budget {budget.text}: --on takes a time, such as 6h: each worker counts its own trials")
+    return parse_on(on)
+
+
+def local_workers(on: On, arguments: Sequence[str], folder: Path) -> Launcher:
+    """Return the workers on this machine: one for each GPU, or as many as asked for.
+
+    Parameters
+    ----------
+    on : On
+        How many.
+    arguments : sequence of str
+        What `harness` is given to make one worker.
+    folder : Path
+        The study's results.
+
+    Raises
+    ------
+    HarnessError
+        If there are fewer GPUs, or without GPUs fewer cores.
+    """
+    from harness.engines.device import cores, visible_gpus
+    from harness.errors import HarnessError
+    from harness.launch.local import LocalWorkers
+
+    gpus = visible_gpus()
+    most, of = (len(gpus), "GPUs") if gpus else (cores(), "cores")
+    number = on.number or (len(gpus) if gpus else 1)
+    if number > most:
+        raise HarnessError(f"--on local:{number}: expected at most one worker for each of the {most} {of} here")
+    return LocalWorkers(arguments, number, gpus=gpus, logs=folder / ".workers" / "logs")
+
+
+def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -> str | None:
+    """Start workers and show how far they are until all have ended; return the signal that ended them early.
+
+    The first signal is passed on to them, and so is the second.
+
+    Parameters
+    ----------
+    launcher : Launcher
+        Starts them.
+    folder : Path
+        The study's results.
+    console : Console
+        Where to show it.
+    shows : bool
+        Whether to show how far they are; news of workers are shown in any case.
+
+    Raises
+    ------
+    HarnessError
+        If they cannot be started, or were refused what they were asked for.
+    """
+    from harness.cli.watch import SECONDS, Glance, show_on
+    from harness.errors import ResultsError
+    from harness.records.store import KnownTrials
+    from harness.runs.status import read_status
+    from harness.signals import stop_on_signal
+
+    known = KnownTrials()
+
+    def tell(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def stopping(name: str) -> None:
+        again = "Ctrl-C" if name == "SIGINT" else name
+        tell(f"{again}: the workers finish what they train, an epoch or a trial; a second {again} stops now")
+
+    with (
+        stop_on_signal(stopping) as stop,
+        show_on(console) if shows else nullcontext(lambda _: None) as show,
+    ):
+        asked = False
+        try:
+            launcher.start()
+            while launcher.running():
+                try:
+                    for line in launcher.news():
+                        tell(line)
+                    # Before the first worker has begun there is no study.
+                    with suppress(ResultsError):
+                        show(Glance(statuses=(read_status(folder, known),), problems=()))
+                    if stop.is_set() and not asked:
+                        asked = True
+                        launcher.stop()
+                    time.sleep(SECONDS)
+                except KeyboardInterrupt:
+                    launcher.stop()
+            for line in launcher.news():
+                tell(line)
+        finally:
+            launcher.close()
+    return stop.by
+
+
+def summary_of(
+    status: StudyStatus, folder: Path, arms: Sequence[str], *, trained: int, stopped_by: str | None
+) -> RunSummary:
+    """Return how a run of several workers ended.
+
+    Parameters
+    ----------
+    status : StudyStatus
+        How far the study is now.
+    folder : Path
+        The study's results.
+    arms : sequence of str
+        The arms that were to be trained.
+    trained : int
+        How many trials had been trained before.
+    stopped_by : str or None
+        The signal that ended it early.
+    """
+    from collections import Counter
+
+    from harness.runs.run import RunSummary
+
+    asked = [one for one in status.arms if one.arm in arms]
+    statuses = sum((Counter(one.statuses) for one in asked), Counter())
+    return RunSummary(
+        folder=folder,
+        spared=statuses.pop("spared", 0),
+        statuses=dict(statuses),
+        waiting=sum(len(one.seeds_to_run) for one in status.arms if one.arm not in arms),
+        ran=_trained(status) - trained,
+        stopped_by=stopped_by,
+    )
+
+
+def _trained(status: StudyStatus) -> int:
+    return sum(one.trials - one.statuses.get("missing", 0) - one.statuses.get("spared", 0) for one in status.arms)
+
+
+def train_on(
+    on: On, arguments: Sequence[str], folder: Path, arms: Sequence[str], console: Console, *, shows: bool
+) -> RunSummary:
+    """Train a study with several workers.
+
+    Parameters
+    ----------
+    on : On
+        Where.
+    arguments : sequence of str
+        What `harness` is given to make one worker.
+    folder : Path
+        The study's results.
+    arms : sequence of str
+        The arms to train.
+    console : Console
+        Where to show how far they are.
+    shows : bool
+        Whether to.
+
+    Raises
+    ------
+    HarnessError
+        If the study is being run, if workers cannot be started, or if they were refused what they were asked for.
+    """
+    from harness.errors import LockedError, ResultsError
+    from harness.records.lock import lock_owner
+    from harness.runs.status import read_status
+
+    owner = lock_owner(folder)
+    if owner is not None and owner.alive:
+        raise LockedError(
+            f"{folder} is being run by {owner.process}; wait for it or stop it, or train beside it with --worker"
+        )
+    launcher = local_workers(on, arguments, folder)
+    trained = _trained(read_status(folder)) if (folder / "study.json").exists() else 0
+    stopped_by = attend(launcher, folder, console, shows=shows)
+    if not (folder / "study.json").exists():
+        raise ResultsError(f"{folder}: no worker began; their logs are in {folder / '.workers' / 'logs'}")
+    return summary_of(read_status(folder), folder, arms, trained=trained, stopped_by=stopped_by)

@@ -1,0 +1,1 @@
+"""Starting several workers of one study, on this machine or through a scheduler."""

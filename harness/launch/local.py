@@ -1,0 +1,129 @@
+"""Local workers: several processes on this machine, each with a GPU of its own or its share of the cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.engines.device import SHARED_BY, cores
+from harness.errors import HarnessError, ResultsError
+from harness.launch.launcher import Launcher
+
+# A worker that a signal killed is started again so often. What it trained is not lost, and whatever kills it may pass.
+_STARTS = 4
+
+
+@dataclass(slots=True)
+class _Worker:
+    name: str
+    process: subprocess.Popen[bytes]
+    starts: int = 1
+    ended: bool = False
+
+
+class LocalWorkers(Launcher):
+    """Workers on this machine.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What `harness` is given to make one worker.
+    number : int
+        How many.
+    gpus : sequence of str
+        What CUDA calls the GPUs, of which each worker gets one; none to share the cores.
+    logs : Path
+        The folder of their logs.
+    """
+
+    def __init__(self, arguments: Sequence[str], number: int, *, gpus: Sequence[str], logs: Path) -> None:
+        self._arguments = arguments
+        self._number = number
+        self._gpus = gpus
+        self._logs = logs
+        self._workers: list[_Worker] = []
+        self._news: list[str] = []
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start the workers."""
+        try:
+            self._logs.mkdir(parents=True, exist_ok=True)
+            for number in range(self._number):
+                name = f"worker {number + 1}"
+                self._log(name).unlink(missing_ok=True)
+                self._workers.append(_Worker(name, self._started(number, name)))
+        except OSError as error:
+            self.close()
+            raise ResultsError(f"{self._logs} cannot be used for logs: {error.strerror}") from None
+
+    def running(self) -> int:
+        """Return how many workers run; one that a signal killed is started again."""
+        for number, worker in enumerate(self._workers):
+            code = worker.process.poll()
+            if code is None or worker.ended:
+                continue
+            if code == 2:
+                raise HarnessError(self._last_line(worker.name).removeprefix("error: "))
+            if code >= 0 or self._stopping:
+                worker.ended = True
+                continue
+            died = f"{worker.name} was killed by {signal.Signals(-code).name}"
+            worker.ended = worker.starts >= _STARTS
+            if worker.ended:
+                self._news.append(f"{died}, {worker.starts} times in all; it is not started again")
+            else:
+                self._news.append(f"{died}, and is started again: {self._log(worker.name)}")
+                worker.starts += 1
+                worker.process = self._started(number, worker.name)
+        return sum(not worker.ended for worker in self._workers)
+
+    def stop(self) -> None:
+        """Send every worker a SIGTERM."""
+        self._stopping = True
+        for worker in self._workers:
+            if worker.process.poll() is None:
+                worker.process.terminate()
+
+    def news(self) -> Sequence[str]:
+        """Return what happened to workers since the last call."""
+        news, self._news = self._news, []
+        return news
+
+    def close(self) -> None:
+        """Stop what still runs, and wait for its end."""
+        self.stop()
+        for worker in self._workers:
+            worker.process.wait()
+
+    def _started(self, number: int, name: str) -> subprocess.Popen[bytes]:
+        environment = dict(os.environ)
+        if self._gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = self._gpus[number]
+        else:
+            environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // self._number)))
+            environment[SHARED_BY] = str(self._number)
+        with self._log(name).open("ab") as log:
+            # Safe path: a folder named harness where the command is given is not this package. A session of its own:
+            # Ctrl-C is for the launcher, which passes it on.
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "harness", *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def _log(self, name: str) -> Path:
+        return self._logs / f"{name.replace(' ', '-')}.log"
+
+    def _last_line(self, name: str) -> str:
+        text = self._log(name).read_text("utf-8", "replace").strip()
+        at = text.rfind("error: ")
+        return text[at:] if at >= 0 else text.rpartition("\n")[2]
