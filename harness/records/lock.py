@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -20,8 +21,12 @@ from harness.records.process import RunProcess, process_in
 _LOCK, _HOLDER = ".lock", ".holder.json"
 # `harness status` holds the lock for an instant to see whether it is free; a run waits longer than that.
 _PATIENCE = 0.5
+# What a file system without locks answers.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 # Some shared file systems show a lock only on its own machine. Elsewhere a run counts as alive if it wrote recently.
 _BELIEVED_SECONDS = 120
+# After so long without a sign of life a process on another machine is taken for dead; on the same one, at once.
+LEASE_SECONDS = 60.0
 
 
 class StudyLock:
@@ -62,6 +67,9 @@ class StudyLock:
 def lock_study(folder: Path) -> Iterator[StudyLock]:
     """Lock a study's folder; the operating system releases the lock when the process ends, however it ends.
 
+    Where the file system has no such locks, or shows them on their own machine only, what the other process wrote of
+    itself in the last two minutes counts.
+
     Raises
     ------
     LockedError
@@ -69,12 +77,12 @@ def lock_study(folder: Path) -> Iterator[StudyLock]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file_lock = filelock.FileLock(folder / _LOCK)
-        file_lock.acquire(timeout=_PATIENCE)
-    except filelock.Timeout:
         owner = lock_owner(folder)
-        who = "another process" if owner is None else owner.process
-        raise LockedError(f"{folder} is being run by {who}; wait for it or stop it") from None
+        if owner is not None and owner.alive and owner.host != platform.node():
+            raise _locked(folder, owner)
+        file_lock = _acquired(folder)
+    except filelock.Timeout:
+        raise _locked(folder, lock_owner(folder)) from None
     except OSError as error:
         raise ResultsError(f"{folder} cannot be used for results: {error.strerror}") from None
     try:
@@ -85,6 +93,23 @@ def lock_study(folder: Path) -> Iterator[StudyLock]:
             lock.release()
     finally:
         file_lock.release()
+
+
+def _acquired(folder: Path) -> filelock.BaseFileLock:
+    try:
+        lock: filelock.BaseFileLock = filelock.FileLock(folder / _LOCK, fallback_to_soft=False)
+        lock.acquire(timeout=_PATIENCE)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        lock = filelock.SoftFileLease(folder / f"{_LOCK}.lease", lease_duration=LEASE_SECONDS, thread_local=False)
+        lock.acquire(timeout=_PATIENCE)
+    return lock
+
+
+def _locked(folder: Path, owner: RunProcess | None) -> LockedError:
+    who = "another process" if owner is None else owner.process
+    return LockedError(f"{folder} is being run by {who}; wait for it or stop it")
 
 
 def lock_owner(folder: Path) -> RunProcess | None:

@@ -25,10 +25,9 @@ import filelock
 from analysis.words import counted
 from harness import provenance
 from harness.errors import ResultsError
+from harness.records.lock import LEASE_SECONDS
 from harness.records.process import RunProcess, process_in
 
-# A worker on another machine is taken for dead after so long without a sign of life; on the same one, at once.
-LEASE_SECONDS = 60.0
 # To look at the others' claims and to write one's own takes milliseconds.
 _TURN_SECONDS = 10.0
 _FOLDER = ".workers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -20,6 +21,7 @@ from rich.console import Console
 from harness import run_study
 from harness.cli.screens import show_status
 from harness.engines.engine import Progress
+from harness.errors import LockedError
 from harness.progress import heartbeat
 from harness.progress.displays import Display
 from harness.records.lock import lock_owner, lock_study
@@ -170,3 +172,33 @@ def test_a_folder_that_takes_no_word_stops_nobody(tmp_path: Path, monkeypatch: p
         owner = lock_owner(tmp_path)
         assert isinstance(owner, RunProcess)
         assert owner.doing == ""
+
+
+def test_a_file_system_without_locks_has_one_run_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with lock_study(tmp_path):
+        owner = lock_owner(tmp_path)
+        assert owner is not None
+        assert owner.alive
+        with pytest.raises(LockedError, match=f"is being run by process {os.getpid()}"), lock_study(tmp_path):
+            pass
+    with lock_study(tmp_path):
+        pass
+
+
+def test_a_lock_that_only_the_other_machine_sees_is_believed_for_a_while(tmp_path: Path) -> None:
+    """Its flock is local to that machine, but it wrote a moment ago."""
+    now = datetime.now(UTC)
+    content = {"host": "elsewhere", "pid": 7, "since": "2026-11-30T10:00:00+00:00", "seen": now.isoformat()}
+    (tmp_path / ".holder.json").write_text(json.dumps(content))
+    with pytest.raises(LockedError, match="is being run by process 7 on elsewhere"), lock_study(tmp_path):
+        pass
+    content["seen"] = (now - timedelta(minutes=3)).isoformat()
+    (tmp_path / ".holder.json").write_text(json.dumps(content))
+    with lock_study(tmp_path):
+        pass

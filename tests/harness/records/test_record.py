@@ -86,17 +86,55 @@ def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
     assert json.loads(text)["epochs"][0]["train_loss"] is None
 
 
-def test_the_record_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    order: list[str] = []
-    rename = Path.replace
+def test_a_trial_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both files are on the disk before their folder gets its name."""
+    found: list[list[str]] = []
+    rename = Path.rename
 
     def spy(self: Path, target: Path) -> Path:
-        order.append(Path(target).name)
+        found.append(sorted(path.name for path in self.iterdir()))
         return rename(self, target)
 
-    monkeypatch.setattr(Path, "replace", spy)
+    monkeypatch.setattr(Path, "rename", spy)
     write(Store(tmp_path), outcome())
-    assert order == ["predictions.parquet", "record.json"]
+    assert found == [["predictions.parquet", "record.json"]]
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["v1-aa"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stays"),
+    [
+        ("finished", "finished", "first"),
+        ("finished", "interrupted", "first"),
+        ("diverged", "finished", "first"),
+        ("failed", "finished", "second"),
+        ("interrupted", "failed", "second"),
+    ],
+)
+def test_of_two_copies_of_a_trial_the_first_final_one_stays(
+    tmp_path: Path, first: str, second: str, stays: str
+) -> None:
+    store, path = Store(tmp_path), tmp_path / "trials/v1-aa/record.json"
+    contents = {}
+    for name, status in (("first", first), ("second", second)):
+        elsewhere = Store(tmp_path / name)
+        write(elsewhere, replace(outcome(), status=status, steps=len(contents)))
+        contents[name] = json.loads((tmp_path / name / "trials/v1-aa/record.json").read_text())["steps"]
+        write(store, replace(outcome(), status=status, steps=contents[name]))
+    assert json.loads(path.read_text())["steps"] == contents[stays]
+    assert {file.name for file in path.parent.iterdir()} == {"predictions.parquet", "record.json"}
+    assert list((tmp_path / ".writing").iterdir()) == []
+
+
+def test_what_a_killed_process_was_writing_is_swept_away(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write(store, outcome())
+    (tmp_path / ".writing/v1-bb.0a1b").mkdir()
+    (tmp_path / ".writing/v1-bb.0a1b/predictions.parquet").write_text("half")
+    (tmp_path / ".study.json.0a1b.partial").write_text("{")
+    store.sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trials"]
+    assert [trial.status for trial in stored(tmp_path)] == ["finished"]
 
 
 @pytest.mark.parametrize("fails_at", [1, 3], ids=["predictions", "record"])
