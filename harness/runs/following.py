@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,10 +16,9 @@ from harness.records.workers import join
 from harness.runs.looks import LookByLook, stages
 from harness.runs.run import Run, RunSummary, settings_of
 from harness.runs.training import Training
-from harness.search.candidates import tuned_arm
+from harness.runs.tuning import tuned_arms
 from harness.search.mirror import Mirror
 from harness.signals import stop_on_signal
-from harness.study.settings import Arm
 from harness.study.trials import Trial, expand
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -89,18 +88,16 @@ def follow(
 
 
 def _plan_of(run: Run) -> tuple[Manifest, tuple[Trial, ...]] | None:
-    """Wait for the manifest of the run, and return it with the trials; None where nobody leads, or the run ends."""
-    study, store = run.study, run.store
-    start = {"model": run.checkpoint.identity_at_start, "data": run.data.fingerprint}
+    """Search, wait for the manifest, and return it with the trials; None where nobody leads, or the run ends."""
+    arms, _ = tuned_arms(run, leads=False)
+    if arms is None:
+        return None
+    trials = expand(run.study, arms=arms, model=run.checkpoint.identity_at_start, data=run.data.fingerprint)
     while not run.ends():
-        led = _is_led(store.folder)
-        manifest = store.manifest()
-        tuned = {name: tuned_arm(study, name, arm, store=store, **start) for name, arm in study.arms.items()}
-        arms: Mapping[str, Arm] = {name: arm for name, arm in tuned.items() if arm is not None}
-        if manifest is not None and len(arms) == len(study.arms):
-            trials = expand(study, arms=arms, **start)
-            if {trial.key for trial in trials} <= {cell.key for cell in manifest.cells}:
-                return manifest, trials
+        led = _is_led(run.store.folder)
+        manifest = run.store.manifest()
+        if manifest is not None and {trial.key for trial in trials} <= {cell.key for cell in manifest.cells}:
+            return manifest, trials
         if not led:
             return None
         time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -75,7 +75,7 @@ def lead(
         for line in data_messages(study, data, before):
             display.say(line)
         try:
-            tuned, winners = tuned_arms(run)
+            tuned, winners = tuned_arms(run, leads=True)
         except KeyboardInterrupt:
             stop.by = stop.by or "SIGINT"
             tuned, winners = None, {}

@@ -15,7 +15,7 @@ from harness.study.trials import TUNING_SEED, Trial, make_trial
 def search_identity(base: Trial, search: Search) -> str:
     """Return what identifies a search: a hash of all that its candidates depend on, but for their number."""
     # The key, not the content: what an earlier version trained otherwise is no candidate of this search.
-    return digest({"base": base.key, "space": search.model_dump(mode="json", exclude={"trials"})})
+    return digest({"base": base.key, "space": search.model_dump(mode="json", exclude={"trials", "batch"})})
 
 
 def tuned_arm(study: Study, name: str, arm: Arm, *, store: Store, model: str, data: str) -> Arm | None:

@@ -5,7 +5,7 @@ The sampler needs no database: it proposes from the records alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -33,11 +33,11 @@ class Tuner:
     entropy : int
         Seeds the sampler, together with the candidate's number, so that a search that was interrupted proposes the
         same candidates as one that was not.
-    mirror : Mirror
-        Shows the candidates.
+    mirror : Mirror or None
+        Shows the candidates; None where another process does.
     """
 
-    def __init__(self, name: str, content: str, search: Search, entropy: int, mirror: Mirror) -> None:
+    def __init__(self, name: str, content: str, search: Search, entropy: int, mirror: Mirror | None) -> None:
         self._entropy = entropy
         self._distributions = {key: _dimension(dimension, key) for key, dimension in search.space.items()}
         metric = "accuracy on the hold-out" if search.best == "accuracy" else "minus the loss on the hold-out"
@@ -46,12 +46,18 @@ class Tuner:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(direction="maximize")
 
-    def propose(self, number: int) -> dict[str, Any]:
-        """Return candidate `number`, chosen after all those before it, as dotted settings."""
-        self._study.sampler = optuna.samplers.TPESampler(seed=(self._entropy + number) % 2**32)
-        candidate = self._study.ask(self._distributions)
-        self._study.tell(candidate, state=TrialState.FAIL)  # `tell` adds it with what came of it
-        return dict(candidate.params)
+    def propose(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the candidates of a batch by their numbers, chosen after all that were learned, as dotted settings.
+
+        Within the batch each keeps away from those before it, as if these had turned out badly.
+        """
+        candidates = []
+        for number in numbers:
+            self._study.sampler = optuna.samplers.TPESampler(seed=(self._entropy + number) % 2**32, constant_liar=True)
+            candidates.append(self._study.ask(self._distributions))
+        for candidate in candidates:
+            self._study.tell(candidate, state=TrialState.FAIL)  # `learn` adds it with what came of it
+        return [dict(candidate.params) for candidate in candidates]
 
     def fits(self, parameters: Mapping[str, Any]) -> bool:
         """Whether the search could have proposed these settings."""
@@ -61,12 +67,8 @@ class Tuner:
             return False
         return True
 
-    def start(self, parameters: Mapping[str, Any], key: str) -> None:
-        """Show a candidate as running."""
-        self._show(parameters, None, "running", key)
-
-    def tell(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
-        """Tell what came of a candidate, now or in an earlier run: the larger the better; None for a failure.
+    def learn(self, parameters: Mapping[str, Any], value: float | None) -> None:
+        """Take up what came of a candidate, now or in an earlier run: the larger the better; None for a failure.
 
         For the sampler a failure is a trial that was given up: worse than all that finished, and one of those that it
         learns from. Were it told as failed, a search that mostly diverges would go on at random.
@@ -76,17 +78,18 @@ class Tuner:
             value=value,
             params=dict(parameters),
             distributions=self._distributions,
-            user_attrs={"key": key},
         )
         self._study.add_trial(trial)
-        self._show(parameters, value, status, key)
 
     def best(self) -> FrozenTrial | None:
         """Return the best candidate, the earliest of equals; None where none finished."""
         done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return max(done, key=lambda trial: (trial.value, -trial.number), default=None)
 
-    def _show(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
+    def show(self, parameters: Mapping[str, Any], value: float | None, status: str, key: str) -> None:
+        """Show a candidate in Optuna's database: that it is running, or how it ended."""
+        if self._mirror is None:
+            return
         shown = {"key": key, "status": status}
         self._mirror.show(self._board, [optuna_trial(shown, parameters, self._distributions, value=value, epochs={})])
         self._mirror.tell()

@@ -204,6 +204,8 @@ class Search(Strict):
     on: Literal["holdout"] = "holdout"
     best: Literal["accuracy", "loss"] = "accuracy"
     fraction: float = Field(0.1, gt=0, lt=1)
+    # How many candidates are proposed together, and so train together.
+    batch: int = Field(4, ge=1, le=1_000)
     space: Mapping[str, Range] = Field(min_length=1)
 
 

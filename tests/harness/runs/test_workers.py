@@ -73,13 +73,14 @@ class Instant(Engine):
     def result(self, trial: Trial) -> TrialResult:
         rng = np.random.default_rng(int(trial.key.removeprefix("v2-")[:12], 16))
         drawn = rng.random(self.n_test, dtype=np.float32)
+        score = Score(loss=0.5, accuracy=float(drawn[0]))
         epoch = Epoch(
             epoch=1,
             learning_rate=0.0,
             train_loss=0.5,
-            test=Score(loss=0.5, accuracy=0.5),
-            holdout=None,
-            probabilities=np.stack((1 - drawn, drawn), axis=1),
+            test=None if trial.tuning else score,
+            holdout=score if trial.tuning else None,
+            probabilities=None if trial.tuning else np.stack((1 - drawn, drawn), axis=1),
         )
         return TrialResult(trial=trial, status="finished", epochs=(epoch,), selected_epoch=1, device="cpu")
 
@@ -170,7 +171,7 @@ def test_two_workers_train_each_trial_once(tmp_path: Path, tiny: Tiny, instant: 
     assert len(leads.display.by_others) == 18 - leads.ended().ran
     status = read_status(tmp_path / "tiny")
     assert (status.to_run, status.holder, status.workers) == (0, None, ())
-    assert not (tmp_path / "tiny/.writing").exists()
+    assert not list((tmp_path / "tiny").glob(".writing/*"))
 
 
 def test_who_led_and_is_gone_is_replaced(tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]]) -> None:
@@ -368,3 +369,39 @@ def test_join_is_what_a_plain_run_does_too(tmp_path: Path, tiny: Tiny, instant: 
     instant(1, between)
     assert run_study(tiny("seeds=1"), tmp_path).complete
     assert claimed == [False] * 3
+
+
+SEARCH = (
+    "search={trials: 5, batch: 2, fraction: 0.25, space: {training.learning_rate: {low: 1e-5, high: 1e-2, log: true}}}"
+)
+
+
+def test_workers_search_together_and_propose_the_same_as_one(
+    tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]]
+) -> None:
+    """Every candidate is trained once, by either of them, and the winners do not depend on it."""
+    both = threading.Barrier(2, timeout=30)
+    waited: set[int] = set()
+
+    def between(_: Sequence[Trial]) -> None:
+        if threading.get_ident() not in waited:
+            waited.add(threading.get_ident())
+            both.wait()
+
+    study = tiny("seeds=1", SEARCH)
+    instant(1)
+    alone = run_study(study, tmp_path / "one").folder
+    engines = instant(1, between)
+    runs = [Beside(study, tmp_path / "two") for _ in range(2)]
+    assert any(one.ended().complete for one in runs)
+    trained = [key for engine in engines for key in engine.trained]
+    assert len(trained) == len(set(trained)) == 3 * 5 + 3
+    assert all(engine.trained for engine in engines)
+    one, two = (
+        {path.parent.name: json.loads(path.read_text())["tuning"] for path in folder.glob("tuning/*/record.json")}
+        for folder in (alone, tmp_path / "two/tiny")
+    )
+    assert len(one) == 15
+    assert one == two
+    winners = [json.loads((folder / "study.json").read_text())["arms"] for folder in (alone, tmp_path / "two/tiny")]
+    assert winners[0] == winners[1]

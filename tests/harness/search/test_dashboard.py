@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -165,33 +166,38 @@ def search(
     value: Callable[[float], float | None],
     *,
     trials: int = SEARCH.trials,
+    batch: int = 1,
     interrupted_at: int | None = None,
 ) -> History:
-    """Search for the largest of a known function, as if the process died once on the way."""
+    """Search for the largest of a known function, batch by batch, as if the process died once on the way."""
     history: History = []
     with quiet_mirror(tmp_path) as mirror:
         tuner = Tuner(name, "c", SEARCH, 5, mirror)
-        for number in range(trials):
-            if number == interrupted_at:
-                tuner.start(tuner.propose(number), f"{name} {number}")  # and killed
+        for start in range(0, trials, batch):
+            numbers = range(start, min(start + batch, trials))
+            if interrupted_at in numbers:
+                tuner.show(tuner.propose(numbers)[0], None, "running", f"{name} {start}")  # and killed
                 tuner = Tuner(name, "c", SEARCH, 5, mirror)
-                for k, (parameters, known, status) in enumerate(history):
-                    tuner.tell(parameters, known, status, f"{name} {k}")
-            parameters = tuner.propose(number)
-            tuner.start(parameters, f"{name} {number}")
-            objective = value(parameters["training.learning_rate"])
-            history.append((parameters, objective, "diverged" if objective is None else "finished"))
-            tuner.tell(*history[-1], f"{name} {number}")
+                for parameters, known, _ in history:
+                    tuner.learn(parameters, known)
+            for number, parameters in zip(numbers, tuner.propose(numbers), strict=True):
+                tuner.show(parameters, None, "running", f"{name} {number}")
+                objective = value(parameters["training.learning_rate"])
+                history.append((parameters, objective, "diverged" if objective is None else "finished"))
+                tuner.show(*history[-1], f"{name} {number}")
+            for parameters, objective, _ in history[start:]:
+                tuner.learn(parameters, objective)
         best = tuner.best()
     assert best is not None
     assert best.value == max(objective for _, objective, _ in history if objective is not None)
     return history
 
 
-def test_an_interrupted_search_proposes_what_an_undisturbed_one_does(tmp_path: Path) -> None:
-    straight = search(tmp_path, "straight", lambda rate: -abs(rate - 1e-3))
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_interrupted_search_proposes_what_an_undisturbed_one_does(tmp_path: Path, batch: int) -> None:
+    straight = search(tmp_path, "straight", lambda rate: -abs(rate - 1e-3), batch=batch)
     assert len({parameters["training.learning_rate"] for parameters, _, _ in straight}) == SEARCH.trials
-    assert search(tmp_path, "interrupted", lambda rate: -abs(rate - 1e-3), interrupted_at=5) == straight
+    assert search(tmp_path, "interrupted", lambda rate: -abs(rate - 1e-3), batch=batch, interrupted_at=5) == straight
     assert [t.value for t in shown(tmp_path, "interrupted")] == [value for _, value, _ in straight]
     assert study_of(tmp_path, "straight").metric_names == ["accuracy on the hold-out"]
 
@@ -212,18 +218,34 @@ def test_the_earliest_of_equal_candidates_wins(tmp_path: Path) -> None:
     with quiet_mirror(tmp_path) as mirror:
         tuner = Tuner("ties", "c", SEARCH, 5, mirror)
         assert tuner.best() is None
+        rates = []
         for number, value in enumerate([0.5, None, 0.7, 0.7]):
-            tuner.tell(tuner.propose(number), value, "diverged" if value is None else "finished", f"key {number}")
+            (parameters,) = tuner.propose([number])
+            rates.append(parameters["training.learning_rate"])
+            tuner.learn(parameters, value)
         best = tuner.best()
     assert best is not None
-    assert best.user_attrs["key"] == "key 2"
+    assert best.params["training.learning_rate"] == rates[2]
+
+
+def test_candidates_of_a_batch_keep_apart(tmp_path: Path) -> None:
+    """Of 24 proposed at once after the random ones, no two are alike, though all look for the same place."""
+    with quiet_mirror(tmp_path) as mirror:
+        tuner = Tuner("apart", "c", SEARCH, 5, mirror)
+        for rate in np.geomspace(1e-5, 1e-1, 21):
+            tuner.learn({"training.learning_rate": float(rate)}, -abs(float(np.log(rate / 1e-3))))
+        alone = [tuner.propose([number])[0]["training.learning_rate"] for number in range(24)]
+        together = [one["training.learning_rate"] for one in tuner.propose(range(24))]
+    assert together[0] == alone[0]
+    assert np.std(np.log(together)) > 1.2 * np.std(np.log(alone))
 
 
 def test_a_search_knows_its_own_candidates(tmp_path: Path) -> None:
     with quiet_mirror(tmp_path) as mirror:
         tuner = Tuner("own", "c", SEARCH, 5, mirror)
-        assert tuner.fits(tuner.propose(0))
+        (parameters,) = tuner.propose([0])
+        assert tuner.fits(parameters)
         for wrong in ({}, {"training.learning_rate": 5.0}, {"training.learning_rate": "x"}, {"seed": 1}):
             assert not tuner.fits(wrong)
-        tuner.tell(tuner.propose(0), None, "finished", "without a number")
+        tuner.show(parameters, None, "finished", "without a number")
     assert [t.state for t in shown(tmp_path, "own")] == [TrialState.FAIL]
