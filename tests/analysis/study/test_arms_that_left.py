@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import pytest
 
 from analysis import figures, tables
 from analysis.methods.crossed import crossed_test
-from analysis.methods.looks import sequential_p
+from analysis.methods.looks import one_sided_thresholds, sequential_p
 from analysis.methods.variance import pooled_seed_spread
+from analysis.methods.with_the_best import compare_with_best
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with
 from analysis.tables.digits import confidence_level
@@ -147,6 +149,30 @@ def test_where_all_are_at_one_look_it_stands_over_the_column(whole: StudyFolder)
     verdicts = tables.build(report)[0]
     assert f"{level} interval" in [column.header for column in verdicts.columns]
     assert not [note for note in verdicts.notes if note.startswith("Confidence of ")]
+
+
+def test_the_best_arm_is_sought_with_the_seeds_that_every_two_arms_have(whole: StudyFolder, scores: Any) -> None:
+    report = analyze(leave(whole, "tiny").root)
+    stayed = {arm: rows for arm, rows in scores.items() if arm != "tiny"}
+    first = pooled_seed_spread([rows[:4] for rows in scores.values()])
+    last = pooled_seed_spread(list(stayed.values()))
+    results, levels = {}, {}
+    by_look = one_sided_thresholds(LOOKS, alpha=0.05 / 3)
+    for i, j in combinations(scores, 2):
+        early = "tiny" in (i, j)
+        size, spread = (4, first) if early else (6, last)
+        results[i, j] = crossed_test(scores[i][:size], scores[j][:size], paired=True, spread=spread)
+        levels[i, j] = by_look[0 if early else 1]
+    assert report.best.contenders == compare_with_best(scores, results, pair_level=levels).contenders
+    means = {arm.arm: arm.mean for arm in report.arms}
+    for one in report.best.contenders:
+        own = scores[one.arm][:4].mean() - scores[one.rival][:4].mean()
+        assert one.estimate == pytest.approx(own if one.arm == "tiny" else means[one.arm] - means[one.rival])
+    (table,) = (table for table in tables.build(report) if table.title == "Which arm may be the best")
+    notes = "\n".join(table.notes)
+    assert "so a gap may differ from that of the means: tiny 4 seeds; full, lora, other 6 seeds." in notes
+    assert "The variation over seeds is pooled over the arms that have the seeds of a pair." in notes
+    assert report.frame("best").set_index("arm").n_seeds.to_dict() == {"full": 6, "lora": 6, "tiny": 4, "other": 6}
 
 
 def test_what_is_spared_is_not_to_run(whole: StudyFolder) -> None:
