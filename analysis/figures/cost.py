@@ -18,9 +18,17 @@ from analysis.study.study_report import StudyReport
 from analysis.study.time_ratio import TimeRatio
 from analysis.study.verdict import Verdict
 from analysis.tables.arms import metric_title
-from analysis.tables.comparison_cells import gap_cell, scale_of, size_cell, verdict_cell, verdict_interval_cell
+from analysis.tables.comparison_cells import (
+    gap_cell,
+    level_header,
+    levels_in_words,
+    scale_of,
+    size_cell,
+    verdict_cell,
+    verdict_interval_cell,
+)
 from analysis.tables.cost import how_compared
-from analysis.tables.digits import confidence_level, ratio_interval
+from analysis.tables.digits import ratio_interval
 from analysis.tables.table import Column
 
 if TYPE_CHECKING:
@@ -143,7 +151,7 @@ def _why_not(report: StudyReport) -> str:
 
 
 def _caption(report: StudyReport, compared: Sequence[tuple[ComparisonResult, TimeRatio]]) -> str:
-    (pair, _), *_ = compared
+    level = levels_in_words(pair.verdict_confidence for pair, _ in compared)
     populations = dict.fromkeys(one.result.generalizes_to for one, _ in compared if one.result is not None)
     shown = {report.plan.baseline, *(one.treatment for one, _ in compared)}
     left_out = [arm.arm for arm in report.arms if arm.arm not in shown]
@@ -152,8 +160,8 @@ def _caption(report: StudyReport, compared: Sequence[tuple[ComparisonResult, Tim
             f"Training time of each arm relative to {report.plan.baseline}, the diamond, against the gap in "
             f"{report.metric.title}.",
             *how_compared(report, [one for _, one in compared]),
-            f"Up: the {confidence_level(1 - pair.verdict_confidence)} intervals that belong to the verdicts, for new "
-            f"{' or '.join(populations)}. Band: the margin of {scale_of(report).margin(report.plan.margin)}.",
+            f"Up: the {level} intervals that belong to the verdicts, for new {' or '.join(populations)}. Band: the "
+            f"margin of {scale_of(report).margin(report.plan.margin)}.",
             *([f"Without a time or a test, and so not drawn: {', '.join(left_out)}."] if left_out else []),
         ]
     )
@@ -177,7 +185,7 @@ def _columns(report: StudyReport, compared: Sequence[tuple[ComparisonResult, Tim
         Column("Time ratio", [ratio_interval(ratio.ratio, ratio.interval) for _, ratio in compared], numeric=True),
         Column(f"{metric_title(report)} gap", [gap_cell(report, pair) for pair in pairs], numeric=True),
         Column(
-            f"{confidence_level(1 - pairs[0].verdict_confidence)} interval",
+            level_header(pair.verdict_confidence for pair in pairs),
             [verdict_interval_cell(report, pair) for pair in pairs],
             numeric=True,
         ),

@@ -20,11 +20,12 @@ from analysis.tables.comparison_cells import (
     comparison_n_test_population,
     gap_cell,
     interval_cell,
+    level_header,
+    levels_in_words,
     scale_of,
     verdict_cell,
     verdict_interval_cell,
 )
-from analysis.tables.digits import confidence_level
 from analysis.tables.table import UNKNOWN, Column
 from analysis.words import counted
 
@@ -154,7 +155,7 @@ def _caption(report: StudyReport, gaps: Gaps) -> str:
     each = "each comparison" if baseline is None else f"each arm to {baseline}"
     unit = ", in percentage points (pp)" if report.metric.share else ""
     where = f", mean over {len(report.sets)} test sets" if report.sets else ""
-    level = confidence_level(1 - report.comparisons[0].verdict_confidence)
+    level = levels_in_words(pair.verdict_confidence for pair in report.comparisons)
     tested = [pair for pair in report.comparisons if pair.result is not None]
     populations = dict.fromkeys(pair.result.generalizes_to for pair in tested if pair.result is not None)
     parts = [
@@ -203,7 +204,6 @@ def _known(*cells: str) -> list[str]:
 
 def _columns(report: StudyReport, gaps: Gaps) -> tuple[Column, ...]:
     pairs = report.comparisons
-    level = confidence_level(1 - pairs[0].verdict_confidence)
     margin = scale_of(report).margin(report.plan.margin)
 
     def only(header: str, which: str) -> list[Column]:
@@ -213,7 +213,11 @@ def _columns(report: StudyReport, gaps: Gaps) -> tuple[Column, ...]:
     return (
         Column("Comparison", [pair.name for pair in pairs]),
         Column("Gap", [gap_cell(report, pair) for pair in pairs], numeric=True),
-        Column(f"{level} interval", [verdict_interval_cell(report, pair) for pair in pairs], numeric=True),
+        Column(
+            level_header(pair.verdict_confidence for pair in pairs),
+            [verdict_interval_cell(report, pair) for pair in pairs],
+            numeric=True,
+        ),
         *only(_SEEDS.capitalize(), "seeds_only"),
         *only(_EXAMPLES.capitalize(), "examples_only"),
         Column("Verdict", [verdict_cell(pair.verdict, margin) for pair in pairs]),

@@ -36,9 +36,9 @@ class Contender:
     Parameters
     ----------
     arm, rival : str
-        The arm, and the one with the highest mean among the others, the first of several that share it.
+        The arm, and the one of the others with the highest mean beside it, the first of several that share it.
     estimate, standard_error : float
-        Mean of the arm minus mean of its rival, in units of the score.
+        Mean of the arm minus mean of its rival, in units of the score, with the seeds of their test.
     interval : Interval
         Of the arm's true mean minus the highest true mean of the others. Simultaneous over all arms, and constrained:
         it ends at 0 where the arm cannot be the best, and begins at 0 where no other can.
@@ -86,7 +86,7 @@ def compare_with_best(
     results: Mapping[tuple[str, str], CrossedResult],
     *,
     alpha: float = 0.05,
-    pair_level: float | None = None,
+    pair_level: float | Mapping[tuple[str, str], float] | None = None,
 ) -> ComparisonsWithBest:
     """Find the arms that may be the best, by Hsu's multiple comparisons with the best.
 
@@ -102,23 +102,26 @@ def compare_with_best(
     scores : mapping of str to array_like, shape (S, N)
         By arm, higher is better: one row per seed and one column per example, the same ones for every arm.
     results : mapping of (str, str) to CrossedResult
-        `crossed_test` of every two arms, in either order: treatment, baseline.
+        `crossed_test` of every two arms, in either order: treatment, baseline. Those of different pairs may rest on
+        different seeds.
     alpha : float
         One minus the confidence, between 0 and 1.
-    pair_level : float or None
+    pair_level : float, mapping of (str, str) to float, or None
         The one-sided level of each test, at least 0 and below 1, where it is fixed otherwise, as at one of several
-        declared looks; None to find it from `alpha`.
+        declared looks: one for all, or with the keys of `results`, such that those of one arm add up to `alpha` over
+        all looks. None to find it from `alpha`, which takes every test as made with the same seeds.
 
     Returns
     -------
     ComparisonsWithBest
         With two arms, an arm leaves the set exactly where the one-sided crossed test rejects. One arm, fewer than
-        three seeds, or a pair without a p-value give no set, and a reason.
+        three seeds, or a pair without a p-value give no set, and a reason; so do tests of different seeds that put
+        every arm below another.
 
     Raises
     ------
     ValueError
-        If a level is out of range, if there is no arm, or if a pair has no result.
+        If a level is out of range, if there is no arm, or if a pair has no result or no level.
 
     See Also
     --------
@@ -144,30 +147,43 @@ def compare_with_best(
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}")
-    if pair_level is not None and not 0 <= pair_level < 1:
-        raise ValueError(f"pair_level must be at least 0 and below 1, got {pair_level!r}")
+    of_pairs: Mapping[tuple[str, str], float] = {}
+    if pair_level is not None:
+        of_pairs = pair_level if isinstance(pair_level, Mapping) else dict.fromkeys(results, pair_level)
+    for level in of_pairs.values():
+        if not 0 <= level < 1:
+            raise ValueError(f"pair_level must be at least 0 and below 1, got {level!r}")
     if not scores:
         raise ValueError("expected at least one arm, got none")
     missing = [f"{i} and {j}" for i, j in combinations(scores, 2) if not {(i, j), (j, i)} & results.keys()]
     if missing:
         raise ValueError(f"every two arms need a result, got none for {', '.join(missing)}")
+    unlevelled = [f"{i} and {j}" for i, j in results if (i, j) not in of_pairs]
+    if pair_level is not None and unlevelled:
+        raise ValueError(f"every result needs a level, got none for {', '.join(unlevelled)}")
     reason = _reason(list(scores), results)
     if reason:
         return ComparisonsWithBest(contenders=(), confidence=1 - alpha, reason=reason)
 
-    by_example = {arm: as_arm(y).example_means for arm, y in scores.items()}
     gaps = {(i, j): _gap(results, i, j) for i in scores for j in scores if i != j}
-    levels = {
-        arm: _chance(by_example, arm, results).level(alpha) if pair_level is None else pair_level for arm in scores
-    }
+    if pair_level is None:
+        by_example = {arm: as_arm(y).example_means for arm, y in scores.items()}
+        own = {arm: _chance(by_example, arm, results).level(alpha) for arm in scores}
+        levels = {(i, j): own[i] for i, j in gaps}
+    else:
+        levels = {(i, j): of_pairs[(i, j) if (i, j) in results else (j, i)] for i, j in gaps}
     # No level, however high, rules out the arm with the highest mean.
-    ruled_out = {i for (i, _), gap in gaps.items() if gap.estimate < 0 and _p_behind(gap) <= levels[i]}
+    ruled_out = {pair[0] for pair, gap in gaps.items() if gap.estimate < 0 and _p_behind(gap) <= levels[pair]}
     in_set = [arm for arm in scores if arm not in ruled_out]
+    if not in_set:
+        return ComparisonsWithBest(
+            contenders=(), confidence=1 - alpha, reason="different seeds put each arm below another"
+        )
     contenders = []
     for arm in scores:
-        ahead = {other: _limit(gaps[arm, other], levels[arm]) for other in scores if other != arm}
+        ahead = {other: _limit(gaps[arm, other], levels[arm, other]) for other in scores if other != arm}
         # How far an arm may be behind is known only against arms that may be the best, each at its own level.
-        behind = [-_limit(gaps[other, arm], levels[other]) for other in in_set if other != arm]
+        behind = [-_limit(gaps[other, arm], levels[other, arm]) for other in in_set if other != arm]
         rival = min(ahead, key=lambda other: gaps[arm, other].estimate)
         contenders.append(
             Contender(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -42,7 +42,8 @@ class BestArms:
     confidence : float
         1 - alpha.
     n_arms : int
-        How many arms the variation over seeds was estimated from: 2 where it was not pooled, 0 without a set.
+        How many arms the variation over seeds was estimated from, at most where arms have left: 2 where it was not
+        pooled, 0 without a set.
     reason : str
         Why there is no set; else empty.
     generalizes_to : str
@@ -70,13 +71,12 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
     scores : mapping of str to ndarray of float64
         The plan's metric by arm and example, one row for each seed in use with which the arm finished.
     seeds : SeedsInUse
-        The seeds in use. At a declared look the tests share, by Bonferroni, what the look may spend.
+        The seeds in use. At a declared look the tests share, by Bonferroni, what the look may spend. Where arms have
+        left, every two are compared at the last look that both have reached: what the looks of each pair spend adds up
+        to its share of alpha, whenever it leaves.
     """
     if seeds.look is not None and not seeds.look.number:
         return no_set(plan, f"the first look is at {seeds.look.looks[0]} seeds")
-    # All arms are compared with each other: as many seeds count as the arm has that left first.
-    seeds = seeds.of(plan, *outcomes.arms)
-    scores = {arm: rows[: len(seeds.by_arm[arm])] for arm, rows in scores.items()}
     not_judged = {arm: why for arm in outcomes.arms if (why := refusal(outcomes, plan, (arm,), scores, seeds))}
     judged = [arm for arm in outcomes.arms if arm not in not_judged]
     if len(judged) < 2:
@@ -85,9 +85,8 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
     drawn = {arm: ArmScores(sign * outcomes.drawn(scores[arm])) for arm in judged}
     strata = outcomes.strata
     results = {(i, j): primary_test(plan, drawn, i, j, strata=strata) for i, j in combinations(judged, 2)}
-    found = compare_with_best(
-        drawn, results, alpha=plan.alpha, pair_level=_pair_level(plan, seeds, n_others=len(judged) - 1)
-    )
+    levels = _pair_levels(plan, seeds, list(results), n_others=len(judged) - 1)
+    found = compare_with_best(drawn, results, alpha=plan.alpha, pair_level=levels)
     if found.reason:
         return no_set(plan, found.reason, not_judged)
     in_play = found.may_be_best
@@ -120,11 +119,14 @@ def no_set(plan: AnalysisPlan, reason: str, not_judged: Mapping[str, str] | None
     )
 
 
-def _pair_level(plan: AnalysisPlan, seeds: SeedsInUse, *, n_others: int) -> float | None:
+def _pair_levels(
+    plan: AnalysisPlan, seeds: SeedsInUse, pairs: Sequence[tuple[str, str]], *, n_others: int
+) -> dict[tuple[str, str], float] | None:
     # The sharper level of a single look would let several looks together err a little more often than alpha.
     if seeds.look is None:
         return None
-    return one_sided_thresholds(seeds.look.looks, alpha=plan.alpha / n_others)[seeds.look.number - 1]
+    at_looks = one_sided_thresholds(seeds.look.looks, alpha=plan.alpha / n_others)
+    return {pair: at_looks[seeds.look.of(pair, plan.alpha).number - 1] for pair in pairs}
 
 
 def _lower_is_better(one: Contender) -> Contender:

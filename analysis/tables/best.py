@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from analysis.tables.comparison_cells import scale_of
 from analysis.tables.digits import confidence_level
 from analysis.tables.notes import grouped_by_reason
 from analysis.tables.table import Column, Table, n_test_population, seeds_by_examples
+from analysis.words import counted
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -54,9 +56,13 @@ def best_table(report: StudyReport, footer: str) -> Table | None:
     means = {arm.arm: arm.mean for arm in report.arms}
     higher = report.plan.kind.higher_is_better
     outside = "above" if higher else "below"
-    pooled = f"pooled over {best.n_arms} arms" if best.n_arms > 2 else "of each pair alone"
-    judged = [len(arm.seeds) for arm in report.arms if arm.arm in {one.arm for one in best.contenders}]
-    n_seeds = " to ".join(map(str, dict.fromkeys((min(judged), max(judged)))))
+    judged = {arm.arm: len(arm.seeds) for arm in report.arms if arm.arm in {one.arm for one in best.contenders}}
+    fewest, most = min(judged.values()), max(judged.values())
+    # Runs that are not paired by seed may be more in one arm than in another, too, and are all used.
+    by_look = report.look is not None and fewest < most
+    over = f"{best.n_arms} arms" if not by_look else "the arms that have the seeds of a pair"
+    pooled = f"pooled over {over}" if best.n_arms > 2 else "of each pair alone"
+    n_seeds = " to ".join(map(str, dict.fromkeys((fewest, most))))
     if report.crossing is not None:
         n_seeds = f"{report.crossing[0]} × {report.crossing[1]}"
     size = seeds_by_examples(n_seeds, report.n_examples, report.n_clusters)
@@ -97,8 +103,21 @@ def best_table(report: StudyReport, footer: str) -> Table | None:
                 if report.look is not None
                 else []
             ),
+            *(_at_their_looks(judged) if by_look else []),
             *grouped_by_reason(best.not_judged),
         ),
         footer=footer,
         detail=True,
     )
+
+
+def _at_their_looks(n_seeds: Mapping[str, int]) -> list[str]:
+    """Say which seeds the gaps rest on where arms have left."""
+    arms: dict[int, list[str]] = {}
+    for arm, n in sorted(n_seeds.items(), key=lambda one: one[1]):
+        arms.setdefault(n, []).append(arm)
+    told = "; ".join(f"{', '.join(names)} {counted(n, 'seed')}" for n, names in arms.items())
+    return [
+        "Every two arms are compared with the seeds that both have, at the level of the last look that both have "
+        f"reached, so a gap may differ from that of the means: {told}."
+    ]

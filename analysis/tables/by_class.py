@@ -9,9 +9,14 @@ from analysis.study.class_comparisons import ClassComparison
 from analysis.study.made_tests import primary_test_name
 from analysis.study.summaries import ClassSummary
 from analysis.tables.arms import sampling_error
-from analysis.tables.comparison_cells import agreement_in_words, open_where_cut, seeds_of
+from analysis.tables.comparison_cells import (
+    agreement_in_words,
+    level_header,
+    levels_by_comparison,
+    open_where_cut,
+    seeds_of,
+)
 from analysis.tables.digits import (
-    confidence_level,
     declared_points,
     p_value,
     percent,
@@ -82,7 +87,7 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
                 numeric=True,
             ),
             Column(
-                f"{confidence_level(1 - rows[0].verdict_confidence)} interval",
+                level_header(row.verdict_confidence for row in rows),
                 [
                     open_where_cut(
                         points_interval(row.verdict_interval, standard_error=error),
@@ -109,6 +114,7 @@ def class_comparison_table(report: StudyReport, footer: str) -> Table | None:
             "together, those without a verdict included.",
             f"Intervals hold together (Bonferroni, alpha / {size}): {agreement}. "
             f"Equivalent: within {declared_points(margin)}.",
+            *levels_by_comparison((_name(row), row.verdict_confidence) for row in rows),
             "Precision is tested through influence values; recall is about new examples of its class.",
             *about_the_first_set(report),
             *grouped_by_reason([(f"{_name(row)}, {row.measure} of {row.label}", row.verdict.reason) for row in rows]),

@@ -10,11 +10,13 @@ from analysis.tables.comparison_cells import (
     agreement_in_words,
     comparison_n_test_population,
     gap_cell,
+    level_header,
+    levels_by_comparison,
     scale_of,
     verdict_cell,
     verdict_interval_cell,
 )
-from analysis.tables.digits import confidence_level, declared, p_value
+from analysis.tables.digits import declared, p_value
 from analysis.tables.notes import grouped_by_reason, of_its_own
 from analysis.tables.table import Column, Table, seeds_by_examples, without_test
 from analysis.words import counted
@@ -39,7 +41,7 @@ def set_verdict_table(report: StudyReport, footer: str) -> Table | None:
             Column("Test set", [name for name, _ in rows]),
             Column("Gap", [gap_cell(report, pair) for pair in pairs], numeric=True),
             Column(
-                f"{confidence_level(1 - pairs[0].verdict_confidence)} interval",
+                level_header(pair.verdict_confidence for pair in pairs),
                 [verdict_interval_cell(report, pair) for pair in pairs],
                 numeric=True,
             ),
@@ -49,6 +51,7 @@ def set_verdict_table(report: StudyReport, footer: str) -> Table | None:
         notes=(
             f"{of_its_own(plan)}: corrected by {corrected} over all {counted(len(rows), 'row')} together.",
             f"Intervals agree with the verdicts: {agreement}.",
+            *levels_by_comparison((pair.name, pair.verdict_confidence) for pair in pairs),
             _counts(report),
             *grouped_by_reason([(f"{pair.name} on {name}", pair.verdict.reason or pair.reason) for name, pair in rows]),
         ),

@@ -6,8 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.study.made_tests import primary_test_name
-from analysis.tables.comparison_cells import open_where_cut, size_cell, standard_error
-from analysis.tables.digits import confidence_level, points, points_interval
+from analysis.tables.comparison_cells import (
+    level_header,
+    levels_by_comparison,
+    open_where_cut,
+    size_cell,
+    standard_error,
+)
+from analysis.tables.digits import points, points_interval
 from analysis.tables.notes import about_the_first_set
 from analysis.tables.table import UNKNOWN, Column, Table, n_test_population
 
@@ -22,11 +28,11 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
     # Figures are published of one test set.
     comparisons = report.sets[0].comparisons if report.sets else report.comparisons
     by_arms = {(pair.treatment, pair.baseline): pair for pair in comparisons}
-    confidence = comparisons[0].verdict_confidence if comparisons else 1 - report.plan.alpha
     rows = []
     for claim in report.claims:
         pair = by_arms.get((claim.treatment, claim.baseline))
         rows.append((claim, pair, standard_error(pair) if pair is not None else math.nan))
+    measured = [pair for _, pair, _ in rows if pair is not None]
     # Only what is checked rests on a test.
     tested = [pair if claim.kind == "check" else None for claim, pair, _ in rows]
     return Table(
@@ -48,7 +54,7 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
                 numeric=True,
             ),
             Column(
-                f"{confidence_level(1 - confidence)} interval",
+                level_header(pair.verdict_confidence for pair in measured),
                 [
                     open_where_cut(
                         points_interval(claim.interval, standard_error=error), claim.interval, margin=report.plan.margin
@@ -70,6 +76,7 @@ def claim_table(report: StudyReport, footer: str) -> Table | None:
         notes=(
             "The interval is that of the verdict, for the mean over seeds. A single published run of each arm varies "
             "more, so a published gap outside the interval is not wrong for that reason alone.",
+            *levels_by_comparison((pair.name, pair.verdict_confidence) for pair in measured),
             *about_the_first_set(report),
         ),
         footer=footer,

@@ -11,7 +11,7 @@ from analysis.methods.interval import Interval
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.made_tests import primary_test_name
 from analysis.study.verdict import Verdict
-from analysis.tables.digits import Scale
+from analysis.tables.digits import Scale, confidence_level
 from analysis.tables.table import UNKNOWN, Column, n_test_population, seeds_by_examples
 
 if TYPE_CHECKING:
@@ -42,6 +42,41 @@ def verdict_interval_cell(report: StudyReport, comparison: ComparisonResult) -> 
     """Return the interval that belongs to the verdict of a comparison."""
     text = interval_cell(report, comparison, comparison.verdict_interval)
     return open_where_cut(text, comparison.verdict_interval, margin=report.plan.margin)
+
+
+def level_header(confidences: Iterable[float], of: str = "interval") -> str:
+    """Return what stands over intervals, such as ``98.75% interval``; without a figure where no one holds for all."""
+    levels = _levels(confidences)
+    return f"{levels[0]} {of}" if len(levels) == 1 else f"{of[0].upper()}{of[1:]}"
+
+
+def levels_in_words(confidences: Iterable[float]) -> str:
+    """Return the confidence of several intervals: ``98.75%``, or ``98.33% to 99.99%`` where it differs."""
+    levels = _levels(sorted(confidences))
+    return " to ".join(dict.fromkeys((levels[0], levels[-1])))
+
+
+def levels_by_comparison(named: Iterable[tuple[str, float]], of: str = "the intervals") -> list[str]:
+    """Say the confidence of each comparison's interval where it differs: arms that left keep the level of their look.
+
+    Parameters
+    ----------
+    named : iterable of (str, float)
+        The comparison, and the confidence of its interval.
+    of : str
+        Of which intervals.
+    """
+    alike: dict[str, dict[str, None]] = {}
+    for name, confidence in named:
+        alike.setdefault(confidence_level(1 - confidence), {})[name] = None
+    if len(alike) < 2:
+        return []
+    told = "; ".join(f"{level} for {', '.join(names)}" for level, names in alike.items())
+    return [f"Confidence of {of}, by the look that each comparison has reached: {told}."]
+
+
+def _levels(confidences: Iterable[float]) -> list[str]:
+    return list(dict.fromkeys(confidence_level(1 - confidence) for confidence in confidences))
 
 
 def open_where_cut(text: str, limits: Interval, *, margin: float) -> str:

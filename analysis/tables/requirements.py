@@ -11,11 +11,13 @@ from analysis.study.requirements import Requirement
 from analysis.tables.comparison_cells import (
     comparison_n_test_population,
     interval_cell,
+    level_header,
+    levels_by_comparison,
     open_where_cut,
     scale_of,
     standard_error,
 )
-from analysis.tables.digits import confidence_level, declared, p_value
+from analysis.tables.digits import declared, p_value
 from analysis.tables.in_words import (
     as_sentence,
     exploratory,
@@ -63,7 +65,7 @@ def requirement_table(report: StudyReport, footer: str) -> Table | None:
             Column("Answer", [one.answer for one in asked]),
             Column("Gap", [_gap(report, one) for one in asked], numeric=True),
             Column(
-                f"{confidence_level(1 - asked[0].pair.verdict_confidence)} interval",
+                level_header(one.pair.verdict_confidence for one in asked),
                 [_interval(report, one) for one in asked],
                 numeric=True,
             ),
@@ -75,6 +77,7 @@ def requirement_table(report: StudyReport, footer: str) -> Table | None:
             f"Shown: the corrected p is below alpha = {declared(plan.alpha)}. Better, worse and equivalence within "
             f"{scale_of(report).margin(plan.margin)}, the margin of the plan, are answered by the verdicts; other "
             f"margins by one-sided tests, corrected for {counted(len(report.comparisons), 'comparison')} (Bonferroni).",
+            *levels_by_comparison((one.pair.name, one.pair.verdict_confidence) for one in asked),
             "Contradicted: the verdict is the opposite, or the interval lies beyond the margin. Undecided: neither.",
             f"If a requirement does not hold, the chance that all are shown is at most {declared(plan.alpha)}.",
             *(

@@ -12,11 +12,13 @@ from analysis.tables.comparison_cells import (
     agreement_in_words,
     comparison_n_test_population,
     gap_cell,
+    level_header,
+    levels_by_comparison,
     scale_of,
     verdict_cell,
     verdict_interval_cell,
 )
-from analysis.tables.digits import confidence_level, declared, p_value, percent, significant_digits
+from analysis.tables.digits import declared, p_value, percent, significant_digits
 from analysis.tables.notes import grouped_by_reason, not_computed, of_training_sets, seed_variance_in_words
 from analysis.tables.table import Column, Table
 from analysis.words import counted
@@ -46,7 +48,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             Column("Comparison", [pair.name for pair in pairs]),
             Column("Gap", [gap_cell(report, pair) for pair in pairs], numeric=True),
             Column(
-                f"{confidence_level(1 - pairs[0].verdict_confidence)} interval",
+                level_header(pair.verdict_confidence for pair in pairs),
                 [verdict_interval_cell(report, pair) for pair in pairs],
                 numeric=True,
             ),
@@ -59,6 +61,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             f"questions (is there a gap? is it within {margin}?) together, corrected {corrected}."
             f"{_further_families(report)}",
             *_intervals(report),
+            *levels_by_comparison((pair.name, pair.verdict_confidence) for pair in pairs),
             *_seed_variance(report),
             *_sets(report),
             *of_training_sets(report.training_sets),
@@ -209,10 +212,13 @@ def _look(report: StudyReport) -> list[str]:
     allowed = (
         f"a single comparison is significant at p ≤ {most}" if look.threshold > 0 else "nothing can be significant"
     )
+    whose = "the intervals are those of this look"
+    if look.left:
+        whose = "each interval is that of the last look that its comparison reached"
     text = (
         f"Look {look.number} of {len(look.looks)} ({looks} seeds): at this look {allowed} (O'Brien-Fleming spending). "
         "Corrected p-values, verdicts and intervals allow for the looks. What an earlier look has shown stays shown "
-        "while the gap keeps its direction; the intervals are those of this look."
+        f"while the gap keeps its direction; {whose}."
     )
     if look.left:
         left = "; ".join(f"{arm} after {counted(size, 'seed')}" for arm, size in look.left.items())

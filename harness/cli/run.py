@@ -141,9 +141,11 @@ def run(
     storage_option = [] if storage is None else ["--storage", shown_url(storage)]
     arms_option = [] if asked is None else ["--arms", ",".join(asked)]
     looks_option = ["--until-decided"] if until_decided else []
+    budget_option = [] if budget is None else ["--budget", budget]
 
     def command(*options: str) -> str:
-        return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *root_option, *storage_option])
+        always = [*budget_option, *root_option, *storage_option]
+        return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *always])
 
     for line in _differences(loaded, results / loaded.name, asked, root_option):
         display.say(line)

@@ -90,12 +90,11 @@ def _outline(checkpoint: Checkpoint, n_classes: int) -> PretrainedClassifier:
 
 def _load(checkpoint: Checkpoint, *, n_classes: int, outline: bool) -> PretrainedClassifier:
     with as_model_error(checkpoint):
-        config = config_for_classes(checkpoint.config, n_classes)
-        skeleton = _skeleton(checkpoint, config)
+        skeleton, architecture = _architecture(checkpoint, n_classes)
         prefix = f"{skeleton.base_model_prefix}."
         head = {name: tuple(p.shape) for name, p in skeleton.named_parameters() if not name.startswith(prefix)}
         if checkpoint.weights is None:
-            return PretrainedClassifier(model=skeleton, new=frozenset(head), own_head="", unused=())
+            return PretrainedClassifier(model=copy.deepcopy(skeleton), new=frozenset(head), own_head="", unused=())
         with weight_files.open_weights(checkpoint.name, checkpoint.weights, outline=outline) as tensors:
             own_head = {name: weight_files.shape(tensors[name]) for name in head if name in tensors}
             has_own_head = bool(head) and own_head.keys() == head.keys()
@@ -106,9 +105,9 @@ def _load(checkpoint: Checkpoint, *, n_classes: int, outline: bool) -> Pretraine
                 # to another question.
                 tensors = {name: tensor for name, tensor in tensors.items() if name not in head}
             names = tuple(tensors)
-            model, report = type(skeleton).from_pretrained(
+            model, report = architecture.from_pretrained(
                 None,
-                config=config,
+                config=config_for_classes(checkpoint.config, n_classes),
                 state_dict=tensors,
                 dtype=torch.float32,
                 device_map="meta" if outline else None,
@@ -136,7 +135,13 @@ def _in_backbone(model: Any, name: str) -> bool:
     return parts[0] in dict(model.base_model.named_children()) and _LEFT_OUT not in parts
 
 
-def _skeleton(checkpoint: Checkpoint, config: Any) -> Any:
+@lru_cache(maxsize=2)
+def _architecture(checkpoint: Checkpoint, n_classes: int) -> tuple[Any, Any]:
+    """Return a model without values, and a class as which `from_pretrained` loads copies of one such model.
+
+    A checkpoint is loaded for every trial, and to build the same modules each time takes half of that.
+    """
+    config = config_for_classes(checkpoint.config, n_classes)
     classes = transformers.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
     if type(config) not in classes:
         raise ModelError(
@@ -144,7 +149,17 @@ def _skeleton(checkpoint: Checkpoint, config: Any) -> Any:
             "checkpoint such as BERT, RoBERTa, DistilBERT or GPT-2"
         )
     with torch.device("meta"):
-        return transformers.AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+        skeleton = transformers.AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    kind = type(skeleton)
+    first: list[Any] = []
+
+    def copied(_: type, config: Any) -> Any:
+        # from_pretrained builds a model without values, of its own dtype and with nothing tied yet: not the skeleton.
+        if not first:
+            first.append(kind(config))
+        return copy.deepcopy(first[0])
+
+    return skeleton, type(kind.__name__, (kind,), {"__new__": copied})
 
 
 def config_for_classes(config: Any, n_classes: int) -> Any:

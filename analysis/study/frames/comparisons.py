@@ -112,7 +112,7 @@ def best(report: StudyReport) -> list[Column]:
         flag("may_be_best", [one.in_set if one else None for _, one in rows]),
         number("standard_error", [one.standard_error if one else None for _, one in rows]),
         count("n_arms", [found.n_arms or None for _ in rows]),
-        count("n_seeds", [len(report.seeds) if report.paired else len(arm.seeds) for arm, _ in rows]),
+        count("n_seeds", [len(arm.seeds) for arm, _ in rows]),
         count("n_examples", [report.n_examples for _ in rows]),
         count("n_clusters", [report.n_clusters for _ in rows]),
         note("generalizes_to", [found.generalizes_to if one else "" for _, one in rows]),

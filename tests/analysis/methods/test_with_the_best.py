@@ -185,6 +185,29 @@ def test_a_level_of_the_pairs_replaces_alpha() -> None:
     assert {one.interval for one in nothing.contenders} == {(-math.inf, math.inf)}
 
 
+def test_each_pair_may_have_seeds_and_a_level_of_its_own() -> None:
+    arms = drawn(np.random.default_rng(2), {"far": -3.0, "first": 0.0, "second": 0.05})
+    results = pair_results(arms)
+    few = {arm: rows[:3] for arm, rows in arms.items()}
+    results["far", "first"] = pair_results(few)["far", "first"]
+    levels = dict.fromkeys(results, 0.025)
+    assert compare_with_best(arms, results, pair_level=levels) == compare_with_best(arms, results, pair_level=0.025)
+    open_pair = by_arm(compare_with_best(arms, results, pair_level=levels | {("first", "second"): 0.0}))
+    # Nothing is known of how these two compare; against "far" they are as much ahead as before.
+    assert [open_pair[arm].interval.low for arm in ("first", "second")] == [-math.inf] * 2
+    assert math.isfinite(open_pair["first"].interval.high)
+    assert not open_pair["far"].in_set
+
+
+def test_seeds_that_put_every_arm_below_another_give_no_set() -> None:
+    arms = drawn(np.random.default_rng(2), {"a": 0.0, "b": 0.0, "c": 0.0})
+    behind = crossed_test(*drawn(np.random.default_rng(3), {"a": -3.0, "b": 3.0}).values(), paired=True)
+    results = {("a", "b"): behind, ("b", "c"): behind, ("c", "a"): behind}
+    found = compare_with_best(arms, results, pair_level=0.025)
+    assert found.reason == "different seeds put each arm below another"
+    assert found.contenders == ()
+
+
 def test_twins_share_the_set_and_a_pair_without_variation_rules_nothing_out() -> None:
     arms = drawn(np.random.default_rng(3), {"a": 0.0, "b": -0.1, "c": -5.0})
     arms["twin"] = arms["a"].copy()
@@ -223,10 +246,11 @@ def test_without_a_set_there_is_a_reason(arms: Arms, reason: str) -> None:
     [
         ({"alpha": 1.0}, "alpha must lie between 0 and 1, got 1.0"),
         ({"alpha": math.nan}, "alpha must lie between 0 and 1, got nan"),
+        ({"pair_level": {("a", "b"): -1.0}}, "pair_level must be at least 0 and below 1, got -1.0"),
         ({"pair_level": 1.0}, "pair_level must be at least 0 and below 1, got 1.0"),
     ],
 )
-def test_levels_out_of_range_are_refused(options: dict[str, float], message: str) -> None:
+def test_levels_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         compared(drawn(np.random.default_rng(0), {"a": 0, "b": 0}), **options)
 
@@ -237,5 +261,8 @@ def test_every_pair_needs_its_result() -> None:
     del results["a", "c"]
     with pytest.raises(ValueError, match="every two arms need a result, got none for a and c"):
         compare_with_best(arms, results)
+    results = pair_results(arms)
+    with pytest.raises(ValueError, match="every result needs a level, got none for a and c, b and c"):
+        compare_with_best(arms, results, pair_level={("a", "b"): 0.01})
     with pytest.raises(ValueError, match="expected at least one arm, got none"):
         compare_with_best({}, {})

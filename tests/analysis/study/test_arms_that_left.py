@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from analysis import tables
+from analysis import figures, tables
 from analysis.methods.crossed import crossed_test
-from analysis.methods.looks import sequential_p
+from analysis.methods.looks import one_sided_thresholds, sequential_p
 from analysis.methods.variance import pooled_seed_spread
+from analysis.methods.with_the_best import compare_with_best
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with
+from analysis.tables.digits import confidence_level
 
 if TYPE_CHECKING:
     from conftest import StudyFolder
@@ -88,6 +91,88 @@ def test_every_part_of_the_report_takes_the_seeds_that_an_arm_has(whole: StudyFo
     assert [caveat.short for caveat in report.footer.caveats if "not run" in caveat.short] == []
     notes = "\n".join(tables.build(report)[0].notes)
     assert "Trained no further, since no open comparison needed them: tiny after 4 seeds." in notes
+
+
+@pytest.fixture
+def everything(whole: StudyFolder) -> StudyReport:
+    """Every table that shows intervals of comparisons, of a study in which one comparison keeps an earlier look."""
+    claim = {
+        "source": "x",
+        "model": "embedded/tiny",
+        "n": 200,
+        "accuracy": {"full": "0.9", "lora": "0.8", "tiny": "0.7"},
+    }
+    sets = [{"name": name, "n_test": 100, "n_shared": 0} for name in ("one", "two")]
+    whole.change_manifest(lambda content: content.update(claims=[claim]))
+    whole.change_manifest(lambda content: content["data"].update(sets=sets))
+    return analyze(leave(whole, "tiny").root).require("lora not worse than full by 5pp", "tiny worse than full")
+
+
+def test_where_comparisons_keep_different_looks_no_one_confidence_stands_for_all(everything: StudyReport) -> None:
+    levels = {one.treatment: confidence_level(1 - one.verdict_confidence) for one in everything.comparisons}
+    assert levels["lora"] == levels["other"] != levels["tiny"]
+    # These are at 1 - alpha whatever the looks.
+    of_all = ["95% for all", "Seed SD (95% limits)", "Floor (95% limits)"]
+    told = {}
+    for table in tables.build(everything):
+        shown = [column.header for column in table.columns if "%" in column.header]
+        assert [header for header in shown if header not in of_all] == [], table.title
+        told[table.title] = [note for note in table.notes if note.startswith("Confidence of ")]
+    assert [title for title, notes in told.items() if notes] == [
+        "Requirements",
+        "Verdicts",
+        "Verdicts by test set",
+        "Published claims",
+        "Precision and recall by class, compared",
+        "Intervals and probabilities",
+    ]
+    assert told["Verdicts"] == [
+        "Confidence of the intervals, by the look that each comparison has reached: "
+        f"{levels['lora']} for lora against full, other against full; {levels['tiny']} for tiny against full."
+    ]
+    assert [note.count("tiny against full") for note in told["Intervals and probabilities"]] == [1, 1]
+    notes = "\n".join(next(table.notes for table in tables.build(everything) if table.title == "Verdicts"))
+    assert "each interval is that of the last look that its comparison reached" in notes
+
+
+def test_captions_say_from_which_confidence_to_which(everything: StudyReport) -> None:
+    levels = {one.treatment: confidence_level(1 - one.verdict_confidence) for one in everything.comparisons}
+    drawn = {figure.name: figure for figure in figures.build(everything)}
+    for name in ("gaps", "cost"):
+        assert f"the {levels['lora']} to {levels['tiny']} intervals that belong to the verdicts" in drawn[name].caption
+        assert "Interval" in [column.header for column in drawn[name].columns]
+
+
+def test_where_all_are_at_one_look_it_stands_over_the_column(whole: StudyFolder) -> None:
+    report = analyze(whole.root)
+    level = confidence_level(1 - report.comparisons[0].verdict_confidence)
+    verdicts = tables.build(report)[0]
+    assert f"{level} interval" in [column.header for column in verdicts.columns]
+    assert not [note for note in verdicts.notes if note.startswith("Confidence of ")]
+
+
+def test_the_best_arm_is_sought_with_the_seeds_that_every_two_arms_have(whole: StudyFolder, scores: Any) -> None:
+    report = analyze(leave(whole, "tiny").root)
+    stayed = {arm: rows for arm, rows in scores.items() if arm != "tiny"}
+    first = pooled_seed_spread([rows[:4] for rows in scores.values()])
+    last = pooled_seed_spread(list(stayed.values()))
+    results, levels = {}, {}
+    by_look = one_sided_thresholds(LOOKS, alpha=0.05 / 3)
+    for i, j in combinations(scores, 2):
+        early = "tiny" in (i, j)
+        size, spread = (4, first) if early else (6, last)
+        results[i, j] = crossed_test(scores[i][:size], scores[j][:size], paired=True, spread=spread)
+        levels[i, j] = by_look[0 if early else 1]
+    assert report.best.contenders == compare_with_best(scores, results, pair_level=levels).contenders
+    means = {arm.arm: arm.mean for arm in report.arms}
+    for one in report.best.contenders:
+        own = scores[one.arm][:4].mean() - scores[one.rival][:4].mean()
+        assert one.estimate == pytest.approx(own if one.arm == "tiny" else means[one.arm] - means[one.rival])
+    (table,) = (table for table in tables.build(report) if table.title == "Which arm may be the best")
+    notes = "\n".join(table.notes)
+    assert "so a gap may differ from that of the means: tiny 4 seeds; full, lora, other 6 seeds." in notes
+    assert "The variation over seeds is pooled over the arms that have the seeds of a pair." in notes
+    assert report.frame("best").set_index("arm").n_seeds.to_dict() == {"full": 6, "lora": 6, "tiny": 4, "other": 6}
 
 
 def test_what_is_spared_is_not_to_run(whole: StudyFolder) -> None:

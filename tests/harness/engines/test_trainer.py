@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,43 @@ def test_training_leaves_the_global_generators_alone(tiny: Tiny) -> None:
     trained(tiny(), "full")
     assert torch.equal(torch.rand(3), expected[0])
     assert np.array_equal(np.random.rand(3), expected[1])  # noqa: NPY002
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """Nothing is frozen before (Python 3.12 begins with some hundred things), nor after."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("error", [None, ValueError("broken"), SystemExit("out at once")])
+def test_the_collector_skips_nothing_after_a_trial(
+    tiny: Tiny, thawed: None, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    frozen: list[int] = []
+    close = engine_module._Run.close_epoch
+
+    def watched(self: Any, *rest: Any) -> None:
+        frozen.append(gc.get_freeze_count())
+        if error is not None:
+            raise error
+        close(self, *rest)
+
+    monkeypatch.setattr(engine_module._Run, "close_epoch", watched)
+    with pytest.raises(SystemExit) if isinstance(error, SystemExit) else nullcontext():
+        assert [one.status for one in trained(tiny(), "full")] == ["failed" if error else "finished"]
+    assert min(frozen) > 10_000
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_a_caller_froze_stays_frozen(thawed: None) -> None:
+    with engine_module.quick_collections():
+        before = gc.get_freeze_count()
+        with pytest.raises(ValueError, match="broken"), engine_module.quick_collections():
+            raise ValueError("broken")
+        assert gc.get_freeze_count() == pytest.approx(before, abs=100)
+    assert gc.get_freeze_count() == 0
 
 
 def test_every_arm_of_a_seed_sees_the_same_batches(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

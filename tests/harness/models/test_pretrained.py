@@ -88,6 +88,36 @@ def test_what_is_new_is_known_before_a_weight_is_read(
     assert pretrained.load(checkpoint, n_classes=3).new == outline.new
 
 
+@pytest.mark.parametrize("config", [BERT, ALBERT, GPT2, MODERN], ids=lambda config: config.model_type)
+def test_modules_are_built_once_and_each_seeds_copy_is_what_from_pretrained_gives(
+    saved: Callable[..., Path], config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved(config)
+    kind, built = type(CLASSIFIER.from_config(config)), []
+    construct = kind.__init__
+
+    def counted(self: Any, config: Any) -> None:
+        built.append(self)
+        construct(self, config)
+
+    monkeypatch.setattr(kind, "__init__", counted)
+    checkpoint = checkpoints.find_checkpoint(str(folder))
+    first = build(checkpoint)
+    known = len(built)
+    further = [build(checkpoint, seed) for seed in (1, 2)]
+    assert len(built) == known
+    for seed, model in enumerate([first, *further]):
+        with torch.random.fork_rng(), quiet():
+            torch.manual_seed(streams(seed).initialisation)
+            alone = CLASSIFIER.from_pretrained(folder, num_labels=2, dtype=torch.float32)
+        assert type(model) is kind
+        values = [dict([*one.named_parameters(), *one.named_buffers()]) for one in (model, alone)]
+        assert values[0].keys() == values[1].keys()
+        assert all(torch.equal(value, values[1][name]) for name, value in values[0].items())
+    places = [{p.data_ptr() for p in model.parameters()} for model in (first, *further)]
+    assert len(set.union(*places)) == sum(map(len, places))
+
+
 def test_a_head_that_the_checkpoint_brings_is_drawn_anew_by_every_seed(saved: Callable[..., Path]) -> None:
     bare, owned = (checkpoints.find_checkpoint(str(saved(BERT, auto))) for auto in (transformers.AutoModel, CLASSIFIER))
     drawn = [build(checkpoint, seed).classifier.weight for checkpoint in (owned, bare) for seed in (0, 1)]

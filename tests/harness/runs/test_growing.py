@@ -316,6 +316,17 @@ def test_a_run_that_was_stopped_prints_the_command_that_goes_on(
     ]
 
 
+def test_the_command_that_goes_on_after_a_budget_has_the_budget(command: Command, tiny_file: Path) -> None:
+    given = ["seeds=[3, 4]", "--arms", "full", "--budget", "1trials"]
+    code, out, _ = command("run", tiny_file, *given)
+    assert code == 1
+    assert out.splitlines()[-3:] == [
+        "stopped by --budget 1trials: 1 finished, 1 missing",
+        f"To continue: harness run {tiny_file} 'seeds=[3, 4]' --arms full --budget 1trials",
+        f"4 trials of other arms still to run: harness run {tiny_file} 'seeds=[3, 4]' --budget 1trials",
+    ]
+
+
 def test_a_piped_log_is_there_as_soon_as_it_is_told() -> None:
     flushed: list[str] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -331,6 +332,21 @@ def test_training_leaves_the_global_generators_and_threads_alone(tiny: Tiny) -> 
     assert torch.equal(torch.rand(3), expected)
     # One of an earlier test may end meanwhile.
     assert set(threading.enumerate()) <= set(running)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_the_collector_skips_nothing_after_packs_and_after_what_the_reference_took_over(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    planted_failure(monkeypatch, lambda _: ValueError("no luck") if broken else None)
+    engine, trials = expanded(tiny("arms.lora.adapter.use_dora=true"))
+    gc.unfreeze()
+    trained_by = set()
+    for result in engine.train(trials, report=lambda _: None):
+        trained_by.add((result.trial.arm, result.engine))
+        assert gc.get_freeze_count() == 0
+    assert trained_by == {("full", "trainer" if broken else "packed"), ("lora-r2", "trainer"), ("lora-r4", "trainer")}
+    assert gc.get_freeze_count() == 0
 
 
 def test_an_estimate_is_a_time_and_a_probe_is_the_same_every_time(tiny: Tiny) -> None:
