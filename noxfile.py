@@ -192,6 +192,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Kill workers at random moments, and disturb them otherwise; HARNESS_FAULTS is the number of kills."""
+    install(session, "-e", ".[train]", *group("test"))
+    session.run("pytest", "-m", "slow", "-s", "tests/test_faults.py", *session.posargs, env=EVERYTHING)
+
+
+@nox.session
 def real(session: nox.Session) -> None:
     """Run the main job on the real SST-2 and a real encoder: needs HARNESS_SST2 and HARNESS_ENCODER."""
     for name in ("HARNESS_SST2", "HARNESS_ENCODER"):
