@@ -44,7 +44,8 @@ def work(file: str, root: str, disturbed: str) -> None:
     from harness.errors import ResultsError
 
     if "short lease" in disturbed:
-        harness.records.workers.LEASE_SECONDS = harness.records.lock.LEASE_SECONDS = SHORT_LEASE
+        for module in (harness.records.lock, harness.records.workers):
+            vars(module)["LEASE_SECONDS"] = SHORT_LEASE
     if "full disk" in disturbed:
         # What a file may not exceed, it cannot have: study.json fits, predictions do not.
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -56,7 +57,7 @@ def work(file: str, root: str, disturbed: str) -> None:
         def flock(*_: object) -> None:
             raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-        fcntl.flock = flock  # type: ignore[assignment]
+        fcntl.flock = flock
     if "clock ahead" in disturbed:
         now = time.time
         time.time = lambda: now() + 86400
@@ -122,7 +123,7 @@ def test_workers_that_are_killed_at_random_lose_nothing(campaign: Campaign, undi
     """Whoever is killed is replaced; every study that ends is compared with the undisturbed one."""
     rng = np.random.default_rng(number)
     killed = studies = 0
-    finished: dict[str, float] = {}
+    finished: dict[str, int] = {}
     while killed < KILLS:
         workers = [campaign.worker() for _ in range(number)]
         while any(worker.exitcode is None for worker in workers):
