@@ -180,6 +180,7 @@ def run(
             "statuses": dict(summary.statuses),
             "waiting": summary.waiting,
             "spared": summary.spared,
+            "elsewhere": summary.elsewhere,
             "ran": summary.ran,
             "turns": summary.turns,
             "stopped": summary.stopped,
@@ -265,6 +266,8 @@ def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
     if summary.spared:
         needed = sum(summary.statuses.values())
         rest = [f"ended with {needed} of {counted(needed + summary.spared, 'trial')}"]
+    if summary.complete and summary.elsewhere:
+        return [*rest, f"nothing is left to train here; others train {counted(summary.elsewhere, 'trial')}"]
     if summary.complete:
         return [*rest, f"Next: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
     counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))

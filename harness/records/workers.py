@@ -77,14 +77,17 @@ class Worker:
             self._join()
         try:
             with self._turn:
-                taken = {key for other in self._living() for key in other}
-                if taken.intersection(keys):
+                if not self.claimed_by_others().isdisjoint(keys):
                     return False
                 with self._writing:
                     self._write(claims=sorted(keys))
         except OSError as error:
             raise ResultsError(f"{self._folder} cannot be written: {error.strerror}") from error
         return True
+
+    def claimed_by_others(self) -> set[str]:
+        """Return the keys of the trials that other living workers have claimed."""
+        return {key for other in self._living() for key in other}
 
     def is_alone(self) -> bool:
         """Whether no other worker lives."""

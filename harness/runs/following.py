@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import ResultsError
@@ -64,27 +65,30 @@ def follow(
         Mirror(folder, None, display.say) as mirror,
     ):
         run = open_run(worker=worker, mirror=mirror, display=display, stop=stop)
+        training = None
         owner = lock_owner(folder)
         if owner is not None and owner.alive:
             _require_alike(run, owner.settings, owner.process)
             display.say(f"{folder} is being run by {owner.process}; training beside it")
         try:
             plan = _plan_of(run)
-            if plan is None:
-                return run.summary_before_training(asked) if run.ends() else None
-            manifest, trials = plan
-            training = Training(run, run.store.trials(trials, run.data.test, len(run.data.classes)), None)
-            for stage in stages([trial for trial in trials if trial.arm in asked], manifest.seeds, looks):
-                # What the next look asks for is known only when this one is complete.
-                for _ in training.train(training.open(stage), wait=looks is not None):
-                    pass
-                if training.left(stage):
-                    break
+            if plan is not None:
+                manifest, trials = plan
+                training = Training(run, run.store.trials(trials, run.data.test, len(run.data.classes)), None)
+                for stage in stages([trial for trial in trials if trial.arm in asked], manifest.seeds, looks):
+                    # What the next look asks for is known only when this one is complete.
+                    for _ in training.train(training.open(stage), wait=looks is not None):
+                        pass
+                    if training.left(stage):
+                        break
         except KeyboardInterrupt:
             stop.by = stop.by or "SIGINT"
-        if run.ends() or _is_led(folder):
-            return training.summary(trials, asked, spares=False, out_of_budget=run.ended_by is not None)
-    return None
+        if not run.ends() and not _is_led(folder):
+            return None
+        if training is None:
+            return run.summary_before_training(asked)
+        summary = training.summary(trials, asked, spares=False, out_of_budget=run.ended_by is not None)
+        return replace(summary, elsewhere=len(worker.claimed_by_others()))
 
 
 def _plan_of(run: Run) -> tuple[Manifest, tuple[Trial, ...]] | None:

@@ -111,6 +111,8 @@ class RunSummary:
         The number of trials of other arms that have yet to run.
     spared : int
         The number of trials that a run until decided did not need.
+    elsewhere : int
+        The number of missing trials that other workers train.
     ran : int
         The number of trials that this run trained.
     turns : int
@@ -123,6 +125,7 @@ class RunSummary:
     statuses: Mapping[str, int]
     waiting: int
     spared: int = 0
+    elsewhere: int = 0
     ran: int
     turns: int = 0
     stopped_by: str | None
@@ -134,5 +137,6 @@ class RunSummary:
 
     @property
     def complete(self) -> bool:
-        """Whether every requested trial finished."""
-        return set(self.statuses) == {"finished"}
+        """Whether every requested trial finished, or is being trained by another worker."""
+        missing = self.statuses.get("missing", 0)
+        return set(self.statuses) <= {"finished", "missing"} and missing <= self.elsewhere and bool(self.statuses)

@@ -405,3 +405,24 @@ def test_workers_search_together_and_propose_the_same_as_one(
     assert one == two
     winners = [json.loads((folder / "study.json").read_text())["arms"] for folder in (alone, tmp_path / "two/tiny")]
     assert winners[0] == winners[1]
+
+
+def test_a_worker_that_finds_nothing_left_ends_well(
+    tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]]
+) -> None:
+    """The one that leads is still training: to wait for it would keep a GPU busy with nothing."""
+    leads, go_on = threading.Event(), threading.Event()
+
+    def between(_: Sequence[Trial]) -> None:
+        if not leads.is_set():
+            leads.set()
+            assert go_on.wait(60)
+
+    instant(2, between)
+    study = tiny("seeds=2")
+    leader = Beside(study, tmp_path)
+    assert leads.wait(60)
+    summary = Beside(study, tmp_path).ended()
+    assert (summary.statuses, summary.elsewhere, summary.complete) == ({"finished": 4, "missing": 2}, 2, True)
+    go_on.set()
+    assert leader.ended().statuses == {"finished": 6}
