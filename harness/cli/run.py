@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from harness.cli.until_decided import look_by_look
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
+    from harness.engines.ray.cluster import Cluster
     from harness.progress.displays import Display
     from harness.runs.runner import RunSummary
     from harness.runs.status import StudyStatus
@@ -71,6 +73,15 @@ def run(
         typer.Option(
             metavar="URL",
             help="The database that optuna-dashboard shows; default: optuna.db in the study's results.",
+            show_default=False,
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ray[:ADDRESS]",
+            help="Train on a Ray cluster: HOST:PORT of its head, or auto where this machine is one of its nodes; "
+            "without an address, on one that is started here.",
             show_default=False,
         ),
     ] = None,
@@ -122,9 +133,12 @@ def run(
     storage_option = [] if storage is None else ["--storage", shown_url(storage)]
     arms_option = [] if asked is None else ["--arms", ",".join(asked)]
     looks_option = ["--until-decided"] if until_decided else []
+    on_option = [] if on is None else ["--on", on]
 
     def command(*options: str) -> str:
-        return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *root_option, *storage_option])
+        return shlex.join(
+            ["harness", "run", str(study), *loaded.overrides, *options, *root_option, *storage_option, *on_option]
+        )
 
     for line in _differences(loaded, results / loaded.name, asked, root_option):
         display.say(line)
@@ -135,7 +149,10 @@ def run(
         else:
             show_status(console, ahead)
         return
-    summary = run_study(loaded, results, storage=storage, arms=asked, looks=looks, budget=limit, display=display)
+    with _cluster(on) as cluster:
+        summary = run_study(
+            loaded, results, storage=storage, arms=asked, looks=looks, budget=limit, cluster=cluster, display=display
+        )
     if as_json:
         content = {
             "name": loaded.name,
@@ -153,6 +170,21 @@ def run(
         for line in _ending(summary, command(*arms_option, *looks_option), command()):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
+
+
+@contextmanager
+def _cluster(on: str | None) -> Iterator[Cluster | None]:
+    """Connect to the cluster that --on names, for a while; None where it names none."""
+    if on is None:
+        yield None
+        return
+    kind, _, address = on.partition(":")
+    if kind != "ray" or (":" in on and not address):
+        raise HarnessError(f"--on: expected ray or ray:ADDRESS, got {on!r}")
+    from harness.engines.ray.cluster import connected
+
+    with connected(address or None) as cluster:
+        yield cluster
 
 
 def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) -> StudyStatus:

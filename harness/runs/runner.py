@@ -17,6 +17,8 @@ from harness.data.training_set import drawn_ids
 from harness.engines import schedules
 from harness.engines.engine import Engine, Progress
 from harness.engines.packed import PackedEngine
+from harness.engines.ray.cluster import Cluster
+from harness.engines.ray.engine import RayEngine
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, ModelError, ResultsError, did_you_mean
 from harness.models import checkpoints
@@ -97,6 +99,7 @@ def run_study(
     arms: Sequence[str] | None = None,
     looks: LookByLook | None = None,
     budget: Budget | None = None,
+    cluster: Cluster | None = None,
     display: Display | None = None,
 ) -> RunSummary:
     """Train every trial of a study that has not been trained yet.
@@ -119,6 +122,8 @@ def run_study(
         Train from look to look, and only what is still open; default all seeds of all arms.
     budget : Budget, optional
         What the run may take; default no limit. It ends as a signal would end it, and can be continued.
+    cluster : Cluster, optional
+        Train on its nodes; default in this process.
     display : Display, optional
         Shows the progress; default none.
 
@@ -137,7 +142,7 @@ def run_study(
     if storage is not None:
         check_url(storage)
     store = Store(Path(root) / study.name)
-    checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
+    checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", cluster=cluster, say=display.say)
     before = store.manifest()
     refuse_other_results(study, store)
     with (
@@ -281,6 +286,7 @@ def prepare(
     engine: EngineName | None = None,
     *,
     folder: Path | None = None,
+    cluster: Cluster | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Checkpoint, TokenizedDataset, Engine]:
     """Load a study's checkpoint and data, and check every arm against the model before anything runs.
@@ -293,6 +299,8 @@ def prepare(
         ``packed`` or ``trainer``; default what the study says.
     folder : Path, optional
         Where the packed engine keeps what is running; default nowhere.
+    cluster : Cluster, optional
+        Where the engine trains on a cluster, which takes a folder; default in this process.
     say : callable, optional
         Is told what a user should know of a pack.
 
@@ -323,6 +331,11 @@ def prepare(
             wrong.setdefault(str(error), []).append(name)
     if wrong:
         raise ModelError("\n".join(f"arm {', '.join(names)}: {message}" for message, names in wrong.items()))
+    if cluster is not None and folder is not None:
+        on_cluster = RayEngine(
+            cluster, checkpoint, data, study.data, tokenizer.pad_token_id, engine=wanted, folder=folder, say=say
+        )
+        return checkpoint, data, on_cluster
     if wanted == "trainer":
         return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
     packed = PackedEngine(checkpoint, data, study.data, tokenizer.pad_token_id, folder=folder, say=say)

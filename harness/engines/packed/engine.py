@@ -57,6 +57,8 @@ class PackedEngine(Engine):
         Where a pack is saved between two processes; default nowhere.
     say : callable, optional
         Tells what a user should know, such as a pack that became smaller.
+    neighbours : int
+        How many engines like this one share the device's memory with it.
     """
 
     name = "packed"
@@ -70,6 +72,7 @@ class PackedEngine(Engine):
         *,
         folder: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
+        neighbours: int = 0,
     ) -> None:
         self.reference = TrainerEngine(checkpoint, data, data_settings, pad_token_id)
         self._checkpoint = checkpoint
@@ -77,6 +80,7 @@ class PackedEngine(Engine):
         self._data_settings = data_settings
         self._folder = folder
         self._say = say
+        self._share_of_memory = _SHARE_OF_MEMORY / (1 + neighbours)
         self._device = usual_device()
         # A pack gives every thread trials of its own, so even tiny models use two. A trial alone is computed with as
         # many as by the reference.
@@ -105,7 +109,7 @@ class PackedEngine(Engine):
         wanted = {PackKey.of(trial) for trial in trials if trial.key not in done}
         for trial in trials:
             self._arms.setdefault(PackKey.of(trial), {})[trial.arm] = None
-        for pack in divide_into_packs([trial for trial in trials if PackKey.of(trial) in wanted], self._size):
+        for pack in divide_into_packs([trial for trial in trials if PackKey.of(trial) in wanted], self.size):
             if stop():
                 return
             yield from self._train(pack, _Call(report, done, stop))
@@ -119,7 +123,7 @@ class PackedEngine(Engine):
             self._step_aside(pack[0], obstacle)
             yield from self.reference.train(wanted, report=call.report, stop=call.stop)
             return
-        if len(pack) > 1 and len(pack) > self._size(pack[0]):
+        if len(pack) > 1 and len(pack) > self.size(pack[0]):
             for half in halves(pack):
                 yield from self._train(half, call)
             return
@@ -248,7 +252,7 @@ class PackedEngine(Engine):
         self._told.add(PackKey.of(trial))
         self._say(f"{trial.arm}: cannot be packed ({reason}); trained by the reference engine")
 
-    def _size(self, trial: Trial) -> int:
+    def size(self, trial: Trial) -> int:
         """Return how many trials of this one's key make a pack: by memory, the same on every run on this machine."""
         key = PackKey.of(trial)
         if key not in self._sizes:
@@ -266,7 +270,7 @@ class PackedEngine(Engine):
             return 1
         except Exception:  # what breaks here breaks the trial too, and its result will tell
             return 1
-        fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
+        fitting = int((self._share_of_memory * memory(self._device) - common) / each)
         return max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // each, fitting))
 
 
