@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from harness.errors import HarnessError, one_line
 
 # Ray itself tries for two minutes to reach an address where nothing answers.
 _SECONDS_TO_CONNECT = 5.0
-_SECONDS_TO_ANSWER = 30.0
+_SECONDS_TO_ANSWER = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +124,17 @@ def connected(address: str | None = None) -> Iterator[Cluster]:
     # A folder of its own: Ray's usual one belongs to the user of this machine who made it first.
     folder = tempfile.mkdtemp(prefix="ray-") if address is None else None
     own = {} if folder is None else {"_temp_dir": folder, "include_dashboard": False}
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         try:
             ray.init(address or "local", logging_level=logging.ERROR, log_to_driver=False, **own)
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             where = f"at {address}" if address is not None else "on this machine"
             raise HarnessError(f"--on ray: no cluster {where} can be used: {one_line(error)}") from None
+        finally:
+            # Ray's handler would end the process in the middle of a trial.
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)
         cluster = Cluster()
         nodes = cluster.nodes()
         if not nodes:
