@@ -32,6 +32,8 @@ _SECONDS_OF_WAITING = 0.2
 _SECONDS_BETWEEN_LOOKS = 5.0
 # How long a run waits for a node where it has none.
 _SECONDS_WITHOUT_NODE = 120.0
+# A worker that may begin does so much sooner.
+_SECONDS_OF_BEGINNING = 60.0
 # Threads of a pack of small models: `PackedEngine` gives it no more.
 _CORES_OF_SMALL = 2
 
@@ -41,7 +43,7 @@ class _Slot:
     """A place where one pack at a time is trained: a GPU, or some cores of a node.
 
     `awaits` is what its worker was last asked for, and `then` takes it; None while it has nothing to do. `pack` is what
-    it trains, `sizes` how many trials of a key it takes.
+    it trains, `began` whether it ever had an engine, `sizes` how many trials of a key it takes.
     """
 
     node: Node
@@ -50,6 +52,7 @@ class _Slot:
     awaits: Any = None
     then: Callable[[Any], None] | None = None
     pack: Pack | None = None
+    began: bool = False
     sizes: dict[PackKey, int] = field(default_factory=dict)
 
 
@@ -144,7 +147,7 @@ class RayEngine(Engine):
         import ray
 
         stopping = False
-        seen = time.monotonic()
+        began = seen = time.monotonic()
         while True:
             if not stopping and stop():
                 stopping = True
@@ -160,6 +163,8 @@ class RayEngine(Engine):
                     f"--on ray: no node of the cluster could train for {_SECONDS_WITHOUT_NODE:.0f} s; what finished is "
                     "stored, and the same command goes on"
                 )
+            if time.monotonic() - began > _SECONDS_OF_BEGINNING and not any(slot.began for slot in self._slots):
+                self._say_once("waiting for the cluster: no worker has begun; does other work hold its cores or GPUs?")
             if not stopping:
                 for slot in self._slots:
                     if slot.awaits is None:
@@ -326,6 +331,7 @@ class RayEngine(Engine):
 
         def opened(_: None) -> None:
             self._failures[node.id] = 0
+            slot.began = True
 
         slot.then = send
         return slot

@@ -65,7 +65,7 @@ class Packs:
 
     def waiting(self) -> list[Sequence[Trial]]:
         """Return what is left: first the packs that are cut already, then of each key the trials that are not cut."""
-        uncut = [alike for alike in self._uncut.values() if self._wanted(alike)]
+        uncut = [alike for alike in self._uncut.values() if any(trial.key not in self._done for trial in alike)]
         return [
             *(pack.trials for pack in self._cut),
             *sorted(uncut, key=lambda alike: self._position[alike[0].key]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import queue
+import shutil
 import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -91,8 +92,7 @@ class Worker:
         torch.set_num_threads(min(torch.get_num_threads(), threads))
         self._neighbours = 0 if gpu else neighbours
         self._files = Path(tempfile.gettempdir()) / f"ablation-harness-{os.getuid()}"
-        self._folder = tempfile.TemporaryDirectory(prefix="ablation-harness-packs-")
-        self._packs = Path(self._folder.name)
+        self._packs = _own_folder(self._files / "packs")
         self._stop = threading.Event()
         self._sent: dict[str, tuple[int, int]] = {}
         self._events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
@@ -214,6 +214,20 @@ class Worker:
     def _stamps(self) -> dict[str, tuple[int, int]]:
         known = {path.name: path.stat() for path in self._packs.glob("*.pt")}
         return {name: (found.st_mtime_ns, found.st_size) for name, found in known.items()}
+
+
+def _own_folder(folder: Path) -> Path:
+    """Make a folder for this process, and remove those of processes that are gone: Ray kills them as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in folder.iterdir():
+        try:
+            os.kill(int(other.name), 0)
+        except (OSError, ValueError):
+            shutil.rmtree(other, ignore_errors=True)
+    own = folder / str(os.getpid())
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    return own
 
 
 def sha256(path: Path) -> str | None:
