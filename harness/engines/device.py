@@ -11,6 +11,8 @@ import torch
 
 from harness.study.training import Training
 
+SHARED_BY = "HARNESS_DEVICE_SHARED_BY"
+"""The environment variable that says among how many workers the memory of the CPU is shared."""
 # Below this many parameters a second thread gains nothing, and costs dearly where another process wants the core.
 _WORTH_THREADS = 5_000_000
 
@@ -26,13 +28,14 @@ def device_name(device: torch.device) -> str:
 
 
 def memory(device: torch.device) -> int:
-    """Return the bytes of memory there are, whoever uses them now: of a GPU, or of the machine."""
+    """Return the bytes of memory there are, whoever uses them now: of a GPU, or a worker's share of the machine."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     allowed = limit.read_text().strip() if limit.exists() else "max"
-    return min(physical, int(allowed)) if allowed.isdigit() else physical
+    available = min(physical, int(allowed)) if allowed.isdigit() else physical
+    return available // int(os.environ.get(SHARED_BY, "1"))
 
 
 def worthwhile_threads(parameters: int) -> int:

@@ -50,6 +50,13 @@ class Progress:
 
 
 ReportProgress = Callable[[Progress], None]
+Claim = Callable[[Sequence[Trial]], Sequence[Trial]]
+"""Is asked before trials are trained together; returns those that nobody else trains or has trained."""
+
+
+def claim_all(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Claim trials where nobody else trains any."""
+    return trials
 
 
 class Engine(Protocol):

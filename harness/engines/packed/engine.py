@@ -57,8 +57,6 @@ class PackedEngine(Engine):
         Where a pack is saved between two processes; default nowhere.
     say : callable, optional
         Tells what a user should know, such as a pack that became smaller.
-    neighbours : int
-        How many engines like this one share the device's memory with it.
     """
 
     name = "packed"
@@ -72,7 +70,6 @@ class PackedEngine(Engine):
         *,
         folder: Path | None = None,
         say: Callable[[str], None] = lambda _: None,
-        neighbours: int = 0,
     ) -> None:
         self.reference = TrainerEngine(checkpoint, data, data_settings, pad_token_id)
         self._checkpoint = checkpoint
@@ -80,7 +77,6 @@ class PackedEngine(Engine):
         self._data_settings = data_settings
         self._folder = folder
         self._say = say
-        self._share_of_memory = _SHARE_OF_MEMORY / (1 + neighbours)
         self._device = usual_device()
         # A pack gives every thread trials of its own, so even tiny models use two. A trial alone is computed with as
         # many as by the reference.
@@ -270,7 +266,7 @@ class PackedEngine(Engine):
             return 1
         except Exception:  # what breaks here breaks the trial too, and its result will tell
             return 1
-        fitting = int((self._share_of_memory * memory(self._device) - common) / each)
+        fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
         return max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // each, fitting))
 
 

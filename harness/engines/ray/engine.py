@@ -12,7 +12,7 @@ from typing import Any
 from harness.atomic_file import atomic_write
 from harness.data.tokenization import TokenizedDataset
 from harness.engines.device import is_small
-from harness.engines.engine import Engine, Progress, ReportProgress
+from harness.engines.engine import Claim, Engine, Progress, ReportProgress, claim_all
 from harness.engines.packed.packs import PackKey
 from harness.engines.packed.saved_pack import discard_recorded
 from harness.engines.ray.cluster import Cluster, Node, on_node
@@ -124,11 +124,12 @@ class RayEngine(Engine):
         report: ReportProgress,
         done: Container[str] = frozenset(),
         stop: Callable[[], bool] = lambda: False,
+        claim: Claim = claim_all,
     ) -> Iterator[TrialResult]:
         """Train the trials that are not done, as many packs at once as the cluster has slots."""
         discard_recorded(self._folder, done)
         ended = {trial.key for trial in trials if trial.key in done}
-        packs = Packs(trials, ended, self._folder)
+        packs = Packs(trials, ended, self._folder, claim)
         try:
             for outcome in self._outcomes(packs, report, stop):
                 ended.add(outcome.trial.key)
@@ -266,8 +267,10 @@ class RayEngine(Engine):
                 return
             # A pack that was cut for a larger device waits for one; where there is none, the worker cuts it again.
             if least <= size or all(other.sizes.get(key, least) < least for other in self._slots if other is not slot):
-                self._start(slot, packs, packs.take(trials, size))
-                return
+                pack = packs.take(trials, size)
+                if packs.left(pack):
+                    self._start(slot, packs, pack)
+                    return
 
     def _start(self, slot: _Slot, packs: Packs, pack: Pack) -> None:
         done = {trial.key for trial in pack.trials} - {trial.key for trial in packs.left(pack)}
@@ -321,7 +324,7 @@ class RayEngine(Engine):
                 max_concurrency=2,
                 scheduling_strategy=on_node(node),
             )
-            .remote(max(1, cores), gpu=node.gpus > 0, neighbours=count - 1)
+            .remote(max(1, cores), gpu=node.gpus > 0, sharing=count)
         )
         slot = _Slot(node=node, name=name, worker=worker, awaits=worker.lacks.remote(self._inputs))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.engines.engine import Claim, claim_all
 from harness.engines.packed.packs import PackKey
 from harness.engines.packed.saved_pack import file_name, kept_packs
 from harness.study.trials import Trial
@@ -21,10 +22,13 @@ class Pack:
         All of one `PackKey`; those that are done are among them, as in a local run.
     deaths : int
         How many workers have died with it since it last got on.
+    claimed : bool
+        Whether it was asked for already.
     """
 
     trials: tuple[Trial, ...]
     deaths: int = 0
+    claimed: bool = False
     file: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,10 +46,13 @@ class Packs:
         The keys of the trials that need not be trained; grows with the outcomes.
     folder : Path
         The folder of the study's saved packs: they are cut as they were before.
+    claim : callable
+        Is asked before a pack is trained; what it does not return counts as done.
     """
 
-    def __init__(self, trials: Sequence[Trial], done: set[str], folder: Path) -> None:
+    def __init__(self, trials: Sequence[Trial], done: set[str], folder: Path, claim: Claim = claim_all) -> None:
         self._done = done
+        self._claim = claim
         self._folder = folder
         self._position = {trial.key: i for i, trial in enumerate(trials)}
         # Cut already: saved by an earlier run, or come back from a worker that died.
@@ -61,7 +68,7 @@ class Packs:
         if self._wanted(rest):
             self._cut.append(Pack(rest))
         for piece in self._cut[before:]:
-            piece.deaths = pack.deaths
+            piece.deaths, piece.claimed = pack.deaths, True
 
     def waiting(self) -> list[Sequence[Trial]]:
         """Return what is left: first the packs that are cut already, then of each key the trials that are not cut."""
@@ -76,17 +83,20 @@ class Packs:
         return any(pack.trials is trials for pack in self._cut)
 
     def take(self, trials: Sequence[Trial], size: int) -> Pack:
-        """Take of what waits a pack, of at most `size` trials unless it is cut already."""
-        for pack in self._cut:
-            if pack.trials is trials:
-                self._cut.remove(pack)
-                return pack
-        alike = self._uncut[PackKey.of(trials[0])]
-        while True:
-            pack = Pack(tuple(alike[:size]))
-            del alike[:size]
-            if self._wanted(pack.trials):
-                return pack
+        """Take of what waits a pack, of at most `size` trials unless it is cut already, and claim it."""
+        pack = next((pack for pack in self._cut if pack.trials is trials), None)
+        if pack is not None:
+            self._cut.remove(pack)
+        else:
+            alike = self._uncut[PackKey.of(trials[0])]
+            while pack is None or not self.left(pack):
+                pack = Pack(tuple(alike[:size]))
+                del alike[:size]
+        if not pack.claimed:
+            pack.claimed = True
+            wanted = self.left(pack)
+            self._done |= {trial.key for trial in wanted} - {trial.key for trial in self._claim(wanted)}
+        return pack
 
     def left(self, pack: Pack) -> list[Trial]:
         """Return the trials of a pack that have no outcome yet."""

@@ -77,11 +77,11 @@ class Worker:
         Its cores.
     gpu : bool
         Whether it trains on a GPU, the one that Ray shows it.
-    neighbours : int
-        How many workers share the node's memory with it.
+    sharing : int
+        How many workers share the node's memory, itself among them.
     """
 
-    def __init__(self, threads: int, *, gpu: bool, neighbours: int) -> None:
+    def __init__(self, threads: int, *, gpu: bool, sharing: int) -> None:
         if os.environ.get("OMP_NUM_THREADS") == str(threads):
             # Ray's doing. torch chooses for itself as it does anywhere, among hyper-threads too.
             del os.environ["OMP_NUM_THREADS"]
@@ -89,8 +89,10 @@ class Worker:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         import torch
 
+        from harness.engines.device import SHARED_BY
+
+        os.environ[SHARED_BY] = str(sharing)
         torch.set_num_threads(min(torch.get_num_threads(), threads))
-        self._neighbours = 0 if gpu else neighbours
         self._files = Path(tempfile.gettempdir()) / f"ablation-harness-{os.getuid()}"
         self._packs = _own_folder(self._files / "packs")
         self._stop = threading.Event()
@@ -119,7 +121,7 @@ class Worker:
         if inputs.engine == "trainer":
             self._engine = TrainerEngine(*of_study)
         else:
-            self._engine = PackedEngine(*of_study, folder=self._packs, say=self._say, neighbours=self._neighbours)
+            self._engine = PackedEngine(*of_study, folder=self._packs, say=self._say)
 
     def size(self, trial: Trial) -> int:
         """Return how many trials of this one's key make a pack here."""

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from harness import provenance, run_study
-from harness.engines.device import threads
+from harness.engines.device import SHARED_BY, memory, threads
 from harness.engines.engine import Progress
-from harness.engines.packed.engine import PackedEngine
-from harness.engines.packed.packs import PackKey
 from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.ray import cluster as ray_cluster
 from harness.engines.ray import engine as ray_engine
@@ -37,7 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:unclosed (file|socket):ResourceWarning"),
 ]
-LONG = ("arms={full: {}}", "analysis={}", "training.num_train_epochs=40", "training.per_device_train_batch_size=4")
+LONG = ("arms={full: {}}", "analysis={}", "training.num_train_epochs=25", "training.per_device_train_batch_size=4")
 
 
 class Watcher(Display):
@@ -78,6 +77,12 @@ def nodes() -> Iterator[Any]:
     nodes.shutdown()
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The predictions of the long study, trained in this process without a break."""
+    return locally(tiny(*LONG), tmp_path_factory.mktemp("undisturbed"))
+
+
 @pytest.fixture
 def cluster(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.setattr(ray_engine, "_SECONDS_BETWEEN_LOOKS", 0.5)
@@ -108,7 +113,7 @@ def test_a_study_ends_with_the_bytes_of_a_local_run(tmp_path: Path, tiny: Tiny, 
 
 
 def test_a_lost_node_s_pack_goes_on_at_one_that_has_joined(
-    tmp_path: Path, tiny: Tiny, nodes: Any, cluster: Cluster
+    tmp_path: Path, tiny: Tiny, nodes: Any, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:
     def lose(progress: Progress) -> None:
         for node in list(nodes.worker_nodes):
@@ -125,11 +130,11 @@ def test_a_lost_node_s_pack_goes_on_at_one_that_has_joined(
     assert last.began > 0  # from the last epoch whose state had reached this process
     (lost,) = [text for text in watcher.messages if "was lost with 2 trials, which go on elsewhere" in text]
     assert lost.startswith(first.node)
-    assert predictions(summary.folder) == locally(study, tmp_path / "local")
+    assert predictions(summary.folder) == undisturbed
 
 
 def test_the_first_signal_ends_a_pack_with_its_epoch_and_a_local_run_goes_on(
-    tmp_path: Path, tiny: Tiny, cluster: Cluster
+    tmp_path: Path, tiny: Tiny, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:
     study = tiny(*LONG)
     watcher = Watcher(lambda _: os.kill(os.getpid(), signal.SIGTERM))
@@ -140,7 +145,7 @@ def test_the_first_signal_ends_a_pack_with_its_epoch_and_a_local_run_goes_on(
     with threads(1):
         assert run_study(study, tmp_path / "ray", display=watcher).complete
     assert watcher.steps[0].began > 0
-    assert predictions(summary.folder) == locally(study, tmp_path / "local")
+    assert predictions(summary.folder) == undisturbed
 
 
 def test_a_trial_that_breaks_and_a_pack_that_kills_leave_the_others_alone(
@@ -277,18 +282,23 @@ def test_of_a_pack_that_was_halved_the_halves_come_back(tmp_path: Path, tiny: Ti
     assert cut(packs, 4) == [["full 2", "full 3"], ["full 0", "full 1"]]
 
 
-def test_neighbours_share_the_memory(tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.engines.packed import engine as packed_engine
-    from harness.runs.runner import prepare
+def test_what_others_have_claimed_is_left_to_them_and_nothing_is_claimed_twice(tmp_path: Path, tiny: Tiny) -> None:
+    trials = [trial for trial in trials_of(tiny("seeds=4")) if trial.arm == "full"]
+    asked: list[int] = []
 
-    checkpoint, data, alone = prepare(tiny())
-    assert isinstance(alone, PackedEngine)
-    trial = trials_of(tiny())[0]
-    shared = PackedEngine(checkpoint, data, tiny().data, alone.reference.padding.pad_token_id, neighbours=3)
-    both = []
-    for engine in (alone, shared):
-        with monkeypatch.context() as patch:
-            patch.setattr(packed_engine, "memory", lambda _: 100 << 20)
-            both.append(engine.size(trial))
-    assert both[0] > both[1] >= 1
-    assert PackKey.of(trial) in shared._sizes
+    def claim(wanted: Sequence[Trial]) -> Sequence[Trial]:
+        asked.append(len(wanted))
+        return [trial for trial in wanted if trial.seed != 1]
+
+    packs = Packs(trials, {trials[0].key}, tmp_path, claim)
+    pack = packs.take(packs.waiting()[0], 3)
+    assert [trial.seed for trial in packs.left(pack)] == [2]
+    packs.give_back(pack)
+    assert [trial.seed for trial in packs.left(packs.take(packs.waiting()[0], 3))] == [2]
+    assert asked == [2]
+
+
+def test_workers_of_a_node_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = memory(torch.device("cpu"))
+    monkeypatch.setenv(SHARED_BY, "4")
+    assert memory(torch.device("cpu")) == whole // 4
