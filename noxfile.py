@@ -39,7 +39,7 @@ def install_schemas(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the fast tests, doctests included; those of the analysis have a session of their own."""
-    install(session, "-e", ".[train]", *group("test"))
+    install(session, "-e", ".[train,ray]", *group("test"))
     install_schemas(session)
     session.run("pytest", *WORKERS, *(session.posargs or ("--ignore=tests/analysis",)), env=EVERYTHING)
 
@@ -133,8 +133,9 @@ def wheel(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest version of every package that pyproject.toml allows."""
     project = PYPROJECT["project"]
-    direct = (*project["dependencies"], *project["optional-dependencies"]["train"])
-    session.install("-q", "-e", ".[train]", *(package.replace(">=", "==") for package in direct), *group("test"))
+    extras = project["optional-dependencies"]
+    direct = (*project["dependencies"], *extras["train"], *extras["ray"])
+    session.install("-q", "-e", ".[train,ray]", *(package.replace(">=", "==") for package in direct), *group("test"))
     install_schemas(session)
     # What the lowest versions need comes in its newest, and warns of them.
     session.run("pytest", *WORKERS, "-W", "default", *session.posargs, env=EVERYTHING)
@@ -143,7 +144,7 @@ def minimums(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Measure how much of the code the fast tests run; fails below the floor in pyproject.toml."""
-    install(session, "-e", ".[train]", *group("coverage"))
+    install(session, "-e", ".[train,ray]", *group("coverage"))
     install_schemas(session)
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *WORKERS, *session.posargs, env=EVERYTHING)

@@ -24,9 +24,10 @@ def describe() -> dict[str, Any]:
     """Return versions, commit and hardware, as a record holds them."""
     commit, dirty = _commit()
     return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
         "commit": commit,
         "dirty": dirty,
+        "node": platform.node(),
         "hardware": {
             "system": f"{platform.system()} {platform.machine()}",
             "processor": _processor(),
@@ -37,13 +38,20 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _version(package: str) -> str | None:
+def code() -> tuple[str | None, str | None]:
+    """Return the version of this package and the commit of its checkout."""
+    return version("ablation-harness"), _commit()[0]
+
+
+def version(package: str) -> str | None:
+    """Return the version of an installed package, or None where there is none."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
+@functools.cache
 def _commit() -> tuple[str | None, bool | None]:
     """Return the commit of the checkout this code runs from, and whether the checkout differs from it."""
     here = Path(__file__).resolve().parent.parent

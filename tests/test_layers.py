@@ -19,7 +19,7 @@ import harness
 from tests.analysis.conftest import simulated, write_study
 
 ROOT = Path(harness.__file__).parents[1]
-TRAINING = ("torch", "transformers", "peft", "datasets", "accelerate", "optuna")
+TRAINING = ("torch", "transformers", "peft", "datasets", "accelerate", "optuna", "ray")
 
 
 def loaded(code: str, *arguments: str) -> set[str]:

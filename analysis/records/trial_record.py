@@ -112,6 +112,7 @@ class Provenance(Stored):
     versions: dict[str, str | None] = Field(default_factory=dict)
     commit: str | None = None
     dirty: bool | None = None
+    node: str | None = None
     hardware: dict[str, Any] = Field(default_factory=dict)
     started: str | None = None
     ended: str | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.engines.ray.cluster import Cluster
     from harness.launch.launcher import Launcher
     from harness.runs.budget import Budget
     from harness.runs.run import RunSummary
     from harness.runs.status import StudyStatus
 
-_ON = re.compile(r"(local)(?::(\d+))?")
-_EXPECTED = "expected local:N for N workers on this machine, or local for one on each of its GPUs"
+_ON = re.compile(r"(local)(?::(\d+))?|(ray)(?::(.+))?")
+_EXPECTED = "expected local:N for N workers on this machine, local for one on each of its GPUs, ray, or ray:ADDRESS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +30,16 @@ class On:
     Parameters
     ----------
     place : str
-        ``local``: on this machine.
+        ``local``: on this machine; ``ray``: on the nodes of a cluster.
     number : int or None
         How many; None where they are not counted.
+    address : str or None
+        Of the cluster; None for one that is started here.
     """
 
-    place: Literal["local"]
-    number: int | None
+    place: Literal["local", "ray"]
+    number: int | None = None
+    address: str | None = None
 
 
 def parse_on(text: str) -> On:
@@ -48,14 +52,16 @@ def parse_on(text: str) -> On:
 
     Examples
     --------
-    >>> parse_on("local:2")
-    On(place='local', number=2)
+    >>> parse_on("local:2").number, parse_on("ray:10.0.0.5:6379").address
+    (2, '10.0.0.5:6379')
     """
     from harness.errors import HarnessError
 
     found = _ON.fullmatch(text.strip())
     if found is None or found[2] == "0":
         raise HarnessError(f"--on: {_EXPECTED}; got {text!r}")
+    if found[3]:
+        return On(place="ray", address=found[4])
     return On(place="local", number=None if found[2] is None else int(found[2]))
 
 
@@ -80,12 +86,25 @@ def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | Non
     from harness.errors import HarnessError
 
     if on is None:
-        return On(place="local", number=None) if not worker and len(visible_gpus()) > 1 else None
+        return On(place="local") if not worker and len(visible_gpus()) > 1 else None
     if worker:
         raise HarnessError("--on starts workers, and --worker is one; leave one of them out")
-    if budget is not None and budget.trials is not None:
+    place = parse_on(on)
+    if place.place != "ray" and budget is not None and budget.trials is not None:
         raise HarnessError(f"--budget {budget.text}: --on takes a time, such as 6h: each worker counts its own trials")
-    return parse_on(on)
+    return place
+
+
+@contextmanager
+def cluster_of(on: On | None) -> Iterator[Cluster | None]:
+    """Connect to a cluster for a while; None where none is named."""
+    if on is None:
+        yield None
+        return
+    from harness.engines.ray.cluster import connected
+
+    with connected(on.address) as cluster:
+        yield cluster
 
 
 def local_workers(on: On, arguments: Sequence[str], folder: Path) -> Launcher:

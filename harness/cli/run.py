@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import output
-from harness.cli.on import place_of, train_on
+from harness.cli.on import cluster_of, place_of, train_on
 from harness.cli.shared import (
     AsJson,
     Overrides,
@@ -69,7 +69,8 @@ def run(
         typer.Option(
             metavar="PLACE",
             help="Train with several workers: local:N for N on this machine, local for one on each of its GPUs, which "
-            "is the default where there are several.",
+            "is the default where there are several; ray:ADDRESS for the nodes of a Ray cluster (HOST:PORT of its "
+            "head, or auto on one of its nodes; ray alone starts one here).",
             show_default=False,
         ),
     ] = None,
@@ -142,9 +143,10 @@ def run(
     arms_option = [] if asked is None else ["--arms", ",".join(asked)]
     looks_option = ["--until-decided"] if until_decided else []
     budget_option = [] if budget is None else ["--budget", budget]
+    on_option = [] if on is None else ["--on", on]
 
     def command(*options: str) -> str:
-        always = [*budget_option, *root_option, *storage_option]
+        always = [*budget_option, *root_option, *storage_option, *on_option]
         return shlex.join(["harness", "run", str(study), *loaded.overrides, *options, *always])
 
     for line in _differences(loaded, results / loaded.name, asked, root_option):
@@ -156,23 +158,24 @@ def run(
         else:
             show_status(console, ahead)
         return
-    if place is not None:
+    if place is not None and place.place == "local":
         given_storage = [] if storage is None else ["--storage", storage]
-        given_budget = [] if budget is None else ["--budget", budget]
-        arguments = ["run", str(study), *loaded.overrides, *arms_option, *looks_option, *given_budget, *given_storage]
+        arguments = ["run", str(study), *loaded.overrides, *arms_option, *looks_option, *budget_option, *given_storage]
         arguments += ["--worker", *root_option]
         summary = train_on(place, arguments, results / loaded.name, chosen, console, shows=not as_json)
     else:
-        summary = run_study(
-            loaded,
-            results,
-            storage=storage,
-            arms=asked,
-            looks=looks,
-            budget=limit,
-            as_worker=worker,
-            display=display,
-        )
+        with cluster_of(place) as cluster:
+            summary = run_study(
+                loaded,
+                results,
+                storage=storage,
+                arms=asked,
+                looks=looks,
+                budget=limit,
+                cluster=cluster,
+                as_worker=worker,
+                display=display,
+            )
     if as_json:
         content = {
             "name": loaded.name,

@@ -40,7 +40,12 @@ def memory(device: torch.device) -> int:
 
 def worthwhile_threads(parameters: int) -> int:
     """Return how many threads a model of this size is computed with on a CPU."""
-    return 1 if parameters < _WORTH_THREADS else torch.get_num_threads()
+    return 1 if is_small(parameters) else torch.get_num_threads()
+
+
+def is_small(parameters: int) -> bool:
+    """Whether a model of this size is computed with one thread."""
+    return parameters < _WORTH_THREADS
 
 
 def cores() -> int:

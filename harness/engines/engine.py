@@ -36,6 +36,8 @@ class Progress:
         Steps that an earlier process had done.
     by_epoch : bool
         Whether a run that ends with an epoch loses nothing of the trial.
+    node : str
+        The node of a cluster that trains it; empty where it is this process.
     """
 
     trial: Trial
@@ -44,6 +46,7 @@ class Progress:
     epoch: float = 0.0
     began: int = 0
     by_epoch: bool = False
+    node: str = ""
 
 
 ReportProgress = Callable[[Progress], None]

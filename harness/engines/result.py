@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -93,6 +94,8 @@ class TrialResult:
         How many trials were trained together.
     threads : int
         What torch computed with on a CPU.
+    provenance : mapping or None
+        Versions, commit, node and hardware, where another process trained it; None for those of this one.
     """
 
     trial: Trial
@@ -117,6 +120,7 @@ class TrialResult:
     device_name: str = ""
     precision: str = ""
     threads: int = 0
+    provenance: Mapping[str, Any] | None = None
 
     @property
     def selected(self) -> Epoch | None:

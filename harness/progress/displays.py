@@ -176,6 +176,7 @@ class TerminalDisplay(Display):
         trial = progress.trial
         if trial.key not in self._trials:
             label = "candidate" if trial.tuning else f"{trial.arm}, seed {trial.seed}"
+            label += f" on {progress.node}" if progress.node else ""
             shown = len(self._trials) < _BARS
             task = self._bars.add_task("", total=progress.steps, label=label, note="steps", visible=shown)
             self._trials[trial.key] = task
@@ -249,7 +250,8 @@ class TerminalDisplay(Display):
             table.add_row(Text(name), Text(arm.line()))
         hidden = len(self._trials) - _BARS
         more = [Text(f"and {hidden} more trials")] if hidden > 0 else []
-        self._live.update(Group(table, self._bars, *more))
+        nodes = [Text(line) for line in self._tracker.doing_by_node()] if self._tracker.nodes else []
+        self._live.update(Group(table, self._bars, *more, *nodes))
 
 
 def display_for(console: Console) -> Display:

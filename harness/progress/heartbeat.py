@@ -118,6 +118,7 @@ class Heartbeat(Display):
                     "epochs": progress.trial.settings.training.num_train_epochs,
                     "step": progress.step,
                     "steps": progress.steps,
+                    **({"node": progress.node} if progress.node else {}),
                 }
                 for progress in self._tracker.running.values()
             ],

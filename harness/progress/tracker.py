@@ -179,9 +179,21 @@ class ProgressTracker:
 
     def doing(self) -> str:
         """Return which trials are running and how far they are, in words."""
-        running = list(self.running.values())
-        if not running:
-            return "nothing is running yet"
+        return "; ".join(self.doing_by_node()) or "nothing is running yet"
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes of a cluster that train something."""
+        return list(dict.fromkeys(progress.node for progress in list(self.running.values()) if progress.node))
+
+    def doing_by_node(self) -> list[str]:
+        """Return which trials are running and how far they are, of each node in words."""
+        by_node: dict[str, list[Progress]] = {}
+        for progress in list(self.running.values()):
+            by_node.setdefault(progress.node, []).append(progress)
+        return [f"{node and f'{node}: '}{self._together(running)}" for node, running in by_node.items()]
+
+    def _together(self, running: Sequence[Progress]) -> str:
         first, last = running[0], max(running, key=lambda progress: progress.steps)
         arms = list(dict.fromkeys(progress.trial.arm for progress in running))
         named = ", ".join(arms[:_NAMED_ARMS]) + (

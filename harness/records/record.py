@@ -103,7 +103,7 @@ def record_of(
         **of_search,
         data=RecordedData(fingerprint=fingerprint, **sizes),
         model=model,
-        provenance=Provenance(**provenance.describe(), started=started, ended=provenance.now()),
+        provenance=Provenance(**(outcome.provenance or provenance.describe()), started=started, ended=provenance.now()),
         predictions_sha256=predictions_sha256,
     )
 

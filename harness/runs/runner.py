@@ -13,6 +13,8 @@ from harness.data.tokenization import TokenizedDataset
 from harness.engines import schedules
 from harness.engines.engine import Engine
 from harness.engines.packed import PackedEngine
+from harness.engines.ray.cluster import Cluster
+from harness.engines.ray.engine import RayEngine
 from harness.engines.trainer import TrainerEngine
 from harness.errors import HarnessError, LockedError, ModelError, did_you_mean
 from harness.models import checkpoints
@@ -45,6 +47,7 @@ def run_study(
     looks: LookByLook | None = None,
     budget: Budget | None = None,
     as_worker: bool = False,
+    cluster: Cluster | None = None,
     display: Display | None = None,
 ) -> RunSummary:
     """Train every trial of a study that has not been trained yet.
@@ -69,6 +72,8 @@ def run_study(
         What the run may take; default no limit. It ends as a signal would end it, and can be continued.
     as_worker : bool
         Where another process runs the study already, train beside it what it has not claimed; default refuse to.
+    cluster : Cluster, optional
+        Train on its nodes; default in this process.
     display : Display, optional
         Shows the progress; default none.
 
@@ -87,7 +92,7 @@ def run_study(
     if storage is not None:
         check_url(storage)
     store = Store(Path(root) / study.name)
-    checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", say=display.say)
+    checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", cluster=cluster, say=display.say)
     refuse_other_results(study, store)
     open_run = partial(Run, study=study, checkpoint=checkpoint, data=data, engine=trainer, store=store, budget=budget)
     while True:
@@ -126,6 +131,7 @@ def prepare(
     engine: EngineName | None = None,
     *,
     folder: Path | None = None,
+    cluster: Cluster | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Checkpoint, TokenizedDataset, Engine]:
     """Load a study's checkpoint and data, and check every arm against the model before anything runs.
@@ -138,6 +144,8 @@ def prepare(
         ``packed`` or ``trainer``; default what the study says.
     folder : Path, optional
         Where the packed engine keeps what is running; default nowhere.
+    cluster : Cluster, optional
+        Where the engine trains on a cluster, which takes a folder; default in this process.
     say : callable, optional
         Is told what a user should know of a pack.
 
@@ -168,6 +176,11 @@ def prepare(
             wrong.setdefault(str(error), []).append(name)
     if wrong:
         raise ModelError("\n".join(f"arm {', '.join(names)}: {message}" for message, names in wrong.items()))
+    if cluster is not None and folder is not None:
+        on_cluster = RayEngine(
+            cluster, checkpoint, data, study.data, tokenizer.pad_token_id, engine=wanted, folder=folder, say=say
+        )
+        return checkpoint, data, on_cluster
     if wanted == "trainer":
         return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
     packed = PackedEngine(checkpoint, data, study.data, tokenizer.pad_token_id, folder=folder, say=say)

@@ -11,6 +11,7 @@ from harness import provenance
 from harness.data.tokenization import TokenizedDataset
 from harness.engines.engine import Engine
 from harness.engines.packed import PackedEngine
+from harness.engines.ray.engine import RayEngine
 from harness.engines.timing import TimedBlock, TrialTimer
 from harness.engines.trainer import TrainerEngine, quick_collections
 from harness.errors import ResultsError, one_line
@@ -54,6 +55,10 @@ def time_after(run: Run, arms: Mapping[str, Arm], trials: Sequence[Trial], recor
     try:
         before = run.store.timing()
         if before is not None and set(before.timed(_keys(trials))) == set(arms):
+            return 0
+        if isinstance(run.engine, RayEngine):
+            again = f"harness time {run.study.name} times it on the machine where it is called"
+            run.display.say(f"no arm was timed alone: the trials ran on a cluster; {again}")
             return 0
         limit = max(_SECONDS, _SHARE * sum(record.all_seconds or 0.0 for record in known))
         turns = Turns(

@@ -107,7 +107,7 @@ class PackedEngine(Engine):
         wanted = {PackKey.of(trial) for trial in trials if trial.key not in done}
         for trial in trials:
             self._arms.setdefault(PackKey.of(trial), {})[trial.arm] = None
-        for pack in divide_into_packs([trial for trial in trials if PackKey.of(trial) in wanted], self._size):
+        for pack in divide_into_packs([trial for trial in trials if PackKey.of(trial) in wanted], self.size):
             if stop():
                 return
             yield from self._train(pack, _Call(report, done, stop, claim))
@@ -121,7 +121,7 @@ class PackedEngine(Engine):
             self._step_aside(pack[0], obstacle)
             yield from self.reference.train(wanted, report=call.report, stop=call.stop, claim=call.claim)
             return
-        if len(pack) > 1 and len(pack) > self._size(pack[0]):
+        if len(pack) > 1 and len(pack) > self.size(pack[0]):
             for half in halves(pack):
                 yield from self._train(half, call)
             return
@@ -253,7 +253,7 @@ class PackedEngine(Engine):
         self._told.add(PackKey.of(trial))
         self._say(f"{trial.arm}: cannot be packed ({reason}); trained by the reference engine")
 
-    def _size(self, trial: Trial) -> int:
+    def size(self, trial: Trial) -> int:
         """Return how many trials of this one's key make a pack: by memory, the same on every run on this machine."""
         key = PackKey.of(trial)
         if key not in self._sizes:

@@ -16,7 +16,7 @@ from harness.atomic_file import atomic_write
 from harness.study.trials import Trial
 
 # Raise it when what is saved changes, or how a pack is trained: saved packs of an older version are ignored.
-_VERSION = 3
+_VERSION = 4
 
 
 class SavedPack:
@@ -33,8 +33,8 @@ class SavedPack:
     """
 
     def __init__(self, folder: Path | None, pack: Sequence[Trial], say: Callable[[str], None]) -> None:
-        name = hashlib.sha256(json.dumps([_VERSION, *(trial.key for trial in pack)]).encode()).hexdigest()[:20]
-        self._path = folder / f"{name}.pt" if folder is not None else None
+        self._pack = [trial.key for trial in pack]
+        self._path = folder / file_name(self._pack) if folder is not None else None
         self._say = say
         self._warned = False
 
@@ -55,7 +55,7 @@ class SavedPack:
             return
         try:
             with atomic_write(self._path) as stream:
-                torch.save({"version": _VERSION, **content}, stream)
+                torch.save({"version": _VERSION, "pack": self._pack, **content}, stream)
         except (OSError, RuntimeError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             if not self._warned:
@@ -67,6 +67,17 @@ class SavedPack:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
+
+
+def file_name(pack: Sequence[str]) -> str:
+    """Return the name of the file of the pack of these keys."""
+    return f"{hashlib.sha256(json.dumps([_VERSION, *pack]).encode()).hexdigest()[:20]}.pt"
+
+
+def kept_packs(folder: Path) -> list[list[str]]:
+    """Return the keys of each saved pack of a folder, finished trials included."""
+    contents = [_read(path, mmap=True) for path in sorted(folder.glob("*.pt"))]
+    return [list(content["pack"]) for content in contents if content is not None]
 
 
 def discard_recorded(folder: Path, done: Container[str]) -> None:

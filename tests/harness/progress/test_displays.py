@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -199,6 +200,27 @@ def test_a_pack_is_one_line_whatever_its_size() -> None:
             display.step(at(member, epoch))
     (line,) = out.getvalue().splitlines()[1:]
     assert line == "20 trials at once (a, b, c and 2 more arms): epoch 1 of 2, step 100 of 200, 10 s left"
+
+
+def test_every_node_is_named_with_what_it_trains() -> None:
+    """In a log, and below the bars of a terminal."""
+    clock = Clock()
+    trials = [trial(arm, seed) for arm in "ab" for seed in range(2)]
+    display, out = logged(clock, 1.0, *trials)
+    steps = [replace(at(member, 0.5), node=f"node-{member.arm}") for member in trials]
+    clock.now = 70.0
+    for step in steps * 2:
+        display.step(step)
+    on_each = ["node-a: 2 trials at once (a): epoch 1 of 1", "node-b: 2 trials at once (b): epoch 1 of 1"]
+    assert all(words in out.getvalue().splitlines()[-1] for words in on_each)
+    screen = io.StringIO()
+    bars = TerminalDisplay(Console(file=screen, width=100, force_terminal=True, color_system=None))
+    bars.open(trials, {}, 1.0)
+    for step in steps:
+        bars.step(step)
+    assert [task.fields["label"] for task in bars._bars.tasks][1:3] == ["a, seed 0 on node-a", "a, seed 1 on node-a"]
+    bars.close()
+    assert all(words in screen.getvalue() for words in on_each)
 
 
 def test_epochs_that_fly_by_do_not_fill_the_log() -> None:

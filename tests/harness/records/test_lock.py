@@ -114,6 +114,22 @@ def test_a_display_that_breaks_costs_no_trial(tmp_path: Path) -> None:
         assert owner.signal == "SIGTERM"
 
 
+def test_the_file_names_the_node_that_trains_a_trial(tmp_path: Path) -> None:
+    with lock_study(tmp_path) as hold, closing(heartbeat.Heartbeat(Display(), hold)) as display:
+        far, here = (Progress(trial=trial("full"), step=1, steps=9, node=node) for node in ("gpu-7", ""))
+        seen = []
+        for progress in (far, here):
+            display.open([progress.trial], {}, 1.0)
+            display.step(progress)
+            display.open([progress.trial], {}, 1.0)
+            display._tracker.step(progress)
+            display._beat()
+            owner = lock_owner(tmp_path)
+            assert owner is not None
+            seen.append(owner.trials[0].get("node"))
+    assert seen == ["gpu-7", None]
+
+
 def test_a_killed_run_is_seen_to_be_gone(tmp_path: Path) -> None:
     code = f"""
 import time
