@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from harness.runs.run import RunSummary
     from harness.runs.status import StudyStatus
 
-_ON = re.compile(r"(local)(?::(\d+))?")
-_EXPECTED = "expected local:N for N workers on this machine, or local for one on each of its GPUs"
+_ON = re.compile(r"(local)(?::(\d+))?|(slurm):(\d+)")
+_EXPECTED = (
+    "expected local:N for N workers on this machine, local for one on each of its GPUs, or slurm:N for N jobs of Slurm"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +31,16 @@ class On:
     Parameters
     ----------
     place : str
-        ``local``: on this machine.
+        ``local``: on this machine; ``slurm``: as jobs of a Slurm.
     number : int or None
         How many; None where they are not counted.
+    sbatch : str
+        Options of sbatch: key=value, separated by blanks.
     """
 
-    place: Literal["local"]
+    place: Literal["local", "slurm"]
     number: int | None
+    sbatch: str = ""
 
 
 def parse_on(text: str) -> On:
@@ -49,17 +54,18 @@ def parse_on(text: str) -> On:
     Examples
     --------
     >>> parse_on("local:2")
-    On(place='local', number=2)
+    On(place='local', number=2, sbatch='')
     """
     from harness.errors import HarnessError
 
     found = _ON.fullmatch(text.strip())
-    if found is None or found[2] == "0":
+    number = None if found is None else found[2] or found[4]
+    if found is None or (number is not None and not int(number)):
         raise HarnessError(f"--on: {_EXPECTED}; got {text!r}")
-    return On(place="local", number=None if found[2] is None else int(found[2]))
+    return On(place="slurm" if found[3] else "local", number=None if number is None else int(number))
 
 
-def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | None:
+def place_of(on: str | None, *, worker: bool, budget: Budget | None, sbatch: str | None = None) -> On | None:
     """Return where several workers train; None where this process trains.
 
     Parameters
@@ -70,6 +76,8 @@ def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | Non
         Whether this process is one of several already.
     budget : Budget or None
         What the run may take.
+    sbatch : str or None
+        What `--sbatch` was given.
 
     Raises
     ------
@@ -79,13 +87,37 @@ def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | Non
     from harness.engines.device import visible_gpus
     from harness.errors import HarnessError
 
+    if sbatch is not None and (on is None or parse_on(on).place != "slurm"):
+        raise HarnessError(f"--sbatch: its options are for --on slurm:N; got {f'--on {on}' if on else 'no --on'}")
     if on is None:
         return On(place="local", number=None) if not worker and len(visible_gpus()) > 1 else None
     if worker:
         raise HarnessError("--on starts workers, and --worker is one; leave one of them out")
     if budget is not None and budget.trials is not None:
         raise HarnessError(f"--budget {budget.text}: --on takes a time, such as 6h: each worker counts its own trials")
-    return parse_on(on)
+    return replace(parse_on(on), sbatch=sbatch or "")
+
+
+def slurm_workers(on: On, arguments: Sequence[str], folder: Path) -> Launcher:
+    """Return the workers on a Slurm.
+
+    Parameters
+    ----------
+    on : On
+        How many, and the options of their jobs.
+    arguments : sequence of str
+        What `harness` is given to make one worker.
+    folder : Path
+        The study's results.
+
+    Raises
+    ------
+    HarnessError
+        If the options of their jobs are none.
+    """
+    from harness.launch.slurm import SlurmWorkers
+
+    return SlurmWorkers(arguments, on.number or 1, sbatch=on.sbatch, folder=folder)
 
 
 def local_workers(on: On, arguments: Sequence[str], folder: Path) -> Launcher:
@@ -252,9 +284,9 @@ def train_on(
         raise LockedError(
             f"{folder} is being run by {owner.process}; wait for it or stop it, or train beside it with --worker"
         )
-    launcher = local_workers(on, arguments, folder)
+    launcher = (slurm_workers if on.place == "slurm" else local_workers)(on, arguments, folder)
     trained = _trained(read_status(folder)) if (folder / "study.json").exists() else 0
     stopped_by = attend(launcher, folder, console, shows=shows)
     if not (folder / "study.json").exists():
-        raise ResultsError(f"{folder}: no worker began; their logs are in {folder / '.workers' / 'logs'}")
+        raise ResultsError(f"{folder}: no worker began; their logs are in {folder / '.workers'}")
     return summary_of(read_status(folder), folder, arms, trained=trained, stopped_by=stopped_by)

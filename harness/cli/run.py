@@ -69,7 +69,15 @@ def run(
         typer.Option(
             metavar="PLACE",
             help="Train with several workers: local:N for N on this machine, local for one on each of its GPUs, which "
-            "is the default where there are several.",
+            "is the default where there are several; slurm:N for N jobs of Slurm.",
+            show_default=False,
+        ),
+    ] = None,
+    sbatch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OPTIONS",
+            help="With --on slurm:N, what sbatch is asked for, such as 'partition=gpu time=4:00:00 gres=gpu:1'.",
             show_default=False,
         ),
     ] = None,
@@ -134,7 +142,7 @@ def run(
         raise HarnessError("--until-decided chooses the arms itself; leave --arms out")
     looks = look_by_look(loaded, results / loaded.name, display.say) if until_decided else None
     limit = None if budget is None else parse_budget(budget)
-    place = place_of(on, worker=worker, budget=limit)
+    place = place_of(on, worker=worker, budget=limit, sbatch=sbatch)
 
     root_option = results_option(results)
     # A password is not shown; whoever pastes the command fills it in.
