@@ -192,6 +192,16 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """Train on a Slurm of two nodes, which the tests start; needs Slurm's daemons."""
+    searched = os.pathsep.join([os.environ["PATH"], "/usr/sbin"])
+    if not all(shutil.which(name, path=searched) for name in ("slurmctld", "slurmd", "sbatch", "munged")):
+        session.skip("no Slurm; Debian's packages are slurmctld, slurmd, slurm-client, slurm-wlm-basic-plugins, munge")
+    install(session, "-e", ".[train,slurm]", *group("test"))
+    session.run("pytest", "-m", "cluster", "tests/harness/launch", *session.posargs, env=EVERYTHING)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Kill workers at random moments, and disturb them otherwise; HARNESS_FAULTS is the number of kills."""
     install(session, "-e", ".[train]", *group("test"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import re
 import sys
 import tomllib
@@ -62,7 +63,8 @@ def group(name: str) -> set[str]:
 
 
 BASE = distributions(PYPROJECT["project"]["dependencies"])
-TRAIN = distributions(PYPROJECT["project"]["optional-dependencies"]["train"])
+EXTRAS = {name: distributions(of_it) for name, of_it in PYPROJECT["project"]["optional-dependencies"].items()}
+TRAIN = EXTRAS["train"]
 
 
 @functools.cache
@@ -89,7 +91,7 @@ def imports(file: Path, *, at_start: bool = False) -> frozenset[str]:
 
 def third_party(files: Iterable[Path], *, at_start: bool = False) -> set[str]:
     """The distributions that files import: by the name that is declared, else by the module's first part."""
-    declared = BASE | TRAIN | group("dev")
+    declared = BASE.union(*EXTRAS.values()) | group("dev")
     imported = set()
     for module in set().union(*(imports(file, at_start=at_start) for file in files)):
         parts = module.split(".")
@@ -134,17 +136,19 @@ def test_what_loads_without_training_needs_no_extra() -> None:
     assert third_party(light, at_start=True) <= BASE
 
 
-def test_everything_else_is_declared_for_training() -> None:
-    assert third_party(of("harness")) <= BASE | TRAIN
+def test_everything_else_is_declared_for_training_or_one_way_to_launch() -> None:
+    assert third_party(of("harness")) <= BASE.union(*EXTRAS.values())
+    assert third_party(file for file in of("harness") if file.parent.name != "launch") <= BASE | TRAIN
 
 
 def test_what_everybody_has_to_install_is_imported_without_training() -> None:
     assert BASE - third_party([*of("analysis"), *without_training()]) == NOT_IMPORTED.keys()
 
 
-def test_what_training_installs_is_imported() -> None:
-    assert not TRAIN & BASE
-    assert third_party(of("harness")) >= TRAIN
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+def test_what_an_extra_installs_is_imported(extra: str) -> None:
+    assert not EXTRAS[extra] & BASE
+    assert third_party(of("harness")) >= EXTRAS[extra]
 
 
 def test_the_tests_import_what_their_sessions_install() -> None:
@@ -160,12 +164,12 @@ def test_tools_are_imported_or_said_to_be_commands() -> None:
 @pytest.mark.parametrize("name", sorted(PYPROJECT["dependency-groups"]))
 def test_everything_that_develops_is_in_one_group(name: str) -> None:
     assert group(name) <= group("dev")
-    assert not group(name) & (BASE | TRAIN)
+    assert not group(name) & BASE.union(*EXTRAS.values())
 
 
 @pytest.mark.parametrize(
     "requirement",
-    [*PYPROJECT["project"]["dependencies"], *PYPROJECT["project"]["optional-dependencies"]["train"]],
+    [*PYPROJECT["project"]["dependencies"], *itertools.chain(*PYPROJECT["project"]["optional-dependencies"].values())],
 )
 def test_a_requirement_says_its_lowest_version_and_no_more(requirement: str) -> None:
     # The session `minimums` installs exactly that version.

@@ -99,6 +99,9 @@ def test_a_worker_that_has_finished_all_does_not_come_back(queue: Callable[[str]
     asked = queue("RUNNING")
     with started(sys.executable, "-c", WORKER, "0") as process:
         os.killpg(process.pid, signal.SIGTERM)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "SIGTERM: the worker ends with its epoch\n"
+        assert process.stdout.readline() == "heard 1\n"
         process.communicate("end\n")
     assert process.returncode == 0
     assert not asked.exists()
