@@ -288,5 +288,6 @@ def train_on(
     trained = _trained(read_status(folder)) if (folder / "study.json").exists() else 0
     stopped_by = attend(launcher, folder, console, shows=shows)
     if not (folder / "study.json").exists():
-        raise ResultsError(f"{folder}: no worker began; their logs are in {folder / '.workers'}")
+        ended = f"stopped by {stopped_by} before a worker began" if stopped_by else "no worker began"
+        raise ResultsError(f"{folder}: {ended}; their logs are in {folder / '.workers'}")
     return summary_of(read_status(folder), folder, arms, trained=trained, stopped_by=stopped_by)
