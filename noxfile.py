@@ -39,7 +39,7 @@ def install_schemas(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the fast tests, doctests included; those of the analysis have a session of their own."""
-    install(session, "-e", ".[train,ray]", *group("test"))
+    install(session, "-e", ".[train]", *group("test"))
     install_schemas(session)
     session.run("pytest", *WORKERS, *(session.posargs or ("--ignore=tests/analysis",)), env=EVERYTHING)
 
@@ -133,9 +133,8 @@ def wheel(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest version of every package that pyproject.toml allows."""
     project = PYPROJECT["project"]
-    extras = project["optional-dependencies"]
-    direct = (*project["dependencies"], *extras["train"], *extras["ray"])
-    session.install("-q", "-e", ".[train,ray]", *(package.replace(">=", "==") for package in direct), *group("test"))
+    direct = (*project["dependencies"], *project["optional-dependencies"]["train"])
+    session.install("-q", "-e", ".[train]", *(package.replace(">=", "==") for package in direct), *group("test"))
     install_schemas(session)
     # What the lowest versions need comes in its newest, and warns of them.
     session.run("pytest", *WORKERS, "-W", "default", *session.posargs, env=EVERYTHING)
@@ -144,10 +143,11 @@ def minimums(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Measure how much of the code the fast tests run; fails below the floor in pyproject.toml."""
-    install(session, "-e", ".[train,ray]", *group("coverage"))
+    install(session, "-e", ".[train,ray,slurm]", *group("coverage"))
     install_schemas(session)
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *WORKERS, *session.posargs, env=EVERYTHING)
+    chosen = "not slow and not gpu and not real and not network and not browser"
+    session.run("coverage", "run", "-m", "pytest", *WORKERS, "-m", chosen, *session.posargs, env=EVERYTHING)
     session.run("coverage", "combine", "-q")
     session.run("coverage", "report")
 
@@ -190,6 +190,13 @@ def browser(session: nox.Session) -> None:
     env = {**ONE_THREAD, "HARNESS_PICTURES": pictures}
     session.run("pytest", "-m", "browser", "tests/test_browser.py", *session.posargs, env=env)
     session.log(f"what it looked like: {pictures}")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Train on a Ray and a Slurm of two nodes, which the tests start; without Slurm's daemons its tests are skipped."""
+    install(session, "-e", ".[train,ray,slurm]", *group("test"))
+    session.run("pytest", "-m", "cluster", "tests/harness", *session.posargs, env=EVERYTHING)
 
 
 @nox.session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import re
 import sys
 import tomllib
@@ -62,9 +63,8 @@ def group(name: str) -> set[str]:
 
 
 BASE = distributions(PYPROJECT["project"]["dependencies"])
-EXTRAS = PYPROJECT["project"]["optional-dependencies"]
-TRAIN = distributions(EXTRAS["train"])
-RAY = distributions(EXTRAS["ray"])
+EXTRAS = {name: distributions(of_it) for name, of_it in PYPROJECT["project"]["optional-dependencies"].items()}
+TRAIN = EXTRAS["train"]
 
 
 @functools.cache
@@ -91,7 +91,7 @@ def imports(file: Path, *, at_start: bool = False) -> frozenset[str]:
 
 def third_party(files: Iterable[Path], *, at_start: bool = False) -> set[str]:
     """The distributions that files import: by the name that is declared, else by the module's first part."""
-    declared = BASE | TRAIN | RAY | group("dev")
+    declared = BASE.union(*EXTRAS.values()) | group("dev")
     imported = set()
     for module in set().union(*(imports(file, at_start=at_start) for file in files)):
         parts = module.split(".")
@@ -136,30 +136,31 @@ def test_what_loads_without_training_needs_no_extra() -> None:
     assert third_party(light, at_start=True) <= BASE
 
 
-def test_everything_else_is_declared_for_training_or_for_a_cluster() -> None:
-    assert third_party(of("harness")) <= BASE | TRAIN | RAY
+def test_everything_else_is_declared_for_training_or_for_one_place_to_train() -> None:
+    assert third_party(of("harness")) <= BASE.union(*EXTRAS.values())
+    assert third_party(file for file in of("harness") if file.parent.name not in {"launch", "ray"}) <= BASE | TRAIN
 
 
 def test_ray_is_imported_where_a_run_uses_it_and_nowhere_else() -> None:
-    files = [file for file in of("harness") if third_party([file]) & RAY]
+    files = [file for file in of("harness") if third_party([file]) & EXTRAS["ray"]]
     assert files
     assert {file.relative_to(ROOT).parts[:3] for file in files} == {("harness", "engines", "ray")}
-    assert not third_party(of("harness"), at_start=True) & RAY
+    assert not third_party(of("harness"), at_start=True) & EXTRAS["ray"]
 
 
 def test_what_everybody_has_to_install_is_imported_without_training() -> None:
     assert BASE - third_party([*of("analysis"), *without_training()]) == NOT_IMPORTED.keys()
 
 
-def test_what_training_installs_is_imported() -> None:
-    assert not TRAIN & BASE
-    assert third_party(of("harness")) >= TRAIN
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+def test_what_an_extra_installs_is_imported(extra: str) -> None:
+    assert not EXTRAS[extra] & BASE
+    assert third_party(of("harness")) >= EXTRAS[extra]
 
 
 def test_the_tests_import_what_their_sessions_install() -> None:
-    assert third_party(of("tests")) <= BASE | TRAIN | RAY | group("browser")
-    without_browser = [file for file in of("tests") if file.name != "test_browser.py"]
-    assert third_party(without_browser) <= BASE | TRAIN | RAY | group("test")
+    assert third_party(of("tests")) <= BASE.union(*EXTRAS.values()) | group("browser")
+    assert third_party(file for file in of("tests") if file.name != "test_browser.py") <= BASE | TRAIN | group("test")
     assert third_party(of("tests/analysis")) <= BASE | group("test")
 
 
@@ -170,12 +171,12 @@ def test_tools_are_imported_or_said_to_be_commands() -> None:
 @pytest.mark.parametrize("name", sorted(PYPROJECT["dependency-groups"]))
 def test_everything_that_develops_is_in_one_group(name: str) -> None:
     assert group(name) <= group("dev")
-    assert not group(name) & (BASE | TRAIN | RAY)
+    assert not group(name) & BASE.union(*EXTRAS.values())
 
 
 @pytest.mark.parametrize(
     "requirement",
-    [*PYPROJECT["project"]["dependencies"], *EXTRAS["train"], *EXTRAS["ray"]],
+    [*PYPROJECT["project"]["dependencies"], *itertools.chain(*PYPROJECT["project"]["optional-dependencies"].values())],
 )
 def test_a_requirement_says_its_lowest_version_and_no_more(requirement: str) -> None:
     # The session `minimums` installs exactly that version.

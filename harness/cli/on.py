@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from harness.runs.run import RunSummary
     from harness.runs.status import StudyStatus
 
-_ON = re.compile(r"(local)(?::(\d+))?|(ray)(?::(.+))?")
-_EXPECTED = "expected local:N for N workers on this machine, local for one on each of its GPUs, ray, or ray:ADDRESS"
+_ON = re.compile(r"(local)(?::(\d+))?|(slurm):(\d+)|(ray)(?::(.+))?")
+_EXPECTED = (
+    "expected local:N for N workers on this machine, local for one on each of its GPUs, slurm:N for N jobs of Slurm, "
+    "ray, or ray:ADDRESS"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +33,18 @@ class On:
     Parameters
     ----------
     place : str
-        ``local``: on this machine; ``ray``: on the nodes of a cluster.
+        ``local``: on this machine; ``slurm``: as jobs of a Slurm; ``ray``: on the nodes of a cluster.
     number : int or None
         How many; None where they are not counted.
+    sbatch : str
+        Options of sbatch: key=value, separated by blanks.
     address : str or None
         Of the cluster; None for one that is started here.
     """
 
-    place: Literal["local", "ray"]
+    place: Literal["local", "slurm", "ray"]
     number: int | None = None
+    sbatch: str = ""
     address: str | None = None
 
 
@@ -58,14 +64,15 @@ def parse_on(text: str) -> On:
     from harness.errors import HarnessError
 
     found = _ON.fullmatch(text.strip())
-    if found is None or found[2] == "0":
+    number = None if found is None else found[2] or found[4]
+    if found is None or (number is not None and not int(number)):
         raise HarnessError(f"--on: {_EXPECTED}; got {text!r}")
-    if found[3]:
-        return On(place="ray", address=found[4])
-    return On(place="local", number=None if found[2] is None else int(found[2]))
+    if found[5]:
+        return On(place="ray", address=found[6])
+    return On(place="slurm" if found[3] else "local", number=None if number is None else int(number))
 
 
-def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | None:
+def place_of(on: str | None, *, worker: bool, budget: Budget | None, sbatch: str | None = None) -> On | None:
     """Return where several workers train; None where this process trains.
 
     Parameters
@@ -76,6 +83,8 @@ def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | Non
         Whether this process is one of several already.
     budget : Budget or None
         What the run may take.
+    sbatch : str or None
+        What `--sbatch` was given.
 
     Raises
     ------
@@ -85,6 +94,8 @@ def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | Non
     from harness.engines.device import visible_gpus
     from harness.errors import HarnessError
 
+    if sbatch is not None and (on is None or parse_on(on).place != "slurm"):
+        raise HarnessError(f"--sbatch: its options are for --on slurm:N; got {f'--on {on}' if on else 'no --on'}")
     if on is None:
         return On(place="local") if not worker and len(visible_gpus()) > 1 else None
     if worker:
@@ -92,7 +103,7 @@ def place_of(on: str | None, *, worker: bool, budget: Budget | None) -> On | Non
     place = parse_on(on)
     if place.place != "ray" and budget is not None and budget.trials is not None:
         raise HarnessError(f"--budget {budget.text}: --on takes a time, such as 6h: each worker counts its own trials")
-    return place
+    return replace(place, sbatch=sbatch or "")
 
 
 @contextmanager
@@ -105,6 +116,28 @@ def cluster_of(on: On | None) -> Iterator[Cluster | None]:
 
     with connected(on.address) as cluster:
         yield cluster
+
+
+def slurm_workers(on: On, arguments: Sequence[str], folder: Path) -> Launcher:
+    """Return the workers on a Slurm.
+
+    Parameters
+    ----------
+    on : On
+        How many, and the options of their jobs.
+    arguments : sequence of str
+        What `harness` is given to make one worker.
+    folder : Path
+        The study's results.
+
+    Raises
+    ------
+    HarnessError
+        If the options of their jobs are none.
+    """
+    from harness.launch.slurm import SlurmWorkers
+
+    return SlurmWorkers(arguments, on.number or 1, sbatch=on.sbatch, folder=folder)
 
 
 def local_workers(on: On, arguments: Sequence[str], folder: Path) -> Launcher:
@@ -271,9 +304,10 @@ def train_on(
         raise LockedError(
             f"{folder} is being run by {owner.process}; wait for it or stop it, or train beside it with --worker"
         )
-    launcher = local_workers(on, arguments, folder)
+    launcher = (slurm_workers if on.place == "slurm" else local_workers)(on, arguments, folder)
     trained = _trained(read_status(folder)) if (folder / "study.json").exists() else 0
     stopped_by = attend(launcher, folder, console, shows=shows)
     if not (folder / "study.json").exists():
-        raise ResultsError(f"{folder}: no worker began; their logs are in {folder / '.workers' / 'logs'}")
+        ended = f"stopped by {stopped_by} before a worker began" if stopped_by else "no worker began"
+        raise ResultsError(f"{folder}: {ended}; their logs are in {folder / '.workers'}")
     return summary_of(read_status(folder), folder, arms, trained=trained, stopped_by=stopped_by)

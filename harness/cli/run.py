@@ -69,8 +69,16 @@ def run(
         typer.Option(
             metavar="PLACE",
             help="Train with several workers: local:N for N on this machine, local for one on each of its GPUs, which "
-            "is the default where there are several; ray:ADDRESS for the nodes of a Ray cluster (HOST:PORT of its "
-            "head, or auto on one of its nodes; ray alone starts one here).",
+            "is the default where there are several; slurm:N for N jobs of Slurm; ray:ADDRESS for the nodes of a "
+            "Ray cluster (HOST:PORT of its head, or auto on one of its nodes; ray alone starts one here).",
+            show_default=False,
+        ),
+    ] = None,
+    sbatch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OPTIONS",
+            help="With --on slurm:N, what sbatch is asked for, such as 'partition=gpu time=4:00:00 gres=gpu:1'.",
             show_default=False,
         ),
     ] = None,
@@ -135,7 +143,7 @@ def run(
         raise HarnessError("--until-decided chooses the arms itself; leave --arms out")
     looks = look_by_look(loaded, results / loaded.name, display.say) if until_decided else None
     limit = None if budget is None else parse_budget(budget)
-    place = place_of(on, worker=worker, budget=limit)
+    place = place_of(on, worker=worker, budget=limit, sbatch=sbatch)
 
     root_option = results_option(results)
     # A password is not shown; whoever pastes the command fills it in.
@@ -143,7 +151,7 @@ def run(
     arms_option = [] if asked is None else ["--arms", ",".join(asked)]
     looks_option = ["--until-decided"] if until_decided else []
     budget_option = [] if budget is None else ["--budget", budget]
-    on_option = [] if on is None else ["--on", on]
+    on_option = [] if on is None else ["--on", on, *([] if sbatch is None else ["--sbatch", sbatch])]
 
     def command(*options: str) -> str:
         always = [*budget_option, *root_option, *storage_option, *on_option]
@@ -158,7 +166,7 @@ def run(
         else:
             show_status(console, ahead)
         return
-    if place is not None and place.place == "local":
+    if place is not None and place.place != "ray":
         given_storage = [] if storage is None else ["--storage", storage]
         arguments = ["run", str(study), *loaded.overrides, *arms_option, *looks_option, *budget_option, *given_storage]
         arguments += ["--worker", *root_option]

@@ -33,6 +33,7 @@ from tests.harness.runs.test_runner import predictions, records
 Tiny = Callable[..., Study]
 # What Ray leaves behind: processes that it does not wait for, and their files and sockets.
 pytestmark = [
+    pytest.mark.cluster,
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:unclosed (file|socket):ResourceWarning"),
 ]
