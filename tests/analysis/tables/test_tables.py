@@ -347,6 +347,15 @@ def test_mixed_engines_stand_under_every_table_and_sizes_of_packs_do_not(study: 
     assert caveat.text == "The trials differ in engine: packed (17 trials), trainer (1 trial)."
 
 
+def test_mixed_devices_stand_under_every_table_and_the_names_of_alike_nodes_do_not(study: StudyFolder) -> None:
+    before = analyze(study.root).footer.caveats
+    study.change_record("full", 0, lambda content: content["provenance"].update(node="node-2"))
+    assert analyze(study.root).footer.caveats == before
+    study.change_record("full", 0, lambda content: content["device"].update(type="cuda", name="A100"))
+    report = analyze(study.root)
+    assert all("mixed device" in table.footer for table in tables.build(report)[:-1])
+
+
 def test_what_single_seeds_show_is_no_vote(study: StudyFolder) -> None:
     report = analyze(study.root)
     table = titled(report, "All tests")
