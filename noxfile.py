@@ -192,6 +192,13 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """Run the tests that need other programs: a PostgreSQL server, which they start. They skip where it is missing."""
+    install(session, "-e", ".[train]", *group("test"))
+    session.run("pytest", "tests/harness/search/test_postgresql.py", *session.posargs, env=EVERYTHING)
+
+
+@nox.session
 def real(session: nox.Session) -> None:
     """Run the main job on the real SST-2 and a real encoder: needs HARNESS_SST2 and HARNESS_ENCODER."""
     for name in ("HARNESS_SST2", "HARNESS_ENCODER"):
