@@ -130,7 +130,7 @@ def run(
         from harness.progress.displays import display_for
         from harness.runs.budget import parse_budget
         from harness.runs.runner import asked_arms, run_study
-        from harness.search.database import shown_url
+        from harness.search.storage_url import check_url, shown_url
     if not as_json:
         output.forgive()
     from harness.cli.screens import show_status
@@ -159,6 +159,8 @@ def run(
 
     for line in _differences(loaded, results / loaded.name, asked, root_option):
         display.say(line)
+    if storage is not None and (dry_run or place is not None):
+        check_url(storage)
     if dry_run:
         ahead = _ahead(loaded, results / loaded.name, chosen, display)
         if as_json:

@@ -33,7 +33,7 @@ from harness.runs.looks import LookByLook
 from harness.runs.preview import refuse_other_results
 from harness.runs.rehearsal import Rehearsal
 from harness.runs.run import Run, RunSummary
-from harness.search.database import check_url
+from harness.search.storage_url import check_url
 from harness.study.study import EngineName, Study
 
 

@@ -8,12 +8,9 @@ that carry a key of ours are changed, not what somebody adds in the dashboard.
 from __future__ import annotations
 
 import logging
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import quote
 
 import optuna
 import sqlalchemy
@@ -21,12 +18,11 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.errors import ResultsError, first_line
+from harness.errors import first_line
 
 _MARK = "ablation-harness"
 # Optuna keeps the names of a study's metrics here; its own setter warns that it is experimental.
 _METRIC_NAMES = "study:metric_names"
-_SECRET = re.compile("pass|secret|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +48,10 @@ class _OutdatedError(Exception):
     """The tables are those of another version of Optuna."""
 
 
+class _LostError(Exception):
+    """There is no connection, or no more."""
+
+
 @dataclass(slots=True)
 class _Rows:
     """The trials of one board that are ours: the ids of those that run, what became of the others."""
@@ -62,24 +62,45 @@ class _Rows:
 
 
 class Database:
-    """An open database; after any error it is closed and another one opened."""
+    """An open database; after any error it is closed and another one opened.
 
-    def __init__(self, url: str, identity: str) -> None:
+    Parameters
+    ----------
+    url : str
+        Where it is.
+    identity : str
+        The mark of the results folder.
+    begun : set of str
+        Names of studies that are being made for the folder; the one that is opened after an error has them from the one
+        before.
+    """
+
+    def __init__(self, url: str, identity: str, begun: set[str]) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         # The pool logs a lost connection with a traceback, which would go to the screen where nobody listens.
         logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
         self._identity = identity
+        self._begun = begun
         self._rows: dict[DashboardStudy, _Rows] = {}
         self._tidy = False
         # Optuna reads a URL as a format. The pool asks whether a server still knows a connection before it is used.
         escaped = url.replace("{", "{{").replace("}", "}}")
-        self._storage = RDBStorage(escaped, engine_kwargs={"pool_pre_ping": True}, skip_compatibility_check=True)
-        version, needed = self._storage.get_current_version(), self._storage.get_head_version()
-        if version != needed:
-            raise _OutdatedError(
-                f"its tables belong to another version of Optuna ({version}; this one needs {needed}); "
-                "`optuna storage upgrade --storage URL` updates them"
+        self._storage = RDBStorage.__new__(RDBStorage)
+        try:
+            RDBStorage.__init__(
+                self._storage, escaped, engine_kwargs={"pool_pre_ping": True}, skip_compatibility_check=True
             )
+            sqlalchemy.event.listen(self._storage.engine, "handle_error", _lost, retval=True)
+            version, needed = self._storage.get_current_version(), self._storage.get_head_version()
+            if version != needed:
+                raise _OutdatedError(
+                    f"its tables belong to another version of Optuna ({version}; this one needs {needed}); "
+                    "`optuna storage upgrade --storage URL` updates them"
+                )
+        except Exception:
+            # Half made it has connections already.
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -148,12 +169,17 @@ class Database:
             try:
                 study = self._storage.get_study_id_from_name(name)
             except KeyError:
+                self._begun.add(name)
                 try:
                     study = self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
                 except optuna.exceptions.DuplicatedStudyError:
+                    self._begun.discard(name)
                     continue  # somebody was quicker: look whose it is
-                self._storage.set_study_user_attr(study, _MARK, mark)
+            if name in self._begun and not self._storage.get_study_user_attrs(study):
+                # The mark comes last: what has none may be half made.
                 self._storage.set_study_system_attr(study, _METRIC_NAMES, [board.metric])
+                self._storage.set_study_user_attr(study, _MARK, mark)
+            self._begun.discard(name)
             if self._storage.get_study_user_attrs(study).get(_MARK) == mark:
                 return study
             number += 1
@@ -172,70 +198,15 @@ class Database:
         return rows
 
 
-def check_url(url: str) -> None:
-    """Refuse a URL that no database can have.
+def _lost(context: sqlalchemy.engine.ExceptionContext) -> BaseException | None:
+    """Return what is raised in the place of an error of a connection that is lost: nothing that Optuna knows.
 
-    Raises
-    ------
-    ResultsError
-        With what is wrong, and without the password.
+    Optuna would make the trial again, up to five times, without a look at what is there. Where only the answer was
+    lost, the trial was there already.
     """
-    parsed = _parsed(url)
-    try:
-        if parsed is None:
-            raise ValueError
-        sqlalchemy.create_engine(parsed).dispose()
-    except ImportError as error:
-        raise ResultsError(
-            f"--storage {shown_url(url)}: the Python package {error.name} is not installed; install it, or name "
-            "another driver, such as postgresql+psycopg2://..."
-        ) from None
-    except (sqlalchemy.exc.ArgumentError, ValueError, TypeError) as error:
-        fault = "unknown kind of database" if isinstance(error, sqlalchemy.exc.NoSuchModuleError) else "no database URL"
-        raise ResultsError(
-            f"--storage {shown_url(url)}: {fault}; expected a URL that SQLAlchemy takes, such as "
-            "sqlite:///optuna.db or postgresql://user:password@host/database (':', '/' and '@' in a password are "
-            "written %3A, %2F and %40)"
-        ) from None
-    file = parsed.database if parsed.get_backend_name() == "sqlite" else None
-    if file and file != ":memory:" and not file.startswith("file:") and not Path(file).absolute().parent.is_dir():
-        raise ResultsError(f"--storage {shown_url(url)}: there is no folder {Path(file).parent}; create it first")
-
-
-def _parsed(url: str) -> sqlalchemy.URL | None:
-    """Take a URL apart; None where that is not possible, or puts a part of a password into another place."""
-    try:
-        parsed = sqlalchemy.make_url(url)
-    except (sqlalchemy.exc.ArgumentError, ValueError):
+    if context.is_pre_ping or not (context.is_disconnect or context.connection is None):
         return None
-    elsewhere = f"{parsed.host or ''}{parsed.database or ''}"
-    return None if "@" in elsewhere and not parsed.drivername.startswith("sqlite") else parsed
-
-
-def shown_url(url: str) -> str:
-    """Return a storage's URL without what must not be shown.
-
-    Examples
-    --------
-    >>> shown_url("postgresql://me:secret@host/runs?password=secret")
-    'postgresql://me:***@host/runs'
-    """
-    parsed = _parsed(url)
-    if parsed is not None:
-        return parsed.set(query={}).render_as_string()
-    scheme = re.match(r"[\w+]+://", url)
-    return f"{scheme.group()}..." if scheme else "..."
-
-
-def without_secrets(text: str, url: str | None) -> str:
-    """Return what a driver says, with the password of the URL taken out."""
-    if url is None:
-        return text
-    parsed = sqlalchemy.make_url(url)
-    secrets = [str(value) for name, value in parsed.query.items() if _SECRET.search(name)]
-    for secret in filter(None, [*secrets, parsed.password]):
-        text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
-    return text
+    return _LostError(str(context.original_exception))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -17,7 +17,8 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.atomic_file import atomic_write
-from harness.search.database import DashboardStudy, Database, broken, reason_of, shown_url, without_secrets
+from harness.search.database import DashboardStudy, Database, broken, reason_of
+from harness.search.storage_url import impatient, shown_url, without_secrets
 
 # What can only be waited for at the start and the end of a run; in between nobody waits.
 _LONGEST_WAIT = 10.0
@@ -47,6 +48,7 @@ class Mirror:
         self._say = say
         self._wanted: dict[tuple[DashboardStudy, str], FrozenTrial] = {}
         self._pending: dict[tuple[DashboardStudy, str], None] = {}
+        self._begun: set[str] = set()
         self._notes: list[str] = []
         self._reported = self._aside = self._closing = self._busy = False
         # Guards all of the above; told whenever one of them changes.
@@ -110,7 +112,7 @@ class Mirror:
         while True:
             try:
                 if database is None:
-                    database = Database(self._database_url(), _identity(self._folder))
+                    database = Database(self._database_url(), _identity(self._folder), self._begun)
                     self._all_pending()
                 while (wanted := self._next()) is not None:
                     database.show(*wanted)
@@ -175,7 +177,7 @@ class Mirror:
 
     def _database_url(self) -> str:
         if self._url is not None:
-            return self._url
+            return impatient(self._url)
         return sqlalchemy.URL.create("sqlite", database=str(self._own.resolve())).render_as_string()
 
     def _set_aside(self, error: Exception) -> bool:

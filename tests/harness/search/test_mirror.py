@@ -19,8 +19,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from harness.errors import ResultsError
 from harness.search import mirror as mirror_module
-from harness.search.database import DashboardStudy, check_url, shown_url
+from harness.search.database import DashboardStudy
 from harness.search.mirror import Mirror
+from harness.search.storage_url import check_url, shown_url
 
 BOARD = DashboardStudy(name="tiny", content="c", metric="accuracy")
 STATES = {"running": TrialState.RUNNING, "finished": TrialState.COMPLETE, "interrupted": TrialState.PRUNED}
@@ -274,6 +275,33 @@ def test_a_database_that_may_not_be_written_is_said(tmp_path: Path, messages: li
     assert "attempt to write a readonly database" in messages[0]
 
 
+@pytest.mark.parametrize("step", ["create_new_study", "set_study_system_attr", "set_study_user_attr"])
+@pytest.mark.parametrize("written", [True, False])
+def test_a_study_that_was_half_made_when_the_connection_broke_is_made_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, written: bool
+) -> None:
+    """It had no mark yet, was taken for somebody else's, and an empty study stayed beside ours."""
+    real = getattr(RDBStorage, step)
+    breaks = True
+
+    def broken_off(self: RDBStorage, *args: Any, **kwargs: Any) -> Any:
+        nonlocal breaks
+        if not breaks:
+            return real(self, *args, **kwargs)
+        if written:
+            real(self, *args, **kwargs)
+        breaks = False
+        raise sqlite3.OperationalError("server closed the connection")
+
+    monkeypatch.setattr(RDBStorage, step, broken_off)
+    with Mirror(tmp_path, url(tmp_path), pytest.fail) as mirror:
+        mirror.show(BOARD, [trial(1)])
+    assert not breaks
+    assert rows(tmp_path) == [row(1)]
+    (study,) = optuna.get_all_study_summaries(url(tmp_path))
+    assert optuna.load_study(study_name=study.study_name, storage=url(tmp_path)).metric_names == ["accuracy"]
+
+
 def failing(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Let the database lose its connection at the first writes, and say so as SQLAlchemy would."""
     create = RDBStorage.create_new_trial
@@ -317,6 +345,16 @@ def test_a_longer_trouble_is_said_once_with_its_reason(
     assert {*rows(tmp_path)} == {row(1), row(2)}
     assert len(messages) == 1
     assert f"{tmp_path / 'optuna.db'}: server closed the connection" in messages[0]
+
+
+def test_a_driver_without_its_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_library(*_: Any, **__: Any) -> None:
+        raise ImportError("no pq wrapper available.\nAttempts made: ...")
+
+    monkeypatch.setattr(sqlalchemy, "create_engine", no_library)
+    with pytest.raises(ResultsError, match=r"no pq wrapper available\.; install it") as caught:
+        check_url("postgresql+psycopg://host/runs")
+    assert "psycopg[binary]" in str(caught.value)
 
 
 SECRET = "hunter{2}%"
