@@ -19,14 +19,14 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol")
 # Debian keeps daemons where a user's PATH does not look.
 SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
-# cred_expire is also how long a job that was requeued must wait. KillWait is what a cancelled job has to end.
+# cred_expire is also how long a job that was requeued must wait; where its old self still runs on that node by then,
+# Slurm fails it. KillWait is what a cancelled job has to end.
 CONFIGURATION = """\
 ClusterName=loopback
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
 AuthType=auth/munge
 AuthInfo=socket={munge},cred_expire=5
-CryptoType=crypto/munge
 SlurmUser={user}
 SlurmdUser={user}
 StateSaveLocation={folder}/state

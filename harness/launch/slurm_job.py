@@ -95,14 +95,15 @@ def _requeue() -> int:
     """Ask Slurm to run this job again, unless it has decided already, and return the exit code.
 
     A job that was cancelled no longer counts as running, nor does one that Slurm has preempted and puts back by itself.
+    One that runs on another node was taken for lost here, and is not to be disturbed there.
     """
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     # The plain id of an array's last job is that of the whole array.
     name = os.environ["SLURM_JOB_ID"] if array is None else f"{array}_{task}"
-    known = slurm_queue.jobs_of(name)
-    state = None if known is None or name not in known else known[name].state
-    if state != "RUNNING":
-        _say(f"no requeue asked for: Slurm says {'nothing' if state is None else state} of job {name}")
+    job = (slurm_queue.jobs_of(name) or {}).get(name)
+    if job is None or job.state != "RUNNING" or job.nodes != os.environ["SLURMD_NODENAME"]:
+        seen = "nothing" if job is None else f"{job.state} {job.nodes}".strip()
+        _say(f"no requeue asked for: Slurm says {seen} of job {name}")
         return 1
     said = slurm_queue.ask("scontrol", "requeue", name)
     if said.returncode:

@@ -32,7 +32,7 @@ sys.exit(int(sys.argv[1]))
 def started(*command: str, grace: float = 60) -> Iterator[subprocess.Popen[str]]:
     """Run a job whose worker is ready; its signals reach all processes, as with Slurm's proctrack/linuxproc."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
-    environment["SLURM_JOB_ID"] = "7"
+    environment |= {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"}
     process = subprocess.Popen(
         [sys.executable, "-c", JOB, str(grace), *command],
         env=environment,
@@ -56,11 +56,11 @@ def started(*command: str, grace: float = 60) -> Iterator[subprocess.Popen[str]]
 
 @pytest.fixture
 def queue(programs: Program, tmp_path: Path) -> Callable[[str], Path]:
-    """Let the queue show a state of job 7_3; returns the file that gets what scontrol was asked for."""
+    """Let the queue show a state and a node of job 7_3; returns the file that gets what scontrol was asked for."""
     asked = tmp_path / "asked"
 
     def show(state: str) -> Path:
-        programs("squeue", f"echo '7_3|{state}|n1|None|0|'")
+        programs("squeue", f"echo '7_3|{state.replace(' ', '|')}|None|0|'")
         programs("scontrol", f'echo "$*" >> {asked}')
         return asked
 
@@ -69,7 +69,7 @@ def queue(programs: Program, tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1", "SIGUSR2"])
 def test_a_job_that_must_make_room_asks_to_come_back(queue: Callable[[str], Path], name: str) -> None:
-    asked = queue("RUNNING")
+    asked = queue("RUNNING n1")
     with started(sys.executable, "-c", WORKER, "1") as process:
         os.killpg(process.pid, signal.SIGCONT)
         os.killpg(process.pid, signal.Signals[name])
@@ -84,7 +84,7 @@ def test_a_job_that_must_make_room_asks_to_come_back(queue: Callable[[str], Path
     assert asked.read_text() == "requeue 7_3\n"
 
 
-@pytest.mark.parametrize("state", ["CANCELLED", "COMPLETING", "TIMEOUT"])
+@pytest.mark.parametrize("state", ["CANCELLED n1", "COMPLETING n1", "TIMEOUT n1", "RUNNING n2"])
 def test_what_slurm_has_decided_stays_decided(queue: Callable[[str], Path], state: str) -> None:
     asked = queue(state)
     with started(sys.executable, "-c", WORKER, "1") as process:
@@ -96,7 +96,7 @@ def test_what_slurm_has_decided_stays_decided(queue: Callable[[str], Path], stat
 
 
 def test_a_worker_that_has_finished_all_does_not_come_back(queue: Callable[[str], Path]) -> None:
-    asked = queue("RUNNING")
+    asked = queue("RUNNING n1")
     with started(sys.executable, "-c", WORKER, "0") as process:
         os.killpg(process.pid, signal.SIGTERM)
         assert process.stdout is not None
@@ -108,7 +108,7 @@ def test_a_worker_that_has_finished_all_does_not_come_back(queue: Callable[[str]
 
 
 def test_a_user_ends_a_job_and_then_at_once(queue: Callable[[str], Path]) -> None:
-    asked = queue("RUNNING")
+    asked = queue("RUNNING n1")
     with started(sys.executable, "-c", WORKER, "1") as process:
         assert process.stdout is not None
         os.killpg(process.pid, signal.SIGHUP)
@@ -129,7 +129,7 @@ def test_a_user_ends_a_job_and_then_at_once(queue: Callable[[str], Path]) -> Non
 
 
 def test_an_epoch_longer_than_the_grace_is_cut_by_a_requeue(queue: Callable[[str], Path]) -> None:
-    asked = queue("RUNNING")
+    asked = queue("RUNNING n1")
     with started(sys.executable, "-c", WORKER, "1", grace=10) as process:
         process.send_signal(signal.SIGTERM)
         # Its worker waits for a line that never comes; Slurm would kill it now.
@@ -139,7 +139,7 @@ def test_an_epoch_longer_than_the_grace_is_cut_by_a_requeue(queue: Callable[[str
 
 
 def test_a_worker_that_was_killed_is_told_of(queue: Callable[[str], Path]) -> None:
-    queue("RUNNING")
+    queue("RUNNING n1")
     dies = "import os, signal; print('ready', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     with started(sys.executable, "-c", dies) as process:
         output, _ = process.communicate()
