@@ -194,7 +194,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def cluster(session: nox.Session) -> None:
-    """Train on a Ray and a Slurm of two nodes and with a PostgreSQL, which the tests start; what is missing is skipped."""
+    """Train on a Ray and a Slurm of two nodes and with a PostgreSQL, which the tests start; skips what is not there."""
     install(session, "-e", ".[train,ray,slurm]", *group("test"))
     session.run("pytest", "-m", "cluster", "tests/harness", *session.posargs, env=EVERYTHING)
 
