@@ -1,4 +1,4 @@
-"""Leading a run: the one process that searches, writes the manifest, takes looks, and closes the study."""
+"""Leading a run: the one process that writes the manifest, takes looks, and closes the study."""
 
 from __future__ import annotations
 
