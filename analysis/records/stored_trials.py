@@ -97,6 +97,7 @@ class KnownTrials:
     def __init__(self) -> None:
         self._trials: dict[str, tuple[object, StoredTrial]] = {}
         self._examples: list[Predictions] = []
+        self._last: Predictions | None = None
 
     def read(self, folder: Path, entry: TrialEntry, *, kind: AnswerKind) -> StoredTrial:
         """Return a trial as `read_trial` does, without its answers.
@@ -120,7 +121,9 @@ class KnownTrials:
         seen = (entry, kind, state_of(place / "record.json"), state_of(place / "predictions.parquet"))
         known = self._trials.get(entry.key)
         if known is None or known[0] != seen:
-            known = self._trials[entry.key] = (seen, self._without_answers(read_trial(folder, entry, kind=kind)))
+            trial = read_trial(folder, entry, kind=kind, like=self._last)
+            self._last = trial.predictions or self._last
+            known = self._trials[entry.key] = (seen, self._without_answers(trial))
         return known[1]
 
     def _without_answers(self, trial: StoredTrial) -> StoredTrial:

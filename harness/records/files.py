@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -59,8 +60,14 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, study: Path, keeps
     """
     made = study / WRITING / f"{folder.name}.{secrets.token_hex(4)}"
     try:
+        made.mkdir(parents=True)
+        # Nobody sees the folder before it has its name, so its files need no other name of their own.
         for name, content in files.items():
-            write_file(made / name, content)
+            with (made / name).open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        sync_folder(made)
         folder.parent.mkdir(exist_ok=True)
         while True:
             try:

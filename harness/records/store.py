@@ -98,7 +98,7 @@ class Store:
         return True
 
     def stored(self, manifest: Manifest, known: KnownTrials | None = None) -> tuple[StoredTrial, ...]:
-        """Return what is stored of every trial of the study, in the order of the manifest.
+        """Return what is stored of every trial of the study, without answers, in the order of the manifest.
 
         Somebody who looks again and again passes what is `known`, so that only what has changed is read.
 
@@ -107,7 +107,7 @@ class Store:
         ResultsError
             If another version wrote a record.
         """
-        return self.entries(manifest.cells, manifest.data.answer_kind, known=known)
+        return self.entries(manifest.cells, manifest.data.answer_kind, known=known or KnownTrials())
 
     def entries(
         self,
@@ -131,6 +131,8 @@ class Store:
     def trials(self, trials: Sequence[Trial], test: TokenizedSplit, n_classes: int) -> dict[str, StoredTrial]:
         """Return what is stored of trials by their keys; finished ones must be about the examples of the test split.
 
+        They come without answers, which a run has no use for, and which of thousands of trials fill the memory.
+
         Raises
         ------
         ResultsError
@@ -143,7 +145,8 @@ class Store:
             answers=np.empty((0, len(test))),
         )
         entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
-        return {stored.entry.key: stored for stored in self.entries(entries, AnswerKind.trained(n_classes), examples)}
+        kind = AnswerKind.trained(n_classes)
+        return {one.entry.key: one for one in self.entries(entries, kind, examples, KnownTrials())}
 
     def candidate(
         self, search: str, number: int, *, fits: Callable[[TrialRecord], bool], say: Callable[[str], None]
@@ -291,6 +294,13 @@ class Store:
     def is_recorded(self, trial: Trial) -> bool:
         """Whether a trial of the study has a record that says what a second run would repeat."""
         return _is_final(self._trial(trial.key))
+
+    def keys(self) -> set[str]:
+        """Return the keys of the trials that have a folder, with or without a record that can be read."""
+        try:
+            return {path.name for path in (self.folder / "trials").iterdir()}
+        except FileNotFoundError:
+            return set()
 
     def looks(self) -> tuple[TakenLook, ...]:
         """Return which looks were taken at the study; none where that cannot be read, which analyze says."""

@@ -152,7 +152,9 @@ class Training:
         """Yield what other workers have recorded since the last look."""
         self._looked = time.monotonic()
         run = self._run
-        by_key = {trial.key: trial for trial in self.left(trials)}
+        # One listing, not a question for each of thousands of trials that are not there yet.
+        there = run.store.keys()
+        by_key = {trial.key: trial for trial in self.left(trials) if trial.key in there}
         entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in by_key.values()]
         kind = AnswerKind.trained(len(run.data.classes))
         for one in run.store.entries(entries, kind, known=self._known):

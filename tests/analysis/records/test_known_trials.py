@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from analysis.records import predictions
 from analysis.records.json_files import read_manifest
 from analysis.records.stored_trials import KnownTrials, StoredTrial, read_trials
 
@@ -52,6 +55,19 @@ def test_what_is_known_is_what_is_there(study: Any) -> None:
     # What goes is seen.
     study.forget("lora-r2", 0)
     assert {trial.entry.name: trial.status for trial in check()}["lora-r2 seed 0"] == "not run"
+
+
+def test_examples_that_all_trials_share_are_decoded_once(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest, decoded = read_manifest(study.root), []
+    examples = predictions._examples
+
+    def counted(path: Path, *args: Any) -> Any:
+        decoded.append(path)
+        return examples(path, *args)
+
+    monkeypatch.setattr(predictions, "_examples", counted)
+    read_trials(study.root, manifest.cells, kind=manifest.data.answer_kind, known=KnownTrials())
+    assert len(manifest.cells) > len(decoded) == 1
 
 
 def test_a_file_that_is_written_anew_with_the_same_size_and_time_is_read(study: Any) -> None:

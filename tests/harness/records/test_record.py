@@ -137,7 +137,7 @@ def test_what_a_killed_process_was_writing_is_swept_away(tmp_path: Path) -> None
     assert [trial.status for trial in stored(tmp_path)] == ["finished"]
 
 
-@pytest.mark.parametrize("fails_at", [1, 3], ids=["predictions", "record"])
+@pytest.mark.parametrize("fails_at", [1, 2, 3], ids=["predictions", "record", "folder"])
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
     store = Store(tmp_path)
     write(store, outcome("v1-old"))
@@ -156,6 +156,19 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
         write(store, outcome("v1-new"))
     assert [trial.status for trial in stored(tmp_path, "v1-old", "v1-new")] == ["finished", "not run"]
     assert not list(tmp_path.rglob("*.partial"))
+    assert not list((tmp_path / ".writing").iterdir())
+
+
+def test_thousands_of_trials_are_known_without_their_answers(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for key in ("v1-aa", "v1-bb"):
+        write(store, outcome(key))
+    first, second = (one.predictions for one in stored(tmp_path, "v1-aa", "v1-bb"))
+    assert first is not None
+    assert first is second
+    assert first.answers.size == 0
+    assert store.keys() == {"v1-aa", "v1-bb"}
+    assert Store(tmp_path / "none").keys() == set()
 
 
 def text(change: Callable[[str], str]) -> Callable[[Path], None]:

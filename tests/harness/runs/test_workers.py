@@ -29,6 +29,7 @@ from harness.errors import HarnessError, LockedError, ResultsError
 from harness.progress.displays import Display
 from harness.records.lock import lock_study
 from harness.records.record import TrialRecord
+from harness.records.store import Store
 from harness.records.workers import join
 from harness.runs import following, run, runner, training
 from harness.runs.status import read_status
@@ -259,6 +260,24 @@ def test_what_another_has_recorded_meanwhile_is_not_trained_again(
     engines = instant(1, copy)
     summary = run_study(tiny("seeds=2"), tmp_path / "b")
     assert (summary.statuses, summary.ran, len(engines[0].trained)) == ({"finished": 6}, 1, 1)
+
+
+def test_a_look_at_what_others_did_asks_only_about_trials_that_are_there(
+    tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of thousands that are left, a look every two seconds asks about none."""
+    asked: list[int] = []
+    entries = Store.entries
+
+    def noted(self: Store, wanted: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+        asked.append(len(wanted))
+        return entries(self, wanted, *args, **kwargs)
+
+    instant()
+    monkeypatch.setattr(Store, "entries", noted)
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_LOOKS", 0.0)
+    assert run_study(tiny("seeds=2"), tmp_path).complete
+    assert (asked[0], len(asked), set(asked[1:])) == (6, 7, {0})
 
 
 def test_two_copies_of_a_trial_do_no_harm(tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]]) -> None:
