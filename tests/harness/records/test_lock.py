@@ -115,7 +115,7 @@ def test_a_display_that_breaks_costs_no_trial(tmp_path: Path) -> None:
 
 
 def test_the_file_names_the_node_that_trains_a_trial(tmp_path: Path) -> None:
-    with lock_study(tmp_path) as hold, closing(heartbeat.Heartbeat(Display(), hold)) as display:
+    with lock_study(tmp_path) as hold, closing(heartbeat.Heartbeat(Display(), hold.tell)) as display:
         far, here = (Progress(trial=trial("full"), step=1, steps=9, node=node) for node in ("gpu-7", ""))
         seen = []
         for progress in (far, here):
