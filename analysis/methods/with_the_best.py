@@ -172,7 +172,7 @@ def compare_with_best(
         levels = {(i, j): own[i] for i, j in gaps}
     else:
         levels = {(i, j): of_pairs[(i, j) if (i, j) in results else (j, i)] for i, j in gaps}
-    # No level, however high, rules out the arm with the highest mean.
+    # No level, however high, rules out an arm that is ahead in every pair.
     ruled_out = {pair[0] for pair, gap in gaps.items() if gap.estimate < 0 and _p_behind(gap) <= levels[pair]}
     in_set = [arm for arm in scores if arm not in ruled_out]
     if not in_set:

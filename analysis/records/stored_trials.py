@@ -123,7 +123,12 @@ class KnownTrials:
         if known is None or known[0] != seen:
             trial = read_trial(folder, entry, kind=kind, like=self._last)
             self._last = trial.predictions or self._last
-            known = self._trials[entry.key] = (seen, self._without_answers(trial))
+            known = seen, self._without_answers(trial)
+            # What could not be read may have been in the middle of a change.
+            if trial.status == "unreadable":
+                self._trials.pop(entry.key, None)
+            else:
+                self._trials[entry.key] = known
         return known[1]
 
     def _without_answers(self, trial: StoredTrial) -> StoredTrial:

@@ -96,12 +96,13 @@ def place_of(on: str | None, *, worker: bool, budget: Budget | None, sbatch: str
 
     if sbatch is not None and (on is None or parse_on(on).place != "slurm"):
         raise HarnessError(f"--sbatch: its options are for --on slurm:N; got {f'--on {on}' if on else 'no --on'}")
+    counts_trials = budget is not None and budget.trials is not None
     if on is None:
-        return On(place="local") if not worker and len(visible_gpus()) > 1 else None
+        return On(place="local") if not worker and not counts_trials and len(visible_gpus()) > 1 else None
     if worker:
         raise HarnessError("--on starts workers, and --worker is one; leave one of them out")
     place = parse_on(on)
-    if place.place != "ray" and budget is not None and budget.trials is not None:
+    if place.place != "ray" and budget is not None and counts_trials:
         raise HarnessError(f"--budget {budget.text}: --on takes a time, such as 6h: each worker counts its own trials")
     return replace(place, sbatch=sbatch or "")
 
@@ -212,8 +213,10 @@ def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -
         asked = False
         try:
             launcher.start()
-            while launcher.running():
+            going_on = True
+            while going_on:
                 try:
+                    going_on = launcher.running() > 0
                     for line in launcher.news():
                         tell(line)
                     # Before the first worker has begun there is no study.
@@ -222,18 +225,17 @@ def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -
                     if stop.is_set() and not asked:
                         asked = True
                         launcher.stop()
-                    time.sleep(SECONDS)
+                    if going_on:
+                        time.sleep(SECONDS)
                 except KeyboardInterrupt:
                     launcher.stop()
-            for line in launcher.news():
-                tell(line)
         finally:
             launcher.close()
     return stop.by
 
 
 def summary_of(
-    status: StudyStatus, folder: Path, arms: Sequence[str], *, trained: int, stopped_by: str | None
+    status: StudyStatus, folder: Path, arms: Sequence[str], *, ran: int, stopped_by: str | None
 ) -> RunSummary:
     """Return how a run of several workers ended.
 
@@ -245,8 +247,8 @@ def summary_of(
         The study's results.
     arms : sequence of str
         The arms that were to be trained.
-    trained : int
-        How many trials had been trained before.
+    ran : int
+        How many trials the workers trained.
     stopped_by : str or None
         The signal that ended it early.
     """
@@ -261,13 +263,13 @@ def summary_of(
         spared=statuses.pop("spared", 0),
         statuses=dict(statuses),
         waiting=sum(len(one.seeds_to_run) for one in status.arms if one.arm not in arms),
-        ran=_trained(status) - trained,
+        ran=ran,
         stopped_by=stopped_by,
     )
 
 
-def _trained(status: StudyStatus) -> int:
-    return sum(one.trials - one.statuses.get("missing", 0) - one.statuses.get("spared", 0) for one in status.arms)
+def _records(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/record.json")}
 
 
 def train_on(
@@ -305,9 +307,10 @@ def train_on(
             f"{folder} is being run by {owner.process}; wait for it or stop it, or train beside it with --worker"
         )
     launcher = (slurm_workers if on.place == "slurm" else local_workers)(on, arguments, folder)
-    trained = _trained(read_status(folder)) if (folder / "study.json").exists() else 0
+    before = _records(folder)
     stopped_by = attend(launcher, folder, console, shows=shows)
     if not (folder / "study.json").exists():
         ended = f"stopped by {stopped_by} before a worker began" if stopped_by else "no worker began"
         raise ResultsError(f"{folder}: {ended}; their logs are in {folder / '.workers'}")
-    return summary_of(read_status(folder), folder, arms, trained=trained, stopped_by=stopped_by)
+    ran = len(_records(folder).items() - before.items())
+    return summary_of(read_status(folder), folder, arms, ran=ran, stopped_by=stopped_by)

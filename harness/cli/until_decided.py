@@ -54,7 +54,7 @@ def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> Look
     told: set[tuple[str, str]] = set()
     shown = 0
 
-    def still_open(size: int) -> Collection[str]:
+    def still_open(size: int, leads: bool) -> Collection[str]:
         nonlocal shown
         from analysis.study.report import analyze
         from harness.cli.looks import note_look
@@ -72,7 +72,7 @@ def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> Look
             shown = look.number
             for line in _in_words(report, look, told, arms):
                 say(line)
-        if failed := note_look(folder, report, left=left):
+        if leads and (failed := note_look(folder, report, left=left)):
             raise HarnessError(f"{folder / 'looks.json'} could not be written: {failed}; the run stops at this look")
         return () if look.is_last else arms
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,8 @@ def cores() -> int:
 def visible_gpus() -> list[str]:
     """Return the GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
     named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    # CUDA takes those before the first that is none, such as -1.
+    named = list(itertools.takewhile(lambda name: not name.startswith("-"), named))
     return named or [str(number) for number in range(torch.cuda.device_count())]
 
 

@@ -25,7 +25,7 @@ class Launcher(Protocol):
         Raises
         ------
         HarnessError
-            If one of them was refused what it was asked for, which all of them would be.
+            If all of them were refused what they were asked for.
         """
         ...
 

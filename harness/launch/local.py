@@ -18,12 +18,16 @@ from harness.launch.launcher import Launcher
 _STARTS = 4
 
 
+_TRACEBACK = "Traceback (most recent call last)"
+
+
 @dataclass(slots=True)
 class _Worker:
     name: str
     process: subprocess.Popen[bytes]
     starts: int = 1
     ended: bool = False
+    refused: bool = False
 
 
 class LocalWorkers(Launcher):
@@ -68,10 +72,13 @@ class LocalWorkers(Launcher):
             code = worker.process.poll()
             if code is None or worker.ended:
                 continue
-            if code == 2:
-                raise HarnessError(self._last_line(worker.name).removeprefix("error: "))
             if code >= 0 or self._stopping:
                 worker.ended = True
+                worker.refused = code == 2
+                last = self._last_words(worker.name)
+                if code == 2 or _TRACEBACK in last:
+                    line = last.rpartition("\n")[2]
+                    self._news.append(f"{worker.name} ended with an error: {line}; its log: {self._log(worker.name)}")
                 continue
             died = f"{worker.name} was killed by {signal.Signals(-code).name}"
             worker.ended = worker.starts >= _STARTS
@@ -81,6 +88,9 @@ class LocalWorkers(Launcher):
                 self._news.append(f"{died}, and is started again: {self._log(worker.name)}")
                 worker.starts += 1
                 worker.process = self._started(number, worker.name)
+        if all(worker.refused for worker in self._workers):
+            self._news.clear()
+            raise HarnessError(self._last_words(self._workers[0].name).removeprefix("error: "))
         return sum(not worker.ended for worker in self._workers)
 
     def stop(self) -> None:
@@ -123,7 +133,8 @@ class LocalWorkers(Launcher):
     def _log(self, name: str) -> Path:
         return self._logs / f"{name.replace(' ', '-')}.log"
 
-    def _last_line(self, name: str) -> str:
+    def _last_words(self, name: str) -> str:
+        """Return what a worker's log ends with: its error, where it has one."""
         text = self._log(name).read_text("utf-8", "replace").strip()
-        at = text.rfind("error: ")
+        at = max(text.rfind(start) for start in ("error: ", _TRACEBACK))
         return text[at:] if at >= 0 else text.rpartition("\n")[2]

@@ -103,9 +103,8 @@ class SlurmWorkers(Launcher):
             self._end_probe()
             self._submit()
         self._look()
-        for name, job in self._known.items():
-            if job.has_ended and job.code == _REFUSED:
-                raise HarnessError(self._last_words(name).rpartition("error: ")[2])
+        if self._known and all(job.has_ended and job.code == _REFUSED for job in self._known.values()):
+            raise HarnessError(self._last_words(next(iter(self._known))).rpartition("error: ")[2])
         return sum(not job.has_ended for job in self._known.values())
 
     def stop(self) -> None:
@@ -140,7 +139,7 @@ class SlurmWorkers(Launcher):
             self._stopping = True
             slurm_queue.ask("scancel", self._queue.job)
             time.sleep(1.0)
-        for pattern in (f"{self._queue.job}*.pkl", f"{self._queue.job}_submission.sh", ".submission_file_*.sh"):
+        for pattern in (f"{self._queue.job}_*.pkl", f"{self._queue.job}_submission.sh", ".submission_file_*.sh"):
             for file in self.logs.glob(pattern):
                 file.unlink(missing_ok=True)
 

@@ -48,6 +48,9 @@ class Display:
     def recorded(self, trial: Trial, record: TrialRecord) -> None:
         """Show that another worker has recorded a trial."""
 
+    def waiting(self) -> None:
+        """Show that nothing is left to train here, and that other workers are waited for."""
+
     def timing(self, turn: int, most: int) -> None:
         """Show how many turns of timing are done; `most` may follow."""
 

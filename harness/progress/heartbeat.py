@@ -83,6 +83,15 @@ class Heartbeat(Display):
         self._tracker.recorded(trial, record)
         self._beat_if_due()
 
+    def waiting(self) -> None:
+        """Pass on, and note that others are waited for."""
+        with _ignoring_errors():
+            self._display.waiting()
+        self._tracker.running.clear()
+        if self._clock() - self._beaten >= _SECONDS_BETWEEN_BEATS:
+            self._beaten = self._clock()
+            self._tell(doing="waiting for other workers", trials=[])
+
     def timing(self, turn: int, most: int) -> None:
         """Pass on, and note that trials are timed, not trained."""
         with _ignoring_errors():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from analysis.records.format import StoredFile
@@ -15,6 +17,8 @@ from harness.errors import ResultsError
 
 WRITING = ".writing"
 """In a study's folder: folders of trials on their way to their place."""
+# Copies of one trial that may come in between while it is written: each takes another worker that was taken for dead.
+_MOST_COPIES = 100
 
 
 def json_file(content: StoredFile) -> bytes:
@@ -69,29 +73,46 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, study: Path, keeps
                 os.fsync(stream.fileno())
         sync_folder(made)
         folder.parent.mkdir(exist_ok=True)
-        while True:
+        for _ in range(_MOST_COPIES):
             try:
                 made.rename(folder)
-            except OSError:
-                if not folder.is_dir():
+            except OSError as error:
+                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                     raise
-                if keeps(folder):
+                if keeps(folder) or not take_away(folder, study=study, keeps=keeps):
                     return False
-                _remove(folder, study)
             else:
                 sync_folder(folder.parent)
                 return True
+        raise ResultsError(f"{folder} cannot be written: other processes write it again and again")
     except OSError as error:
         raise ResultsError(f"{folder} cannot be written: {error.strerror}; what was stored before is kept") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _remove(folder: Path, study: Path) -> None:
-    """Take a folder away at once, whoever else is doing so."""
+def take_away(folder: Path, *, study: Path, keeps: Callable[[Path], bool]) -> bool:
+    """Remove a trial's folder at once, unless it is to stay as it is by then; return whether it is gone.
+
+    Parameters
+    ----------
+    folder : Path
+        The trial's folder.
+    study : Path
+        The study's folder, on the same file system.
+    keeps : callable
+        Whether a folder stays.
+    """
     gone = study / WRITING / f"{folder.name}.{secrets.token_hex(4)}"
+    gone.parent.mkdir(exist_ok=True)
     try:
         folder.rename(gone)
     except FileNotFoundError:
-        return
+        return True
+    # Looked at where nobody else writes: a moment before another worker may have put a finished one in its place.
+    if keeps(gone):
+        with suppress(OSError):
+            gone.rename(folder)
+        return False
     shutil.rmtree(gone, ignore_errors=True)
+    return True

@@ -1,12 +1,14 @@
-"""Study lock: one process at a time runs a study; .holder.json names the process and what it is doing."""
+"""Study lock: one process at a time leads a study; .holder.json names the process and what it is doing."""
 
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import platform
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,8 @@ from harness.errors import LockedError, ResultsError
 from harness.records.process import RunProcess, process_in
 
 _LOCK, _HOLDER = ".lock", ".holder.json"
+WORKERS = ".workers"
+"""In a study's folder: what each worker tells of itself, and its lease."""
 # `harness status` holds the lock for an instant to see whether it is free; a run waits longer than that.
 _PATIENCE = 0.5
 # What a file system without locks answers.
@@ -118,10 +122,20 @@ def lock_owner(folder: Path) -> RunProcess | None:
     def alive(process: RunProcess) -> bool:
         locked = _is_locked(folder / _LOCK)
         if locked is None or (not locked and process.host != platform.node()):
-            return process.seconds_since_seen < _BELIEVED_SECONDS and not process.ended
+            age = _age_of_lease(folder, process)
+            return (process.seconds_since_seen if age is None else age) < _BELIEVED_SECONDS and not process.ended
         return locked
 
     return process_in(folder / _HOLDER, alive)
+
+
+def _age_of_lease(folder: Path, process: RunProcess) -> float | None:
+    """Return the seconds since a process renewed the lease that it has as a worker; None where it has none."""
+    pattern = f"{glob.escape(process.host)}-{process.pid}-*.lease"
+    with suppress(OSError):
+        ages = [time.time() - path.stat().st_mtime for path in (folder / WORKERS).glob(pattern)]
+        return min(ages, default=None)
+    return None
 
 
 def says_it_runs(folder: Path) -> bool:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from analysis.errors import FormatError, RecordError
-from analysis.records.json_files import read_candidate, read_looks, read_manifest, read_timing
+from analysis.records.json_files import read_candidate, read_looks, read_manifest, read_record, read_timing
 from analysis.records.manifest import AnswerKind, Manifest, TakenLook, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import KnownTrials, StoredTrial, count_others, read_trials
@@ -26,7 +28,7 @@ from harness.data.splits import TextSplit
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import TrialResult
 from harness.errors import ResultsError
-from harness.records.files import WRITING, json_file, write_file, write_folder
+from harness.records.files import WRITING, json_file, take_away, write_file, write_folder
 from harness.records.record import parquet, predictions_of, record_of
 from harness.study.trials import Trial
 
@@ -169,19 +171,22 @@ class Store:
         ResultsError
             If another version wrote it.
         """
-        folder = self._candidate(search, number)
-        if not os.path.lexists(folder / "record.json"):
-            return None
-        try:
-            record = read_candidate(folder, search=search, number=number)
-            if not fits(record):
-                raise RecordError(f"{folder / 'record.json'} names settings that this search did not try")
-            return record
-        except FormatError as error:
-            raise ResultsError(str(error)) from None
-        except RecordError as error:
-            say(f"{error}; set aside as {self.aside(folder)}; it will be trained again")
-            return None
+        folder, fault = self._candidate(search, number), None
+        # Read again before it is set aside: another worker may have been putting it in its place.
+        for _ in range(2):
+            if not os.path.lexists(folder / "record.json"):
+                return None
+            try:
+                record = read_candidate(folder, search=search, number=number)
+                if not fits(record):
+                    raise RecordError(f"{folder / 'record.json'} names settings that this search did not try")
+                return record
+            except FormatError as error:
+                raise ResultsError(str(error)) from None
+            except RecordError as error:
+                fault = error
+        say(f"{fault}; set aside as {self.aside(folder)}; it will be trained again")
+        return None
 
     def known_candidate(self, search: str, number: int) -> TrialRecord | None:
         """Return the record of a tuning trial as it stands, or None where there is none that can be used.
@@ -208,12 +213,17 @@ class Store:
                 messages.append(f"{trial.entry.name}: {trial.message}; set aside as {target}; it will be trained again")
             elif trial.status == "not run" and folder.is_dir():
                 # Only older versions leave one without a record, where they were cut short.
-                shutil.rmtree(folder)
+                take_away(folder, study=self.folder, keeps=_is_final)
         return messages
 
     def sweep(self) -> None:
         """Remove what killed processes were writing; nobody else may be writing."""
-        shutil.rmtree(self.folder / WRITING, ignore_errors=True)
+        # Under another name first: a worker that was taken for dead, and still writes there, then fails as a whole.
+        swept = self.folder / f"{WRITING}.{secrets.token_hex(4)}"
+        with suppress(OSError):
+            (self.folder / WRITING).rename(swept)
+        for left in self.folder.glob(f"{WRITING}.*"):
+            shutil.rmtree(left, ignore_errors=True)
         for folder in (self.folder, self.folder / "packs"):
             for partial in folder.glob(".*.partial"):
                 partial.unlink(missing_ok=True)
@@ -248,9 +258,9 @@ class Store:
         tuning: Candidate | None = None,
         drawn: Sequence[str] | None = None,
     ) -> TrialRecord:
-        """Write one trial that ends now, its whole folder at once; return the record.
+        """Write one trial that ends now, its whole folder at once; return its record.
 
-        Where another worker has recorded the trial for good, that stays as it is.
+        Where another worker has recorded the trial for good, that stays as it is, and is returned.
 
         Parameters
         ----------
@@ -288,12 +298,19 @@ class Store:
         )
         files = {} if predictions is None else {"predictions.parquet": predictions}
         files["record.json"] = json_file(record)
-        write_folder(folder, files, study=self.folder, keeps=_is_final)
-        return record
+        if write_folder(folder, files, study=self.folder, keeps=_is_final):
+            return record
+        try:
+            if tuning is not None:
+                return read_candidate(folder, search=tuning.search, number=tuning.number)
+            entry = TrialEntry(arm=outcome.trial.arm, seed=outcome.trial.seed, key=outcome.trial.key)
+            return read_record(folder, entry, kind=AnswerKind.trained(0 if test.labels.dtype.kind == "f" else 2))
+        except (RecordError, FormatError):
+            return record
 
-    def is_recorded(self, trial: Trial) -> bool:
-        """Whether a trial of the study has a record that says what a second run would repeat."""
-        return _is_final(self._trial(trial.key))
+    def ending(self, trial: Trial) -> tuple[str, str] | None:
+        """Return how and when a trial of the study ended; None where there is no record that says so."""
+        return _ending(self._trial(trial.key))
 
     def keys(self) -> set[str]:
         """Return the keys of the trials that have a folder, with or without a record that can be read."""
@@ -347,10 +364,17 @@ class Store:
 
 def _is_final(folder: Path) -> bool:
     """Whether the record in a folder says what a second run would repeat."""
+    ending = _ending(folder)
+    return ending is not None and ending[0] in FINAL
+
+
+def _ending(folder: Path) -> tuple[str, str] | None:
+    """Return the status in the record of a folder, and when it was written."""
     try:
-        return json.loads((folder / "record.json").read_text("utf-8"))["status"] in FINAL
+        record = json.loads((folder / "record.json").read_text("utf-8"))
+        return str(record["status"]), str(record["provenance"]["ended"])
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def candidate_key(search: str, number: int) -> str:

@@ -25,12 +25,11 @@ import filelock
 from analysis.words import counted
 from harness import provenance
 from harness.errors import ResultsError
-from harness.records.lock import LEASE_SECONDS
+from harness.records.lock import LEASE_SECONDS, WORKERS
 from harness.records.process import RunProcess, process_in
 
 # To look at the others' claims and to write one's own takes milliseconds.
 _TURN_SECONDS = 10.0
-_FOLDER = ".workers"
 
 
 class Worker:
@@ -45,7 +44,7 @@ class Worker:
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self._folder = folder / _FOLDER
+        self._folder = folder / WORKERS
         self._say = say
         self._writing = threading.Lock()
         self._others: dict[str, filelock.SoftFileLease] = {}
@@ -55,9 +54,10 @@ class Worker:
 
     def tell(self, **more: Any) -> None:
         """Write what this process is doing; a failure to write neither stops a run nor hides an error."""
-        # A signal is reported from its own thread.
-        with self._writing, suppress(OSError):
-            self._write(**more)
+        # A signal is reported from its own thread. Whom the others take for dead joins anew before it claims again.
+        if self._lease.compromise is None:
+            with self._writing, suppress(OSError):
+                self._write(**more)
 
     def claim(self, keys: Collection[str]) -> bool:
         """Claim trials in the place of those claimed before; return whether no living worker had claimed one of them.
@@ -74,6 +74,7 @@ class Worker:
         """
         if self._lease.compromise is not None:
             # Others took this process for dead, and its trials for free.
+            self.leave()
             self._join()
         try:
             with self._turn:
@@ -88,6 +89,11 @@ class Worker:
     def claimed_by_others(self) -> set[str]:
         """Return the keys of the trials that other living workers have claimed."""
         return {key for other in self._living() for key in other}
+
+    def claimed_elsewhere(self) -> bool:
+        """Whether a worker on another machine has claimed something: its death would be seen after its lease only."""
+        others = (_content(path) for path in self._folder.glob("*.json") if path != self._file)
+        return any(one.get("claims") and one.get("host") != platform.node() for one in others)
 
     def is_alone(self) -> bool:
         """Whether no other worker lives."""
@@ -117,16 +123,16 @@ class Worker:
 
     def _write(self, **more: Any) -> None:
         self._content |= {"seen": provenance.now(), **more}
-        partial = self._file.with_suffix(".partial")
-        partial.write_text(json.dumps(self._content), "utf-8")
-        partial.replace(self._file)
+        written = self._file.with_suffix(".partial")
+        written.write_text(json.dumps(self._content), "utf-8")
+        written.replace(self._file)
 
     def _living(self) -> Iterator[list[str]]:
         """Yield the claims of every other worker that lives, and clear away what is left of the dead."""
         for path in sorted(self._folder.glob("*.json")):
             if path == self._file or self._is_gone(path):
                 continue
-            yield _content(path).get("claims", [])
+            yield _content(path).get("claims") or []
 
     def _is_gone(self, path: Path) -> bool:
         """Whether the lease of another worker has run out, or its process has ended; then its file is removed."""
@@ -139,7 +145,8 @@ class Worker:
         except filelock.Timeout:
             return False
         left = _content(path)
-        path.unlink(missing_ok=True)
+        for file in (path, path.with_suffix(".partial")):
+            file.unlink(missing_ok=True)
         lease.release()
         del self._others[path.stem]
         if claims := left.get("claims"):
@@ -159,7 +166,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 def workers_of(folder: Path) -> tuple[RunProcess, ...]:
     """Return the workers of a study: those that live, and those that ended without notice and were not yet missed."""
-    found = (process_in(path, partial(_lives, path)) for path in sorted((folder / _FOLDER).glob("*.json")))
+    found = (process_in(path, partial(_lives, path)) for path in sorted((folder / WORKERS).glob("*.json")))
     return tuple(process for process in found if process is not None)
 
 

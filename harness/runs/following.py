@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -11,7 +12,7 @@ from pathlib import Path
 from harness.errors import ResultsError
 from harness.progress.displays import Display
 from harness.progress.heartbeat import Heartbeat
-from harness.records.lock import lock_owner
+from harness.records.lock import LEASE_SECONDS, lock_owner
 from harness.records.manifest import Manifest
 from harness.records.workers import join
 from harness.runs.looks import LookByLook, stages
@@ -65,40 +66,48 @@ def follow(
         Mirror(folder, None, display.say) as mirror,
     ):
         run = open_run(worker=worker, mirror=mirror, display=display, stop=stop)
-        training = None
+        training, out_of_budget = None, False
         owner = lock_owner(folder)
         if owner is not None and owner.alive:
-            _require_alike(run, owner.settings, owner.process)
             display.say(f"{folder} is being run by {owner.process}; training beside it")
         try:
             plan = _plan_of(run)
             if plan is not None:
                 manifest, trials = plan
                 training = Training(run, run.store.trials(trials, run.data.test, len(run.data.classes)), None)
-                for stage in stages([trial for trial in trials if trial.arm in asked], manifest.seeds, looks):
-                    # What the next look asks for is known only when this one is complete.
-                    for _ in training.train(training.open(stage), wait=looks is not None):
+                chosen = [trial for trial in trials if trial.arm in asked]
+                for stage in stages(chosen, manifest.seeds, looks, leads=False):
+                    within = training.open(stage)
+                    # What the next look asks for is known only when this one is complete. And a worker on another
+                    # machine may be dead for as long as its lease lasts.
+                    patience = math.inf if looks is not None else LEASE_SECONDS if worker.claimed_elsewhere() else 0.0
+                    for _ in training.train(within, wait=patience):
                         pass
                     if training.left(stage):
+                        out_of_budget = run.budget is not None and (len(within) < len(stage) or run.budget.is_over())
                         break
         except KeyboardInterrupt:
             stop.by = stop.by or "SIGINT"
-        if not run.ends() and not _is_led(folder):
+        if not run.ends() and (training is None or not _is_led(folder)):
             return None
         if training is None:
             return run.summary_before_training(asked)
-        summary = training.summary(trials, asked, spares=False, out_of_budget=run.ended_by is not None)
-        return replace(summary, elsewhere=len(worker.claimed_by_others()))
+        elsewhere = len(worker.claimed_by_others())
+        for _ in training.look(trials):
+            pass
+        return replace(training.summary(trials, asked, spares=False, out_of_budget=out_of_budget), elsewhere=elsewhere)
 
 
 def _plan_of(run: Run) -> tuple[Manifest, tuple[Trial, ...]] | None:
     """Search, wait for the manifest, and return it with the trials; None where nobody leads, or the run ends."""
+    _require_alike(run)
     arms, _ = tuned_arms(run, leads=False)
     if arms is None:
         return None
     trials = expand(run.study, arms=arms, model=run.checkpoint.identity_at_start, data=run.data.fingerprint)
     while not run.ends():
         led = _is_led(run.store.folder)
+        _require_alike(run)
         manifest = run.store.manifest()
         if manifest is not None and {trial.key for trial in trials} <= {cell.key for cell in manifest.cells}:
             return manifest, trials
@@ -113,12 +122,12 @@ def _is_led(folder: Path) -> bool:
     return owner is not None and owner.alive
 
 
-def _require_alike(run: Run, settings: str, process: str) -> None:
+def _require_alike(run: Run) -> None:
     """Refuse to train beside a process with other settings or another version: the trials would not be the same."""
-    own = settings_of(run.study)
-    if settings in ("", own):
+    owner, own = lock_owner(run.store.folder), settings_of(run.study)
+    if owner is None or not owner.alive or owner.settings in ("", own):
         return
-    their_version, version = settings.split()[0], own.split()[0]
+    process, their_version, version = owner.process, owner.settings.split()[0], own.split()[0]
     if their_version != version:
         raise ResultsError(
             f"{run.store.folder} is being run by {process} with version {their_version} of ablation-harness, and this "

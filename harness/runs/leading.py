@@ -121,7 +121,7 @@ def lead(
             for stage in stages(chosen, manifest.seeds, looks):
                 needed |= {trial.key: trial for trial in stage}
                 within = training.open(stage)
-                for record in training.train(within, wait=True):
+                for record in training.train(within):
                     if (
                         record.status in FINAL
                         and (noted := with_seeds(manifest, list(study.numbered_seeds), finished)) != manifest

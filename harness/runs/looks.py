@@ -18,15 +18,18 @@ class LookByLook:
     sizes : sequence of int
         The declared numbers of seeds, ascending.
     still_open : callable
-        Is called with a number of seeds, once every trial that this look waits for is recorded. It returns the arms
-        that stand in an open comparison, and none where the run may end.
+        Is called with a number of seeds, once every trial that this look waits for is recorded, and with whether this
+        process leads, and so notes the look. It returns the arms that stand in an open comparison, and none where the
+        run may end.
     """
 
     sizes: Sequence[int]
-    still_open: Callable[[int], Collection[str]]
+    still_open: Callable[[int, bool], Collection[str]]
 
 
-def stages(trials: Sequence[Trial], seeds: Sequence[int], looks: LookByLook | None) -> Iterator[list[Trial]]:
+def stages(
+    trials: Sequence[Trial], seeds: Sequence[int], looks: LookByLook | None, *, leads: bool = True
+) -> Iterator[list[Trial]]:
     """Yield what a run trains from one look to the next; without looks, everything at once.
 
     Parameters
@@ -37,6 +40,8 @@ def stages(trials: Sequence[Trial], seeds: Sequence[int], looks: LookByLook | No
         In the order in which looks take them up.
     looks : LookByLook or None
         It is asked after each stage, so a stage that was not completed must be the last that is asked for.
+    leads : bool
+        Whether this process notes the looks.
     """
     if looks is None:
         yield list(trials)
@@ -47,4 +52,4 @@ def stages(trials: Sequence[Trial], seeds: Sequence[int], looks: LookByLook | No
             return
         new = set(seeds[before:size])
         yield [trial for trial in trials if trial.seed in new and trial.arm in arms]
-        arms = looks.still_open(size)
+        arms = looks.still_open(size, leads)

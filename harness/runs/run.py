@@ -18,7 +18,6 @@ from harness.runs.budget import Budget
 from harness.search.mirror import Mirror
 from harness.signals import StopRequest
 from harness.study.study import Study
-from harness.study.trials import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +79,6 @@ class Run:
             ran=0,
             stopped_by=self.ended_by,
         )
-
-    def claim(self, trials: Sequence[Trial]) -> Sequence[Trial]:
-        """Return which of the trials to train here: all that have no final record yet, unless another worker has one.
-
-        A pack is trained by one worker: two that shared it would save it under one name.
-        """
-        if not self.worker.claim([trial.key for trial in trials]):
-            return ()
-        return [trial for trial in trials if not self.store.is_recorded(trial)]
 
 
 def settings_of(study: Study) -> str:

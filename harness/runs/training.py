@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ class Training:
     stored : mapping of str to StoredTrial
         What was stored of every trial of the study when the run began.
     dashboard : Dashboard or None
-        Shows them in Optuna's database; None where another process does.
+        Shows them in Optuna's database; None where another process leads.
 
     Attributes
     ----------
@@ -46,6 +47,7 @@ class Training:
         self._run = run
         self._dashboard = dashboard
         self._known = KnownTrials()
+        self._unreadable: set[str] = set()
         self._looked = time.monotonic()
         # Of trials that will be trained again: when they ended before.
         self._before = {key: _ended(one.record) for key, one in stored.items()}
@@ -66,31 +68,38 @@ class Training:
         """Return which of the trials this run has yet to see the end of."""
         return [trial for trial in trials if trial.key not in self.statuses]
 
-    def train(self, trials: Sequence[Trial], *, wait: bool) -> Iterator[TrialRecord]:
+    def train(self, trials: Sequence[Trial], *, wait: float = math.inf) -> Iterator[TrialRecord]:
         """Train the trials that have no final record and that no other worker trains; yield each new record.
 
         Parameters
         ----------
         trials : sequence of Trial
             All of those that are wanted, finished or not.
-        wait : bool
-            Whether to wait for the trials of other workers, and to train those of a worker that is gone.
+        wait : float
+            For so many seconds wait for the trials of other workers, and train those of a worker that is gone.
         """
+        worker = self._run.worker
+        waited_since = None
         while True:
             trained = False
-            for record in self._train(trials):
-                trained = True
-                yield record
-                if time.monotonic() - self._looked >= SECONDS_BETWEEN_LOOKS:
-                    yield from self._others(trials)
-            # Nothing is claimed that this process does not train.
-            self._run.worker.tell(claims=[])
+            claimed: set[str] = worker.claimed_by_others() if waited_since is not None else set()
+            if waited_since is None or any(trial.key not in claimed for trial in self.left(trials)):
+                for record in self._train(trials):
+                    trained = True
+                    yield record
+                    if time.monotonic() - self._looked >= SECONDS_BETWEEN_LOOKS:
+                        yield from self.look(trials)
+                # Nothing is claimed that this process does not train.
+                worker.tell(claims=[])
             if not self.left(trials):
                 return
-            yield from self._others(trials)
-            if not self.left(trials) or self._run.ends() or not wait:
+            yield from self.look(trials)
+            now = time.monotonic()
+            waited_since = now if trained or waited_since is None else waited_since
+            if not self.left(trials) or self._run.ends() or now - waited_since >= wait:
                 return
             if not trained:
+                self._run.display.waiting()
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def summary(
@@ -131,7 +140,7 @@ class Training:
                 self._dashboard.start(progress.trial)
             run.display.step(progress)
 
-        for outcome in run.engine.train(trials, report=report, done=self.statuses, stop=run.ends, claim=run.claim):
+        for outcome in run.engine.train(trials, report=report, done=self.statuses, stop=run.ends, claim=self._claim):
             record = run.store.write(
                 outcome,
                 run.data.test,
@@ -148,7 +157,24 @@ class Training:
             started = provenance.now()
             yield record
 
-    def _others(self, trials: Sequence[Trial]) -> Iterator[TrialRecord]:
+    def _claim(self, trials: Sequence[Trial]) -> Sequence[Trial]:
+        """Return which of the trials to train here: all that have yet to end, unless another worker has one.
+
+        A pack is trained by one worker: two that shared it would save it under one name.
+        """
+        if not self._run.worker.claim([trial.key for trial in trials]):
+            return ()
+        return [trial for trial in trials if not self._has_ended(trial)]
+
+    def _has_ended(self, trial: Trial) -> bool:
+        """Whether another worker has recorded the end of a trial since this run began."""
+        ending = self._run.store.ending(trial)
+        if ending is None:
+            return False
+        status, ended = ending
+        return status in FINAL or (status == "failed" and ended != self._before.get(trial.key))
+
+    def look(self, trials: Sequence[Trial]) -> Iterator[TrialRecord]:
         """Yield what other workers have recorded since the last look."""
         self._looked = time.monotonic()
         run = self._run
@@ -159,6 +185,12 @@ class Training:
         kind = AnswerKind.trained(len(run.data.classes))
         for one in run.store.entries(entries, kind, known=self._known):
             record = one.record
+            # Twice, for it may have been on its way to its place. Then it is trained again.
+            if one.status == "unreadable" and self._dashboard is not None:
+                if one.entry.key in self._unreadable:
+                    for message in run.store.set_aside([one]):
+                        run.display.say(message)
+                self._unreadable ^= {one.entry.key}
             # What was interrupted elsewhere is free again.
             if record is None or one.status not in {*FINAL, "failed"} or self._before.get(record.key) == _ended(record):
                 continue

@@ -114,6 +114,7 @@ class _ArmSearch:
         self._tuner = Tuner(f"{run.study.name}: search of {name}", self.identity, search, entropy, mirror)
         self._learned = self._ended = 0
         self._batch: list[_Proposed] = []
+        self._failed_before: dict[int, str | None] = {}
         self.recorded: set[str] = set()
         run.display.tuning(name, 0, search.trials)
 
@@ -121,6 +122,10 @@ class _ArmSearch:
         """Return the next candidates; none at the end of the search."""
         numbers = range(self._learned, min(self._learned + self.search.batch, self.search.trials))
         self._batch = []
+        for number in numbers:
+            before = self._run.store.known_candidate(self.identity, number)
+            if before is not None:
+                self._failed_before[number] = before.provenance.ended
         for number, params in zip(numbers, self._tuner.propose(numbers), strict=True):
             known = self.recorded_as(number)
             # An older version may have proposed another one.
@@ -139,7 +144,11 @@ class _ArmSearch:
             record = store.candidate(self.identity, number, fits=self._fits, say=self._run.display.say)
         else:
             record = store.known_candidate(self.identity, number)
-        return record if record is not None and record.status in FINAL else None
+        return record if record is not None and (record.status in FINAL or self._failed_now(record, number)) else None
+
+    def _failed_now(self, record: TrialRecord, number: int) -> bool:
+        """Whether a candidate failed in this run: no worker tries it again. What failed before is tried again."""
+        return record.status == "failed" and record.provenance.ended != self._failed_before.get(number)
 
     def note(self, candidate: _Proposed) -> None:
         """Show how a candidate ended."""
@@ -154,9 +163,14 @@ class _ArmSearch:
         self._tuner.show(candidate.params, None, "running", candidate.key)
 
     def learn(self) -> None:
-        """Tell the tuner how the batch ended, in its own order."""
+        """Tell the tuner how the batch ended, in its own order.
+
+        By the records: where two workers trained the same candidate, both go by what is stored.
+        """
         for candidate in self._batch:
-            self._tuner.learn(candidate.params, candidate.value)
+            record = self._run.store.known_candidate(self.identity, candidate.number)
+            stored = candidate.value if record is None or record.tuning is None else record.tuning.value
+            self._tuner.learn(candidate.params, stored)
         self._learned += len(self._batch)
 
     def winner(self) -> Winner:
@@ -231,6 +245,7 @@ def _train(run: Run, proposed: Sequence[_Proposed]) -> bool:
         if any(candidate.status == "interrupted" for candidate in proposed):
             return False
         if not trained and not run.ends():
+            run.display.waiting()
             time.sleep(_SECONDS_BETWEEN_LOOKS)
     return True
 

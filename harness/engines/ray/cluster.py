@@ -138,7 +138,8 @@ def connected(address: str | None = None) -> Iterator[Cluster]:
         cluster = Cluster()
         nodes = cluster.nodes()
         if not nodes:
-            raise HarnessError(f"--on ray: the cluster at {address} has no node with a core or a GPU to train on")
+            where = "that was started" if address is None else f"at {address}"
+            raise HarnessError(f"--on ray: the cluster {where} has no node with a core or a GPU to train on")
         unfit = cluster.unfit(nodes)
         if unfit:
             listed = "; ".join(f"node {name}: {reason}" for name, reason in unfit.items())

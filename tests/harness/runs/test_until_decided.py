@@ -31,7 +31,7 @@ def tiny(tiny: Tiny) -> Tiny:
 
 
 def looking(answers: Mapping[int, Collection[str]], asked: list[int]) -> LookByLook:
-    def still_open(size: int) -> Collection[str]:
+    def still_open(size: int, leads: bool) -> Collection[str]:
         asked.append(size)
         return answers[size]
 
