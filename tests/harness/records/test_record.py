@@ -20,8 +20,9 @@ from analysis.records.format import NEWER_FORMAT
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.errors import ResultsError
+from harness.records.files import take_away
 from harness.records.record import FORMAT, Candidate, RecordedModel
-from harness.records.store import Store, StoredTrial
+from harness.records.store import Store, StoredTrial, TrialEntry
 from harness.study.settings import Arm
 from harness.study.trials import Trial
 
@@ -124,6 +125,19 @@ def test_of_two_copies_of_a_trial_the_first_final_one_stays(
     assert json.loads(path.read_text())["steps"] == contents[stays]
     assert {file.name for file in path.parent.iterdir()} == {"predictions.parquet", "record.json"}
     assert list((tmp_path / ".writing").iterdir()) == []
+
+
+def test_a_trial_that_finished_a_moment_ago_is_not_taken_away(tmp_path: Path) -> None:
+    """Who wants to remove a folder looked at it before another worker put a finished trial there."""
+    store = Store(tmp_path)
+    unread = [StoredTrial(entry=TrialEntry(arm="full", seed=3, key="v1-aa"), status="not run")]
+    write(store, outcome())
+    assert store.set_aside(unread) == []
+    assert [trial.status for trial in stored(tmp_path)] == ["finished"]
+    write(store, replace(outcome("v1-bb"), status="failed"))
+    assert not take_away(tmp_path / "trials/v1-bb", study=tmp_path, keeps=lambda _: True)
+    assert take_away(tmp_path / "trials/v1-bb", study=tmp_path, keeps=lambda _: False)
+    assert [path.name for path in (tmp_path / "trials").iterdir()] == ["v1-aa"]
 
 
 def test_what_a_killed_process_was_writing_is_swept_away(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -445,3 +446,49 @@ def test_a_worker_that_finds_nothing_left_ends_well(
     assert (summary.statuses, summary.elsewhere, summary.complete) == ({"finished": 4, "missing": 2}, 2, True)
     go_on.set()
     assert leader.ended().statuses == {"finished": 6}
+
+
+def test_a_trial_that_another_worker_recorded_and_nobody_can_read_is_trained_again(
+    tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]]
+) -> None:
+    """Nobody would claim it, since it says that it has finished, and the one that leads would wait for ever."""
+    instant()
+    first = run_study(tiny("seeds=1"), tmp_path / "a").folder
+    damaged: list[str] = []
+
+    def damage(trials: Sequence[Trial]) -> None:
+        if not damaged:
+            damaged.append(max(records(first).keys() - {trial.key for trial in trials}))
+            shutil.copytree(first / "trials" / damaged[0], tmp_path / "b/tiny/trials" / damaged[0])
+            (tmp_path / "b/tiny/trials" / damaged[0] / "predictions.parquet").write_bytes(b"PAR1")
+
+    engines = instant(1, damage)
+    summary = run_study(tiny("seeds=1"), tmp_path / "b")
+    assert (summary.statuses, summary.ran) == ({"finished": 3}, 3)
+    assert damaged[0] in engines[0].trained
+    assert [path.name for path in (summary.folder / "set_aside").iterdir()] == [f"{damaged[0]}.0"]
+
+
+def test_a_trial_that_failed_elsewhere_is_not_tried_again(
+    tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers would hand it to each other for ever."""
+    study, instant_result = tiny("seeds=1"), Instant.result
+    with monkeypatch.context() as patch:
+        patch.setattr(Instant, "result", lambda self, trial: replace(instant_result(self, trial), status="failed"))
+        instant()
+        first = run_study(study, tmp_path / "a").folder
+    assert {record["status"] for record in records(first).values()} == {"failed"}
+    copied: list[str] = []
+
+    def copy(trials: Sequence[Trial]) -> None:
+        if not copied:
+            copied.append(max(records(first).keys() - {trial.key for trial in trials}))
+            shutil.copytree(first / "trials" / copied[0], tmp_path / "b/tiny/trials" / copied[0])
+
+    engines = instant(1, copy)
+    summary = run_study(study, tmp_path / "b")
+    assert (summary.statuses, summary.ran) == ({"finished": 2, "failed": 1}, 2)
+    assert copied[0] not in engines[0].trained
+    # The next run tries it.
+    assert run_study(study, tmp_path / "b").statuses == {"finished": 3}
