@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.runs.budget import Budget
     from harness.runs.run import RunSummary
     from harness.runs.status import StudyStatus
+    from harness.study.study import Study
 
 _ON = re.compile(r"(local)(?::(\d+))?|(slurm):(\d+)|(ray)(?::(.+))?")
 _EXPECTED = (
@@ -193,6 +194,7 @@ def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -
     """
     from harness.cli.watch import SECONDS, Glance, show_on
     from harness.errors import ResultsError
+    from harness.records.lock import lock_owner
     from harness.records.store import KnownTrials
     from harness.runs.status import read_status
     from harness.signals import stop_on_signal
@@ -206,9 +208,20 @@ def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -
         again = "Ctrl-C" if name == "SIGINT" else name
         tell(f"{again}: the workers finish what they train, an epoch or a trial; a second {again} stops now")
 
+    def glance() -> Glance:
+        try:
+            return Glance(statuses=(read_status(folder, known),), problems=())
+        except ResultsError:
+            # Before the search has ended there is no study.
+            owner = lock_owner(folder)
+            doing = "" if owner is None or not owner.doing else f"{folder.name}: {owner.doing}"
+            return Glance(statuses=(), problems=(doing,) if doing else ())
+
     with (
         stop_on_signal(stopping) as stop,
-        show_on(console) if shows else nullcontext(lambda _: None) as show,
+        show_on(console, "Ctrl-C ends the run; nothing that finished is lost")
+        if shows
+        else nullcontext(lambda _: None) as show,
     ):
         asked = False
         try:
@@ -219,9 +232,9 @@ def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -
                     going_on = launcher.running() > 0
                     for line in launcher.news():
                         tell(line)
-                    # Before the first worker has begun there is no study.
-                    with suppress(ResultsError):
-                        show(Glance(statuses=(read_status(folder, known),), problems=()))
+                    # What has been asked to end is no last run yet.
+                    if not asked:
+                        show(glance())
                     if stop.is_set() and not asked:
                         asked = True
                         launcher.stop()
@@ -273,7 +286,15 @@ def _records(folder: Path) -> dict[Path, int]:
 
 
 def train_on(
-    on: On, arguments: Sequence[str], folder: Path, arms: Sequence[str], console: Console, *, shows: bool
+    on: On,
+    study: Study,
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    arms: Sequence[str],
+    budget: Budget | None,
+    console: Console,
+    shows: bool,
 ) -> RunSummary:
     """Train a study with several workers.
 
@@ -281,12 +302,16 @@ def train_on(
     ----------
     on : On
         Where.
+    study : Study
+        The study.
     arguments : sequence of str
         What `harness` is given to make one worker.
     folder : Path
         The study's results.
     arms : sequence of str
         The arms to train.
+    budget : Budget or None
+        What each worker may take.
     console : Console
         Where to show how far they are.
     shows : bool
@@ -299,6 +324,7 @@ def train_on(
     """
     from harness.errors import LockedError, ResultsError
     from harness.records.lock import lock_owner
+    from harness.runs.run import summary_before_training
     from harness.runs.status import read_status
 
     owner = lock_owner(folder)
@@ -309,8 +335,11 @@ def train_on(
     launcher = (slurm_workers if on.place == "slurm" else local_workers)(on, arguments, folder)
     before = _records(folder)
     stopped_by = attend(launcher, folder, console, shows=shows)
+    if stopped_by is None and budget is not None and budget.is_over():
+        stopped_by = budget.name
     if not (folder / "study.json").exists():
-        ended = f"stopped by {stopped_by} before a worker began" if stopped_by else "no worker began"
-        raise ResultsError(f"{folder}: {ended}; their logs are in {folder / '.workers'}")
+        if stopped_by is None:
+            raise ResultsError(f"{folder}: no worker trained anything; their logs are in {folder / '.workers'}")
+        return summary_before_training(study, folder, arms, stopped_by)
     ran = len(_records(folder).items() - before.items())
     return summary_of(read_status(folder), folder, arms, ran=ran, stopped_by=stopped_by)

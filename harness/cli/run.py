@@ -172,7 +172,16 @@ def run(
         given_storage = [] if storage is None else ["--storage", storage]
         arguments = ["run", str(study), *loaded.overrides, *arms_option, *looks_option, *budget_option, *given_storage]
         arguments += ["--worker", *root_option]
-        summary = train_on(place, arguments, results / loaded.name, chosen, console, shows=not as_json)
+        summary = train_on(
+            place,
+            loaded,
+            arguments,
+            results / loaded.name,
+            arms=chosen,
+            budget=limit,
+            console=console,
+            shows=not as_json,
+        )
     else:
         with cluster_of(place) as cluster:
             summary = run_study(

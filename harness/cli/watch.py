@@ -90,7 +90,7 @@ def watch(study: Path | None, results: Path, *, as_json: bool, wait: Callable[[f
     wait : callable
         Is called with the seconds until the next look.
     """
-    display = nullcontext(_json_lines()) if as_json else show_on(console_for())
+    display = nullcontext(_json_lines()) if as_json else show_on(console_for(), "Ctrl-C ends this, not the run")
     with until_ctrl_c(), display as show:
         for glance in glances(study, results):
             show(glance)
@@ -99,13 +99,13 @@ def watch(study: Path | None, results: Path, *, as_json: bool, wait: Callable[[f
             wait(SECONDS)
 
 
-def show_on(console: Console) -> AbstractContextManager[Show]:
-    """Return what shows glances: a screen that is redrawn on a terminal, lines elsewhere."""
-    return _redrawn(console) if console.is_terminal else nullcontext(_lines(console))
+def show_on(console: Console, hint: str) -> AbstractContextManager[Show]:
+    """Return what shows glances: a screen that is redrawn on a terminal, with a hint below, and lines elsewhere."""
+    return _redrawn(console, hint) if console.is_terminal else nullcontext(_lines(console))
 
 
 @contextmanager
-def _redrawn(console: Console) -> Iterator[Show]:
+def _redrawn(console: Console, hint: str) -> Iterator[Show]:
     """Draw every glance in the place of the one before."""
     # Drawn when there is something to draw: a thread that draws in between would only flicker.
     with Live(console=console, auto_refresh=False) as live:
@@ -114,7 +114,7 @@ def _redrawn(console: Console) -> Iterator[Show]:
             screens = [
                 part for status in glance.statuses for part in (status_screen(status, width=console.width), Text())
             ]
-            ends = "" if glance.is_last else f"{datetime.now():%H:%M:%S}; Ctrl-C ends this, not the run"
+            ends = "" if glance.is_last else f"{datetime.now():%H:%M:%S}; {hint}"
             live.update(Group(*screens, *map(Text, glance.problems), Text(ends, style="dim")), refresh=True)
 
         yield show

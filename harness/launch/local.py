@@ -80,7 +80,7 @@ class LocalWorkers(Launcher):
                     line = last.rpartition("\n")[2]
                     self._news.append(f"{worker.name} ended with an error: {line}; its log: {self._log(worker.name)}")
                 continue
-            died = f"{worker.name} was killed by {signal.Signals(-code).name}"
+            died = f"{worker.name} was killed by {_name_of(-code)}"
             worker.ended = worker.starts >= _STARTS
             if worker.ended:
                 self._news.append(f"{died}, {worker.starts} times in all; it is not started again")
@@ -135,6 +135,14 @@ class LocalWorkers(Launcher):
 
     def _last_words(self, name: str) -> str:
         """Return what a worker's log ends with: its error, where it has one."""
-        text = self._log(name).read_text("utf-8", "replace").strip()
+        try:
+            text = self._log(name).read_text("utf-8", "replace").strip()
+        except OSError:
+            return "its log is gone"
         at = max(text.rfind(start) for start in ("error: ", _TRACEBACK))
         return text[at:] if at >= 0 else text.rpartition("\n")[2]
+
+
+def _name_of(number: int) -> str:
+    """Return the name of a signal; real-time ones have none."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"

@@ -25,6 +25,8 @@ WORKERS = ".workers"
 """In a study's folder: what each worker tells of itself, and its lease."""
 # `harness status` holds the lock for an instant to see whether it is free; a run waits longer than that.
 _PATIENCE = 0.5
+# A lease is written in milliseconds.
+_WRITTEN_WITHIN = 5.0
 # What a file system without locks answers.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 # Some shared file systems show a lock only on its own machine. Elsewhere a run counts as alive if it wrote recently.
@@ -106,9 +108,21 @@ def _acquired(folder: Path) -> filelock.BaseFileLock:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+        forget_empty(folder / f"{_LOCK}.lease")
         lock = filelock.SoftFileLease(folder / f"{_LOCK}.lease", lease_duration=LEASE_SECONDS, thread_local=False)
         lock.acquire(timeout=_PATIENCE)
     return lock
+
+
+def forget_empty(lease: Path) -> None:
+    """Remove a lease that a killed process had made and not yet written.
+
+    filelock 4.2 writes it right after, and takes an empty one for somebody's for ever.
+    """
+    with suppress(OSError):
+        found = lease.stat()
+        if not found.st_size and time.time() - found.st_mtime > _WRITTEN_WITHIN:
+            lease.unlink()
 
 
 def _locked(folder: Path, owner: RunProcess | None) -> LockedError:

@@ -86,5 +86,5 @@ def process_in(path: Path, alive: Callable[[RunProcess], bool]) -> RunProcess | 
             settings=str(content.get("settings", "")),
         )
         return replace(process, alive=alive(process))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None

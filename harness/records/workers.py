@@ -25,7 +25,7 @@ import filelock
 from analysis.words import counted
 from harness import provenance
 from harness.errors import ResultsError
-from harness.records.lock import LEASE_SECONDS, WORKERS
+from harness.records.lock import LEASE_SECONDS, WORKERS, forget_empty
 from harness.records.process import RunProcess, process_in
 
 # To look at the others' claims and to write one's own takes milliseconds.
@@ -49,7 +49,6 @@ class Worker:
         self._writing = threading.Lock()
         self._others: dict[str, filelock.SoftFileLease] = {}
         self._content: dict[str, Any] = {"host": platform.node(), "pid": os.getpid(), "since": provenance.now()}
-        self._turn = filelock.SoftFileLease(self._folder / "turn.lease", lease_duration=_TURN_SECONDS)
         self._join()
 
     def tell(self, **more: Any) -> None:
@@ -77,7 +76,7 @@ class Worker:
             self.leave()
             self._join()
         try:
-            with self._turn:
+            with self._turn():
                 if not self.claimed_by_others().isdisjoint(keys):
                     return False
                 with self._writing:
@@ -86,14 +85,28 @@ class Worker:
             raise ResultsError(f"{self._folder} cannot be written: {error.strerror}") from error
         return True
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let one worker at a time look at the others' claims and write its own; go on where that takes long."""
+        path = self._folder / "turn.lease"
+        forget_empty(path)
+        lease = filelock.SoftFileLease(path, lease_duration=_TURN_SECONDS)
+        # A claim is a hint: to wait for ever for one's turn would be worse than to claim what another does.
+        with suppress(filelock.Timeout):
+            lease.acquire(timeout=3 * _TURN_SECONDS)
+        try:
+            yield
+        finally:
+            lease.release()
+
     def claimed_by_others(self) -> set[str]:
         """Return the keys of the trials that other living workers have claimed."""
         return {key for other in self._living() for key in other}
 
     def claimed_elsewhere(self) -> bool:
         """Whether a worker on another machine has claimed something: its death would be seen after its lease only."""
-        others = (_content(path) for path in self._folder.glob("*.json") if path != self._file)
-        return any(one.get("claims") and one.get("host") != platform.node() for one in others)
+        others = [path for path in self._folder.glob("*.json") if path != self._file]
+        return any(_claims_in(path) and _content(path).get("host") != platform.node() for path in others)
 
     def is_alone(self) -> bool:
         """Whether no other worker lives."""
@@ -132,24 +145,26 @@ class Worker:
         for path in sorted(self._folder.glob("*.json")):
             if path == self._file or self._is_gone(path):
                 continue
-            yield _content(path).get("claims") or []
+            yield _claims_in(path)
 
     def _is_gone(self, path: Path) -> bool:
         """Whether the lease of another worker has run out, or its process has ended; then its file is removed."""
+        forget_empty(path.with_suffix(".lease"))
         # One object for as long as this process lives: it remembers since when it has seen no sign of life.
         lease = self._others.setdefault(
             path.stem, filelock.SoftFileLease(path.with_suffix(".lease"), lease_duration=LEASE_SECONDS)
         )
         try:
             lease.acquire(blocking=False)
-        except filelock.Timeout:
+        except (filelock.Timeout, filelock.LeaseSettingsMismatch):
+            # Another version may renew its lease at other times.
             return False
-        left = _content(path)
+        left, claims = _content(path), _claims_in(path)
         for file in (path, path.with_suffix(".partial")):
             file.unlink(missing_ok=True)
         lease.release()
         del self._others[path.stem]
-        if claims := left.get("claims"):
+        if claims:
             named = f"process {left.get('pid')} on {left.get('host')}"
             self._say(f"{named} ended without notice; what it trained is free again: {counted(len(claims), 'trial')}")
         return True
@@ -182,6 +197,12 @@ def _lives(path: Path, process: RunProcess) -> bool:
         except PermissionError:
             pass
     return True
+
+
+def _claims_in(path: Path) -> list[str]:
+    """Return the keys that a worker has claimed."""
+    claims = _content(path).get("claims")
+    return [key for key in claims if isinstance(key, str)] if isinstance(claims, list) else []
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from harness.records.lock import LEASE_SECONDS, lock_owner
 from harness.records.manifest import Manifest
 from harness.records.workers import join
 from harness.runs.looks import LookByLook, stages
-from harness.runs.run import Run, RunSummary, settings_of
+from harness.runs.run import Run, RunSummary, settings_of, summary_before_training
 from harness.runs.training import Training
 from harness.runs.tuning import tuned_arms
 from harness.search.mirror import Mirror
@@ -91,7 +91,7 @@ def follow(
         if not run.ends() and (training is None or not _is_led(folder)):
             return None
         if training is None:
-            return run.summary_before_training(asked)
+            return summary_before_training(run.study, folder, asked, run.ended_by)
         elsewhere = len(worker.claimed_by_others())
         for _ in training.look(trials):
             pass

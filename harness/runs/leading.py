@@ -16,7 +16,7 @@ from harness.records.manifest import data_messages, manifest_of
 from harness.records.store import FINAL
 from harness.records.workers import join
 from harness.runs.looks import LookByLook, stages
-from harness.runs.run import Run, RunSummary, settings_of
+from harness.runs.run import Run, RunSummary, settings_of, summary_before_training
 from harness.runs.training import Training
 from harness.runs.tuning import tuned_arms
 from harness.runs.turns import time_after
@@ -82,7 +82,7 @@ def lead(
         finally:
             display.close()
         if tuned is None:
-            return run.summary_before_training(asked)
+            return summary_before_training(study, store.folder, asked, run.ended_by)
         trials = expand(study, arms=tuned, model=run.checkpoint.identity_at_start, data=data.fingerprint)
         if len({trial.key for trial in trials}) < len(trials):
             same = sorted({t.arm for t in trials if sum(t.key == other.key for other in trials) > 1})

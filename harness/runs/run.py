@@ -68,18 +68,6 @@ class Run:
         """The signal that ended it, or the budget of time that it has spent."""
         return self.stop.by or (self.budget.name if self.budget is not None and self.budget.is_over() else None)
 
-    def summary_before_training(self, asked: Sequence[str]) -> RunSummary:
-        """Return the outcome of a run that ended before it knew its trials."""
-        others = len(set(self.study.arms) - set(asked))
-        each = len(self.study.numbered_seeds)
-        return RunSummary(
-            folder=self.store.folder,
-            statuses={"missing": len(asked) * each},
-            waiting=others * each,
-            ran=0,
-            stopped_by=self.ended_by,
-        )
-
 
 def settings_of(study: Study) -> str:
     """Return what workers of one study have in common: the version of this package, and a hash of the settings."""
@@ -130,3 +118,27 @@ class RunSummary:
         """Whether every requested trial finished, or is being trained by another worker."""
         missing = self.statuses.get("missing", 0)
         return set(self.statuses) <= {"finished", "missing"} and missing <= self.elsewhere and bool(self.statuses)
+
+
+def summary_before_training(study: Study, folder: Path, asked: Sequence[str], stopped_by: str | None) -> RunSummary:
+    """Return the outcome of a run that ended before it knew its trials.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+    folder : Path
+        Its results.
+    asked : sequence of str
+        The arms that were to be trained.
+    stopped_by : str or None
+        The signal or the budget that ended it.
+    """
+    each = len(study.numbered_seeds)
+    return RunSummary(
+        folder=folder,
+        statuses={"missing": len(asked) * each},
+        waiting=len(set(study.arms) - set(asked)) * each,
+        ran=0,
+        stopped_by=stopped_by,
+    )

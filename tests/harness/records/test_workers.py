@@ -132,3 +132,23 @@ def test_a_worker_tells_what_it_does(tmp_path: Path) -> None:
         assert (told.alive, told.pid, told.doing) == (True, os.getpid(), "full, seed 0: epoch 1 of 2")
         assert json.loads(one._file.read_text())["claims"] == ["a"]
     assert workers_of(tmp_path) == ()
+
+
+@pytest.mark.parametrize("name", ["turn.lease", "other.lease"])
+def test_a_lease_that_a_killed_process_left_empty_holds_nobody_up(tmp_path: Path, name: str) -> None:
+    """It was made and not yet written when the process was killed."""
+    with join(tmp_path, print) as one:
+        empty = tmp_path / ".workers" / name
+        empty.touch()
+        os.utime(empty, (0, 0))
+        (tmp_path / ".workers/other.json").write_text('{"claims": ["a"]}')
+        # Whoever has no lease is gone, and the turn goes to the next.
+        assert one.claim(["a"])
+
+
+@pytest.mark.parametrize("claims", ["null", "3", '[["a"]]', '{"a": 1}'])
+def test_what_is_no_claim_claims_nothing(tmp_path: Path, claims: str) -> None:
+    with join(tmp_path, print) as one, join(tmp_path, print) as other:
+        other._file.write_text(f'{{"claims": {claims}}}')
+        assert one.claim(["a"])
+        assert not one.claimed_elsewhere()

@@ -342,7 +342,8 @@ def test_a_worker_on_this_machine_that_is_killed_is_started_again(tmp_path: Path
     arguments = ["run", str(tiny_file), *overrides, "--results", str(tmp_path / "two"), "--worker"]
     with ThreadPoolExecutor(1) as pool:
         on = On(place="local", number=1)
-        ended = pool.submit(train_on, on, arguments, folder, ("full",), shown, shows=True)
+        more: Any = {"arms": ("full",), "budget": None, "console": shown, "shows": True}
+        ended = pool.submit(train_on, on, tiny(*overrides), arguments, folder, **more)
         while not records(folder) and not ended.done():
             time.sleep(0.02)
         for path in folder.glob(".workers/*.json"):
@@ -357,13 +358,11 @@ def test_a_worker_on_this_machine_that_is_killed_is_started_again(tmp_path: Path
     assert one == two
 
 
-def test_a_worker_that_is_refused_says_why(tmp_path: Path, tiny_file: Path) -> None:
+def test_a_worker_that_is_refused_says_why(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
     arguments = ["run", str(tiny_file), "arms.lora.adapter.target_modules=[query]", "--results", str(tmp_path)]
-    console = Console(file=io.StringIO())
+    more: Any = {"arms": ("full",), "budget": None, "console": Console(file=io.StringIO()), "shows": True}
     with pytest.raises(HarnessError, match=r"^arm lora-r2, lora-r4: "):
-        train_on(
-            On(place="local", number=1), [*arguments, "--worker"], tmp_path / "tiny", ("full",), console, shows=True
-        )
+        train_on(On(place="local", number=1), tiny(), [*arguments, "--worker"], tmp_path / "tiny", **more)
 
 
 def test_names_of_places_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
