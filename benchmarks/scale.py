@@ -183,12 +183,12 @@ def main() -> None:
         record(Path(file), Path(results), int(pack))
         return
     sides = {"here": _HERE} | ({"there": options.against.resolve()} if options.against else {})
-    seen: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    seen: dict[tuple[str, str], list[list[float]]] = {}
     for _ in range(options.turns):
         for side, checkout in sides.items():
             with tempfile.TemporaryDirectory() as folder:
                 for name, *figures in steps(checkout, Path(folder), options):
-                    seen.setdefault((name, side), []).append(tuple(figures))
+                    seen.setdefault((name, side), []).append(figures)
                     print(f"  {side}: {name}: {figures}", file=sys.stderr)
     print("| what | side | median | of the processor | peak memory |\n| --- | --- | --- | --- | --- |")
     for (name, side), turns in sorted(seen.items()):
