@@ -451,4 +451,4 @@ def test_a_shell_completes_commands_and_options() -> None:
         return done.stdout.split()
 
     assert completed("harness a") == ["analyze", "audit"]
-    assert completed("harness run --s") == ["--same", "--storage"]
+    assert completed("harness run --s") == ["--same", "--sbatch", "--storage"]
