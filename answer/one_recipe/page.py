@@ -59,6 +59,7 @@ def _what_this_is(findings: Findings, folder: str) -> list[str]:
     rest = pool.n_planned - pool.n_seeds
     waiting = f" (of {pool.n_planned} planned; the other {rest} have not finished)" if rest else ""
     lost = f" Without predictions: {pool.unfinished}." if pool.unfinished else ""
+    made_at = "commit" if len(pool.commits) == 1 else "commits"
     return [
         f"One recipe was trained with {pool.n_seeds} seeds{waiting} on {training} of SST-2{during}, and every run was "
         f"scored on the same {pool.n_examples} test sentences. The model is "
@@ -68,7 +69,7 @@ def _what_this_is(findings: Findings, folder: str) -> list[str]:
         "the sentences and dropout; all seeds share their training sentences.",
         'Deal the seeds to two "methods", and nothing differs between these but chance. **Whatever a test then claims '
         "about the recipe is false.** The runs are those of "
-        f"`{command(manifest)}` at commit {' and '.join(pool.commits)}, kept in `{folder}`. "
+        f"`{command(manifest)}` at {made_at} {' and '.join(pool.commits)}, kept in `{folder}`. "
         f"`nox -s answer` computes every figure of this page from them.{lost}",
     ]
 

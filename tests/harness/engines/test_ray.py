@@ -129,8 +129,10 @@ def test_a_lost_node_s_pack_goes_on_at_one_that_has_joined(
     first, last = watcher.steps[0], watcher.steps[-1]
     assert first.node != last.node
     assert last.began > 0  # from the last epoch whose state had reached this process
-    (lost,) = [text for text in watcher.messages if "was lost with 2 trials, which go on elsewhere" in text]
-    assert lost.startswith(first.node)
+    # Twice where it went to the other lost node, of which nobody knew yet.
+    lost = [text for text in watcher.messages if "was lost with 2 trials, which go on elsewhere" in text]
+    assert 1 <= len(lost) <= 2
+    assert lost[0].startswith(first.node)
     assert predictions(summary.folder) == undisturbed
 
 
