@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import output
-from harness.cli.on import cluster_of, place_of, train_on
+from harness.cli.on import cluster_of, place_of
 from harness.cli.shared import (
     AsJson,
     Overrides,
@@ -22,6 +22,7 @@ from harness.cli.shared import (
     print_json,
     results_option,
 )
+from harness.cli.train_on import train_on
 from harness.cli.until_decided import look_by_look
 from harness.errors import HarnessError
 

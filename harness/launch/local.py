@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.engines.device import SHARED_BY, cores
 from harness.errors import HarnessError, ResultsError
 from harness.launch.launcher import Launcher
+from harness.records.lock import WORKERS
 
 # A worker that a signal killed is started again so often. What it trained is not lost, and whatever kills it may pass.
 _STARTS = 4
@@ -41,15 +42,15 @@ class LocalWorkers(Launcher):
         How many.
     gpus : sequence of str
         What CUDA calls the GPUs, of which each worker gets one; none to share the cores.
-    logs : Path
-        The folder of their logs.
+    folder : Path
+        The study's results. Logs go to .workers/logs in it, one a worker.
     """
 
-    def __init__(self, arguments: Sequence[str], number: int, *, gpus: Sequence[str], logs: Path) -> None:
+    def __init__(self, arguments: Sequence[str], number: int, *, gpus: Sequence[str], folder: Path) -> None:
         self._arguments = arguments
         self._number = number
         self._gpus = gpus
-        self._logs = logs
+        self._logs = folder / WORKERS / "logs"
         self._workers: list[_Worker] = []
         self._news: list[str] = []
         self._stopping = False

@@ -16,6 +16,7 @@ from harness.launch.slurm_job import SlurmJob
 from harness.launch.slurm_options import check_options, grace_of, parse_options
 from harness.launch.slurm_probe import Probe
 from harness.launch.slurm_queue import QueuedJob, Watch
+from harness.records.lock import WORKERS
 
 # Slurm kills a cancelled job after KillWait, by default 30 s, and then sees to its end.
 _CANCELLED_WITHIN = 90.0
@@ -46,7 +47,7 @@ class SlurmWorkers(Launcher):
     """
 
     def __init__(self, arguments: Sequence[str], number: int, *, sbatch: str, folder: Path) -> None:
-        self.logs = folder.absolute() / ".workers" / "slurm"
+        self.logs = folder.absolute() / WORKERS / "slurm"
         self._arguments = arguments
         self._number = number
         self._options = parse_options(sbatch)

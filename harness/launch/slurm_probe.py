@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import shlex
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness import provenance
 from harness.errors import HarnessError
 from harness.launch import slurm_queue
 from harness.launch.slurm_options import as_flags
@@ -97,7 +97,7 @@ class Probe:
         """
         code, _, text = said.partition("\n")
         last = (text.strip().splitlines() or ["nothing"])[-1]
-        here = importlib.metadata.version(_PACKAGE)
+        here = provenance.version(_PACKAGE)
         if code != "0":
             raise HarnessError(f"--on slurm: no worker could start: on a node, {sys.executable} says: {last}")
         if last != here:

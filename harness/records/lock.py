@@ -85,10 +85,10 @@ def lock_study(folder: Path) -> Iterator[StudyLock]:
         folder.mkdir(parents=True, exist_ok=True)
         owner = lock_owner(folder)
         if owner is not None and owner.alive and owner.host != platform.node():
-            raise _locked(folder, owner)
+            raise locked(folder, owner)
         file_lock = _acquired(folder)
     except filelock.Timeout:
-        raise _locked(folder, lock_owner(folder)) from None
+        raise locked(folder, lock_owner(folder)) from None
     except OSError as error:
         raise ResultsError(f"{folder} cannot be used for results: {error.strerror}") from None
     try:
@@ -125,9 +125,15 @@ def forget_empty(lease: Path) -> None:
             lease.unlink()
 
 
-def _locked(folder: Path, owner: RunProcess | None) -> LockedError:
+def locked(folder: Path, owner: RunProcess | None) -> LockedError:
+    """Return the error that says which process runs the study in a folder."""
     who = "another process" if owner is None else owner.process
     return LockedError(f"{folder} is being run by {who}; wait for it or stop it")
+
+
+def join_instead(error: LockedError) -> LockedError:
+    """Return the error with the way out that a run has."""
+    return LockedError(f"{error}, or train beside it with --worker")
 
 
 def lock_owner(folder: Path) -> RunProcess | None:

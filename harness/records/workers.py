@@ -14,7 +14,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -106,11 +106,11 @@ class Worker:
     def claimed_elsewhere(self) -> bool:
         """Whether a worker on another machine has claimed something: its death would be seen after its lease only."""
         others = [path for path in self._folder.glob("*.json") if path != self._file]
-        return any(_claims_in(path) and _content(path).get("host") != platform.node() for path in others)
+        return any(_claims(told) and told.get("host") != platform.node() for told in map(_content, others))
 
     def is_alone(self) -> bool:
         """Whether no other worker lives."""
-        return not any(True for _ in self._living())
+        return next(self._living(), None) is None
 
     def leave(self) -> None:
         """Give up all claims."""
@@ -120,13 +120,13 @@ class Worker:
 
     def _join(self) -> None:
         # A new name: what the others know of the old one is that it is gone.
-        self._name = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(2)}"
-        self._file = self._folder / f"{self._name}.json"
+        name = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self._file = self._folder / f"{name}.json"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             # Not bound to a thread: the last to use it may be the one that ends the run.
             self._lease = filelock.SoftFileLease(
-                self._folder / f"{self._name}.lease", lease_duration=LEASE_SECONDS, thread_local=False
+                self._folder / f"{name}.lease", lease_duration=LEASE_SECONDS, thread_local=False
             )
             self._lease.acquire()
             with self._writing:
@@ -143,9 +143,8 @@ class Worker:
     def _living(self) -> Iterator[list[str]]:
         """Yield the claims of every other worker that lives, and clear away what is left of the dead."""
         for path in sorted(self._folder.glob("*.json")):
-            if path == self._file or self._is_gone(path):
-                continue
-            yield _claims_in(path)
+            if path != self._file and not self._is_gone(path):
+                yield _claims(_content(path))
 
     def _is_gone(self, path: Path) -> bool:
         """Whether the lease of another worker has run out, or its process has ended; then its file is removed."""
@@ -159,12 +158,12 @@ class Worker:
         except (filelock.Timeout, filelock.LeaseSettingsMismatch):
             # Another version may renew its lease at other times.
             return False
-        left, claims = _content(path), _claims_in(path)
+        left = _content(path)
         for file in (path, path.with_suffix(".partial")):
             file.unlink(missing_ok=True)
         lease.release()
         del self._others[path.stem]
-        if claims:
+        if claims := _claims(left):
             named = f"process {left.get('pid')} on {left.get('host')}"
             self._say(f"{named} ended without notice; what it trained is free again: {counted(len(claims), 'trial')}")
         return True
@@ -199,9 +198,9 @@ def _lives(path: Path, process: RunProcess) -> bool:
     return True
 
 
-def _claims_in(path: Path) -> list[str]:
-    """Return the keys that a worker has claimed."""
-    claims = _content(path).get("claims")
+def _claims(content: Mapping[str, Any]) -> list[str]:
+    """Return the keys that a worker has claimed, by what it wrote."""
+    claims = content.get("claims")
     return [key for key in claims if isinstance(key, str)] if isinstance(claims, list) else []
 
 

@@ -84,7 +84,7 @@ def follow(
                     for _ in training.train(within, wait=patience):
                         pass
                     if training.left(stage):
-                        out_of_budget = run.budget is not None and (len(within) < len(stage) or run.budget.is_over())
+                        out_of_budget = training.is_out_of_budget(stage, within)
                         break
         except KeyboardInterrupt:
             stop.by = stop.by or "SIGINT"

@@ -129,7 +129,7 @@ def lead(
                         manifest = noted
                         store.write_manifest(manifest)
                 if not needed.keys() <= training.ended.keys():
-                    out_of_budget = run.budget is not None and (len(within) < len(stage) or run.budget.is_over())
+                    out_of_budget = training.is_out_of_budget(stage, within)
                     break
             else:
                 decided = looks is not None

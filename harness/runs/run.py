@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import provenance
 from harness.data.tokenization import TokenizedDataset
 from harness.engines.engine import Engine
 from harness.models.checkpoints import Checkpoint
@@ -71,8 +71,7 @@ class Run:
 
 def settings_of(study: Study) -> str:
     """Return what workers of one study have in common: the version of this package, and a hash of the settings."""
-    version = importlib.metadata.version("ablation-harness")
-    return f"{version} {digest(study.model_dump(mode='json'))}"
+    return f"{provenance.version('ablation-harness')} {digest(study.model_dump(mode='json'))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from harness.models.head import match_classes
 from harness.models.input_check import check_inputs
 from harness.models.pretrained import checkpoint_remarks
 from harness.progress.displays import Display
-from harness.records.lock import lock_study
+from harness.records.lock import join_instead, lock_study
 from harness.records.store import Store
 from harness.runs.budget import Budget
 from harness.runs.following import follow
@@ -101,7 +101,7 @@ def run_study(
                 return lead(open_run, hold, asked=asked, named=arms, looks=looks, storage=storage, display=display)
         except LockedError as error:
             if not as_worker:
-                raise LockedError(f"{error}, or train beside it with --worker") from None
+                raise join_instead(error) from None
         summary = follow(open_run, store.folder, asked=asked, looks=looks, display=display)
         if summary is not None:
             return summary

@@ -64,6 +64,17 @@ class Training:
         beyond = {trial.key for trial in todo} - {trial.key for trial in affordable}
         return [trial for trial in trials if trial.key not in beyond]
 
+    def is_out_of_budget(self, wanted: Sequence[Trial], within: Sequence[Trial]) -> bool:
+        """Say whether it is the budget that ends a run in which some of the wanted trials have not ended.
+
+        Parameters
+        ----------
+        wanted, within : sequence of Trial
+            What `open` was given, and what it returned.
+        """
+        budget = self._run.budget
+        return budget is not None and (len(within) < len(wanted) or budget.is_over())
+
     def left(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return which of the trials this run has yet to see the end of."""
         return [trial for trial in trials if trial.key not in self.statuses]

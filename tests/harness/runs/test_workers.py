@@ -23,7 +23,8 @@ import pytest
 from rich.console import Console
 
 from harness import run_study
-from harness.cli.on import On, place_of, train_on
+from harness.cli.on import On, place_of
+from harness.cli.train_on import train_on
 from harness.engines.engine import Claim, Engine, Progress, ReportProgress, claim_all
 from harness.engines.result import Epoch, Score, TrialResult
 from harness.errors import HarnessError, LockedError, ResultsError
@@ -130,6 +131,19 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("trials/*/record.json")}
 
 
+def first_together() -> Callable[[Sequence[Trial]], None]:
+    """Return what lets each of two workers wait in its first pack for the other, so that both have their part."""
+    both = threading.Barrier(2, timeout=30)
+    waited: set[int] = set()
+
+    def between(_: Sequence[Trial]) -> None:
+        if threading.get_ident() not in waited:
+            waited.add(threading.get_ident())
+            both.wait()
+
+    return between
+
+
 class Beside:
     """A run in a thread of its own."""
 
@@ -153,15 +167,7 @@ class Beside:
 
 def test_two_workers_train_each_trial_once(tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]]) -> None:
     """Each waits in its first pack for the other, so both have their part."""
-    both = threading.Barrier(2, timeout=30)
-    waited: set[int] = set()
-
-    def between(_: Sequence[Trial]) -> None:
-        if threading.get_ident() not in waited:
-            waited.add(threading.get_ident())
-            both.wait()
-
-    engines = instant(2, between)
+    engines = instant(2, first_together())
     study = tiny("seeds=6")
     one, other = Beside(study, tmp_path), Beside(study, tmp_path)
     summaries = one.ended(), other.ended()
@@ -399,18 +405,10 @@ def test_workers_search_together_and_propose_the_same_as_one(
     tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]]
 ) -> None:
     """Every candidate is trained once, by either of them, and the winners do not depend on it."""
-    both = threading.Barrier(2, timeout=30)
-    waited: set[int] = set()
-
-    def between(_: Sequence[Trial]) -> None:
-        if threading.get_ident() not in waited:
-            waited.add(threading.get_ident())
-            both.wait()
-
     study = tiny("seeds=1", SEARCH)
     instant(1)
     alone = run_study(study, tmp_path / "one").folder
-    engines = instant(1, between)
+    engines = instant(1, first_together())
     runs = [Beside(study, tmp_path / "two") for _ in range(2)]
     assert any(one.ended().complete for one in runs)
     trained = [key for engine in engines for key in engine.trained]
