@@ -41,7 +41,9 @@ def write_file(path: Path, content: bytes | memoryview) -> None:
         raise ResultsError(f"{path} cannot be written: {error.strerror}; what was stored before is kept") from error
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes], *, study: Path, keeps: Callable[[Path], bool]) -> bool:
+def write_folder(
+    folder: Path, files: Mapping[str, bytes | memoryview], *, study: Path, keeps: Callable[[Path], bool]
+) -> bool:
     """Write a trial's folder with all its files at once, or leave the one that is there; return whether it was written.
 
     Two workers may write the same trial. Whoever comes second finds the whole folder of the first.

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from analysis.sources.arrow import number_column
 from analysis.sources.runs import Run, Runs
+from harness.records.record import parquet
 
 
 def shared_columns(runs: Runs) -> dict[str, pa.Array]:
@@ -42,8 +42,4 @@ def predictions_file(run: Run, shared: Mapping[str, pa.Array]) -> memoryview:
     else:
         kind = np.int32 if run.answers.dtype.kind == "i" else np.float64
         columns["prediction" if "label" in shared else "score"] = number_column(run.answers.ravel().astype(kind))
-    sink = pa.BufferOutputStream()
-    # Only columns with few different values gain from a dictionary, and nobody reads statistics of the others.
-    few = [name for name, column in columns.items() if pa.types.is_integer(column.type)]
-    pq.write_table(pa.table(columns), sink, compression="zstd", use_dictionary=few, write_statistics=False)
-    return memoryview(sink.getvalue())
+    return parquet(pa.table(columns))

@@ -296,7 +296,7 @@ class Store:
             tuning=tuning,
             drawn=drawn,
         )
-        files = {} if predictions is None else {"predictions.parquet": predictions}
+        files: dict[str, bytes | memoryview] = {} if predictions is None else {"predictions.parquet": predictions}
         files["record.json"] = json_file(record)
         if write_folder(folder, files, study=self.folder, keeps=_is_final):
             return record

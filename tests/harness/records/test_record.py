@@ -21,7 +21,7 @@ from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.errors import ResultsError
 from harness.records.files import take_away
-from harness.records.record import FORMAT, Candidate, RecordedModel
+from harness.records.record import FORMAT, Candidate, RecordedModel, parquet
 from harness.records.store import Store, StoredTrial, TrialEntry
 from harness.study.settings import Arm
 from harness.study.trials import Trial
@@ -296,6 +296,15 @@ def test_where_nothing_can_be_set_aside_the_place_is_named(tmp_path: Path) -> No
     with pytest.raises(ResultsError, match=r"cannot be set aside in .*set_aside: File exists; move it away"):
         Store(tmp_path).set_aside(stored(tmp_path))
     assert (tmp_path / "trials/v1-aa/record.json").exists()
+
+
+def test_predictions_of_a_few_bytes_a_number_come_back_bit_by_bit(tmp_path: Path) -> None:
+    chances = np.random.default_rng(0).random(20_000, dtype=np.float32)
+    table = pa.table({"label": pa.array(np.tile([0, 1], 10_000), pa.int32()), "p_0": chances})
+    (tmp_path / "tight.parquet").write_bytes(content := parquet(table))
+    assert pq.read_table(tmp_path / "tight.parquet").equals(table)
+    pq.write_table(table, tmp_path / "plain.parquet", compression="zstd")
+    assert len(content) < 0.8 * (tmp_path / "plain.parquet").stat().st_size
 
 
 def test_predictions_without_a_record_are_a_trial_that_does_not_exist(tmp_path: Path) -> None:
