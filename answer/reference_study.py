@@ -64,10 +64,10 @@ def encoder(manifest: Manifest) -> str:
     return _ENCODERS.get(manifest.model_name, f"`{manifest.model_name}`")
 
 
-def command(manifest: Manifest) -> str:
-    """Return the command that trained a study, with its overrides."""
+def command(manifest: Manifest, *options: str) -> str:
+    """Return the command that trained a study, with its overrides and with options."""
     name = Path(manifest.study_file or f"{manifest.name}.yaml").name
-    return shlex.join(["harness", "run", f"studies/{name}", *manifest.overrides])
+    return shlex.join(["harness", "run", f"studies/{name}", *manifest.overrides, *options])
 
 
 def commits(trials: Sequence[Trial]) -> tuple[str, ...]:

@@ -140,7 +140,8 @@ def find(reference: Path, claims: Path, *, sentences: Sequence[Sentence] = SENTE
     for place in sorted(reference.glob("*/study.json")):
         outcomes = load(place.parent)
         # A study that still runs has verdicts on some of its arms; one arm alone has none.
-        if len(outcomes.arms) > 1 and not any(trial.pending for trial in outcomes.unfinished()):
+        running = any(outcomes.statuses(arm).keys() & {"not run", "interrupted"} for arm in outcomes.arms)
+        if len(outcomes.arms) > 1 and not running:
             studies[outcomes.manifest.name] = judged(outcomes, requirements=asked.get(place.parent.name, ()))
     audits = {name: audit(read_claims(claims / f"{name}.yaml")) for name in {one.claims for one in sentences}}
     about: dict[tuple[str, str, tuple[str, str]], list[Sentence]] = {}

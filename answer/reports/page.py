@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from analysis.tables import in_words, named, requirements_in_words
 from analysis.tables.as_markdown import escaped, rows
+from analysis.tables.audit.by_report import from_to
 from analysis.tables.audit.review import hull, review
 from analysis.tables.digits import points, points_interval, time_taken, times_as_long, whole_percent
 from analysis.tables.requirements import requirement_table
@@ -247,7 +248,7 @@ def _study(study: ReferenceStudy) -> list[str]:
     report, tables = study.report, named(study.report)
     return [
         f"### {PLANNED[study.name].title}",
-        f"{escaped(report.question)} {_trained(study)}",
+        _trained(study),
         "\n".join(f"- {escaped(sentence)}" for sentence in in_words(report)),
         *(rows(tables[name].said_once().columns) for name in ("verdicts", "arms") if name in tables),
     ]
@@ -255,24 +256,31 @@ def _study(study: ReferenceStudy) -> list[str]:
 
 def _trained(study: ReferenceStudy) -> str:
     """Say on how much a study was trained and tested."""
-    data, arms = study.outcomes.manifest.data, study.outcomes.manifest.arms.values()
+    outcomes = study.outcomes
+    data, arms = outcomes.manifest.data, outcomes.manifest.arms.values()
     epochs = sorted({int(arm.training["num_train_epochs"]) for arm in arms if "num_train_epochs" in arm.training})
     during = f" for {' or '.join(map(str, epochs))} epochs" if epochs else ""
     sets = _joined([f"{one.n_test:,} of `{one.name}`" for one in data.sets]) or f"{data.n_test:,}"
     trained = f"{data.n_train:,} sentences{during}" if data.n_train is not None else "sentences"
-    return f"Trained with {study.n_seeds} seeds on {trained}, tested on {sets}."
+    sizes = sorted({outcomes.statuses(arm).get("finished", 0) for arm in outcomes.arms})
+    seeds = from_to(*map(str, sizes[:: len(sizes) - 1])) if len(sizes) > 1 else str(sizes[0])
+    return f"Trained with {seeds} seeds on {trained}, tested on {sets}."
 
 
 def _how_it_was_made(findings: Findings, folder: str) -> list[str]:
     lines = []
     for study in findings.studies.values():
         outcomes = study.outcomes
-        trials = list(outcomes.trials.values())
+        trials = [trial for trial in outcomes.trials.values() if not trial.pending]
         seconds = sum(trial.record.all_seconds or 0.0 for trial in trials if trial.record is not None)
         without = f"; without predictions: {escaped(missing)}" if (missing := lost(outcomes)) else ""
+        # Only a run until decided leaves trials out.
+        spared = len(outcomes.trials) - len(trials)
+        run = command(outcomes.manifest, *(["--until-decided"] if spared else []))
+        left_out = f" of {len(outcomes.trials)}, which left nothing open that more could decide" if spared else ""
         lines.append(
-            f"`{study.name}`: `{command(outcomes.manifest)}` at commit {_joined(commits(trials))}; "
-            f"{counted(len(trials), 'trial')}, {time_taken(seconds)}{without}"
+            f"`{study.name}`: `{run}` at commit {_joined(commits(trials))}; "
+            f"{counted(len(trials), 'trial')}{left_out}, {time_taken(seconds)}{without}"
         )
     return [
         "## How it was made",

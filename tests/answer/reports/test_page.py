@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from answer.reports.findings import Findings, find
 from answer.reports.page import headline
 from answer.reports.page import page as made
 from answer.reports.write import PAGE, reports
+from tests.analysis.conftest import simulated, write_study
 from tests.answer.reports.conftest import N_SEEDS, RATES, write_reference
 
 ROOT = Path(__file__).parents[3]
@@ -96,6 +99,24 @@ def test_a_study_that_has_not_run_waits(tmp_path: Path) -> None:
     assert page.count("| not run yet |") == 3
     assert "turn round" not in page
     assert texts(files[FIGURE]).count("not run yet") == 2
+
+
+def test_a_study_that_left_nothing_open_is_told_and_one_that_goes_on_waits(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    arms = {"nothing": 0.85, "embeddings": 0.85, "freezing-layers6": 0.55}
+    scores = simulated(rng, arms, seeds=6, examples=300, seed_sd=0.01)
+    folder = write_study(
+        tmp_path / "freeze_depth", scores, analysis={"looks": [4, 6], "margin": 0.01}, name="freeze_depth"
+    )
+    look = {"seeds": [0, 1, 2, 3], "left": ["freezing-layers6"], "plan": "d", "at": "2026-11-01T11:00:00Z"}
+    (folder.root / "looks.json").write_text(json.dumps({"format": 1, "looks": [look]}))
+    for seed in (4, 5):
+        folder.forget("freezing-layers6", seed)
+    told = flat(made(find(tmp_path, CLAIMS), folder="results/reference"))
+    assert "### How deep to freeze Trained with 4 to 6 seeds on" in told
+    assert re.search(r"`harness run studies/freeze_depth.yaml.* --until-decided` at commit \w+; 16 trials of 18,", told)
+    folder.forget("embeddings", 5)
+    assert "How deep to freeze" not in made(find(tmp_path, CLAIMS), folder="results/reference")
 
 
 def test_every_command_and_commit_is_named(page: str) -> None:
