@@ -43,9 +43,11 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
     look = report.look
     if pair.verdict.reason:
         return as_sentence(pair.verdict.reason)
+    if look is not None and (pair.left or look.is_last):
+        return f"{next_look(look, pair)}{_new_study(report, pair)}"
     if look is not None:
         chance = ""
-        if pair.chance < HOPELESS and not pair.left:
+        if pair.chance < HOPELESS:
             chance = (
                 f"As its seeds predict, the last look, at {look.looks[-1]} seeds, would decide it with a chance of "
                 f"{small_percent(pair.chance)}. "
@@ -72,10 +74,26 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
 def next_look(look: Look, pair: ComparisonResult) -> str:
     """Say of an undecided comparison when its verdict may be read again."""
     if pair.left:
-        return "An arm of it has left, and is trained no further."
+        seeds = counted(min(pair.n_seeds), "seed")
+        return f"Trained no further after {seeds}: the last look, at {look.looks[-1]}, would hardly decide it."
     if look.is_last:
         return "This was the last of the declared looks."
     return f"The next look is at {look.looks[look.number]} seeds."
+
+
+def _new_study(report: StudyReport, pair: ComparisonResult) -> str:
+    """Say what a study of its own would take to decide what declared looks have left open."""
+    goal = next((goal for goal in goals_of([pair]) if goal.as_observed), None)
+    if goal is None:
+        return ""
+    settling, shown = goal.settling, "find a gap as large as the one seen"
+    if settling.margin is not None:
+        shown = f"show equivalence within {size_in_words(report, report.plan.margin)}, if the true gap is the one seen"
+    if settling.seeds_needed is None:
+        return f" {as_sentence(takes(report, goal, shown))}"
+    needed = settling.seeds_needed
+    about = f"about {needed}" if needed <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
+    return f" A new study would take {about} {_unit(report, needed)} an arm to {shown}."
 
 
 def size_in_words(report: StudyReport, gap: float) -> str:
