@@ -85,6 +85,7 @@ def plan_imported(
             "seconds_left": 0.0,
             "remarks": [],
             "outlook": jsonable(power),
+            "look_designs": None,
         }
         print_json("plan", [content])
         return
