@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.power.planning import Plan
+from analysis.power.sizes import standard_error_at
 from analysis.power.until_decided import Outlook, draw_studies, outlook
 from analysis.study.comparison_tests import planned_test
 from analysis.study.futility import HOPELESS
@@ -100,10 +101,9 @@ def look_designs(
         one. None where so few seeds leave no room for looks, where it would take too many, and for an exploratory
         correction.
     """
-    known = [(name, row) for name, row in power.plans if math.isfinite(row.detectable_gap.value)]
-    if plan.correction != "holm" or not known:
+    name, row = max(power.plans, key=lambda one: _standard_error(one.plan))
+    if plan.correction != "holm" or not _standard_error(row) > 0:
         return None
-    name, row = max(known, key=lambda one: one[1].detectable_gap.value)
     gap, seeds = _aim(row)
     if not FEWEST_SEEDS_AT_A_LOOK < seeds <= _MOST_SEEDS:
         return None
@@ -148,6 +148,10 @@ def look_designs(
         designs=tuple(sorted(designs.values(), key=lambda one: (len(one.looks), one.looks))),
         advised=advised.looks if len(advised.looks) > 1 else (),
     )
+
+
+def _standard_error(row: Plan) -> float:
+    return standard_error_at(row.components, n_seeds=row.n_seeds, n_examples=row.n_examples)
 
 
 def _aim(row: Plan) -> tuple[float, int]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Of the studies that looks are tried on.
 _SEED = 20261130
+# No less than the largest alpha of a plan, with room.
+_LEAST_POWER, _MOST_POWER = 0.6, 0.99
 
 
 def _share(text: str) -> float:
@@ -43,6 +45,14 @@ def _share(text: str) -> float:
         hint = percentage_hint(text)
         raise typer.BadParameter(f"expected a share from 0 to 1{'' if hint else ', such as 0.08'}, got {text!r}{hint}")
     return share
+
+
+def _power(text: str) -> float:
+    """Read a wanted power, as an option of the command line."""
+    power = _share(text)
+    if not _LEAST_POWER <= power <= _MOST_POWER:
+        raise typer.BadParameter(f"expected a share from {_LEAST_POWER:g} to {_MOST_POWER:g}, got {text!r}")
+    return power
 
 
 def plan(
@@ -87,6 +97,15 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    power: Annotated[
+        float,
+        typer.Option(
+            help="The wanted chance to find a gap, or to show equivalence; default 0.8.",
+            parser=_power,
+            metavar="SHARE",
+            show_default=False,
+        ),
+    ] = 0.8,
     as_json: AsJson = False,
 ) -> None:
     """Show what a study would train and could find.
@@ -128,7 +147,9 @@ def plan(
     given = {name: figure for name, figure in figures.items() if figure is not None}
     folder = study_named(study, results)
     if imported_in(folder):
-        plan_imported(folder, overrides or (), test_examples=test_examples, given=list(given), as_json=as_json)
+        plan_imported(
+            folder, overrides or (), test_examples=test_examples, power=power, given=list(given), as_json=as_json
+        )
         return
     loaded = load(study, overrides)
     offline_if_unreachable(loaded)
@@ -146,9 +167,9 @@ def plan(
     if pilot is not None and not same_settings(loaded, pilot):
         remarks.append(f"{pilot} holds results of other settings; they are not used here")
         pilot = None
-    power = None
+    outlook = None
     if not by_source:
-        power = study_power(
+        outlook = study_power(
             analysis_plan,
             arms=list(loaded.arms),
             n_seeds=seeds,
@@ -156,12 +177,13 @@ def plan(
             stated=StatedFigures(**given),
             folder=pilot,
             pilot_examples=test_examples,
+            power=power,
         )
     if loaded.data.resample is not None:
-        power = with_training_sets(power)
+        outlook = with_training_sets(outlook)
     designs = None
-    if power is not None:
-        designs = look_designs(power, analysis_plan, list(loaded.arms), rng=np.random.default_rng(_SEED))
+    if outlook is not None:
+        designs = look_designs(outlook, analysis_plan, list(loaded.arms), rng=np.random.default_rng(_SEED))
     if as_json:
         content = {
             "name": loaded.name,
@@ -179,7 +201,7 @@ def plan(
             "floors": floors,
             "seconds_left": none_if_nan(ahead.seconds_left),
             "remarks": remarks,
-            "outlook": jsonable(power),
+            "outlook": jsonable(outlook),
             "look_designs": jsonable(designs),
         }
         print_json("plan", [content])
@@ -188,14 +210,14 @@ def plan(
 
     console = console_for()
     show_plan(console, loaded, size.arms, remarks, floors, ahead)
-    if power is not None:
-        tables = [*power_tables(power, analysis_plan, over=_drawn_anew(loaded, size))]
+    if outlook is not None:
+        tables = [*power_tables(outlook, analysis_plan, over=_drawn_anew(loaded, size))]
         if designs is not None:
-            tables.append(look_design_table(designs, power, analysis_plan))
+            tables.append(look_design_table(designs, outlook, analysis_plan))
         for part in as_terminal.laid_out(tables):
             console.print(part)
         if designs is not None and designs.advised not in ((), analysis_plan.looks):
-            told = _declaration(designs.advised, study, overrides or (), begun=power.pilot_seeds > 0)
+            told = _declaration(designs.advised, study, overrides or (), begun=outlook.pilot_seeds > 0)
             console.print(told, markup=False, highlight=False, soft_wrap=True)
     elif by_source:
         console.print("what it can find: not computed for seeds by source")

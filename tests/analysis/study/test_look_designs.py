@@ -55,8 +55,8 @@ def test_every_design_has_the_power_and_the_advised_one_takes_few_trials() -> No
     assert any(list(one.looks) == automatic_looks(one.looks[-1]) for one in looked)
 
 
-def test_the_same_draws_give_the_same_advice() -> None:
-    assert advice(10) == advice(10)
+def test_the_same_draws_give_the_same_advice_however_many_seeds_the_study_has() -> None:
+    assert advice(10) == advice(10) == advice(2)
 
 
 def test_a_margin_out_of_reach_is_replaced_by_what_the_seeds_find() -> None:

@@ -335,6 +335,19 @@ def test_a_plan_advises_looks_and_the_lines_that_declare_them(command: Callable[
     assert command("run", path, *declared, "--until-decided", "--dry-run")[0] == 0
 
 
+def test_a_plan_for_another_power_takes_more_seeds(command: Callable[..., Any], written: Written) -> None:
+    path = written()
+    plans = {}
+    for power in ("0.8", "0.95"):
+        options = ("analysis.margin=0.02", "--test-examples", "2000", "--power", power)
+        (study,) = json.loads(command("plan", path, *options, "--json")[1])["studies"]
+        plans[power] = (study["outlook"]["plans"][0][1]["seeds_needed"]["value"], study["look_designs"]["advised"][-1])
+    assert all(less < more for less, more in zip(*plans.values(), strict=True))
+    assert "For 95% power" in command("plan", path, *options)[1]
+    code, _, err = command("plan", path, "--power", "0.3")
+    assert (code, "Invalid value for '--power': expected a share from 0.6 to 0.99, got '0.3'" in err) == (2, True)
+
+
 def test_a_plan_names_the_training_sets_that_seeds_draw(command: Callable[..., Any], written: Written) -> None:
     path = written()
     code, out, _ = command("plan", path, "data.resample=0.25", "data.train_size=400")
