@@ -22,8 +22,10 @@ def look_design_table(designs: LookDesigns, power: StudyPower, plan: AnalysisPla
     """
     scale, rows = Scale(plan.kind.share), designs.designs
     gap, twice = (scale.planned_gap(times * designs.gap) for times in (1, 2))
-    marks = {plan.looks: "declared", designs.advised: "advised" + (", declared" * (designs.advised == plan.looks))}
     margin = scale.margin(plan.margin)
+    if designs.gap == plan.margin:
+        gap = margin
+    marks = {plan.looks: "declared", designs.advised: "advised" + (", declared" * (designs.advised == plan.looks))}
     notes = [
         "Trials: the mean of all arms together, as harness run --until-decided trains them, where every comparison has "
         f"such a gap, or none. Equal shown: if equal, how often that is shown, within {margin}. The error rate is that "

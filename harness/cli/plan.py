@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Of the studies that looks are tried on.
 _SEED = 20261130
-# No less than the largest alpha of a plan, with room.
+# Above the largest alpha of a plan.
 _LEAST_POWER, _MOST_POWER = 0.6, 0.99
 
 
