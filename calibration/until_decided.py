@@ -137,12 +137,15 @@ def decided_studies() -> list[Decided]:
         for truth in TRUTHS
         if size > 1 or truth != "twice that gap in half"
     ]
-    answers = [
-        Decided(regime=PROMISED[2], size=size, truth=truth, normal=False)
-        for size in DECIDED_SIZES[:2]
-        for truth in (TRUTHS[0], TRUTHS[2], TRUTHS[-1])
-    ]
-    return [*answers, *normal]
+    one, three, seven = (
+        [
+            Decided(regime=PROMISED[2], size=size, truth=truth, normal=False)
+            for truth in (TRUTHS[0], TRUTHS[2], TRUTHS[-1])
+        ]
+        for size in DECIDED_SIZES
+    )
+    # The draws of a cell follow from its place here, so that one more stands at the end.
+    return [*one, *three, *normal, *seven]
 
 
 @lru_cache

@@ -153,6 +153,10 @@ def test_a_page_is_written_and_shown_when_asked_for(
     assert page.read_bytes() == first
     code, _, err = command("analyze", "--resamples", "99", root, "--open")
     assert (code, err) == (0, f"no browser was found to show {page}\n")
+    code, out, err = command("analyze", "--resamples", "99", root, "--no-html")
+    assert (code, page.read_bytes()) == (0, first)
+    assert err == f"{page} is of an earlier analysis: --no-html leaves it as it is\n"
+    assert "A page" not in out
     page.unlink()
     code, out, err = command("analyze", "--resamples", "99", root, "--no-html")
     assert (code, err, page.exists()) == (0, "", False)
@@ -248,3 +252,17 @@ def test_one_study_among_many_hides_no_other(command: Command, tmp_path: Path) -
     code, out, err = command("status", "--results", tmp_path)
     assert (code, out.startswith("good")) == (2, True)
     assert f"mv {manifest} {manifest}.broken" in err
+
+
+def test_times_that_cannot_be_read_are_named_and_the_rest_is_analysed(command: Command, tmp_path: Path) -> None:
+    folder = study(tmp_path / "one")
+    folder.time({"full": [0.1, 0.2, 0.4], "lora": [0.05, 0.1, 0.2]})
+    path = folder.root / "timing.json"
+    path.write_text('{"format": 1, "turns"')
+    code, out, err = command("analyze", "--resamples", "99", folder.root)
+    assert code == 0
+    assert "lora against full" in out
+    assert "unreadable: timing.json" in out
+    assert err.startswith(f"hand_made: no times that were measured in turns: {path} cannot be read: ")
+    assert err.endswith(f". Move it away, and harness time measures anew: mv {path} {path}.broken\n")
+    assert f"mv {path}" in (folder.root / "report" / "index.html").read_text()

@@ -49,6 +49,8 @@ class Plan:
         The gap that would matter.
     alpha, power : float
         The two-sided level and the wanted power.
+    components : VarianceComponents
+        The best guess of the variances.
     detectable_gap : Span of float
         The smallest true gap that the study finds.
     floor_gap : Span of float
@@ -83,6 +85,7 @@ class Plan:
     margin: float
     alpha: float
     power: float
+    components: VarianceComponents
     detectable_gap: Span[float]
     floor_gap: Span[float]
     seeds_needed: Span[int | None]
@@ -314,6 +317,7 @@ def plan_comparison(
         margin=margin,
         alpha=alpha,
         power=power,
+        components=components,
         detectable_gap=span(
             lambda c: (
                 _NAN

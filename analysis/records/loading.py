@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.errors import AlignmentError
+from analysis.errors import AlignmentError, RecordError
 from analysis.records.json_files import read_looks, read_manifest, read_timing
 from analysis.records.manifest import Manifest
 from analysis.records.outcomes import Outcomes
@@ -30,7 +30,8 @@ def load(folder: Path) -> Outcomes:
     Returns
     -------
     Outcomes
-        Every trial of the study, with its predictions where it finished.
+        Every trial of the study, with its predictions where it finished. Times that cannot be used are left out, and
+        `timing_fault` says why.
 
     Raises
     ------
@@ -61,6 +62,7 @@ def load(folder: Path) -> Outcomes:
             f"{len(example_ids)}; run the study again to write it anew"
         )
     grouped = manifest.data.cluster or any(one.n_shared for one in sets)
+    timing, timing_fault = _timing(folder, manifest)
     return Outcomes(
         folder=folder,
         manifest=manifest,
@@ -73,17 +75,22 @@ def load(folder: Path) -> Outcomes:
         other_records=count_others(folder, {entry.key for entry in manifest.cells}),
         set_aside=_names_in(folder / "set_aside"),
         looks_taken=read_looks(folder),
-        timing=_timing(folder, manifest),
+        timing=timing,
+        timing_fault=timing_fault,
     )
 
 
-def _timing(folder: Path, manifest: Manifest) -> Timing | None:
-    """Read what was measured in turns of the arms that have not changed since."""
-    timing = read_timing(folder)
+def _timing(folder: Path, manifest: Manifest) -> tuple[Timing | None, str]:
+    """Read what was measured in turns of the arms that have not changed since, or say why it cannot be used."""
+    try:
+        timing = read_timing(folder)
+    except RecordError as error:
+        # Times decide no verdict.
+        return None, str(error)
     if timing is None:
-        return None
+        return None, ""
     arms = timing.timed(manifest.keys)
-    return timing.model_copy(update={"arms": arms}) if arms else None
+    return (timing.model_copy(update={"arms": arms}) if arms else None), ""
 
 
 def _trial(stored: StoredTrial) -> Trial:

@@ -58,6 +58,8 @@ class Outcomes:
         With which seeds, and by which plan, somebody has looked at the verdicts.
     timing : Timing or None
         What a trial of each arm takes alone, as far as it was measured in turns and the arm is as it was then.
+    timing_fault : str
+        Why `timing.json` could not be used, and what to do about it; else empty.
     """
 
     folder: Path | None
@@ -72,6 +74,7 @@ class Outcomes:
     set_aside: tuple[str, ...]
     looks_taken: tuple[TakenLook, ...]
     timing: Timing | None = None
+    timing_fault: str = ""
 
     @property
     def place(self) -> str:

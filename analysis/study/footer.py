@@ -309,4 +309,7 @@ def _folder_caveats(outcomes: Outcomes) -> list[Caveat]:
             why = "because another import replaced them, or because they could not be read"
         text = f"Set aside {why}: {names}."
         caveats.append(Caveat(short=f"{counted(len(outcomes.set_aside), 'record')} set aside", text=text))
+    if outcomes.timing_fault:
+        text = f"No times that were measured in turns: {outcomes.timing_fault}"
+        caveats.append(Caveat(short="unreadable: timing.json", text=text))
     return caveats

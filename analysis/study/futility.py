@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
 from analysis.methods.crossed import CrossedResult, design_of
 from analysis.methods.looks import one_sided_thresholds, thresholds
+from analysis.power.predictive import predictive_power
 from analysis.study.looks import Look
 
 HOPELESS = 0.05
@@ -49,22 +48,18 @@ def chance_of_decision(result: CrossedResult, look: Look, *, alpha: float, margi
     now, last = min(result.n_seeds), look.looks[-1]
     if design_of(n_seeds=last, n_arms=result.n_arms) != result.design:
         return math.nan
-    # A new seed moves the mean over these examples by its own effect and by its luck on each of them.
-    by_seed = parts.seed + parts.residual / parts.n_examples
-    error = math.sqrt(by_seed / last + parts.example / parts.n_examples)
-    moves = math.sqrt(by_seed * (1 / now - 1 / last))
-    if not error > 0 or not math.isfinite(moves):
-        return math.nan
-    df = max(result.df * last / now, 1.0)
-    reach = error * -float(special.stdtrit(df, thresholds(look.looks, alpha=alpha)[-1] / 2))
-    room = margin - error * -float(special.stdtrit(df, one_sided_thresholds(look.looks, alpha=alpha)[-1]))
-
-    def below(limit: float) -> float:
-        if not moves > 0:
-            return float(limit > result.estimate)
-        return float(special.stdtr(parts.seed_df, (limit - result.estimate) / moves))
-
-    if room >= reach:
-        return 1.0
-    equivalent = below(room) - below(-room) if room > 0 else 0.0
-    return below(-reach) + 1 - below(reach) + equivalent
+    levels = thresholds(look.looks, alpha=alpha)[-1], one_sided_thresholds(look.looks, alpha=alpha)[-1]
+    return float(
+        predictive_power(
+            result.estimate,
+            # A new seed moves the mean over these examples by its own effect and by its luck on each of them.
+            by_seed=parts.seed + parts.residual / parts.n_examples,
+            by_example=parts.example / parts.n_examples,
+            seed_df=parts.seed_df,
+            df=result.df,
+            n_seeds=now,
+            last=last,
+            levels=levels,
+            margin=margin,
+        )
+    )

@@ -105,6 +105,7 @@ def study_power(
     stated: StatedFigures,
     folder: Path | Outcomes | None = None,
     pilot_examples: int | None = None,
+    power: float = POWER,
 ) -> StudyPower | None:
     """Say which gaps a study can find.
 
@@ -125,6 +126,8 @@ def study_power(
         seeds or more it is the pilot.
     pilot_examples : int or None
         The number of test examples to plan for after a pilot; the pilot's own where None.
+    power : float
+        The wanted chance to find a gap, or to show equivalence; above the plan's alpha and below 1.
 
     Returns
     -------
@@ -158,6 +161,7 @@ def study_power(
             n_seeds=n_seeds,
             n_examples=pilot_examples,
             alpha=alone,
+            power=power,
         )
         if plans:
             return StudyPower(
@@ -174,13 +178,15 @@ def study_power(
             )
     if plan.metric != "accuracy" or n_examples is None or n_examples < 2:
         return None
-    planned = _from_stated(stated, plan, n_arms=len(arms), n_seeds=n_seeds, n_examples=n_examples, alpha=alone)
+    planned = _from_stated(
+        stated, plan, n_arms=len(arms), n_seeds=n_seeds, n_examples=n_examples, alpha=alone, power=power
+    )
     return StudyPower(
         stated=stated,
         pilot_seeds=0,
         plans=(PlannedComparison("any comparison", planned),),
         n_comparisons=len(pairs),
-        one_run_gap=single_run_detectable_gap(stated.discordance, n_examples, alpha=plan.alpha, power=POWER),
+        one_run_gap=single_run_detectable_gap(stated.discordance, n_examples, alpha=plan.alpha, power=power),
         one_run_power=_one_run_power(stated, plan, n_examples),
         clustered=False,
         looks=looks,
@@ -196,7 +202,14 @@ def _one_run_power(stated: StatedFigures, plan: AnalysisPlan, n_examples: int) -
 
 
 def _from_stated(
-    stated: StatedFigures, plan: AnalysisPlan, *, n_arms: int, n_seeds: int, n_examples: int, alpha: float
+    stated: StatedFigures,
+    plan: AnalysisPlan,
+    *,
+    n_arms: int,
+    n_seeds: int,
+    n_examples: int,
+    alpha: float,
+    power: float,
 ) -> Plan:
     # No accuracy varies more than this, and the upper end of the range stops there.
     most = max(math.sqrt(max(stated.rerun_discordance, 0.0) / 2), stated.seed_sd)
@@ -220,7 +233,7 @@ def _from_stated(
         n_examples=n_examples,
         margin=plan.margin,
         alpha=alpha,
-        power=POWER,
+        power=power,
         test=planned_test(plan, n_arms=n_arms),
     )
 
@@ -258,6 +271,7 @@ def _from_pilot(
     n_seeds: int,
     n_examples: int | None,
     alpha: float,
+    power: float,
 ) -> tuple[PlannedComparison, ...]:
     scores = {
         arm: ArmScores(pilot.drawn(pilot.scores(arm, seeds=pilot.complete_seeds(arm), metric=plan.metric)))
@@ -280,7 +294,7 @@ def _from_pilot(
                 n_examples=n_examples or treatment.shape[1],
                 margin=plan.margin,
                 alpha=alpha,
-                power=POWER,
+                power=power,
                 test=test,
                 seconds_per_pair=seconds if math.isfinite(seconds) else None,
             )

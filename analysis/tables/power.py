@@ -8,7 +8,7 @@ from collections.abc import Callable
 from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
 from analysis.power.planning import Plan, Span
 from analysis.study.plan import AnalysisPlan
-from analysis.study.power import POWER, StudyPower
+from analysis.study.power import StudyPower
 from analysis.tables.digits import (
     Scale,
     alpha_of_each,
@@ -60,10 +60,10 @@ def power_tables(power: StudyPower, plan: AnalysisPlan, *, over: str = "new seed
             ),
             notes=(
                 _source(power),
-                f"For {percent(POWER, places=0)} power at {alpha_of_each(plan.alpha, power.n_comparisons)}, over "
-                f"{over} and new examples, by the test that so many seeds and arms get. Detectable gap: the smallest "
-                "true gap that is found. Floor: the same with "
-                "any number of seeds; only more test examples find a smaller gap.",
+                f"For {percent(rows[0].power, places=0)} power at {alpha_of_each(plan.alpha, power.n_comparisons)}, "
+                f"over {over} and new examples, by the test that so many seeds and arms get. Detectable gap: the "
+                "smallest true gap that is found. Floor: the same with any number of seeds; only more test examples "
+                "find a smaller gap.",
                 *_too_small(power, plan, margin),
                 *_one_run(power, scale, margin),
                 *_looks(power),

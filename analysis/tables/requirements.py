@@ -80,11 +80,6 @@ def requirement_table(report: StudyReport, footer: str) -> Table | None:
             *levels_by_comparison((one.pair.name, one.pair.verdict_confidence) for one in asked),
             "Contradicted: the verdict is the opposite, or the interval lies beyond the margin. Undecided: neither.",
             f"If a requirement does not hold, the chance that all are shown is at most {declared(plan.alpha)}.",
-            *(
-                f"{requirement_cell(report, one.requirement)}: {_what_would_decide(report, one)}"
-                for one in asked
-                if one.answer == "undecided"
-            ),
         ),
         footer=footer,
     )

@@ -114,7 +114,8 @@ def _intervals(report: StudyReport) -> list[str]:
 def _seed_variance(report: StudyReport) -> list[str]:
     """Say where the test takes the variance over seeds from, in a study that leaves a choice."""
     tested = [pair.result for pair in report.comparisons if pair.result]
-    pooled = max((result.n_arms for result in tested), default=2)
+    n_arms = [result.n_arms for result in tested] or [2]
+    fewest, pooled = min(n_arms), max(n_arms)
     if not report.paired:
         return [
             "The runs are not paired by seed, so nothing is pooled, and those of two arms are taken as independent of "
@@ -122,14 +123,18 @@ def _seed_variance(report: StudyReport) -> list[str]:
         ]
     if report.plan.variance != "pooled":
         return [f"Seed variance: {seed_variance_in_words(report.plan)}."]
-    words = [f"Seed variance: pooled over {pooled} arms. This assumes that every two differ alike from seed to seed."]
+    assumed = "This assumes that every two differ alike from seed to seed."
+    if fewest < pooled:
+        # Of arms that left, only the seeds of their last look can be pooled.
+        which = f"the arms that have the seeds of a comparison, {fewest} to {pooled}; its test says how many"
+        return [f"Seed variance: pooled over {which}. {assumed}"]
     if tested and report.crossing is None and pooled < len(report.arms) > 2 and min(tested[0].n_seeds) > 2:
         over = f"pooled over {pooled}" if pooled > 2 else "of the two arms of a comparison alone"
         return [
             f"Seed variance: planned to be pooled over {len(report.arms)} arms, here {over}: only an arm with a score "
             "for every seed is pooled."
         ]
-    return words if pooled > 2 else []
+    return [f"Seed variance: pooled over {pooled} arms. {assumed}"] if pooled > 2 else []
 
 
 def _sets(report: StudyReport) -> list[str]:

@@ -53,7 +53,9 @@ def analyze(
         bool,
         typer.Option("--figures", help="Also write every figure as PDF, SVG and PNG, into figures/ of the report."),
     ] = False,
-    no_html: Annotated[bool, typer.Option("--no-html", help="Leave out index.html.")] = False,
+    no_html: Annotated[
+        bool, typer.Option("--no-html", help="Leave out index.html; one that is there stays as it is.")
+    ] = False,
     in_browser: Annotated[bool, typer.Option("--open", help="Show index.html in the browser.")] = False,
     live: Annotated[
         bool,
@@ -143,11 +145,13 @@ def analyze(
     reports: dict[Path, StudyReport] = {}
     drawn: dict[Path, tuple[Figure, ...]] = {}
     examples: dict[Path, AnsweredExamples] = {}
+    untimed: dict[Path, str] = {}
     errors = []
     for path in folders:
         try:
             outcomes = load(path)
             reports[path] = report_on(outcomes, resamples=resamples).require(*require or ())
+            untimed[path] = outcomes.timing_fault
             if not no_html:
                 examples[path] = answered_examples(outcomes, reports[path])
         except AnalysisError as error:
@@ -195,6 +199,11 @@ def analyze(
             if study_report.imported is not None:
                 again = "harness import sets it aside and writes it again from its source"
             complain(f"{study_report.name}: {trial}; {again}")
+    for path, reason in untimed.items():
+        if reason:
+            complain(f"{reports[path].name}: no times that were measured in turns: {reason}")
+    for path in (path for path in reports if no_html and (places[path] / PAGE).exists()):
+        complain(f"{places[path] / PAGE} is of an earlier analysis: --no-html leaves it as it is")
     for path, reason in unwritten.items():
         hint = "" if report is not None else "; --report DIR writes it elsewhere"
         complain(f"the report was not written: {places[path]}: {reason}{hint}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from harness.runs.size import StudySize
     from harness.study.study import Study
 
+# Of the studies that looks are tried on.
+_SEED = 20261130
+# Above the largest alpha of a plan.
+_LEAST_POWER, _MOST_POWER = 0.6, 0.99
+
 
 def _share(text: str) -> float:
     """Read a share from 0 to 1, as an option of the command line."""
@@ -38,6 +45,14 @@ def _share(text: str) -> float:
         hint = percentage_hint(text)
         raise typer.BadParameter(f"expected a share from 0 to 1{'' if hint else ', such as 0.08'}, got {text!r}{hint}")
     return share
+
+
+def _power(text: str) -> float:
+    """Read a wanted power, as an option of the command line."""
+    power = _share(text)
+    if not _LEAST_POWER <= power <= _MOST_POWER:
+        raise typer.BadParameter(f"expected a share from {_LEAST_POWER:g} to {_MOST_POWER:g}, got {text!r}")
+    return power
 
 
 def plan(
@@ -82,6 +97,15 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    power: Annotated[
+        float,
+        typer.Option(
+            help="The wanted chance to find a gap, or to show equivalence; default 0.8.",
+            parser=_power,
+            metavar="SHARE",
+            show_default=False,
+        ),
+    ] = 0.8,
     as_json: AsJson = False,
 ) -> None:
     """Show what a study would train and could find.
@@ -94,18 +118,25 @@ def plan(
     seeds have run; before that, or if you give --seed-sd, --discordance or --rerun-discordance, from these three
     figures.
 
+    Where looks would spare trials, it advises how many, and at which seeds, with the lines that declare them in the
+    study file: harness run --until-decided then trains only what is still open.
+
     Reads and checks the data as harness run does. Trains nothing and downloads nothing. Of runs that were imported,
     give the name of their study, with seeds=20 for more seeds than there are.
 
     Exit codes: 0 done; 2 the input is wrong.
     """
+    import numpy as np
+
     from analysis.jsonable import jsonable
     from analysis.methods.label_permutation import label_permutation_floor
     from analysis.methods.sign_flip import sign_flip_floor
+    from analysis.study.look_designs import look_designs
     from analysis.study.plan import parse_plan
     from analysis.study.population import with_training_sets
     from analysis.study.power import StatedFigures, study_power
     from analysis.tables import as_terminal
+    from analysis.tables.look_designs import look_design_table
     from analysis.tables.power import power_tables
     from harness.cli.plan_imported import imported_in, plan_imported
     from harness.hub import offline_if_unreachable
@@ -116,7 +147,9 @@ def plan(
     given = {name: figure for name, figure in figures.items() if figure is not None}
     folder = study_named(study, results)
     if imported_in(folder):
-        plan_imported(folder, overrides or (), test_examples=test_examples, given=list(given), as_json=as_json)
+        plan_imported(
+            folder, overrides or (), test_examples=test_examples, power=power, given=list(given), as_json=as_json
+        )
         return
     loaded = load(study, overrides)
     offline_if_unreachable(loaded)
@@ -134,9 +167,9 @@ def plan(
     if pilot is not None and not same_settings(loaded, pilot):
         remarks.append(f"{pilot} holds results of other settings; they are not used here")
         pilot = None
-    power = None
+    outlook = None
     if not by_source:
-        power = study_power(
+        outlook = study_power(
             analysis_plan,
             arms=list(loaded.arms),
             n_seeds=seeds,
@@ -144,9 +177,13 @@ def plan(
             stated=StatedFigures(**given),
             folder=pilot,
             pilot_examples=test_examples,
+            power=power,
         )
     if loaded.data.resample is not None:
-        power = with_training_sets(power)
+        outlook = with_training_sets(outlook)
+    designs = None
+    if outlook is not None:
+        designs = look_designs(outlook, analysis_plan, list(loaded.arms), rng=np.random.default_rng(_SEED))
     if as_json:
         content = {
             "name": loaded.name,
@@ -164,7 +201,8 @@ def plan(
             "floors": floors,
             "seconds_left": none_if_nan(ahead.seconds_left),
             "remarks": remarks,
-            "outlook": jsonable(power),
+            "outlook": jsonable(outlook),
+            "look_designs": jsonable(designs),
         }
         print_json("plan", [content])
         return
@@ -172,9 +210,15 @@ def plan(
 
     console = console_for()
     show_plan(console, loaded, size.arms, remarks, floors, ahead)
-    if power is not None:
-        for part in as_terminal.laid_out(power_tables(power, analysis_plan, over=_drawn_anew(loaded, size))):
+    if outlook is not None:
+        tables = [*power_tables(outlook, analysis_plan, over=_drawn_anew(loaded, size))]
+        if designs is not None:
+            tables.append(look_design_table(designs, outlook, analysis_plan))
+        for part in as_terminal.laid_out(tables):
             console.print(part)
+        if designs is not None and designs.advised not in ((), analysis_plan.looks):
+            told = _declaration(designs.advised, study, overrides or (), begun=outlook.pilot_seeds > 0)
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
     elif by_source:
         console.print("what it can find: not computed for seeds by source")
     elif seeds == 1 or len(loaded.arms) == 1:
@@ -183,6 +227,20 @@ def plan(
         console.print(f"what it can find in {analysis_plan.metric}: known once two seeds have run")
     else:
         console.print("what it can find: known once the data are on this machine; --test-examples N assumes N examples")
+
+
+def _declaration(looks: Sequence[int], study: Path, overrides: Sequence[str], *, begun: bool) -> str:
+    """Say how looks are declared: in the study file, or for one command."""
+    changed = ("seeds=", "analysis.looks=")
+    others = [override for override in overrides if not override.startswith(changed)]
+    command = ["harness", "run", str(study), *others, f"seeds={looks[-1]}", f"analysis.looks={list(looks)}"]
+    when = "the study has begun, so its tables will say that the plan changed" if begun else "before the first trial"
+    return (
+        f"To declare the advised looks in the study file ({when}):\n"
+        f"  seeds: {looks[-1]}\n"
+        f"  analysis: {{looks: {list(looks)}}}\n"
+        f"or at once: {shlex.join([*command, '--until-decided'])}"
+    )
 
 
 def _drawn_anew(study: Study, size: StudySize) -> str:

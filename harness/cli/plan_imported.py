@@ -23,7 +23,13 @@ def imported_in(folder: Path) -> bool:
 
 
 def plan_imported(
-    folder: Path, overrides: Sequence[str], *, test_examples: int | None, given: Sequence[str], as_json: bool
+    folder: Path,
+    overrides: Sequence[str],
+    *,
+    test_examples: int | None,
+    power: float,
+    given: Sequence[str],
+    as_json: bool,
 ) -> None:
     """Print what so many seeds could find, by the variation of the runs that are there.
 
@@ -35,6 +41,8 @@ def plan_imported(
         ``seeds=N`` plans for so many in each arm; default as many as there are in the smallest one.
     test_examples : int or None
         The number of test examples to plan for; default the study's.
+    power : float
+        The wanted chance to find a gap.
     given : sequence of str
         The stated figures that were given: runs that are there need none.
     as_json : bool
@@ -60,7 +68,7 @@ def plan_imported(
     if seeds > 1:
         floors = {"sign-flip": sign_flip_floor(seeds)} if outcomes.manifest.paired else {}
         floors["label permutation"] = label_permutation_floor(seeds, seeds)
-    power = study_power(
+    outlook = study_power(
         plan,
         arms=outcomes.arms,
         n_seeds=seeds,
@@ -68,6 +76,7 @@ def plan_imported(
         stated=StatedFigures(),
         folder=outcomes,
         pilot_examples=test_examples,
+        power=power,
     )
     name = outcomes.manifest.name
     if as_json:
@@ -84,7 +93,8 @@ def plan_imported(
             "floors": floors,
             "seconds_left": 0.0,
             "remarks": [],
-            "outlook": jsonable(power),
+            "outlook": jsonable(outlook),
+            "look_designs": None,
         }
         print_json("plan", [content])
         return
@@ -93,10 +103,10 @@ def plan_imported(
     arms = counted(len(outcomes.arms), "arm")
     console.print(f"{name}: {counted(finished, 'imported run')} of {arms}", markup=False, highlight=False)
     show_floors(console, floors, seeds)
-    if power is None:
+    if outlook is None:
         console.print("what more runs would find: known once every arm has two that are complete")
         return
-    for part in as_terminal.laid_out(power_tables(power, plan)):
+    for part in as_terminal.laid_out(power_tables(outlook, plan)):
         console.print(part)
 
 

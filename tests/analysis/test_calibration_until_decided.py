@@ -119,6 +119,8 @@ def test_the_gap_of_the_design_grows_with_the_number_of_comparisons() -> None:
 def test_the_page_shows_both_ways() -> None:
     cells = decided_studies()
     assert len(set(cells)) == len(cells)
+    for normal in (True, False):
+        assert {one.size for one in cells if one.normal is normal} == {1, 3, 7}
     text = page(
         Calibration(size=SIZE, decided=(counted("no gap"), counted("no gap", size=1, normal=False))),
         command="nox -s calibration",

@@ -1,4 +1,4 @@
-"""timing.json: what is read of it, what is refused, and when it is about another study."""
+"""timing.json: what is read of it, what is left out, and when it is about another study."""
 
 from __future__ import annotations
 
@@ -60,20 +60,23 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("change", "says"), CHANGES)
-def test_a_file_that_does_not_follow_the_page_is_refused_with_what_to_do(
+def test_a_file_that_does_not_follow_the_page_is_left_out_with_what_to_do(
     study: StudyFolder, change: dict[str, Any], says: str
 ) -> None:
     study.time(SECONDS, **change)
     with pytest.raises(RecordError) as caught:
-        load(study.root)
+        read_timing(study.root)
     assert says in str(caught.value)
     assert "Move it away, and harness time measures anew: mv " in str(caught.value)
+    outcomes = load(study.root)
+    assert (outcomes.timing, outcomes.timing_fault) == (None, str(caught.value))
 
 
 def test_a_newer_format_is_named(study: StudyFolder) -> None:
     study.time(SECONDS, format=3)
     with pytest.raises(FormatError, match="has format 3"):
-        load(study.root)
+        read_timing(study.root)
+    assert "has format 3" in load(study.root).timing_fault
 
 
 def test_an_arm_that_trains_no_step_has_no_times_of_steps(study: StudyFolder) -> None:

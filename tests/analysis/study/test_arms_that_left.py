@@ -91,6 +91,13 @@ def test_every_part_of_the_report_takes_the_seeds_that_an_arm_has(whole: StudyFo
     assert [caveat.short for caveat in report.footer.caveats if "not run" in caveat.short] == []
     notes = "\n".join(tables.build(report)[0].notes)
     assert "Trained no further, since no open comparison needed them: tiny after 4 seeds." in notes
+    pooled = "Seed variance: pooled over the arms that have the seeds of a comparison, 3 to 4; its test says how many."
+    assert pooled in notes
+    assert {one.treatment: one.result.n_arms for one in report.comparisons if one.result} == {
+        "lora": 3,
+        "tiny": 4,
+        "other": 3,
+    }
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -312,6 +313,39 @@ def test_a_plan_says_what_the_study_can_find(command: Callable[..., Any], writte
     assert outlook["stated"] == {"seed_sd": 0.01, "discordance": 0.08, "rerun_discordance": 0.05}
     assert outlook["plans"][0][1]["hours"] is None
     assert_refused(command("plan", path, "--seed-sd", "0.5"), "the stated figures are impossible", "0.5")
+
+
+def test_a_plan_advises_looks_and_the_lines_that_declare_them(command: Callable[..., Any], written: Written) -> None:
+    path = written()
+    options = ("analysis.margin=0.015", "seeds=12", "--test-examples", "2000")
+    code, out, _ = command("plan", path, *options)
+    assert code == 0
+    assert "Looks, to find 1.5 pp with 80% power and fewer trials\n" in out
+    (study,) = json.loads(command("plan", path, *options, "--json")[1])["studies"]
+    advised = study["look_designs"]["advised"]
+    assert len(advised) > 1
+    assert f"  seeds: {advised[-1]}\n  analysis: {{looks: {advised}}}\n" in out
+    declared = ["analysis.margin=0.015", f"seeds={advised[-1]}", f"analysis.looks={advised}"]
+    assert f"or at once: {shlex.join(['harness', 'run', str(path), *declared, '--until-decided'])}\n" in out
+    # What it says can be done, and is not said again of a study that declares these looks.
+    code, out, _ = command("plan", path, *declared, "--test-examples", "2000")
+    assert code == 0
+    assert "advised, declared" in out
+    assert "To declare the advised looks" not in out
+    assert command("run", path, *declared, "--until-decided", "--dry-run")[0] == 0
+
+
+def test_a_plan_for_another_power_takes_more_seeds(command: Callable[..., Any], written: Written) -> None:
+    path = written()
+    plans = {}
+    for power in ("0.8", "0.95"):
+        options = ("analysis.margin=0.02", "--test-examples", "2000", "--power", power)
+        (study,) = json.loads(command("plan", path, *options, "--json")[1])["studies"]
+        plans[power] = (study["outlook"]["plans"][0][1]["seeds_needed"]["value"], study["look_designs"]["advised"][-1])
+    assert all(less < more for less, more in zip(*plans.values(), strict=True))
+    assert "For 95% power" in command("plan", path, *options)[1]
+    code, _, err = command("plan", path, "--power", "0.3")
+    assert (code, "Invalid value for '--power': expected a share from 0.6 to 0.99, got '0.3'" in err) == (2, True)
 
 
 def test_a_plan_names_the_training_sets_that_seeds_draw(command: Callable[..., Any], written: Written) -> None:

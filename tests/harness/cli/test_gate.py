@@ -120,6 +120,7 @@ def test_a_summary_is_appended(command: Command, tmp_path: Path) -> None:
     assert command(*ASKED, *SHOWN, *CONTRADICTED, *UNDECIDED, "--summary", file)[0] == 1
     second = file.read_text("utf-8")
     assert second.startswith(f"{first}\n# mine: 3 requirements, 1 contradicted, 1 undecided, 1 shown\n")
+    assert second.count("if the true gap is the one seen") == 1
 
 
 def test_the_files_of_the_report_have_the_answers(command: Command, tmp_path: Path) -> None:
