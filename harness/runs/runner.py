@@ -15,7 +15,7 @@ from harness.engines.engine import Engine
 from harness.engines.packed import PackedEngine
 from harness.engines.ray.cluster import Cluster
 from harness.engines.ray.engine import RayEngine
-from harness.engines.trainer import TrainerEngine
+from harness.engines.trainer import TrainerEngine, quick_collections
 from harness.errors import HarnessError, LockedError, ModelError, did_you_mean
 from harness.models import checkpoints
 from harness.models.build import parameter_counts
@@ -92,7 +92,9 @@ def run_study(
     if storage is not None:
         check_url(storage)
     store = Store(Path(root) / study.name)
-    checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", cluster=cluster, say=display.say)
+    with quick_collections():
+        folder = store.folder / "packs"
+        checkpoint, data, trainer = prepare(study, engine, folder=folder, cluster=cluster, say=display.say)
     refuse_other_results(study, store)
     open_run = partial(Run, study=study, checkpoint=checkpoint, data=data, engine=trainer, store=store, budget=budget)
     while True:

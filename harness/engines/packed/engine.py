@@ -23,7 +23,7 @@ from harness.engines.packed.saved_pack import SavedPack, discard_recorded
 from harness.engines.packed.training import PackTraining
 from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import Failure, TrialResult
-from harness.engines.trainer import TrainerEngine
+from harness.engines.trainer import TrainerEngine, quick_collections
 from harness.models import checkpoints
 from harness.models.build import build_outline
 from harness.study.settings import Data
@@ -161,12 +161,12 @@ class PackedEngine(Engine):
     def _results(self, members: Sequence[Trial], saved: SavedPack, call: _Call) -> Iterator[TrialResult]:
         """Train one pack with its number of threads, and leave torch's alone in between."""
         number = self.reference.threads if len(members) == 1 else self._threads
-        with threads(number):
+        with quick_collections(), threads(number):
             memory_of_pack = PeakMemory(self._device)
             training = PackTraining(self._pack(members), saved, memory_of_pack)
             results = training.results(report=call.report, stop=call.stop)
         while True:
-            with threads(number), precision(members[0].settings.training):
+            with quick_collections(), threads(number), precision(members[0].settings.training):
                 result = next(results, None)
             if result is None:
                 return
@@ -201,9 +201,13 @@ class PackedEngine(Engine):
         """Return the seconds that the trial would take, from a few training steps and one block of scoring."""
         if self._obstacle(trial) is not None:
             return self.reference.estimate(trial)
+        key = PackKey.of(trial)
         try:
             with threads(self._threads):
-                return seconds_of_trial(self._pack((trial, trial)))
+                pack = self._pack((trial, trial))
+                if key not in self._sizes:
+                    self._sizes[key] = self._largest(pack)
+                return seconds_of_trial(pack)
         except LogitsDifferError as reason:
             self._leave_to_reference(trial, reason)
             return self.reference.estimate(trial)
@@ -261,16 +265,19 @@ class PackedEngine(Engine):
         return self._sizes[key]
 
     def _fitting(self, trial: Trial) -> int:
-        kind = self._device.type
         try:
             with threads(self._threads):
-                pack_of_one = self._pack((trial,))
-                each, common = bytes_of_trial(pack_of_one), bytes_of_pack(pack_of_one)
+                return self._largest(self._pack((trial,)))
         except LogitsDifferError as reason:
             self._leave_to_reference(trial, reason)
             return 1
         except Exception:  # what breaks here breaks the trial too, and its result will tell
             return 1
+
+    def _largest(self, pack: Pack) -> int:
+        """Return how many trials of this pack's key make a pack, from one step of its first."""
+        kind = self._device.type
+        each, common = bytes_of_trial(pack), bytes_of_pack(pack)
         fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
         return max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // each, fitting))
 
