@@ -29,7 +29,7 @@ class SplitDataset(torch.utils.data.Dataset[Example]):
     def __init__(self, split: TokenizedSplit) -> None:
         self.lengths = np.array([len(features["input_ids"]) for features in split.features])
         names = tuple(split.features[0])
-        rows = [torch.from_numpy(split.row_of(name)).split(self.lengths.tolist()) for name in names]
+        rows = [torch.split(torch.from_numpy(split.row_of(name)), self.lengths.tolist()) for name in names]
         columns = zip(*rows, label_tensor(split), strict=True)
         self.rows: list[Example] = [dict(zip((*names, "labels"), values, strict=True)) for values in columns]
 
