@@ -97,17 +97,19 @@ def run_study(
         checkpoint, data, trainer = prepare(study, engine, folder=folder, cluster=cluster, say=display.say)
     refuse_other_results(study, store)
     open_run = partial(Run, study=study, checkpoint=checkpoint, data=data, engine=trainer, store=store, budget=budget)
-    while True:
-        try:
-            with lock_study(store.folder) as hold:
-                return lead(open_run, hold, asked=asked, named=arms, looks=looks, storage=storage, display=display)
-        except LockedError as error:
-            if not as_worker:
-                raise join_instead(error) from None
-        summary = follow(open_run, store.folder, asked=asked, looks=looks, display=display)
-        if summary is not None:
-            return summary
-        # Whoever led is gone. Somebody has to wait for the other workers and to close the study.
+    # From here on the collector skips the data too.
+    with quick_collections():
+        while True:
+            try:
+                with lock_study(store.folder) as hold:
+                    return lead(open_run, hold, asked=asked, named=arms, looks=looks, storage=storage, display=display)
+            except LockedError as error:
+                if not as_worker:
+                    raise join_instead(error) from None
+            summary = follow(open_run, store.folder, asked=asked, looks=looks, display=display)
+            if summary is not None:
+                return summary
+            # Whoever led is gone. Somebody has to wait for the other workers and to close the study.
 
 
 def asked_arms(study: Study, arms: Sequence[str] | None) -> Sequence[str]:

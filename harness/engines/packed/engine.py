@@ -23,7 +23,7 @@ from harness.engines.packed.saved_pack import SavedPack, discard_recorded
 from harness.engines.packed.training import PackTraining
 from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import Failure, TrialResult
-from harness.engines.trainer import TrainerEngine, quick_collections
+from harness.engines.trainer import TrainerEngine
 from harness.models import checkpoints
 from harness.models.build import build_outline
 from harness.study.settings import Data
@@ -161,12 +161,12 @@ class PackedEngine(Engine):
     def _results(self, members: Sequence[Trial], saved: SavedPack, call: _Call) -> Iterator[TrialResult]:
         """Train one pack with its number of threads, and leave torch's alone in between."""
         number = self.reference.threads if len(members) == 1 else self._threads
-        with quick_collections(), threads(number):
+        with threads(number):
             memory_of_pack = PeakMemory(self._device)
             training = PackTraining(self._pack(members), saved, memory_of_pack)
             results = training.results(report=call.report, stop=call.stop)
         while True:
-            with quick_collections(), threads(number), precision(members[0].settings.training):
+            with threads(number), precision(members[0].settings.training):
                 result = next(results, None)
             if result is None:
                 return
