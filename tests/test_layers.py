@@ -53,6 +53,10 @@ def test_no_training_library_is_loaded(code: str) -> None:
     assert not loaded(code) & set(TRAINING)
 
 
+def test_a_run_that_trains_nothing_loads_no_trainer() -> None:
+    assert not loaded("import harness.runs.runner") & {"transformers.trainer", "datasets", "pandas"}
+
+
 def test_the_analysis_knows_no_harness() -> None:
     assert not {name for name in loaded("import analysis, analysis.study.plan") if name.partition(".")[0] == "harness"}
 

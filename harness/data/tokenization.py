@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,11 @@ class TokenizedSplit:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def row_of(self, name: str) -> np.ndarray:
+        """Return one input of all examples as one row of int64, example after example."""
+        values = itertools.chain.from_iterable(features[name] for features in self.features)
+        return np.fromiter(values, dtype=np.int64)
 
     def take(self, indices: np.ndarray) -> TokenizedSplit:
         """Return the examples at `indices`, in that order."""
@@ -108,7 +114,7 @@ def tokenise(whole: Dataset, data: Data, tokenizer: Any) -> TokenizedDataset:
 def _tokenised(data: Data, part: TextSplit, tokenizer: Any) -> TokenizedSplit:
     texts = [list(column) for column in zip(*part.texts, strict=True)]
     encoded = tokenizer(*texts, truncation=True, max_length=data.max_length, return_attention_mask=False)
-    rows = tuple({name: list(encoded[name][i]) for name in encoded} for i in range(len(part)))
+    rows = tuple(dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values(), strict=True))
     for example, row in zip(part.ids, rows, strict=True):
         tokens = row["input_ids"]
         if not tokens:

@@ -24,14 +24,14 @@ def label_tensor(split: TokenizedSplit) -> torch.Tensor:
 
 
 class SplitDataset(torch.utils.data.Dataset[Example]):
-    """A split as tensors, made once."""
+    """A split as tensors, made once: those of an example are views of one row, which takes a fraction of the time."""
 
     def __init__(self, split: TokenizedSplit) -> None:
-        self.rows: list[Example] = [
-            {name: torch.tensor(values) for name, values in features.items()} | {"labels": label}
-            for features, label in zip(split.features, label_tensor(split), strict=True)
-        ]
-        self.lengths = np.array([len(row["input_ids"]) for row in self.rows])
+        self.lengths = np.array([len(features["input_ids"]) for features in split.features])
+        names = tuple(split.features[0])
+        rows = [torch.split(torch.from_numpy(split.row_of(name)), self.lengths.tolist()) for name in names]
+        columns = zip(*rows, label_tensor(split), strict=True)
+        self.rows: list[Example] = [dict(zip((*names, "labels"), values, strict=True)) for values in columns]
 
     def __len__(self) -> int:
         return len(self.rows)

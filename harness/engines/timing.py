@@ -19,7 +19,6 @@ from harness.engines.device import precision, threads
 from harness.engines.peak_memory import PeakMemory
 from harness.engines.schedules import steps_per_epoch
 from harness.engines.scoring import score
-from harness.engines.study_trainer import Listener, StudyTrainer, training_arguments
 from harness.engines.trainer import TrainerEngine, unchanged_generators
 from harness.quiet import quiet
 from harness.study.trials import Trial
@@ -93,6 +92,8 @@ class TrialTimer:
         return block
 
     def _step_seconds(self, model: nn.Module, trial: Trial) -> float:
+        from harness.engines.study_trainer import StudyTrainer, training_arguments
+
         kept, _ = self._engine.split(trial)
         training = trial.settings.training
         enough = math.ceil((_WARM_UP + _STEPS) / steps_per_epoch(training, len(kept)))
@@ -141,7 +142,7 @@ class _Watch(transformers.TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
 
 
-class _Nobody(Listener):
+class _Nobody:
     """Hears nothing, and scores nothing when an epoch ends."""
 
     def stepped(self, step: int, steps: int, epoch: float) -> None:

@@ -25,7 +25,6 @@ from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import Epoch, Failure, Score, TrialResult
 from harness.engines.schedules import learning_rates, steps_per_epoch
 from harness.engines.scoring import score
-from harness.engines.study_trainer import Listener, StudyTrainer, training_arguments
 from harness.models import build, checkpoints
 from harness.quiet import quiet
 from harness.study.settings import Arm, Data
@@ -135,7 +134,7 @@ class TrainerEngine(Engine):
         )
 
 
-class _Run(Listener):
+class _Run:
     """One trial on its way to an outcome."""
 
     def __init__(self, engine: TrainerEngine, trial: Trial, report: ReportProgress) -> None:
@@ -192,6 +191,9 @@ class _Run(Listener):
         )
 
     def _train(self) -> None:
+        # The Trainer loads half of what Hugging Face has made; a run that trains all in packs can do without.
+        from harness.engines.study_trainer import StudyTrainer, training_arguments
+
         # The Trainer would meet a schedule that breaks at its last step, after all the training.
         learning_rates(self.training, steps_per_epoch(self.training, len(self.kept)) * self.training.num_train_epochs)
         model = self.engine.build(self.trial)

@@ -15,7 +15,7 @@ from harness.engines.engine import Engine
 from harness.engines.packed import PackedEngine
 from harness.engines.ray.cluster import Cluster
 from harness.engines.ray.engine import RayEngine
-from harness.engines.trainer import TrainerEngine
+from harness.engines.trainer import TrainerEngine, quick_collections
 from harness.errors import HarnessError, LockedError, ModelError, did_you_mean
 from harness.models import checkpoints
 from harness.models.build import parameter_counts
@@ -92,20 +92,24 @@ def run_study(
     if storage is not None:
         check_url(storage)
     store = Store(Path(root) / study.name)
-    checkpoint, data, trainer = prepare(study, engine, folder=store.folder / "packs", cluster=cluster, say=display.say)
+    with quick_collections():
+        folder = store.folder / "packs"
+        checkpoint, data, trainer = prepare(study, engine, folder=folder, cluster=cluster, say=display.say)
     refuse_other_results(study, store)
     open_run = partial(Run, study=study, checkpoint=checkpoint, data=data, engine=trainer, store=store, budget=budget)
-    while True:
-        try:
-            with lock_study(store.folder) as hold:
-                return lead(open_run, hold, asked=asked, named=arms, looks=looks, storage=storage, display=display)
-        except LockedError as error:
-            if not as_worker:
-                raise join_instead(error) from None
-        summary = follow(open_run, store.folder, asked=asked, looks=looks, display=display)
-        if summary is not None:
-            return summary
-        # Whoever led is gone. Somebody has to wait for the other workers and to close the study.
+    # From here on the collector skips the data too.
+    with quick_collections():
+        while True:
+            try:
+                with lock_study(store.folder) as hold:
+                    return lead(open_run, hold, asked=asked, named=arms, looks=looks, storage=storage, display=display)
+            except LockedError as error:
+                if not as_worker:
+                    raise join_instead(error) from None
+            summary = follow(open_run, store.folder, asked=asked, looks=looks, display=display)
+            if summary is not None:
+                return summary
+            # Whoever led is gone. Somebody has to wait for the other workers and to close the study.
 
 
 def asked_arms(study: Study, arms: Sequence[str] | None) -> Sequence[str]:

@@ -9,7 +9,8 @@ import torch
 from harness.engines.packed.forward import block_logits, blocks
 from harness.engines.packed.pack import Pack
 
-_STEPS = 3
+# So many steps are timed, or those that take so many seconds.
+_STEPS, _SECONDS = 3, 0.2
 # A weight, its gradient, and AdamW's two moments.
 _COPIES = 4
 
@@ -24,6 +25,7 @@ def bytes_of_pack(pack: Pack) -> int:
 
     One step is computed and what it saves is counted, so the size of a pack depends on the study and the machine alone.
     """
+    side_by_side = torch.get_num_threads() if pack.device.type == "cpu" else 1
     saved: dict[int, int] = {}
 
     def count(tensor: torch.Tensor) -> torch.Tensor:
@@ -32,10 +34,9 @@ def bytes_of_pack(pack: Pack) -> int:
         return tensor
 
     examples = pack.data.train.evenly_by_length(pack.examples_per_step)
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+    with pack.workers(1), torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         pack.compute_gradients([0], [examples], 0)
     tokens = int(pack.data.train.lengths[examples].sum())
-    side_by_side = torch.get_num_threads() if pack.device.type == "cpu" else 1
     at_once = max(pack.tokens_at_once, tokens) * side_by_side
     frozen = pack.trials[0].parameter_counts.total * pack.parameters.values.element_size()
     return sum(saved.values()) * at_once // tokens + frozen
@@ -55,9 +56,11 @@ def seconds_of_trial(pack: Pack) -> float:
 
         workers.map(step, slots)
         began = time.perf_counter()
-        for _ in range(_STEPS):
+        n_steps, seconds = 0, 0.0
+        while n_steps < _STEPS and seconds < _SECONDS:
             workers.map(step, slots)
-        training = (time.perf_counter() - began) / _STEPS / len(slots)
+            n_steps, seconds = n_steps + 1, time.perf_counter() - began
+        training = seconds / n_steps / len(slots)
         began = time.perf_counter()
         workers.map(lambda slot: block_logits(pack.forward, test, [slot], block), slots)
         scoring = (time.perf_counter() - began) / len(slots) * test.lengths.sum() / test.lengths[block].sum()

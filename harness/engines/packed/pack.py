@@ -102,17 +102,18 @@ class Pack:
             )
         adapters, freeze = [trial.settings.adapter for trial in trials], trials[0].settings.freeze
         template.to(self.device)
-        alone = logits_alone(template, self.data.train)
-        packed = PackedModel(
-            template,
-            stacks=self.parameters.stacks,
-            scales=scales,
-            adapter_dropout=[a.lora_dropout if a is not None else 0.0 for a in adapters],  # type: ignore[union-attr]
-            layers_without_dropout=freeze.layers if freeze is not None and self.frozen_without_dropout else -1,
-        )
-        packed.to(self.device)
-        self.forward = Forward(packed, batched=self.device.type != "cpu")
-        check_logits(self.forward, self.data.train, alone)
+        with self.workers(1):
+            alone = logits_alone(template, self.data.train)
+            packed = PackedModel(
+                template,
+                stacks=self.parameters.stacks,
+                scales=scales,
+                adapter_dropout=[a.lora_dropout if a is not None else 0.0 for a in adapters],  # type: ignore[union-attr]
+                layers_without_dropout=freeze.layers if freeze is not None and self.frozen_without_dropout else -1,
+            )
+            packed.to(self.device)
+            self.forward = Forward(packed, batched=self.device.type != "cpu")
+            check_logits(self.forward, self.data.train, alone)
 
     def workers(self, trials: int) -> AbstractContextManager[Workers]:
         """Share torch's threads out among so many trials."""

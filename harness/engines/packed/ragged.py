@@ -45,9 +45,9 @@ class RaggedSplit:
         self.starts = np.cumsum(self.lengths) - self.lengths
         self.shifts = np.zeros_like(self.lengths) if left_padded_to is None else left_padded_to - self.lengths
         self.labels = label_tensor(split).to(device)
-        self.ids = _flat(split, "input_ids", device)
+        self.ids = torch.from_numpy(split.row_of("input_ids")).to(device)
         has_types = all("token_type_ids" in row for row in split.features)
-        self.types = _flat(split, "token_type_ids", device) if has_types else None
+        self.types = torch.from_numpy(split.row_of("token_type_ids")).to(device) if has_types else None
         self.device = device
         self.whole = self
 
@@ -111,9 +111,3 @@ class PackData:
             return {} if self.holdout is None else dict.fromkeys(slots, self.holdout)
         held = {slot: self.own[slot].held for slot in slots}
         return {slot: self.train.take(places) for slot, places in held.items() if places is not None}
-
-
-def _flat(split: TokenizedSplit, name: str, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(np.concatenate([np.asarray(row[name], dtype=np.int64) for row in split.features])).to(
-        device
-    )

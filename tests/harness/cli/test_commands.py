@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import pytest
 
 import harness
 from analysis.study.power import StatedFigures
+from harness.cli.shared import needs_training_libraries
+from harness.errors import HarnessError
 
 Written = Callable[..., Path]
 
@@ -486,3 +490,13 @@ def test_a_shell_completes_commands_and_options() -> None:
 
     assert completed("harness a") == ["analyze", "audit"]
     assert completed("harness run --s") == ["--same", "--sbatch", "--storage"]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_collector_rests_while_training_libraries_load(missing: bool) -> None:
+    refused = pytest.raises(HarnessError, match="torch is not installed") if missing else nullcontext()
+    with refused, needs_training_libraries():
+        assert not gc.isenabled()
+        if missing:
+            raise ModuleNotFoundError(name="torch")
+    assert gc.isenabled()

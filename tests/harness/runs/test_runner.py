@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,25 @@ def probabilities(folder: Path) -> dict[str, np.ndarray]:
 
 def manifest(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "study.json").read_text()))
+
+
+@pytest.mark.parametrize("error", [None, ValueError("broken")])
+def test_the_collector_skips_libraries_and_data_until_the_run_ends(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    gc.unfreeze()
+    frozen = []
+
+    def told(_: Display, __: TrialResult) -> None:
+        frozen.append(gc.get_freeze_count())
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(Watcher, "outcome", told)
+    with pytest.raises(ValueError, match="broken") if error else nullcontext():
+        run_study(tiny("seeds=1", UNTRAINED), tmp_path, display=Watcher())
+    assert min(frozen) > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_where_packs_cannot_be_the_run_says_why_once(tmp_path: Path, tiny: Tiny) -> None:
