@@ -352,7 +352,7 @@ def shortfall(
     if more_seeds is not None:
         both = examples_needed(components, question, n_seeds=more_seeds, alpha=alpha, power=power, test=test)
         if both is not None:
-            numbers = " and ".join(str(number) for number in dict.fromkeys(test.seeds(more_seeds)))
+            numbers = " and ".join(f"{number:,}" for number in dict.fromkeys(test.seeds(more_seeds)))
             return (
                 f"neither more seeds nor more test examples alone can {goal}; "
                 f"{numbers} seeds on about {estimated_count(both)} test examples would"
