@@ -21,7 +21,7 @@ def freeze_layers(model: Any, freeze: Freeze, *, new: Collection[str]) -> None:
     freeze : Freeze
         As the study sets it.
     new : collection of str
-        The parameters that no checkpoint brought: they are trained wherever they stand.
+        The parameters that no checkpoint brought: they are trained wherever they stand. So are biases, if asked.
 
     Raises
     ------
@@ -34,8 +34,13 @@ def freeze_layers(model: Any, freeze: Freeze, *, new: Collection[str]) -> None:
             # Training mode is set anew before every step, so it is turned back before every forward pass.
             part.register_forward_pre_hook(lambda module, _: _evaluation_mode(module))
     for name, parameter in model.named_parameters():
-        if name in new:
+        if name in new or (freeze.biases == "trained" and is_bias(name)):
             parameter.requires_grad_(True)
+
+
+def is_bias(parameter: str) -> bool:
+    """Whether a parameter of this name is a bias, by the rule of peft's `bias: all`."""
+    return parameter.endswith(".bias")
 
 
 def _evaluation_mode(module: nn.Module) -> None:

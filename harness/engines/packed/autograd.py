@@ -1,4 +1,4 @@
-"""Autograd functions: linear, layer norm, embedding, attention and dropout for the trials of a pack.
+"""Autograd functions: linear, bias, layer norm, embedding, attention and dropout for the trials of a pack.
 
 Each writes its weights' gradients where the optimizer reads them, so a pack of large models holds one gradient of a
 weight, not two. `anchor`, an empty tensor that requires a gradient, keeps an operation in the graph where its input
@@ -48,6 +48,29 @@ class GroupedLinear(torch.autograd.Function):
             rows.sums(g, bias)
         down = rows.product(g, weight, transposed=stored_in_out) if ctx.needs_input_grad[0] else None
         return down, None, None, None, None, None
+
+
+class GroupedBias(torch.autograd.Function):
+    """Adds each row's own trial's bias."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        anchor: torch.Tensor,  # noqa: ARG004
+        rows: TrialRows,
+        bias: StackedParameter,
+    ) -> torch.Tensor:
+        """Add."""
+        ctx.rest = rows, bias
+        return x + rows.spread(bias).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """Store the bias's gradient, and return the input's."""
+        rows, bias = ctx.rest
+        rows.sums(g, bias)
+        return g, None, None, None
 
 
 class GroupedLayerNorm(torch.autograd.Function):

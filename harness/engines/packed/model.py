@@ -14,7 +14,15 @@ from harness.engines.packed.attention import ATTENTION, PackedAttention
 from harness.engines.packed.context import PackContext
 from harness.engines.packed.dropout import DropoutSite, levels_of
 from harness.engines.packed.lora import PackedLora, is_lora
-from harness.engines.packed.modules import Grouped, PackedDropout, PackedEmbedding, PackedLayerNorm, PackedLinear
+from harness.engines.packed.modules import (
+    Grouped,
+    PackedBias,
+    PackedDropout,
+    PackedEmbedding,
+    PackedLayerNorm,
+    PackedLinear,
+    without_bias,
+)
 from harness.engines.packed.ragged import RaggedSplit
 from harness.engines.packed.trial_rows import StackedParameter
 from harness.models.freezing import embeddings_and_layers
@@ -124,7 +132,7 @@ class PackedModel:
         if hasattr(module, "is_causal") and attribute is not None:
             self._pack_attention(module, attribute)
         if weight is None:
-            return module  # type: ignore[no-any-return]
+            return module if bias is None else PackedBias(self.context, without_bias(module), bias)
         if isinstance(module, nn.Embedding):
             return PackedEmbedding(self.context, weight, module.padding_idx)
         if isinstance(module, nn.LayerNorm) and bias is not None:
@@ -148,14 +156,16 @@ class PackedModel:
             raise TypeError("an adapter that is not trained")
         kind = "examples" if id(module) in self._pooled else "tokens"
         name = self._names[id(module.lora_A[adapter].weight)]
-        return PackedLora(
+        bias = self._stack(module.base_layer.bias)
+        packed = PackedLora(
             self.context,
-            module.base_layer,
+            module.base_layer if bias is None else without_bias(module.base_layer),
             down=down,
             up=up,
             scales=[scales[name] for scales in self._scales],
             dropout_site=self._add_dropout_site(kind, module.in_features, self._adapter_dropout),
         )
+        return packed if bias is None else PackedBias(self.context, packed, bias)
 
     def _stack(self, parameter: nn.Parameter | None) -> StackedParameter | None:
         return self._stacks.get(self._names.get(id(parameter), "")) if parameter is not None else None

@@ -53,8 +53,8 @@ def _obstacles(model: nn.Module, trial: Trial, data_settings: Data) -> Iterator[
         return
     if adapter is not None:
         fields = adapter.model_dump()
-        if fields["use_dora"] or fields["bias"] != "none":
-            yield "it does not know DoRA, nor trained biases beside an adapter"
+        if fields["use_dora"]:
+            yield "it does not know DoRA"
         if fields["init_lora_weights"] not in _PLAIN_INITIALISATIONS:
             yield f"init_lora_weights: {fields['init_lora_weights']} changes the frozen weights"
     for module in model.modules():
@@ -63,7 +63,8 @@ def _obstacles(model: nn.Module, trial: Trial, data_settings: Data) -> Iterator[
             return
     for module in model.modules():
         parameters = dict(module.named_parameters(recurse=False))
-        trained = [parameter.requires_grad for parameter in parameters.values()]
-        if any(trained) and not (all(trained) and isinstance(module, nn.Linear | Conv1D | nn.LayerNorm | nn.Embedding)):
+        trained = {name for name, parameter in parameters.items() if parameter.requires_grad}
+        known = isinstance(module, nn.Linear | Conv1D | nn.LayerNorm | nn.Embedding)
+        if trained and not (known and trained in (set(parameters), {"bias"})):
             yield f"{type(module).__name__} is trained, and it knows no packed form of it"
             return

@@ -130,6 +130,8 @@ BERT_TOTAL, BERT_EMBEDDINGS, BERT_LAYER = 109_483_778, 23_837_184, 7_087_872
         # As under an adapter, nothing of the backbone is left to train: neither the pooler nor the last normalisation.
         (BERT, frozen(12), BERT_TOTAL, 2 * 768 + 2),
         (GPT2, frozen(12), 124_441_344, 2 * 768),
+        # BitFit: a layer has 11 biases of 768 (its intermediate layer's is as long as four), and there are two more.
+        (BERT, frozen(12, biases="trained"), BERT_TOTAL, (12 * 11 + 2) * 768 + 2 * 768 + 2),
     ],
 )
 def test_parameters_at_the_real_configurations(config: Any, arm: Arm, total: int | None, trainable: int) -> None:
@@ -162,6 +164,15 @@ def test_freezing_takes_the_embeddings_and_the_first_layers(
     expected = {name for name, _ in model.named_parameters() if not name.startswith(still)}
     assert trained(model) == expected
     assert expected < {name for name, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_freezing_may_leave_the_biases(small: Callable[[str], Checkpoint], kind: str, layers: int) -> None:
+    model = build(small(kind), frozen(layers, biases="trained"))
+    biases = {name for name, _ in model.named_parameters() if name.rpartition(".")[2] == "bias"}
+    assert trained(model) == trained(build(small(kind), frozen(layers))) | biases
+    assert len(biases - trained(build(small(kind), frozen(layers)))) >= layers * 6
 
 
 @pytest.mark.parametrize("kind", SMALL)

@@ -62,7 +62,6 @@ def test_engine_trainer_in_the_study_or_by_name_trains_one_by_one(tmp_path: Path
     [
         ("data.padding_side=left", "what else is in the batch"),
         ("arms.lora.adapter.use_dora=true", "DoRA"),
-        ("arms.lora.adapter.bias=lora_only", "biases"),
         ("arms.lora.adapter.init_lora_weights=pissa", "pissa"),
         ("arms.lora.adapter={peft_type: IA3, target_modules: [c_attn], feedforward_modules: []}", "IA3"),
         ("arms.lora.adapter.target_modules=[wte]", "Embedding"),

@@ -21,8 +21,8 @@ Load = Callable[..., Study]
 Train = Callable[[Study], dict[str, Trained]]
 
 
-def lora(kind: str, rank: int, rate: str, alpha: int = 8) -> str:
-    adapter = f"{{peft_type: LORA, r: {rank}, lora_alpha: {alpha}, target_modules: {TARGETS[kind]}}}"
+def lora(kind: str, rank: int, rate: str, alpha: int = 8, more: str = "") -> str:
+    adapter = f"{{peft_type: LORA, r: {rank}, lora_alpha: {alpha}, target_modules: {TARGETS[kind]}{more}}}"
     return f"{{training: {{learning_rate: {rate}}}, adapter: {adapter}}}"
 
 
@@ -90,6 +90,33 @@ def test_full_fine_tuning_with_decay_and_clipping(kind: str, study: Load, by_pac
 def test_freezing(kind: str, freeze: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
     arms = {"frozen": f"{{freeze: {freeze}}}", "faster": f"{{freeze: {freeze}, training: {{learning_rate: 1e-2}}}}"}
     of_study = study(kind, arms, "seeds=1")
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
+
+
+def assert_packed(study: Study) -> None:
+    """Nothing steps aside, and all trials are of one pack."""
+    engine, trials = expanded(study)
+    assert [engine._obstacle(trial) for trial in trials] == [None] * len(trials)
+    assert len({PackKey.of(trial) for trial in trials}) == 1
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_trained_biases_of_frozen_layers(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    freeze = "freeze: {layers: 3, biases: trained}"
+    arms = {"bitfit": f"{{{freeze}}}", "faster": f"{{{freeze}, training: {{learning_rate: 1e-2, weight_decay: 0.3}}}}"}
+    of_study = study(kind, arms, "seeds=1")
+    assert_packed(of_study)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(("kind", "bias"), [("bert", "all"), ("gpt2", "all"), ("distilbert", "lora_only")])
+def test_trained_biases_beside_an_adapter(kind: str, bias: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    more = f", bias: {bias}"
+    arms = {"r2": lora(kind, 2, "5e-3", more=more), "r8": lora(kind, 8, "2e-3", 16, more)}
+    of_study = study(kind, arms, "seeds=1")
+    assert_packed(of_study)
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
 
 

@@ -78,7 +78,15 @@ def test_every_dropout_of_a_pass_draws_a_mask_of_its_own(
 
 
 @pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize("arm", ["{}", "{freeze: {layers: 1}}", "{freeze: {layers: 2, dropout: off}}"])
+@pytest.mark.parametrize(
+    "arm",
+    [
+        "{}",
+        "{freeze: {layers: 1}}",
+        "{freeze: {layers: 2, dropout: off}}",
+        "{freeze: {layers: 2, dropout: off, biases: trained}}",
+    ],
+)
 def test_whole_layers_alone_and_in_company(arm: str, study: Load, by_pack: Pack) -> None:
     of_study = study(
         "distilbert",
