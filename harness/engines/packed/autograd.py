@@ -1,4 +1,4 @@
-"""Autograd functions: linear, bias, layer norm, embedding, attention and dropout for the trials of a pack.
+"""Autograd functions: linear, bias, scale, layer norm, embedding, attention and dropout for the trials of a pack.
 
 Each writes its weights' gradients where the optimizer reads them, so a pack of large models holds one gradient of a
 weight, not two. `anchor`, an empty tensor that requires a gradient, keeps an operation in the graph where its input
@@ -71,6 +71,32 @@ class GroupedBias(torch.autograd.Function):
         rows, bias = ctx.rest
         rows.sums(g, bias)
         return g, None, None, None
+
+
+class GroupedScale(torch.autograd.Function):
+    """Multiplies each row by its own trial's vector."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        anchor: torch.Tensor,  # noqa: ARG004
+        rows: TrialRows,
+        scale: StackedParameter,
+    ) -> torch.Tensor:
+        """Multiply."""
+        ctx.save_for_backward(x)
+        ctx.rest = rows, scale
+        return x * rows.spread(scale).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """Store the vectors' gradients, and return the input's."""
+        (x,) = ctx.saved_tensors
+        rows, scale = ctx.rest
+        rows.sums(g * x, scale)
+        down = g * rows.spread(scale).to(g.dtype) if ctx.needs_input_grad[0] else None
+        return down, None, None, None
 
 
 class GroupedLayerNorm(torch.autograd.Function):

@@ -13,7 +13,8 @@ from harness.engines.packed.architectures import ARCHITECTURES
 from harness.engines.packed.attention import ATTENTION, PackedAttention
 from harness.engines.packed.context import PackContext
 from harness.engines.packed.dropout import DropoutSite, levels_of
-from harness.engines.packed.lora import PackedLora, is_lora
+from harness.engines.packed.ia3 import PackedIa3, is_ia3
+from harness.engines.packed.lora import PackedLora, is_lora, with_own_weights
 from harness.engines.packed.modules import (
     Grouped,
     PackedBias,
@@ -39,6 +40,8 @@ class PackedModel:
         For each trained parameter of it the stack of all trials.
     scales : sequence of mapping of str to float
         For each trial the LoRA scale of each adapted layer, by its name.
+    changed_weights : sequence of mapping of str to Tensor
+        For each trial the frozen weights that its adapter's start changed, by the same names.
     adapter_dropout : sequence of float
         For each trial.
     layers_without_dropout : int
@@ -51,6 +54,7 @@ class PackedModel:
         *,
         stacks: Mapping[str, StackedParameter],
         scales: Sequence[Mapping[str, float]],
+        changed_weights: Sequence[Mapping[str, torch.Tensor]],
         adapter_dropout: Sequence[float],
         layers_without_dropout: int,
     ) -> None:
@@ -64,6 +68,7 @@ class PackedModel:
         self.frozen_layers = min(_frozen_layers(embeddings, self._layers), len(self._layers) - 1)
         self.width: int = inner.config.hidden_size
         self._scales = scales
+        self._changed_weights = changed_weights
         self._adapter_dropout = adapter_dropout
         self._stacks = stacks
         self._names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -76,6 +81,7 @@ class PackedModel:
         self._without_dropout = {id(module) for part in without_dropout for module in part.modules()}
         self._last = {id(module) for module in self._layers[-1].modules()}
         self._replace_children(inner)
+        del self._changed_weights  # stacked now, and as large as the stack
         inner.config._attn_implementation = ATTENTION
         self._model = inner
 
@@ -126,6 +132,8 @@ class PackedModel:
             return PackedDropout(self.context, sites)
         if is_lora(module):
             return self._packed_lora(module)
+        if is_ia3(module):
+            return self._packed_ia3(module)
         weight = self._stack(getattr(module, "weight", None))
         bias = self._stack(getattr(module, "bias", None))
         attribute = next((name for name in ("attn_dropout", "dropout") if hasattr(module, name)), None)
@@ -156,16 +164,33 @@ class PackedModel:
             raise TypeError("an adapter that is not trained")
         kind = "examples" if id(module) in self._pooled else "tokens"
         name = self._names[id(module.lora_A[adapter].weight)]
-        bias = self._stack(module.base_layer.bias)
+        layer = module.base_layer
+        magnitude = next((self._stack(part.weight) for part in module.lora_magnitude_vector.values()), None)
+        bias = self._stack(layer.bias)
+        if magnitude is not None and bias is None and layer.bias is not None:
+            # A magnitude scales no bias, so it is added afterwards.
+            bias = StackedParameter(layer.bias.detach().expand(len(self._scales), -1))
+        layer = layer if bias is None else without_bias(layer)
+        if name in self._changed_weights[0]:
+            layer = with_own_weights(self.context, layer, [changed[name] for changed in self._changed_weights])
         packed = PackedLora(
             self.context,
-            module.base_layer if bias is None else without_bias(module.base_layer),
+            layer,
             down=down,
             up=up,
+            magnitude=magnitude,
             scales=[scales[name] for scales in self._scales],
             dropout_site=self._add_dropout_site(kind, module.in_features, self._adapter_dropout),
         )
         return packed if bias is None else PackedBias(self.context, packed, bias)
+
+    def _packed_ia3(self, module: Any) -> nn.Module:
+        vector = self._stack(module.ia3_l[module.active_adapters[0]])
+        if vector is None or vector.grad is None:
+            raise TypeError("an adapter that is not trained")
+        # A column or a row to peft.
+        flat = StackedParameter(vector.weight.flatten(1), vector.grad.flatten(1))
+        return PackedIa3(self.context, module.base_layer, flat, of_input=module.is_feedforward)
 
     def _stack(self, parameter: nn.Parameter | None) -> StackedParameter | None:
         return self._stacks.get(self._names.get(id(parameter), "")) if parameter is not None else None

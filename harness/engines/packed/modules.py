@@ -35,11 +35,16 @@ class PackedLinear(Grouped):
     ) -> None:
         super().__init__(context)
         self._stacks = weight, bias
-        self._stored_in_out = stored_in_out
+        self.stored_in_out = stored_in_out
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weights of all trials, (K, out, in), or (K, in, out) where they are stored so."""
+        return self._stacks[0].weight
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return each row times its own trial's weight."""
-        return linear(self.context.rows, x, self._anchor, *self._stacks, stored_in_out=self._stored_in_out)
+        return linear(self.context.rows, x, self._anchor, *self._stacks, stored_in_out=self.stored_in_out)
 
 
 class PackedBias(Grouped):
