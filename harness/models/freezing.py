@@ -72,4 +72,12 @@ def embeddings_and_layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
         # Embeddings that are narrower than the layers are followed by a projection.
         projection = [backbone.embeddings_project] if hasattr(backbone, "embeddings_project") else []
         return [backbone.embeddings, *projection], backbone.encoder.layer
-    raise ModelError(f"freeze: known for gpt2, bert, roberta, distilbert and electra models, not for {kind!r}")
+    if kind == "modernbert":
+        return [backbone.embeddings], backbone.layers
+    if kind in {"deberta", "deberta-v2"}:
+        # All layers share the embeddings of distances, and what normalises them; some models have a convolution beside
+        # the first layer.
+        shared = [getattr(backbone.encoder, name, None) for name in ("rel_embeddings", "LayerNorm", "conv")]
+        return [backbone.embeddings, *(part for part in shared if part is not None)], backbone.encoder.layer
+    known = "gpt2, bert, roberta, distilbert, electra, modernbert, deberta and deberta-v2"
+    raise ModelError(f"freeze: known for {known} models, not for {kind!r}")

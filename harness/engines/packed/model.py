@@ -28,6 +28,9 @@ from harness.engines.packed.ragged import RaggedSplit
 from harness.engines.packed.trial_rows import StackedParameter
 from harness.models.freezing import embeddings_and_layers
 
+# What an attention calls the dropout of its weights: a module, or in ModernBERT a number.
+_ATTENTION_DROPOUTS = ("attn_dropout", "dropout", "attention_dropout")
+
 
 class PackedModel:
     """The model of a pack.
@@ -79,7 +82,7 @@ class PackedModel:
         n = layers_without_dropout
         without_dropout = (*embeddings, *self._layers[:n]) if n >= 0 else ()
         self._without_dropout = {id(module) for part in without_dropout for module in part.modules()}
-        self._last = {id(module) for module in self._layers[-1].modules()}
+        self._last = {id(module) for module in self._layers[-1].modules()} if architecture.attends_pooled else set()
         self._replace_children(inner)
         del self._changed_weights  # stacked now, and as large as the stack
         inner.config._attn_implementation = ATTENTION
@@ -95,14 +98,18 @@ class PackedModel:
     def layers(self, hidden: torch.Tensor, first: int, last: int) -> torch.Tensor:
         """Return what layers `first` to before `last` make of (1, N, d)."""
         for layer in self._layers[first:last]:
-            hidden = layer(hidden)
+            hidden = layer(hidden, **self._inputs(layer, hidden))
         return hidden
 
     def logits(self, hidden: torch.Tensor, first: int) -> torch.Tensor:
         """Return each example's logits, (E, C), from what enters layer `first`."""
         hidden = self.layers(hidden, first, len(self._layers) - 1)
-        pooled = self._architecture.last_layer(self._layers[-1], hidden, self.context)
+        last = self._layers[-1]
+        pooled = self._architecture.last_layer(last, hidden, self.context, **self._inputs(last, hidden))
         return self._architecture.classify(pooled)
+
+    def _inputs(self, layer: nn.Module, hidden: torch.Tensor) -> Mapping[str, Any]:
+        return self._architecture.layer_inputs(layer, hidden, self.context.batch.positions.unsqueeze(0))
 
     def to(self, device: torch.device) -> None:
         """Move what is not trained."""
@@ -127,6 +134,7 @@ class PackedModel:
                 return nn.Identity()
             kind = "examples" if id(module) in self._pooled else "tokens"
             width = self._embedding_width if id(module) in self._embeddings else self.width
+            width = self._architecture.dropout_widths.get(module, width)
             times = 2 if id(module) in self._drop_twice else 1
             sites = [self._add_dropout_site(kind, width, [module.p] * len(self._scales)) for _ in range(times)]
             return PackedDropout(self.context, sites)
@@ -136,26 +144,28 @@ class PackedModel:
             return self._packed_ia3(module)
         weight = self._stack(getattr(module, "weight", None))
         bias = self._stack(getattr(module, "bias", None))
-        attribute = next((name for name in ("attn_dropout", "dropout") if hasattr(module, name)), None)
+        attribute = next((name for name in _ATTENTION_DROPOUTS if hasattr(module, name)), None)
         if hasattr(module, "is_causal") and attribute is not None:
             self._pack_attention(module, attribute)
         if weight is None:
             return module if bias is None else PackedBias(self.context, without_bias(module), bias)
         if isinstance(module, nn.Embedding):
             return PackedEmbedding(self.context, weight, module.padding_idx)
-        if isinstance(module, nn.LayerNorm) and bias is not None:
+        if isinstance(module, nn.LayerNorm):
             return PackedLayerNorm(self.context, weight, bias, module.eps)
         return PackedLinear(self.context, weight, bias, stored_in_out=isinstance(module, Conv1D))
 
     def _pack_attention(self, module: Any, dropout: str) -> None:
         """Let an attention module attend within examples; its attribute `dropout` is that of the weights."""
-        p = 0.0 if id(module) in self._without_dropout else getattr(module, dropout).p
+        own = getattr(module, dropout)
+        p = 0.0 if id(module) in self._without_dropout else getattr(own, "p", own)
         pooled = id(module) in self._last
         site = self._add_dropout_site(
             "pooled_attention" if pooled else "attention", self.heads, [p] * len(self._scales)
         )
         module.packed = PackedAttention(self.context, site, self.heads, self._architecture.causal, pooled)
-        setattr(module, dropout, _DropoutProbability(p))
+        if isinstance(own, nn.Module):
+            setattr(module, dropout, _DropoutProbability(p))
 
     def _packed_lora(self, module: Any) -> nn.Module:
         adapter = module.active_adapters[0]

@@ -75,9 +75,11 @@ class PackedBias(Grouped):
 
 
 class PackedLayerNorm(Grouped):
-    """A layer normalisation."""
+    """A layer normalisation; ModernBERT's has no shift."""
 
-    def __init__(self, context: PackContext, weight: StackedParameter, bias: StackedParameter, eps: float) -> None:
+    def __init__(
+        self, context: PackContext, weight: StackedParameter, bias: StackedParameter | None, eps: float
+    ) -> None:
         super().__init__(context)
         self._stacks = weight, bias
         self._eps = eps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from harness import run_study
 from harness.engines.device import threads
@@ -21,7 +23,7 @@ from harness.models.build import build_model
 from harness.runs.runner import prepare
 from harness.study.loading import load_study
 from harness.study.study import Study
-from tests.harness.engines.packed.conftest import expanded
+from tests.harness.engines.packed.conftest import SIZES, expanded
 from tests.harness.engines.packed.watching import Watcher, engines, kept
 from tests.harness.runs.test_runner import records
 
@@ -93,6 +95,32 @@ def test_the_shipped_study_of_gpt2_is_trained_by_packs(tmp_path: Path) -> None:
         "training 2 trials at once: full",
         "training 2 trials at once: lora",
     ]
+
+
+def test_deberta_is_trained_by_the_reference(tmp_path: Path, study: Load) -> None:
+    """Its attention reads a table of distances, which a pack does not know."""
+
+    def deberta(folder: Path) -> None:
+        config = transformers.DebertaV2Config(
+            vocab_size=json.loads((folder / "config.json").read_text())["vocab_size"],
+            type_vocab_size=0,
+            relative_attention=True,
+            position_biased_input=False,
+            pos_att_type=["p2c", "c2p"],
+            **SIZES,
+        )
+        transformers.AutoModel.from_config(config).save_pretrained(folder)
+
+    adapter = "adapter: {peft_type: LORA, r: 2, target_modules: [query_proj]}"
+    arms = {"lora": f"{{{adapter}}}", "frozen": "{freeze: {layers: 2, biases: trained}}"}
+    watcher = Watcher()
+    short = ("seeds=1", "training.num_train_epochs=1")
+    of_study = study("bert", arms, *short, train=16, change=deberta)
+    folder = run_study(of_study, tmp_path, display=watcher).folder
+    assert engines(folder) == {("lora", 0): ("trainer", 1), ("frozen", 0): ("trainer", 1)}
+    for arm in arms:
+        line = f"{arm}: the packed engine steps aside, and one trial trains at a time: it does not know models of type"
+        assert f"{line} 'deberta-v2'" in watcher.messages
 
 
 def test_what_cannot_be_packed_is_trained_by_the_reference(tmp_path: Path, tiny: Tiny) -> None:

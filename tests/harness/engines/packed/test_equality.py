@@ -88,6 +88,7 @@ def test_full_fine_tuning_with_decay_and_clipping(kind: str, study: Load, by_pac
         ("distilbert", "{layers: 2, dropout: off}"),
         ("gpt2", "{layers: 2}"),
         ("gpt2", "{layers: 3, dropout: off}"),
+        ("modernbert", "{layers: 2, dropout: off}"),
     ],
 )
 def test_freezing(kind: str, freeze: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
@@ -177,7 +178,7 @@ def test_dropout_of_an_adapter(
 
 
 FEEDFORWARD = {"bert": "output.dense", "roberta": "output.dense", "electra": "output.dense"}
-FEEDFORWARD |= {"distilbert": "lin2", "gpt2": "mlp.c_proj"}
+FEEDFORWARD |= {"distilbert": "lin2", "modernbert": "mlp.Wo", "gpt2": "mlp.c_proj"}
 
 
 def ia3(kind: str, rate: str) -> str:
