@@ -26,9 +26,13 @@ def freeze_layers(model: Any, freeze: Freeze, *, new: Collection[str]) -> None:
     Raises
     ------
     ModelError
-        If the model has fewer layers, or is of an architecture whose layers are not known here.
+        If the model has fewer layers, has no biases that are to be trained, or is of an architecture whose layers are
+        not known here.
     """
-    for part in _frozen_parts(model, freeze):
+    parts = _frozen_parts(model, freeze)
+    if freeze.biases == "trained" and not any(is_bias(name) for part in parts for name, _ in part.named_parameters()):
+        raise ModelError("freeze.biases: what is frozen of this model has no biases, so none could be trained")
+    for part in parts:
         part.requires_grad_(False)
         if freeze.dropout == "off":
             # Training mode is set anew before every step, so it is turned back before every forward pass.

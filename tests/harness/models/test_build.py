@@ -447,6 +447,11 @@ def test_an_arm_that_does_not_fit_is_refused(
         make(small(kind), arm, n_classes=2)
 
 
+def test_biases_that_a_model_does_not_have_are_not_trained() -> None:
+    with pytest.raises(ModelError, match=r"freeze\.biases: what is frozen of this model has no biases"):
+        parameter_counts(default(transformers.ModernBertConfig()), frozen(3, biases="trained"), n_classes=2)
+
+
 def test_freezing_is_known_for_some_architectures() -> None:
     config = transformers.AlbertConfig(
         vocab_size=50, embedding_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8

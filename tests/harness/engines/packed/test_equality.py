@@ -105,7 +105,7 @@ def assert_packed(study: Study) -> None:
 
 
 @pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("kind", sorted(set(CONFIGS) - {"modernbert"}))
 def test_trained_biases_of_frozen_layers(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
     freeze = "freeze: {layers: 3, biases: trained}"
     arms = {"bitfit": f"{{{freeze}}}", "faster": f"{{{freeze}, training: {{learning_rate: 1e-2, weight_decay: 0.3}}}}"}

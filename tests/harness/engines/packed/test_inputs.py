@@ -125,15 +125,16 @@ def test_electra_whose_embeddings_are_as_wide_as_its_layers(
 
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(
-    ("switches", "padding"),
+    ("arm", "switches", "padding"),
     [
-        ({"classifier_pooling": "cls"}, ()),
-        ({"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}, ()),
-        ({}, padded("left", 24)),
+        ("{}", {"classifier_pooling": "cls"}, ()),
+        ("{}", {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}, ()),
+        ("{freeze: {layers: 3, biases: trained}}", {"norm_bias": True, "attention_bias": True}, ()),
+        ("{}", {}, padded("left", 24)),
     ],
 )
 def test_forms_of_modernbert(
-    switches: dict[str, Any], padding: tuple[str, ...], study: Load, by_pack: Train, by_trainer: Train
+    arm: str, switches: dict[str, Any], padding: tuple[str, ...], study: Load, by_pack: Train, by_trainer: Train
 ) -> None:
     """It counts distances, not positions: what pads a text on the left moves nothing."""
 
@@ -143,7 +144,7 @@ def test_forms_of_modernbert(
             setattr(config, name, value)
         transformers.AutoModel.from_config(config).save_pretrained(folder)
 
-    of_study = study("modernbert", {"full": "{}"}, *SHORT, *padding, train=40, change=changed)
+    of_study = study("modernbert", {"arm": arm}, *SHORT, *padding, train=40, change=changed)
     assert_packed(of_study)
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=5)
 
