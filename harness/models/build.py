@@ -13,7 +13,7 @@ from torch import nn
 from harness.models import pretrained
 from harness.models.adapters import add_adapter
 from harness.models.checkpoints import Checkpoint
-from harness.models.freezing import embeddings_and_layers, freeze_layers
+from harness.models.freezing import embeddings_and_layers, freeze_layers, is_bias
 from harness.models.pretrained import PretrainedClassifier
 from harness.quiet import quiet
 from harness.seeding import Streams, projection_key
@@ -92,14 +92,24 @@ def count_parameters(model: nn.Module) -> ParameterCounts:
 
 
 def modules_trained_beside(model: nn.Module) -> tuple[str, ...]:
-    """Name the modules that are trained beside an adapter, or beside the layers that a freezing leaves to train."""
-    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    """Name the modules that are trained beside an adapter, or beside the layers that a freezing leaves to train.
+
+    Biases of modules that are frozen otherwise are one name.
+    """
+    is_trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    trained = [name for name, itself in is_trained.items() if itself]
+    lone = {
+        name for name in trained if is_bias(name) and not is_trained.get(f"{name.removesuffix('bias')}weight", True)
+    }
+    biases = ("biases",) if lone else ()
     saved = [name.split(".modules_to_save.")[0] for name in trained if ".modules_to_save." in name]
     if saved:
-        return tuple(dict.fromkeys(name.removeprefix("base_model.").removeprefix("model.") for name in saved))
+        return *biases, *dict.fromkeys(name.removeprefix("base_model.").removeprefix("model.") for name in saved)
     _, layers = embeddings_and_layers(model)
     prefix = next(f"{name}." for name, module in model.named_modules() if module is layers)
-    return tuple(dict.fromkeys(_module(name, model) for name in trained if not name.startswith(prefix)))
+    return *biases, *dict.fromkeys(
+        _module(name, model) for name in trained if name not in lone and not name.startswith(prefix)
+    )
 
 
 def _module(parameter: str, model: Any) -> str:

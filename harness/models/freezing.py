@@ -21,21 +21,30 @@ def freeze_layers(model: Any, freeze: Freeze, *, new: Collection[str]) -> None:
     freeze : Freeze
         As the study sets it.
     new : collection of str
-        The parameters that no checkpoint brought: they are trained wherever they stand.
+        The parameters that no checkpoint brought: they are trained wherever they stand. So are biases, if asked.
 
     Raises
     ------
     ModelError
-        If the model has fewer layers, or is of an architecture whose layers are not known here.
+        If the model has fewer layers, has no biases that are to be trained, or is of an architecture whose layers are
+        not known here.
     """
-    for part in _frozen_parts(model, freeze):
+    parts = _frozen_parts(model, freeze)
+    if freeze.biases == "trained" and not any(is_bias(name) for part in parts for name, _ in part.named_parameters()):
+        raise ModelError("freeze.biases: what is frozen of this model has no biases, so none could be trained")
+    for part in parts:
         part.requires_grad_(False)
         if freeze.dropout == "off":
             # Training mode is set anew before every step, so it is turned back before every forward pass.
             part.register_forward_pre_hook(lambda module, _: _evaluation_mode(module))
     for name, parameter in model.named_parameters():
-        if name in new:
+        if name in new or (freeze.biases == "trained" and is_bias(name)):
             parameter.requires_grad_(True)
+
+
+def is_bias(parameter: str) -> bool:
+    """Whether a parameter of this name is a bias, by the rule of peft's `bias: all`."""
+    return parameter.endswith(".bias")
 
 
 def _evaluation_mode(module: nn.Module) -> None:
@@ -67,4 +76,12 @@ def embeddings_and_layers(model: Any) -> tuple[list[nn.Module], nn.ModuleList]:
         # Embeddings that are narrower than the layers are followed by a projection.
         projection = [backbone.embeddings_project] if hasattr(backbone, "embeddings_project") else []
         return [backbone.embeddings, *projection], backbone.encoder.layer
-    raise ModelError(f"freeze: known for gpt2, bert, roberta, distilbert and electra models, not for {kind!r}")
+    if kind == "modernbert":
+        return [backbone.embeddings], backbone.layers
+    if kind in {"deberta", "deberta-v2"}:
+        # All layers share the embeddings of distances, and what normalises them; some models have a convolution beside
+        # the first layer.
+        shared = [getattr(backbone.encoder, name, None) for name in ("rel_embeddings", "LayerNorm", "conv")]
+        return [backbone.embeddings, *(part for part in shared if part is not None)], backbone.encoder.layer
+    known = "gpt2, bert, roberta, distilbert, electra, modernbert, deberta and deberta-v2"
+    raise ModelError(f"freeze: known for {known} models, not for {kind!r}")

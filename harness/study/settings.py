@@ -142,10 +142,11 @@ Adapter = Annotated[
 
 
 class Freeze(Strict):
-    """The embeddings and the first `layers` layers keep their pretrained weights."""
+    """The embeddings and the first `layers` layers keep their pretrained weights, if asked all but their biases."""
 
     layers: int = Field(ge=0)
     dropout: Literal["on", "off"] = "on"
+    biases: Literal["frozen", "trained"] = "frozen"
 
 
 class BestEpoch(Strict):

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness import seeding
 from harness.study.settings import Arm, BestEpoch, SeedPair
+from harness.study.strict import Strict
 from harness.study.study import Study
 
 # A change of what is hashed, or of how a trial is trained, is a new version: old records stay, under their old keys.
@@ -105,12 +106,12 @@ def make_trial(
             "padding": study.data.padding,
             "padding_side": study.data.padding_side,
             "max_length": study.data.max_length if study.data.padding == "max_length" else None,
-            # These two are left out where they are off, so that trials from before they were settings keep their keys.
+            # Left out where it is off, so that trials from before it was a setting keep their keys.
             **({} if study.data.resample is None else {"resample": study.data.resample}),
         },
-        "training": arm.training.model_dump(mode="json", exclude=None if arm.training.tf32 else {"tf32"}),
+        "training": _settings(arm.training, later="tf32"),
         "adapter": arm.adapter.model_dump(mode="json") if arm.adapter else None,
-        "freeze": arm.freeze.model_dump(mode="json") if arm.freeze else None,
+        "freeze": _settings(arm.freeze, later="biases") if arm.freeze else None,
         "holdout": holdout.model_dump(mode="json", include={"best", "fraction", "patience"}) if holdout else None,
         # With seeds by source a trial is its pair, whatever its number among them.
         "seed": seed if pair is None else pair.model_dump(),
@@ -128,6 +129,12 @@ def make_trial(
         content=content,
         key=key_of(content),
     )
+
+
+def _settings(settings: Strict, *, later: str) -> dict[str, Any]:
+    """Return settings as JSON; a field that came later is left out where it is off, so that older keys stay."""
+    off = type(settings).model_fields[later].default
+    return settings.model_dump(mode="json", exclude={later} if getattr(settings, later) == off else None)
 
 
 def key_of(content: Mapping[str, Any]) -> str:

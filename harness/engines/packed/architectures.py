@@ -2,16 +2,19 @@
 
 The head reads one token of each example, the pooled token. So the last layer is computed for that token alone: the
 other tokens' outputs would be thrown away, and no gradient comes from them. Its keys and values are of all tokens.
+Only ModernBERT's head may read the mean of all tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import nn
+
+from harness.engines.packed.context import PooledToken
 
 # Ids, positions (`PackedBatch.positions`), and token types, where the tokenizer gives them.
 Embed = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -21,7 +24,7 @@ class Pooling(Protocol):
     """What the last layer calls to go over from all tokens to the pooled ones."""
 
     def take(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Return of (1, N, d) the pooled tokens, (1, E, d); from here on a row is an example."""
+        """Return of (1, N, d) the pooled tokens, or the means, (1, E, d); from here on a row is an example."""
         ...
 
     def attend(self, module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -29,7 +32,9 @@ class Pooling(Protocol):
         ...
 
 
-LastLayer = Callable[[Any, torch.Tensor, Pooling], torch.Tensor]
+LastLayer = Callable[..., torch.Tensor]
+# For a layer, its input and the positions what else it is called with.
+LayerInputs = Callable[[Any, torch.Tensor, torch.Tensor], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,27 +47,36 @@ class Architecture:
         Takes ids, positions and token types, (1, N) each, and returns (1, N, d). Types are None where the tokenizer
         gives none: to some architectures that means something else than types of zero.
     last_layer : callable
-        Takes the last layer, its input, (1, N, d), and the pooling; returns the layer's output for the pooled tokens,
-        (1, E, d).
+        Takes the last layer, its input, (1, N, d), the pooling, and its `layer_inputs`; returns the layer's output for
+        the pooled tokens, (1, E, d).
     classify : callable
         Takes that, and returns the logits, (E, C).
     pooled_modules : tuple of modules
         The modules whose input has one row per example: a part of the last layer, and those of the head.
     pooled_token : str
-        Whether the head reads the first or the last token of an example.
+        Whether the head reads the first or the last token of an example, or the mean of all.
     causal : bool
         Whether a token sees only those before it.
     drop_twice : tuple of modules
         The modules that apply their dropout twice in one pass: each time it drops other elements.
+    layer_inputs : callable
+        Takes a layer, its input, (1, N, d), and positions, (1, N); returns what else the layer is called with.
+    attends_pooled : bool
+        Whether the last layer attends from the pooled tokens alone.
+    dropout_widths : mapping of module to int
+        For each dropout of rows that are not as wide as the hidden state how wide they are.
     """
 
     embed: Embed
     last_layer: LastLayer
     classify: Callable[[torch.Tensor], torch.Tensor]
     pooled_modules: tuple[nn.Module, ...]
-    pooled_token: Literal["first", "last"]
+    pooled_token: PooledToken
     causal: bool
     drop_twice: tuple[nn.Module, ...] = ()
+    layer_inputs: LayerInputs = lambda *_: {}
+    attends_pooled: bool = True
+    dropout_widths: Mapping[nn.Module, int] = field(default_factory=dict)
 
 
 def _bert_last(layer: Any, hidden: torch.Tensor, pooling: Pooling) -> torch.Tensor:
@@ -199,10 +213,34 @@ def _gpt2(model: Any) -> Architecture:
     )
 
 
+def _modernbert(model: Any) -> Architecture:
+    backbone, config = model.model, model.config
+
+    def layer_inputs(layer: Any, hidden: torch.Tensor, positions: torch.Tensor) -> Mapping[str, Any]:
+        return {"position_embeddings": backbone.rotary_emb(hidden, positions, layer.attention_type)}
+
+    def last_layer(layer: Any, hidden: torch.Tensor, pooling: Pooling, **inputs: Any) -> torch.Tensor:
+        # For all tokens, whatever the head reads of them.
+        return pooling.take(backbone.final_norm(layer(hidden, **inputs)))
+
+    return Architecture(
+        embed=lambda ids, *_: backbone.embeddings(ids),
+        last_layer=last_layer,
+        classify=lambda pooled: model.classifier(model.drop(model.head(pooled[0]))),
+        pooled_modules=(model.head, model.drop, model.classifier),
+        pooled_token="mean" if config.classifier_pooling == "mean" else "first",
+        causal=False,
+        layer_inputs=layer_inputs,
+        attends_pooled=False,
+        dropout_widths={layer.mlp.drop: config.intermediate_size for layer in backbone.layers},
+    )
+
+
 ARCHITECTURES: Mapping[str, Callable[[Any], Architecture]] = {
     "bert": _bert,
     "distilbert": _distilbert,
     "electra": _electra,
     "gpt2": _gpt2,
+    "modernbert": _modernbert,
     "roberta": _roberta,
 }

@@ -51,16 +51,21 @@ def attend(
     _mask: torch.Tensor | None = None,
     *,
     scaling: float,
+    sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend within each example, (1, heads, N, D) to (1, N, heads, D): what transformers calls in a packed model."""
+    """Attend within each example, (1, heads, N, D) to (1, N, heads, D): what transformers calls in a packed model.
+
+    A token sees those that are less than `sliding_window` before or after it.
+    """
     packed: PackedAttention = module.packed  # type: ignore[assignment]
     batch, masks = packed.context.batch, packed.context.masks
     groups = batch.pooled_groups if packed.pooled else batch.groups
     q, k, v = (x.transpose(1, 2).reshape(-1, x.shape[-1]) for x in (query, key, value))
+    window = None if sliding_window is None else sliding_window - 1
     keep, boost = (masks.keep(packed.dropout_site) if masks is not None else None) or (None, 1.0)
     attended: torch.Tensor = Attention.apply(  # type: ignore[no-untyped-call]
-        q, k, v, groups, scaling, packed.causal, keep, boost
+        q, k, v, groups, scaling, packed.causal, window, keep, boost
     )
     return attended.view(1, query.shape[2], query.shape[1], query.shape[3]), None
 

@@ -1,4 +1,4 @@
-"""Autograd functions: linear, layer norm, embedding, attention and dropout for the trials of a pack.
+"""Autograd functions: linear, bias, scale, layer norm, embedding, attention and dropout for the trials of a pack.
 
 Each writes its weights' gradients where the optimizer reads them, so a pack of large models holds one gradient of a
 weight, not two. `anchor`, an empty tensor that requires a gradient, keeps an operation in the graph where its input
@@ -50,6 +50,55 @@ class GroupedLinear(torch.autograd.Function):
         return down, None, None, None, None, None
 
 
+class GroupedBias(torch.autograd.Function):
+    """Adds each row's own trial's bias."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        anchor: torch.Tensor,  # noqa: ARG004
+        rows: TrialRows,
+        bias: StackedParameter,
+    ) -> torch.Tensor:
+        """Add."""
+        ctx.rest = rows, bias
+        return x + rows.spread(bias).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """Store the bias's gradient, and return the input's."""
+        rows, bias = ctx.rest
+        rows.sums(g, bias)
+        return g, None, None, None
+
+
+class GroupedScale(torch.autograd.Function):
+    """Multiplies each row by its own trial's vector."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        anchor: torch.Tensor,  # noqa: ARG004
+        rows: TrialRows,
+        scale: StackedParameter,
+    ) -> torch.Tensor:
+        """Multiply."""
+        ctx.save_for_backward(x)
+        ctx.rest = rows, scale
+        return x * rows.spread(scale).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """Store the vectors' gradients, and return the input's."""
+        (x,) = ctx.saved_tensors
+        rows, scale = ctx.rest
+        rows.sums(g * x, scale)
+        down = g * rows.spread(scale).to(g.dtype) if ctx.needs_input_grad[0] else None
+        return down, None, None, None
+
+
 class GroupedLayerNorm(torch.autograd.Function):
     """Layer normalisation with each row's own trial's scale and shift."""
 
@@ -60,22 +109,23 @@ class GroupedLayerNorm(torch.autograd.Function):
         anchor: torch.Tensor,  # noqa: ARG004
         rows: TrialRows,
         weight: StackedParameter,
-        bias: StackedParameter,
+        bias: StackedParameter | None,
         eps: float,
     ) -> torch.Tensor:
-        """Normalise."""
+        """Normalise; not every normalisation has a shift."""
         normal, mean, deviation = torch.native_layer_norm(x, x.shape[-1:], None, None, eps)
         scale = rows.spread(weight)
         ctx.save_for_backward(x, normal, mean, deviation)
         ctx.rest = rows, weight, bias
-        return torch.addcmul(rows.spread(bias), normal, scale)
+        return normal * scale if bias is None else torch.addcmul(rows.spread(bias), normal, scale)
 
     @staticmethod
     def backward(ctx: Any, g: torch.Tensor) -> Any:
         """Store scale's and shift's gradients, and return the input's."""
         x, normal, mean, deviation = ctx.saved_tensors
         rows, weight, bias = ctx.rest
-        rows.sums(g, bias)
+        if bias is not None:
+            rows.sums(g, bias)
         rows.sums(g * normal, weight)
         down = None
         if ctx.needs_input_grad[0]:
@@ -131,16 +181,17 @@ class Attention(torch.autograd.Function):
         groups: LengthGroups,
         scale: float,
         causal: bool,
+        window: int | None,
         keep: torch.Tensor | None,
         boost: float,
     ) -> torch.Tensor:
-        """Attend; `keep` says which weights dropout keeps, and `boost` makes up for the others."""
+        """Attend, no farther than `window`; `keep` says which weights dropout keeps, `boost` makes up for it."""
         q = q.index_select(0, groups.queries).mul_(scale)
         k, v = k.index_select(0, groups.keys), v.index_select(0, groups.keys)
         weights = torch.empty(groups.n_pairs, dtype=q.dtype, device=q.device)
         for group in groups:
             torch.bmm(group.queries(q), group.keys(k).transpose(1, 2), out=group.pairs(weights))
-        weights = _softmax_(weights.to(torch.promote_types(q.dtype, torch.float32)), groups, causal)
+        weights = _softmax_(weights.to(torch.promote_types(q.dtype, torch.float32)), groups, causal, window)
         used = weights if keep is None else (weights * keep).mul_(boost)
         used = used.to(v.dtype)
         result = torch.empty_like(q)
@@ -175,10 +226,10 @@ class Attention(torch.autograd.Function):
             torch.bmm(group.pairs(down).transpose(1, 2), group.queries(q), out=group.keys(down_k))
         down_q = down_q.mul_(scale).index_select(0, groups.queries_back)
         down_k, down_v = (x.index_select(0, groups.keys_back) for x in (down_k, down_v))
-        return down_q, down_k, down_v, None, None, None, None, None
+        return down_q, down_k, down_v, None, None, None, None, None, None
 
 
-def _softmax_(scores: torch.Tensor, groups: LengthGroups, causal: bool) -> torch.Tensor:
+def _softmax_(scores: torch.Tensor, groups: LengthGroups, causal: bool, window: int | None) -> torch.Tensor:
     """Turn scores into weights in place."""
     # On a CPU torch's own softmax takes ten times as long for rows shorter than a vector register. Groups are sorted
     # by length, so what is exponentiated by hand comes first.
@@ -187,8 +238,9 @@ def _softmax_(scores: torch.Tensor, groups: LengthGroups, causal: bool) -> torch
     for group in groups:
         pairs = group.pairs(scores)
         if causal and group.n_queries > 1:
-            shape = group.length, group.length
-            pairs += torch.full(shape, float("-inf"), dtype=pairs.dtype, device=pairs.device).triu(1)
+            pairs += _infinite(group.length, pairs).triu(1)
+        if window is not None and group.length - 1 > window:
+            pairs += _infinite(group.length, pairs).triu(window + 1) + _infinite(group.length, pairs).tril(-window - 1)
         if group.length < shortest:
             pairs -= pairs.amax(-1, keepdim=True)
         else:
@@ -198,6 +250,10 @@ def _softmax_(scores: torch.Tensor, groups: LengthGroups, causal: bool) -> torch
         pairs = group.pairs(scores)
         pairs /= pairs.sum(-1, keepdim=True)
     return scores
+
+
+def _infinite(length: int, like: torch.Tensor) -> torch.Tensor:
+    return torch.full((length, length), float("-inf"), dtype=like.dtype, device=like.device)
 
 
 # Single-precision numbers in the widest vector register of a CPU.

@@ -15,6 +15,8 @@ from harness.engines.packed.batch import PackedBatch
 from harness.engines.packed.dropout import DropoutMasks
 from harness.engines.packed.trial_rows import TrialRows
 
+PooledToken = Literal["first", "last", "mean"]
+
 
 class PackContext(threading.local):
     """What the modules of a pack compute with at the moment; each thread has its own.
@@ -22,7 +24,7 @@ class PackContext(threading.local):
     Parameters
     ----------
     pooled_token : str
-        Which token of an example the head reads, ``first`` or ``last``.
+        Which token of an example the head reads, ``first`` or ``last``, or the ``mean`` of all.
 
     Attributes
     ----------
@@ -38,7 +40,7 @@ class PackContext(threading.local):
     rows: TrialRows
     masks: DropoutMasks | None = None
 
-    def __init__(self, pooled_token: Literal["first", "last"]) -> None:
+    def __init__(self, pooled_token: PooledToken) -> None:
         self._pooled_token = pooled_token
         self._times: Counter[int] = Counter()
 
@@ -48,8 +50,11 @@ class PackContext(threading.local):
         self._times.clear()
 
     def take(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Return the pooled tokens; from here on a row is an example."""
+        """Return the pooled tokens, or the means; from here on a row is an example."""
         self.rows = self.batch.by_example
+        if self._pooled_token == "mean":
+            lengths = torch.from_numpy(self.batch.lengths).to(hidden.device)
+            return torch.segment_reduce(hidden[0], "mean", lengths=lengths).unsqueeze(0)
         return hidden.index_select(1, self.batch.firsts if self._pooled_token == "first" else self.batch.lasts)
 
     def attend(self, module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
-from harness.engines.packed.autograd import GroupedEmbedding, GroupedLayerNorm, GroupedLinear, anchor
+from harness.engines.packed.autograd import GroupedBias, GroupedEmbedding, GroupedLayerNorm, GroupedLinear, anchor
 from harness.engines.packed.context import PackContext
 from harness.engines.packed.trial_rows import StackedParameter, TrialRows
 
@@ -34,17 +35,51 @@ class PackedLinear(Grouped):
     ) -> None:
         super().__init__(context)
         self._stacks = weight, bias
-        self._stored_in_out = stored_in_out
+        self.stored_in_out = stored_in_out
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weights of all trials, (K, out, in), or (K, in, out) where they are stored so."""
+        return self._stacks[0].weight
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return each row times its own trial's weight."""
-        return linear(self.context.rows, x, self._anchor, *self._stacks, stored_in_out=self._stored_in_out)
+        return linear(self.context.rows, x, self._anchor, *self._stacks, stored_in_out=self.stored_in_out)
+
+
+class PackedBias(Grouped):
+    """A layer that is the same for all trials but for its bias, which each trial has its own of.
+
+    Parameters
+    ----------
+    context : PackContext
+        What is computed at the moment.
+    layer : Module
+        The layer, without its own bias.
+    bias : StackedParameter
+        The bias of every trial.
+    """
+
+    def __init__(self, context: PackContext, layer: nn.Module, bias: StackedParameter) -> None:
+        super().__init__(context)
+        self._layer = layer
+        self._stack = bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the layer's output plus each row's own trial's bias."""
+        y = self._layer(x)
+        biased: torch.Tensor = GroupedBias.apply(  # type: ignore[no-untyped-call]
+            y.reshape(-1, y.shape[-1]), self._anchor, self.context.rows, self._stack
+        )
+        return biased.view(y.shape)
 
 
 class PackedLayerNorm(Grouped):
-    """A layer normalisation."""
+    """A layer normalisation; ModernBERT's has no shift."""
 
-    def __init__(self, context: PackContext, weight: StackedParameter, bias: StackedParameter, eps: float) -> None:
+    def __init__(
+        self, context: PackContext, weight: StackedParameter, bias: StackedParameter | None, eps: float
+    ) -> None:
         super().__init__(context)
         self._stacks = weight, bias
         self._eps = eps
@@ -87,6 +122,12 @@ class PackedDropout(Grouped):
         if others:
             site = self._sites[self.context.times_before(site)]
         return self.context.drop(x.reshape(-1, x.shape[-1]), site).view(x.shape)
+
+
+def without_bias(layer: Any) -> nn.Module:
+    """Set a layer's bias to zero, and return the layer: GPT-2's has no form without one."""
+    layer.bias = nn.Parameter(torch.zeros_like(layer.bias), requires_grad=False)
+    return layer  # type: ignore[no-any-return]
 
 
 def linear(

@@ -15,7 +15,7 @@ from harness.engines.device import worthwhile_threads
 from harness.engines.packed.dropout import DropoutMasks
 from harness.engines.packed.forward import Forward
 from harness.engines.packed.logit_check import check_logits, logits_alone
-from harness.engines.packed.lora import lora_scales
+from harness.engines.packed.lora import changed_weights, lora_scales
 from harness.engines.packed.loss import example_losses, loss_weights
 from harness.engines.packed.model import PackedModel
 from harness.engines.packed.packed_trial import PackedTrial
@@ -52,6 +52,8 @@ class Pack:
         By slot and optimizer step.
     examples_per_step : int
         Training examples of each trial that an optimizer step takes.
+    frozen_bytes_of_trial : int
+        Bytes of frozen weights that may be each trial's own, because its adapter's start changed them.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Pack:
     def _build(self, trials: Sequence[Trial], build: Callable[[Trial], nn.Module]) -> None:
         """Draw every trial's own model, and keep of it what it trains: one model at a time, for they may be large."""
         scales: list[dict[str, float]] = []
+        changed: list[dict[str, torch.Tensor]] = []
         self.trials: list[PackedTrial] = []
         template: Any = None
         for slot, trial in enumerate(trials):
@@ -97,10 +100,12 @@ class Pack:
                 )
             self.parameters.fill(slot, trained)
             scales.append(lora_scales(model))
+            changed.append(changed_weights(model, trial.settings.adapter))
             self.trials.append(
                 PackedTrial(trial=trial, parameter_counts=count_parameters(model), streams=trial.streams)
             )
         adapters, freeze = [trial.settings.adapter for trial in trials], trials[0].settings.freeze
+        self.frozen_bytes_of_trial = sum(weight.nbytes for weight in changed[0].values())
         template.to(self.device)
         with self.workers(1):
             alone = logits_alone(template, self.data.train)
@@ -108,7 +113,8 @@ class Pack:
                 template,
                 stacks=self.parameters.stacks,
                 scales=scales,
-                adapter_dropout=[a.lora_dropout if a is not None else 0.0 for a in adapters],  # type: ignore[union-attr]
+                changed_weights=changed,
+                adapter_dropout=[getattr(adapter, "lora_dropout", 0.0) for adapter in adapters],
                 layers_without_dropout=freeze.layers if freeze is not None and self.frozen_without_dropout else -1,
             )
             packed.to(self.device)

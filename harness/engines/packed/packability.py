@@ -9,13 +9,11 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from harness.engines.packed.architectures import ARCHITECTURES
+from harness.engines.packed.ia3 import is_ia3
 from harness.engines.packed.lora import is_lora
 from harness.engines.packed.model import base_of
 from harness.study.settings import Data
 from harness.study.trials import Trial
-
-# The other ways of drawing an adapter change the weights of the layer that it is added to.
-_PLAIN_INITIALISATIONS = (True, False, "gaussian")
 
 
 def obstacle(model: nn.Module, trial: Trial, data_settings: Data) -> str | None:
@@ -48,22 +46,22 @@ def _obstacles(model: nn.Module, trial: Trial, data_settings: Data) -> Iterator[
     if getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False):
         yield "a decoder attends otherwise"
     adapter = trial.settings.adapter
-    if adapter is not None and adapter.peft_type != "LORA":
+    if adapter is not None and adapter.peft_type not in {"LORA", "IA3"}:
         yield f"it does not know adapters of type {adapter.peft_type}"
         return
-    if adapter is not None:
-        fields = adapter.model_dump()
-        if fields["use_dora"] or fields["bias"] != "none":
-            yield "it does not know DoRA, nor trained biases beside an adapter"
-        if fields["init_lora_weights"] not in _PLAIN_INITIALISATIONS:
-            yield f"init_lora_weights: {fields['init_lora_weights']} changes the frozen weights"
+    parts_of_adapters: set[int] = set()
     for module in model.modules():
-        if hasattr(module, "lora_A") and not is_lora(module):
-            yield f"it does not know an adapter on {type(module).__name__}"
+        if is_lora(module) or is_ia3(module):
+            parts_of_adapters |= {id(part) for part in module.modules()} - {id(module.base_layer)}
+        elif hasattr(module, "lora_A") or hasattr(module, "ia3_l"):
+            yield f"it does not know such an adapter on {type(module).__name__}"
             return
     for module in model.modules():
+        if id(module) in parts_of_adapters:
+            continue
         parameters = dict(module.named_parameters(recurse=False))
-        trained = [parameter.requires_grad for parameter in parameters.values()]
-        if any(trained) and not (all(trained) and isinstance(module, nn.Linear | Conv1D | nn.LayerNorm | nn.Embedding)):
+        trained = {name for name, parameter in parameters.items() if parameter.requires_grad}
+        known = isinstance(module, nn.Linear | Conv1D | nn.LayerNorm | nn.Embedding)
+        if trained and not (known and trained in (set(parameters), {"bias"})):
             yield f"{type(module).__name__} is trained, and it knows no packed form of it"
             return

@@ -8,21 +8,21 @@ import torch
 
 
 class StackedParameter:
-    """One trained parameter of every trial of a pack.
+    """One parameter of every trial of a pack.
 
     Parameters
     ----------
     weight, grad : Tensor, shape (K, ...)
         Views into the pack's flat weights and gradients. A gradient is overwritten, not added to: every trial computes
-        each of its parameters' gradients once a step.
+        each of its parameters' gradients once a step. A frozen parameter has no gradient.
     """
 
-    def __init__(self, weight: torch.Tensor, grad: torch.Tensor) -> None:
+    def __init__(self, weight: torch.Tensor, grad: torch.Tensor | None = None) -> None:
         self.weight = weight
         self.grad = grad
         # Unbound once: a slice of a slice for every trial and layer would cost more than a small product.
         self.weights = weight.unbind(0)
-        self.grads = grad.unbind(0)
+        self.grads = grad.unbind(0) if grad is not None else ()
         self.transposed = tuple(w.t() for w in self.weights) if weight.dim() == 3 else ()
 
 
@@ -49,23 +49,23 @@ class TrialRows:
         self.total = sum(sizes)
         counts = torch.tensor(self.sizes)
         self.owner = torch.repeat_interleave(torch.arange(len(slots)), counts).to(device)
+        self._slots = torch.tensor(self.slots).to(device)
         if batched:
             self.longest = max(sizes)
             first = torch.cumsum(counts, 0) - counts
             within = torch.arange(self.total) - torch.repeat_interleave(first, counts)
             self._place = self.owner * self.longest + within.to(device)
-            self._slots = torch.tensor(self.slots).to(device)
 
     def product(
         self, x: torch.Tensor, stack: StackedParameter, *, transposed: bool, bias: StackedParameter | None = None
     ) -> torch.Tensor:
         """Return each row of `x` times its trial's matrix, which is stored as (out, in) if `transposed`."""
         if self.batched:
-            weight = self._of_slots(stack.weight).to(x.dtype)
+            weight = self.of_slots(stack.weight).to(x.dtype)
             padded = self._spread(x)
             result = padded @ (weight.transpose(1, 2) if transposed else weight)
             if bias is not None:
-                result += self._of_slots(bias.weight).unsqueeze(1)
+                result += self.of_slots(bias.weight).unsqueeze(1)
             return result.flatten(0, 1).index_select(0, self._place)
         matrices = stack.transposed if transposed else stack.weights
         result = x.new_empty(self.total, matrices[0].shape[1])
@@ -79,7 +79,9 @@ class TrialRows:
         return result
 
     def outer(self, left: torch.Tensor, right: torch.Tensor, stack: StackedParameter) -> None:
-        """Store left^T right of each trial's rows as its gradient."""
+        """Store left^T right of each trial's rows as its gradient, unless the parameter is frozen."""
+        if stack.grad is None:
+            return
         if self.batched:
             gradients = self._spread(left).transpose(1, 2) @ self._spread(right)
             stack.grad.index_copy_(0, self._slots, gradients.to(stack.grad.dtype))
@@ -93,7 +95,9 @@ class TrialRows:
                 stack.grads[slot].copy_(a.t() @ b)
 
     def sums(self, x: torch.Tensor, stack: StackedParameter) -> None:
-        """Store the sum of each trial's rows as its gradient."""
+        """Store the sum of each trial's rows as its gradient, unless the parameter is frozen."""
+        if stack.grad is None:
+            return
         if self.batched:
             stack.grad.index_copy_(0, self._slots, self._spread(x).sum(1).to(stack.grad.dtype))
             return
@@ -103,11 +107,12 @@ class TrialRows:
     def spread(self, stack: StackedParameter) -> torch.Tensor:
         """Return for each row its trial's vector."""
         if self.batched:
-            return self._of_slots(stack.weight).index_select(0, self.owner)
+            return self.of_slots(stack.weight).index_select(0, self.owner)
         pieces = [stack.weights[slot].expand(size, -1) for slot, size in zip(self.slots, self.sizes, strict=True)]
         return torch.cat(pieces)
 
-    def _of_slots(self, weight: torch.Tensor) -> torch.Tensor:
+    def of_slots(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return of (K, ...) what belongs to the trials that have rows, (len(slots), ...)."""
         return weight if len(self.slots) == len(weight) else weight.index_select(0, self._slots)
 
     def _spread(self, x: torch.Tensor) -> torch.Tensor:

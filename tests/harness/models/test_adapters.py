@@ -379,6 +379,8 @@ def test_adalora_starts_with_more_ranks_than_it_ends_with(
         ("bert", Arm.model_validate({"freeze": {"layers": 1}}), ("bert.pooler.dense", "classifier")),
         ("gpt2", Arm.model_validate({"freeze": {"layers": 2}}), ("transformer.ln_f", "score")),
         ("roberta", Arm.model_validate({"freeze": {"layers": 3}}), ("classifier",)),
+        ("bert", Arm.model_validate({"freeze": {"layers": 3, "biases": "trained"}}), ("biases", "classifier")),
+        ("gpt2", arm("LORA", "gpt2", bias="all"), ("biases", "score")),
     ],
 )
 def test_what_is_trained_beside_an_adapter_is_told(

@@ -53,20 +53,53 @@ SMALL: dict[str, Any] = {
         num_attention_heads=2,
         intermediate_size=16,
     ),
+    "modernbert": transformers.ModernBertConfig(
+        vocab_size=50,
+        hidden_size=8,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=16,
+        attention_bias=True,
+        mlp_bias=True,
+        norm_bias=True,
+        embedding_dropout=0.1,
+        mlp_dropout=0.1,
+        **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0),
+    ),
+    "deberta-v2": transformers.DebertaV2Config(
+        vocab_size=50,
+        type_vocab_size=0,
+        hidden_size=8,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=16,
+        relative_attention=True,
+        norm_rel_ebd="layer_norm",
+        conv_kernel_size=3,
+    ),
 }
 LAYER = {"gpt2": "transformer.h.{}.", "distilbert": "distilbert.transformer.layer.{}."}
 EMBEDDINGS = {"gpt2": ("transformer.wte.", "transformer.wpe."), "distilbert": ("distilbert.embeddings.",)}
 for _kind in ("bert", "roberta", "electra"):
     LAYER[_kind] = _kind + ".encoder.layer.{}."
     EMBEDDINGS[_kind] = (_kind + ".embeddings.", _kind + ".embeddings_project.")
+LAYER |= {"modernbert": "model.layers.{}.", "deberta-v2": "deberta.encoder.layer.{}."}
+EMBEDDINGS["modernbert"] = ("model.embeddings.",)
+EMBEDDINGS["deberta-v2"] = (
+    "deberta.embeddings.",
+    *(f"deberta.encoder.{n}." for n in ("rel_embeddings", "LayerNorm", "conv")),
+)
 TARGETS = {"gpt2": ["c_attn"], "distilbert": ["q_lin", "v_lin"]}
 TARGETS |= {kind: ["query"] for kind in ("bert", "roberta", "electra")}
+TARGETS |= {"modernbert": ["Wqkv"], "deberta-v2": ["query_proj"]}
 HEADS = {
     "gpt2": {"score"},
     "distilbert": {"pre_classifier", "classifier"},
     "bert": {"classifier"},
     "roberta": {"classifier"},
     "electra": {"classifier"},
+    "modernbert": {"head", "classifier"},
+    "deberta-v2": {"pooler", "classifier"},
 }
 
 
@@ -130,6 +163,8 @@ BERT_TOTAL, BERT_EMBEDDINGS, BERT_LAYER = 109_483_778, 23_837_184, 7_087_872
         # As under an adapter, nothing of the backbone is left to train: neither the pooler nor the last normalisation.
         (BERT, frozen(12), BERT_TOTAL, 2 * 768 + 2),
         (GPT2, frozen(12), 124_441_344, 2 * 768),
+        # BitFit: a layer has 11 biases of 768 (its intermediate layer's is as long as four), and there are two more.
+        (BERT, frozen(12, biases="trained"), BERT_TOTAL, (12 * 11 + 2) * 768 + 2 * 768 + 2),
     ],
 )
 def test_parameters_at_the_real_configurations(config: Any, arm: Arm, total: int | None, trainable: int) -> None:
@@ -162,6 +197,15 @@ def test_freezing_takes_the_embeddings_and_the_first_layers(
     expected = {name for name, _ in model.named_parameters() if not name.startswith(still)}
     assert trained(model) == expected
     assert expected < {name for name, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_freezing_may_leave_the_biases(small: Callable[[str], Checkpoint], kind: str, layers: int) -> None:
+    model = build(small(kind), frozen(layers, biases="trained"))
+    biases = {name for name, _ in model.named_parameters() if name.rpartition(".")[2] == "bias"}
+    assert trained(model) == trained(build(small(kind), frozen(layers))) | biases
+    assert len(biases - trained(build(small(kind), frozen(layers)))) >= layers * 6
 
 
 @pytest.mark.parametrize("kind", SMALL)
@@ -371,8 +415,9 @@ def test_without_a_network_the_message_names_a_local_copy() -> None:
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_a_checkpoint_without_a_tokenizer_is_refused(small: Callable[[str], Checkpoint], kind: str) -> None:
-    # transformers itself makes an empty one, and every text would become the same few tokens.
-    with pytest.raises(ModelError, match="it has no tokenizer files"):
+    # For most types transformers itself makes an empty one, and every text would become the same few tokens.
+    words = "its tokenizer cannot be loaded" if kind == "modernbert" else "it has no tokenizer files"
+    with pytest.raises(ModelError, match=words):
         checkpoints.load_tokenizer(small(kind))
 
 
@@ -402,11 +447,16 @@ def test_an_arm_that_does_not_fit_is_refused(
         make(small(kind), arm, n_classes=2)
 
 
-def test_freezing_is_known_for_five_architectures() -> None:
+def test_biases_that_a_model_does_not_have_are_not_trained() -> None:
+    with pytest.raises(ModelError, match=r"freeze\.biases: what is frozen of this model has no biases"):
+        parameter_counts(default(transformers.ModernBertConfig()), frozen(3, biases="trained"), n_classes=2)
+
+
+def test_freezing_is_known_for_some_architectures() -> None:
     config = transformers.AlbertConfig(
         vocab_size=50, embedding_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8
     )
-    known = "known for gpt2, bert, roberta, distilbert and electra models, not for 'albert'"
+    known = "known for gpt2, bert, roberta, distilbert, electra, modernbert, deberta and deberta-v2 models, not for 'al"
     with pytest.raises(ModelError, match=known):
         parameter_counts(default(config), frozen(1), n_classes=2)
     assert parameter_counts(default(config), Arm(), n_classes=2).trainable > 0

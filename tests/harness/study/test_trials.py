@@ -59,6 +59,12 @@ def test_the_key_of_a_known_study_is_pinned(written: Written) -> None:
     assert trials(load_study(written()))["lora-r2", 0].key == "v2-ebe733df9114df288378"
 
 
+def test_a_content_has_no_field_that_came_later_and_is_off(written: Written) -> None:
+    content = trials(load_study(written()))["frozen", 0].content
+    assert content["freeze"] == {"layers": 1, "dropout": "on"}
+    assert "tf32" not in content["training"]
+
+
 def test_a_key_names_its_version_and_is_a_folders_name(written: Written) -> None:
     for trial in trials(load_study(written())).values():
         version, _, digest = trial.key.partition("-")
@@ -127,8 +133,8 @@ def test_a_key_changes_with_the_checkpoint_the_data_and_the_freezing(written: Wr
     before = trials(study)
     assert trials(study, model="sha256:other")["full", 0].key != before["full", 0].key
     assert trials(study, data="e")["full", 0].key != before["full", 0].key
-    for override in ("arms.frozen.freeze.layers=0", "arms.frozen.freeze.dropout=off"):
-        after = trials(load_study(written(), [override]))
+    for override in ("layers=0", "dropout=off", "biases=trained"):
+        after = trials(load_study(written(), [f"arms.frozen.freeze.{override}"]))
         assert after["frozen", 0].key != before["frozen", 0].key
         assert after["full", 0].key == before["full", 0].key
 

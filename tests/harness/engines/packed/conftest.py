@@ -45,6 +45,15 @@ CONFIGS: dict[str, Callable[[int], Any]] = {
     "distilbert": lambda vocabulary: transformers.DistilBertConfig(
         vocab_size=vocabulary, max_position_embeddings=128, dim=32, n_layers=3, n_heads=4, hidden_dim=48
     ),
+    # Two of its layers attend no farther than four tokens, and its head reads the mean.
+    "modernbert": lambda vocabulary: transformers.ModernBertConfig(
+        vocab_size=vocabulary,
+        local_attention=8,
+        classifier_pooling="mean",
+        **dict.fromkeys(("attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"), 0.1),
+        **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 0),
+        **SIZES,
+    ),
     "gpt2": lambda vocabulary: transformers.GPT2Config(
         vocab_size=vocabulary, n_positions=128, n_embd=32, n_layer=3, n_head=4, bos_token_id=0, eos_token_id=0
     ),
@@ -54,10 +63,12 @@ TARGETS = {
     "roberta": ["query", "value"],
     "electra": ["query", "value"],
     "distilbert": ["q_lin", "v_lin"],
+    "modernbert": ["Wqkv", "mlp.Wo"],
     "gpt2": ["c_attn"],
 }
 STILL = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "seq_classif_dropout")
 STILL_GPT2 = ("resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_first_dropout")
+STILL_MODERNBERT = ("embedding_dropout", "mlp_dropout", "classifier_dropout")
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +86,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
                 shutil.copy(tokens / name, folder / name)
         vocabulary = json.loads((tokens / "config.json").read_text())["vocab_size"]
         config = CONFIGS[kind](vocabulary)
-        for name in (*STILL, *STILL_GPT2):
+        for name in (*STILL, *STILL_GPT2, *STILL_MODERNBERT):
             if not dropout and hasattr(config, name):
                 setattr(config, name, 0.0)
         with torch.random.fork_rng():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from harness import run_study
 from harness.engines.device import threads
@@ -21,7 +23,7 @@ from harness.models.build import build_model
 from harness.runs.runner import prepare
 from harness.study.loading import load_study
 from harness.study.study import Study
-from tests.harness.engines.packed.conftest import expanded
+from tests.harness.engines.packed.conftest import SIZES, expanded
 from tests.harness.engines.packed.watching import Watcher, engines, kept
 from tests.harness.runs.test_runner import records
 
@@ -61,15 +63,13 @@ def test_engine_trainer_in_the_study_or_by_name_trains_one_by_one(tmp_path: Path
     ("override", "reason"),
     [
         ("data.padding_side=left", "what else is in the batch"),
-        ("arms.lora.adapter.use_dora=true", "DoRA"),
-        ("arms.lora.adapter.bias=lora_only", "biases"),
-        ("arms.lora.adapter.init_lora_weights=pissa", "pissa"),
-        ("arms.lora.adapter={peft_type: IA3, target_modules: [c_attn], feedforward_modules: []}", "IA3"),
+        ("arms.lora.adapter.init_lora_weights=mica", "such an adapter on Linear"),
+        ("arms.lora.adapter={peft_type: LN_TUNING, target_modules: [ln_1]}", "LN_TUNING"),
         ("arms.lora.adapter.target_modules=[wte]", "Embedding"),
     ],
 )
 def test_what_cannot_be_packed_is_known_by_its_reason(override: str, reason: str, tiny: Tiny) -> None:
-    more = ("arms.lora.grid={}",) if "IA3" in override else ()
+    more = ("arms.lora.grid={}",) if "LN_TUNING" in override else ()
     engine, trials = expanded(tiny(override, *more))
     chosen = next(trial for trial in trials if trial.arm.startswith("lora"))
     assert reason in str(engine._obstacle(chosen))
@@ -97,8 +97,34 @@ def test_the_shipped_study_of_gpt2_is_trained_by_packs(tmp_path: Path) -> None:
     ]
 
 
+def test_deberta_is_trained_by_the_reference(tmp_path: Path, study: Load) -> None:
+    """Its attention reads a table of distances, which a pack does not know."""
+
+    def deberta(folder: Path) -> None:
+        config = transformers.DebertaV2Config(
+            vocab_size=json.loads((folder / "config.json").read_text())["vocab_size"],
+            type_vocab_size=0,
+            relative_attention=True,
+            position_biased_input=False,
+            pos_att_type=["p2c", "c2p"],
+            **SIZES,
+        )
+        transformers.AutoModel.from_config(config).save_pretrained(folder)
+
+    adapter = "adapter: {peft_type: LORA, r: 2, target_modules: [query_proj]}"
+    arms = {"lora": f"{{{adapter}}}", "frozen": "{freeze: {layers: 2, biases: trained}}"}
+    watcher = Watcher()
+    short = ("seeds=1", "training.num_train_epochs=1")
+    of_study = study("bert", arms, *short, train=16, change=deberta)
+    folder = run_study(of_study, tmp_path, display=watcher).folder
+    assert engines(folder) == {("lora", 0): ("trainer", 1), ("frozen", 0): ("trainer", 1)}
+    for arm in arms:
+        line = f"{arm}: the packed engine steps aside, and one trial trains at a time: it does not know models of type"
+        assert f"{line} 'deberta-v2'" in watcher.messages
+
+
 def test_what_cannot_be_packed_is_trained_by_the_reference(tmp_path: Path, tiny: Tiny) -> None:
-    folder = run_study(tiny("arms.lora.adapter.use_dora=true"), tmp_path).folder
+    folder = run_study(tiny("arms.lora.adapter.target_modules=[wte]"), tmp_path).folder
     trained_by = engines(folder)
     assert {trained_by["full", 0], trained_by["full", 1]} == {("packed", 2)}
     assert {trained_by[f"lora-r{r}", s] for r in (2, 4) for s in (0, 1)} == {("trainer", 1)}
@@ -310,12 +336,21 @@ def test_a_tuning_trial_never_sees_the_test_split(tiny: Tiny) -> None:
     assert all(epoch.holdout is not None for epoch in outcome.epochs)
 
 
-def test_bf16_is_near_and_scores_are_single_precision(tmp_path: Path, study: Load) -> None:
+@pytest.mark.parametrize(
+    "arm",
+    [
+        "{}",
+        "{freeze: {layers: 3, biases: trained}}",
+        "{adapter: {peft_type: LORA, target_modules: [query], use_dora: true, init_lora_weights: pissa}}",
+        "{adapter: {peft_type: IA3, target_modules: [query, output.dense], feedforward_modules: [output.dense]}}",
+    ],
+)
+def test_bf16_is_near_and_scores_are_single_precision(tmp_path: Path, arm: str, study: Load) -> None:
     short = ("seeds=1", "training.num_train_epochs=1")
-    of_study = study("bert", {"full": "{}"}, *short, "training.bf16=true")
+    of_study = study("bert", {"full": arm}, *short, "training.bf16=true")
     packed = records(run_study(of_study, tmp_path / "packed").folder)["full", 0]
     solo = records(run_study(of_study, tmp_path / "solo", engine="trainer").folder)["full", 0]
-    exact = records(run_study(study("bert", {"full": "{}"}, *short), tmp_path / "exact").folder)["full", 0]
+    exact = records(run_study(study("bert", {"full": arm}, *short), tmp_path / "exact").folder)["full", 0]
     assert packed["device"]["precision"] == solo["device"]["precision"] == "bf16"
     assert packed["epochs"][0]["train_loss"] == pytest.approx(solo["epochs"][0]["train_loss"], rel=0.02)
     assert packed["epochs"][0]["train_loss"] != exact["epochs"][0]["train_loss"]
@@ -339,7 +374,7 @@ def test_the_collector_skips_nothing_after_packs_and_after_what_the_reference_to
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch, broken: bool
 ) -> None:
     planted_failure(monkeypatch, lambda _: ValueError("no luck") if broken else None)
-    engine, trials = expanded(tiny("arms.lora.adapter.use_dora=true"))
+    engine, trials = expanded(tiny("arms.lora.adapter.target_modules=[wte]"))
     gc.unfreeze()
     trained_by = set()
     for result in engine.train(trials, report=lambda _: None):

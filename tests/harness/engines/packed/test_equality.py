@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import transformers
+from torch import nn
 
+from harness.engines.packed.context import PackContext
 from harness.engines.packed.packs import PackKey
 from harness.study.settings import SeedsBySource
 from harness.study.study import Study
@@ -21,8 +24,8 @@ Load = Callable[..., Study]
 Train = Callable[[Study], dict[str, Trained]]
 
 
-def lora(kind: str, rank: int, rate: str, alpha: int = 8) -> str:
-    adapter = f"{{peft_type: LORA, r: {rank}, lora_alpha: {alpha}, target_modules: {TARGETS[kind]}}}"
+def lora(kind: str, rank: int, rate: str, alpha: int = 8, more: str = "") -> str:
+    adapter = f"{{peft_type: LORA, r: {rank}, lora_alpha: {alpha}, target_modules: {TARGETS[kind]}{more}}}"
     return f"{{training: {{learning_rate: {rate}}}, adapter: {adapter}}}"
 
 
@@ -85,11 +88,109 @@ def test_full_fine_tuning_with_decay_and_clipping(kind: str, study: Load, by_pac
         ("distilbert", "{layers: 2, dropout: off}"),
         ("gpt2", "{layers: 2}"),
         ("gpt2", "{layers: 3, dropout: off}"),
+        ("modernbert", "{layers: 2, dropout: off}"),
     ],
 )
 def test_freezing(kind: str, freeze: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
     arms = {"frozen": f"{{freeze: {freeze}}}", "faster": f"{{freeze: {freeze}, training: {{learning_rate: 1e-2}}}}"}
     of_study = study(kind, arms, "seeds=1")
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
+
+
+def assert_packed(study: Study) -> None:
+    """Nothing steps aside, and all trials are of one pack."""
+    engine, trials = expanded(study)
+    assert [engine._obstacle(trial) for trial in trials] == [None] * len(trials)
+    assert len({PackKey.of(trial) for trial in trials}) == 1
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("kind", sorted(set(CONFIGS) - {"modernbert"}))
+def test_trained_biases_of_frozen_layers(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    freeze = "freeze: {layers: 3, biases: trained}"
+    arms = {"bitfit": f"{{{freeze}}}", "faster": f"{{{freeze}, training: {{learning_rate: 1e-2, weight_decay: 0.3}}}}"}
+    of_study = study(kind, arms, "seeds=1")
+    assert_packed(of_study)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(("kind", "bias"), [("bert", "all"), ("gpt2", "all"), ("distilbert", "lora_only")])
+def test_trained_biases_beside_an_adapter(kind: str, bias: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    more = f", bias: {bias}"
+    arms = {"r2": lora(kind, 2, "5e-3", more=more), "r8": lora(kind, 8, "2e-3", 16, more)}
+    of_study = study(kind, arms, "seeds=1")
+    assert_packed(of_study)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("bert", "use_dora: true"),
+        ("gpt2", "use_dora: true, use_rslora: true"),
+        ("electra", "use_dora: true, bias: all"),
+        ("distilbert", "use_dora: true, init_lora_weights: pissa"),
+        ("bert", "init_lora_weights: pissa"),
+        ("gpt2", "init_lora_weights: pissa, use_rslora: true"),
+        ("roberta", "init_lora_weights: pissa_niter_4, bias: all"),
+        ("distilbert", "init_lora_weights: olora"),
+        ("bert", "init_lora_weights: orthogonal"),
+    ],
+)
+def test_relatives_of_lora(kind: str, more: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    more = f", {more}"
+    arms = {"r2": lora(kind, 2, "5e-3", more=more), "r8": lora(kind, 8, "2e-3", 16, more)}
+    of_study = study(kind, arms, "seeds=1")
+    assert_packed(of_study)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
+
+
+def kept_by_value(x: torch.Tensor, p: Any) -> torch.Tensor:
+    """Drop about a share `p` of the elements, those that their own value says, so that both engines drop the same."""
+    return x * ((x.detach() * 1000).frac().abs() >= p) / (1 - p)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("more", ["", ", use_dora: true"])
+def test_dropout_of_an_adapter(
+    more: str, study: Load, by_pack: Train, by_trainer: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DoRA's magnitude scales what the adapter sees of the input, and the rest passes the frozen layer."""
+
+    def drop(self: PackContext, x: torch.Tensor, site: int) -> torch.Tensor:
+        if self.masks is None:
+            return x
+        levels = [self.masks._sites[site].levels[slot] for slot in self.rows.slots]
+        p = torch.tensor(levels, dtype=x.dtype).index_select(0, self.rows.owner).unsqueeze(1) / 65536
+        return kept_by_value(x, p) if any(levels) else x
+
+    monkeypatch.setattr(PackContext, "drop", drop)
+    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: kept_by_value(x, self.p) if self.training else x)
+    arms = {
+        f"d{i}": lora("bert", rank, "5e-3", more=f"{more}, lora_dropout: {p}")
+        for i, (rank, p) in enumerate([(2, 0), (4, 0.25), (3, 0.5)])
+    }
+    of_study = study("bert", arms, "seeds=1")
+    assert_packed(of_study)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
+
+
+FEEDFORWARD = {"bert": "output.dense", "roberta": "output.dense", "electra": "output.dense"}
+FEEDFORWARD |= {"distilbert": "lin2", "modernbert": "mlp.Wo", "gpt2": "mlp.c_proj"}
+
+
+def ia3(kind: str, rate: str) -> str:
+    targets = f"target_modules: {[*TARGETS[kind], FEEDFORWARD[kind]]}, feedforward_modules: [{FEEDFORWARD[kind]}]"
+    return f"{{training: {{learning_rate: {rate}}}, adapter: {{peft_type: IA3, {targets}}}}}"
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_ia3(kind: str, study: Load, by_pack: Train, by_trainer: Train) -> None:
+    of_study = study(kind, {"slow": ia3(kind, "5e-3"), "fast": ia3(kind, "5e-2")}, "seeds=1")
+    assert_packed(of_study)
     assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=18)
 
 

@@ -20,7 +20,7 @@ from harness.runs.runner import prepare
 from harness.study.study import Study
 from harness.study.trials import expand
 from tests.harness.engines.packed.conftest import Trained, expanded
-from tests.harness.engines.packed.test_equality import assert_equal, lora, padded
+from tests.harness.engines.packed.test_equality import assert_equal, assert_packed, lora, padded
 
 Load = Callable[..., Study]
 Train = Callable[[Study], dict[str, Trained]]
@@ -125,6 +125,32 @@ def test_electra_whose_embeddings_are_as_wide_as_its_layers(
 
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(
+    ("arm", "switches", "padding"),
+    [
+        ("{}", {"classifier_pooling": "cls"}, ()),
+        ("{}", {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}, ()),
+        ("{freeze: {layers: 3, biases: trained}}", {"norm_bias": True, "attention_bias": True}, ()),
+        ("{}", {}, padded("left", 24)),
+    ],
+)
+def test_forms_of_modernbert(
+    arm: str, switches: dict[str, Any], padding: tuple[str, ...], study: Load, by_pack: Train, by_trainer: Train
+) -> None:
+    """It counts distances, not positions: what pads a text on the left moves nothing."""
+
+    def changed(folder: Path) -> None:
+        config = transformers.AutoConfig.from_pretrained(folder)
+        for name, value in switches.items():
+            setattr(config, name, value)
+        transformers.AutoModel.from_config(config).save_pretrained(folder)
+
+    of_study = study("modernbert", {"arm": arm}, *SHORT, *padding, train=40, change=changed)
+    assert_packed(of_study)
+    assert_equal(by_pack(of_study), by_trainer(of_study), 1e-8, steps=5)
+
+
+@pytest.mark.usefixtures("in_float64")
+@pytest.mark.parametrize(
     ("kind", "switches"),
     [
         ("gpt2", {"scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True}),
@@ -133,6 +159,7 @@ def test_electra_whose_embeddings_are_as_wide_as_its_layers(
         ("roberta", {"hidden_act": "gelu_new", "classifier_dropout": 0.0, "num_attention_heads": 8}),
         ("electra", {"hidden_act": "relu", "layer_norm_eps": 1e-2, "classifier_dropout": 0.3}),
         ("distilbert", {"activation": "relu", "sinusoidal_pos_embds": True, "n_heads": 2}),
+        ("modernbert", {"hidden_activation": "relu", "classifier_activation": "relu", "norm_eps": 1e-2}),
     ],
 )
 def test_switches_of_a_configuration(kind: str, switches: dict[str, Any], study: Load) -> None:

@@ -18,9 +18,9 @@ Load = Callable[..., Study]
 Pack = Callable[..., dict[str, Trained]]
 
 
-def lora(kind: str, rank: int, rate: str = "5e-3", dropout: float = 0.1) -> str:
-    adapter = f"{{peft_type: LORA, r: {rank}, lora_alpha: 8, lora_dropout: {dropout}, target_modules: {TARGETS[kind]}}}"
-    return f"{{training: {{learning_rate: {rate}}}, adapter: {adapter}}}"
+def lora(kind: str, rank: int, rate: str = "5e-3", dropout: float = 0.1, more: str = "") -> str:
+    fields = f"r: {rank}, lora_alpha: 8, lora_dropout: {dropout}, target_modules: {TARGETS[kind]}{more}"
+    return f"{{training: {{learning_rate: {rate}}}, adapter: {{peft_type: LORA, {fields}}}}}"
 
 
 def only(*names: str) -> Callable[[Sequence[Trial]], tuple[Trial, ...]]:
@@ -78,7 +78,15 @@ def test_every_dropout_of_a_pass_draws_a_mask_of_its_own(
 
 
 @pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize("arm", ["{}", "{freeze: {layers: 1}}", "{freeze: {layers: 2, dropout: off}}"])
+@pytest.mark.parametrize(
+    "arm",
+    [
+        "{}",
+        "{freeze: {layers: 1}}",
+        "{freeze: {layers: 2, dropout: off}}",
+        "{freeze: {layers: 2, dropout: off, biases: trained}}",
+    ],
+)
 def test_whole_layers_alone_and_in_company(arm: str, study: Load, by_pack: Pack) -> None:
     of_study = study(
         "distilbert",
@@ -152,10 +160,11 @@ def test_batched_products_as_on_a_gpu(kind: str, study: Load, by_pack: Pack, mon
     """The other way to multiply rows by their own trial's weights, on the CPU."""
     from harness.engines.packed import forward
 
+    more = {"gpt2": "", "electra": ", use_dora: true, bias: all, init_lora_weights: pissa"}.get(kind)
     arms = (
         {"full": "{}", "rate": "{training: {learning_rate: 1e-3}}"}
-        if kind != "gpt2"
-        else {"r2": lora(kind, 2), "r5": lora(kind, 5)}
+        if more is None
+        else {"r2": lora(kind, 2, more=more), "r5": lora(kind, 5, more=more)}
     )
     of_study = study(kind, arms, "seeds=1", dropout=True)
     one_by_one = by_pack(of_study)

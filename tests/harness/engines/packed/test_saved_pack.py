@@ -80,9 +80,17 @@ def test_a_run_cut_short_after_any_epoch_ends_with_the_same_bytes(
     ]
 
 
-def test_a_run_of_a_study_that_pads_on_the_left_resumes_to_the_same_bytes(tmp_path: Path, tiny: Tiny) -> None:
-    padded = ("data.padding=max_length", "data.padding_side=left", "data.max_length=24")
-    of_study = tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}", *padded)
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("arms={full: {}}", "data.padding=max_length", "data.padding_side=left", "data.max_length=24"),
+        # Frozen weights of each trial's own, which no file holds.
+        ("arms={lora: {adapter: {peft_type: LORA, target_modules: [c_attn], init_lora_weights: pissa_niter_2}}}",),
+    ],
+    ids=["padded on the left", "pissa"],
+)
+def test_what_is_not_saved_is_the_same_after_a_kill(tmp_path: Path, overrides: tuple[str, ...], tiny: Tiny) -> None:
+    of_study = tiny(*TWO_EPOCHS, *overrides, "analysis={}")
     interrupted_after(1, tmp_path / "cut", of_study)
     assert len(kept(tmp_path / "cut" / "tiny")) == 1
     assert run_study(of_study, tmp_path / "cut").complete
