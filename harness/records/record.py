@@ -151,8 +151,10 @@ def predictions_of(outcome: TrialResult, test: TokenizedSplit) -> bytes | None:
 
 def parquet(table: pa.Table) -> bytes:
     """Return a table as the bytes of a Parquet file."""
+    # Probabilities hardly repeat, so a dictionary would hold them a second time; and nobody reads statistics.
+    few = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", use_dictionary=few, write_statistics=False)
     return bytes(sink.getvalue().to_pybytes())
 
 
