@@ -201,9 +201,9 @@ def cluster(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill workers at random moments, and disturb them otherwise; HARNESS_FAULTS is the number of kills."""
-    install(session, "-e", ".[train]", *group("test"))
-    session.run("pytest", "-m", "slow", "-s", "tests/test_faults.py", *session.posargs, env=EVERYTHING)
+    """Kill workers, nodes, drivers, jobs, daemons and a database at random moments, HARNESS_FAULTS times in all."""
+    install(session, "-e", ".[train,ray,slurm]", *group("test"))
+    session.run("pytest", "-m", "slow", "-s", "tests/faults", *session.posargs, env=EVERYTHING)
 
 
 @nox.session

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from analysis.errors import KeyPath as KeyPath
 from analysis.errors import Problem as Problem
@@ -74,6 +75,15 @@ def percentage_hint(received: object) -> str:
         return f"; write a share such as {float(text.removesuffix('%')) / 100:g}" if text.endswith("%") else ""
     except ValueError:
         return ""
+
+
+def why_unusable(path: Path, error: OSError) -> str | None:
+    """Return why a file or a folder cannot be used: what stands in the place of a folder, else what the system says."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        there = next((one for one in (path, *path.parents) if one.exists() or one.is_symlink()), path)
+        if not there.is_dir():
+            return f"{there} is no folder; move it away"
+    return error.strerror
 
 
 def first_line(error: BaseException) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 
 _PACKAGES = ("ablation-harness", "torch", "transformers", "peft", "datasets", "accelerate", "optuna", "numpy")
 
+Code = tuple[str | None, str | None]
+"""The version of this package, and the commit of its checkout, each None where it is not known."""
+
 
 def now() -> str:
     """Return the time in UTC, ISO 8601, to the second."""
@@ -38,9 +41,28 @@ def describe() -> dict[str, Any]:
     }
 
 
-def code() -> tuple[str | None, str | None]:
+def code() -> Code:
     """Return the version of this package and the commit of its checkout."""
     return version("ablation-harness"), _commit()[0]
+
+
+def same_code(one: Code, other: Code) -> bool:
+    """Whether two processes run one version, and one commit of it where both know theirs.
+
+    >>> same_code(("0.1.0", "abc"), ("0.1.0", None)), same_code(("0.1.0", "abc"), ("0.1.0", "def"))
+    (True, False)
+    """
+    return one[0] == other[0] and (None in (one[1], other[1]) or one[1] == other[1])
+
+
+def code_in_words(code: Code) -> str:
+    """Return a version and its commit in words.
+
+    >>> code_in_words(("0.1.0", "abc"))
+    'ablation-harness 0.1.0 at commit abc'
+    """
+    version, commit = code
+    return f"ablation-harness {version or 'of no version'}" + (f" at commit {commit[:12]}" if commit else "")
 
 
 def version(package: str) -> str | None:

@@ -124,7 +124,7 @@ class SlurmCluster:
             until("munge listens", self._socket.exists)
             for name in ("slurmctld", "n1", "n2"):
                 self.start(name)
-            until("both nodes are idle", lambda: self._answers() and self._idle() == 2)
+            until("both nodes are idle", lambda: self._answers() and self._in("idle") == 2)
             yield self
             self.cancel_all()
         except BaseException as error:
@@ -151,6 +151,12 @@ class SlurmCluster:
         """Kill a daemon with SIGKILL. The jobs of a node go on: each has a daemon of its own."""
         self._daemons[name].kill()
         self._daemons[name].wait()
+
+    def restart(self, name: str) -> None:
+        """Kill a daemon with SIGKILL, start it again, and wait until nodes answer: before that jobs are refused."""
+        self.kill(name)
+        self.start(name)
+        until("both nodes answer", lambda: self._answers() and self._in("idle", "alloc", "mix", "comp") == 2, 300)
 
     def cancel_all(self) -> None:
         """Cancel all jobs, and wait for their end."""
@@ -201,6 +207,7 @@ class SlurmCluster:
         done = subprocess.run(["scontrol", "ping"], env=self.environment, capture_output=True, text=True, timeout=60)
         return "UP" in done.stdout
 
-    def _idle(self) -> int:
+    def _in(self, *states: str) -> int:
+        """How many nodes are in one of these states; one that does not answer has a * behind it."""
         nodes = self.ask("sinfo", "--noheader", "--Node", "--partition=work", "--format=%t")
-        return nodes.split().count("idle")
+        return sum(node in states for node in nodes.split())

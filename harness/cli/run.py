@@ -179,6 +179,7 @@ def run(
             arguments,
             results / loaded.name,
             arms=chosen,
+            looks=looks,
             budget=limit,
             console=console,
             shows=not as_json,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from harness.cli.on import On
     from harness.launch.launcher import Launcher
     from harness.runs.budget import Budget
+    from harness.runs.looks import LookByLook
     from harness.runs.run import RunSummary
     from harness.runs.status import StudyStatus
     from harness.study.study import Study
 
 
-def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -> str | None:
+def attend(
+    launcher: Launcher, folder: Path, console: Console, *, shows: bool, looks: LookByLook | None = None
+) -> str | None:
     """Start workers and show how far they are until all have ended; return the signal that ended them early.
 
     The first signal is passed on to them, and so is the second.
@@ -36,20 +39,24 @@ def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -
         Where to show it.
     shows : bool
         Whether to show how far they are; news of workers are shown in any case.
+    looks : LookByLook, optional
+        How they go from look to look; it says what each look has decided, which the worker that leads says in its log.
 
     Raises
     ------
     HarnessError
         If they cannot be started, or were refused what they were asked for.
     """
+    from analysis.errors import AnalysisError
     from harness.cli.watch import SECONDS, Glance, show_on
-    from harness.errors import ResultsError
+    from harness.errors import HarnessError, ResultsError
     from harness.records.lock import lock_owner
-    from harness.records.store import KnownTrials
+    from harness.records.store import KnownTrials, Store
     from harness.runs.status import read_status
     from harness.signals import stop_on_signal
 
     known = KnownTrials()
+    noted = 0
 
     def tell(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -67,6 +74,15 @@ def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -
             doing = "" if owner is None or not owner.doing else f"{folder.name}: {owner.doing}"
             return Glance(statuses=(), problems=(doing,) if doing else ())
 
+    def look() -> None:
+        """Have a look explained that the worker which leads has noted; where that fails, it is tried again."""
+        nonlocal noted
+        if looks is None or (found := len(Store(folder).looks())) == noted:
+            return
+        with suppress(HarnessError, AnalysisError):
+            looks.still_open(looks.sizes[0], False)
+            noted = found
+
     with (
         stop_on_signal(stopping) as stop,
         show_on(console, "Ctrl-C ends the run; nothing that finished is lost")
@@ -82,6 +98,7 @@ def attend(launcher: Launcher, folder: Path, console: Console, *, shows: bool) -
                     going_on = launcher.running() > 0
                     for line in launcher.news():
                         tell(line)
+                    look()
                     # What has been asked to end is no last run yet.
                     if not asked:
                         show(glance())
@@ -142,6 +159,7 @@ def train_on(
     folder: Path,
     *,
     arms: Sequence[str],
+    looks: LookByLook | None,
     budget: Budget | None,
     console: Console,
     shows: bool,
@@ -160,6 +178,8 @@ def train_on(
         The study's results.
     arms : sequence of str
         The arms to train.
+    looks : LookByLook or None
+        How workers go from look to look; None where they train all seeds.
     budget : Budget or None
         What each worker may take.
     console : Console
@@ -172,8 +192,8 @@ def train_on(
     HarnessError
         If the study is being run, if workers cannot be started, or if they were refused what they were asked for.
     """
-    from harness.errors import ResultsError
-    from harness.records.lock import join_instead, lock_owner, locked
+    from harness.errors import LockedError, ResultsError
+    from harness.records.lock import join_instead, lock_owner, lock_workers, locked
     from harness.runs.run import summary_before_training
     from harness.runs.status import read_status
 
@@ -181,8 +201,12 @@ def train_on(
     if owner is not None and owner.alive:
         raise join_instead(locked(folder, owner))
     launcher = launcher_of(on, arguments, folder)
-    before = _records(folder)
-    stopped_by = attend(launcher, folder, console, shows=shows)
+    try:
+        with lock_workers(folder):
+            before = _records(folder)
+            stopped_by = attend(launcher, folder, console, shows=shows, looks=looks)
+    except LockedError as error:
+        raise join_instead(error) from None
     if stopped_by is None and budget is not None and budget.is_over():
         stopped_by = budget.name
     if not (folder / "study.json").exists():

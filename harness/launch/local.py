@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.engines.device import SHARED_BY, cores
-from harness.errors import HarnessError, ResultsError
+from harness.errors import HarnessError, ResultsError, why_unusable
 from harness.launch.launcher import Launcher
 from harness.records.lock import WORKERS
 
@@ -65,7 +65,8 @@ class LocalWorkers(Launcher):
                 self._workers.append(_Worker(name, self._started(number, name)))
         except OSError as error:
             self.close()
-            raise ResultsError(f"{self._logs} cannot be used for logs: {error.strerror}") from None
+            why = why_unusable(self._logs, error)
+            raise ResultsError(f"{self._logs} cannot be used for logs: {why}") from None
 
     def running(self) -> int:
         """Return how many workers run; one that a signal killed is started again."""

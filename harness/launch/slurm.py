@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError, ResultsError, one_line
+from harness.errors import HarnessError, ResultsError, one_line, why_unusable
 from harness.launch import slurm_queue
 from harness.launch.launcher import Launcher
-from harness.launch.slurm_job import SlurmJob
+from harness.launch.slurm_job import SlurmJob, in_vain
 from harness.launch.slurm_options import check_options, grace_of, parse_options
 from harness.launch.slurm_probe import Probe
 from harness.launch.slurm_queue import QueuedJob, Watch
@@ -47,11 +47,11 @@ class SlurmWorkers(Launcher):
     """
 
     def __init__(self, arguments: Sequence[str], number: int, *, sbatch: str, folder: Path) -> None:
-        self.logs = folder.absolute() / WORKERS / "slurm"
+        self._folder = folder.absolute()
+        self.logs = self._folder / WORKERS / "slurm"
         self._arguments = arguments
         self._number = number
         self._options = parse_options(sbatch)
-        self._study = folder.name
         self._probe: Probe | None = None
         self._queue: Watch | None = None
         self._known: dict[str, QueuedJob] = {}
@@ -86,7 +86,7 @@ class SlurmWorkers(Launcher):
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ResultsError(f"{self.logs} cannot be used for logs: {error.strerror}") from None
+            raise ResultsError(f"{self.logs} cannot be used for logs: {why_unusable(self.logs, error)}") from None
         self._probe = Probe(self.logs, self._options)
 
     def running(self) -> int:
@@ -140,7 +140,8 @@ class SlurmWorkers(Launcher):
             self._stopping = True
             slurm_queue.ask("scancel", self._queue.job)
             time.sleep(1.0)
-        for pattern in (f"{self._queue.job}_*.pkl", f"{self._queue.job}_submission.sh", ".submission_file_*.sh"):
+        job = self._queue.job
+        for pattern in (f"{job}_*.pkl", f"{job}_submission.sh", ".submission_file_*.sh", in_vain(f"{job}_*")):
             for file in self.logs.glob(pattern):
                 file.unlink(missing_ok=True)
 
@@ -161,11 +162,11 @@ class SlurmWorkers(Launcher):
 
         # Safe path: a folder named harness where the command is given is not this package.
         command = (sys.executable, "-P", "-m", "harness", *self._arguments)
-        job = SlurmJob(command, grace_of(self._options))
+        job = SlurmJob(command, grace_of(self._options), self._folder)
         threads = self._options.get("cpus-per-task")
         executor = SlurmExecutor(self.logs)
         executor.update_parameters(
-            job_name=f"harness-{self._study}",
+            job_name=f"harness-{self._folder.name}",
             # None leaves it to the partition, where submitit would ask for 5 minutes, and for an accounting key.
             time=None,
             wckey=None,

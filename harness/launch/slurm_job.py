@@ -9,8 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.launch import slurm_queue
+from harness.records.lock import WORKERS
 
 # Slurm makes room, or the time limit is near: the job comes back.
 MAKING_ROOM = ("SIGTERM", "SIGUSR1", "SIGUSR2")
@@ -20,6 +22,8 @@ _ENDING = ("SIGHUP", "SIGINT")
 _RESERVED = 15.0
 # 1: some trial did not finish. That is in its record, and the worker has done its part.
 _DONE = (0, 1)
+# So often in a row a job comes back although no epoch ended in between: it would never get further.
+_FRUITLESS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +40,23 @@ class SlurmJob:
         The worker's command with its arguments.
     grace : float
         Seconds between the signal that Slurm sends and the end of the job.
+    folder : Path
+        The study's results, as an absolute path.
     """
 
     command: tuple[str, ...]
     grace: float
+    folder: Path
 
     def __call__(self) -> None:
         """Run the worker; exits with its code where it could not do its part."""
+        before = _kept(self.folder)
         code, told = self._run()
         if code is not None and code < 0:
             _say(f"the worker was killed by {signal.Signals(-code).name}")
             code = 128 - code
         if told in MAKING_ROOM and code != 0:
-            sys.exit(_requeue())
+            sys.exit(self._requeue(fruitless=_kept(self.folder) == before))
         if code not in _DONE and told is None:
             sys.exit(code)
 
@@ -76,6 +84,68 @@ class SlurmJob:
                 worker.send_signal(signal.SIGINT)
         return code, told
 
+    def _requeue(self, *, fruitless: bool) -> int:
+        """Ask Slurm to run this job again, unless it has decided already, and return the exit code.
+
+        A job that was cancelled no longer counts as running, nor does one that Slurm has preempted and puts back by
+        itself. One that runs on another node was taken for lost here, and is not to be disturbed there.
+
+        Parameters
+        ----------
+        fruitless : bool
+            Whether no epoch of the study ended while the job ran.
+        """
+        array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+        # The plain id of an array's last job is that of the whole array.
+        name = os.environ["SLURM_JOB_ID"] if array is None else f"{array}_{task}"
+        job = (slurm_queue.jobs_of(name) or {}).get(name)
+        if job is None or job.state != "RUNNING" or job.nodes != os.environ["SLURMD_NODENAME"]:
+            seen = "nothing" if job is None else f"{job.state} {job.nodes}".strip()
+            _say(f"no requeue asked for: Slurm says {seen} of job {name}")
+            return 1
+        if self._comes_back_in_vain(name, fruitless=fruitless):
+            _say(
+                f"not requeued: {_FRUITLESS + 1} times in a row this job was told to end before an epoch had ended; "
+                "give it more time, such as --sbatch 'time=4:00:00'"
+            )
+            return 1
+        said = slurm_queue.ask("scontrol", "requeue", name)
+        if said.returncode:
+            _say(f"not requeued: {slurm_queue.complaint(said)}")
+            return 1
+        _say(f"job {name} is requeued, and its worker will go on")
+        return 0
+
+    def _comes_back_in_vain(self, name: str, *, fruitless: bool) -> bool:
+        """Count in a file, for the job that comes back knows nothing else, and say whether it should stay away."""
+        counted = self.folder / WORKERS / "slurm" / in_vain(name)
+        try:
+            before = len(counted.read_bytes()) if counted.exists() else 0
+            if not fruitless:
+                counted.unlink(missing_ok=True)
+            elif before < _FRUITLESS:
+                counted.write_bytes(b"." * (before + 1))
+        except OSError as error:
+            _say(f"{counted} cannot be written: {error.strerror}")
+            return False
+        return fruitless and before >= _FRUITLESS
+
+
+def in_vain(name: str) -> str:
+    """Return the name of the file, beside its log, that counts how often a job came back in vain."""
+    return f"{name}_in_vain"
+
+
+def _kept(folder: Path) -> list[int | None]:
+    """Return when something was last kept of a study: an epoch of a pack, a trial or a candidate, each by renaming."""
+    times: list[int | None] = []
+    for name in ("packs", "trials", "tuning"):
+        try:
+            times.append((folder / name).stat().st_mtime_ns)
+        except OSError:
+            times.append(None)
+    return times
+
 
 def _hears_only_ctrl_c(mask: Iterable[int]) -> Callable[[], None]:
     """Return what makes a new process ignore the signals of Slurm, which reach a job's first process or all of them.
@@ -89,28 +159,6 @@ def _hears_only_ctrl_c(mask: Iterable[int]) -> Callable[[], None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return prepare
-
-
-def _requeue() -> int:
-    """Ask Slurm to run this job again, unless it has decided already, and return the exit code.
-
-    A job that was cancelled no longer counts as running, nor does one that Slurm has preempted and puts back by itself.
-    One that runs on another node was taken for lost here, and is not to be disturbed there.
-    """
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    # The plain id of an array's last job is that of the whole array.
-    name = os.environ["SLURM_JOB_ID"] if array is None else f"{array}_{task}"
-    job = (slurm_queue.jobs_of(name) or {}).get(name)
-    if job is None or job.state != "RUNNING" or job.nodes != os.environ["SLURMD_NODENAME"]:
-        seen = "nothing" if job is None else f"{job.state} {job.nodes}".strip()
-        _say(f"no requeue asked for: Slurm says {seen} of job {name}")
-        return 1
-    said = slurm_queue.ask("scontrol", "requeue", name)
-    if said.returncode:
-        _say(f"not requeued: {slurm_queue.complaint(said)}")
-        return 1
-    _say(f"job {name} is requeued, and its worker will go on")
-    return 0
 
 
 def _say(what: str) -> None:

@@ -1,7 +1,8 @@
-"""Probe job: whether workers of a Slurm would see the study's folder, and the same version of the package."""
+"""Probe job: whether workers of a Slurm would see the study's folder, and run the code that runs here."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import time
@@ -14,12 +15,11 @@ from harness.launch import slurm_queue
 from harness.launch.slurm_options import as_flags
 from harness.launch.slurm_queue import QueuedJob, Watch
 
-_PACKAGE = "ablation-harness"
 # The file appears whole, with the exit code on its first line. A log would lie in a folder that may not be there.
 _SCRIPT = """\
 #!/bin/sh
 cd {folder} || exit 1
-said=$({python} -P -c 'import harness.launch, importlib.metadata; print(importlib.metadata.version("{package}"))' 2>&1)
+said=$({python} -P -c 'import json; from harness import launch, provenance; print(json.dumps(provenance.code()))' 2>&1)
 printf '%s\\n%s\\n' "$?" "$said" > {part} && mv {part} {name}
 """
 # Folders of a network file system are looked up again after a minute at the latest.
@@ -46,7 +46,7 @@ class Probe:
         self._file = folder / f"probe-{time.time_ns()}"
         names = {"folder": str(folder), "python": sys.executable, "part": f"{self._file.name}.part"}
         quoted = {key: shlex.quote(value) for key, value in names.items()}
-        script = _SCRIPT.format(**quoted, package=_PACKAGE, name=self._file.name)
+        script = _SCRIPT.format(**quoted, name=self._file.name)
         own = {"job-name": "harness-probe", "time": "5", "chdir": "/", "output": "/dev/null"}
         self._queue = Watch(slurm_queue.submit(script, [*as_flags({**options, **own}), "--no-requeue"]))
         self._last: QueuedJob | None = None
@@ -64,7 +64,7 @@ class Probe:
         Raises
         ------
         HarnessError
-            If the file does not come, or the package is missing on the node or of another version.
+            If the file does not come, or the package is missing on the node or of another version or commit.
         """
         if self._file.exists():
             self._check(self._file.read_text("utf-8"))
@@ -93,16 +93,17 @@ class Probe:
         Raises
         ------
         HarnessError
-            If the package is missing there or of another version.
+            If the package is missing there or of another version or commit.
         """
         code, _, text = said.partition("\n")
         last = (text.strip().splitlines() or ["nothing"])[-1]
-        here = provenance.version(_PACKAGE)
         if code != "0":
             raise HarnessError(f"--on slurm: no worker could start: on a node, {sys.executable} says: {last}")
-        if last != here:
+        here, there = provenance.code(), tuple(json.loads(last))
+        if not provenance.same_code(here, there):
             raise HarnessError(
-                f"--on slurm: {_PACKAGE} is {here} here and {last} on a node, as {sys.executable}; install one version"
+                f"--on slurm: here is {provenance.code_in_words(here)}, and on a node, as {sys.executable}, "
+                f"{provenance.code_in_words(there)}; install the same one"
             )
 
     def _nothing_came(self) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from analysis.records.format import StoredFile
 from harness.atomic_file import atomic_write, sync_folder
-from harness.errors import ResultsError
+from harness.errors import ResultsError, why_unusable
 
 WRITING = ".writing"
 """In a study's folder: folders of trials on their way to their place."""
@@ -38,7 +38,8 @@ def write_file(path: Path, content: bytes | memoryview) -> None:
         with atomic_write(path) as stream:
             stream.write(content)
     except OSError as error:
-        raise ResultsError(f"{path} cannot be written: {error.strerror}; what was stored before is kept") from error
+        why = why_unusable(path, error)
+        raise ResultsError(f"{path} cannot be written: {why}; what was stored before is kept") from error
 
 
 def write_folder(
@@ -88,7 +89,8 @@ def write_folder(
                 return True
         raise ResultsError(f"{folder} cannot be written: other processes write it again and again")
     except OSError as error:
-        raise ResultsError(f"{folder} cannot be written: {error.strerror}; what was stored before is kept") from error
+        why = why_unusable(folder, error)
+        raise ResultsError(f"{folder} cannot be written: {why}; what was stored before is kept") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

@@ -17,7 +17,7 @@ from typing import Any
 import filelock
 
 from harness import provenance
-from harness.errors import LockedError, ResultsError
+from harness.errors import LockedError, ResultsError, why_unusable
 from harness.records.process import RunProcess, process_in
 
 _LOCK, _HOLDER = ".lock", ".holder.json"
@@ -86,11 +86,11 @@ def lock_study(folder: Path) -> Iterator[StudyLock]:
         owner = lock_owner(folder)
         if owner is not None and owner.alive and owner.host != platform.node():
             raise locked(folder, owner)
-        file_lock = _acquired(folder)
+        file_lock = _acquired(folder / _LOCK)
     except filelock.Timeout:
         raise locked(folder, lock_owner(folder)) from None
     except OSError as error:
-        raise ResultsError(f"{folder} cannot be used for results: {error.strerror}") from None
+        raise ResultsError(f"{folder} cannot be used for results: {why_unusable(folder, error)}") from None
     try:
         lock = StudyLock(folder)
         try:
@@ -101,15 +101,39 @@ def lock_study(folder: Path) -> Iterator[StudyLock]:
         file_lock.release()
 
 
-def _acquired(folder: Path) -> filelock.BaseFileLock:
+@contextmanager
+def lock_workers(folder: Path) -> Iterator[None]:
+    """Let one process at a time start workers of a study, before any of them leads it.
+
+    Raises
+    ------
+    LockedError
+        If another process starts workers of it, or attends to them.
+    """
+    workers = folder / WORKERS
     try:
-        lock: filelock.BaseFileLock = filelock.FileLock(folder / _LOCK, fallback_to_soft=False)
+        workers.mkdir(parents=True, exist_ok=True)
+        lock = _acquired(workers / _LOCK)
+    except filelock.Timeout:
+        raise locked(folder, lock_owner(folder)) from None
+    except OSError as error:
+        raise ResultsError(f"{workers} cannot be used for results: {why_unusable(workers, error)}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquired(path: Path) -> filelock.BaseFileLock:
+    try:
+        lock: filelock.BaseFileLock = filelock.FileLock(path, fallback_to_soft=False)
         lock.acquire(timeout=_PATIENCE)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        forget_empty(folder / f"{_LOCK}.lease")
-        lock = filelock.SoftFileLease(folder / f"{_LOCK}.lease", lease_duration=LEASE_SECONDS, thread_local=False)
+        lease = path.with_name(f"{path.name}.lease")
+        forget_empty(lease)
+        lock = filelock.SoftFileLease(lease, lease_duration=LEASE_SECONDS, thread_local=False)
         lock.acquire(timeout=_PATIENCE)
     return lock
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.provenance import Code
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunProcess:
@@ -33,7 +35,9 @@ class RunProcess:
     ended : str or None
         When it ended after that signal.
     settings : str
-        What identifies the settings that it runs the study with, and the version of this package.
+        What identifies the settings that it runs the study with; empty until it says so.
+    code : tuple of str or None
+        The version of this package that it runs, and its commit.
     """
 
     host: str
@@ -47,6 +51,7 @@ class RunProcess:
     signal: str | None = None
     ended: str | None = None
     settings: str = ""
+    code: Code = (None, None)
 
     @property
     def seconds_since_seen(self) -> float:
@@ -84,7 +89,13 @@ def process_in(path: Path, alive: Callable[[RunProcess], bool]) -> RunProcess | 
             signal=content.get("signal"),
             ended=content.get("ended"),
             settings=str(content.get("settings", "")),
+            code=_code_in(content.get("code")),
         )
         return replace(process, alive=alive(process))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def _code_in(written: Any) -> Code:
+    version, commit = written if isinstance(written, list) and len(written) == 2 else (None, None)
+    return (None if version is None else str(version), None if commit is None else str(commit))

@@ -24,7 +24,7 @@ import filelock
 
 from analysis.words import counted
 from harness import provenance
-from harness.errors import ResultsError
+from harness.errors import ResultsError, why_unusable
 from harness.records.lock import LEASE_SECONDS, WORKERS, forget_empty
 from harness.records.process import RunProcess, process_in
 
@@ -132,7 +132,8 @@ class Worker:
             with self._writing:
                 self._write(claims=[])
         except OSError as error:
-            raise ResultsError(f"{self._folder} cannot be used for results: {error.strerror}") from None
+            why = why_unusable(self._folder, error)
+            raise ResultsError(f"{self._folder} cannot be used for results: {why}") from None
 
     def _write(self, **more: Any) -> None:
         self._content |= {"seen": provenance.now(), **more}

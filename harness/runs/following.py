@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from harness import provenance
 from harness.errors import ResultsError
 from harness.progress.displays import Display
 from harness.progress.heartbeat import Heartbeat
@@ -123,17 +124,13 @@ def _is_led(folder: Path) -> bool:
 
 
 def _require_alike(run: Run) -> None:
-    """Refuse to train beside a process with other settings or another version: the trials would not be the same."""
-    owner, own = lock_owner(run.store.folder), settings_of(run.study)
-    if owner is None or not owner.alive or owner.settings in ("", own):
+    """Refuse to train beside a process with other code or other settings: the trials would not be the same."""
+    owner, ours = lock_owner(run.store.folder), provenance.code()
+    if owner is None or not owner.alive or not owner.settings:
         return
-    process, their_version, version = owner.process, owner.settings.split()[0], own.split()[0]
-    if their_version != version:
-        raise ResultsError(
-            f"{run.store.folder} is being run by {process} with version {their_version} of ablation-harness, and this "
-            f"is version {version}; install the same one"
-        )
-    raise ResultsError(
-        f"{run.store.folder} is being run by {process} with other settings; give --worker the same study file and the "
-        "same overrides"
-    )
+    runs = f"{run.store.folder} is being run by {owner.process} with"
+    if not provenance.same_code(owner.code, ours):
+        here, there = provenance.code_in_words(ours), provenance.code_in_words(owner.code)
+        raise ResultsError(f"{runs} {there}, and here is {here}; install the same one")
+    if owner.settings != settings_of(run.study):
+        raise ResultsError(f"{runs} other settings; give --worker the same study file and the same overrides")

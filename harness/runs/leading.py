@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from harness import provenance
 from harness.errors import ResultsError
 from harness.progress.displays import Display
 from harness.progress.heartbeat import Heartbeat
@@ -67,7 +68,7 @@ def lead(
         Mirror(hold.folder, storage, display.say) as mirror,
     ):
         run = open_run(worker=worker, mirror=mirror, display=display, stop=stop)
-        hold.tell(settings=settings_of(run.study))
+        hold.tell(settings=settings_of(run.study), code=provenance.code())
         study, store, data = run.study, run.store, run.data
         if worker.is_alone():
             store.sweep()

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import provenance
 from harness.data.tokenization import TokenizedDataset
 from harness.engines.engine import Engine
 from harness.models.checkpoints import Checkpoint
@@ -70,8 +69,8 @@ class Run:
 
 
 def settings_of(study: Study) -> str:
-    """Return what workers of one study have in common: the version of this package, and a hash of the settings."""
-    return f"{provenance.version('ablation-harness')} {digest(study.model_dump(mode='json'))}"
+    """Return what workers of one study have in common: a hash of its settings."""
+    return digest(study.model_dump(mode="json"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

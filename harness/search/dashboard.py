@@ -64,7 +64,17 @@ class Dashboard:
         contents = {trial.arm: {k: v for k, v in trial.content.items() if k != "seed"} for trial in trials}
         metric = "minus the loss" if regression else "accuracy"
         self._board = DashboardStudy(name=name, content=digest(contents), metric=metric)
-        self._distributions = _distributions({arm: {"arm": arm, **_flat(content)} for arm, content in contents.items()})
+        # What all trials of an arm share is worked out once, not for each of thousands.
+        settings = {arm: {"arm": arm, **_flat(content)} for arm, content in contents.items()}
+        distributions = _distributions(settings)
+        self._distributions = {
+            arm: {name: one for name, one in distributions.items() if name in of_arm}
+            for arm, of_arm in settings.items()
+        }
+        self._parameters = {
+            arm: {name: _value(settings[arm][name], one) for name, one in of_arm.items()}
+            for arm, of_arm in self._distributions.items()
+        }
         self._mirror = mirror
         self._started: set[str] = set()
         self.recorded([(trial, records[trial.key]) for trial in trials if trial.key in records])
@@ -92,12 +102,10 @@ class Dashboard:
         self._mirror.tell()
 
     def _trial(self, trial: Trial, status: str, values: Mapping[int, float], selected_epoch: int | None) -> FrozenTrial:
-        settings = {"arm": trial.arm, **_flat(trial.content)}
-        distributions = {name: d for name, d in self._distributions.items() if name in settings}
         return optuna_trial(
             {"arm": trial.arm, "seed": trial.seed, "key": trial.key, "status": status},
-            {name: _value(settings[name], distribution) for name, distribution in distributions.items()},
-            distributions,
+            self._parameters[trial.arm],
+            self._distributions[trial.arm],
             value=values.get(selected_epoch) if status == "finished" and selected_epoch is not None else None,
             epochs=values,
         )

@@ -83,8 +83,9 @@ class Cluster:
                 theirs = one_line(error)
             if isinstance(theirs, str):
                 reasons[asked[one].name] = theirs
-            elif theirs[0] != ours[0] or (None not in (theirs[1], ours[1]) and theirs[1] != ours[1]):
-                reasons[asked[one].name] = f"it has {_in_words(*theirs)}, and here is {_in_words(*ours)}"
+            elif not provenance.same_code(theirs, ours):
+                here, there = provenance.code_in_words(ours), provenance.code_in_words(theirs)
+                reasons[asked[one].name] = f"it has {there}, and here is {here}"
         return reasons
 
 
@@ -176,10 +177,6 @@ def _check_address(address: str) -> None:
             f"--on ray: what answers at {address} is no head of a cluster that Ray {provenance.version('ray')} "
             "can use; expected the address that ray start --head prints, with its port"
         )
-
-
-def _in_words(version: str | None, commit: str | None) -> str:
-    return f"ablation-harness {version or 'of no version'}" + (f" at commit {commit[:12]}" if commit else "")
 
 
 def _code_of_node() -> Any:

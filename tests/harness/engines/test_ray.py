@@ -29,6 +29,7 @@ from harness.progress.displays import Display
 from harness.study.study import Study
 from harness.study.trials import Trial, expand
 from tests.harness.runs.test_runner import predictions, records
+from tests.ray_nodes import add_node, lose, two_nodes
 
 Tiny = Callable[..., Study]
 # What Ray leaves behind: processes that it does not wait for, and their files and sockets.
@@ -64,18 +65,9 @@ class Watcher(Display):
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Any]:
-    """A head that trains nothing, and two nodes with a core each; a dead one is noticed in seconds."""
-    pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster as Nodes
-
-    soon = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 1000, "health_check_timeout_ms": 5000}
-    memory = {"object_store_memory": 100 << 20}
-    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": soon, **memory}
-    nodes = Nodes(initialize_head=True, head_node_args=head)
-    for _ in range(2):
-        nodes.add_node(num_cpus=1, **memory)
-    yield nodes
-    nodes.shutdown()
+    """A head that trains nothing, and two nodes with a core each."""
+    with two_nodes() as nodes:
+        yield nodes
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +108,13 @@ def test_a_study_ends_with_the_bytes_of_a_local_run(tmp_path: Path, tiny: Tiny, 
 def test_a_lost_node_s_pack_goes_on_at_one_that_has_joined(
     tmp_path: Path, tiny: Tiny, nodes: Any, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:
-    def lose(progress: Progress) -> None:
+    def lose_all(progress: Progress) -> None:
         for node in list(nodes.worker_nodes):
-            nodes.remove_node(node, allow_graceful=False)
-        nodes.add_node(num_cpus=1, object_store_memory=100 << 20)
-        nodes.add_node(num_cpus=1, object_store_memory=100 << 20)
+            lose(nodes, node)
+        add_node(nodes)
+        add_node(nodes)
 
-    watcher = Watcher(lose)
+    watcher = Watcher(lose_all)
     study = tiny(*LONG)
     summary = run_study(study, tmp_path / "ray", cluster=cluster, display=watcher)
     assert summary.complete

@@ -135,7 +135,7 @@ def test_to_close_is_to_leave_only_logs(workers: SlurmWorkers, programs: Program
     programs("squeue", f"[ -e {tmp_path}/cancelled ] || echo '7_0|RUNNING|n1|None|0|'")
     programs("scancel", f"echo $* >> {tmp_path}/cancelled")
     workers.log("7_0").touch()
-    for name in ("7_0_submitted.pkl", "7_0_0_result.pkl", "7_submission.sh", ".submission_file_ab.sh"):
+    for name in ("7_0_submitted.pkl", "7_0_0_result.pkl", "7_submission.sh", ".submission_file_ab.sh", "7_1_in_vain"):
         (workers.logs / name).touch()
     workers.close()
     assert (tmp_path / "cancelled").read_text() == "7\n"

@@ -13,10 +13,16 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.atomic_file import atomic_write
 from tests.harness.launch.conftest import Program
 
 ROOT = Path(harness.__file__).parents[1]
-JOB = "import sys; from harness.launch.slurm_job import SlurmJob; SlurmJob(tuple(sys.argv[2:]), float(sys.argv[1]))()"
+JOB = """\
+import sys
+from pathlib import Path
+from harness.launch.slurm_job import SlurmJob
+SlurmJob(tuple(sys.argv[3:]), float(sys.argv[1]), Path(sys.argv[2]))()
+"""
 # Counts its signals, and ends with 1 as one that was stopped where a line comes.
 WORKER = """\
 import signal, sys
@@ -34,7 +40,7 @@ def started(*command: str, grace: float = 60) -> Iterator[subprocess.Popen[str]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "3"}
     environment |= {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"}
     process = subprocess.Popen(
-        [sys.executable, "-c", JOB, str(grace), *command],
+        [sys.executable, "-c", JOB, str(grace), "study", *command],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -55,9 +61,11 @@ def started(*command: str, grace: float = 60) -> Iterator[subprocess.Popen[str]]
 
 
 @pytest.fixture
-def queue(programs: Program, tmp_path: Path) -> Callable[[str], Path]:
+def queue(programs: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Let the queue show a state and a node of job 7_3; returns the file that gets what scontrol was asked for."""
     asked = tmp_path / "asked"
+    (tmp_path / "study" / ".workers" / "slurm").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
 
     def show(state: str) -> Path:
         programs("squeue", f"echo '7_3|{state.replace(' ', '|')}|None|0|'")
@@ -126,6 +134,33 @@ def test_a_user_ends_a_job_and_then_at_once(queue: Callable[[str], Path]) -> Non
     )
     assert process.returncode == 0
     assert not asked.exists()
+
+
+def test_a_job_that_never_ends_an_epoch_stays_away_after_some_times(
+    queue: Callable[[str], Path], tmp_path: Path
+) -> None:
+    asked = queue("RUNNING n1")
+
+    def told_to_end(keeps: bool = False) -> tuple[int, str]:
+        with started(sys.executable, "-c", WORKER, "1") as process:
+            if keeps:
+                with atomic_write(tmp_path / "study" / "packs" / "one.pt") as stream:
+                    stream.write(b"an epoch")
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate("end\n")
+        return process.returncode, output.splitlines()[-1]
+
+    for _ in range(2):
+        # An epoch in between begins the count anew.
+        assert {told_to_end() for _ in range(3)} == {(0, "job 7_3 is requeued, and its worker will go on")}
+        assert told_to_end(keeps=True)[0] == 0
+    assert [told_to_end()[0] for _ in range(4)] == [0, 0, 0, 1]
+    code, said = told_to_end()
+    assert code == 1
+    assert said.startswith(
+        "not requeued: 4 times in a row this job was told to end before an epoch had ended; give it "
+    )
+    assert asked.read_text() == "requeue 7_3\n" * 11
 
 
 def test_an_epoch_longer_than_the_grace_is_cut_by_a_requeue(queue: Callable[[str], Path]) -> None:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from harness import provenance
 from harness.errors import HarnessError
 from harness.launch import slurm_probe, slurm_queue
 from harness.launch.slurm_options import parse_options
@@ -35,9 +35,23 @@ def test_a_folder_that_a_node_sees(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("runs_at_once")
 def test_another_version_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    there = importlib.metadata.version("ablation-harness")
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9.9")
-    with pytest.raises(HarnessError, match=f"ablation-harness is 9.9.9 here and {there} on a node"):
+    there = provenance.code_in_words(provenance.code())
+    monkeypatch.setattr(provenance, "code", lambda: ("9.9.9", None))
+    with pytest.raises(HarnessError, match=f"here is ablation-harness 9.9.9, and on a node, as .*, {there}; install"):
+        Probe(tmp_path, OPTIONS).has_passed()
+
+
+@pytest.mark.usefixtures("runs_at_once")
+def test_another_commit_is_refused_by_name_where_both_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, commit = provenance.code()
+    monkeypatch.setattr(provenance, "code", lambda: (version, None))
+    assert Probe(tmp_path, OPTIONS).has_passed()
+    if commit is None:
+        pytest.skip("no checkout of git: the node's commit is not known")
+    monkeypatch.setattr(provenance, "code", lambda: (version, "0" * 40))
+    with pytest.raises(HarnessError, match=f"at commit 000000000000, and on a node, .* at commit {commit[:12]}; "):
         Probe(tmp_path, OPTIONS).has_passed()
 
 

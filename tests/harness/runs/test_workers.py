@@ -22,14 +22,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from harness import run_study
+from harness import provenance, run_study
 from harness.cli.on import On, place_of
-from harness.cli.train_on import train_on
+from harness.cli.train_on import attend, train_on
+from harness.cli.until_decided import look_by_look
 from harness.engines.engine import Claim, Engine, Progress, ReportProgress, claim_all
 from harness.engines.result import Epoch, Score, TrialResult
 from harness.errors import HarnessError, LockedError, ResultsError
+from harness.launch.launcher import Launcher
 from harness.progress.displays import Display
-from harness.records.lock import lock_study
+from harness.records.lock import lock_study, lock_workers
 from harness.records.record import TrialRecord
 from harness.records.store import Store
 from harness.records.workers import join
@@ -236,11 +238,15 @@ def test_a_plain_run_beside_another_is_refused_with_the_way_out(tmp_path: Path, 
 def test_workers_must_agree(tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     study = tiny()
     with lock_study(tmp_path / "tiny") as hold:
-        hold.tell(settings=run.settings_of(tiny("seeds=3")))
+        hold.tell(settings=run.settings_of(tiny("seeds=3")), code=provenance.code())
         with pytest.raises(ResultsError, match=r"with other settings; give --worker the same"):
             run_study(study, tmp_path, as_worker=True)
-        hold.tell(settings=f"9.9 {run.settings_of(study).split()[1]}")
-        with pytest.raises(ResultsError, match=r"with version 9\.9 of ablation-harness, and this is version \d"):
+        hold.tell(settings=run.settings_of(study), code=("9.9", None))
+        with pytest.raises(ResultsError, match=r"with ablation-harness 9\.9, and here is ablation-harness \d"):
+            run_study(study, tmp_path, as_worker=True)
+        monkeypatch.setattr(provenance, "code", lambda: ("9.9", "b" * 40))
+        hold.tell(code=("9.9", "a" * 40))
+        with pytest.raises(ResultsError, match=r"at commit a{12}, and here is .* at commit b{12}; install"):
             run_study(study, tmp_path, as_worker=True)
 
 
@@ -306,8 +312,6 @@ def test_two_copies_of_a_trial_do_no_harm(tmp_path: Path, tiny: Tiny, instant: C
 def test_workers_go_from_look_to_look_together(
     tmp_path: Path, tiny: Tiny, instant: Callable[..., list[Instant]]
 ) -> None:
-    from harness.cli.until_decided import look_by_look
-
     instant()
     study = tiny("seeds=8", "analysis.looks=[4,8]", "analysis.baseline=full")
     runs = [Beside(study, tmp_path, looks=look_by_look(study, tmp_path / "tiny", lambda _: None)) for _ in range(2)]
@@ -348,7 +352,7 @@ def test_a_worker_on_this_machine_that_is_killed_is_started_again(tmp_path: Path
     arguments = ["run", str(tiny_file), *overrides, "--results", str(tmp_path / "two"), "--worker"]
     with ThreadPoolExecutor(1) as pool:
         on = On(place="local", number=1)
-        more: Any = {"arms": ("full",), "budget": None, "console": shown, "shows": True}
+        more: Any = {"arms": ("full",), "looks": None, "budget": None, "console": shown, "shows": True}
         ended = pool.submit(train_on, on, tiny(*overrides), arguments, folder, **more)
         while not records(folder) and not ended.done():
             time.sleep(0.02)
@@ -366,9 +370,60 @@ def test_a_worker_on_this_machine_that_is_killed_is_started_again(tmp_path: Path
 
 def test_a_worker_that_is_refused_says_why(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
     arguments = ["run", str(tiny_file), "arms.lora.adapter.target_modules=[query]", "--results", str(tmp_path)]
-    more: Any = {"arms": ("full",), "budget": None, "console": Console(file=io.StringIO()), "shows": True}
+    more: Any = {"arms": ("full",), "looks": None, "budget": None, "console": Console(file=io.StringIO())}
     with pytest.raises(HarnessError, match=r"^arm lora-r2, lora-r4: "):
-        train_on(On(place="local", number=1), tiny(), [*arguments, "--worker"], tmp_path / "tiny", **more)
+        train_on(On(place="local", number=1), tiny(), [*arguments, "--worker"], tmp_path / "tiny", shows=True, **more)
+
+
+def test_of_two_that_start_workers_at_once_one_is_refused(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
+    """Before any worker leads, nothing else tells them of each other."""
+    arguments = ["run", str(tiny_file), "--results", str(tmp_path), "--worker"]
+    more: Any = {"arms": ("full",), "looks": None, "budget": None, "console": Console(file=io.StringIO())}
+    with (
+        lock_workers(tmp_path / "tiny"),
+        pytest.raises(LockedError, match=r"is being run by another process; .*--worker"),
+    ):
+        train_on(On(place="local", number=1), tiny(), arguments, tmp_path / "tiny", shows=True, **more)
+    assert not list((tmp_path / "tiny").glob(".workers/logs/*"))
+
+
+def test_a_file_where_workers_need_a_folder_is_named(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
+    more: Any = {"arms": ("full",), "looks": None, "budget": None, "console": Console(file=io.StringIO())}
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny/.workers").touch()
+    for folder in (tmp_path / "tiny", tmp_path / "tiny/.workers/tiny"):
+        with pytest.raises(ResultsError, match=r"/\.workers is no folder; move it away"):
+            train_on(On(place="local", number=1), tiny(), [], folder, shows=True, **more)
+
+
+def test_what_the_leader_says_of_a_look_reaches_the_terminal(
+    tmp_path: Path, tiny: Tiny, tiny_file: Path, instant: Callable[..., list[Instant]]
+) -> None:
+    instant()
+    study = tiny("seeds=8", "analysis.looks=[4,8]", "analysis.baseline=full")
+    folder, shown = tmp_path / "tiny", Console(file=io.StringIO(), width=200)
+
+    class Thread(Launcher):
+        """Starts one worker, in a thread."""
+
+        def start(self) -> None:
+            self.run = Beside(study, tmp_path, looks=look_by_look(study, folder, lambda _: None))
+
+        def running(self) -> int:
+            return self.run.outcome is None
+
+        def news(self) -> Sequence[str]:
+            return ()
+
+        def stop(self) -> None: ...
+
+        def close(self) -> None:
+            self.run.ended()
+
+    attend(Thread(), folder, shown, shows=False, looks=look_by_look(study, folder, shown.print))
+    assert isinstance(shown.file, io.StringIO)
+    # Of those that passed between two glances, the last.
+    assert re.search(r"look [12] of 2, at [48] seeds:\n  .* full", shown.file.getvalue())
 
 
 def test_names_of_places_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,81 @@
+"""Workers on this machine are killed, stopped and put into trouble, and no finished trial is lost.
+
+`nox -s faults` runs the whole campaign; HARNESS_FAULTS says how many kills it has.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from multiprocessing.process import BaseProcess
+
+import numpy as np
+import pytest
+
+from tests.faults.campaign import SHORT_LEASE, Campaign, kill_at_random
+
+pytestmark = pytest.mark.slow
+
+LONGEST = 4.0
+
+
+class LocalTarget:
+    """Some workers; whoever is killed is replaced."""
+
+    def __init__(self, campaign: Campaign, number: int) -> None:
+        self._campaign = campaign
+        self._number = number
+        self._workers: list[BaseProcess] = []
+
+    def start(self) -> None:
+        self._workers = [self._campaign.worker() for _ in range(self._number)]
+
+    def goes_on(self) -> bool:
+        return any(worker.exitcode is None for worker in self._workers)
+
+    def strike(self, rng: np.random.Generator) -> str | None:
+        at = int(rng.integers(self._number))
+        if self._workers[at].exitcode is not None:
+            return None
+        self._workers[at].kill()
+        self._workers[at].join()
+        self._workers[at] = self._campaign.worker()
+        return "worker"
+
+    def finish(self) -> None:
+        self._campaign.finish()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_workers_that_are_killed_at_random_lose_nothing(campaign: Campaign, undisturbed: Campaign, number: int) -> None:
+    name = "1 worker" if number == 1 else f"{number} workers"
+    kill_at_random(name, LocalTarget(campaign, number), campaign, undisturbed, longest=LONGEST)
+
+
+def test_a_worker_that_is_stopped_past_its_lease_comes_back_and_does_no_harm(
+    campaign: Campaign, undisturbed: Campaign
+) -> None:
+    rng = np.random.default_rng(0)
+    one, other = campaign.worker("short lease"), campaign.worker("short lease")
+    stopped = 0
+    while one.exitcode is None or other.exitcode is None:
+        time.sleep(rng.uniform(0, LONGEST / 2))
+        if one.exitcode is None and one.pid is not None and stopped < 3:
+            os.kill(one.pid, signal.SIGSTOP)
+            time.sleep(2 * SHORT_LEASE)
+            os.kill(one.pid, signal.SIGCONT)
+            stopped += 1
+    assert stopped
+    campaign.finish("short lease")
+    campaign.check(undisturbed.predictions())
+
+
+@pytest.mark.parametrize("disturbed", ["full disk", "no locks", "clock ahead"])
+def test_a_worker_in_trouble_leaves_the_study_whole(campaign: Campaign, undisturbed: Campaign, disturbed: str) -> None:
+    workers = [campaign.worker(disturbed), campaign.worker()]
+    for worker in workers:
+        worker.join(300)
+    assert workers[0].exitcode == (2 if disturbed == "full disk" else 0)
+    campaign.finish()
+    campaign.check(undisturbed.predictions())
