@@ -83,15 +83,17 @@ def next_look(look: Look, pair: ComparisonResult) -> str:
 
 def _new_study(report: StudyReport, pair: ComparisonResult) -> str:
     """Say what a study of its own would take to decide what declared looks have left open."""
-    goal = next((goal for goal in goals_of([pair]) if goal.as_observed), None)
-    if goal is None:
+    settled = [one for one in (pair.settling_equivalence, pair.settling_gap) if one is not None]
+    if not settled:
         return ""
-    settling, shown = goal.settling, "find a gap as large as the one seen"
+    # A gap just below the margin may be found with few seeds, and shown to lie within it with none.
+    settling = min(settled, key=lambda one: math.inf if one.seeds_needed is None else one.seeds_needed)
+    shown = "find a gap as large as the one seen"
     if settling.margin is not None:
         shown = f"show equivalence within {size_in_words(report, report.plan.margin)}, if the true gap is the one seen"
-    if settling.seeds_needed is None:
-        return f" {as_sentence(takes(report, goal, shown))}"
     needed = settling.seeds_needed
+    if needed is None:
+        return f" {as_sentence(takes(report, Goal(pair=pair, settling=settling, as_observed=True), shown))}"
     about = f"about {needed}" if needed <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
     return f" A new study would take {about} {_unit(report, needed)} an arm to {shown}."
 

@@ -259,7 +259,7 @@ def _trained(study: ReferenceStudy) -> str:
     outcomes = study.outcomes
     data, arms = outcomes.manifest.data, outcomes.manifest.arms.values()
     epochs = sorted({int(arm.training["num_train_epochs"]) for arm in arms if "num_train_epochs" in arm.training})
-    during = f" for {' or '.join(map(str, epochs))} epochs" if epochs else ""
+    during = f" for {_joined([str(one) for one in epochs], 'or')} epochs" if epochs else ""
     sets = _joined([f"{one.n_test:,} of `{one.name}`" for one in data.sets]) or f"{data.n_test:,}"
     trained = f"{data.n_train:,} sentences{during}" if data.n_train is not None else "sentences"
     sizes = sorted({outcomes.statuses(arm).get("finished", 0) for arm in outcomes.arms})
@@ -296,6 +296,6 @@ def _of(count: int, total: int) -> str:
     return f"{count or 'none'} of {total}"
 
 
-def _joined(texts: Sequence[str]) -> str:
+def _joined(texts: Sequence[str], last: str = "and") -> str:
     """Join texts as a list in a sentence: ``a, b and c``."""
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}" if texts else ""
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {last} {texts[-1]}" if texts else ""

@@ -100,6 +100,15 @@ def test_every_part_of_the_report_takes_the_seeds_that_an_arm_has(whole: StudyFo
     }
 
 
+def test_what_left_undecided_says_what_a_study_of_its_own_would_take(whole: StudyFolder) -> None:
+    report = analyze(leave(whole, "lora").root)
+    told = dict(zip((one.treatment for one in report.comparisons), tables.in_words(report), strict=True))["lora"]
+    assert " Trained no further after 4 seeds: the last look, at 6, would hardly decide it. " in told
+    left = pair(report, "lora")
+    needed = min(one.seeds_needed or math.inf for one in (left.settling_equivalence, left.settling_gap) if one)
+    assert f" A new study would take about {needed} seeds an arm to " in told
+
+
 @pytest.fixture
 def everything(whole: StudyFolder) -> StudyReport:
     """Every table that shows intervals of comparisons, of a study in which one comparison keeps an earlier look."""
