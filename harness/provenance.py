@@ -14,7 +14,7 @@ from typing import Any
 _PACKAGES = ("ablation-harness", "torch", "transformers", "peft", "datasets", "accelerate", "optuna", "numpy")
 
 Code = tuple[str | None, str | None]
-"""The version of this package, and the commit of its checkout, each None where it is not known."""
+"""The version of this package, and the commit that last changed its code, each None where it is not known."""
 
 
 def now() -> str:
@@ -41,9 +41,13 @@ def describe() -> dict[str, Any]:
     }
 
 
+@functools.cache
 def code() -> Code:
-    """Return the version of this package and the commit of its checkout."""
-    return version("ablation-harness"), _commit()[0]
+    """Return the version of this package, and the last commit of its checkout that changed the code."""
+    if _commit()[0] is None:
+        return version("ablation-harness"), None
+    # A commit of a study file or of a page, while a run goes on, does not make other code.
+    return version("ablation-harness"), _git("log", "-1", "--format=%H", "--", "harness", "analysis", "pyproject.toml")
 
 
 def same_code(one: Code, other: Code) -> bool:
@@ -76,22 +80,23 @@ def version(package: str) -> str | None:
 @functools.cache
 def _commit() -> tuple[str | None, bool | None]:
     """Return the commit of the checkout this code runs from, and whether the checkout differs from it."""
-    here = Path(__file__).resolve().parent.parent
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=10, check=True
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
     # An installed copy may lie inside another project's checkout, whose commit says nothing about this code.
-    if git("ls-files", "harness/provenance.py") != "harness/provenance.py":
+    if _git("ls-files", "harness/provenance.py") != "harness/provenance.py":
         return None, None
-    status = git("status", "--porcelain", "--untracked-files=no")
-    return git("rev-parse", "HEAD"), None if status is None else bool(status)
+    status = _git("status", "--porcelain", "--untracked-files=no")
+    return _git("rev-parse", "HEAD"), None if status is None else bool(status)
+
+
+def _git(*arguments: str) -> str | None:
+    """Return what git says of the checkout that this code runs from; None where it says nothing."""
+    here = Path(__file__).resolve().parent.parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 def _processor() -> str:

@@ -23,6 +23,8 @@ _WORTH_A_LOOK = 0.05
 # Looks cost power, and a few more seeds at the last one bring it back: not many, unless the test set is the limit.
 _MORE_SEEDS = 1.5
 _MOST_SEEDS = 200
+# Looks may take this much of the power: less than a simulation tells from nothing.
+_POINT = 0.01
 # Enough for a chance to about two points; the same studies for every design, so that their differences are surer.
 _ARMS_DRAWN, _FEWEST_STUDIES = 4_000, 400
 
@@ -127,11 +129,14 @@ def look_designs(
         at_gap, at_twice, if_equal = (come_to(looks, true_gap) for true_gap in (gap, 2 * gap, 0.0))
         return LookDesign(looks=looks, at_gap=at_gap, at_twice=at_twice, if_equal=if_equal)
 
+    # In the very same studies: what they show without looks may miss the wanted power by chance.
+    enough = min(row.power, come_to((seeds,), gap).shown) - _POINT
+
     def placed(shares: Sequence[float]) -> tuple[int, ...] | None:
         """Return looks at these shares of the fewest seeds that have the power, from those without looks on."""
         for last in range(seeds, most + 1, max(1, seeds // 40)):
             looks = tuple(sorted({max(FEWEST_SEEDS_AT_A_LOOK, round(share * last)) for share in shares}))
-            if len(looks) > 1 and come_to(looks, gap).shown >= row.power:
+            if len(looks) > 1 and come_to(looks, gap).shown >= enough:
                 return looks
         return None
 

@@ -88,14 +88,19 @@ def _new_study(report: StudyReport, pair: ComparisonResult) -> str:
         return ""
     # A gap just below the margin may be found with few seeds, and shown to lie within it with none.
     settling = min(settled, key=lambda one: math.inf if one.seeds_needed is None else one.seeds_needed)
-    shown = "find a gap as large as the one seen"
+    shown = "find it"
     if settling.margin is not None:
-        shown = f"show equivalence within {size_in_words(report, report.plan.margin)}, if the true gap is the one seen"
+        shown = f"show equivalence within {size_in_words(report, report.plan.margin)}"
     needed = settling.seeds_needed
     if needed is None:
-        return f" {as_sentence(takes(report, Goal(pair=pair, settling=settling, as_observed=True), shown))}"
+        goal = Goal(pair=pair, settling=settling, as_observed=True)
+        return f" {as_sentence(takes(report, goal, f'{shown}, if the true gap is the one seen'))}"
     about = f"about {needed}" if needed <= SEEDS_WORTH_PLANNING else f"over {SEEDS_WORTH_PLANNING}"
-    return f" A new study would take {about} {_unit(report, needed)} an arm to {shown}."
+    often = whole_percent(settling.power)
+    return (
+        f" If the true gap is the one seen, a new study would take {about} {_unit(report, needed)} an arm to {shown} "
+        f"in {often} of cases."
+    )
 
 
 def size_in_words(report: StudyReport, gap: float) -> str:

@@ -33,7 +33,7 @@ def look_design_table(designs: LookDesigns, power: StudyPower, plan: AnalysisPla
     ]
     if designs.advised:
         notes.append("Advised: the fewest looks that come within 5% of the fewest trials, on average over the columns.")
-    elif len(rows) > 1:
+    elif any(len(one.looks) > 1 and one.looks != plan.looks for one in rows):
         notes.append("None is advised: looks spare less than 5% of the trials.")
     else:
         notes.append("With looks, half as many seeds again would not give this power.")

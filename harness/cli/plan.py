@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shlex
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from harness.cli.shared import (
     load,
     needs_training_libraries,
     print_json,
+    results_option,
     study_named,
 )
 
@@ -217,7 +219,7 @@ def plan(
         for part in as_terminal.laid_out(tables):
             console.print(part)
         if designs is not None and designs.advised not in ((), analysis_plan.looks):
-            told = _declaration(designs.advised, study, overrides or (), begun=outlook.pilot_seeds > 0)
+            told = _declaration(designs.advised, study, overrides or (), loaded, results)
             console.print(told, markup=False, highlight=False, soft_wrap=True)
     elif by_source:
         console.print("what it can find: not computed for seeds by source")
@@ -229,17 +231,23 @@ def plan(
         console.print("what it can find: known once the data are on this machine; --test-examples N assumes N examples")
 
 
-def _declaration(looks: Sequence[int], study: Path, overrides: Sequence[str], *, begun: bool) -> str:
+def _declaration(looks: Sequence[int], file: Path, overrides: Sequence[str], study: Study, results: Path) -> str:
     """Say how looks are declared: in the study file, or for one command."""
     changed = ("seeds=", "analysis.looks=")
     others = [override for override in overrides if not override.startswith(changed)]
-    command = ["harness", "run", str(study), *others, f"seeds={looks[-1]}", f"analysis.looks={list(looks)}"]
+    own, wanted = list(study.numbered_seeds), looks[-1]
+    # Seeds that a study names by themselves stay, and further ones join them.
+    free = (seed for seed in itertools.count() if seed not in own)
+    seeds = [*own[:wanted], *itertools.islice(free, max(wanted - len(own), 0))]
+    told: int | list[int] = wanted if seeds == list(range(wanted)) else seeds
+    command = ["harness", "run", str(file), *others, f"seeds={told}", f"analysis.looks={list(looks)}"]
+    begun = (results / study.name / "study.json").exists()
     when = "the study has begun, so its tables will say that the plan changed" if begun else "before the first trial"
     return (
         f"To declare the advised looks in the study file ({when}):\n"
-        f"  seeds: {looks[-1]}\n"
-        f"  analysis: {{looks: {list(looks)}}}\n"
-        f"or at once: {shlex.join([*command, '--until-decided'])}"
+        f"  seeds: {told}\n"
+        f"  looks: {list(looks)}   # in the block analysis\n"
+        f"or at once: {shlex.join([*command, '--until-decided', *results_option(results)])}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,13 +75,15 @@ def attend(
             return Glance(statuses=(), problems=(doing,) if doing else ())
 
     def look() -> None:
-        """Have a look explained that the worker which leads has noted; where that fails, it is tried again."""
+        """Have a look explained that the worker which leads has noted."""
         nonlocal noted
         if looks is None or (found := len(Store(folder).looks())) == noted:
             return
-        with suppress(HarnessError, AnalysisError):
+        try:
             looks.still_open(looks.sizes[0], False)
-            noted = found
+        except (HarnessError, AnalysisError) as error:
+            tell(f"what look {found} decided cannot be shown: {error}")
+        noted = found
 
     with (
         stop_on_signal(stopping) as stop,

@@ -106,7 +106,7 @@ class SlurmJob:
         if self._comes_back_in_vain(name, fruitless=fruitless):
             _say(
                 f"not requeued: {_FRUITLESS + 1} times in a row this job was told to end before an epoch had ended; "
-                "give it more time, such as --sbatch 'time=4:00:00'"
+                "give it more time, such as --sbatch 'time=4:00:00', or a partition that preempts less"
             )
             return 1
         said = slurm_queue.ask("scontrol", "requeue", name)

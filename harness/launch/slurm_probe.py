@@ -99,7 +99,13 @@ class Probe:
         last = (text.strip().splitlines() or ["nothing"])[-1]
         if code != "0":
             raise HarnessError(f"--on slurm: no worker could start: on a node, {sys.executable} says: {last}")
-        here, there = provenance.code(), tuple(json.loads(last))
+        try:
+            version, commit = json.loads(last)
+        except (ValueError, TypeError):
+            raise HarnessError(
+                f"--on slurm: expected the version and the commit of the package from a node, got: {last}"
+            ) from None
+        here, there = provenance.code(), (version, commit)
         if not provenance.same_code(here, there):
             raise HarnessError(
                 f"--on slurm: here is {provenance.code_in_words(here)}, and on a node, as {sys.executable}, "

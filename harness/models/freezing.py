@@ -43,8 +43,8 @@ def freeze_layers(model: Any, freeze: Freeze, *, new: Collection[str]) -> None:
 
 
 def is_bias(parameter: str) -> bool:
-    """Whether a parameter of this name is a bias, by the rule of peft's `bias: all`."""
-    return parameter.endswith(".bias")
+    """Whether a parameter of this name is a bias: `.bias`, or one that DeBERTa adds to queries or values."""
+    return parameter.endswith((".bias", ".q_bias", ".v_bias"))
 
 
 def _evaluation_mode(module: nn.Module) -> None:

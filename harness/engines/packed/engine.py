@@ -201,13 +201,9 @@ class PackedEngine(Engine):
         """Return the seconds that the trial would take, from a few training steps and one block of scoring."""
         if self._obstacle(trial) is not None:
             return self.reference.estimate(trial)
-        key = PackKey.of(trial)
         try:
             with threads(self._threads):
-                pack = self._pack((trial, trial))
-                if key not in self._sizes:
-                    self._sizes[key] = self._largest(pack)
-                return seconds_of_trial(pack)
+                return seconds_of_trial(self._pack((trial, trial)))
         except LogitsDifferError as reason:
             self._leave_to_reference(trial, reason)
             return self.reference.estimate(trial)
@@ -267,19 +263,17 @@ class PackedEngine(Engine):
     def _fitting(self, trial: Trial) -> int:
         try:
             with threads(self._threads):
-                return self._largest(self._pack((trial,)))
+                pack = self._pack((trial,))
+                each, common = bytes_of_trial(pack), bytes_of_pack(pack)
         except LogitsDifferError as reason:
             self._leave_to_reference(trial, reason)
             return 1
         except Exception:  # what breaks here breaks the trial too, and its result will tell
             return 1
-
-    def _largest(self, pack: Pack) -> int:
-        """Return how many trials of this pack's key make a pack, from one step of its first."""
         kind = self._device.type
-        each, common = bytes_of_trial(pack), bytes_of_pack(pack)
         fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
-        return max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // each, fitting))
+        trained = each - pack.frozen_bytes_of_trial
+        return max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // trained, fitting))
 
 
 def _out_of_memory(reason: Exception) -> bool:

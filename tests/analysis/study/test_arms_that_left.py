@@ -106,7 +106,8 @@ def test_what_left_undecided_says_what_a_study_of_its_own_would_take(whole: Stud
     assert " Trained no further after 4 seeds: the last look, at 6, would hardly decide it. " in told
     left = pair(report, "lora")
     needed = min(one.seeds_needed or math.inf for one in (left.settling_equivalence, left.settling_gap) if one)
-    assert f" A new study would take about {needed} seeds an arm to " in told
+    assert f" If the true gap is the one seen, a new study would take about {needed} seeds an arm to " in told
+    assert " in 80% of cases." in told
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ def test_before_a_look_the_verdict_is_withheld_and_after_it_the_next_is_named(st
     last = dataclasses.replace(report, look=dataclasses.replace(look, number=3))
     told = in_words(last)[1]
     assert " This was the last of the declared looks. " in told
-    assert re.search(r"(A new study would take|on this test set would|test examples would)[^.]*\.$", told)
+    assert re.search(r"(a new study would take|on this test set would|test examples would)[^.]*\.$", told)
     for seed in (3, 4, 5):
         for arm in ("full", "lora-r2", "lora-r8"):
             study.forget(arm, seed)

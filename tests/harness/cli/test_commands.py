@@ -328,7 +328,7 @@ def test_a_plan_advises_looks_and_the_lines_that_declare_them(command: Callable[
     (study,) = json.loads(command("plan", path, *options, "--json")[1])["studies"]
     advised = study["look_designs"]["advised"]
     assert len(advised) > 1
-    assert f"  seeds: {advised[-1]}\n  analysis: {{looks: {advised}}}\n" in out
+    assert f"  seeds: {advised[-1]}\n  looks: {advised}   # in the block analysis\n" in out
     declared = ["analysis.margin=0.015", f"seeds={advised[-1]}", f"analysis.looks={advised}"]
     assert f"or at once: {shlex.join(['harness', 'run', str(path), *declared, '--until-decided'])}\n" in out
     # What it says can be done, and is not said again of a study that declares these looks.
