@@ -160,7 +160,7 @@ def test_what_an_extra_installs_is_imported(extra: str) -> None:
 
 def test_the_tests_import_what_their_sessions_install() -> None:
     assert third_party(of("tests")) <= BASE.union(*EXTRAS.values()) | group("browser")
-    others = [file for file in of("tests") if file.name not in {"test_browser.py", "test_ray.py"}]
+    others = [file for file in of("tests") if file.name not in {"test_browser.py", "ray_nodes.py"}]
     assert third_party(others) <= BASE | TRAIN | group("test")
     assert third_party(of("tests/analysis")) <= BASE | group("test")
 

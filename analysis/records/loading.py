@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.errors import AlignmentError, RecordError
+from analysis.errors import AlignmentError, FormatError, RecordError
 from analysis.records.json_files import read_looks, read_manifest, read_timing
 from analysis.records.manifest import Manifest
 from analysis.records.outcomes import Outcomes
@@ -84,6 +84,8 @@ def _timing(folder: Path, manifest: Manifest) -> tuple[Timing | None, str]:
     """Read what was measured in turns of the arms that have not changed since, or say why it cannot be used."""
     try:
         timing = read_timing(folder)
+    except FormatError:
+        raise
     except RecordError as error:
         # Times decide no verdict.
         return None, str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.study.look_designs import LookDesigns
 from analysis.study.plan import AnalysisPlan
 from analysis.study.power import StudyPower
-from analysis.tables.digits import Scale, percent, probability
+from analysis.tables.digits import Scale, fixed, percent, probability
 from analysis.tables.table import Column, Table
 
 
@@ -49,9 +49,9 @@ def look_design_table(designs: LookDesigns, power: StudyPower, plan: AnalysisPla
         columns=(
             Column("Seeds at the looks", [_looks(one.looks) for one in rows]),
             Column("Power", [probability(one.at_gap.shown) for one in rows], numeric=True),
-            Column(f"Trials at {gap}", [f"{one.at_gap.trials:.0f}" for one in rows], numeric=True),
-            Column(f"At {twice}", [f"{one.at_twice.trials:.0f}" for one in rows], numeric=True),
-            Column("If equal", [f"{one.if_equal.trials:.0f}" for one in rows], numeric=True),
+            Column(f"Trials at {gap}", [fixed(one.at_gap.trials, places=0) for one in rows], numeric=True),
+            Column(f"At {twice}", [fixed(one.at_twice.trials, places=0) for one in rows], numeric=True),
+            Column("If equal", [fixed(one.if_equal.trials, places=0) for one in rows], numeric=True),
             Column("Equal shown", [probability(one.if_equal.shown, exact_zero=False) for one in rows], numeric=True),
             Column("", [marks.get(one.looks, "") for one in rows]),
         ),
