@@ -16,6 +16,17 @@ def counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count:,} {word}s"
 
 
+def listed(texts: Sequence[str], last: str = "and") -> str:
+    """Return texts as a list in a sentence.
+
+    Examples
+    --------
+    >>> listed(["a"]), listed(["a", "b", "c"]), listed(["1", "2"], "or")
+    ('a', 'a, b and c', '1 or 2')
+    """
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {last} {texts[-1]}" if texts else ""
+
+
 def estimated_count(count: int) -> str:
     """Return an estimated count with two significant digits.
 

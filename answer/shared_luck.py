@@ -15,6 +15,7 @@ from analysis.study.plan import parse_plan
 
 _NORMAL_975 = 1.959963984540054
 _NAN = math.nan
+_FEWEST = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +88,16 @@ def seed_correlations(outcomes: Outcomes) -> tuple[SeedCorrelation, ...]:
     Parameters
     ----------
     outcomes : Outcomes
-        Of any study. Seeds that an arm did not finish are left out of all.
+        Of any study. Seeds that one of the two arms did not finish are left out.
 
     Returns
     -------
     tuple of SeedCorrelation
-        In the order of the plan; empty where runs are not paired by seed, for a study with one arm, and before any seed
-        has finished in every arm.
+        In the order of the plan, without comparisons of fewer than 6 seeds, whose intervals say next to nothing; empty
+        where runs are not paired by seed, and for a study with one arm.
     """
     manifest, arms = outcomes.manifest, outcomes.arms
-    if not manifest.paired or len(arms) < 2 or not (seeds := outcomes.complete_seeds(arms[0])):
+    if not manifest.paired or len(arms) < 2:
         return ()
     plan = parse_plan(
         manifest.analysis,
@@ -105,8 +106,12 @@ def seed_correlations(outcomes: Outcomes) -> tuple[SeedCorrelation, ...]:
         has_probabilities=outcomes.has_probabilities,
         score=outcomes.score_kind,
     )
-    means = {arm: outcomes.scores(arm, seeds=seeds, metric=plan.metric).mean(axis=1) for arm in arms}
-    return tuple(
-        seed_correlation(pair.treatment, pair.baseline, means[pair.treatment], means[pair.baseline])
-        for pair in plan.all_comparisons(arms)
-    )
+    found = []
+    for pair in plan.all_comparisons(arms):
+        sides = (pair.treatment, pair.baseline)
+        lost = {trial.seed for trial in outcomes.unfinished(arms=sides)}
+        seeds = [seed for seed in outcomes.seeds if seed not in lost]
+        if len(seeds) >= _FEWEST:
+            means = [outcomes.scores(arm, seeds=seeds, metric=plan.metric).mean(axis=1) for arm in sides]
+            found.append(seed_correlation(*sides, *means))
+    return tuple(found)

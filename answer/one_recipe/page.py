@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.tables.digits import percent
-from analysis.words import counted
+from analysis.words import counted, listed
 from answer.one_recipe import sections, tables
 from answer.one_recipe.findings import HABITUAL, Findings
 from answer.one_recipe.methods import ALPHA, EXAMPLES, METHODS
@@ -69,7 +69,7 @@ def _what_this_is(findings: Findings, folder: str) -> list[str]:
         "the sentences and dropout; all seeds share their training sentences.",
         'Deal the seeds to two "methods", and nothing differs between these but chance. **Whatever a test then claims '
         "about the recipe is false.** The runs are those of "
-        f"`{command(manifest)}` at {made_at} {' and '.join(pool.commits)}, kept in `{folder}`. "
+        f"`{command(manifest)}` at {made_at} {listed(pool.commits)}, kept in `{folder}`. "
         f"`nox -s answer` computes every figure of this page from them.{lost}",
     ]
 

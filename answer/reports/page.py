@@ -12,7 +12,7 @@ from analysis.tables.audit.review import hull, review
 from analysis.tables.digits import points, points_interval, time_taken, times_as_long, whole_percent
 from analysis.tables.requirements import requirement_table
 from analysis.tables.table import Column
-from analysis.words import counted
+from analysis.words import counted, listed
 from answer.reference_study import ReferenceStudy, command, commits, encoder, lost
 from answer.reports.figure import ANSWER
 from answer.reports.findings import Findings, PublishedPair, Runs, Turned
@@ -40,7 +40,7 @@ def headline(findings: Findings) -> str:
     return (
         f"Two reports draw {n_sentences} conclusions from one run of each arm. Their figures alone establish "
         f"{settled or 'none'} of the {len(pairs)} gaps; retrained with {' or '.join(seeds)} seeds, a small stand-in "
-        f"encoder {_joined(told)}."
+        f"encoder {listed(told)}."
     )
 
 
@@ -72,8 +72,8 @@ def _what_this_is(findings: Findings) -> str:
     stand_in = list(dict.fromkeys(encoder(study.outcomes.manifest) for study in findings.studies.values()))
     published = list(dict.fromkeys(f"`{pair.report.report.model}`" for pair in findings.pairs))
     return (
-        f"Two reports fine-tune {_joined(published)} on SST-2 and compare single runs on its development sentences. "
-        f"**The runs below are of neither model.** They are of {_joined(stand_in)}, which stands in for both: what it "
+        f"Two reports fine-tune {listed(published)} on SST-2 and compare single runs on its development sentences. "
+        f"**The runs below are of neither model.** They are of {listed(stand_in)}, which stands in for both: what it "
         "shows is context for the reports, and no verdict on them. [One command](#how-it-was-made) repeats everything "
         "with the models of the reports."
     )
@@ -127,7 +127,7 @@ def _by_runs(runs: Runs, number: int) -> str:
 
 def _about(pair: PublishedPair) -> list[str]:
     report, published = pair.report.report, pair.pair
-    words = _joined([f"“{sentence.words}”" for sentence in pair.sentences])
+    words = listed([f"“{sentence.words}”" for sentence in pair.sentences])
     lines = [f"**Its figures alone.** {escaped(review(pair.audit, pair.report, published))}"]
     if pair.runs is None:
         lines.append("**Runs of the stand-in** have not been made yet.")
@@ -163,7 +163,7 @@ def _by_set(runs: Runs) -> list[str]:
         for same in one.comparisons
         if same.name == runs.comparison.name
     ]
-    return [f"**Each test set by itself,** corrected apart: {_joined(found)}."] if found else []
+    return [f"**Each test set by itself,** corrected apart: {listed(found)}."] if found else []
 
 
 def _one_seed(runs: Runs, published: float) -> list[str]:
@@ -191,7 +191,7 @@ def _selection(pair: PublishedPair, runs: Runs) -> list[str]:
     added = [f"{points(lifts[arm].lift)} {points_interval(lifts[arm].interval)} to {arm}" for arm in arms]
     return [
         f"**What choosing the epoch on the test sentences does.** The best of {lifts[arms[0]].n_epochs} epochs in "
-        f"place of the last adds {escaped(_joined(added))}, and makes the gap {points(gap.best)} where it is "
+        f"place of the last adds {escaped(listed(added))}, and makes the gap {points(gap.best)} where it is "
         f"{points(gap.last)}."
     ]
 
@@ -220,7 +220,7 @@ def _turned(turned: Sequence[Turned]) -> list[str]:
     if len(verdicts) == 2:
         told = "That of the stand-in does too: which arm is better depends on the learning rates."
     elif verdicts:
-        at = _joined([f"`{one.where}`" for one in shown])
+        at = listed([f"`{one.where}`" for one in shown])
         told = f"Of the stand-in one order is shown, that LoRA is {verdicts[0]} ({at}); the other is not."
     else:
         told = "Whether that of the stand-in does is open: no order is shown."
@@ -259,8 +259,8 @@ def _trained(study: ReferenceStudy) -> str:
     outcomes = study.outcomes
     data, arms = outcomes.manifest.data, outcomes.manifest.arms.values()
     epochs = sorted({int(arm.training["num_train_epochs"]) for arm in arms if "num_train_epochs" in arm.training})
-    during = f" for {_joined([str(one) for one in epochs], 'or')} epochs" if epochs else ""
-    sets = _joined([f"{one.n_test:,} of `{one.name}`" for one in data.sets]) or f"{data.n_test:,}"
+    during = f" for {listed([str(one) for one in epochs], 'or')} epochs" if epochs else ""
+    sets = listed([f"{one.n_test:,} of `{one.name}`" for one in data.sets]) or f"{data.n_test:,}"
     trained = f"{data.n_train:,} sentences{during}" if data.n_train is not None else "sentences"
     sizes = sorted({outcomes.statuses(arm).get("finished", 0) for arm in outcomes.arms})
     seeds = from_to(*map(str, sizes[:: len(sizes) - 1])) if len(sizes) > 1 else str(sizes[0])
@@ -279,7 +279,7 @@ def _how_it_was_made(findings: Findings, folder: str) -> list[str]:
         run = command(outcomes.manifest, *(["--until-decided"] if spared else []))
         left_out = f" of {len(outcomes.trials)}, which left nothing open that more could decide" if spared else ""
         lines.append(
-            f"`{study.name}`: `{run}` at commit {_joined(commits(trials))}; "
+            f"`{study.name}`: `{run}` at commit {listed(commits(trials))}; "
             f"{counted(len(trials), 'trial')}{left_out}, {time_taken(seconds)}{without}"
         )
     return [
@@ -294,8 +294,3 @@ def _how_it_was_made(findings: Findings, folder: str) -> list[str]:
 
 def _of(count: int, total: int) -> str:
     return f"{count or 'none'} of {total}"
-
-
-def _joined(texts: Sequence[str], last: str = "and") -> str:
-    """Join texts as a list in a sentence: ``a, b and c``."""
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {last} {texts[-1]}" if texts else ""
