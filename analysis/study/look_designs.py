@@ -23,7 +23,7 @@ _WORTH_A_LOOK = 0.05
 # Looks cost power, and a few more seeds at the last one bring it back: not many, unless the test set is the limit.
 _MORE_SEEDS = 1.5
 _MOST_SEEDS = 200
-# Looks may take this much of the power: less than a simulation tells from nothing.
+# Looks may cost this much power: the simulation cannot tell less from nothing.
 _POINT = 0.01
 # Enough for a chance to about two points; the same studies for every design, so that their differences are surer.
 _ARMS_DRAWN, _FEWEST_STUDIES = 4_000, 400
@@ -69,7 +69,7 @@ class LookDesigns:
         The comparison whose variances count for all: the one that is hardest to decide.
     designs : tuple of LookDesign
         Without looks first, then by the number of looks. Except for the looks that the plan declares, each has the
-        fewest seeds that give the power.
+        fewest seeds that give the power, to within a point of what the same studies show without looks.
     advised : tuple of int
         The fewest looks that come within 5% of the fewest trials, on average over the three truths; empty where looks
         save nothing.

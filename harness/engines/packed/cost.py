@@ -16,9 +16,8 @@ _COPIES = 4
 
 
 def bytes_of_trial(pack: Pack) -> int:
-    """Return the bytes that each trial of a pack needs for what it trains, and for frozen weights of its own."""
-    trained = pack.parameters.values.shape[1] * pack.parameters.values.element_size()
-    return trained * _COPIES + pack.frozen_bytes_of_trial
+    """Return the bytes that each trial of a pack needs for what it trains."""
+    return pack.parameters.values.shape[1] * pack.parameters.values.element_size() * _COPIES
 
 
 def bytes_of_pack(pack: Pack) -> int:

@@ -264,15 +264,15 @@ class PackedEngine(Engine):
         try:
             with threads(self._threads):
                 pack = self._pack((trial,))
-                each, common = bytes_of_trial(pack), bytes_of_pack(pack)
+                trained, common = bytes_of_trial(pack), bytes_of_pack(pack)
         except LogitsDifferError as reason:
             self._leave_to_reference(trial, reason)
             return 1
         except Exception:  # what breaks here breaks the trial too, and its result will tell
             return 1
         kind = self._device.type
+        each = trained + pack.frozen_bytes_of_trial
         fitting = int((_SHARE_OF_MEMORY * memory(self._device) - common) / each)
-        trained = each - pack.frozen_bytes_of_trial
         return max(1, min(_LARGEST_PACK[kind], _LARGEST_TRAINED[kind] // trained, fitting))
 
 
