@@ -2,7 +2,8 @@
 
     python -m benchmarks.peers [--real FOLDER] [--only simulated|real] [--studies 600]
 
-Writes every count to docs/peers.csv, and the tables of docs/peers.md. Needs a package registry the first time.
+Writes every count to docs/peers.csv, and the tables of docs/peers.md. Needs a package registry the first time. A
+package is not asked again what docs/peers.csv holds of its version and of the same studies; without that file it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,25 +35,32 @@ class Batch:
     ----------
     file : Path
     design : Design
+    studies : int
     runs : int
         Of real studies, how many runs they are drawn from; else 0.
     """
 
     file: Path
     design: Design
+    studies: int
     runs: int = 0
 
+    def counted(self, package: Package, counts: Iterable[Count]) -> bool:
+        """Whether a package has judged these studies; this project, whose version says little, judges them again."""
+        same = package.pinned, self.design, self.studies, self.runs
+        return any(same == (f"{one.package}=={one.version}", one.design, one.studies, one.runs) for one in counts)
 
-def judge(package: Package, python: str, batches: Sequence[Batch]) -> Iterator[Count]:
-    """Let a package judge all studies, and count what it claims, batch by batch."""
+
+def judge(package: Package, python: str, batches: Sequence[Batch]) -> Iterator[list[Count]]:
+    """Let a package judge all studies, and count what it claims, batch by batch and there by way of use."""
     # One thread each: several packages work at once.
     env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [python, str(ADAPTERS / package.adapter), *(str(batch.file) for batch in batches)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         for batch, line in zip(batches, process.stdout or (), strict=False):
             said = json.loads(line)
-            for use, answer in said["uses"].items():
-                yield Count(
+            yield [
+                Count(
                     package=package.name,
                     version=said["version"],
                     use=use,
@@ -61,6 +69,8 @@ def judge(package: Package, python: str, batches: Sequence[Batch]) -> Iterator[C
                     runs=batch.runs,
                     **count(answer["claims"]),
                 )
+                for use, answer in said["uses"].items()
+            ]
     if process.returncode:
         raise RuntimeError(f"{package.adapter} failed, with exit code {process.returncode}")
 
@@ -73,7 +83,7 @@ def batches(options: argparse.Namespace, folder: Path) -> Iterator[Batch]:
             studies = options.studies // 2 if design.gap else options.studies
             file = folder / f"{number}.npz"
             exchange.write(file, simulate(design, studies))
-            yield Batch(file=file, design=design)
+            yield Batch(file=file, design=design, studies=studies)
     if options.only != "simulated" and options.real.exists():
         right = one_recipe(options.real)
         # A pool that is too small for so many seeds leaves their cells empty.
@@ -81,7 +91,7 @@ def batches(options: argparse.Namespace, folder: Path) -> Iterator[Batch]:
             design = Design(regime=REAL, seeds=seeds, examples=right.shape[1], gap=0.0)
             file = folder / f"real-{seeds}.npz"
             exchange.write(file, divide(right, design, options.studies))
-            yield Batch(file=file, design=design, runs=len(right))
+            yield Batch(file=file, design=design, studies=options.studies, runs=len(right))
 
 
 def main() -> None:
@@ -112,15 +122,16 @@ def main() -> None:
     lock = threading.Lock()
 
     def work(package: Package, python: str) -> None:
-        for one in judge(package, python, written):
+        for of_batch in judge(package, python, left[package.name]):
             # What has been counted survives a later failure.
             with lock:
-                counts[one.key] = one
+                counts.update((one.key, one) for one in of_batch)
                 write_counts(table, counts.values())
         print(f"{package.name}: all studies are judged", flush=True)
 
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.workers) as pool:
-        written = list(batches(options, Path(folder)))
+        written, known = list(batches(options, Path(folder))), list(counts.values())
+        left = {package.name: [batch for batch in written if not batch.counted(package, known)] for package, _ in ready}
         for job in [pool.submit(work, *one) for one in ready]:
             job.result()
     page = with_tables(options.page.read_text("utf-8"), list(counts.values()), absent)

@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 import analysis
+from benchmarks.peers.__main__ import Batch
 from benchmarks.peers.adapters.exchange import Studies, claim, one_run, read, write
 from benchmarks.peers.counting import Count, count, read_counts, write_counts
 from benchmarks.peers.designs import REAL, SIMULATED, Design, divide, simulate, simulated
@@ -71,6 +72,18 @@ def test_without_a_gap_every_claim_is_false_and_with_one_only_the_right_directio
     assert (null.hits, real.hits) == (24, 10)
     assert counted(refused=100).answered == 500
     assert tuple(null.interval) == pytest.approx(tuple(stats.binomtest(24, 600).proportion_ci()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "again"),
+    [({}, False), ({"version": "1.2.9"}, True), ({"studies": 300}, True), ({"runs": 148}, True)],
+)
+def test_a_package_is_not_asked_again_what_is_counted(changes: dict[str, object], again: bool, tmp_path: Path) -> None:
+    deepsig, here = (next(one for one in PACKAGES if one.name == name) for name in ("deepsig", "this project"))
+    batch = Batch(file=tmp_path / "0.npz", design=DESIGN, studies=600)
+    counts = [counted(**{"package": "deepsig", "version": "1.2.8", **changes}), counted()]
+    assert batch.counted(deepsig, counts) is not again
+    assert not batch.counted(here, counts)
 
 
 def test_counts_come_back_from_their_file(tmp_path: Path) -> None:
