@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.records.trial_record import TrialRecord
-from analysis.words import counted
+from analysis.words import counted, listed
 
 _UNKNOWN = "not recorded"
 
@@ -124,7 +124,7 @@ def _threads(record: TrialRecord) -> str:
 def _tools(record: TrialRecord) -> str:
     files = record.imported.files if record.imported is not None else ()
     named = dict.fromkeys(f"{file.tool} {file.version or ''}".rstrip() for file in files if file.tool)
-    return " and ".join(named) or _UNKNOWN
+    return listed([*named]) or _UNKNOWN
 
 
 def _flat(hardware: Mapping[str, Any]) -> str:

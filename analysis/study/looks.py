@@ -96,7 +96,8 @@ def current_look(outcomes: Outcomes, plan: AnalysisPlan) -> Look | None:
         return None
     done = {arm: _first_done(outcomes, arm) for arm in outcomes.arms}
     noted = outcomes.manifest.arms_left(outcomes.looks_taken)
-    left = {arm for arm, size in noted.items() if size in plan.looks and done.get(arm, 0) >= size}
+    # In the order of the study, which a set does not keep.
+    left = [arm for arm in outcomes.arms if noted.get(arm) in plan.looks and done.get(arm, 0) >= noted[arm]]
     in_play = [arm for arm in outcomes.arms if arm not in left]
     reached = min(done[arm] for arm in in_play) if in_play else max(done.values())
     number = sum(size <= reached for size in plan.looks)

@@ -8,7 +8,7 @@ from analysis.tables.comparison_cells import scale_of
 from analysis.tables.digits import declared
 from analysis.tables.notes import seed_variance_in_words
 from analysis.tables.table import Column, Table
-from analysis.words import counted
+from analysis.words import counted, listed
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -75,7 +75,7 @@ def footer_line(report: StudyReport) -> str:
     """Return provenance and caveats in one line."""
     origins = {origin.name: origin for origin in report.footer.origins}
     places = [
-        " and ".join(value for value, _ in origins[name].values)
+        listed([value for value, _ in origins[name].values])
         for name in ("engine", "device", "code", "tool")
         if name in origins
     ]

@@ -21,7 +21,7 @@ from analysis.tables.comparison_cells import (
 from analysis.tables.digits import declared, p_value, percent, significant_digits
 from analysis.tables.notes import grouped_by_reason, not_computed, of_training_sets, seed_variance_in_words
 from analysis.tables.table import Column, Table
-from analysis.words import counted
+from analysis.words import counted, listed
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -226,8 +226,11 @@ def _look(report: StudyReport) -> list[str]:
         f"while the gap keeps its direction; {whose}."
     )
     if look.left:
-        left = "; ".join(f"{arm} after {counted(size, 'seed')}" for arm, size in look.left.items())
-        text += f" Trained no further, since no open comparison needed them: {left}."
+        left = [
+            f"{listed([arm for arm, own in look.left.items() if own == size])} after {counted(size, 'seed')}"
+            for size in sorted(set(look.left.values()))
+        ]
+        text += f" Trained no further, since no open comparison needed them: {'; '.join(left)}."
     if report.decision == "go on":
         return [f"{text} Go on: not every comparison is decided. The next look waits for {look.waiting}."]
     if look.is_last:

@@ -100,6 +100,14 @@ def test_every_part_of_the_report_takes_the_seeds_that_an_arm_has(whole: StudyFo
     }
 
 
+def test_arms_that_left_are_named_together_in_the_order_of_the_study(whole: StudyFolder) -> None:
+    report = analyze(leave(whole, "other", "tiny", "lora").root)
+    assert report.look is not None
+    assert list(report.look.left) == ["lora", "tiny", "other"]
+    notes = "\n".join(tables.build(report)[0].notes)
+    assert "no open comparison needed them: lora, tiny and other after 4 seeds." in notes
+
+
 def test_what_left_undecided_says_what_a_study_of_its_own_would_take(whole: StudyFolder) -> None:
     report = analyze(leave(whole, "lora").root)
     told = dict(zip((one.treatment for one in report.comparisons), tables.in_words(report), strict=True))["lora"]
