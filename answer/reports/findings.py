@@ -51,6 +51,14 @@ class Runs:
         """The answer to each sentence."""
         return tuple(self.study.report.requirements[at].answer for at in self.asked)
 
+    @property
+    def shown_beside(self) -> tuple[str, ...]:
+        """Beside each sentence that stays undecided the gap that is shown, in words; empty where none is."""
+        pair = self.comparison
+        gap = f"{pair.treatment} {pair.verdict.label} than {pair.baseline}"
+        shown = pair.verdict.label in ("better", "worse")
+        return tuple(gap if shown and answer == "undecided" else "" for answer in self.answers)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPair:

@@ -122,7 +122,8 @@ def _by_runs(runs: Runs, number: int) -> str:
     if table is None:
         raise TypeError(f"{runs.study.name}: expected requirements")
     asked, answer, gap, interval = (column.cells[runs.asked[number]] for column in table.columns[:4])
-    return f"{answer}: {asked}, {gap} {interval}"
+    beside = f"; shown: {runs.shown_beside[number]}" if runs.shown_beside[number] else ""
+    return f"{answer}: {asked}, {gap} {interval}{beside}"
 
 
 def _about(pair: PublishedPair) -> list[str]:
@@ -151,7 +152,8 @@ def _answers(pair: PublishedPair, runs: Runs) -> list[str]:
     told = requirements_in_words(report)
     return [
         f"**“{sentence.words}”** of the stand-in: {escaped(told[at].removeprefix('Requirement '))}"
-        for sentence, at in zip(pair.sentences, runs.asked, strict=True)
+        + (f" That there is a gap is shown: {escaped(beside)}." if beside else "")
+        for sentence, at, beside in zip(pair.sentences, runs.asked, runs.shown_beside, strict=True)
     ]
 
 

@@ -49,6 +49,15 @@ def test_every_sentence_has_its_answer(page: str) -> None:
     assert re.fullmatch(r"shown: full better than lora-r4, \+\d\.\d+ pp \\\[\+\d.*\\\]", cells[0])
 
 
+def test_where_equivalence_is_open_a_gap_that_is_shown_stands_beside(tmp_path: Path) -> None:
+    arms = {"freezing": 0.0, "cosine": 0.03, "baseline": 0.0}
+    write_reference(tmp_path, "distilbert", arms, seed=2)
+    page = flat(reports(tmp_path, claims=CLAIMS)[Path(PAGE)])
+    assert re.search(r"undecided: cosine equivalent to baseline within 1 pp, [^|]*; shown: cosine better than", page)
+    assert "That there is a gap is shown: cosine better than baseline." in page
+    assert "shown: freezing" not in page
+
+
 def test_it_says_first_that_another_model_was_trained(page: str) -> None:
     assert flat(page).index("The runs below are of neither model.") < flat(page).index("Two reports draw")
     assert "MiniLM" in page.split("**Two reports draw")[0]
