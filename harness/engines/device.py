@@ -62,6 +62,18 @@ def visible_gpus() -> list[str]:
     return named or [str(number) for number in range(torch.cuda.device_count())]
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Move a tensor without waiting for a GPU: the copy is queued behind what it still computes."""
+    # From memory that can be paged out, a copy first waits until the GPU has done all that is queued.
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done all that is queued, before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @contextmanager
 def threads(number: int) -> Iterator[None]:
     """Compute with this many threads for a while."""

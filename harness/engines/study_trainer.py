@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -62,7 +61,7 @@ class StudyTrainer(transformers.Trainer):  # type: ignore[misc]
         self.remove_callback(transformers.trainer_callback.PrinterCallback)
         self.epoch_loss = torch.zeros((), device=arguments.device)
         self.epoch_steps = 0
-        self._norms = 0.0
+        self._norms = torch.zeros((), dtype=torch.float64, device=arguments.device)
         # What a CPU takes by itself where attention has dropout. Its other kernel goes back through a softmax that it
         # computes again, and makes NaN of gradients where large attention scores are rounded otherwise than before.
         self._kernels = [SDPBackend.MATH] if arguments.device.type == "cpu" else _ALL_KERNELS
@@ -89,12 +88,12 @@ class StudyTrainer(transformers.Trainer):  # type: ignore[misc]
 
     def _get_grad_norm(self, *inputs: Any, **kwargs: Any) -> Any:
         norm = super()._get_grad_norm(*inputs, **kwargs)
-        self._norms += float(norm)
+        self._norms += norm  # on the device: to read it would make a GPU wait at every step
         return norm
 
     def check(self) -> None:
         """Stop a trial whose loss or gradient is no longer a number."""
-        reason = divergence_of_step(bool(torch.isfinite(self.epoch_loss)), math.isfinite(self._norms))
+        reason = divergence_of_step(bool(torch.isfinite(self.epoch_loss)), bool(torch.isfinite(self._norms)))
         if reason is not None:
             raise DivergedError(f"{reason}, by step {self.state.global_step}")
 

@@ -15,7 +15,7 @@ import torch
 import transformers
 from torch import nn
 
-from harness.engines.device import precision, threads
+from harness.engines.device import precision, threads, wait_for
 from harness.engines.peak_memory import PeakMemory
 from harness.engines.schedules import steps_per_epoch
 from harness.engines.scoring import score
@@ -122,8 +122,7 @@ class TrialTimer:
     def _now(self) -> float:
         if self.clock == "CPU time":
             return time.thread_time()
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        wait_for(self.device)
         return time.perf_counter()
 
 

@@ -17,7 +17,15 @@ from torch import nn
 from harness.data.tokenization import TokenizedDataset
 from harness.data.training_set import training_set
 from harness.engines.batches import Padding, SplitDataset
-from harness.engines.device import device_name, precision, precision_name, threads, usual_device, worthwhile_threads
+from harness.engines.device import (
+    device_name,
+    precision,
+    precision_name,
+    threads,
+    usual_device,
+    wait_for,
+    worthwhile_threads,
+)
 from harness.engines.divergence import DivergedError
 from harness.engines.engine import SECONDS_BETWEEN_REPORTS, Claim, Engine, Progress, ReportProgress, claim_all
 from harness.engines.epoch_selection import out_of_patience, selected_epoch
@@ -103,11 +111,11 @@ class TrainerEngine(Engine):
                 k: v.to(self.device) for k, v in self.padding(kept.rows[: training.per_device_train_batch_size]).items()
             }
             model(**batch).loss.backward()
+            wait_for(self.device)
             started = time.perf_counter()
             for _ in range(_PROBED_STEPS):
                 model(**batch).loss.backward()
-            if self.device.type == "cuda":
-                torch.cuda.synchronize()
+            wait_for(self.device)
             step = (time.perf_counter() - started) / _PROBED_STEPS
             middle = np.argsort(self.test.lengths)[len(self.test) // 2 :][: training.per_device_eval_batch_size]
             probed = SplitDataset(self._data.test.take(middle))

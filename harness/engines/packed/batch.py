@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from harness.engines.device import to_device
 from harness.engines.packed.length_groups import groups_by_length
 from harness.engines.packed.ragged import RaggedSplit
 from harness.engines.packed.trial_rows import TrialRows
@@ -64,7 +65,9 @@ class PackedBatch:
         self.lengths = ragged.lengths[self.examples]
         starts = np.cumsum(self.lengths) - self.lengths
         within = np.arange(self.lengths.sum()) - np.repeat(starts, self.lengths)
-        self.source = torch.from_numpy(within + np.repeat(ragged.starts[self.examples], self.lengths)).to(device)
+        self.source = to_device(
+            torch.from_numpy(within + np.repeat(ragged.starts[self.examples], self.lengths)), device
+        )
         sizes = [len(examples) for examples in chosen]
         ends = np.cumsum(sizes)
         self.lengths_by_trial = [self.lengths[end - size : end] for end, size in zip(ends, sizes, strict=True)]
@@ -72,10 +75,12 @@ class PackedBatch:
             slots, [int(lengths.sum()) for lengths in self.lengths_by_trial], device, batched=batched
         )
         self.by_example = TrialRows(slots, sizes, device, batched=batched)
-        self.positions = torch.from_numpy(within + np.repeat(ragged.shifts[self.examples], self.lengths)).to(device)
-        self.firsts = torch.from_numpy(starts).to(device)
-        self.lasts = torch.from_numpy(starts + self.lengths - 1).to(device)
+        self.positions = to_device(
+            torch.from_numpy(within + np.repeat(ragged.shifts[self.examples], self.lengths)), device
+        )
+        self.firsts = to_device(torch.from_numpy(starts), device)
+        self.lasts = to_device(torch.from_numpy(starts + self.lengths - 1), device)
         self.groups, self.pooled_groups = groups_by_length(self.lengths, starts, heads, device)
-        self.labels = ragged.labels.index_select(0, torch.from_numpy(self.examples).to(device))
+        self.labels = ragged.labels.index_select(0, to_device(torch.from_numpy(self.examples), device))
         ordered = [weights[order] for weights, order in zip(loss_weights or [], orders, strict=False)]
-        self.loss_weights = torch.from_numpy(np.concatenate(ordered or [np.empty(0)])).to(device)
+        self.loss_weights = to_device(torch.from_numpy(np.concatenate(ordered or [np.empty(0)])), device)

@@ -6,6 +6,7 @@ import time
 
 import torch
 
+from harness.engines.device import wait_for
 from harness.engines.packed.forward import block_logits, blocks
 from harness.engines.packed.pack import Pack
 
@@ -55,14 +56,17 @@ def seconds_of_trial(pack: Pack) -> float:
             pack.compute_gradients([slot], [examples], 0)
 
         workers.map(step, slots)
+        wait_for(pack.device)
         began = time.perf_counter()
         n_steps, seconds = 0, 0.0
         while n_steps < _STEPS and seconds < _SECONDS:
             workers.map(step, slots)
+            wait_for(pack.device)
             n_steps, seconds = n_steps + 1, time.perf_counter() - began
         training = seconds / n_steps / len(slots)
         began = time.perf_counter()
         workers.map(lambda slot: block_logits(pack.forward, test, [slot], block), slots)
+        wait_for(pack.device)
         scoring = (time.perf_counter() - began) / len(slots) * test.lengths.sum() / test.lengths[block].sum()
     n_epochs = pack.trials[0].n_epochs
     return float(training * pack.steps_per_epoch * n_epochs + scoring * max(1, n_epochs))

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from harness import seeding
+from harness.engines.device import to_device
 from harness.engines.packed.batch import PackedBatch
 from harness.engines.packed.trial_rows import TrialRows
 
@@ -139,4 +140,5 @@ def _all_kept(size: int, like: torch.Tensor) -> torch.Tensor:
 
 
 def _column(values: list[int], rows: TrialRows, dtype: torch.dtype) -> torch.Tensor:
-    return torch.tensor(values, dtype=dtype).to(rows.owner.device).index_select(0, rows.owner).unsqueeze(1)
+    by_trial = to_device(torch.tensor(values, dtype=dtype), rows.owner.device)
+    return by_trial.index_select(0, rows.owner).unsqueeze(1)

@@ -91,4 +91,4 @@ def block_logits(forward: Forward, split: RaggedSplit, slots: Sequence[int], blo
     with torch.no_grad():
         batch = forward.batch(split, slots, [block] * len(slots))
         logits = forward(split, batch, None, reuse_frozen=True)
-    return logits.view(len(slots), len(block), -1).float().cpu()
+    return logits.view(len(slots), len(block), -1).float()

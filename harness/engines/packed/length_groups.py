@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from harness.engines.device import to_device
+
 # For each row of one order its row in another, and the other way round.
 Permutation = tuple[torch.Tensor, torch.Tensor]
 
@@ -118,4 +120,4 @@ def _by_head(rows: np.ndarray, heads: int) -> np.ndarray:
 def _both_ways(forward: np.ndarray, device: torch.device) -> Permutation:
     back = np.empty_like(forward)
     back[forward] = np.arange(len(forward))
-    return torch.from_numpy(forward).to(device), torch.from_numpy(back).to(device)
+    return to_device(torch.from_numpy(forward), device), to_device(torch.from_numpy(back), device)

@@ -47,7 +47,7 @@ def check_logits(forward: Forward, split: RaggedSplit, alone: torch.Tensor) -> N
     LogitsDifferError
         If they are not the same. Logits that are not finite are the same: the trial diverges either way.
     """
-    packed = block_logits(forward, split, [0], split.evenly_by_length(_EXAMPLES))[0]
+    packed = block_logits(forward, split, [0], split.evenly_by_length(_EXAMPLES))[0].cpu()
     finite = [bool(torch.isfinite(logits).all()) for logits in (alone, packed)]
     if not any(finite):
         return

@@ -38,6 +38,8 @@ class PackedLora(Grouped):
         The number of the adapter's dropout.
     """
 
+    _scales: torch.Tensor
+
     def __init__(
         self,
         context: PackContext,
@@ -54,7 +56,8 @@ class PackedLora(Grouped):
         self._stored_in_out = layer.stored_in_out if isinstance(layer, PackedLinear) else isinstance(layer, Conv1D)
         self._stacks = down, up
         self._magnitude = magnitude
-        self._scales = scales
+        # Where the model is, so that no step has to copy it there.
+        self.register_buffer("_scales", torch.tensor(scales, dtype=torch.float64), persistent=False)
         self._dropout_site = dropout_site
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -107,8 +110,7 @@ class PackedLora(Grouped):
 
     def _scales_at_hand(self, like: torch.Tensor) -> torch.Tensor:
         """Return the scale of each trial that has rows."""
-        scales = [self._scales[slot] for slot in self.context.rows.slots]
-        return torch.tensor(scales, dtype=like.dtype).to(like.device)
+        return self.context.rows.of_slots(self._scales).to(like.dtype)
 
 
 def is_lora(module: nn.Module) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from harness.engines.device import to_device
 from harness.engines.packed.batch import PackedBatch
 
 
@@ -44,6 +45,6 @@ def example_losses(logits: torch.Tensor, batch: PackedBatch, smoothing: Sequence
     sharp = nn.functional.cross_entropy(logits, batch.labels, reduction="none")
     if not any(smoothing):
         return sharp
-    share = torch.tensor(smoothing, dtype=logits.dtype, device=logits.device)[batch.by_example.owner]
+    share = to_device(torch.tensor(smoothing, dtype=logits.dtype), logits.device)[batch.by_example.owner]
     even = -torch.log_softmax(logits, -1).mean(-1)
     return (1 - share) * sharp + share * even

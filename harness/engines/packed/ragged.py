@@ -12,6 +12,7 @@ import torch
 from harness.data.tokenization import TokenizedSplit
 from harness.data.training_set import TrainingSet
 from harness.engines.batches import label_tensor
+from harness.engines.device import to_device
 
 
 class RaggedSplit:
@@ -58,7 +59,7 @@ class RaggedSplit:
         """Return the examples at `indices`, in that order; the row of tokens is shared."""
         taken = copy(self)
         taken.lengths, taken.starts, taken.shifts = self.lengths[indices], self.starts[indices], self.shifts[indices]
-        taken.labels = self.labels[torch.from_numpy(indices).to(self.device)]
+        taken.labels = self.labels[to_device(torch.from_numpy(indices), self.device)]
         return taken
 
     def evenly_by_length(self, n: int) -> np.ndarray:

@@ -30,7 +30,7 @@ def scores(
 
     def logits_of(part: list[int]) -> torch.Tensor:
         of_part = list(blocks(split, tokens_at_once // len(part)))
-        logits = torch.cat([block_logits(forward, split, part, block) for block in of_part], 1)
+        logits = torch.cat([block_logits(forward, split, part, block) for block in of_part], 1).cpu()
         return torch.empty_like(logits).index_copy_(1, torch.from_numpy(np.concatenate(of_part)), logits)
 
     parts = workers.parts(slots, tokens_at_once // _TOKENS_OF_TRIAL)

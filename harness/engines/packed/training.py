@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from harness import seeding
-from harness.engines.device import device_name, precision_name, worthwhile_threads
+from harness.engines.device import device_name, precision_name, to_device, worthwhile_threads
 from harness.engines.divergence import divergence_of_step
 from harness.engines.engine import SECONDS_BETWEEN_REPORTS, STEPS_BETWEEN_CHECKS, Progress, ReportProgress
 from harness.engines.epoch_selection import out_of_patience, selected_epoch
@@ -106,8 +106,8 @@ class PackTraining:
                 return losses_of_part
 
             parts = workers.parts(slots, largest)
-            for part, losses_of_part in zip(parts, workers.map(train_part, parts), strict=True):
-                losses[part] += losses_of_part
+            losses_of_step = torch.cat(workers.map(train_part, parts))
+            losses.index_add_(0, to_device(torch.tensor(slots), pack.device), losses_of_step)
             last = step + 1 == n_steps
             if last or (number + 1) % STEPS_BETWEEN_CHECKS == 0:
                 self._check_divergence(slots, losses, number + 1)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
+from harness.engines.device import to_device
+
 
 class StackedParameter:
     """One parameter of every trial of a pack.
@@ -48,13 +50,14 @@ class TrialRows:
         self.batched = batched
         self.total = sum(sizes)
         counts = torch.tensor(self.sizes)
-        self.owner = torch.repeat_interleave(torch.arange(len(slots)), counts).to(device)
-        self._slots = torch.tensor(self.slots).to(device)
+        owner = torch.repeat_interleave(torch.arange(len(slots)), counts)
+        self.owner = to_device(owner, device)
+        self._slots = to_device(torch.tensor(self.slots), device)
         if batched:
             self.longest = max(sizes)
             first = torch.cumsum(counts, 0) - counts
             within = torch.arange(self.total) - torch.repeat_interleave(first, counts)
-            self._place = self.owner * self.longest + within.to(device)
+            self._place = to_device(owner * self.longest + within, device)
 
     def product(
         self, x: torch.Tensor, stack: StackedParameter, *, transposed: bool, bias: StackedParameter | None = None
