@@ -166,7 +166,7 @@ class GroupedEmbedding(torch.autograd.Function):
 
 
 class Attention(torch.autograd.Function):
-    """Softmax attention within each example, in groups of examples of one length: no token is padding.
+    """Softmax attention within each example, in groups of examples of one length, or padded to one.
 
     Inputs and output have a row for each token and head, in the batch's order; queries of the last layer have one for
     each example and head.
@@ -235,6 +235,8 @@ def _softmax_(scores: torch.Tensor, groups: LengthGroups, causal: bool, window: 
     # by length, so what is exponentiated by hand comes first.
     shortest = _VECTOR if scores.device.type == "cpu" else 0
     by_hand = [group for group in groups if group.length < shortest]
+    if groups.padding is not None:
+        scores.masked_fill_(groups.padding.keys, float("-inf"))
     for group in groups:
         pairs = group.pairs(scores)
         if causal and group.n_queries > 1:
@@ -249,6 +251,9 @@ def _softmax_(scores: torch.Tensor, groups: LengthGroups, causal: bool, window: 
     for group in by_hand:
         pairs = group.pairs(scores)
         pairs /= pairs.sum(-1, keepdim=True)
+    if groups.padding is not None and groups.padding.queries is not None:
+        # With weights of 0, forward and back nothing comes of what is padding.
+        scores.masked_fill_(groups.padding.queries, 0.0)
     return scores
 
 

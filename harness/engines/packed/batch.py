@@ -80,7 +80,7 @@ class PackedBatch:
         )
         self.firsts = to_device(torch.from_numpy(starts), device)
         self.lasts = to_device(torch.from_numpy(starts + self.lengths - 1), device)
-        self.groups, self.pooled_groups = groups_by_length(self.lengths, starts, heads, device)
+        self.groups, self.pooled_groups = groups_by_length(self.lengths, starts, heads, device, padded=batched)
         self.labels = ragged.labels.index_select(0, to_device(torch.from_numpy(self.examples), device))
         ordered = [weights[order] for weights, order in zip(loss_weights or [], orders, strict=False)]
         self.loss_weights = to_device(torch.from_numpy(np.concatenate(ordered or [np.empty(0)])), device)

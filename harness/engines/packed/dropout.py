@@ -97,6 +97,9 @@ class DropoutMasks:
         ]
         if site.kind in {"attention", "pooled_attention"}:
             drawn = self._by_length(pieces, site)
+            groups = self._batch.groups if site.kind == "attention" else self._batch.pooled_groups
+            if groups.padding is not None:
+                drawn = drawn.index_select(0, groups.padding.rank)
         else:
             drawn = torch.cat(pieces).view(-1, site.width)
         if len(set(levels)) == 1:

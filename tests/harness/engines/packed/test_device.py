@@ -38,7 +38,7 @@ class Watched(TorchDispatchMode):
         if function is torch.ops.aten._to_copy.default:
             if result.device.type not in devices:
                 assert result.device == META, "copied back to the host"
-                assert kwargs["non_blocking"], "a copy to the device that waits"
+                assert kwargs.get("non_blocking"), "a copy to the device that waits"
                 self.copies += 1
         else:
             assert len(devices) < 2, f"{function} of tensors on the host and on the device"

@@ -157,7 +157,7 @@ def test_in_parts_of_any_size(study: Load, by_pack: Pack, monkeypatch: pytest.Mo
 @pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_batched_products_as_on_a_gpu(kind: str, study: Load, by_pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other way to multiply rows by their own trial's weights, on the CPU."""
+    """The other way to multiply rows by their own trial's weights and to attend, on the CPU."""
     from harness.engines.packed import forward
 
     more = {"gpt2": "", "electra": ", use_dora: true, bias: all, init_lora_weights: pissa"}.get(kind)

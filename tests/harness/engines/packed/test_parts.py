@@ -79,9 +79,14 @@ def test_products_sums_and_spreads_are_those_of_each_trial(batched: bool) -> Non
     )
 
 
-@given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.booleans(), st.sampled_from([None, 9, 20]))
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=12),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([None, 9, 20]),
+)
 def test_a_batch_holds_every_token_once_and_finds_it_again(
-    lengths: list[int], pooled: bool, left_padded_to: int | None
+    lengths: list[int], pooled: bool, batched: bool, left_padded_to: int | None
 ) -> None:
     split = TokenizedSplit(
         ids=tuple(map(str, range(len(lengths)))),
@@ -92,7 +97,7 @@ def test_a_batch_holds_every_token_once_and_finds_it_again(
     half = len(lengths) // 2
     chosen = [np.arange(half), np.arange(half, len(lengths))]
     chosen = [examples for examples in chosen if len(examples)]
-    batch = PackedBatch(ragged, list(range(len(chosen))), chosen, heads=3, batched=False)
+    batch = PackedBatch(ragged, list(range(len(chosen))), chosen, heads=3, batched=batched)
     ids = ragged.ids[batch.source]
     assert sorted(ids.tolist()) == sorted(ragged.ids.tolist())
     assert (ids[batch.firsts] % 100).tolist() == [0] * len(lengths)
@@ -110,6 +115,17 @@ def test_a_batch_holds_every_token_once_and_finds_it_again(
         assert (by_example == by_example[:, :1]).all(), "a group's row mixes examples"
         assert by_example.shape[1] == group.length
         assert group.n_queries == (1 if pooled else group.length)
+        assert not batched or group.length in {8, 16}
+    pairs = 3 * sum(length if pooled else length**2 for length in lengths)
+    if not batched:
+        assert groups.padding is None
+        assert groups.n_pairs == pairs
+        return
+    padding = groups.padding
+    assert padding is not None
+    assert (padding.queries is None) == pooled
+    real = ~padding.keys if padding.queries is None else ~(padding.keys | padding.queries)
+    assert padding.rank[real].tolist() == list(range(pairs))
 
 
 def test_a_terminal_shows_the_first_trials_of_a_large_pack_and_counts_the_others(tiny: object) -> None:
