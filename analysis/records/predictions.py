@@ -59,6 +59,10 @@ class Predictions:
             return True
         return bool(self.example_ids.equals(other.example_ids)) and np.array_equal(self.labels, other.labels)
 
+    def without_answers(self) -> Predictions:
+        """Return what they are about; themselves where they have no answers."""
+        return dataclasses.replace(self, answers=np.empty(0)) if self.answers.size else self
+
 
 def read_predictions(
     folder: Path, *, kind: AnswerKind, sha256: str | None = None, like: Predictions | None = None
@@ -84,28 +88,62 @@ def read_predictions(
         of an example are outside 0 to 1 or do not add up to 1, or a number is not finite.
     """
     path = folder / "predictions.parquet"
-    content = _bytes(path)
-    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise RecordError(f"{path} is not the file that the trial's record names: it was changed or replaced")
-    of_label, of_answers = _columns(kind)
-    of_examples = {"epoch": kinds.is_integer, "example_id": _is_text} | of_label
-    file = _open(path, content, of_examples | of_answers)
-    shared = shared_bytes(content, file, list(of_examples))
-    if like is None or like.shared != shared:
-        like = _examples(path, _read(path, file, list(of_examples)), kind, shared)
-    columns = _read(path, file, list(of_answers))
-    if columns.num_rows != len(like.epochs) * len(like.example_ids):
+    file, examples = _opened(path, kind, sha256, like)
+    of_answers = list(_columns(kind)[1])
+    columns = _read(path, file, of_answers)
+    if columns.num_rows != len(examples.epochs) * len(examples.example_ids):
         raise RecordError(f"{path} cannot be used: its columns are not equally long")
     # Column by column, as they are stored: what is worked out class by class then goes through rows of numbers.
     answers = np.stack([_numbers(columns[name]) for name in of_answers])
     answers = answers.astype(_TYPES.get(kind.answers, answers.dtype), copy=False)
-    by_class = answers.reshape(len(of_answers), len(like.epochs), -1).transpose(1, 2, 0)
+    by_class = answers.reshape(len(of_answers), len(examples.epochs), -1).transpose(1, 2, 0)
     answers = by_class if kind.answers == "probabilities" else by_class[..., 0]
     if fault := _fault_in_answers(answers, kind):
         raise RecordError(f"{path} cannot be used: {fault}")
     if kind.answers == "classes":
         answers = answers.astype(class_dtype(kind.n_classes))
-    return dataclasses.replace(like, answers=answers)
+    return dataclasses.replace(examples, answers=answers)
+
+
+def read_examples(folder: Path, *, kind: AnswerKind, sha256: str, like: Predictions | None = None) -> Predictions:
+    """Read what the stored predictions of one trial are about, and leave its answers unread.
+
+    The hash says that the file is the one whose answers were checked before the record was written.
+
+    Parameters
+    ----------
+    folder : Path
+        The trial's folder.
+    kind : AnswerKind
+        What the trials of the study answer.
+    sha256 : str
+        The hash of the file that the trial's record names.
+    like : Predictions or None
+        Those of another trial of the study. It is returned itself where it has no answers and both files hold the same
+        bytes.
+
+    Raises
+    ------
+    RecordError
+        As `read_predictions`, but for what only the answers could tell.
+    """
+    return _opened(folder / "predictions.parquet", kind, sha256, like)[1].without_answers()
+
+
+def _opened(
+    path: Path, kind: AnswerKind, sha256: str | None, like: Predictions | None
+) -> tuple[pq.ParquetFile, Predictions]:
+    """Open a file of predictions; return it, and its examples as `like` has them or read from it."""
+    content = _bytes(path)
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise RecordError(f"{path} is not the file that the trial's record names: it was changed or replaced")
+    of_label, of_answers = _columns(kind)
+    of_examples = {"epoch": kinds.is_integer, "example_id": _is_text} | of_label
+    file, schema = _open(path, content, of_examples | of_answers)
+    shared = shared_bytes(content, file, schema, list(of_examples))
+    if like is None or like.shared != shared:
+        like = _examples(path, _read(path, file, list(of_examples)), kind, shared)
+    return file, like
 
 
 def _examples(path: Path, table: pa.Table, kind: AnswerKind, shared: SharedBytes) -> Predictions:
@@ -228,23 +266,26 @@ def _bytes(path: Path) -> bytes:
 
 
 def _table(path: Path, content: bytes, expected: Mapping[str, _IsRight]) -> pa.Table:
-    return _read(path, _open(path, content, expected), list(expected))
+    file, _ = _open(path, content, expected)
+    return _read(path, file, list(expected))
 
 
-def _open(path: Path, content: bytes, expected: Mapping[str, _IsRight]) -> pq.ParquetFile:
+def _open(path: Path, content: bytes, expected: Mapping[str, _IsRight]) -> tuple[pq.ParquetFile, pa.Schema]:
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
         schema = file.schema_arrow
     except (OSError, ValueError, pa.ArrowException) as error:
         raise RecordError(f"{path} cannot be read: {_first_line(error)}") from None
-    if sorted(schema.names) != sorted(expected):
+    names = schema.names
+    if sorted(names) != sorted(expected):
         raise RecordError(
-            f"{path} cannot be used: expected the columns {', '.join(sorted(expected))}, got {', '.join(schema.names)}"
+            f"{path} cannot be used: expected the columns {', '.join(sorted(expected))}, got {', '.join(names)}"
         )
+    columns = dict(zip(names, schema.types, strict=True))
     for name, is_right in expected.items():
-        if not is_right(schema.field(name).type):
-            raise RecordError(f"{path} cannot be used: the column {name} holds {schema.field(name).type}")
-    return file
+        if not is_right(columns[name]):
+            raise RecordError(f"{path} cannot be used: the column {name} holds {columns[name]}")
+    return file, schema
 
 
 def _read(path: Path, file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:

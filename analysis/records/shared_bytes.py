@@ -28,7 +28,7 @@ class SharedBytes:
     chunks: tuple[tuple[int, str, str, bytes, bytes], ...]
 
 
-def shared_bytes(content: bytes, file: pq.ParquetFile, columns: Sequence[str]) -> SharedBytes:
+def shared_bytes(content: bytes, file: pq.ParquetFile, schema: pa.Schema, columns: Sequence[str]) -> SharedBytes:
     """Return columns as they are stored.
 
     Parameters
@@ -37,19 +37,21 @@ def shared_bytes(content: bytes, file: pq.ParquetFile, columns: Sequence[str]) -
         The file.
     file : pq.ParquetFile
         The same, opened.
+    schema : pa.Schema
+        Its schema; no column is nested.
     columns : sequence of str
         The names of the columns.
     """
-    metadata, chunks = file.metadata, []
-    for group in range(metadata.num_row_groups):
-        for position in range(metadata.num_columns):
-            chunk = metadata.row_group(group).column(position)
-            if chunk.path_in_schema not in columns:
-                continue
+    metadata, names, chunks = file.metadata, schema.names, []
+    positions = [names.index(name) for name in columns]
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for position in positions:
+            chunk = group.column(position)
             pages = chunk.data_page_offset
             start = chunk.dictionary_page_offset if chunk.has_dictionary_page else pages
             end = start + chunk.total_compressed_size
             chunks.append(
                 (chunk.num_values, chunk.physical_type, chunk.compression, content[start:pages], content[pages:end])
             )
-    return SharedBytes(schema=file.schema_arrow, chunks=tuple(chunks))
+    return SharedBytes(schema=schema, chunks=tuple(chunks))

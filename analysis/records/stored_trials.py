@@ -1,6 +1,7 @@
 """Stored trials: which trials of a study can be used, and why the others cannot.
 
-One check for every command: what the analysis calls unreadable, `harness run` sets aside and trains again.
+One check for every command: what the analysis calls unreadable, `harness run` sets aside and trains again. Who wants no
+answers leaves them unread where the hash in the record vouches for them.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.collector import paused_collector
 from analysis.errors import FormatError, RecordError
 from analysis.records.json_files import read_record
 from analysis.records.manifest import AnswerKind, TrialEntry
-from analysis.records.predictions import Predictions, read_predictions
+from analysis.records.predictions import Predictions, read_examples, read_predictions
 from analysis.records.trial_record import TrialRecord
 
 Status = Literal["finished", "diverged", "failed", "interrupted", "unreadable", "not run"]
@@ -49,7 +51,9 @@ class StoredTrial:
     predictions: Predictions | None = None
 
 
-def read_trial(folder: Path, entry: TrialEntry, *, kind: AnswerKind, like: Predictions | None = None) -> StoredTrial:
+def read_trial(
+    folder: Path, entry: TrialEntry, *, kind: AnswerKind, like: Predictions | None = None, answers: bool = True
+) -> StoredTrial:
     """Read one trial and check that its record and its predictions can be used.
 
     Parameters
@@ -62,25 +66,32 @@ def read_trial(folder: Path, entry: TrialEntry, *, kind: AnswerKind, like: Predi
         What the trials of the study answer.
     like : Predictions or None
         Those of another trial of the study, whose examples are read once for both where their files hold them alike.
+    answers : bool
+        Whether its answers are wanted. Where not, they are read and checked only if the record names no hash: a file
+        that has the hash of its record is the one whose answers were checked when it was written.
 
     Raises
     ------
     FormatError
         If its record has a format that this version does not read.
     """
-    place = folder / "trials" / entry.key
-    if not os.path.lexists(place / "record.json"):
-        return StoredTrial(entry=entry, status="not run", message="there is no record yet")
+    place = folder.joinpath("trials", entry.key)
     record = None
     try:
         record = read_record(place, entry, kind=kind)
         if record.status != "finished":
             return StoredTrial(entry=entry, status=record.status, message=record.reason, record=record)
-        stored = read_predictions(place, kind=kind, sha256=record.predictions_sha256, like=like)
+        sha256 = record.predictions_sha256
+        if answers or sha256 is None:
+            stored = read_predictions(place, kind=kind, sha256=sha256, like=like)
+        else:
+            stored = read_examples(place, kind=kind, sha256=sha256, like=like)
         _require_epochs(place, record, stored)
     except FormatError:
         raise
     except RecordError as error:
+        if not os.path.lexists(place / "record.json"):
+            return StoredTrial(entry=entry, status="not run", message="there is no record yet")
         # Files are named from the results folder on: a report may be read on another machine.
         message = str(error).replace(f"{folder}{os.sep}", "")
         return StoredTrial(entry=entry, status="unreadable", message=message, record=record)
@@ -91,7 +102,8 @@ class KnownTrials:
     """The trials of a folder as they were read last, for somebody who looks at it again and again.
 
     A trial is read again when one of its files is another one than before: by its size, its time or its number on the
-    disk. Answers are not kept, and examples once for all trials that share them.
+    disk. Answers are not kept, and not read where the hash in the record vouches for them (see `read_trial`). Examples
+    are kept once for all trials that share them.
     """
 
     def __init__(self) -> None:
@@ -116,14 +128,14 @@ class KnownTrials:
         FormatError
             If its record has a format that this version does not read.
         """
-        place = folder / "trials" / entry.key
+        place = folder.joinpath("trials", entry.key)
         # Looked at before it is read: what is written in between is read the next time.
-        seen = (entry, kind, state_of(place / "record.json"), state_of(place / "predictions.parquet"))
+        seen = entry, kind, state_of(place / "record.json"), state_of(place / "predictions.parquet")
         known = self._trials.get(entry.key)
         if known is None or known[0] != seen:
-            trial = read_trial(folder, entry, kind=kind, like=self._last)
+            trial = read_trial(folder, entry, kind=kind, like=self._last, answers=False)
             self._last = trial.predictions or self._last
-            known = seen, self._without_answers(trial)
+            known = seen, self._sharing(trial)
             # What could not be read may have been in the middle of a change.
             if trial.status == "unreadable":
                 self._trials.pop(entry.key, None)
@@ -131,15 +143,17 @@ class KnownTrials:
                 self._trials[entry.key] = known
         return known[1]
 
-    def _without_answers(self, trial: StoredTrial) -> StoredTrial:
+    def _sharing(self, trial: StoredTrial) -> StoredTrial:
+        """Return a trial without answers, and with the examples that another one has too."""
         stored = trial.predictions
         if stored is None:
             return trial
-        shared = next((examples for examples in self._examples if examples.same_examples(stored)), None)
+        known = (one for one in self._examples if one.epochs == stored.epochs and one.same_examples(stored))
+        shared = next(known, None)
         if shared is None:
-            shared = replace(stored, epochs=(), answers=np.empty((0, len(stored.example_ids))))
+            shared = stored.without_answers()
             self._examples.append(shared)
-        return replace(trial, predictions=shared)
+        return trial if shared is stored else replace(trial, predictions=shared)
 
 
 def state_of(path: Path) -> tuple[int, int, int] | None:
@@ -187,10 +201,12 @@ def read_trials(
     """
     trials: list[StoredTrial] = []
     like = None
-    for entry in entries:
-        trial = known.read(folder, entry, kind=kind) if known else read_trial(folder, entry, kind=kind, like=like)
-        like = trial.predictions or like
-        trials.append(trial)
+    # A record is a hundred objects: of thousands, a fifth of the time would go into looking through them.
+    with paused_collector():
+        for entry in entries:
+            trial = known.read(folder, entry, kind=kind) if known else read_trial(folder, entry, kind=kind, like=like)
+            like = trial.predictions or like
+            trials.append(trial)
     whose = "the test split of the study"
     if examples is None:
         usual = _usual([trial for trial in trials if trial.predictions is not None])
@@ -253,7 +269,12 @@ def mismatch(stored: Predictions, reference: Predictions) -> str:
 
 def count_others(folder: Path, keys: Collection[str]) -> int:
     """Count the records in a results folder that belong to none of these keys."""
-    return sum(path.parent.name not in keys for path in (folder / "trials").glob("*/record.json"))
+    try:
+        # The names first: nobody asks about thousands of trials that belong to the study.
+        others = [place for place in (folder / "trials").iterdir() if place.name not in keys]
+    except OSError:
+        return 0
+    return sum((place / "record.json").exists() for place in others)
 
 
 def _require_epochs(place: Path, record: TrialRecord, stored: Predictions) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shlex
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.collector import paused_collector
 from analysis.printable import CONTROLS, printable
 
 if TYPE_CHECKING:
@@ -165,18 +165,14 @@ def needs_training_libraries() -> Iterator[None]:
     """Say how to install the libraries that train, where one is missing; while they load, nothing is collected."""
     from harness.errors import HarnessError
 
-    collects = gc.isenabled()
-    # They make a million objects that stay, and to look through them again and again takes a seventh of their time.
-    gc.disable()
     try:
-        yield
+        # They make a million objects that stay.
+        with paused_collector():
+            yield
     except ModuleNotFoundError as error:
         raise HarnessError(
             f"{error.name} is not installed; training needs the extra train: in a checkout, pip install -e '.[train]'"
         ) from None
-    finally:
-        if collects:
-            gc.enable()
 
 
 def console_for(*, stderr: bool = False) -> Console:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,69 @@ def test_examples_that_all_trials_share_are_decoded_once(study: Any, monkeypatch
     monkeypatch.setattr(predictions, "_examples", counted)
     read_trials(study.root, manifest.cells, kind=manifest.data.answer_kind, known=KnownTrials())
     assert len(manifest.cells) > len(decoded) == 1
+
+
+def hash_all(study: Any) -> None:
+    """Name in every record the hash of its predictions."""
+    for arm, seed in study.keys:
+        sha256 = hashlib.sha256((study.trial(arm, seed) / "predictions.parquet").read_bytes()).hexdigest()
+        study.change_record(arm, seed, lambda content, sha256=sha256: content.update(predictions_sha256=sha256))
+
+
+def test_answers_are_read_only_where_no_hash_vouches_for_them(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hash_all(study)
+    study.change_record("full", 3, lambda content: content.pop("predictions_sha256"))
+    manifest, decoded = read_manifest(study.root), []
+    fault = predictions._fault_in_answers
+
+    def counted(answers: Any, kind: Any) -> str:
+        decoded.append(answers)
+        return fault(answers, kind)
+
+    monkeypatch.setattr(predictions, "_fault_in_answers", counted)
+    trials = read_trials(study.root, manifest.cells, kind=manifest.data.answer_kind, known=KnownTrials())
+    assert {trial.status for trial in trials} == {"finished"}
+    assert len({id(trial.predictions) for trial in trials}) == len(decoded) == 1
+
+
+@pytest.mark.parametrize("damage", ["a bit", "cut", "replaced", "gone"])
+def test_a_damaged_file_is_found_though_its_answers_are_not_read(study: Any, damage: str) -> None:
+    hash_all(study)
+    path = study.trial("lora-r8", 2) / "predictions.parquet"
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    elif damage == "replaced":
+        path.write_bytes((study.trial("full", 2) / "predictions.parquet").read_bytes())
+    elif damage == "cut":
+        path.write_bytes(content[:-1])
+    else:
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    manifest = read_manifest(study.root)
+    kind = manifest.data.answer_kind
+    trials = read_trials(study.root, manifest.cells, kind=kind, known=KnownTrials())
+    assert [trial.entry.name for trial in trials if trial.status == "unreadable"] == ["lora-r8 seed 2"]
+    assert told(trials) == told(read_trials(study.root, manifest.cells, kind=kind))
+
+
+def test_examples_are_compared_though_answers_are_not_read(study: Any) -> None:
+    def reversed_labels(table: pa.Table) -> pa.Table:
+        at = table.schema.get_field_index("label")
+        return table.set_column(at, "label", pa.array(1 - np.asarray(table["label"]), pa.int32()))
+
+    study.change_predictions("full", 1, reversed_labels)
+    study.change_record("full", 2, lambda content: content["epochs"][0].update(epoch=2))
+    study.change_record("full", 2, lambda content: content.update(selected_epoch=2))
+    hash_all(study)
+    manifest = read_manifest(study.root)
+    kind = manifest.data.answer_kind
+    trials = read_trials(study.root, manifest.cells, kind=kind, known=KnownTrials())
+    messages = {trial.entry.name: trial.message for trial in trials if trial.status == "unreadable"}
+    assert "400 labels differ" in messages.pop("full seed 1")
+    assert "names the epochs [2]" in messages.pop("full seed 2")
+    assert not messages
+    assert told(trials) == told(read_trials(study.root, manifest.cells, kind=kind))
 
 
 def test_a_file_that_is_written_anew_with_the_same_size_and_time_is_read(study: Any) -> None:
