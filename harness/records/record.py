@@ -29,6 +29,7 @@ from analysis.records.trial_record import (
     StreamSeeds,
     TrialRecord,
 )
+from analysis.sources.arrow import number_column, text_column
 from harness import provenance
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import Epoch, Score, TrialResult
@@ -138,14 +139,15 @@ def predictions_of(outcome: TrialResult, test: TokenizedSplit) -> memoryview | N
     if not epochs:
         return None
     n, regression = len(test), np.issubdtype(test.labels.dtype, np.floating)
+    labels = np.tile(test.labels, len(epochs)).astype(np.float64 if regression else np.int32)
     columns: dict[str, pa.Array] = {
-        "epoch": pa.array([epoch for epoch, _ in epochs for _ in range(n)], pa.int32()),
-        "example_id": pa.array(list(test.ids) * len(epochs), pa.string()),
-        "label": pa.array(test.labels.tolist() * len(epochs), pa.float64() if regression else pa.int32()),
+        "epoch": number_column(np.repeat(np.array([epoch for epoch, _ in epochs], np.int32), n)),
+        "example_id": pa.concat_arrays([text_column(test.ids)] * len(epochs)),
+        "label": number_column(labels),
     }
-    for c in range(epochs[0][1].shape[1]):
-        values = [p for _, outputs in epochs for p in outputs[:, c]]
-        columns["prediction" if regression else f"p_{c}"] = pa.array(values, pa.float32())
+    answers = np.concatenate([outputs for _, outputs in epochs]).astype(np.float32)
+    for c in range(answers.shape[1]):
+        columns["prediction" if regression else f"p_{c}"] = number_column(answers[:, c])
     return parquet(pa.table(columns))
 
 

@@ -24,6 +24,7 @@ from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import KnownTrials, StoredTrial, count_others, read_trials
 from analysis.records.timing import Timing
 from analysis.records.trial_record import Candidate, RecordedModel, TrialRecord
+from analysis.sources.arrow import number_column, text_column
 from harness.data.splits import TextSplit
 from harness.data.tokenization import TokenizedSplit
 from harness.engines.result import TrialResult
@@ -72,14 +73,14 @@ class Store:
 
     def write_clusters(self, test: TokenizedSplit, clusters: Sequence[str]) -> None:
         """Write clusters.parquet: the group of each test example."""
-        table = pa.table({"example_id": pa.array(test.ids, pa.string()), "cluster": pa.array(clusters, pa.string())})
+        table = pa.table({"example_id": text_column(test.ids), "cluster": text_column(clusters)})
         write_file(self.folder / "clusters.parquet", parquet(table))
 
     def write_examples(self, test: TextSplit) -> None:
         """Write examples.parquet: the text and the label of each test example; texts that are a pair in two lines."""
-        labels = pa.array(test.labels, pa.int32() if test.labels.dtype.kind == "i" else pa.float64())
-        texts = pa.array(["\n".join(parts) for parts in test.texts], pa.string())
-        table = pa.table({"example_id": pa.array(test.ids, pa.string()), "text": texts, "label": labels})
+        labels = number_column(test.labels.astype(np.int32 if test.labels.dtype.kind == "i" else np.float64))
+        texts = text_column(["\n".join(parts) for parts in test.texts])
+        table = pa.table({"example_id": text_column(test.ids), "text": texts, "label": labels})
         write_file(self.folder / "examples.parquet", parquet(table))
 
     def remove_examples(self) -> bool:
@@ -142,7 +143,7 @@ class Store:
         """
         examples = Predictions(
             epochs=(),
-            example_ids=pa.array(test.ids, pa.string()),
+            example_ids=text_column(test.ids),
             labels=np.asarray(test.labels),
             answers=np.empty((0, len(test))),
         )
