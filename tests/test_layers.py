@@ -84,6 +84,17 @@ def test_the_analysis_and_its_reader_load_no_pandas(tmp_path: Path) -> None:
     assert not loaded(code, str(tmp_path)) & {"pandas", "statsmodels", "matplotlib"}
 
 
+def test_trials_are_recorded_and_known_without_pandas(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from tests.harness.records.test_record import Store, outcome, stored, write\n"
+        "folder = Path(sys.argv[1])\n"
+        "write(Store(folder), outcome())\n"
+        "assert [trial.status for trial in stored(folder)] == ['finished']"
+    )
+    assert "pandas" not in loaded(code, str(tmp_path))
+
+
 def test_figures_have_their_words_and_numbers_without_matplotlib(tmp_path: Path) -> None:
     scores = simulated(np.random.default_rng(3), {"full": 0.9, "lora": 0.7}, seeds=3, examples=60)
     root = write_study(tmp_path / "study", scores).root
