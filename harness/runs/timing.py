@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping
 from contextlib import closing
@@ -83,7 +82,7 @@ def time_study(study: Study, root: str | Path = "results", *, display: Display |
             display=display,
             stop=stop,
         )
-        timing = turns.timing(whole_trials(trials, records, len(data.test)), limit=math.inf)
+        timing = turns.timing(whole_trials(trials, records, len(data.test)))
         if timing is not None:
             store.write_timing(timing)
     return timing

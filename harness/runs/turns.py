@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +31,10 @@ MOST_TURNS = 12
 _USUAL_TURNS = 6
 # From then on it ends when every ratio is known to this share.
 _PRECISE = 0.05
-# What a run spends on timing: so many seconds, or this share of what its trials took where that is more.
+# What a run spends on timing at most: so many seconds, or this share of what its trials took where that is more.
 _SECONDS, _SHARE = 20.0, 0.05
+# Once it has spent this share of what the trials took, the fewest turns are enough.
+_WORTH = 0.1
 
 
 def time_after(run: Run, arms: Mapping[str, Arm], trials: Sequence[Trial], records: Mapping[str, TrialRecord]) -> int:
@@ -60,7 +63,7 @@ def time_after(run: Run, arms: Mapping[str, Arm], trials: Sequence[Trial], recor
             again = f"harness time {run.study.name} times it on the machine where it is called"
             run.display.say(f"no arm was timed alone: the trials ran on a cluster; {again}")
             return 0
-        limit = max(_SECONDS, _SHARE * sum(record.all_seconds or 0.0 for record in known))
+        took = sum(record.all_seconds or 0.0 for record in known)
         turns = Turns(
             study=run.study,
             arms=arms,
@@ -70,7 +73,8 @@ def time_after(run: Run, arms: Mapping[str, Arm], trials: Sequence[Trial], recor
             display=run.display,
             stop=run.stop,
         )
-        timing = turns.timing(whole_trials(trials, known, len(run.data.test)), limit=limit)
+        wholes = whole_trials(trials, known, len(run.data.test))
+        timing = turns.timing(wholes, limit=max(_SECONDS, _SHARE * took), worth=_WORTH * took)
         if timing is not None:
             run.store.write_timing(timing)
     except ResultsError as error:
@@ -132,7 +136,9 @@ class Turns:
     display: Display
     stop: StopRequest
 
-    def timing(self, wholes: Mapping[str, WholeTrial], *, limit: float) -> Timing | None:
+    def timing(
+        self, wholes: Mapping[str, WholeTrial], *, limit: float = math.inf, worth: float = math.inf
+    ) -> Timing | None:
         """Time turn by turn until the ratios are known well, or time is up; None if that was too soon, or on a signal.
 
         An arm that cannot be timed is said, and left out of the further turns.
@@ -143,12 +149,14 @@ class Turns:
             How much a whole trial of each arm does.
         limit : float
             The seconds after which no further block begins, by the clock of the timer.
+        worth : float
+            The seconds of the wall clock, which records hold, after which the fewest turns are enough.
         """
         clock = self.timer.clock
         # On a busy machine the wall would leave no time for what takes as little of the processor as ever.
         now = time.process_time if clock == "CPU time" else time.monotonic
         within = ""
-        if limit != float("inf"):
+        if limit != math.inf:
             within = f", within {duration_in_words(limit)} of {clock} (timing=off leaves it out)"
         self.display.say(f"Timing each arm alone: a few steps in each of up to {MOST_TURNS} turns{within}")
         started, began, until = provenance.now(), time.monotonic(), now() + limit
@@ -167,7 +175,10 @@ class Turns:
                     blocks[name].append(block)
                 if turn + 1 >= FEWEST_TURNS:
                     timing = timing_of(wholes, blocks, failures, timer=self.timer, started=started)
-                if timing is not None and turn + 1 >= _USUAL_TURNS and as_precise_as(_PRECISE, timing, self.study):
+                if timing is None:
+                    continue
+                precise = turn + 1 >= _USUAL_TURNS and as_precise_as(_PRECISE, timing, self.study)
+                if precise or time.monotonic() - began > worth:
                     break
         for name, reason in failures.items():
             self.display.say(f"{name} cannot be timed: {reason}")

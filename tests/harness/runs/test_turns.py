@@ -79,6 +79,8 @@ def timer(monkeypatch: pytest.MonkeyPatch) -> Timer:
     made = Timer()
     for module in (turns, timing):
         monkeypatch.setattr(module, "TrialTimer", lambda _: made)
+    # How long these trials took is up to the machine.
+    monkeypatch.setattr(turns, "_WORTH", math.inf)
     return made
 
 
@@ -161,6 +163,13 @@ def test_it_ends_when_time_is_up(root: Path, tiny: Tiny, timer: Timer, monkeypat
     assert run_study(tiny("timing=on"), root, display=display).turns == 0
     assert timer.asked == []
     assert any(text.startswith("time was up after 0 of 3 turns") for text in display.messages)
+
+
+def test_a_study_of_seconds_is_timed_in_the_fewest_turns(
+    root: Path, tiny: Tiny, timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "_WORTH", 0.0)
+    assert run_study(tiny("timing=on"), root).turns == stored(root)["turns"] == 3
 
 
 @pytest.mark.parametrize("turn", [1, 4])
