@@ -114,13 +114,16 @@ def tokenise(whole: Dataset, data: Data, tokenizer: Any) -> TokenizedDataset:
 def _tokenised(data: Data, part: TextSplit, tokenizer: Any) -> TokenizedSplit:
     texts = [list(column) for column in zip(*part.texts, strict=True)]
     encoded = tokenizer(*texts, truncation=True, max_length=data.max_length, return_attention_mask=False)
-    rows = tuple(dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values(), strict=True))
+    names = tuple(encoded)
+    rows = tuple(dict(zip(names, values, strict=True)) for values in zip(*encoded.values(), strict=True))
+    # To ask the tokenizer for it takes as long as all else that is done with a row.
+    pad_token_id = tokenizer.pad_token_id
     for example, row in zip(part.ids, rows, strict=True):
         tokens = row["input_ids"]
         if not tokens:
             raise DataError(f"example {example} of split {part.split!r} has no token; leave empty texts out")
         # GPT-2 pools at the last token that is not padding: one that ends in it would be read a token early.
-        if tokens[-1] == tokenizer.pad_token_id:
+        if tokens[-1] == pad_token_id:
             raise DataError(
                 f"example {example} of split {part.split!r} ends in {tokenizer.pad_token!r}, which is the padding "
                 "token: the model would take it for padding"

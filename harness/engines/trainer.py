@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -68,8 +69,16 @@ class TrainerEngine(Engine):
         self.padding = Padding(data=data_settings, pad_token_id=pad_token_id)
         self.device = usual_device()
         self.threads = worthwhile_threads(build.parameter_counts(checkpoint, Arm(), n_classes=len(data.classes)).total)
-        self.test = SplitDataset(data.test)
-        self._train = SplitDataset(data.train)
+
+    # Tensors of thousands of examples, which a run that trains all in packs has no use for.
+    @cached_property
+    def test(self) -> SplitDataset:
+        """The test split."""
+        return SplitDataset(self._data.test)
+
+    @cached_property
+    def _train(self) -> SplitDataset:
+        return SplitDataset(self._data.train)
 
     def train(
         self,
@@ -126,19 +135,19 @@ class TrainerEngine(Engine):
 
     def split(self, trial: Trial) -> tuple[SplitDataset, SplitDataset | None]:
         """Return what the trial is trained on and what it holds out."""
-        own = training_set(trial, len(self._train))
+        own = training_set(trial, len(self._data.train))
         return self._train.take(own.kept), None if own.held is None else self._train.take(own.held)
 
     def build(self, trial: Trial) -> nn.Module:
         """Build the trial's model from its own stream."""
-        training = trial.settings.training
+        training, n_train = trial.settings.training, len(training_set(trial, len(self._data.train)).kept)
         return build.build_model(
             self._checkpoint,
             trial.settings,
             n_classes=len(self._data.classes),
             pad_token_id=self.padding.pad_token_id,
             streams=trial.streams,
-            steps=steps_per_epoch(training, len(self.split(trial)[0])) * training.num_train_epochs,
+            steps=steps_per_epoch(training, n_train) * training.num_train_epochs,
         )
 
 
