@@ -20,19 +20,20 @@ import torch
 import transformers
 
 from harness import load_study, run_study, seeding
+from harness.data.tokenization import TokenizedDataset
 from harness.engines.batches import Padding, SplitDataset
 from harness.engines.scoring import score
-from harness.engines.trainer import TrainerEngine
 from harness.models import checkpoints
 from harness.models.build import build_model
 from harness.quiet import quiet
 from harness.runs.runner import prepare
+from harness.runs.turns import reference_of
 from harness.study.study import Study
 
 
-def bare(study: Study, engine: TrainerEngine, checkpoint: checkpoints.Checkpoint, padding: Padding) -> float:
+def bare(study: Study, checkpoint: checkpoints.Checkpoint, data: TokenizedDataset, padding: Padding) -> float:
     """Train and score with nothing around the Trainer; return the seconds."""
-    test = SplitDataset(engine._data.test)
+    test = SplitDataset(data.test)
     began = time.perf_counter()
     for seed in study.seeds:
         for arm in study.arms.values():
@@ -62,7 +63,7 @@ def bare(study: Study, engine: TrainerEngine, checkpoint: checkpoints.Checkpoint
                 trainer = transformers.Trainer(
                     model=model,
                     args=arguments,
-                    train_dataset=SplitDataset(engine._data.train),
+                    train_dataset=SplitDataset(data.train),
                     data_collator=padding,
                     callbacks=[Scorer()],
                 )
@@ -91,18 +92,16 @@ def main() -> None:
         "claims=[]",
     ]
     study = load_study(Path(__file__).parent.parent / "studies" / "lora_rank.yaml", overrides)
-    checkpoint, _, engine = prepare(study, "trainer")
-    if not isinstance(engine, TrainerEngine):
-        raise TypeError(f"expected the reference engine, got {engine.name}")
-    padding = engine._padding
-    bare(study, engine, checkpoint, padding)  # warms caches on both sides' behalf
+    checkpoint, data, engine = prepare(study, "trainer")
+    padding = reference_of(engine).padding
+    bare(study, checkpoint, data, padding)  # warms caches on both sides' behalf
     ratios = []
     for turn in range(options.turns):
         with tempfile.TemporaryDirectory() as root:
             began = time.perf_counter()
             run_study(study, root, engine="trainer")
             ours = time.perf_counter() - began
-        theirs = bare(study, engine, checkpoint, padding)
+        theirs = bare(study, checkpoint, data, padding)
         ratios.append(ours / theirs)
         print(f"turn {turn + 1}: runner {ours:.2f} s, bare Trainer {theirs:.2f} s, ratio {ratios[-1]:.3f}")
     trials = len(study.arms) * len(study.seeds)
