@@ -57,11 +57,13 @@ from harness.study.trials import Trial, expand
 
 STUDIES = Path(__file__).parent.parent / "studies"
 REAL = ("lora", "freezing", "full")
-# The study, the model, the arms, and how many sentences an epoch and the test have.
-PROTOCOLS: dict[str, tuple[str, Callable[[], Any], tuple[str, ...], int, int]] = {
-    "gpt2": ("gpt2_lora", transformers.GPT2Config, ("full", "lora"), 64, 16),
-    "distilbert": ("distilbert", transformers.DistilBertConfig, ("baseline", "freezing", "cosine"), 96, 24),
+# The study, the model and the arms.
+PROTOCOLS: dict[str, tuple[str, Callable[[], Any], tuple[str, ...]]] = {
+    "gpt2": ("gpt2_lora", transformers.GPT2Config, ("full", "lora")),
+    "distilbert": ("distilbert", transformers.DistilBertConfig, ("baseline", "freezing", "cosine")),
 }
+# How many sentences an epoch has.
+TRAIN_SIZE, TRAIN_SIZE_OF_PROTOCOLS = 1000, 32
 QUICKSTART = {"full": ("full",), "lora-r2, lora-r8": ("lora-r2", "lora-r8"), "frozen": ("frozen",)}
 
 PACKED, PUBLISHED, ALONE, BESIDE = "packed", "published", "careful, one process", "careful, two processes"
@@ -137,9 +139,9 @@ def real_encoder(arms: Sequence[str], *, train_size: int, trials: int, turns: in
     return compared(load_study(STUDIES / "lora_rank.yaml", overrides), arms, trials=trials, turns=turns)
 
 
-def protocol(name: str, *, trials: int, turns: int) -> list[str]:
-    """Compare on a report's own study; return the table's lines."""
-    file, config, arms, train_size, test_size = PROTOCOLS[name]
+def protocol(name: str, *, train_size: int, trials: int, turns: int) -> list[str]:
+    """Compare on a report's own study, half as many sentences scored as trained on; return the table's lines."""
+    file, config, arms = PROTOCOLS[name]
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
         transformers.AutoModel.from_config(config()).save_pretrained(folder)
@@ -150,7 +152,7 @@ def protocol(name: str, *, trials: int, turns: int) -> list[str]:
             f"data.path={os.environ['HARNESS_SST2']}",
             "data.name=null",
             f"data.train_size={train_size}",
-            f"data.test_size={test_size}",
+            f"data.test_size={train_size // 2}",
             "training.num_train_epochs=1",
             "selection=last",
             f"seeds={max(trials, SIDE_BY_SIDE)}",
@@ -182,7 +184,7 @@ def compared(study: Study, arms: Sequence[str], *, trials: int, turns: int) -> l
     with SideBySide(task) as beside:
         for name in arms:
             trials_of_arm = [trial for trial in everything if trial.arm.split("-")[0] == name]
-            pack = trials_of_arm[: min(trials, engine._size(trials_of_arm[0]))]
+            pack = trials_of_arm[: min(trials, engine.size(trials_of_arm[0]))]
             print(f"{name}: a pack of {len(pack)}", flush=True)
             timed = in_turns(_sides(engine, task, beside, trials_of_arm, pack), turns)
             better = max(ALONE, BESIDE, key=lambda side: median(timed[side]))
@@ -259,7 +261,9 @@ def main() -> None:
     known = (*usual, *PROTOCOLS)
     parser.add_argument("arms", nargs="*", metavar="ARM", help=f"{', '.join(known)}; default {', '.join(usual)}")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--train-size", type=int, default=1000)
+    parser.add_argument(
+        "--train-size", type=int, help=f"default {TRAIN_SIZE}; {TRAIN_SIZE_OF_PROTOCOLS} for {', '.join(PROTOCOLS)}"
+    )
     parser.add_argument("--trials", type=int, default=12, help="in a pack, at most; the engine may want fewer")
     options = parser.parse_args()
     arms = options.arms or usual
@@ -270,12 +274,15 @@ def main() -> None:
     lines: list[str] = []
     # In this order whatever was asked for: the memory of the LoRA pack is measured before anything else has run.
     if on_encoder := [name for name in REAL if name in arms]:
-        lines += real_encoder(on_encoder, train_size=options.train_size, trials=options.trials, turns=options.turns)
+        train_size = options.train_size or TRAIN_SIZE
+        lines += real_encoder(on_encoder, train_size=train_size, trials=options.trials, turns=options.turns)
     if "embedded" in arms:
         lines += [*([""] if lines else []), *embedded(options.turns)]
     for name in PROTOCOLS:
         if name in arms:
-            lines += [*([""] if lines else []), *protocol(name, trials=options.trials, turns=options.turns)]
+            train_size = options.train_size or TRAIN_SIZE_OF_PROTOCOLS
+            of_protocol = protocol(name, train_size=train_size, trials=options.trials, turns=options.turns)
+            lines += [*([""] if lines else []), *of_protocol]
     print("", surroundings(processor()), "", *lines, sep="\n")
 
 
