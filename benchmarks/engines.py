@@ -16,7 +16,11 @@ the building of models are left out, on all sides.
 
 `gpt2` and `distilbert` do the same for the reports' own studies, studies/gpt2_lora.yaml and studies/distilbert.yaml:
 the models at their real sizes with random weights, the studies' own padding and batches, fewer sentences and one epoch.
-The tokenizer is the encoder's, since theirs do not come without their weights.
+The tokenizer is the encoder's, since theirs do not come without their weights. DistilBERT's third arm computes what its
+first does, with another schedule.
+
+With `--cpu-time` every side has one thread, and the seconds of the processor count, as if each had one of the two cores
+for itself: a machine that other work shares tells little else. Two processes are then left out.
 
 `embedded` trains studies/quickstart.yaml by the packed engine and by the reference engine, the same trials, both called
 as `harness run` calls them; the building of models is part of both times.
@@ -25,6 +29,7 @@ as `harness run` calls them; the building of models is part of both times.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 import shutil
@@ -37,6 +42,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import opponents
 import peft
 import torch
 import transformers
@@ -60,7 +66,7 @@ REAL = ("lora", "freezing", "full")
 # The study, the model and the arms.
 PROTOCOLS: dict[str, tuple[str, Callable[[], Any], tuple[str, ...]]] = {
     "gpt2": ("gpt2_lora", transformers.GPT2Config, ("full", "lora")),
-    "distilbert": ("distilbert", transformers.DistilBertConfig, ("baseline", "freezing", "cosine")),
+    "distilbert": ("distilbert", transformers.DistilBertConfig, ("baseline", "freezing")),
 }
 # How many sentences an epoch has.
 TRAIN_SIZE, TRAIN_SIZE_OF_PROTOCOLS = 1000, 32
@@ -75,17 +81,17 @@ def train_pack(engine: PackedEngine, pack: Sequence[Trial]) -> Timed:
     with threads(engine._threads):
         built = engine._pack(pack)
         training = PackTraining(built, SavedPack(None, pack, print), PeakMemory(built.device))
-        began = time.perf_counter()
+        began = opponents.clock()
         results = tuple(training.results(report=lambda _: None, stop=lambda: False))
-        return _timed(results, time.perf_counter() - began)
+        return _timed(results, opponents.clock() - began)
 
 
 def train_all(engine: Engine, trials: Sequence[Trial], _turn: int) -> Timed:
     """Train trials as `harness run` does, building included; the same in every turn."""
     engine.estimate(trials[0])
-    began = time.perf_counter()
+    began = opponents.clock()
     results = tuple(engine.train(trials, report=lambda _: None))
-    return _timed(results, time.perf_counter() - began)
+    return _timed(results, opponents.clock() - began)
 
 
 def _timed(results: tuple[TrialResult, ...], seconds: float) -> Timed:
@@ -173,21 +179,22 @@ def compared(study: Study, arms: Sequence[str], *, trials: int, turns: int) -> l
         test=examples(data.test),
     )
     everything = expand(study, arms=study.arms, model=checkpoint.identity, data=data.fingerprint)
+    cpu_time = opponents.clock is time.process_time
+    names = (PACKED, PUBLISHED, ALONE) if cpu_time else (PACKED, PUBLISHED, ALONE, BESIDE)
     lines = [
-        f"{len(data.train)} examples of train, one epoch, {len(data.test)} scored; trials an hour, medians of the "
-        "turns; ratios as median (each turn).",
+        f"{len(data.train)} examples of train, one epoch, {len(data.test)} scored; trials an hour"
+        f"{' of the processor' if cpu_time else ''}, medians of the turns; ratios as median (each turn).",
         "",
-        f"| arm | trials in a pack | {PACKED} | {PUBLISHED} | {ALONE} | {BESIDE} | packed / published | "
-        "packed / careful |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| arm | trials in a pack | {' | '.join(names)} | packed / published | packed / careful |",
+        f"| --- | --- |{' --- |' * len(names)} --- | --- |",
     ]
-    with SideBySide(task) as beside:
+    with contextlib.nullcontext() if cpu_time else SideBySide(task) as beside:
         for name in arms:
             trials_of_arm = [trial for trial in everything if trial.arm.split("-")[0] == name]
             pack = trials_of_arm[: min(trials, engine.size(trials_of_arm[0]))]
             print(f"{name}: a pack of {len(pack)}", flush=True)
             timed = in_turns(_sides(engine, task, beside, trials_of_arm, pack), turns)
-            better = max(ALONE, BESIDE, key=lambda side: median(timed[side]))
+            better = max(names[2:], key=lambda side: median(timed[side]))
             lines.append(
                 f"| {name} | {len(pack)} | {' | '.join(f'{median(each):.0f}' for each in timed.values())} | "
                 f"{ratios(timed[PACKED], timed[PUBLISHED])} | {ratios(timed[PACKED], timed[better])} |"
@@ -200,7 +207,7 @@ def compared(study: Study, arms: Sequence[str], *, trials: int, turns: int) -> l
 
 
 def _sides(
-    engine: PackedEngine, task: Task, beside: SideBySide, trials: Sequence[Trial], pack: Sequence[Trial]
+    engine: PackedEngine, task: Task, beside: SideBySide | None, trials: Sequence[Trial], pack: Sequence[Trial]
 ) -> dict[str, Callable[[int], Timed]]:
     """Return who takes turns; an opponent's trial is another one each turn."""
 
@@ -208,12 +215,14 @@ def _sides(
         trial = trials[turn % len(trials)]
         return train_and_score(task, task.build(trial.settings, trial.seed), trial.settings, careful=careful)
 
-    return {
+    sides: dict[str, Callable[[int], Timed]] = {
         PACKED: lambda _: train_pack(engine, pack),
         PUBLISHED: lambda turn: alone(turn, careful=False),
         ALONE: lambda turn: alone(turn, careful=True),
-        BESIDE: lambda turn: beside.train([trials[(turn + i) % len(trials)] for i in range(SIDE_BY_SIDE)]),
     }
+    if beside is not None:
+        sides[BESIDE] = lambda turn: beside.train([trials[(turn + i) % len(trials)] for i in range(SIDE_BY_SIDE)])
+    return sides
 
 
 def embedded(turns: int) -> list[str]:
@@ -265,7 +274,11 @@ def main() -> None:
         "--train-size", type=int, help=f"default {TRAIN_SIZE}; {TRAIN_SIZE_OF_PROTOCOLS} for {', '.join(PROTOCOLS)}"
     )
     parser.add_argument("--trials", type=int, default=12, help="in a pack, at most; the engine may want fewer")
+    parser.add_argument("--cpu-time", action="store_true", help="count seconds of the processor, one thread a side")
     options = parser.parse_args()
+    if options.cpu_time:
+        torch.set_num_threads(1)
+        opponents.clock = time.process_time
     arms = options.arms or usual
     if unknown := set(arms) - set(known):
         parser.error(f"expected {', '.join(known)}, got {', '.join(sorted(unknown))}")

@@ -29,6 +29,9 @@ PADDED_TO = 128
 SIDE_BY_SIDE = 2
 _STEPS_BEFOREHAND = 3
 
+clock: Callable[[], float] = time.perf_counter
+"""What trials are timed by; `time.process_time` where other work shares the machine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
@@ -121,10 +124,10 @@ def train_and_score(
         del beforehand
         trainer = plain_trainer(task, model, arm, folder, careful=careful)
         ready()
-        began = time.perf_counter()
+        began = clock()
         trainer.train()
         accuracy = trainer.evaluate()["eval_accuracy"]
-        seconds = time.perf_counter() - began
+        seconds = clock() - began
     return Timed(trials_per_hour=3600 / seconds, accuracy=accuracy)
 
 
