@@ -56,6 +56,7 @@ from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.packed.training import PackTraining
 from harness.engines.peak_memory import PeakMemory
 from harness.engines.result import TrialResult
+from harness.engines.trainer import quick_collections
 from harness.models import checkpoints
 from harness.runs.runner import prepare
 from harness.study.study import Study
@@ -81,9 +82,11 @@ def train_pack(engine: PackedEngine, pack: Sequence[Trial]) -> Timed:
     with threads(engine._threads):
         built = engine._pack(pack)
         training = PackTraining(built, SavedPack(None, pack, print), PeakMemory(built.device))
-        began = opponents.clock()
-        results = tuple(training.results(report=lambda _: None, stop=lambda: False))
-        return _timed(results, opponents.clock() - began)
+        with quick_collections():  # as in a run
+            began = opponents.clock()
+            results = tuple(training.results(report=lambda _: None, stop=lambda: False))
+            seconds = opponents.clock() - began
+        return _timed(results, seconds)
 
 
 def train_all(engine: Engine, trials: Sequence[Trial], _turn: int) -> Timed:

@@ -62,6 +62,10 @@ def attend(
     batch, masks = packed.context.batch, packed.context.masks
     groups = batch.pooled_groups if packed.pooled else batch.groups
     q, k, v = (x.transpose(1, 2).reshape(-1, x.shape[-1]) for x in (query, key, value))
+    if query.device.type == "cpu":
+        # Products as small as these gain nothing from bf16, and lose by it: each length has shapes of its own, for
+        # which kernels would be compiled.
+        q, k, v = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k, v))
     window = None if sliding_window is None else sliding_window - 1
     keep, boost = (masks.keep(packed.dropout_site) if masks is not None else None) or (None, 1.0)
     attended: torch.Tensor = Attention.apply(  # type: ignore[no-untyped-call]

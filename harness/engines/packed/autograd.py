@@ -192,7 +192,7 @@ class Attention(torch.autograd.Function):
         for group in groups:
             torch.bmm(group.queries(q), group.keys(k).transpose(1, 2), out=group.pairs(weights))
         weights = _softmax_(weights.to(torch.promote_types(q.dtype, torch.float32)), groups, causal, window)
-        used = weights if keep is None else (weights * keep).mul_(boost)
+        used = weights if keep is None else _kept(weights, keep, boost)
         used = used.to(v.dtype)
         result = torch.empty_like(q)
         for group in groups:
@@ -213,7 +213,7 @@ class Attention(torch.autograd.Function):
             torch.bmm(group.queries(g), group.keys(v).transpose(1, 2), out=group.pairs(down))
         down = down.to(weights.dtype)
         if keep is not None:
-            down = (down * keep).mul_(boost)
+            down = _kept(down, keep, boost)
         # The sum over keys of weight times gradient is also the output times its gradient. But where one weight is 1
         # and the others are 0 this way leaves exactly 0, and that way what rounding leaves of large numbers.
         down *= weights
@@ -278,12 +278,19 @@ class _Dropout(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, keep: torch.Tensor, boost: torch.Tensor | float) -> torch.Tensor:
         ctx.save_for_backward(keep)
         ctx.boost = boost
-        return (x * keep).mul_(boost)
+        return _kept(x, keep, boost)
 
     @staticmethod
     def backward(ctx: Any, g: torch.Tensor) -> Any:
         (keep,) = ctx.saved_tensors
-        return (g * keep).mul_(ctx.boost), None, None
+        return _kept(g, keep, ctx.boost), None, None
+
+
+def _kept(x: torch.Tensor, keep: torch.Tensor, boost: torch.Tensor | float) -> torch.Tensor:
+    if x.is_cuda:
+        return (x * keep).mul_(boost)
+    # A CPU turns bytes into numbers several times as fast as it does truth values.
+    return keep.view(torch.uint8).to(x.dtype).mul_(x).mul_(boost)
 
 
 def anchor() -> torch.Tensor:

@@ -22,6 +22,7 @@ from harness.engines.packed.modules import (
     PackedEmbedding,
     PackedLayerNorm,
     PackedLinear,
+    in_whole_blocks,
     without_bias,
 )
 from harness.engines.packed.ragged import RaggedSplit
@@ -83,6 +84,9 @@ class PackedModel:
         without_dropout = (*embeddings, *self._layers[:n]) if n >= 0 else ()
         self._without_dropout = {id(module) for part in without_dropout for module in part.modules()}
         self._last = {id(module) for module in self._layers[-1].modules()} if architecture.attends_pooled else set()
+        for module in inner.modules():
+            if isinstance(module, nn.Linear | Conv1D):
+                in_whole_blocks(module)
         self._replace_children(inner)
         del self._changed_weights  # stacked now, and as large as the stack
         inner.config._attn_implementation = ATTENTION

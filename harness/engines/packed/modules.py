@@ -10,7 +10,7 @@ from torch import nn
 
 from harness.engines.packed.autograd import GroupedBias, GroupedEmbedding, GroupedLayerNorm, GroupedLinear, anchor
 from harness.engines.packed.context import PackContext
-from harness.engines.packed.trial_rows import StackedParameter, TrialRows
+from harness.engines.packed.trial_rows import StackedParameter, TrialRows, whole_blocks
 
 
 class Grouped(nn.Module):
@@ -122,6 +122,20 @@ class PackedDropout(Grouped):
         if others:
             site = self._sites[self.context.times_before(site)]
         return self.context.drop(x.reshape(-1, x.shape[-1]), site).view(x.shape)
+
+
+def in_whole_blocks(layer: Any) -> None:
+    """Let a linear layer that is the same for all trials take its rows in whole blocks: see `whole_blocks`."""
+    forward = layer.forward
+
+    def padded(x: torch.Tensor) -> torch.Tensor:
+        kind = x.device.type
+        if not torch.is_autocast_enabled(kind):
+            return forward(x)  # type: ignore[no-any-return]
+        flat = x.reshape(-1, x.shape[-1]).to(torch.get_autocast_dtype(kind))
+        return forward(whole_blocks(flat))[: len(flat)].view(*x.shape[:-1], -1)  # type: ignore[no-any-return]
+
+    layer.forward = padded
 
 
 def without_bias(layer: Any) -> nn.Module:

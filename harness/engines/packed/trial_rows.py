@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch.nn.functional import pad
 
 from harness.engines.device import to_device
+
+# A CPU multiplies bf16 by kernels that are compiled anew for each shape, which takes milliseconds. Numbers of rows
+# differ from step to step, so they are rounded up to a multiple of this.
+_BLOCK = 64
+
+
+def whole_blocks(x: torch.Tensor) -> torch.Tensor:
+    """Return the rows of `x` and as many of zeros as a product on a CPU needs in bf16; `x` itself elsewhere."""
+    return pad(x, (0, 0, 0, -len(x) % _BLOCK)) if x.dtype == torch.bfloat16 and x.device.type == "cpu" else x
 
 
 class StackedParameter:
@@ -73,12 +83,17 @@ class TrialRows:
         matrices = stack.transposed if transposed else stack.weights
         result = x.new_empty(self.total, matrices[0].shape[1])
         pieces = zip(self.slots, torch.split(x, self.sizes), torch.split(result, self.sizes), strict=True)
-        if bias is None:
+        if x.dtype != matrices[0].dtype:
             for slot, rows, out in pieces:
-                torch.mm(rows, matrices[slot].to(x.dtype), out=out)
+                padded, matrix = whole_blocks(rows), matrices[slot].to(x.dtype)
+                y = padded @ matrix if bias is None else torch.addmm(bias.weights[slot].to(x.dtype), padded, matrix)
+                out.copy_(y[: len(rows)])
+        elif bias is None:
+            for slot, rows, out in pieces:
+                torch.mm(rows, matrices[slot], out=out)
         else:
             for slot, rows, out in pieces:
-                torch.addmm(bias.weights[slot].to(x.dtype), rows, matrices[slot].to(x.dtype), out=out)
+                torch.addmm(bias.weights[slot], rows, matrices[slot], out=out)
         return result
 
     def outer(self, left: torch.Tensor, right: torch.Tensor, stack: StackedParameter) -> None:
@@ -95,7 +110,7 @@ class TrialRows:
             if same:
                 torch.mm(a.t(), b, out=stack.grads[slot])
             else:
-                stack.grads[slot].copy_(a.t() @ b)
+                stack.grads[slot].copy_(whole_blocks(a).t() @ whole_blocks(b))
 
     def sums(self, x: torch.Tensor, stack: StackedParameter) -> None:
         """Store the sum of each trial's rows as its gradient, unless the parameter is frozen."""

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness import run_study
 from harness.engines.device import threads
@@ -354,6 +356,39 @@ def test_bf16_is_near_and_scores_are_single_precision(tmp_path: Path, arm: str, 
     assert packed["device"]["precision"] == solo["device"]["precision"] == "bf16"
     assert packed["epochs"][0]["train_loss"] == pytest.approx(solo["epochs"][0]["train_loss"], rel=0.02)
     assert packed["epochs"][0]["train_loss"] != exact["epochs"][0]["train_loss"]
+
+
+class Bf16Products(TorchDispatchMode):
+    """Notes the shapes that are multiplied in bf16: for each of them a CPU compiles a kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: set[tuple[tuple[int, ...], ...]] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket in {torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm}:
+            factors = args[-2:]
+            if factors[0].dtype == torch.bfloat16:
+                self.shapes.add(tuple(tuple(factor.shape) for factor in factors))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("arm", ["full", "lora-r2"])
+def test_in_bf16_a_cpu_multiplies_few_shapes_whatever_the_number_of_tokens(arm: str, tiny: Tiny) -> None:
+    engine, trials = expanded(tiny("training.bf16=true"))
+    pack = engine._pack([trial for trial in trials if trial.arm == arm])
+    lengths = pack.data.train.lengths
+    by_length = np.argsort(lengths)
+    tokens, shapes = set(), set()
+    for examples in (by_length[:2], by_length[-2:]):
+        with Bf16Products() as products:
+            pack.compute_gradients([0], [examples], 0)
+        tokens.add(int(lengths[examples].sum()))
+        shapes.add(frozenset(products.shapes))
+    assert len(tokens) == 2, "the same number of tokens: nothing was tried"
+    assert max(tokens) <= 64
+    assert products.shapes
+    assert len(shapes) == 1
 
 
 def test_training_leaves_the_global_generators_and_threads_alone(tiny: Tiny) -> None:
