@@ -366,19 +366,26 @@ def main() -> None:
         tasks = {name: _task(name, scale, Path(folder) / name, tiny=options.tiny) for name in names}
         for precision in peaks:
             for name in names:
-                for kind, packs in scale.packs.items():
+                for kind, sizes in scale.packs.items():
                     print(f"\n{name}, {kind}, {precision}", flush=True)
                     if left() <= 0:
                         print("no time", flush=True)
                         continue
                     comparison = Comparison(*tasks[name], arm(kind, name, bf16=precision == "bf16"), device)
-                    for line in compare(comparison, packs, peaks[precision], left):
+                    for line in compare(comparison, sizes, peaks[precision], left):
                         print(line, flush=True)
-        size = scale.packs["lora"][-1]
-        print(f"\n{names[0]}, lora, bf16, profiled", flush=True)
         comparison = Comparison(*tasks[names[0]], arm("lora", names[0], bf16=True), device)
-        for line in profile(comparison, size, device):
-            print(line, flush=True)
+        for size in reversed(scale.packs["lora"]):
+            print(f"\n{names[0]}, lora, bf16, a pack of {size}, profiled", flush=True)
+            try:
+                for line in profile(comparison, size, device):
+                    print(line, flush=True)
+            except RuntimeError as reason:
+                if not _out_of_memory(reason):
+                    raise
+                print("needs more memory than there is", flush=True)
+            else:
+                break
     faulthandler.cancel_dump_traceback_later()
 
 

@@ -1,7 +1,7 @@
 """Stored trials: which trials of a study can be used, and why the others cannot.
 
-One check for every command: what the analysis calls unreadable, `harness run` sets aside and trains again. Who wants no
-answers leaves them unread where the hash in the record vouches for them.
+One check for every command: what the analysis calls unreadable, `harness run` sets aside and trains again. But who
+wants no answers leaves them unread where the hash in the record vouches for them.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class KnownTrials:
 
     A trial is read again when one of its files is another one than before: by its size, its time or its number on the
     disk. Answers are not kept, and not read where the hash in the record vouches for them (see `read_trial`). Examples
-    are kept once for all trials that share them.
+    are kept once for all trials that share them and their epochs.
     """
 
     def __init__(self) -> None:
@@ -274,7 +274,7 @@ def count_others(folder: Path, keys: Collection[str]) -> int:
         others = [place for place in (folder / "trials").iterdir() if place.name not in keys]
     except OSError:
         return 0
-    return sum((place / "record.json").exists() for place in others)
+    return sum(os.path.lexists(place / "record.json") for place in others)
 
 
 def _require_epochs(place: Path, record: TrialRecord, stored: Predictions) -> None:

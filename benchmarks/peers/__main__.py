@@ -3,7 +3,8 @@
     python -m benchmarks.peers [--real FOLDER] [--only simulated|real] [--studies 600]
 
 Writes every count to docs/peers.csv, and the tables of docs/peers.md. Needs a package registry the first time. A
-package is not asked again what docs/peers.csv holds of its version and of the same studies; without that file it is.
+package is not asked again what docs/peers.csv holds of its version and of the same designs; without that file it is, as
+it must be when an adapter or the simulation has changed, or for other real runs.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ class Batch:
     def counted(self, package: Package, counts: Iterable[Count]) -> bool:
         """Whether a package has judged these studies; this project, whose version says little, judges them again."""
         same = package.pinned, self.design, self.studies, self.runs
-        return any(same == (f"{one.package}=={one.version}", one.design, one.studies, one.runs) for one in counts)
+        uses = {
+            one.use for one in counts if same == (f"{one.package}=={one.version}", one.design, one.studies, one.runs)
+        }
+        return uses >= package.speaks_about.keys()
 
 
 def judge(package: Package, python: str, batches: Sequence[Batch]) -> Iterator[list[Count]]:

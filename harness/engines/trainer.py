@@ -160,6 +160,8 @@ class _Run:
         self.report = report
         self.training = trial.settings.training
         self.kept, self.held = engine.split(trial)
+        # Made here where it is the first time, and not within the seconds of an evaluation.
+        self.test = None if trial.tuning else engine.test
         self.epochs: list[Epoch] = []
         self.training_seconds = 0.0
         self.evaluation_seconds = 0.0
@@ -246,7 +248,7 @@ class _Run:
         )
         if broken is not None:
             raise DivergedError(f"the weights of {broken} are not finite after epoch {epoch}")
-        test, probabilities = (None, None) if self.trial.tuning else self._score(model, self.engine.test)
+        test, probabilities = (None, None) if self.test is None else self._score(model, self.test)
         holdout = self._score(model, self.held)[0] if self.held is not None else None
         self.epochs.append(
             Epoch(

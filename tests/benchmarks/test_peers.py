@@ -81,9 +81,12 @@ def test_without_a_gap_every_claim_is_false_and_with_one_only_the_right_directio
 def test_a_package_is_not_asked_again_what_is_counted(changes: dict[str, object], again: bool, tmp_path: Path) -> None:
     deepsig, here = (next(one for one in PACKAGES if one.name == name) for name in ("deepsig", "this project"))
     batch = Batch(file=tmp_path / "0.npz", design=DESIGN, studies=600)
-    counts = [counted(**{"package": "deepsig", "version": "1.2.8", **changes}), counted()]
-    assert batch.counted(deepsig, counts) is not again
-    assert not batch.counted(here, counts)
+    counts = [
+        counted(**{"package": "deepsig", "version": "1.2.8", "use": use, **changes}) for use in deepsig.speaks_about
+    ]
+    assert batch.counted(deepsig, [*counts, counted()]) is not again
+    assert not batch.counted(deepsig, counts[1:])
+    assert not batch.counted(here, [counted()])
 
 
 def test_counts_come_back_from_their_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Packed batch: the examples that some trials compute together, trial by trial, without padding."""
+"""Packed batch: the examples that some trials compute together, trial by trial, in rows without padding."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class LengthGroup:
         return x[self.first_pair : self.last_pair].view(self.count, self.n_queries, self.length)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PaddedPairs:
     """Which pairs of a query and a key are padding; a tensor has an element for each pair of the groups.
 
@@ -55,13 +56,16 @@ class PaddedPairs:
         Where the key alone is padding.
     queries : Tensor of bool or None
         Where the query is; None where only pooled tokens ask.
-    rank : Tensor of int64
-        For each pair how many before it are none, at most all but one: its place in a row without padding.
     """
 
     keys: torch.Tensor
     queries: torch.Tensor | None
-    rank: torch.Tensor
+
+    @cached_property
+    def rank(self) -> torch.Tensor:
+        """For each pair how many before it are no padding, at most all but one: its place in a row without padding."""
+        padding = self.keys if self.queries is None else self.keys | self.queries
+        return (~padding).cumsum(0).sub_(1).clamp_(min=0)
 
 
 class LengthGroups:
@@ -124,9 +128,7 @@ class LengthGroups:
             asking = torch.zeros_like(beyond[:, :1]) if pooled else beyond
             queries.append(asking.unsqueeze(2).expand(shape).flatten())
             keys.append((beyond.unsqueeze(1) & ~asking.unsqueeze(2)).flatten())
-        of_keys, of_queries = torch.cat(keys), torch.cat(queries)
-        rank = (~(of_keys | of_queries)).cumsum(0).sub_(1).clamp_(min=0)
-        return PaddedPairs(of_keys, None if pooled else of_queries, rank)
+        return PaddedPairs(torch.cat(keys), None if pooled else torch.cat(queries))
 
     def __iter__(self) -> Iterator[LengthGroup]:
         return iter(self._groups)

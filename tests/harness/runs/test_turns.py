@@ -172,6 +172,20 @@ def test_a_study_of_seconds_is_timed_in_the_fewest_turns(
     assert run_study(tiny("timing=on"), root).turns == stored(root)["turns"] == 3
 
 
+def test_a_tenth_of_what_the_trials_took_is_worth_spending(
+    root: Path, tiny: Tiny, timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    asked: dict[str, float] = {}
+    monkeypatch.setattr(turns, "TrialTimer", lambda _: timer)
+    monkeypatch.setattr(turns.Turns, "timing", lambda self, wholes, **limits: asked.update(limits))
+    run_study(tiny("timing=on"), root)
+    records = [json.loads(path.read_text()) for path in (root / "tiny" / "trials").glob("*/record.json")]
+    took = sum(record["seconds"]["training"] + record["seconds"]["evaluation"] for record in records)
+    assert asked == {"limit": 20.0, "worth": pytest.approx(0.1 * took)}
+    assert took > 0
+
+
 @pytest.mark.parametrize("turn", [1, 4])
 def test_a_second_signal_in_a_turn_loses_no_trial(root: Path, tiny: Tiny, timer: Timer, turn: int) -> None:
     original = timer.block

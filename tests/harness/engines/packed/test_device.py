@@ -1,4 +1,4 @@
-"""A step on a device that is not the CPU: all of it is on the device, and the host never waits for it.
+"""Gradients and logits on a device that is not the CPU: all is on the device, and the host never waits for it.
 
 The device is torch's meta device, whose tensors hold no data. So whatever reads one fails, as it would wait on a GPU.
 """
