@@ -62,7 +62,10 @@ class Cluster:
         return nodes
 
     def unfit(self, nodes: Sequence[Node]) -> dict[str, str]:
-        """Return of the nodes that do not run this code, by their name, what they run instead."""
+        """Return of the nodes that do not run this code, by their name, what they run instead.
+
+        A node that is lost before it answers runs nothing, so it is not among them.
+        """
         import ray
 
         # Without a core: it must not wait for other work.
@@ -79,6 +82,8 @@ class Cluster:
         for one in answered:
             try:
                 theirs = ray.get(one)
+            except (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError):
+                continue
             except ray.exceptions.RayError as error:
                 theirs = one_line(error)
             if isinstance(theirs, str):

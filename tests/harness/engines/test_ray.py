@@ -20,7 +20,7 @@ from harness.engines.engine import Progress
 from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.ray import cluster as ray_cluster
 from harness.engines.ray import engine as ray_engine
-from harness.engines.ray.cluster import Cluster, connected
+from harness.engines.ray.cluster import Cluster, Node, connected
 from harness.engines.ray.packs import Packs
 from harness.engines.ray.worker import Inputs, Worker
 from harness.engines.result import TrialResult
@@ -193,6 +193,11 @@ def test_a_node_with_other_code_is_refused_by_name(nodes: Any, monkeypatch: pyte
     assert message.count("and here is ablation-harness 9.9") == 2
     for node in nodes.worker_nodes:
         assert f"({node.node_id[:6]}): it has ablation-harness {provenance.version('ablation-harness')}" in message
+
+
+def test_a_node_that_is_lost_while_a_run_begins_does_not_stop_it(cluster: Cluster) -> None:
+    lost = Node(id="1" * 56, name="lost", cpus=1, gpus=0)
+    assert cluster.unfit([*cluster.nodes(), lost]) == {}
 
 
 @pytest.mark.parametrize(
