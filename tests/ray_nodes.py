@@ -29,7 +29,13 @@ def two_nodes() -> Iterator[Any]:
 
 def add_node(nodes: Any) -> None:
     """Let a node with one core join."""
-    nodes.add_node(num_cpus=1, **_MEMORY)
+    for again in reversed(range(10)):
+        try:
+            nodes.add_node(num_cpus=1, **_MEMORY)
+            return
+        except Exception as error:  # Ray gives a node 30 s, which on a busy machine are not enough
+            if not again or "timed out during startup" not in str(error):
+                raise
 
 
 def lose(nodes: Any, node: Any) -> None:

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
@@ -31,7 +32,7 @@ STUDY = (
 )
 SHORT_LEASE = 2.0
 # Far more than a study takes on a busy machine: whatever takes longer hangs.
-_LONGEST_STUDY = 1800.0
+LONGEST_STUDY = 1800.0
 
 
 def share(target: str) -> int:
@@ -99,8 +100,25 @@ class Campaign:
     def finish(self, disturbed: str = "", storage: str | None = None) -> None:
         """Let one worker end the study."""
         process = self.worker(disturbed, storage)
-        process.join(_LONGEST_STUDY)
+        process.join(LONGEST_STUDY)
         assert process.exitcode == 0
+
+    def workers(self) -> dict[int, str]:
+        """Return the workers that have joined, by pid, and whether each trains; the others prepare or wait."""
+        found = {}
+        for path in self.folder.glob(".workers/*.json"):
+            # Who has ended takes its file away.
+            with suppress(FileNotFoundError):
+                content = json.loads(path.read_text())
+                found[content["pid"]] = "training worker" if content["claims"] else "other worker"
+        return found
+
+    def kill(self, worker: BaseProcess) -> str:
+        """Kill a worker; return what it was."""
+        doing = self.workers().get(worker.pid or 0, "other worker")
+        worker.kill()
+        worker.join()
+        return doing
 
     def finished(self) -> dict[str, int]:
         """Return when each trial was recorded that has finished."""
@@ -158,26 +176,33 @@ def kill_at_random(name: str, target: Target, campaign: Campaign, undisturbed: C
     campaign, undisturbed : Campaign
         The study, and the one that nobody disturbed.
     longest : float
-        Seconds between two kills, at most: long enough for some packs, and short enough to hit who is training.
+        Seconds between two kills, at most: long enough for some packs, and short enough to hit who is training. As long
+        as no trial finishes, as on a busy machine, each wait may be a quarter longer than the one before.
     """
     rng = np.random.default_rng(TARGETS.index(name))
     struck: Counter[str] = Counter()
-    studies = 0
+    studies = trials = 0
     while struck.total() < share(name):
         target.start()
         finished: dict[str, int] = {}
-        end = time.monotonic() + _LONGEST_STUDY
+        wait = longest
+        end = time.monotonic() + LONGEST_STUDY
         while target.goes_on():
             assert time.monotonic() < end, "the study does not end"
-            time.sleep(rng.uniform(0, longest))
+            time.sleep(rng.uniform(0, wait))
             seen = campaign.finished()
             assert finished.items() <= seen.items(), "a finished trial was lost, or trained again"
+            wait = 1.25 * wait if finished == seen else longest
             finished = seen
             if struck.total() < share(name) and (part := target.strike(rng)) is not None:
                 struck[part] += 1
         target.finish()
         campaign.check(undisturbed.predictions())
-        shutil.rmtree(campaign.folder)
         studies += 1
-    parts = ", ".join(f"{count} {part}" for part, count in struck.items())
-    sys.stdout.write(f"{name}: {struck.total()} kills ({parts}), {studies} studies run to their end\n")
+        trials += len(campaign.finished())
+        shutil.rmtree(campaign.folder)
+        parts = ", ".join(f"{count} {part}" for part, count in struck.items())
+        sys.stdout.write(
+            f"{name}: {struck.total()} kills ({parts}); {studies} studies with {trials} trials are whole\n"
+        )
+        sys.stdout.flush()

@@ -13,11 +13,9 @@ from multiprocessing.process import BaseProcess
 import numpy as np
 import pytest
 
-from tests.faults.campaign import SHORT_LEASE, Campaign, kill_at_random
+from tests.faults.campaign import LONGEST_STUDY, SHORT_LEASE, Campaign, kill_at_random
 
 pytestmark = pytest.mark.slow
-
-LONGEST = 4.0
 
 
 class LocalTarget:
@@ -38,10 +36,9 @@ class LocalTarget:
         at = int(rng.integers(self._number))
         if self._workers[at].exitcode is not None:
             return None
-        self._workers[at].kill()
-        self._workers[at].join()
+        doing = self._campaign.kill(self._workers[at])
         self._workers[at] = self._campaign.worker()
-        return "worker"
+        return doing
 
     def finish(self) -> None:
         self._campaign.finish()
@@ -50,7 +47,7 @@ class LocalTarget:
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_workers_that_are_killed_at_random_lose_nothing(campaign: Campaign, undisturbed: Campaign, number: int) -> None:
     name = "1 worker" if number == 1 else f"{number} workers"
-    kill_at_random(name, LocalTarget(campaign, number), campaign, undisturbed, longest=LONGEST)
+    kill_at_random(name, LocalTarget(campaign, number), campaign, undisturbed, longest=4)
 
 
 def test_a_worker_that_is_stopped_past_its_lease_comes_back_and_does_no_harm(
@@ -60,7 +57,7 @@ def test_a_worker_that_is_stopped_past_its_lease_comes_back_and_does_no_harm(
     one, other = campaign.worker("short lease"), campaign.worker("short lease")
     stopped = 0
     while one.exitcode is None or other.exitcode is None:
-        time.sleep(rng.uniform(0, LONGEST / 2))
+        time.sleep(rng.uniform(0, 2))
         if one.exitcode is None and one.pid is not None and stopped < 3:
             os.kill(one.pid, signal.SIGSTOP)
             time.sleep(2 * SHORT_LEASE)
@@ -75,7 +72,7 @@ def test_a_worker_that_is_stopped_past_its_lease_comes_back_and_does_no_harm(
 def test_a_worker_in_trouble_leaves_the_study_whole(campaign: Campaign, undisturbed: Campaign, disturbed: str) -> None:
     workers = [campaign.worker(disturbed), campaign.worker()]
     for worker in workers:
-        worker.join(300)
+        worker.join(LONGEST_STUDY)
     assert workers[0].exitcode == (2 if disturbed == "full disk" else 0)
     campaign.finish()
     campaign.check(undisturbed.predictions())
