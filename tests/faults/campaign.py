@@ -192,7 +192,7 @@ def kill_at_random(name: str, target: Target, campaign: Campaign, undisturbed: C
             time.sleep(rng.uniform(0, wait))
             seen = campaign.finished()
             assert finished.items() <= seen.items(), "a finished trial was lost, or trained again"
-            wait = 1.25 * wait if finished == seen else longest
+            wait = 1.25 * wait if finished == seen and struck.total() < share(name) else longest
             finished = seen
             if struck.total() < share(name) and (part := target.strike(rng)) is not None:
                 struck[part] += 1
