@@ -94,6 +94,7 @@ class Mirror:
         """Try a last time to write what is queued, and report errors."""
         with self._changed:
             self._closing = True
+            before = len(self._pending)
             self._changed.notify_all()
         try:
             if self._thread is not None:
@@ -101,7 +102,10 @@ class Mirror:
         except KeyboardInterrupt:  # whoever does not want to wait need not
             pass
         with self._changed:
-            if self._pending or self._busy:
+            left = len(self._pending)
+            if left < before and left:
+                self._note(f"{left:,} of {len(self._wanted):,} trials have yet to be written")
+            elif left or self._busy:
                 self._note("it does not answer")
         self.tell()
 

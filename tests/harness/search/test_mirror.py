@@ -89,6 +89,26 @@ def test_all_that_a_run_shows_arrives_in_order(tmp_path: Path, messages: list[st
     assert messages == []
 
 
+def test_a_database_that_lags_behind_is_not_called_silent(
+    tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show, goes_on = mirror_module.Database.show, threading.Event()
+
+    def shown(self: Any, board: DashboardStudy, wanted: FrozenTrial) -> None:
+        if wanted.user_attrs["key"] == trial(4).user_attrs["key"]:
+            goes_on.wait()
+        show(self, board, wanted)
+
+    monkeypatch.setattr(mirror_module.Database, "show", shown)
+    monkeypatch.setattr(mirror_module, "_LONGEST_WAIT", 1.0)
+    mirror = Mirror(tmp_path, None, messages.append)
+    mirror.show(BOARD, [trial(number) for number in range(1, 7)])
+    mirror.close()
+    goes_on.set()
+    (message,) = messages
+    assert "optuna.db: 2 of 6 trials have yet to be written. The records do not depend on it" in message
+
+
 def test_what_a_killed_process_left_running_ends_as_the_records_say(tmp_path: Path) -> None:
     killed = Mirror(tmp_path, None, pytest.fail)
     killed.show(BOARD, [trial(1, "running"), trial(2, "running")])
