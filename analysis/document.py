@@ -114,7 +114,8 @@ def _text(path: Path, kind: Kind) -> str:
         listed = f"; it holds {', '.join(inside)}" if inside else ""
         raise wrong(f"expected a {kind} file, got a folder{listed}")
     if not path.exists():
-        beside = sorted(str(p) for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        # Hidden files are the settings of other tools.
+        beside = sorted(str(p) for p in path.parent.glob("[!.]*.y*ml")) if path.parent.is_dir() else []
         shipped = sorted(str(p) for p in Path(_SHIPPED[kind]).glob("*.y*ml"))
         known = beside or shipped
         listed = f"; there are {', '.join(known)}" if known else ""

@@ -115,7 +115,10 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
         ]
         by_name = {path.name: path for path in candidates}
         near = get_close_matches(folder.name, by_name, n=1)
-        raise ResultsError(f"{folder} does not exist; {f'did you mean {by_name[near[0]]}?' if near else _FIRST}")
+        there = [str(path) for path in find_studies(results)]
+        listed = f"there {'is' if len(there) == 1 else 'are'} {', '.join(there)}" if there else _FIRST
+        hint = f"did you mean {by_name[near[0]]}?" if near else listed
+        raise ResultsError(f"{folder} does not exist; {hint}")
     folders = find_studies(folder)
     if not folders:
         raise ResultsError(f"{folder} holds no results; {_FIRST}")

@@ -63,6 +63,8 @@ def read(path: Path, overrides: Sequence[str] = ()) -> StudyDocument:
         hint = did_you_mean(file.as_posix(), there)
         message = f"no such file{hint}; there {'is' if len(there) == 1 else 'are'} {', '.join(there)}"
         raise StudyError([Problem(place=str(path), path=(), message=message)])
+    if not file.exists() and (embedded := f"embedded/{file.stem}") in STUDIES:
+        raise StudyError([Problem(place=str(path), path=(), message=f"no such file; did you mean {embedded}?")])
     try:
         content = read_document(file, kind="study")
     except PlanError as error:

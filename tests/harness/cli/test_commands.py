@@ -248,6 +248,7 @@ def test_results_that_are_not_there_are_refused(
     shipped = "embedded/quickstart"
     assert_refused(command(name, shipped), f"error: {shipped} has not run yet: harness run {shipped}\n")
     assert_refused(command("plan", "embedded/quikstart"), f"no such file; did you mean '{shipped}'?")
+    assert_refused(command("run", tmp_path / "quickstart"), f"no such file; did you mean {shipped}?")
     assert_refused(command(name, study.with_name("stdy.yaml")), f"stdy.yaml does not exist; did you mean {study}?")
     folder = newer(tmp_path / "results")
     result = command(name, folder.with_name("bse"))
