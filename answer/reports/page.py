@@ -253,7 +253,13 @@ def _study(study: ReferenceStudy) -> list[str]:
         _trained(study),
         "\n".join(f"- {escaped(sentence)}" for sentence in in_words(report)),
         *(rows(tables[name].said_once().columns) for name in ("verdicts", "arms") if name in tables),
+        *_caveats(study),
     ]
+
+
+def _caveats(study: ReferenceStudy) -> list[str]:
+    texts = [f"- {escaped(caveat.text)}" for caveat in study.report.footer.caveats]
+    return ["\n".join(["What its report warns of:", "", *texts])] if texts else []
 
 
 def _trained(study: ReferenceStudy) -> str:

@@ -58,6 +58,17 @@ def test_where_equivalence_is_open_a_gap_that_is_shown_stands_beside(tmp_path: P
     assert "shown: freezing" not in page
 
 
+def test_what_the_report_of_a_study_warns_of_stands_on_the_page(tmp_path: Path) -> None:
+    write_reference(tmp_path, "distilbert", {"freezing": 0.0, "cosine": 0.0, "baseline": 0.0}, seed=2)
+    place = next((tmp_path / "distilbert").glob("trials/*/record.json"))
+    record = json.loads(place.read_text())
+    record["provenance"] = {"commit": "0" * 40, "dirty": True}
+    place.write_text(json.dumps(record))
+    page = flat(reports(tmp_path, claims=CLAIMS)[Path(PAGE)])
+    assert "What its report warns of: " in page
+    assert "1 of 30 trials ran on code with uncommitted changes." in page
+
+
 def test_it_says_first_that_another_model_was_trained(page: str) -> None:
     assert flat(page).index("The runs below are of neither model.") < flat(page).index("Two reports draw")
     assert "MiniLM" in page.split("**Two reports draw")[0]
