@@ -51,6 +51,7 @@ class Mirror:
         self._begun: set[str] = set()
         self._notes: list[str] = []
         self._reported = self._aside = self._closing = self._busy = False
+        self._n_written = 0
         # Guards all of the above; told whenever one of them changes.
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -94,7 +95,7 @@ class Mirror:
         """Try a last time to write what is queued, and report errors."""
         with self._changed:
             self._closing = True
-            before = len(self._pending)
+            before = self._n_written
             self._changed.notify_all()
         try:
             if self._thread is not None:
@@ -102,10 +103,10 @@ class Mirror:
         except KeyboardInterrupt:  # whoever does not want to wait need not
             pass
         with self._changed:
-            left = len(self._pending)
-            if left < before and left:
+            left = len(self._pending) + self._busy
+            if left and self._n_written > before:
                 self._note(f"{left:,} of {len(self._wanted):,} trials have yet to be written")
-            elif left or self._busy:
+            elif left:
                 self._note("it does not answer")
         self.tell()
 
@@ -120,6 +121,8 @@ class Mirror:
                     self._all_pending()
                 while (wanted := self._next()) is not None:
                     database.show(*wanted)
+                    with self._changed:
+                        self._n_written += 1
                 database.close_left_open(self._wanted)
                 failures = 0
             except Exception as error:  # a database and its driver raise whatever they like

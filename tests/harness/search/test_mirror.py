@@ -92,21 +92,27 @@ def test_all_that_a_run_shows_arrives_in_order(tmp_path: Path, messages: list[st
 def test_a_database_that_lags_behind_is_not_called_silent(
     tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show, goes_on = mirror_module.Database.show, threading.Event()
+    show, keys = mirror_module.Database.show, [trial(number).user_attrs["key"] for number in range(1, 8)]
+    closes, lags, goes_on = threading.Event(), threading.Event(), threading.Event()
 
     def shown(self: Any, board: DashboardStudy, wanted: FrozenTrial) -> None:
-        if wanted.user_attrs["key"] == trial(4).user_attrs["key"]:
+        if wanted.user_attrs["key"] == keys[0]:
+            closes.wait()
+        if wanted.user_attrs["key"] == keys[3]:
+            lags.set()
             goes_on.wait()
         show(self, board, wanted)
 
     monkeypatch.setattr(mirror_module.Database, "show", shown)
-    monkeypatch.setattr(mirror_module, "_LONGEST_WAIT", 1.0)
     mirror = Mirror(tmp_path, None, messages.append)
-    mirror.show(BOARD, [trial(number) for number in range(1, 7)])
+    mirror.show(BOARD, [trial(number) for number in range(1, 8)])
+    assert mirror._thread is not None
+    # The time of the end is over once three are written.
+    monkeypatch.setattr(mirror._thread, "join", lambda _: closes.set() or lags.wait())
     mirror.close()
     goes_on.set()
     (message,) = messages
-    assert "optuna.db: 2 of 6 trials have yet to be written. The records do not depend on it" in message
+    assert "optuna.db: 4 of 7 trials have yet to be written. The records do not depend on it" in message
 
 
 def test_what_a_killed_process_left_running_ends_as_the_records_say(tmp_path: Path) -> None:
