@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from random_task import CONFIGS, TEST_LENGTHS, TRAIN_LENGTHS, checkpoint, full, lora, random_split
+from random_task import CONFIGS, checkpoint, full, lora, random_splits, trials_of
 from torch import nn
 
 from harness.data.tokenization import TokenizedDataset
@@ -92,11 +92,7 @@ class Checks:
         self._dtype = dtype
         # As small as a library draws them, weights would hardly show a mistake in how they are used.
         pretrained = checkpoint(name, folder, tiny=True, dropout=dropout, spread=0.1)
-        rng = np.random.default_rng(0)
-        train, test = (
-            random_split(lengths, n, pretrained.config.vocab_size, rng)
-            for lengths, n in ((TRAIN_LENGTHS, _TRAIN), (TEST_LENGTHS, _TEST))
-        )
+        train, test = random_splits(pretrained.config.vocab_size, _TRAIN, _TEST)
         data = TokenizedDataset(train=train, test=test, classes=("0", "1"), fingerprint="", clusters=None, dataset=None)
         self._reference = Reference(pretrained, data, Data(path="random"), 0, dtype=dtype)
         self._device = self._reference.device
@@ -106,18 +102,18 @@ class Checks:
 
     def equality(self, arms: Sequence[Arm]) -> str:
         """Compare a pack with the reference engine."""
-        trials = _trials(arms)
+        trials = trials_of(arms)
         packed = self._pack(trials)
         return self._same([(mine, self._alone(trial)) for mine, trial in zip(packed, trials, strict=True)])
 
     def isolation(self, arms: Sequence[Arm]) -> str:
         """Compare the second trial of a pack with the same trial alone."""
-        trials = _trials(arms)
+        trials = trials_of(arms)
         return self._same([(self._pack(trials)[1], self._pack(trials[1:2])[0])])
 
     def resumption(self, arms: Sequence[Arm]) -> str:
         """Compare a pack that was stopped after one epoch and resumed with one that was not."""
-        trials = _trials(arms)
+        trials = trials_of(arms)
         whole = self._pack(trials)
         self._pack(trials, saved=True, epochs=1)
         return self._same(list(zip(self._pack(trials, saved=True), whole, strict=True)))
@@ -172,13 +168,6 @@ def _gaps(one: Trained, other: Trained) -> tuple[float, float]:
 
 def _larger(a: float, b: float) -> float:
     return b if not b <= a else a  # what is no number stays
-
-
-def _trials(arms: Sequence[Arm]) -> tuple[Trial, ...]:
-    return tuple(
-        Trial(arm=f"{seed}", seed=seed, settings=arm, holdout=None, tuning=False, content={}, key=f"{seed}")
-        for seed, arm in enumerate(arms)
-    )
 
 
 def checks() -> Iterator[str]:

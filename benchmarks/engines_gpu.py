@@ -51,7 +51,7 @@ import torch
 from engine_checks import CheckFailedError, checks
 from engines import surroundings
 from opponents import Task, Timed, examples, train_and_score
-from random_task import CONFIGS, TEST_LENGTHS, TRAIN_LENGTHS, checkpoint, full, lora, padder, random_split
+from random_task import CONFIGS, TEST_LENGTHS, checkpoint, full, lora, padder, random_splits, trials_of
 from torch import nn
 from torch.profiler import ProfilerActivity
 from transformers.pytorch_utils import Conv1D
@@ -178,10 +178,7 @@ class Comparison:
 
     def trials(self, size: int) -> tuple[Trial, ...]:
         """Return the trials of a pack."""
-        return tuple(
-            Trial(arm="arm", seed=seed, settings=self._arm, holdout=None, tuning=False, content={}, key=f"{seed}")
-            for seed in range(size)
-        )
+        return trials_of([self._arm] * size)
 
     def pack(self, trials: tuple[Trial, ...], splits: PackData) -> Pack:
         """Return a pack of models that start alike."""
@@ -392,11 +389,7 @@ def main() -> None:
 def _task(name: str, scale: Scale, folder: Path, *, tiny: bool) -> tuple[Task, TokenizedSplit, TokenizedSplit]:
     """Draw a model and its examples, for the opponents and for the packed engine."""
     pretrained = checkpoint(name, folder, tiny=tiny)
-    rng = np.random.default_rng(0)
-    train, test = (
-        random_split(lengths, n, pretrained.config.vocab_size, rng)
-        for lengths, n in ((TRAIN_LENGTHS, scale.steps * _BATCH), (TEST_LENGTHS, scale.test))
-    )
+    train, test = random_splits(pretrained.config.vocab_size, scale.steps * _BATCH, scale.test)
     task = Task(checkpoint=pretrained, tokenizer=padder(), train=examples(train), test=examples(test))
     return task, train, test
 

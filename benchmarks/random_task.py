@@ -5,6 +5,7 @@ The lengths of the examples follow those of SST-2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from harness.data.tokenization import TokenizedSplit
 from harness.models import checkpoints
 from harness.quiet import quiet
 from harness.study.settings import Arm
+from harness.study.trials import Trial
 
 # How many examples of SST-2 have 0, 1, 2 ... tokens by BERT's WordPiece, the two special ones included: train and
 # validation. GPT-2 is given the same lengths.
@@ -80,6 +82,23 @@ def random_split(counts: tuple[int, ...], n: int, vocabulary: int, rng: np.rando
         ids=tuple(map(str, range(n))),
         labels=np.arange(n) % 2,
         features=tuple({"input_ids": rng.integers(1, vocabulary, length).tolist()} for length in drawn),
+    )
+
+
+def random_splits(vocabulary: int, n_train: int, n_test: int) -> tuple[TokenizedSplit, TokenizedSplit]:
+    """Draw examples to train on and to test on, always the same."""
+    rng = np.random.default_rng(0)
+    return (
+        random_split(TRAIN_LENGTHS, n_train, vocabulary, rng),
+        random_split(TEST_LENGTHS, n_test, vocabulary, rng),
+    )
+
+
+def trials_of(arms: Sequence[Arm]) -> tuple[Trial, ...]:
+    """Return a trial of each arm, with seeds from 0."""
+    return tuple(
+        Trial(arm=f"{seed}", seed=seed, settings=arm, holdout=None, tuning=False, content={}, key=f"{seed}")
+        for seed, arm in enumerate(arms)
     )
 
 
