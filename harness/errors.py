@@ -64,6 +64,15 @@ def nearest(received: object, allowed: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(str(received), list(allowed), n=1, cutoff=0.6)), None)
 
 
+def there_are(names: Sequence[str]) -> str:
+    """Say what there is, at least one, behind a message about what there is not.
+
+    >>> there_are(["a.yaml"]), there_are(["a.yaml", "b.yaml"])
+    ('there is a.yaml', 'there are a.yaml, b.yaml')
+    """
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
+
+
 def percentage_hint(received: object) -> str:
     """Return a hint for a percentage where a number belongs, or an empty text.
 

@@ -122,8 +122,8 @@ def _by_runs(runs: Runs, number: int) -> str:
     if table is None:
         raise TypeError(f"{runs.study.name}: expected requirements")
     asked, answer, gap, interval = (column.cells[runs.asked[number]] for column in table.columns[:4])
-    beside = f"; shown: {runs.shown_beside[number]}" if runs.shown_beside[number] else ""
-    return f"{answer}: {asked}, {gap} {interval}{beside}"
+    beside = runs.shown_beside[number]
+    return f"{answer}: {asked}, {gap} {interval}{f'; shown: {beside}' if beside else ''}"
 
 
 def _about(pair: PublishedPair) -> list[str]:

@@ -94,7 +94,7 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
         The folder that holds one folder per study.
     """
     from harness.embedded import study_file
-    from harness.errors import ResultsError
+    from harness.errors import ResultsError, there_are
     from harness.runs.status import find_studies
 
     if asked is not None and study_file(asked).is_file():
@@ -107,18 +107,17 @@ def results_of(asked: Path | None, results: Path) -> list[Path]:
         raise ResultsError(f"{lost or f'{asked} has not run yet'}: {command}")
     folder = results if asked is None else study_named(asked, results)
     if not folder.exists():
+        known = find_studies(results)
         candidates = [
             *find_studies(folder.parent),
             *folder.parent.glob("*.yaml"),
             *folder.parent.glob("*.yml"),
-            *find_studies(results),
+            *known,
         ]
         by_name = {path.name: path for path in candidates}
         near = get_close_matches(folder.name, by_name, n=1)
-        there = [str(path) for path in find_studies(results)]
-        listed = f"there {'is' if len(there) == 1 else 'are'} {', '.join(there)}" if there else _FIRST
-        hint = f"did you mean {by_name[near[0]]}?" if near else listed
-        raise ResultsError(f"{folder} does not exist; {hint}")
+        there = there_are([str(path) for path in known]) if known else _FIRST
+        raise ResultsError(f"{folder} does not exist; {f'did you mean {by_name[near[0]]}?' if near else there}")
     folders = find_studies(folder)
     if not folders:
         raise ResultsError(f"{folder} holds no results; {_FIRST}")

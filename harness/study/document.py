@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis.document import Document, parse, read_document
 from analysis.errors import PlanError
 from harness.embedded import STUDIES, is_embedded, study_file
-from harness.errors import KeyPath, Problem, StudyError, did_you_mean
+from harness.errors import KeyPath, Problem, StudyError, did_you_mean, there_are
 
 # Keys of these mappings are dotted themselves ("adapter.r"), so an override's path ends at them.
 DOTTED = {"grid", "space"}
@@ -61,7 +61,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> StudyDocument:
     if is_embedded(file.as_posix()) and not file.exists():
         there = [*STUDIES, *sorted(path.as_posix() for path in file.parent.glob("*.y*ml"))]
         hint = did_you_mean(file.as_posix(), there)
-        message = f"no such file{hint}; there {'is' if len(there) == 1 else 'are'} {', '.join(there)}"
+        message = f"no such file{hint}; {there_are(there)}"
         raise StudyError([Problem(place=str(path), path=(), message=message)])
     if not file.exists() and (embedded := f"embedded/{file.stem}") in STUDIES:
         raise StudyError([Problem(place=str(path), path=(), message=f"no such file; did you mean {embedded}?")])
