@@ -372,15 +372,15 @@ def main() -> None:
                     for line in compare(comparison, sizes, peaks[precision], left):
                         print(line, flush=True)
         comparison = Comparison(*tasks[names[0]], arm("lora", names[0], bf16=True), device)
+        print(f"\n{names[0]}, lora, bf16, profiled", flush=True)
         for size in reversed(scale.packs["lora"]):
-            print(f"\n{names[0]}, lora, bf16, a pack of {size}, profiled", flush=True)
             try:
                 for line in profile(comparison, size, device):
                     print(line, flush=True)
             except RuntimeError as reason:
                 if not _out_of_memory(reason):
                     raise
-                print("needs more memory than there is", flush=True)
+                print(f"a pack of {size} needs more memory than there is", flush=True)
             else:
                 break
     faulthandler.cancel_dump_traceback_later()
