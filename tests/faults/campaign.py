@@ -113,9 +113,13 @@ class Campaign:
                 found[content["pid"]] = "training worker" if content["claims"] else "other worker"
         return found
 
+    def doing(self, worker: BaseProcess) -> str:
+        """Return whether a worker trains."""
+        return self.workers().get(worker.pid or 0, "other worker")
+
     def kill(self, worker: BaseProcess) -> str:
         """Kill a worker; return what it was."""
-        doing = self.workers().get(worker.pid or 0, "other worker")
+        doing = self.doing(worker)
         worker.kill()
         worker.join()
         return doing

@@ -70,9 +70,13 @@ def test_a_worker_that_is_stopped_past_its_lease_comes_back_and_does_no_harm(
 
 @pytest.mark.parametrize("disturbed", ["full disk", "no locks", "clock ahead"])
 def test_a_worker_in_trouble_leaves_the_study_whole(campaign: Campaign, undisturbed: Campaign, disturbed: str) -> None:
-    workers = [campaign.worker(disturbed), campaign.worker()]
-    for worker in workers:
+    one = campaign.worker(disturbed)
+    # The other worker must not train everything before this one has taken its share.
+    while one.exitcode is None and campaign.doing(one) != "training worker":
+        time.sleep(0.05)
+    other = campaign.worker()
+    for worker in (one, other):
         worker.join(LONGEST_STUDY)
-    assert workers[0].exitcode == (2 if disturbed == "full disk" else 0)
+    assert (one.exitcode, other.exitcode) == (2 if disturbed == "full disk" else 0, 0)
     campaign.finish()
     campaign.check(undisturbed.predictions())
