@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
+from harness.study.settings import Arm
 from harness.study.training import Training
 
 SHARED_BY = "HARNESS_DEVICE_SHARED_BY"
@@ -101,3 +102,15 @@ def precision_name(training: Training, device: torch.device) -> str:
     if training.bf16:
         return "bf16"
     return "tf32" if training.tf32 and device.type == "cuda" else "fp32"
+
+
+def precision_remarks(arms: Mapping[str, Arm]) -> tuple[str, ...]:
+    """Return which arms are trained in a precision that makes them slower on this machine."""
+    capabilities = torch.cpu.get_capabilities()
+    # Measured on x86 alone (docs/benchmarks.md).
+    if usual_device().type != "cpu" or capabilities["architecture"] != "x86_64" or capabilities.get("amx_bf16"):
+        return ()
+    slower = [name for name, arm in arms.items() if arm.training.bf16]
+    if not slower:
+        return ()
+    return (f"{', '.join(slower)}: training.bf16 makes training slower on this CPU, which has no AMX",)

@@ -11,6 +11,7 @@ from harness.data import tokenization
 from harness.data.holdout import check_holdouts
 from harness.data.tokenization import TokenizedDataset
 from harness.engines import schedules
+from harness.engines.device import precision_remarks
 from harness.engines.engine import Engine
 from harness.engines.packed import PackedEngine
 from harness.engines.ray.cluster import Cluster
@@ -167,6 +168,9 @@ def prepare(
     checkpoint = match_classes(checkpoint, data.classes)
     for remark in checkpoint_remarks(checkpoint, classes=data.classes):
         say(remark)
+    if cluster is None:
+        for remark in precision_remarks(study.arms):
+            say(remark)
     check_inputs(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
     check_holdouts(study.arms.values(), data.dataset.n_per_seed)
     schedules.check(study, data.dataset.n_per_seed)
