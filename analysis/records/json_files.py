@@ -47,6 +47,18 @@ def _read_json(path: Path, model: type[_Model]) -> _Model:
     except OSError as error:
         raise RecordError(f"{path} cannot be read: {error.strerror}") from None
     try:
+        read = model.model_validate_json(content)
+    except ValidationError as error:
+        _require_format(path, content)
+        raise _unusable(path, list(faults_in(error))) from None
+    if "format" not in read.model_fields_set:
+        # The model has a default, for whoever writes a file; whoever reads one is told.
+        _require_format(path, content)
+    return read
+
+
+def _require_format(path: Path, content: bytes) -> None:
+    try:
         written = _Formatted.model_validate_json(content).format
     except ValidationError as error:
         raise RecordError(f"{path} cannot be read: {'; '.join(faults_in(error))}") from None
@@ -55,10 +67,6 @@ def _read_json(path: Path, model: type[_Model]) -> _Model:
         raise FormatError(
             f"{path} has format {written}; this version reads formats {FORMAT} and {NEWER_FORMAT}: {advice}"
         )
-    try:
-        return model.model_validate_json(content)
-    except ValidationError as error:
-        raise _unusable(path, list(faults_in(error))) from None
 
 
 def faults_in(error: ValidationError) -> Iterator[str]:

@@ -26,7 +26,6 @@ from harness.models.checkpoints import Checkpoint
 from harness.records.history import plan_history, seed_entry
 from harness.study.settings import Arm, BestEpoch, SeedsBySource, Selection
 from harness.study.study import Study
-from harness.study.trials import Trial
 
 __all__ = ["Manifest", "ModelEntry", "Winner", "data_messages", "manifest_of", "model_entry"]
 
@@ -38,7 +37,7 @@ def manifest_of(
     winners: Mapping[str, Winner],
     checkpoint: Checkpoint,
     data: TokenizedDataset,
-    trials: Sequence[Trial],
+    trials: Sequence[TrialEntry],
     before: Manifest | None,
     finished: int,
     asked: Sequence[str] | None,
@@ -57,7 +56,7 @@ def manifest_of(
         What its trials start from.
     data : TokenizedDataset
         What they are trained and scored on.
-    trials : sequence of Trial
+    trials : sequence of TrialEntry
         All trials of the study.
     before : Manifest or None
         The manifest of the last run.
@@ -122,7 +121,7 @@ def manifest_of(
                 )
                 for name, arm in arms.items()
             },
-            cells=tuple(trial_entry(trial) for trial in trials),
+            cells=tuple(trials),
         )
     except ValidationError as error:
         raise ResultsError(f"study.json cannot hold this study: {'; '.join(faults_in(error))}") from None
@@ -142,12 +141,6 @@ def _where_it_applies(data: TokenizedDataset) -> dict[str, Any]:
     if data.dataset.n_drawn is not None:
         entry["n_drawn"] = data.dataset.n_drawn
     return entry
-
-
-def trial_entry(trial: Trial) -> TrialEntry:
-    """Return what a manifest says of a trial."""
-    pair = {} if trial.pair is None else trial.pair.model_dump()
-    return TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key, **pair)
 
 
 def model_entry(checkpoint: Checkpoint) -> ModelEntry:

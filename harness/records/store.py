@@ -33,7 +33,17 @@ from harness.records.files import WRITING, json_file, take_away, write_file, wri
 from harness.records.record import parquet, predictions_of, record_of
 from harness.study.trials import Trial
 
-__all__ = ["FINAL", "AnswerKind", "KnownTrials", "Manifest", "Store", "StoredTrial", "Timing", "TrialEntry"]
+__all__ = [
+    "FINAL",
+    "AnswerKind",
+    "KnownTrials",
+    "Manifest",
+    "Store",
+    "StoredTrial",
+    "Timing",
+    "TrialEntry",
+    "trial_entry",
+]
 
 # Outcomes that a second run would repeat.
 FINAL = {"finished", "diverged"}
@@ -147,8 +157,8 @@ class Store:
             labels=np.asarray(test.labels),
             answers=np.empty((0, len(test))),
         )
-        entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
         kind = AnswerKind.trained(n_classes)
+        entries = [trial_entry(trial) for trial in trials]
         return {one.entry.key: one for one in self.entries(entries, kind, examples, KnownTrials())}
 
     def candidate(
@@ -304,8 +314,9 @@ class Store:
         try:
             if tuning is not None:
                 return read_candidate(folder, search=tuning.search, number=tuning.number)
-            entry = TrialEntry(arm=outcome.trial.arm, seed=outcome.trial.seed, key=outcome.trial.key)
-            return read_record(folder, entry, kind=AnswerKind.trained(0 if test.labels.dtype.kind == "f" else 2))
+            return read_record(
+                folder, trial_entry(outcome.trial), kind=AnswerKind.trained(0 if test.labels.dtype.kind == "f" else 2)
+            )
         except (RecordError, FormatError):
             return record
 
@@ -361,6 +372,12 @@ class Store:
 
     def _candidate(self, search: str, number: int) -> Path:
         return self.folder / "tuning" / candidate_key(search, number)
+
+
+def trial_entry(trial: Trial) -> TrialEntry:
+    """Return what a manifest says of a trial."""
+    pair = {} if trial.pair is None else trial.pair.model_dump()
+    return TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key, **pair)
 
 
 def _is_final(folder: Path) -> bool:

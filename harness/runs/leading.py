@@ -104,7 +104,7 @@ def lead(
             winners=winners,
             checkpoint=run.checkpoint,
             data=data,
-            trials=trials,
+            trials=[one.entry for one in stored.values()],
             before=before,
             finished=finished,
             asked=named,
@@ -118,7 +118,9 @@ def lead(
         decided = out_of_budget = False
         turns = 0
         try:
-            mirror.settle()
+            # Where nothing is left to train, the end of the run waits for the database too.
+            if training.left(chosen):
+                mirror.settle()
             for stage in stages(chosen, manifest.seeds, looks):
                 needed |= {trial.key: trial for trial in stage}
                 within = training.open(stage)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
-from harness.records.store import AnswerKind, Manifest, Store, StoredTrial, TrialEntry
+from harness.records.store import AnswerKind, Manifest, Store, StoredTrial, TrialEntry, trial_entry
 from harness.runs.status import StudyStatus, summarise, timing_of
 from harness.search.candidates import tuned_arm
 from harness.study.settings import Data
@@ -73,7 +73,7 @@ def preview(
         source = {"model": inputs.model, "data": inputs.data}
         tuned = {name: tuned_arm(study, name, arm, store=store, **source) for name, arm in study.arms.items()}
         trials = expand(study, arms={name: arm for name, arm in tuned.items() if arm is not None}, **source)
-        entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in trials]
+        entries = [trial_entry(trial) for trial in trials]
         stored |= {
             (trial.entry.arm, trial.entry.seed): trial
             for trial in store.entries(entries, AnswerKind.trained(inputs.n_classes))

@@ -12,7 +12,7 @@ from harness.data.training_set import drawn_ids
 from harness.engines.engine import Engine, Progress
 from harness.records.manifest import model_entry
 from harness.records.record import TrialRecord
-from harness.records.store import FINAL, AnswerKind, KnownTrials, StoredTrial, TrialEntry
+from harness.records.store import FINAL, AnswerKind, KnownTrials, StoredTrial, trial_entry
 from harness.runs.run import Run, RunSummary
 from harness.search.dashboard import Dashboard
 from harness.study.trials import Trial
@@ -192,7 +192,7 @@ class Training:
         # One listing, not a question for each of thousands of trials that are not there yet.
         there = run.store.keys()
         by_key = {trial.key: trial for trial in self.left(trials) if trial.key in there}
-        entries = [TrialEntry(arm=trial.arm, seed=trial.seed, key=trial.key) for trial in by_key.values()]
+        entries = [trial_entry(trial) for trial in by_key.values()]
         kind = AnswerKind.trained(len(run.data.classes))
         for one in run.store.entries(entries, kind, known=self._known):
             record = one.record
