@@ -120,7 +120,7 @@ def bca_interval(
     spread = float(np.abs(x - mean).max())
     reason, low, high = "", _NAN, _NAN
     if n == 1:
-        reason = f"one {over[:-1]}: no statement about new {over}"
+        reason = f"one {over[:-1]} says nothing about new {over}"
     elif float(np.ptp(x)) <= ROUNDING * float(np.abs(x).max()):
         reason = "every score is the same: nothing varies, so there is no interval"
     elif over == "seeds" and n < _FEWEST_SEEDS:

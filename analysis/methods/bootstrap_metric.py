@@ -111,9 +111,9 @@ def multi_bootstrap_metric(
     estimate = float(values_t.mean() - values_b.mean())
     reasons = []
     if N == 1:
-        reasons.append("one test example: no statement about new examples")
+        reasons.append("one test example says nothing about new examples")
     if min(S_t, S_b) == 1:
-        reasons.append("one seed: no statement about a training procedure")
+        reasons.append("one seed says nothing about a training procedure")
     if not math.isfinite(estimate):
         estimate = _NAN
         reasons.append("the metric is undefined for a run")

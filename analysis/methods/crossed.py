@@ -296,9 +296,9 @@ def crossed_test(
     design = design_of(n_seeds=S_t, n_arms=n_arms, before_pooling=before_pooling) if paired else "B"
     reasons: list[str] = []
     if N == 1:
-        reasons.append("one test example or cluster: no statement about new examples")
+        reasons.append("one test example or cluster says nothing about new examples")
     if min(S_t, S_b) == 1:
-        reasons.append("one seed: no statement about a training procedure")
+        reasons.append("one seed says nothing about a training procedure")
     if reasons:
         return CrossedResult(
             estimate=D,

@@ -127,7 +127,7 @@ def paired_t(treatment: ArrayLike, baseline: ArrayLike) -> PairedTResult:
     df, statistic, p_value, reason = _NAN, _NAN, _NAN, ""
     standard_error = float(d.std(ddof=1)) / math.sqrt(S) if S > 1 else _NAN
     if S == 1:
-        reason = "one seed: no statement about new seeds"
+        reason = "one seed says nothing about new seeds"
     elif float(np.ptp(d)) > rounding:
         df, statistic = float(S - 1), D / standard_error
         p_value = 2 * float(special.stdtr(df, -abs(statistic)))

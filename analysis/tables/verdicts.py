@@ -63,6 +63,7 @@ def verdict_table(report: StudyReport, footer: str) -> Table:
             *_intervals(report),
             *levels_by_comparison((pair.name, pair.verdict_confidence) for pair in pairs),
             *_seed_variance(report),
+            *_few_pairs(report),
             *_sets(report),
             *of_training_sets(report.training_sets),
             *_crossing(report),
@@ -137,6 +138,19 @@ def _seed_variance(report: StudyReport) -> list[str]:
     return [f"Seed variance: pooled over {pooled} arms. {assumed}"] if pooled > 2 else []
 
 
+def _few_pairs(report: StudyReport) -> list[str]:
+    """Say where seeds that are paired are judged as if they were not."""
+    tested = [pair.result for pair in report.comparisons if pair.result and not math.isnan(pair.result.p_value)]
+    few = sorted({min(result.n_seeds) for result in tested if result.paired and result.design == "B"})
+    if not few:
+        return []
+    seeds = " or ".join(map(str, few))
+    return [
+        f"With {seeds} paired seeds, two arms are judged as if their seeds were independent: so few pairs cost more "
+        "degrees of freedom than they bring."
+    ]
+
+
 def _sets(report: StudyReport) -> list[str]:
     if not report.sets:
         return []
@@ -163,6 +177,12 @@ def _wording(report: StudyReport) -> list[str]:
         notes.append("Not equivalent: the gap was not shown to lie within the margin.")
     if any(pair.verdict.undecided for pair in report.comparisons):
         notes.append("Undecided does not mean equal: neither a gap nor equivalence was shown.")
+        if report.look is None or report.look.is_last:
+            declare = " A study that may grow declares its looks (analysis.looks) before its first trial."
+            notes.append(
+                f"{'Seeds' if report.paired else 'Runs'} added because of this report would make a further look, for "
+                f"which no p-value allows.{declare if report.imported is None else ''}"
+            )
     return notes
 
 
@@ -182,6 +202,11 @@ def _crossing(report: StudyReport) -> list[str]:
 def _reasons(report: StudyReport) -> list[str]:
     reasons = [(pair.name, pair.verdict.reason or pair.reason) for pair in report.comparisons]
     notes = grouped_by_reason(reasons)
+    if report.look is None and any(len(pair.mcnemar) == 1 for pair in report.comparisons):
+        notes.append(
+            "Whether two trained models differ on new examples is another question, which one run of each can answer: "
+            "McNemar's test in --details."
+        )
     unfinished = any(
         set(arm.seeds) < set(report.seeds) if report.paired else len(arm.seeds) < sum(arm.statuses.values())
         for arm in report.arms

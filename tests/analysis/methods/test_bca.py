@@ -120,7 +120,7 @@ def test_below_twenty_seeds_there_is_no_interval_over_seeds() -> None:
 
 @pytest.mark.parametrize(
     ("x", "why"),
-    [([0.5], "one example: no statement about new examples"), ([0.1] * 30, "every score is the same")],
+    [([0.5], "one example says nothing about new examples"), ([0.1] * 30, "every score is the same")],
 )
 def test_undefined_is_nan_with_a_reason(x: list[float], why: str) -> None:
     result = bca_interval(x, rng=np.random.default_rng(0))

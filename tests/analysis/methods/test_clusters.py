@@ -213,7 +213,7 @@ def test_one_cluster_alone_gives_no_verdict(small: StudyFolder) -> None:
     report = analyze(grouped(small, ["all"] * 120).root, resamples=199)
     assert report.n_clusters == 1
     assert report.comparisons[0].verdict.label == "no verdict"
-    assert "no statement about new examples" in report.comparisons[0].verdict.reason
+    assert "says nothing about new examples" in report.comparisons[0].verdict.reason
     assert "4 × 120 in 1 cluster" in tables.markdown(report)
 
 

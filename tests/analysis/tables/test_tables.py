@@ -407,6 +407,9 @@ def test_the_test_says_what_it_does_with_the_seeds(
     pair, result = report.comparisons[0], report.comparisons[0].result
     assert result is not None
     assert built["Verdicts"].rows[0][-2] == first
+    assert any("as if their seeds were independent" in note for note in built["Verdicts"].notes) == (
+        first == INDEPENDENT
+    )
     rows = [row for row in built["All tests"].rows if row[0] == pair.name and row[-2].startswith("crossed t")]
     assert [(row[-2], row[3]) for row in rows[1:]] == beside
     shown = [row[1] for row in rows[1:]]
@@ -427,6 +430,34 @@ def test_the_test_says_what_it_does_with_the_seeds(
         assert "pooled over 3 arms" in notes[0]
     elif notes:
         assert notes == [f"Seed variance: {rule}."]
+
+
+@pytest.mark.parametrize(("seeds", "looks", "warned"), [(4, [], True), (6, [4, 6], True), (4, [4, 8], False)])
+def test_whoever_may_add_seeds_is_told_that_this_is_a_look(
+    tmp_path: Path,
+    simulated: Any,
+    write_study: Any,
+    rng: np.random.Generator,
+    seeds: int,
+    looks: list[int],
+    warned: bool,
+) -> None:
+    runs = simulated(rng, {"full": 0.8, "lora": 0.8}, seeds=seeds, examples=100)
+    folder = write_study(tmp_path / "s", runs, analysis={"looks": looks} if looks else {})
+    report = analyze(folder.root, resamples=20)
+    assert report.comparisons[0].verdict.undecided
+    notes = tables.build(report)[0].notes
+    assert any("Seeds added because of this report would make a further look" in note for note in notes) == warned
+
+
+def test_one_run_of_each_arm_is_told_of_the_test_of_two_models(
+    tmp_path: Path, simulated: Any, write_study: Any, rng: np.random.Generator
+) -> None:
+    runs = simulated(rng, {"full": 0.9, "lora": 0.7}, seeds=1, examples=100)
+    verdicts = tables.build(analyze(write_study(tmp_path / "s", runs).root, resamples=20))[0]
+    assert verdicts.rows[0][3] == "no verdict"
+    assert "lora against full: one seed says nothing about a training procedure." in verdicts.notes
+    assert any("McNemar's test in --details" in note for note in verdicts.notes)
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
