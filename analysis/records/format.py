@@ -8,7 +8,7 @@ A field with a default may be absent, since an older version did not write it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,4 +41,5 @@ class Stored(BaseModel):
 class StoredFile(Stored):
     """The base of a whole file: it names its format."""
 
-    format: Literal[1, 2] = FORMAT
+    # Not a literal: that takes true and 1.0 for 1.
+    format: int = Field(default=FORMAT, ge=FORMAT, le=NEWER_FORMAT)

@@ -178,10 +178,10 @@ def _wording(report: StudyReport) -> list[str]:
     if any(pair.verdict.undecided for pair in report.comparisons):
         notes.append("Undecided does not mean equal: neither a gap nor equivalence was shown.")
         if report.look is None or report.look.is_last:
-            declare = " A study that may grow declares its looks (analysis.looks) before its first trial."
             notes.append(
                 f"{'Seeds' if report.paired else 'Runs'} added because of this report would make a further look, for "
-                f"which no p-value allows.{declare if report.imported is None else ''}"
+                "which no p-value allows. A study that may grow declares its looks (analysis.looks) before its first "
+                "trial."
             )
     return notes
 
