@@ -118,7 +118,7 @@ def lead(
         decided = out_of_budget = False
         turns = 0
         try:
-            # Where nothing is left to train, the end of the run waits for the database too.
+            # Where nothing is left to train, the end of the run waits for the database all the same.
             if training.left(chosen):
                 mirror.settle()
             for stage in stages(chosen, manifest.seeds, looks):

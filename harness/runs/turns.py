@@ -63,6 +63,8 @@ def time_after(run: Run, arms: Mapping[str, Arm], trials: Sequence[Trial], recor
             again = f"harness time {run.study.name} times it on the machine where it is called"
             run.display.say(f"no arm was timed alone: the trials ran on a cluster; {again}")
             return 0
+        # Nothing else may take time meanwhile.
+        run.mirror.settle()
         took = sum(record.all_seconds or 0.0 for record in known)
         turns = Turns(
             study=run.study,

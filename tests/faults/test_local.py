@@ -71,8 +71,10 @@ def test_a_worker_that_is_stopped_past_its_lease_comes_back_and_does_no_harm(
 @pytest.mark.parametrize("disturbed", ["full disk", "no locks", "clock ahead"])
 def test_a_worker_in_trouble_leaves_the_study_whole(campaign: Campaign, undisturbed: Campaign, disturbed: str) -> None:
     one = campaign.worker(disturbed)
-    # The other worker must not train everything before this one has taken its share.
+    # It leads: a worker that comes second may find that the other one trains everything.
+    end = time.monotonic() + LONGEST_STUDY
     while one.exitcode is None and campaign.doing(one) != "training worker":
+        assert time.monotonic() < end, "the worker does not train"
         time.sleep(0.05)
     other = campaign.worker()
     for worker in (one, other):

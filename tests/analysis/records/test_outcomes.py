@@ -187,6 +187,9 @@ def test_a_newer_record_is_refused_by_name_and_not_taken_for_damaged(study: Stud
 
 @pytest.mark.parametrize("written", [None, "1", True, 1.0])
 def test_a_format_that_is_no_whole_number_is_refused(study: StudyFolder, written: object) -> None:
+    study.change_record("full", 3, lambda content: content.update(format=written))
+    trial = load(study.root).trials["full", 3]
+    assert (trial.status, "format: expected a whole number, got" in trial.message) == ("unreadable", True)
     study.change_manifest(lambda content: content.update(format=written))
     with pytest.raises(RecordError, match="format: expected a whole number, got"):
         load(study.root)

@@ -386,6 +386,19 @@ def in_a_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProce
     )
 
 
+def test_a_command_leaves_no_garbage_to_look_for_on_its_way_out(tmp_path: Path) -> None:
+    # What is registered first is called last.
+    code = (
+        "import atexit, gc; atexit.register(lambda: print(len(gc.get_objects()) < 1000)); "
+        "from harness.cli import main; main()"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(harness.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, cwd=tmp_path, env=env, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

@@ -9,26 +9,37 @@ from typing import Any
 import pytest
 import torch
 
-from harness.runs.runner import prepare
+from harness.engines import device
+from harness.engines.device import precision_remarks
+from harness.runs import runner
 from harness.study.loading import load_study
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "said"),
+    ("kind", "capabilities", "said"),
     [
-        ({"architecture": "x86_64", "amx_bf16": True}, []),
-        (
-            {"architecture": "x86_64", "avx512_bf16": True},
-            ["lora-r2, lora-r8: training.bf16 makes training slower on this CPU, which has no AMX"],
-        ),
-        ({"architecture": "arm64"}, []),
+        ("cpu", {"architecture": "x86_64", "amx_bf16": True}, False),
+        ("cpu", {"architecture": "x86_64", "amx_bf16": False}, True),
+        ("cuda", {"architecture": "x86_64", "amx_bf16": False}, False),
+        # What torch says where it could not look.
+        ("cpu", {"architecture": "x86_64"}, False),
+        ("cpu", {"architecture": "arm64"}, False),
     ],
 )
 def test_bf16_on_a_cpu_that_is_slower_with_it_is_named(
-    written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, Any], said: list[str]
+    written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, kind: str, capabilities: dict[str, Any], said: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(device, "usual_device", lambda: torch.device(kind))
     study = load_study(written(("  lora:\n", "  lora:\n    training: {bf16: true}\n")))
+    remark = "lora-r2, lora-r8: training.bf16 is usually slower than fp32 on a CPU without AMX, such as this one"
+    assert precision_remarks(study.arms) == ((remark,) if said else ())
+
+
+def test_a_run_says_what_there_is_to_say_of_a_precision(
+    written: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "precision_remarks", lambda arms: (f"a remark on {', '.join(arms)}",))
     lines: list[str] = []
-    prepare(study, say=lines.append)
-    assert [line for line in lines if "bf16" in line] == said
+    runner.prepare(load_study(written()), say=lines.append)
+    assert "a remark on full, lora-r2, lora-r8, frozen" in lines

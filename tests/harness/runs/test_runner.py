@@ -246,6 +246,16 @@ def test_a_lost_database_does_not_matter(tmp_path: Path, tiny: Tiny) -> None:
     assert sorted(trial.user_attrs["arm"] for trial in shown) == ["full", "lora-r2", "lora-r4"]
 
 
+def test_only_a_run_that_trains_waits_for_the_database_before(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[mirror.Mirror] = []
+    monkeypatch.setattr(mirror.Mirror, "settle", lambda self: waited.append(self))
+    for seeds, times in ((1, 1), (1, 1), (2, 2)):
+        run_study(tiny(f"seeds={seeds}", UNTRAINED), tmp_path)
+        assert len(waited) == times
+
+
 @pytest.mark.parametrize("engine", ["packed", "trainer"])
 def test_a_locked_database_stops_no_trial_and_no_pack(
     tmp_path: Path, tiny: Tiny, engine: Any, monkeypatch: pytest.MonkeyPatch
