@@ -25,6 +25,8 @@ from harness.runs.runner import prepare
 from harness.study.loading import load_study
 from harness.study.trials import expand
 
+LONGEST_START = 600.0
+"""Seconds after which one process no longer waits for the other."""
 STUDIES = Path(__file__).parent.parent / "studies"
 
 
@@ -39,7 +41,11 @@ class Halves:
             raise TypeError(f"expected the packed engine, got {engine.name}")
         everything = expand(study, arms=study.arms, model=checkpoint.identity, data=data.fingerprint)
         trials = [trial for trial in everything if trial.arm.split("-")[0] == options.arm]
+        if not trials:
+            raise SystemExit(f"--arm: expected one of {', '.join(study.arms)}, got {options.arm}")
         trials = trials[: engine.size(trials[0])]
+        if len(trials) < 2:
+            raise SystemExit(f"a pack of {options.arm} has one trial, which has no halves")
         self.pack: Pack = engine._pack(trials)
         half = len(trials) // 2
         self.slots = list(range(half)), list(range(half, 2 * half))
@@ -63,7 +69,7 @@ def in_process(options: argparse.Namespace, number: int, ready: Barrier) -> None
     """Train one half beside another process, and print the milliseconds of a step."""
     halves = Halves(options)
     halves.train(number)
-    ready.wait()
+    ready.wait(LONGEST_START)
     print(f"two processes: {halves.train(number):.0f} ms", flush=True)
 
 
