@@ -14,7 +14,7 @@ from analysis.words import counted, seeds_in_words
 
 
 def history_caveats(outcomes: Outcomes, plan: AnalysisPlan, *, taken_up: Sequence[int]) -> list[Caveat]:
-    """Return the caveats about changes that no p-value accounts for.
+    """Return the caveats about changes that no p-value accounts for; each stands under the verdicts too.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def _plan_changes(outcomes: Outcomes) -> list[Caveat]:
         return []
     moments = "; ".join(f"{entry.frozen}, after {counted(entry.trials_finished, 'finished trial')}" for entry in late)
     text = f"The analysis plan changed after trials had finished ({moments})."
-    return [Caveat(short="plan changed after trials finished", text=text)]
+    return [Caveat(short="plan changed after trials finished", text=text, on_verdicts=True)]
 
 
 def _arms_that_left(manifest: Manifest) -> list[Caveat]:
@@ -67,7 +67,7 @@ def _arms_that_left(manifest: Manifest) -> list[Caveat]:
         f"{'An arm' if len(left) == 1 else 'Arms'} left the study after trials had finished ({named}): the "
         "correction counts fewer comparisons than were planned, and the p-values do not account for this."
     )
-    return [Caveat(short=f"{counted(len(left), 'arm')} removed after trials finished", text=text)]
+    return [Caveat(short=f"{counted(len(left), 'arm')} removed after trials finished", text=text, on_verdicts=True)]
 
 
 def _seed_changes(outcomes: Outcomes) -> list[tuple[frozenset[int], frozenset[int], int]]:
@@ -92,7 +92,7 @@ def _seeds_that_left(outcomes: Outcomes) -> list[Caveat]:
     if not moments:
         return []
     text = f"Seeds left the study after trials had finished ({moments}). The p-values do not account for this."
-    return [Caveat(short="seeds removed after trials finished", text=text)]
+    return [Caveat(short="seeds removed after trials finished", text=text, on_verdicts=True)]
 
 
 def _undeclared_looks(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int]) -> list[Caveat]:
@@ -141,4 +141,4 @@ def _looks_without_pairs(outcomes: Outcomes) -> list[Caveat]:
 def _undeclared(looks: int, where: str) -> Caveat:
     short = counted(looks, "undeclared look")
     text = f"The results were looked at, or could have been, {where}: {short}. The p-values do not account for this."
-    return Caveat(short=short, text=text)
+    return Caveat(short=short, text=text, on_verdicts=True)

@@ -17,6 +17,7 @@ from harness.cli.shared import (
     Overrides,
     Root,
     StudyFile,
+    complain,
     console_for,
     load,
     needs_training_libraries,
@@ -126,7 +127,7 @@ def plan(
     Reads and checks the data as harness run does. Trains nothing and downloads nothing. Of runs that were imported,
     give the name of their study, with seeds=20 for more seeds than there are.
 
-    Exit codes: 0 done; 2 the input is wrong.
+    Exit codes: 0 done; 2 the input is wrong, or harness run would refuse an arm.
     """
     import numpy as np
 
@@ -207,6 +208,7 @@ def plan(
             "look_designs": jsonable(designs),
         }
         print_json("plan", [content])
+        _say_what_is_refused(size)
         return
     from harness.cli.screens import show_plan
 
@@ -229,6 +231,19 @@ def plan(
         console.print(f"what it can find in {analysis_plan.metric}: known once two seeds have run")
     else:
         console.print("what it can find: known once the data are on this machine; --test-examples N assumes N examples")
+    _say_what_is_refused(size)
+
+
+def _say_what_is_refused(size: StudySize) -> None:
+    """End with exit code 2 where a run would refuse an arm, and say which and why."""
+    by_reason: dict[str, list[str]] = {}
+    for arm in size.arms:
+        if arm.refused:
+            by_reason.setdefault(arm.reason, []).append(arm.arm)
+    for reason, arms in by_reason.items():
+        complain(f"error: harness run will refuse arm {', '.join(arms)}: {reason}")
+    if by_reason:
+        raise typer.Exit(2)
 
 
 def _declaration(looks: Sequence[int], file: Path, overrides: Sequence[str], study: Study, results: Path) -> str:

@@ -145,13 +145,16 @@ def _header(text: str, delimiter: str) -> list[str]:
 def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Return the rows of a CSV file, each with the line that it ends in."""
     # Python's limit of 131,072 characters a value is less than some documents have.
-    csv.field_size_limit(sys.maxsize)
+    usual = csv.field_size_limit(sys.maxsize)
     # Strict: a quotation mark that is never closed would swallow the rest of the file without a word.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         yield from ((reader.line_num, row) for row in reader if row)
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from None
+    finally:
+        # It is one limit for all of Python.
+        csv.field_size_limit(usual)
 
 
 def _json(content: bytes, needed: Sequence[str], wanted: Collection[str]) -> DataTable:

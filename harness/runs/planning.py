@@ -91,7 +91,7 @@ def study_size(study: Study) -> StudySize:
     except ModelError as error:
         config = _DEFAULT_CONFIGS.get(study.model) if on_hub else None
         if config is None:
-            arms = tuple(ArmSize(arm=name, reason=str(error)) for name in study.arms)
+            arms = tuple(ArmSize(arm=name, reason=str(error), refused=not on_hub) for name in study.arms)
             return replace(counts, arms=arms, remarks=tuple(remarks))
         checkpoint = checkpoints.Checkpoint(
             name=study.model, source=study.model, revision=None, identity="", config=config()
@@ -108,7 +108,7 @@ def study_size(study: Study) -> StudySize:
             if rehearsal is not None and checkpoint.weights is not None:
                 rehearsal(arm)
         except ModelError as error:
-            counted.append(ArmSize(arm=name, reason=str(error)))
+            counted.append(ArmSize(arm=name, reason=str(error), refused=True))
             continue
         parameters = count_parameters(model)
         counted.append(ArmSize(arm=name, total=parameters.total, trainable=parameters.trainable))

@@ -9,12 +9,16 @@ from harness.runs.preview import TrialInputs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSize:
-    """How many parameters an arm's model has and trains, or the reason why that is not known."""
+    """How many parameters an arm's model has and trains, or the reason why that is not known.
+
+    It may be `refused`: a run would not train it for this reason.
+    """
 
     arm: str
     total: int | None = None
     trainable: int | None = None
     reason: str = ""
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,8 +104,10 @@ def _impossible(name: str, counts: Counts | None) -> str:
         return percent(count / total, places=places) if "%" in counts.printed else fixed(count / total, places=places)
 
     near = " and ".join(f"{exact_count(count)} would print as {shown(count)}" for count in nearest)
+    # A figure without a system is called by what it is.
+    figure = name if name == counts.printed else f"The figure of {name}, {counts.printed},"
     return (
-        f"The figure of {name}, {counts.printed}, is not a share of {exact_count(total)}: {near}. It may be "
+        f"{figure} is not a share of {exact_count(total)}: {near}. It may be "
         "truncated instead of rounded, a mean over runs, a figure of other examples, or a misprint."
     )
 

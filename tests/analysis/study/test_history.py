@@ -192,6 +192,8 @@ def test_looks_that_were_taken_are_counted_and_named(folder: StudyFolder) -> Non
     report = analyze(folder.root)
     assert shorts(report) == ["2 undeclared looks"]
     assert "with fewer of these seeds (seeds 0-2; seeds 0-3): 2 undeclared looks" in texts(report)
+    # Right under the verdicts, and not with the details alone.
+    assert any("2 undeclared looks. The p-values do not account" in note for note in tables.build(report)[0].notes)
     # What was trained, and looked at, at the same seeds is one look; a declared one is none.
     history(folder, (upto(4), 0), (upto(6), 12))
     assert shorts(analyze(folder.root)) == ["2 undeclared looks"]

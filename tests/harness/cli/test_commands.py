@@ -426,8 +426,9 @@ def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: 
     added += ["arms.ia3={adapter: {peft_type: IA3, target_modules: [c_attn], feedforward_modules: []}}"]
     added += ["arms.high={adapter: {peft_type: LORA, target_modules: [c_attn], layers_to_transform: [0, 99]}}"]
     added += ["arms.prompt={adapter: {peft_type: PROMPT_TUNING, num_virtual_tokens: 2}}"]
-    code, out, _ = command("plan", tiny_file, *added, "arms.frozen={freeze: {layers: 4}}", "--json")
-    assert code == 0
+    code, out, complaint = command("plan", tiny_file, *added, "arms.frozen={freeze: {layers: 4}}", "--json")
+    refusals = [line for line in complaint.splitlines() if line.startswith("error: harness run will refuse arm ")]
+    assert (code, [line.split(":")[1].split()[-1] for line in refusals]) == (2, ["high", "prompt"])
     plan = json.loads(out)["studies"][0]
     words = "trained besides adapters and unfrozen layers: score (lora-r2, lora-r4, ia3, frozen)"
     assert words in plan["remarks"]
