@@ -207,10 +207,11 @@ def _reasons(report: StudyReport) -> list[str]:
             "Whether two trained models differ on new examples is another question, which one run of each can answer: "
             "McNemar's test in --details."
         )
+    # Before the first look trials have yet to run, and after a look only those of arms that are still trained.
     unfinished = any(
         set(arm.seeds) < set(report.seeds) if report.paired else len(arm.seeds) < sum(arm.statuses.values())
         for arm in report.arms
-        if report.look is None or arm.arm not in report.look.left
+        if report.look is None or (report.look.number and arm.arm not in report.look.left)
     )
     if report.plan.failed_trials == "refuse" and unfinished and report.crossing is None:
         again = "run the trial again, or declare failed_trials: drop_seed before the first trial"
