@@ -84,4 +84,4 @@ def check_options(options: Mapping[str, str], number: int) -> None:
     said = slurm_queue.ask("sbatch", "--test-only", *of_ours, *as_flags(options))
     if said.returncode:
         shown = " ".join(f"{key}={value}" for key, value in options.items())
-        raise HarnessError(f"--sbatch: Slurm refuses {number} jobs with {shown}: {slurm_queue.complaint(said)}")
+        raise HarnessError(f"--on slurm: Slurm does not take {number} jobs with {shown}: {slurm_queue.complaint(said)}")

@@ -179,7 +179,7 @@ class ProgressTracker:
 
     def doing(self) -> str:
         """Return which trials are running and how far they are, in words."""
-        return "; ".join(self.doing_by_node()) or "nothing is running yet"
+        return "; ".join(self.doing_by_node()) or "no trial in training"
 
     @property
     def nodes(self) -> list[str]:

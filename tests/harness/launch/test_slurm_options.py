@@ -47,7 +47,8 @@ def test_what_sbatch_says_is_passed_on(programs: Program) -> None:
     with pytest.raises(HarnessError) as raised:
         check_options(parse_options("foo=1"), 3)
     assert (
-        str(raised.value) == "--sbatch: Slurm refuses 3 jobs with signal=TERM@120 foo=1: unrecognized option '--foo=1'"
+        str(raised.value)
+        == "--on slurm: Slurm does not take 3 jobs with signal=TERM@120 foo=1: unrecognized option '--foo=1'"
     )
 
 
