@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 def counted(count: int, word: str) -> str:
@@ -25,6 +25,21 @@ def listed(texts: Sequence[str], last: str = "and") -> str:
     ('a', 'a, b and c', '1 or 2')
     """
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {last} {texts[-1]}" if texts else ""
+
+
+def names_by_reason(reasons: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Group names by the reason that is given for each; a name with an empty one is left out.
+
+    Examples
+    --------
+    >>> names_by_reason([("full", ""), ("lora-r2", "no such module"), ("lora-r4", "no such module")])
+    {'no such module': ['lora-r2', 'lora-r4']}
+    """
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in reasons:
+        if reason:
+            by_reason.setdefault(reason, []).append(name)
+    return by_reason
 
 
 def estimated_count(count: int) -> str:

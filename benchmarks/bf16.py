@@ -17,14 +17,12 @@ import time
 
 import numpy as np
 import torch
-from engines import STUDIES, processor, surroundings
+from engines import STUDIES, packed_engine, processor, surroundings
 
 from harness import load_study
 from harness.engines.device import threads
-from harness.engines.packed.engine import PackedEngine
 from harness.engines.packed.pack import Pack
 from harness.engines.trainer import quick_collections
-from harness.runs.runner import prepare
 from harness.study.trials import expand
 
 _STEPS_BEFOREHAND = 6
@@ -44,9 +42,7 @@ def pack_of(arm: str, trials: int, *, bf16: bool) -> Pack:
         "claims=[]",
     ]
     study = load_study(STUDIES / "lora_rank.yaml", overrides)
-    checkpoint, data, engine = prepare(study, "packed")
-    if not isinstance(engine, PackedEngine):
-        raise TypeError(f"expected the packed engine, got {engine.name}")
+    checkpoint, data, engine = packed_engine(study)
     arms = {arm: study.arms[arm]}
     return engine._pack(expand(study, arms=arms, model=checkpoint.identity, data=data.fingerprint))
 

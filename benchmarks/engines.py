@@ -49,6 +49,7 @@ import transformers
 from opponents import SIDE_BY_SIDE, SideBySide, Task, Timed, examples, train_and_score
 
 from harness import load_study
+from harness.data.tokenization import TokenizedDataset
 from harness.engines.device import threads
 from harness.engines.engine import Engine
 from harness.engines.packed.engine import PackedEngine
@@ -170,11 +171,17 @@ def protocol(name: str, *, train_size: int, trials: int, turns: int) -> list[str
         return compared(load_study(STUDIES / f"{file}.yaml", overrides), arms, trials=trials, turns=turns)
 
 
-def compared(study: Study, arms: Sequence[str], *, trials: int, turns: int) -> list[str]:
-    """Compare the ways to train some arms of a study; return the table's lines."""
+def packed_engine(study: Study) -> tuple[checkpoints.Checkpoint, TokenizedDataset, PackedEngine]:
+    """Prepare a study for the packed engine."""
     checkpoint, data, engine = prepare(study, "packed")
     if not isinstance(engine, PackedEngine):
         raise TypeError(f"expected the packed engine, got {engine.name}")
+    return checkpoint, data, engine
+
+
+def compared(study: Study, arms: Sequence[str], *, trials: int, turns: int) -> list[str]:
+    """Compare the ways to train some arms of a study; return the table's lines."""
+    checkpoint, data, engine = packed_engine(study)
     task = Task(
         checkpoint=checkpoint,
         tokenizer=checkpoints.load_tokenizer(checkpoint),

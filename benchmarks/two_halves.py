@@ -18,16 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from engines import STUDIES, packed_engine
 
-from harness.engines.packed.engine import PackedEngine
 from harness.engines.packed.pack import Pack
-from harness.runs.runner import prepare
 from harness.study.loading import load_study
 from harness.study.trials import expand
 
 LONGEST_START = 600.0
 """Seconds after which one process no longer waits for the other."""
-STUDIES = Path(__file__).parent.parent / "studies"
 
 
 class Halves:
@@ -36,9 +34,7 @@ class Halves:
     def __init__(self, options: argparse.Namespace) -> None:
         torch.set_num_threads(1)
         study = load_study(options.study, options.settings)
-        checkpoint, data, engine = prepare(study, "packed")
-        if not isinstance(engine, PackedEngine):
-            raise TypeError(f"expected the packed engine, got {engine.name}")
+        checkpoint, data, engine = packed_engine(study)
         everything = expand(study, arms=study.arms, model=checkpoint.identity, data=data.fingerprint)
         trials = [trial for trial in everything if trial.arm.split("-")[0] == options.arm]
         if not trials:

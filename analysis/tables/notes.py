@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from analysis.study.plan import AnalysisPlan
 from analysis.study.population import TrainingSets
 from analysis.tables.digits import declared, percent
+from analysis.words import names_by_reason
 
 if TYPE_CHECKING:
     from analysis.study.report import StudyReport
@@ -24,10 +25,7 @@ def grouped_by_reason(reasons: Sequence[tuple[str, str]]) -> list[str]:
         Every name of the table with its reason; empty for none. A reason of all names holds ``Everywhere`` if they
         are many.
     """
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in reasons:
-        if reason:
-            by_reason.setdefault(reason, []).append(name)
+    by_reason = names_by_reason(reasons)
     everywhere = len(reasons) > _NAMED_AT_MOST and any(len(names) == len(reasons) for names in by_reason.values())
     return [f"{'Everywhere' if everywhere else ', '.join(names)}: {reason}." for reason, names in by_reason.items()]
 

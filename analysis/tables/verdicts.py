@@ -179,9 +179,9 @@ def _wording(report: StudyReport) -> list[str]:
         notes.append("Undecided does not mean equal: neither a gap nor equivalence was shown.")
         if report.look is None or report.look.is_last:
             notes.append(
-                f"{'Seeds' if report.paired else 'Runs'} added because of this report would make a further look, for "
-                "which no p-value allows. A study that may grow declares its looks (analysis.looks) before its first "
-                "trial."
+                f"{'Seeds' if report.paired else 'Runs'} added because of this report would make a further look, "
+                "which no p-value allows for. A study that may grow declares its looks (analysis.looks) before its "
+                "first trial."
             )
     return notes
 

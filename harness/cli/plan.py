@@ -236,13 +236,12 @@ def plan(
 
 def _say_what_is_refused(size: StudySize) -> None:
     """End with exit code 2 where a run would refuse an arm, and say which and why."""
-    by_reason: dict[str, list[str]] = {}
-    for arm in size.arms:
-        if arm.refused:
-            by_reason.setdefault(arm.reason, []).append(arm.arm)
-    for reason, arms in by_reason.items():
+    from analysis.words import names_by_reason
+
+    refused = names_by_reason((arm.arm, arm.reason) for arm in size.arms if arm.refused)
+    for reason, arms in refused.items():
         complain(f"error: harness run will refuse arm {', '.join(arms)}: {reason}")
-    if by_reason:
+    if refused:
         raise typer.Exit(2)
 
 

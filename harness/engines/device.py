@@ -105,12 +105,12 @@ def precision_name(training: Training, device: torch.device) -> str:
 
 
 def precision_remarks(arms: Mapping[str, Arm]) -> tuple[str, ...]:
-    """Say which arms are trained in a precision that hardly makes them faster on this machine."""
-    slower = [name for name, arm in arms.items() if arm.training.bf16]
-    if not slower or usual_device().type != "cpu":
+    """Say which arms train in bf16 where that is usually slower than fp32."""
+    in_bf16 = [name for name, arm in arms.items() if arm.training.bf16]
+    if not in_bf16 or usual_device().type != "cpu":
         return ()
     capabilities = torch.cpu.get_capabilities()
     # Measured on x86 alone, in packs (docs/benchmarks.md).
     if capabilities["architecture"] != "x86_64" or capabilities.get("amx_bf16", True):
         return ()
-    return (f"{', '.join(slower)}: training.bf16 is usually slower than fp32 on a CPU without AMX, such as this one",)
+    return (f"{', '.join(in_bf16)}: training.bf16 is usually slower than fp32 on a CPU without AMX, such as this one",)
