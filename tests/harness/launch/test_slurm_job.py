@@ -175,9 +175,10 @@ def test_an_epoch_longer_than_the_grace_is_cut_by_a_requeue(queue: Callable[[str
 
 def test_a_worker_that_was_killed_is_told_of(queue: Callable[[str], Path]) -> None:
     queue("RUNNING n1")
-    dies = "import os, signal; print('ready', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    # It dies once the test has read its first line: communicate loses what readline has read beyond that.
+    dies = "import os, signal; print('ready', flush=True); input(); os.kill(os.getpid(), signal.SIGKILL)"
     with started(sys.executable, "-c", dies) as process:
-        output, _ = process.communicate()
+        output, _ = process.communicate("die\n")
     assert output == "the worker was killed by SIGKILL\n"
     assert process.returncode == 137
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.cluster
 
 ROOT = Path(harness.__file__).parents[1]
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-# Long enough to be told something in the middle of a pack.
-EPOCHS = 40
+# Long enough to be stopped in the middle of a pack.
+EPOCHS = 80
 TRIALS = {("full", 0), ("full", 1), ("lora", 0), ("lora", 1)}
 # Two workers load torch at once, on a machine that may have more to do.
 SECONDS = 300
@@ -91,9 +92,38 @@ def kept(results: Path) -> int:
     return len(list((results / "tiny" / "packs").glob("*.pt")))
 
 
-def in_mid_pack(workers: SlurmWorkers, results: Path) -> None:
-    """Wait until both workers train a pack."""
-    until("two packs train", lambda: workers.running() and kept(results) == 2, SECONDS)
+def pids(results: Path) -> set[int]:
+    """Return the process of each worker that has claimed a pack."""
+    told = [json.loads(path.read_text()) for path in (results / "tiny" / ".workers").glob("*.json")]
+    return {each["pid"] for each in told if each["claims"]}
+
+
+def send(number: signal.Signals, pids: set[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@contextmanager
+def in_mid_pack(workers: SlurmWorkers, results: Path) -> Iterator[set[int]]:
+    """Two workers that have an epoch of their packs stand still for the block: Slurm takes longer than a pack does."""
+    standing: set[int] = set()
+
+    def both_have_claimed() -> bool:
+        # Whoever comes first waits for the other.
+        new = pids(results) - standing
+        send(signal.SIGSTOP, new)
+        standing.update(new)
+        return workers.running() > 0 and len(standing) == 2
+
+    try:
+        until("two packs are claimed", both_have_claimed, SECONDS)
+        send(signal.SIGCONT, standing)
+        until("two packs train", lambda: kept(results) == 2, SECONDS)
+        send(signal.SIGSTOP, standing)
+        yield standing
+    finally:
+        send(signal.SIGCONT, standing)
 
 
 def finished(results: Path) -> set[tuple[str, int]]:
@@ -132,14 +162,14 @@ def test_two_workers_train_a_study(cluster: SlurmCluster, study: Path, tmp_path:
 def test_a_worker_that_must_make_room_comes_back(make: Make, tmp_path: Path, cluster: SlurmCluster, by: str) -> None:
     workers = make()
     workers.start()
-    in_mid_pack(workers, tmp_path)
-    if by == "requeue":
-        for name in workers.names:
-            cluster.ask("scontrol", "requeue", name)
-    else:
-        cluster.ask("sbatch", "--partition=urgent", "--nodes=2", "--output=/dev/null", "--wrap=true")
-    asked = "SIGTERM: the worker ends with its epoch"
-    until("both have ended their epoch", lambda: logs(workers).count(asked) == 2)
+    with in_mid_pack(workers, tmp_path):
+        if by == "requeue":
+            for name in workers.names:
+                cluster.ask("scontrol", "requeue", name)
+        else:
+            cluster.ask("sbatch", "--partition=urgent", "--nodes=2", "--output=/dev/null", "--wrap=true")
+        asked = "SIGTERM: the worker ends with its epoch"
+        until("both are to end with their epoch", lambda: logs(workers).count(asked) == 2)
     # What they go on from.
     assert kept(tmp_path) == 2
     news = ended(workers)
@@ -152,9 +182,9 @@ def test_a_worker_that_must_make_room_comes_back(make: Make, tmp_path: Path, clu
 def test_a_cancelled_worker_does_not_come_back(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
     workers.start()
-    in_mid_pack(workers, tmp_path)
-    for name in workers.names:
-        cluster.ask("scancel", name)
+    with in_mid_pack(workers, tmp_path):
+        for name in workers.names:
+            cluster.ask("scancel", name)
     assert sorted(line.rpartition(" on ")[0] for line in ended(workers)) == [f"worker {name}" for name in workers.names]
     assert jobs(cluster, workers) == ["CANCELLED", "CANCELLED"]
     assert kept(tmp_path) == 2
@@ -163,20 +193,20 @@ def test_a_cancelled_worker_does_not_come_back(make: Make, tmp_path: Path, clust
 def test_workers_that_are_stopped_end_with_their_epoch(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
     workers.start()
-    in_mid_pack(workers, tmp_path)
-    workers.stop()
+    with in_mid_pack(workers, tmp_path):
+        workers.stop()
+        asked = "SIGHUP: the worker ends with its epoch"
+        until("both are to end with their epoch", lambda: logs(workers).count(asked) == 2)
     assert ended(workers) == []
     assert jobs(cluster, workers) == ["COMPLETED", "COMPLETED"]
-    assert logs(workers).count("SIGHUP: the worker ends with its epoch") == 2
     assert kept(tmp_path) == 2
 
 
 def test_a_worker_that_is_killed_is_told_of_by_name(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
     workers.start()
-    in_mid_pack(workers, tmp_path)
-    path, *_ = (tmp_path / "tiny" / ".workers").glob("*.json")
-    os.kill(json.loads(path.read_text())["pid"], signal.SIGKILL)
+    with in_mid_pack(workers, tmp_path) as standing:
+        os.kill(min(standing), signal.SIGKILL)
     (line,) = ended(workers)
     name = next(name for name in workers.names if name in line)
     assert line.startswith(f"worker {name} on n")
@@ -195,11 +225,11 @@ def test_what_a_worker_is_refused_reaches_the_user(make: Make, tmp_path: Path) -
 def test_a_controller_that_is_killed_ends_nothing(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
     workers.start()
-    in_mid_pack(workers, tmp_path)
-    cluster.kill("slurmctld")
-    assert workers.running() == 2
-    assert workers.news() == []
-    cluster.start("slurmctld")
+    with in_mid_pack(workers, tmp_path):
+        cluster.kill("slurmctld")
+        assert workers.running() == 2
+        assert workers.news() == []
+        cluster.start("slurmctld")
     assert ended(workers) == []
     assert finished(tmp_path) == TRIALS
 
