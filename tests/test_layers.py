@@ -77,7 +77,7 @@ def test_the_analysis_and_its_reader_load_no_pandas(tmp_path: Path) -> None:
     pq.write_table(pa.table(rows), tmp_path / "predictions.parquet")
     code = (
         "import sys; from pathlib import Path; from analysis.study.report import analyze\n"
-        "from analysis.records.manifest import AnswerKind\n"
+        "from analysis.records.data_entry import AnswerKind\n"
         "from analysis.records.predictions import read_predictions\n"
         "assert read_predictions(Path(sys.argv[1]), kind=AnswerKind('probabilities', 2)).labels.tolist() == [0, 1]"
     )

@@ -1,8 +1,9 @@
 """The record format: what all models of stored files share.
 
-`analysis.records.manifest` has the models of study.json and looks.json, `analysis.records.trial_record` that of
-record.json. They write and read these files and are the one description of the keys: the tables of docs/records.md are
-checked against them, and docs/records.schema.json is made from them by `python -m analysis.records.schema`.
+`analysis.records.manifest` has the model of study.json, `analysis.records.trial_record` that of record.json,
+`analysis.records.looks` and `analysis.records.timing` those of looks.json and timing.json. They write and read these
+files and are the one description of the keys: the tables of docs/records.md are checked against them, and
+docs/records.schema.json is made from them by `python -m analysis.records.schema`.
 A field with a default may be absent, since an older version did not write it.
 """
 

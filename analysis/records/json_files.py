@@ -12,8 +12,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from analysis.errors import FormatError, RecordError
+from analysis.records.data_entry import AnswerKind
 from analysis.records.format import FORMAT, NEWER_FORMAT, Stored
-from analysis.records.manifest import AnswerKind, Looks, Manifest, TakenLook, TrialEntry
+from analysis.records.looks import Looks, TakenLook
+from analysis.records.manifest import Manifest, TrialEntry
 from analysis.records.timing import Timing
 from analysis.records.trial_record import TrialRecord
 

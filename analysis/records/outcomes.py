@@ -19,7 +19,9 @@ from analysis.methods.fixed_sets import set_scores, set_strata
 from analysis.metrics.influence import class_metric_scores, metric_scores
 from analysis.metrics.regression import regression_scores
 from analysis.metrics.scores import MetricKind
-from analysis.records.manifest import EpochSelection, Manifest, SetEntry, TakenLook
+from analysis.records.data_entry import SetEntry
+from analysis.records.looks import TakenLook
+from analysis.records.manifest import EpochSelection, Manifest
 from analysis.records.timing import Timing
 from analysis.records.trial import Trial
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import RecordError
 from analysis.metrics.scores import class_dtype
-from analysis.records.manifest import AnswerKind
+from analysis.records.data_entry import AnswerKind
 from analysis.records.shared_bytes import SharedBytes, shared_bytes
 
 # Rounding to single precision, for any number of classes.

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from analysis.records.manifest import Looks, Manifest
+from analysis.records.looks import Looks
+from analysis.records.manifest import Manifest
 from analysis.records.timing import Timing
 from analysis.records.trial_record import TrialRecord
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from analysis.collector import paused_collector
 from analysis.errors import FormatError, RecordError
+from analysis.records.data_entry import AnswerKind
 from analysis.records.json_files import read_record
-from analysis.records.manifest import AnswerKind, TrialEntry
+from analysis.records.manifest import TrialEntry
 from analysis.records.predictions import Predictions, read_examples, read_predictions
 from analysis.records.trial_record import TrialRecord
 

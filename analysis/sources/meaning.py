@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import SourceError
 from analysis.problems import listed, near
-from analysis.records.manifest import Answers
+from analysis.records.data_entry import Answers
 from analysis.sources.agreement import few
 from analysis.sources.arrow import text_column
 from analysis.sources.distinct import Distinct

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.records.manifest import Answers
+from analysis.records.data_entry import Answers
 from analysis.sources.rows import SourceFile
 
 

@@ -11,17 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from analysis.records.data_entry import DataEntry, ScoreEntry
 from analysis.records.format import NEWER_FORMAT
-from analysis.records.manifest import (
-    ArmEntry,
-    DataEntry,
-    EpochSelection,
-    ImportedStudy,
-    Manifest,
-    ModelEntry,
-    ScoreEntry,
-    TrialEntry,
-)
+from analysis.records.manifest import ArmEntry, EpochSelection, ImportedStudy, Manifest, ModelEntry, TrialEntry
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial
 from analysis.records.trial_record import EpochEntry, ImportedTrial, SourceEntry, TrialRecord

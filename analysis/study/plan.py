@@ -22,7 +22,8 @@ from pydantic import (
 
 from analysis.errors import PlanError, Problem
 from analysis.problems import Allowed, ArmName, described, either, shown
-from analysis.records.manifest import Crossing, Manifest, Task
+from analysis.records.data_entry import Task
+from analysis.records.manifest import Crossing, Manifest
 from analysis.study.claims_block import claim_problems
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.methods.interval import NO_INTERVAL
 from analysis.metrics.consistency import churn, consistency
 from analysis.records.loading import load
-from analysis.records.manifest import TakenLook
+from analysis.records.looks import TakenLook
 from analysis.records.outcomes import Outcomes
 from analysis.study.best import best_arms, no_set
 from analysis.study.claims_block import parse_claims

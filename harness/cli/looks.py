@@ -25,7 +25,7 @@ def note_look(folder: Path, report: StudyReport, *, left: Sequence[str] = ()) ->
     """
     from analysis.records.format import FORMAT
     from analysis.records.json_files import read_looks
-    from analysis.records.manifest import Looks
+    from analysis.records.looks import Looks
     from harness import provenance
     from harness.atomic_file import atomic_write
 

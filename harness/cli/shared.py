@@ -63,7 +63,7 @@ class Format(StrEnum):
 
 def load(path: Path, overrides: Sequence[str] | None) -> Study:
     """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
-    from analysis.records.manifest import Task
+    from analysis.records.data_entry import Task
     from analysis.study.plan import check_plan
     from harness.study.loading import load_study
 

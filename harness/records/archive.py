@@ -19,7 +19,8 @@ from analysis.errors import SourceError
 from analysis.exports import long_table
 from analysis.records.format import FORMAT, Count, Stored
 from analysis.records.json_files import faults_in, read_looks
-from analysis.records.manifest import Looks, Manifest, TakenLook
+from analysis.records.looks import Looks, TakenLook
+from analysis.records.manifest import Manifest
 from analysis.records.outcomes import Outcomes
 from analysis.records.stored_trials import read_trial
 from analysis.records.timing import Timing

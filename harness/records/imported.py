@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
+from analysis.records.data_entry import AnswerKind
+from analysis.records.manifest import Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.sources.runs import Run, Runs
 from analysis.study.imported import imported_manifest, imported_plan, imported_record

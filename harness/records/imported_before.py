@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.errors import FormatError
-from analysis.records.manifest import AnswerKind, Manifest, TrialEntry
+from analysis.records.data_entry import AnswerKind
+from analysis.records.manifest import Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import StoredTrial, mismatch, read_trial
 from analysis.records.trial_record import SourceEntry

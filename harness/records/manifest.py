@@ -7,18 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from analysis.records.data_entry import DataEntry, SetEntry
 from analysis.records.format import FORMAT, NEWER_FORMAT
 from analysis.records.json_files import faults_in
-from analysis.records.manifest import (
-    ArmEntry,
-    DataEntry,
-    EpochSelection,
-    Manifest,
-    ModelEntry,
-    SetEntry,
-    TrialEntry,
-    Winner,
-)
+from analysis.records.manifest import ArmEntry, EpochSelection, Manifest, ModelEntry, TrialEntry, Winner
 from analysis.study.plan import parse_plan
 from harness.data.tokenization import TokenizedDataset
 from harness.errors import ResultsError

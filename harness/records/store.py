@@ -18,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.errors import FormatError, RecordError
+from analysis.records.data_entry import AnswerKind
 from analysis.records.json_files import read_candidate, read_looks, read_manifest, read_record, read_timing
-from analysis.records.manifest import AnswerKind, Manifest, TakenLook, TrialEntry
+from analysis.records.looks import TakenLook
+from analysis.records.manifest import Manifest, TrialEntry
 from analysis.records.predictions import Predictions
 from analysis.records.stored_trials import KnownTrials, StoredTrial, count_others, read_trials
 from analysis.records.timing import Timing

@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from analysis.records.format import Stored
-from analysis.records.manifest import Looks, Manifest, TakenLook
+from analysis.records.looks import Looks, TakenLook
+from analysis.records.manifest import Manifest
 from analysis.records.schema import schema
 from analysis.records.timing import Timing
 from analysis.records.trial_record import TrialRecord

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.errors import RecordError
+from analysis.records.data_entry import AnswerKind
 from analysis.records.loading import load
-from analysis.records.manifest import AnswerKind
 from analysis.records.predictions import Predictions, read_predictions
 
 if TYPE_CHECKING:
