@@ -86,8 +86,9 @@ if TYPE_CHECKING:
     from analysis.published.claims_file import ClaimsFile, parse_claims_file, read_claims
     from analysis.records.loading import load
     from analysis.records.outcomes import Outcomes
+    from analysis.study.analysis_block import check_plan, parse_plan
     from analysis.study.in_memory import compare
-    from analysis.study.plan import AnalysisPlan, Comparison, check_plan, parse_plan
+    from analysis.study.plan import AnalysisPlan, Comparison
     from analysis.study.report import StudyReport, analyze
     from analysis.study.requirement_results import RequirementResult
     from analysis.study.verdict import Verdict, decide
@@ -260,8 +261,9 @@ _HOMES = {
     "methods.partial_conjunction": ("partial_conjunction",),
     "methods.label_permutation": ("LabelPermutationResult", "label_permutation"),
     "methods.sign_flip": ("SignFlipResult", "sign_flip"),
+    "study.analysis_block": ("check_plan", "parse_plan"),
     "study.in_memory": ("compare",),
-    "study.plan": ("AnalysisPlan", "Comparison", "check_plan", "parse_plan"),
+    "study.plan": ("AnalysisPlan", "Comparison"),
     "power.new_study": ("PlannedTest",),
     "power.planning": ("Plan", "Span", "plan_comparison", "stated_components"),
     "power.settling": ("Settling", "settle"),

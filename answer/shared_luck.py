@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.seed_scores import seed_scores
 from analysis.records.outcomes import Outcomes
-from analysis.study.plan import parse_plan
+from analysis.study.analysis_block import parse_plan
 
 _NORMAL_975 = 1.959963984540054
 _NAN = math.nan

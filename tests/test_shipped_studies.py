@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from analysis.study.plan import check_plan, parse_plan
+from analysis.study.analysis_block import check_plan, parse_plan
 from harness.study.loading import load_study
 from harness.study.settings import Arm
 from harness.study.study import Study

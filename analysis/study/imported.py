@@ -19,7 +19,8 @@ from analysis.records.trial import Trial
 from analysis.records.trial_record import EpochEntry, ImportedTrial, SourceEntry, TrialRecord
 from analysis.sources.rows import SourceFile
 from analysis.sources.runs import Run, Runs
-from analysis.study.plan import AnalysisPlan, frozen_plan
+from analysis.study.analysis_block import frozen_plan
+from analysis.study.plan import AnalysisPlan
 
 # Every number with fewer digits can be held by every reader of the files.
 _TOO_LONG = len(str(2**63 - 1))

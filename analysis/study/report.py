@@ -15,6 +15,7 @@ from analysis.metrics.consistency import churn, consistency
 from analysis.records.loading import load
 from analysis.records.looks import TakenLook
 from analysis.records.outcomes import Outcomes
+from analysis.study.analysis_block import frozen_plan
 from analysis.study.best import best_arms, no_set
 from analysis.study.claims_block import parse_claims
 from analysis.study.class_comparisons import compare_classes
@@ -25,7 +26,7 @@ from analysis.study.epoch_curves import epoch_curve
 from analysis.study.epoch_selection import gap_by_selection, selection_lift, selection_score
 from analysis.study.footer import footer
 from analysis.study.looks import Look
-from analysis.study.plan import AnalysisPlan, frozen_plan
+from analysis.study.plan import AnalysisPlan
 from analysis.study.population import training_sets, with_training_sets
 from analysis.study.published_gaps import compare_published_gaps
 from analysis.study.rare_classes import rare_class_caveats

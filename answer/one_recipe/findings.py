@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.published.claims_file import read_claims
-from analysis.study.plan import parse_plan
+from analysis.study.analysis_block import parse_plan
 from answer.one_recipe.methods import METHODS
 from answer.one_recipe.pool import Pool
 from answer.one_recipe.rates import (

@@ -134,8 +134,8 @@ def plan(
     from analysis.jsonable import jsonable
     from analysis.methods.label_permutation import label_permutation_floor
     from analysis.methods.sign_flip import sign_flip_floor
+    from analysis.study.analysis_block import parse_plan
     from analysis.study.look_designs import look_designs
-    from analysis.study.plan import parse_plan
     from analysis.study.population import with_training_sets
     from analysis.study.power import StatedFigures, study_power
     from analysis.tables import as_terminal

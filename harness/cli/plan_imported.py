@@ -52,7 +52,7 @@ def plan_imported(
     from analysis.jsonable import jsonable
     from analysis.methods.label_permutation import label_permutation_floor
     from analysis.methods.sign_flip import sign_flip_floor
-    from analysis.study.plan import frozen_plan
+    from analysis.study.analysis_block import frozen_plan
     from analysis.study.power import StatedFigures, study_power
     from analysis.tables import as_terminal
     from analysis.tables.power import power_tables

@@ -64,7 +64,7 @@ class Format(StrEnum):
 def load(path: Path, overrides: Sequence[str] | None) -> Study:
     """Load a study with the analysis checking its own blocks, so that one report holds all problems."""
     from analysis.records.data_entry import Task
-    from analysis.study.plan import check_plan
+    from analysis.study.analysis_block import check_plan
     from harness.study.loading import load_study
 
     def check(raw: Mapping[str, Any], arms: Sequence[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -96,8 +96,8 @@ def _content(study: Study, folder: Path, timing: Timing | None) -> dict[str, Any
 
 def _times(study: Study, timing: Timing) -> tuple[AnalysisPlan, dict[str, ArmTimes], dict[str, TimeRatio]]:
     """Return the plan of the study, the times of its arms, and their ratios to the baseline."""
+    from analysis.study.analysis_block import parse_plan
     from analysis.study.arm_times import arm_times
-    from analysis.study.plan import parse_plan
     from analysis.study.time_ratio import turns_ratio
 
     plan = parse_plan(study.analysis, arms=list(study.arms), task=study.task)

@@ -33,7 +33,7 @@ def look_by_look(study: Study, folder: Path, say: Callable[[str], None]) -> Look
     HarnessError
         If its plan declares no looks, if its seeds end between two of them, or if it has nothing to compare.
     """
-    from analysis.study.plan import parse_plan
+    from analysis.study.analysis_block import parse_plan
     from harness.errors import HarnessError
     from harness.runs.looks import LookByLook
 

@@ -11,7 +11,7 @@ from analysis.records.data_entry import DataEntry, SetEntry
 from analysis.records.format import FORMAT, NEWER_FORMAT
 from analysis.records.json_files import faults_in
 from analysis.records.manifest import ArmEntry, EpochSelection, Manifest, ModelEntry, TrialEntry, Winner
-from analysis.study.plan import parse_plan
+from analysis.study.analysis_block import parse_plan
 from harness.data.tokenization import TokenizedDataset
 from harness.errors import ResultsError
 from harness.models.checkpoints import Checkpoint

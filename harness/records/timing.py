@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from analysis.records.format import FORMAT
 from analysis.records.timing import FEWEST_TURNS, TimedArm, Timing
 from analysis.records.trial_record import Device, Provenance, TrialRecord
-from analysis.study.plan import parse_plan
+from analysis.study.analysis_block import parse_plan
 from analysis.study.time_ratio import turns_ratio
 from harness import provenance
 from harness.engines.device import device_name

@@ -38,7 +38,7 @@ def test_the_whole_analysis_needs_neither_torch_nor_the_harness() -> None:
 
 
 def test_checking_a_plan_waits_for_no_statistics() -> None:
-    modules = loaded_by("import analysis.study.plan; analysis.study.plan.check_plan({}, None, arms=['full'])")
+    modules = loaded_by("import analysis.study.analysis_block as block; block.check_plan({}, None, arms=['full'])")
     assert not modules & {"numpy", "scipy", "pyarrow", "pandas", "statsmodels"}
 
 

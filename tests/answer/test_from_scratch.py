@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.study.plan import check_plan
+from analysis.study.analysis_block import check_plan
 from answer.from_scratch import arguments, estimate
 from answer.studies import PLANNED
 from harness.study.loading import load_study

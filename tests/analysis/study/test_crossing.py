@@ -18,7 +18,7 @@ from analysis.methods.clusters import cluster_scores
 from analysis.methods.crossed_seeds import crossed_seeds_test
 from analysis.published.rerun import rerun
 from analysis.records.loading import load
-from analysis.study.plan import frozen_plan
+from analysis.study.analysis_block import frozen_plan
 from analysis.study.power import StatedFigures, study_power
 from tests.analysis.conftest import StudyFolder, write_study
 

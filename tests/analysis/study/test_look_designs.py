@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.study.analysis_block import parse_plan
 from analysis.study.look_designs import LookDesigns, look_designs
-from analysis.study.plan import AnalysisPlan, parse_plan
+from analysis.study.plan import AnalysisPlan
 from analysis.study.power import StatedFigures, StudyPower, study_power
 from analysis.tables.look_designs import look_design_table
 from harness.cli.plan import _SEED

@@ -12,8 +12,8 @@ from scipy import special
 from analysis.errors import PlanError
 from analysis.methods.looks import thresholds
 from analysis.records.loading import load
+from analysis.study.analysis_block import check_plan, parse_plan
 from analysis.study.looks import Look, current_look
-from analysis.study.plan import check_plan, parse_plan
 
 if TYPE_CHECKING:
     from conftest import StudyFolder

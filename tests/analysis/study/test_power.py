@@ -18,7 +18,8 @@ from analysis.power.planning import Span, plan_comparison, stated_components
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.power.sizes import detectable_gap_at
 from analysis.records.loading import load
-from analysis.study.plan import AnalysisPlan, parse_plan
+from analysis.study.analysis_block import parse_plan
+from analysis.study.plan import AnalysisPlan
 from analysis.study.power import PlannedComparison, StatedFigures, StudyPower, study_power
 from analysis.tables.power import power_tables
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from analysis.errors import RequirementError
-from analysis.study.plan import AnalysisPlan, parse_plan
+from analysis.study.analysis_block import parse_plan
+from analysis.study.plan import AnalysisPlan
 from analysis.study.requirements import parse_requirements
 
 ARMS = ["full", "lora r=8", "a better than b", "frozen"]

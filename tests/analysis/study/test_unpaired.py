@@ -34,10 +34,10 @@ from analysis.power.planning import plan_comparison
 from analysis.power.settling import settle
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
+from analysis.study.analysis_block import check_plan, frozen_plan, parse_plan
 from analysis.study.comparison_tests import run_tests
 from analysis.study.comparisons import correct
 from analysis.study.frames import FRAMES
-from analysis.study.plan import check_plan, frozen_plan, parse_plan
 from analysis.study.power import StatedFigures, study_power
 from analysis.study.report import StudyReport, analyze, report_on
 from analysis.study.seeds import seeds_in_use
