@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +15,16 @@ from numpy.typing import NDArray
 from analysis.methods.arm_scores import Scores
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.fixed_sets import set_scores, set_strata
-from analysis.metrics.influence import class_metric_scores, metric_scores
-from analysis.metrics.regression import regression_scores
 from analysis.metrics.scores import MetricKind
 from analysis.records.data_entry import SetEntry
 from analysis.records.looks import TakenLook
-from analysis.records.manifest import EpochSelection, Manifest
 from analysis.records.timing import Timing
 from analysis.records.trial import Trial
-
-EpochChoice = Literal["verdict", "published", "last", "best on test"]
+from analysis.records.trial_answers import EpochChoice, TrialAnswers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcomes:
+class Outcomes(TrialAnswers):
     """Every trial of a study on one and the same list of test examples.
 
     Parameters
@@ -65,12 +60,10 @@ class Outcomes:
     """
 
     folder: Path | None
-    manifest: Manifest
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
     trials: Mapping[tuple[str, int], Trial]
     example_ids: tuple[str, ...]
-    labels: NDArray[np.int64] | NDArray[np.float64]
     clusters: tuple[str, ...] | None
     other_records: int
     set_aside: tuple[str, ...]
@@ -87,21 +80,6 @@ class Outcomes:
     def run_labels(self) -> dict[int, str]:
         """What the source of imported runs calls them, by the seed that numbers them; empty where that is the seed."""
         return {entry.seed: entry.run for entry in self.manifest.cells if entry.run is not None}
-
-    @property
-    def is_regression(self) -> bool:
-        """Whether the study predicts numbers."""
-        return self.manifest.data.task == "regression"
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether the study is about classes; else `predictions` and `predicted` mean nothing."""
-        return bool(self.manifest.data.classes)
-
-    @property
-    def has_probabilities(self) -> bool:
-        """Whether a probability of each class is stored; else what `metric_scores` needs them for is not there."""
-        return self.manifest.data.answer_kind.answers == "probabilities"
 
     @property
     def score_kind(self) -> MetricKind | None:
@@ -198,99 +176,6 @@ class Outcomes:
         """Return the seeds with which every arm finished; where runs are not paired by seed, this arm alone."""
         lost = {trial.seed for trial in self.unfinished(arms=None if self.manifest.paired else [arm])}
         return tuple(seed for seed in self.seeds_of(arm) if seed not in lost)
-
-    def lost_seeds(self) -> tuple[int, ...]:
-        """Return the seeds with a trial that ended without predictions; a trial that has yet to run is not lost."""
-        ended = {trial.seed for trial in self.unfinished() if not trial.pending}
-        return tuple(seed for seed in self.seeds if seed in ended)
-
-    def waiting_seeds(self) -> tuple[int, ...]:
-        """Return the seeds with a trial that has yet to run, in an arm that has begun.
-
-        An arm that has not begun holds no seed back, nor does an arm that joined after trials had finished: such an arm
-        has no verdict until it has run, and the other arms keep theirs.
-        """
-        first = self.manifest.first_arms
-        begun = [arm for arm in self.arms if arm in first and not all(trial.pending for trial in self.of_arm(arm))]
-        waiting = {trial.seed for trial in self.unfinished(arms=begun) if trial.pending}
-        return tuple(seed for seed in self.seeds if seed in waiting)
-
-    def epoch(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> int:
-        """Return the epoch of a finished trial that counts.
-
-        Parameters
-        ----------
-        trial : Trial
-            A finished trial.
-        epoch_choice : EpochChoice
-            ``"verdict"``: the last epoch, or the hold-out's choice; never one picked on the test split.
-            ``"published"``: the same, except that a study which selects on its test split gets its best
-            epoch there. ``"last"`` and ``"best on test"``: these two, whatever the study selects. Of several equal
-            epochs the earliest is the best.
-
-        Returns
-        -------
-        int
-            One of the trial's `epochs`.
-
-        Raises
-        ------
-        ValueError
-            If the epoch is chosen on the test split and the trial has no predictions.
-        """
-        selection = self.manifest.selection_of(trial.arm)
-        if epoch_choice == "last":
-            return trial.epochs[-1]
-        if epoch_choice == "best on test" or (epoch_choice == "published" and selection.on_test):
-            return self._best_on_test(trial, selection)
-        chosen = trial.record.selected_epoch if trial.record is not None else None
-        if selection.rule == "best" and not selection.on_test and chosen is not None:
-            return chosen
-        return trial.epochs[-1]
-
-    def answers(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[Any]:
-        """Return what a finished trial answered: probabilities, predicted classes, predicted numbers, or scores.
-
-        Parameters
-        ----------
-        trial : Trial
-            A finished trial.
-        epoch_choice : EpochChoice
-            Which epoch counts; see `epoch`.
-
-        Returns
-        -------
-        ndarray, shape (N, classes) or (N,)
-            The last axis is there for probabilities.
-
-        Raises
-        ------
-        ValueError
-            If the trial has no predictions.
-        """
-        known = trial.known_answers
-        return np.asarray(known[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
-
-    def predictions(self, trial: Trial, *, epoch_choice: EpochChoice = "verdict") -> NDArray[np.integer]:
-        """Return the predicted classes of a finished trial.
-
-        Parameters
-        ----------
-        trial : Trial
-            A finished trial.
-        epoch_choice : EpochChoice
-            Which epoch counts; see `epoch`.
-
-        Returns
-        -------
-        ndarray of int, shape (N,)
-
-        Raises
-        ------
-        ValueError
-            If the trial has no predictions.
-        """
-        return np.asarray(trial.predicted[trial.epochs.index(self.epoch(trial, epoch_choice=epoch_choice))])
 
     def predicted(
         self, arm: str, *, seeds: Sequence[int], epoch_choice: EpochChoice = "verdict"
@@ -390,27 +275,6 @@ class Outcomes:
         # Trial by trial: the probabilities of all of them are not copied.
         return np.concatenate([self._scored(metric, answers[None]) for answers in rows])
 
-    def by_epoch(self, trial: Trial, *, metric: str = "accuracy") -> NDArray[np.float64]:
-        """Return the metric of a finished trial after each of its epochs, shape (epochs,); of one test set.
-
-        Parameters
-        ----------
-        trial : Trial
-            A finished trial.
-        metric : str
-            As in `scores`.
-
-        Raises
-        ------
-        ValueError
-            If the trial has no predictions.
-        """
-        of_classes = self._of_classes(metric)
-        scores = (
-            self._class_scored(metric, trial.predicted) if of_classes else self._scored(metric, trial.known_answers)
-        )
-        return np.asarray(scores.mean(axis=1))
-
     def drawn(self, scores: Scores) -> Scores:
         """Return scores by sampling unit: by cluster where the study has clusters, else by example.
 
@@ -420,24 +284,6 @@ class Outcomes:
             By example.
         """
         return scores if self.clusters is None else cluster_scores(scores, self.clusters)
-
-    def _of_classes(self, metric: str) -> bool:
-        """Whether predicted classes are enough for a metric, or all there is."""
-        return self.has_classes and (metric == "accuracy" or not self.has_probabilities)
-
-    def _right(self, predicted: NDArray[np.integer]) -> NDArray[np.bool_]:
-        # Bytes are compared with bytes, not widened one after the other.
-        return np.asarray(predicted == self.labels.astype(predicted.dtype))
-
-    def _class_scored(self, metric: str, predicted: NDArray[np.integer]) -> Scores:
-        if metric == "accuracy":
-            return self._right(predicted).view(np.int8)
-        return class_metric_scores(metric, self.labels, predicted, n_classes=len(self.manifest.data.classes))
-
-    def _scored(self, metric: str, answers: NDArray[Any]) -> NDArray[np.float64]:
-        if self.has_probabilities:
-            return metric_scores(metric, self.labels, answers)
-        return regression_scores(metric, self.labels, answers) if self.is_regression else answers
 
     def _set_numbers(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(len(self.sets)), [one.n_test for one in self.manifest.data.sets])
@@ -456,20 +302,3 @@ class Outcomes:
             # One set alone holds no copies.
             clusters=self.clusters[examples] if self.clusters and data.cluster else None,
         )
-
-    def _best_on_test(self, trial: Trial, selection: EpochSelection) -> int:
-        answers = trial.known_answers
-        if self._of_classes(selection.metric):
-            right = self._right(trial.predicted)
-            return trial.epochs[int(np.argmax(right.sum(axis=1)))]
-        if (score := self.manifest.data.score) is not None:
-            means = answers.mean(axis=1)
-            return trial.epochs[int(np.argmax(means if score.higher_is_better else -means))]
-        recorded = trial.record.epochs if trial.record is not None else ()
-        losses = {entry.epoch: entry.test.loss for entry in recorded if entry.test is not None}
-        if self.manifest.data.sets or not losses:
-            # A record knows the loss over all test sets only, and that of an imported trial none at all.
-            scores = self._scored("mse" if self.is_regression else "log_loss", answers)
-            return trial.epochs[int(np.argmin(scores.mean(axis=1)))]
-        stored = [losses.get(epoch) for epoch in trial.epochs]
-        return trial.epochs[int(np.argmin([np.inf if loss is None else loss for loss in stored]))]

@@ -16,7 +16,8 @@ from analysis.methods.interval import Interval
 from analysis.methods.over_seeds import paired_t
 from analysis.metrics.scores import METRICS, MetricKind
 from analysis.records.manifest import EpochSelection
-from analysis.records.outcomes import EpochChoice, Outcomes
+from analysis.records.outcomes import Outcomes
+from analysis.records.trial_answers import EpochChoice
 from analysis.study.comparisons import ComparisonResult
 
 _NAN = float("nan")
@@ -186,7 +187,7 @@ def _scores(
 
 
 def _by(outcomes: Outcomes, selection: EpochSelection) -> str:
-    """Name the metric by which the best epoch on test is picked; see `Outcomes.epoch`."""
+    """Name the metric by which the best epoch on test is picked; see `TrialAnswers.epoch`."""
     score = outcomes.manifest.data.score
     if score is not None:
         return score.name

@@ -94,13 +94,31 @@ def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
         return SeedsInUse(used=used, by_arm=kept, taken_up=outcomes.seeds, waiting=(), look=None)
     look = current_look(outcomes, plan)
     # Without looks, the seeds that every arm has run count, and those that still run wait.
-    waiting = outcomes.waiting_seeds() if look is None else ()
+    waiting = _waiting_seeds(outcomes) if look is None else ()
     reached = look.seeds if look is not None and look.number else outcomes.seeds
     taken_up = tuple(seed for seed in reached if seed not in waiting)
-    lost = outcomes.lost_seeds() if plan.failed_trials == "drop_seed" else ()
+    lost = _lost_seeds(outcomes) if plan.failed_trials == "drop_seed" else ()
     used = tuple(seed for seed in taken_up if seed not in lost)
     by_arm = dict.fromkeys(outcomes.arms, used)
     for arm, size in look.left.items() if look is not None else ():
         first = outcomes.seeds[:size]
         by_arm[arm] = tuple(seed for seed in used if seed in first)
     return SeedsInUse(used=used, by_arm=by_arm, taken_up=taken_up, waiting=waiting, look=look)
+
+
+def _lost_seeds(outcomes: Outcomes) -> tuple[int, ...]:
+    """Return the seeds with a trial that ended without predictions; a trial that has yet to run is not lost."""
+    ended = {trial.seed for trial in outcomes.unfinished() if not trial.pending}
+    return tuple(seed for seed in outcomes.seeds if seed in ended)
+
+
+def _waiting_seeds(outcomes: Outcomes) -> tuple[int, ...]:
+    """Return the seeds with a trial that has yet to run, in an arm that has begun.
+
+    An arm that has not begun holds no seed back, nor does an arm that joined after trials had finished: such an arm
+    has no verdict until it has run, and the other arms keep theirs.
+    """
+    first = outcomes.manifest.first_arms
+    begun = [arm for arm in outcomes.arms if arm in first and not all(trial.pending for trial in outcomes.of_arm(arm))]
+    waiting = {trial.seed for trial in outcomes.unfinished(arms=begun) if trial.pending}
+    return tuple(seed for seed in outcomes.seeds if seed in waiting)

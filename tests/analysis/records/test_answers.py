@@ -13,7 +13,6 @@ import pytest
 
 from analysis.metrics.influence import class_metric_scores
 from analysis.records.loading import load
-from analysis.records.outcomes import Outcomes
 
 LABELS = np.array([0, 1, 2, 0])
 CLASSES = ("a", "b", "c")
@@ -106,30 +105,3 @@ def spoiled(folder: Path, change: Callable[[pa.Table], pa.Table]) -> str:
     trial = load(folder).trials["full", 0]
     assert trial.status == "unreadable"
     return trial.message
-
-
-EPOCHS = {
-    "full": np.array([[[0, 1, 1, 1], [0, 1, 2, 0], [0, 0, 0, 0]]]),
-    "lora": np.array([[[0, 1, 2, 0], [0, 1, 2, 0], [0, 0, 0, 0]]]),
-}
-
-
-def best(outcomes: Outcomes) -> list[int]:
-    return [outcomes.epoch(outcomes.trials[arm, 0], epoch_choice="best on test") for arm in ("full", "lora")]
-
-
-def test_the_best_epoch_is_found_without_losses_in_the_record(write_imported: Callable[..., Path]) -> None:
-    assert best(load(write_imported(EPOCHS, labels=LABELS, classes=CLASSES))) == [2, 1]
-
-
-@pytest.mark.parametrize(("higher", "epochs"), [(True, [2, 1]), (False, [1, 3])])
-def test_the_best_epoch_by_scores_follows_their_direction(
-    write_imported: Callable[..., Path], higher: bool, epochs: list[int]
-) -> None:
-    right = {arm: (said == LABELS).astype(float) for arm, said in EPOCHS.items()}
-    assert best(load(write_imported(right, higher_is_better=higher))) == epochs
-
-
-def test_the_best_epoch_of_numbers_is_computed(write_imported: Callable[..., Path]) -> None:
-    numbers = {arm: said.astype(float) for arm, said in EPOCHS.items()}
-    assert best(load(write_imported(numbers, labels=LABELS.astype(float)))) == [2, 1]

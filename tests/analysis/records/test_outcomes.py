@@ -21,17 +21,6 @@ def replaced(table: pa.Table, column: str, values: list[object]) -> pa.Table:
     return table.set_column(at, column, pa.array(values, table[column].type))
 
 
-@pytest.fixture
-def small(tmp_path: Path, write_study: Any) -> Callable[..., StudyFolder]:
-    """One arm beside another that is always right; `right` is seeds x epochs x examples."""
-
-    def write(right: list[list[list[int]]], **options: Any) -> StudyFolder:
-        scores = np.array(right)
-        return write_study(tmp_path / "s", {"full": np.ones_like(scores), "lora": scores}, **options)
-
-    return write
-
-
 def test_scores_are_right_or_wrong_by_seed_and_example(small: Any) -> None:
     outcomes = load(small([[[1, 0, 1, 1]], [[0, 0, 1, 1]]]).root)
     assert outcomes.arms == ("full", "lora")
@@ -48,61 +37,6 @@ def test_the_first_of_the_largest_probabilities_is_the_prediction(small: Any) ->
     folder.change_predictions("lora", 0, lambda t: replaced(replaced(t, "p_0", [0.5, 0.5]), "p_1", [0.5, 0.5]))
     outcomes = load(folder.root)
     assert outcomes.predictions(outcomes.trials["lora", 0]).tolist() == [0, 0]
-
-
-EPOCHS = [
-    [[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 0], [0, 1, 1, 0]],
-    [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]],
-]
-
-
-def test_the_last_epoch_counts(small: Any) -> None:
-    outcomes = load(small(EPOCHS).root)
-    assert [outcomes.epoch(trial) for trial in outcomes.of_arm("lora")] == [4, 4]
-    assert outcomes.scores("lora").sum(axis=1).tolist() == [2, 4]
-    assert outcomes.scores("lora", epoch_choice="published").sum(axis=1).tolist() == [2, 4]
-
-
-def test_the_hold_out_choice_comes_from_the_record(small: Any) -> None:
-    folder = small(EPOCHS, selection={"rule": "best", "metric": "accuracy", "on": "holdout"})
-    folder.change_record("lora", 0, lambda content: content.update(selected_epoch=1))
-    outcomes = load(folder.root)
-    assert [outcomes.epoch(trial) for trial in outcomes.of_arm("lora")] == [1, 4]
-    assert outcomes.scores("lora").tolist()[0] == [1, 1, 0, 0]
-
-
-def test_selection_on_test_never_reaches_a_verdict_and_ties_go_to_the_earliest(small: Any) -> None:
-    folder = small(EPOCHS, selection={"rule": "best", "metric": "accuracy", "on": "test"})
-    outcomes = load(folder.root)
-    assert [outcomes.epoch(trial) for trial in outcomes.of_arm("lora")] == [4, 4]
-    assert [outcomes.epoch(trial, epoch_choice="published") for trial in outcomes.of_arm("lora")] == [2, 4]
-
-
-def test_selection_on_test_by_loss_reads_the_recorded_losses(small: Any) -> None:
-    folder = small(EPOCHS, selection={"rule": "best", "metric": "loss", "on": "test"})
-
-    def losses(values: list[float | None]) -> object:
-        return lambda content: [
-            entry["test"].update(loss=value) for entry, value in zip(content["epochs"], values, strict=True)
-        ]
-
-    folder.change_record("lora", 0, losses([None, 0.4, 0.3, 0.3]))
-    folder.change_record("lora", 1, losses([0.1, 0.4, 0.3, 0.2]))
-    outcomes = load(folder.root)
-    assert [outcomes.epoch(trial, epoch_choice="published") for trial in outcomes.of_arm("lora")] == [3, 1]
-
-
-def test_an_arm_may_select_differently_from_the_study(small: Any) -> None:
-    folder = small(EPOCHS)
-    folder.change_record("lora", 0, lambda content: content.update(selected_epoch=2))
-    folder.change_manifest(
-        lambda content: content["arms"]["lora"].update(
-            selection={"rule": "best", "metric": "accuracy", "on": "holdout", "fraction": 0.1, "patience": 1}
-        )
-    )
-    outcomes = load(folder.root)
-    assert outcomes.epoch(outcomes.trials["lora", 0]) == 2
-    assert outcomes.epoch(outcomes.trials["full", 0]) == 4
 
 
 def test_the_order_of_the_trials_does_not_matter(study: StudyFolder) -> None:
