@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from analysis.methods.bca import bca_interval
 from analysis.methods.bootstrap import MultiBootstrapResult, multi_bootstrap
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.label_permutation import label_permutation
 from analysis.methods.mcnemar import McNemarResult, mcnemar

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.methods.arm_scores import ArmScores
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_result import CrossedResult
 from analysis.study.comparison_tests import PValues, primary_test, sequential_p_values
 from analysis.study.comparisons import correct
 from analysis.study.futility import HOPELESS, chance_of_decision

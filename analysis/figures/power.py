@@ -15,7 +15,8 @@ from analysis.figures.key import KeyEntry, draw_key, key_height
 from analysis.figures.marks import draw_mark, mark_of
 from analysis.figures.panels import panels
 from analysis.figures.style import BAND, INK, QUIET
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, CrossedResult
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import Interval
 from analysis.power.settling import Settling
 from analysis.power.sizes import detectable_gap_at

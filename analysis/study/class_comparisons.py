@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.arm_scores import ArmScores
 from analysis.methods.clusters import cluster_scores
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.multiplicity import joint_step_down
 from analysis.metrics.confusion_metrics import confusion_metric

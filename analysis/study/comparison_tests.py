@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.methods.arm_scores import ArmScores, Scores
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.equivalence import EquivalenceResult, tost
 from analysis.methods.label_permutation import LabelPermutationResult, label_permutation
 from analysis.methods.looks import sequential_p

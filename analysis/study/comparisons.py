@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.methods.arm_scores import ArmScores, Scores
 from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study
-from analysis.methods.crossed import CrossedResult, Posterior
+from analysis.methods.crossed_result import NO_POSTERIOR, CrossedResult, Posterior
 from analysis.methods.equivalence import EquivalenceResult
 from analysis.methods.interval import Interval
 from analysis.methods.label_permutation import LabelPermutationResult
@@ -339,7 +339,7 @@ def decided(
         difference_p=corrected.difference,
         equivalence_p=corrected.equivalence,
         equivalence=tests.equivalence,
-        posterior=result.posterior(plan.margin) if result else Posterior(_NAN, _NAN, _NAN),
+        posterior=result.posterior(plan.margin) if result else NO_POSTERIOR,
         settling_gap=settled(result.estimate) if result else None,
         settling_margin=settled(plan.margin),
         settling_equivalence=settled(result.estimate, plan.margin)

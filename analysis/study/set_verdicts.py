@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from analysis.methods.arm_scores import ArmScores
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
 from analysis.methods.partial_conjunction import partial_conjunction
 from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import Interval
 from analysis.study.comparisons import ComparisonResult
 from analysis.study.made_tests import primary_test_name

@@ -31,8 +31,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.methods.crossed import CrossedResult, crossed_test, pooled_seed_spread
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.over_seeds import paired_t
+from analysis.methods.variance import pooled_seed_spread
 from analysis.metrics.scores import auroc_scores
 
 Floats = NDArray[np.float64]
