@@ -20,7 +20,7 @@ from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import Interval
 from analysis.power.settling import Settling
 from analysis.power.sizes import detectable_gap_at
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.study_report import StudyReport
 from analysis.study.verdict import Verdict
 from analysis.tables.comparison_cells import comparison_n_test_population, scale_of

@@ -18,6 +18,7 @@ from analysis.methods.multiplicity import joint_step_down
 from analysis.metrics.confusion_metrics import confusion_metric
 from analysis.metrics.influence import confusion_scores
 from analysis.records.outcomes import Outcomes
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.comparison_tests import (
     NO_P_VALUES,
     PValues,
@@ -26,7 +27,6 @@ from analysis.study.comparison_tests import (
     sequential_p_values,
     undefined_trials,
 )
-from analysis.study.comparisons import ComparisonResult
 from analysis.study.gap_intervals import at_look, interval_at, verdict_interval
 from analysis.study.plan import AnalysisPlan, Comparison
 from analysis.study.rare_classes import few_examples, few_predictions

@@ -17,7 +17,7 @@ from analysis.methods.over_seeds import paired_t
 from analysis.metrics.scores import METRICS, MetricKind
 from analysis.records.manifest import EpochSelection
 from analysis.records.outcomes import EpochChoice, Outcomes
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 
 _NAN = float("nan")
 

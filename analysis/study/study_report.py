@@ -11,7 +11,7 @@ from analysis.metrics.scores import MetricKind
 from analysis.records.manifest import Answers, Crossing, ImportedStudy, TakenLook
 from analysis.study.best import BestArms
 from analysis.study.class_comparisons import ClassComparison
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.cost import ArmCost
 from analysis.study.epoch_curves import EpochCurve
 from analysis.study.epoch_selection import GapBySelection, SelectionLift
