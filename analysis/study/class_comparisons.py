@@ -19,17 +19,11 @@ from analysis.metrics.confusion_metrics import confusion_metric
 from analysis.metrics.influence import confusion_scores
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_result import ComparisonResult
-from analysis.study.comparison_tests import (
-    NO_P_VALUES,
-    PValues,
-    primary_test,
-    results_at_looks,
-    sequential_p_values,
-    undefined_trials,
-)
 from analysis.study.gap_intervals import at_look, interval_at, verdict_interval
 from analysis.study.plan import AnalysisPlan, Comparison
+from analysis.study.primary_test import NO_P_VALUES, PValues, primary_test, results_at_looks, sequential_p_values
 from analysis.study.rare_classes import few_examples, few_predictions
+from analysis.study.refusals import undefined_trials
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import Verdict, decide
 

@@ -17,11 +17,12 @@ from analysis.power.new_study import PlannedTest
 from analysis.power.settling import Settling, settle
 from analysis.records.outcomes import Outcomes
 from analysis.study.comparison_result import ComparisonResult
-from analysis.study.comparison_tests import ComparisonTests, PValues, planned_test, run_tests
+from analysis.study.comparison_tests import ComparisonTests, run_tests
 from analysis.study.conditions import unlike
 from analysis.study.futility import chance_of_decision
 from analysis.study.gap_intervals import at_look, interval_at, level_of_verdicts, verdict_interval
 from analysis.study.plan import AnalysisPlan, Comparison
+from analysis.study.primary_test import PValues, planned_test
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import decide
 
