@@ -60,17 +60,19 @@ if TYPE_CHECKING:
     from analysis.methods.sign_flip import SignFlipResult, sign_flip
     from analysis.methods.variance import SeedSpread, pooled_seed_spread
     from analysis.methods.with_the_best import ComparisonsWithBest, Contender, compare_with_best
+    from analysis.metrics.auroc import auroc_scores
     from analysis.metrics.calibration_error import (
         CalibrationError,
         brier_scores,
         expected_calibration_error,
         log_loss_scores,
     )
+    from analysis.metrics.confusion_matrix import ClassScores, class_scores, confusion
     from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
     from analysis.metrics.consistency import Churn, Consistency, churn
     from analysis.metrics.influence import confusion_scores, metric_scores
+    from analysis.metrics.metric_kinds import METRICS, MetricKind
     from analysis.metrics.regression import mse_scores, pearson_scores, regression_scores, spearman_scores
-    from analysis.metrics.scores import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
     from analysis.power.error_types import ErrorTypes
     from analysis.power.new_study import PlannedTest
     from analysis.power.planning import Plan, Span, plan_comparison, stated_components
@@ -242,7 +244,9 @@ _HOMES = {
     "methods.mcnemar": ("McNemarResult", "mcnemar_from_counts"),
     "methods.mcnemar_clustered": ("ClusteredMcNemarResult", "mcnemar_clustered"),
     "metrics.regression": ("mse_scores", "pearson_scores", "regression_scores", "spearman_scores"),
-    "metrics.scores": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),
+    "metrics.auroc": ("auroc_scores",),
+    "metrics.confusion_matrix": ("ClassScores", "class_scores", "confusion"),
+    "metrics.metric_kinds": ("METRICS", "MetricKind"),
     "methods.multiplicity": ("JointCorrection", "benjamini_hochberg", "holm", "joint_step_down"),
     "records.loading": ("load",),
     "records.outcomes": ("Outcomes",),

@@ -17,8 +17,8 @@ from analysis.methods.arm_scores import Scores
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.fixed_sets import set_scores, set_strata
 from analysis.metrics.influence import class_metric_scores, metric_scores
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.metrics.regression import regression_scores
-from analysis.metrics.scores import MetricKind
 from analysis.records.manifest import EpochSelection, Manifest, SetEntry, TakenLook
 from analysis.records.timing import Timing
 from analysis.records.trial import Trial

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.methods.interval import Interval
 from analysis.methods.over_seeds import paired_t
-from analysis.metrics.scores import METRICS, MetricKind
+from analysis.metrics.metric_kinds import METRICS, MetricKind
 from analysis.records.manifest import EpochSelection
 from analysis.records.outcomes import EpochChoice, Outcomes
 from analysis.study.comparison_result import ComparisonResult

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -21,18 +21,11 @@ from pydantic import (
 )
 
 from analysis.errors import PlanError, Problem
+from analysis.metrics.metric_kinds import METRICS, Metric, MetricKind
 from analysis.problems import Allowed, ArmName, described, either, shown
 from analysis.records.manifest import Crossing, Manifest, Task
 from analysis.study.claims_block import claim_problems
 
-if TYPE_CHECKING:
-    from analysis.metrics.scores import MetricKind
-
-# As in analysis.metrics.scores.METRICS, without waiting for NumPy where only a study file is checked.
-ClassMetric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
-NumberMetric = Literal["pearson", "spearman", "mse"]
-ScoreMetric = Literal["score"]
-Metric = Literal[ClassMetric, NumberMetric, ScoreMetric]
 Correction = Literal["holm", "benjamini_hochberg"]
 Variance = Literal["pooled", "pairwise"]
 
@@ -41,11 +34,11 @@ FEWEST_SEEDS_AT_A_LOOK = 4
 
 _MOST_LOOKS = 100
 _METRICS = {
-    "classification": get_args(ClassMetric),
-    "regression": get_args(NumberMetric),
-    "scores": get_args(ScoreMetric),
+    "classification": tuple(name for name, kind in METRICS.items() if kind.task == "classification"),
+    "regression": tuple(name for name, kind in METRICS.items() if kind.task == "regression"),
+    "scores": ("score",),
 }
-_OF_PROBABILITIES = ("auroc", "log_loss", "brier")
+_OF_PROBABILITIES = tuple(name for name, kind in METRICS.items() if kind.of_probabilities)
 # A gap this large or larger cannot be, and what a margin is, in words; by metric, where it is no share.
 _CORRELATION = (2.0, "a number above 0 and below 2")
 _BELOW_ONE = (1.0, "a number above 0 and below 1")
@@ -168,8 +161,6 @@ class AnalysisPlan(BaseModel):
     @property
     def kind(self) -> MetricKind:
         """What a table has to know about the metric: its title, its direction, whether it is a share."""
-        from analysis.metrics.scores import METRICS
-
         return METRICS[self.metric] if self._score is None else self._score
 
     @property

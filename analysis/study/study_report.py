@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.jsonable import jsonable
 from analysis.metrics.consistency import Churn, Consistency
-from analysis.metrics.scores import MetricKind
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.records.manifest import Answers, Crossing, ImportedStudy, TakenLook
 from analysis.study.best import BestArms
 from analysis.study.class_comparisons import ClassComparison
