@@ -30,14 +30,9 @@ if TYPE_CHECKING:
     from analysis.methods.bootstrap import MultiBootstrapResult, bootstrap_study, multi_bootstrap
     from analysis.methods.bootstrap_metric import multi_bootstrap_metric
     from analysis.methods.clusters import cluster_scores
-    from analysis.methods.crossed import (
-        CrossedResult,
-        Posterior,
-        SeedSpread,
-        VarianceComponents,
-        crossed_test,
-        pooled_seed_spread,
-    )
+    from analysis.methods.components import VarianceComponents
+    from analysis.methods.crossed import crossed_test
+    from analysis.methods.crossed_result import CrossedResult, Posterior
     from analysis.methods.crossed_seeds import CrossedSeedsResult, crossed_seeds_test
     from analysis.methods.equivalence import EquivalenceResult, NonInferiorityResult, non_inferiority, tost
     from analysis.methods.fixed_sets import set_scores, set_strata
@@ -63,18 +58,21 @@ if TYPE_CHECKING:
         tango_interval,
     )
     from analysis.methods.sign_flip import SignFlipResult, sign_flip
+    from analysis.methods.variance import SeedSpread, pooled_seed_spread
     from analysis.methods.with_the_best import ComparisonsWithBest, Contender, compare_with_best
+    from analysis.metrics.auroc import auroc_scores
     from analysis.metrics.calibration_error import (
         CalibrationError,
         brier_scores,
         expected_calibration_error,
         log_loss_scores,
     )
+    from analysis.metrics.confusion_matrix import ClassScores, class_scores, confusion
     from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
     from analysis.metrics.consistency import Churn, Consistency, churn
     from analysis.metrics.influence import confusion_scores, metric_scores
+    from analysis.metrics.metric_kinds import METRICS, MetricKind
     from analysis.metrics.regression import mse_scores, pearson_scores, regression_scores, spearman_scores
-    from analysis.metrics.scores import METRICS, ClassScores, MetricKind, auroc_scores, class_scores, confusion
     from analysis.power.error_types import ErrorTypes
     from analysis.power.new_study import PlannedTest
     from analysis.power.planning import Plan, Span, plan_comparison, stated_components
@@ -223,14 +221,9 @@ _HOMES = {
     "published.claims_file": ("ClaimsFile", "parse_claims_file", "read_claims"),
     "methods.clusters": ("cluster_scores",),
     "metrics.consistency": ("Churn", "Consistency", "churn"),
-    "methods.crossed": (
-        "CrossedResult",
-        "Posterior",
-        "SeedSpread",
-        "VarianceComponents",
-        "crossed_test",
-        "pooled_seed_spread",
-    ),
+    "methods.components": ("VarianceComponents",),
+    "methods.crossed": ("crossed_test",),
+    "methods.crossed_result": ("CrossedResult", "Posterior"),
     "methods.crossed_seeds": ("CrossedSeedsResult", "crossed_seeds_test"),
     "methods.equivalence": ("EquivalenceResult", "NonInferiorityResult", "non_inferiority", "tost"),
     "power.error_types": ("ErrorTypes",),
@@ -252,7 +245,9 @@ _HOMES = {
     "methods.mcnemar": ("McNemarResult", "mcnemar_from_counts"),
     "methods.mcnemar_clustered": ("ClusteredMcNemarResult", "mcnemar_clustered"),
     "metrics.regression": ("mse_scores", "pearson_scores", "regression_scores", "spearman_scores"),
-    "metrics.scores": ("METRICS", "ClassScores", "MetricKind", "auroc_scores", "class_scores", "confusion"),
+    "metrics.auroc": ("auroc_scores",),
+    "metrics.confusion_matrix": ("ClassScores", "class_scores", "confusion"),
+    "metrics.metric_kinds": ("METRICS", "MetricKind"),
     "methods.multiplicity": ("JointCorrection", "benjamini_hochberg", "holm", "joint_step_down"),
     "records.loading": ("load",),
     "records.outcomes": ("Outcomes",),
@@ -280,6 +275,7 @@ _HOMES = {
     "study.requirement_results": ("RequirementResult",),
     "power.single_run": ("mcnemar_power", "single_run_detectable_gap"),
     "power.sizes": ("detectable_gap_at", "equivalence_power_at", "power_at", "standard_error_at"),
+    "methods.variance": ("SeedSpread", "pooled_seed_spread"),
     "study.verdict": ("Verdict", "decide"),
 }
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from analysis.methods.bca import bca_interval
 from analysis.methods.bootstrap import MultiBootstrapResult, multi_bootstrap
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.label_permutation import label_permutation
 from analysis.methods.mcnemar import McNemarResult, mcnemar
@@ -20,10 +21,10 @@ from analysis.methods.over_seeds import PairedTResult, paired_t, wilcoxon
 from analysis.methods.predictive_values import weighted_generalized_score
 from analysis.methods.proportions import newcombe_interval, tango_interval
 from analysis.methods.sign_flip import sign_flip
+from analysis.metrics.auroc import auroc_scores
 from analysis.metrics.calibration_error import brier_scores, log_loss_scores
 from analysis.metrics.confusion_metrics import confusion_metric
 from analysis.metrics.influence import confusion_scores
-from analysis.metrics.scores import auroc_scores
 from calibration.regimes import SimulatedArm, SimulatedStudy
 
 LEVELS = (0.05, 0.00625)

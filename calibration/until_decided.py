@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.methods.arm_scores import ArmScores
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_result import CrossedResult
 from analysis.study.analysis_block import parse_plan
-from analysis.study.comparison_tests import PValues, primary_test, sequential_p_values
 from analysis.study.comparisons import correct
 from analysis.study.futility import HOPELESS, chance_of_decision
 from analysis.study.looks import Look
 from analysis.study.plan import AnalysisPlan
+from analysis.study.primary_test import PValues, primary_test, sequential_p_values
 from calibration.counts import ClusteredCount, Count, Size, streams
 from calibration.families import ALPHA, MARGIN, PROMISED
 from calibration.normal import Bools

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.metrics.scores import METRICS, MetricKind
+from analysis.metrics.metric_kinds import METRICS, MetricKind
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial
 

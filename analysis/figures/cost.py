@@ -13,7 +13,7 @@ from analysis.figures.labels import Point, label_points
 from analysis.figures.marks import draw_mark, mark_of
 from analysis.figures.style import BAND, INK, QUIET, SMALL, TEXT
 from analysis.methods.interval import Interval
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.study_report import StudyReport
 from analysis.study.time_ratio import TimeRatio
 from analysis.study.verdict import Verdict

@@ -15,11 +15,12 @@ from analysis.figures.key import KeyEntry, draw_key, key_height
 from analysis.figures.marks import draw_mark, mark_of
 from analysis.figures.panels import panels
 from analysis.figures.style import BAND, INK, QUIET
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, CrossedResult
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import Interval
 from analysis.power.settling import Settling
 from analysis.power.sizes import detectable_gap_at
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.study_report import StudyReport
 from analysis.study.verdict import Verdict
 from analysis.tables.comparison_cells import comparison_n_test_population, scale_of

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.methods.arm_scores import ArmScores, as_arm
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.resamples import (
     Resampled,

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,193 +18,12 @@ from scipy import special
 from analysis.methods.arm_scores import ArmScores, as_arm, difference_squares
 from analysis.methods.clusters import cluster_numbers
 from analysis.methods.components import VarianceComponents
-from analysis.methods.crossed_seeds import CrossedSeedsResult
+from analysis.methods.crossed_design import design_of, has_plain_df
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL
-from analysis.methods.student import TResult
-from analysis.methods.variance import (
-    ROUNDING,
-    SeedSpread,
-    VarianceFit,
-    independent_variance,
-    paired_variance,
-    pooled_seed_spread,
-)
+from analysis.methods.variance import ROUNDING, SeedSpread, VarianceFit, independent_variance, paired_variance
 
-__all__ = [
-    "SEEDS_FOR_A_VERDICT",
-    "SEEDS_OF_A_SOURCE",
-    "CrossedResult",
-    "Posterior",
-    "SeedSpread",
-    "VarianceComponents",
-    "crossed_test",
-    "design_of",
-    "pooled_seed_spread",
-]
-
-Design = Literal["A", "B", "C"]
-
-# Two seeds give an interval, but too wide and too shaky a one to decide by.
-SEEDS_FOR_A_VERDICT = 3
-# With fewer initialisations, or fewer data orders, no correction of their degrees of freedom keeps the far tail.
-SEEDS_OF_A_SOURCE = 4
-# With fewer pairs of two arms, pairing costs more degrees of freedom than it brings where seeds are little correlated.
-_FEWEST_PAIRS = 8
 _NAN = float("nan")
-
-
-class Posterior(NamedTuple):
-    """Approximate posterior probabilities of a true gap; they add up to 1. In JSON it is a list of the three.
-
-    Parameters
-    ----------
-    below, within, above : float
-        That the gap lies below ``-margin``, within the margin, and above ``margin``.
-    """
-
-    below: float
-    within: float
-    above: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossedResult(TResult):
-    """The outcome of `crossed_test`. It generalises to new seeds and new examples of the same kind.
-
-    Parameters
-    ----------
-    estimate : float
-        Mean score of the treatment minus mean score of the baseline, in units of the score.
-    standard_error : float
-        Of the estimate, over seeds and examples. 0 where no score varies.
-    df : float
-        Degrees of freedom (Satterthwaite).
-    statistic : float
-        ``estimate / standard_error``.
-    p_value : float
-        Two-sided, for a difference of 0.
-    design : {"A", "B", "C"}
-        A: the same seeds drive both arms, as pairs. B: the seeds of the two arms are independent. C: seeds of two kinds
-        cross in both arms; then `by_source` is the result of `crossed_seeds_test`, which this one repeats.
-    paired : bool
-        Whether both arms have the same seeds, by whichever design they are judged.
-    n_arms : int
-        How many arms the variation over seeds was estimated from: 2, or all arms of a study where it was pooled.
-    n_seeds : tuple of int
-        Of the treatment and of the baseline.
-    n_examples : int
-    other_p_value : float
-        What the other design would have said; NaN where there is no other, as for seeds that are not paired.
-    pairwise_p_value : float
-        What these two arms say without the others; `p_value` where nothing was pooled.
-    seed_correlation : float
-        Pearson correlation of the two arms' seed means over paired seeds. NaN for unpaired seeds, for fewer
-        than three (two points always lie on a line), and where an arm's seed means are all the same.
-    components : VarianceComponents
-    generalizes_to : str
-        The population that the result speaks about.
-    reason : str
-        Why a number above is NaN, or what is unusual; empty if there is nothing to say.
-    """
-
-    statistic: float
-    p_value: float
-    design: Design
-    paired: bool = True
-    n_arms: int
-    n_seeds: tuple[int, int]
-    n_examples: int
-    other_p_value: float
-    pairwise_p_value: float
-    seed_correlation: float
-    components: VarianceComponents
-    by_source: CrossedSeedsResult | None = None
-    generalizes_to: str = "seeds and examples"
-    reason: str
-
-    @property
-    def shares(self) -> tuple[float, float, float]:
-        """Which share of the squared standard error comes from seeds, from examples, and from the rest."""
-        parts, arms = self.components, self.components.by_arm
-        seeds, rest = parts.seed / parts.n_seeds, parts.residual / parts.n_seeds
-        if arms is not None and self.n_seeds[0] != self.n_seeds[1]:
-            seeds = sum(arm.seed / S for arm, S in zip(arms, self.n_seeds, strict=True))
-            rest = sum(arm.residual / S for arm, S in zip(arms, self.n_seeds, strict=True))
-        variances = (seeds, parts.example / parts.n_examples, rest / parts.n_examples)
-        of_seeds, of_examples, of_the_rest = (part / sum(variances) for part in variances)
-        return of_seeds, of_examples, of_the_rest
-
-    def posterior(self, margin: float) -> Posterior:
-        """Approximate posterior shares of the true gap, under a flat prior.
-
-        The posterior is taken as a t distribution at the estimate, with the standard error as its scale.
-
-        Parameters
-        ----------
-        margin : float
-            The largest gap that does not matter, above 0, in units of the score.
-
-        Returns
-        -------
-        Posterior
-            NaN where the test has no standard error, or a standard error of 0.
-
-        Raises
-        ------
-        ValueError
-            If `margin` is not a positive, finite number.
-        """
-        if not (math.isfinite(margin) and margin > 0):
-            raise ValueError(f"margin must be positive and finite, got {margin!r}")
-        if not self.standard_error > 0:
-            return Posterior(_NAN, _NAN, _NAN)
-        below = float(special.stdtr(self.df, (-margin - self.estimate) / self.standard_error))
-        above = float(special.stdtr(self.df, (self.estimate - margin) / self.standard_error))
-        return Posterior(below, max(0.0, 1.0 - below - above), above)
-
-
-def design_of(*, n_seeds: int, n_arms: int = 2, before_pooling: bool = False) -> Design:
-    """Say by which design `crossed_test` judges paired seeds.
-
-    Parameters
-    ----------
-    n_seeds : int
-        Of each arm.
-    n_arms : int
-        How many arms the variation over seeds is estimated from.
-    before_pooling : bool
-        As plans were judged that were frozen before arms could be pooled: A from four seeds on.
-
-    Returns
-    -------
-    {"A", "B"}
-        A from eight seeds on for two arms, and from three seeds on for more.
-
-    Examples
-    --------
-    >>> [design_of(n_seeds=S) for S in (3, 7, 8)], [design_of(n_seeds=S, n_arms=3) for S in (2, 3, 4)]
-    (['B', 'B', 'A'], ['B', 'A', 'A'])
-    """
-    if before_pooling:
-        return "A" if n_seeds >= 4 else "B"
-    return "A" if n_seeds >= (SEEDS_FOR_A_VERDICT if n_arms > 2 else _FEWEST_PAIRS) else "B"
-
-
-def has_plain_df(design: Design, *, n_seeds: int, before_pooling: bool = False) -> bool:
-    """Say whether `crossed_test` takes Satterthwaite's degrees of freedom as they are, without `caution`.
-
-    Parameters
-    ----------
-    design : {"A", "B"}
-        As `design_of` says; "B" also for equally many seeds that are not paired.
-    n_seeds : int
-        Of each arm.
-    before_pooling : bool
-        As in `design_of`.
-    """
-    # From four seeds on the far tail must hold as well, where a correction over many comparisons looks. Up to three
-    # hold the level of a single comparison without, and no more is asked of them.
-    return before_pooling if design == "A" else n_seeds < 4
 
 
 def crossed_test(
@@ -278,6 +96,7 @@ def crossed_test(
     >>> result = crossed_test(treatment, baseline, paired=True)
     >>> f"{result.estimate:.3f}, standard error {result.standard_error:.3f}, p = {result.p_value:.2f}"
     '0.375, standard error 0.168, p = 0.07'
+    >>> from analysis.methods.variance import pooled_seed_spread
     >>> third = [[1, 1, 1, 0, 1, 0], [1, 0, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0], [1, 0, 1, 1, 1, 0]]
     >>> pooled = crossed_test(
     ...     treatment, baseline, paired=True, spread=pooled_seed_spread([treatment, baseline, third])

@@ -18,6 +18,8 @@ from scipy import special
 from analysis.methods.student import TResult
 from analysis.methods.variance import ROUNDING
 
+# With fewer initialisations, or fewer data orders, no correction of their degrees of freedom keeps the far tail.
+SEEDS_OF_A_SOURCE = 4
 _NAN = float("nan")
 _FIRST, _SECOND, _EXAMPLE = 0, 1, 2
 _SEEDS = ((_FIRST,), (_SECOND,))

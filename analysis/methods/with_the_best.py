@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from analysis.methods.arm_scores import ArmScores, as_arm
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, CrossedResult
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import Interval
 from analysis.methods.student import TResult
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.metrics.scores import labelled_probabilities, predicted_classes
+from analysis.metrics.classes import labelled_probabilities, predicted_classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,16 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.metrics.auroc import auroc_scores
 from analysis.metrics.calibration_error import brier_scores, log_loss_scores
+from analysis.metrics.classes import class_dtype, correct, labelled_probabilities, predicted_classes
 from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
-from analysis.metrics.scores import (
-    METRICS,
-    auroc_scores,
-    class_dtype,
-    correct,
-    labelled_probabilities,
-    predicted_classes,
-)
+from analysis.metrics.metric_kinds import METRICS
 
 Floats = NDArray[np.float64]
 

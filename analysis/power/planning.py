@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from analysis.methods.components import VarianceComponents
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
 from analysis.methods.interval import NO_INTERVAL
 from analysis.power.new_study import BY_PAIR, PlannedTest, new_study
 from analysis.power.settling import Question, at_limits, examples_needed, seeds_needed, shortfall

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from analysis.methods.components import VarianceComponents
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, CrossedResult
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.power.new_study import BY_PAIR, NewStudy, PlannedTest, new_study, with_endless_seeds
 from analysis.power.sizes import check_levels, detectable_gap_at, floor_gap_at

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.methods.arm_scores import Scores
 from analysis.methods.clusters import cluster_scores
 from analysis.methods.fixed_sets import set_scores, set_strata
-from analysis.metrics.scores import MetricKind
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.records.data_entry import SetEntry
 from analysis.records.looks import TakenLook
 from analysis.records.timing import Timing

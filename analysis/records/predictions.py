@@ -16,7 +16,7 @@ import pyarrow.types as kinds
 from numpy.typing import NDArray
 
 from analysis.errors import RecordError
-from analysis.metrics.scores import class_dtype
+from analysis.metrics.classes import class_dtype
 from analysis.records.data_entry import AnswerKind
 from analysis.records.shared_bytes import SharedBytes, shared_bytes
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.metrics.scores import predicted_classes
+from analysis.metrics.classes import predicted_classes
 from analysis.records.trial_record import TrialRecord
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.errors import SourceError
-from analysis.metrics.scores import METRICS
+from analysis.metrics.metric_kinds import METRICS
 from analysis.problems import either, near
 from analysis.sources.agreement import RunName, run_in_words
 from analysis.sources.cell import Cell

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.errors import SourceError
-from analysis.metrics.scores import METRICS
+from analysis.metrics.metric_kinds import METRICS
 from analysis.problems import listed, near, shown
 from analysis.sources.arrow import as_texts
 from analysis.sources.column_names import ALL_NAMES, ROLES, class_of, is_logit, plain, role_of

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.errors import SourceError
-from analysis.metrics.scores import METRICS
+from analysis.metrics.metric_kinds import METRICS
 from analysis.problems import near
 from analysis.sources.agreement import few
 from analysis.sources.found_files import FoundFile

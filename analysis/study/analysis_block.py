@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from analysis.errors import PlanError, Problem
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.problems import Allowed, described, either, shown
 from analysis.records.data_entry import Task
 from analysis.records.manifest import Manifest
 from analysis.study.claims_block import claim_problems
 from analysis.study.plan import AnalysisPlan, Comparison, Correction, FailedTrials, Variance
 from analysis.study.plan_metrics import MARGIN_OF_SHARES, METRICS_OF_TASK, OF_PROBABILITIES, WITH_UNITS, margins_of
-
-if TYPE_CHECKING:
-    from analysis.metrics.scores import MetricKind
 
 _CORRECTIONS = get_args(Correction)
 _VARIANCES = get_args(Variance)

@@ -12,8 +12,9 @@ from analysis.methods.interval import Interval
 from analysis.methods.looks import one_sided_thresholds
 from analysis.methods.with_the_best import Contender, compare_with_best
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import primary_test, refusal
 from analysis.study.plan import AnalysisPlan
+from analysis.study.primary_test import primary_test
+from analysis.study.refusals import before_first_look, refusal
 from analysis.study.seeds import SeedsInUse
 from analysis.words import counted
 
@@ -75,8 +76,8 @@ def best_arms(outcomes: Outcomes, plan: AnalysisPlan, scores: Mapping[str, Score
         left, every two are compared at the last look that both have reached: what the looks of each pair spend adds up
         to its share of alpha, whenever it leaves.
     """
-    if seeds.look is not None and not seeds.look.number:
-        return no_set(plan, f"the first look is at {seeds.look.looks[0]} seeds")
+    if early := before_first_look(seeds.look):
+        return no_set(plan, early)
     not_judged = {arm: why for arm in outcomes.arms if (why := refusal(outcomes, plan, (arm,), scores, seeds))}
     judged = [arm for arm in outcomes.arms if arm not in not_judged]
     if len(judged) < 2:

@@ -12,24 +12,18 @@ from numpy.typing import NDArray
 
 from analysis.methods.arm_scores import ArmScores
 from analysis.methods.clusters import cluster_scores
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.multiplicity import joint_step_down
 from analysis.metrics.confusion_metrics import confusion_metric
 from analysis.metrics.influence import confusion_scores
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import (
-    NO_P_VALUES,
-    PValues,
-    primary_test,
-    results_at_looks,
-    sequential_p_values,
-    undefined_trials,
-)
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.gap_intervals import at_look, interval_at, verdict_interval
 from analysis.study.plan import AnalysisPlan, Comparison
+from analysis.study.primary_test import NO_P_VALUES, PValues, primary_test, results_at_looks, sequential_p_values
 from analysis.study.rare_classes import few_examples, few_predictions
+from analysis.study.refusals import undefined_trials
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import Verdict, decide
 

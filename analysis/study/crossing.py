@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from analysis.methods.arm_scores import Scores
-from analysis.methods.crossed import CrossedResult, VarianceComponents
+from analysis.methods.components import VarianceComponents
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.crossed_seeds import crossed_seeds_test
 from analysis.methods.interval import NO_INTERVAL
 from analysis.records.manifest import Crossing

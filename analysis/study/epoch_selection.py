@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from analysis.methods.interval import Interval
 from analysis.methods.over_seeds import paired_t
-from analysis.metrics.scores import METRICS, MetricKind
+from analysis.metrics.metric_kinds import METRICS, MetricKind
 from analysis.records.manifest import EpochSelection
 from analysis.records.outcomes import Outcomes
 from analysis.records.trial_answers import EpochChoice
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 
 _NAN = float("nan")
 

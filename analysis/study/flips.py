@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.metrics.scores import MetricKind
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.records.outcomes import Outcomes
 from analysis.study.study_report import StudyReport
 

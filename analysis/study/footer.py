@@ -12,11 +12,11 @@ from analysis.records.outcomes import Outcomes
 from analysis.records.trial import Trial, named_trials
 from analysis.records.trial_record import TrialRecord
 from analysis.study.caveat import Caveat
-from analysis.study.comparison_tests import lost_trials
 from analysis.study.conditions import ConditionCounts, conditions, count_values
 from analysis.study.history import history_caveats
 from analysis.study.plan import AnalysisPlan
 from analysis.study.population import training_sets
+from analysis.study.refusals import lost_trials
 from analysis.study.seeds import SeedsInUse
 from analysis.study.verdict import collapse_rate_limit
 from analysis.words import counted, waiting_in_words

@@ -6,9 +6,9 @@ import math
 
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.methods.student import TResult
-from analysis.study.comparison_tests import PValues
 from analysis.study.looks import Look
 from analysis.study.plan import Correction
+from analysis.study.primary_test import PValues
 
 
 def interval_at(result: TResult | None, confidence: float) -> Interval:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
 from analysis.records.manifest import Manifest
 from analysis.records.outcomes import Outcomes
 from analysis.study.caveat import Caveat

@@ -11,10 +11,10 @@ import numpy as np
 from analysis.power.planning import Plan
 from analysis.power.sizes import standard_error_at
 from analysis.power.until_decided import Outlook, draw_studies, outlook
-from analysis.study.comparison_tests import planned_test
 from analysis.study.futility import HOPELESS
 from analysis.study.plan import FEWEST_SEEDS_AT_A_LOOK, AnalysisPlan
 from analysis.study.power import StudyPower
+from analysis.study.primary_test import planned_test
 
 # At which shares of the seeds: two looks, three, and those of `looks: auto`. More save little more.
 _SHARES = ((0.6, 1.0), (0.5, 0.75, 1.0), (0.3, 0.45, 0.6, 0.75, 1.0))

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.methods.crossed import CrossedResult, design_of
+from analysis.methods.crossed_design import design_of
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.outperforming import OutperformingResult
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 
 PAIRED = "crossed t, paired seeds"
 INDEPENDENT = "crossed t, independent seeds"

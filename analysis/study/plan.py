@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -18,12 +18,10 @@ from pydantic import (
     model_validator,
 )
 
+from analysis.metrics.metric_kinds import METRICS, Metric, MetricKind
 from analysis.problems import ArmName, either
 from analysis.records.manifest import Crossing
-from analysis.study.plan_metrics import MARGIN_OF_SHARES, Metric, margins_of
-
-if TYPE_CHECKING:
-    from analysis.metrics.scores import MetricKind
+from analysis.study.plan_metrics import MARGIN_OF_SHARES, margins_of
 
 Correction = Literal["holm", "benjamini_hochberg"]
 Variance = Literal["pooled", "pairwise"]
@@ -139,8 +137,6 @@ class AnalysisPlan(BaseModel):
     @property
     def kind(self) -> MetricKind:
         """What a table has to know about the metric: its title, its direction, whether it is a share."""
-        from analysis.metrics.scores import METRICS
-
         return METRICS[self.metric] if self._score is None else self._score
 
     @property

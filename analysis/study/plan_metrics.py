@@ -1,26 +1,19 @@
-"""Metrics that a plan may name, by task, and the margins that each may have.
-
-As in `analysis.metrics.scores.METRICS`, without waiting for NumPy where only a study file is checked.
-"""
+"""Metrics that a plan may name, by task, and the margins that each may have."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
 
-ClassMetric = Literal["accuracy", "balanced_accuracy", "macro_f1", "mcc", "auroc", "log_loss", "brier"]
-NumberMetric = Literal["pearson", "spearman", "mse"]
-ScoreMetric = Literal["score"]
-Metric = Literal[ClassMetric, NumberMetric, ScoreMetric]
+from analysis.metrics.metric_kinds import METRICS
 
 METRICS_OF_TASK = {
-    "classification": get_args(ClassMetric),
-    "regression": get_args(NumberMetric),
-    "scores": get_args(ScoreMetric),
+    "classification": tuple(name for name, kind in METRICS.items() if kind.task == "classification"),
+    "regression": tuple(name for name, kind in METRICS.items() if kind.task == "regression"),
+    "scores": ("score",),
 }
 """The metrics of each task; the first is the default."""
 
-OF_PROBABILITIES = ("auroc", "log_loss", "brier")
+OF_PROBABILITIES = tuple(name for name, kind in METRICS.items() if kind.of_probabilities)
 """The metrics that predicted classes alone do not give."""
 
 WITH_UNITS = ("mse", "score")

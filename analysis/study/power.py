@@ -17,9 +17,9 @@ from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
 from analysis.study.analysis_block import frozen_plan
-from analysis.study.comparison_tests import planned_test, primary_test
 from analysis.study.cost import ArmCost, arm_cost
 from analysis.study.plan import AnalysisPlan, Comparison
+from analysis.study.primary_test import planned_test, primary_test
 
 POWER = 0.8
 

@@ -10,7 +10,7 @@ from typing import Literal
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.records.manifest import Manifest
 from analysis.study.claims_block import Claim
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

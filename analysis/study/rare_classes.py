@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.metrics.scores import METRICS
+from analysis.metrics.metric_kinds import METRICS
 from analysis.records.outcomes import Outcomes
 from analysis.study.caveat import Caveat
 

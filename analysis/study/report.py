@@ -19,7 +19,8 @@ from analysis.study.analysis_block import frozen_plan
 from analysis.study.best import best_arms, no_set
 from analysis.study.claims_block import parse_claims
 from analysis.study.class_comparisons import compare_classes
-from analysis.study.comparisons import ComparisonResult, compare
+from analysis.study.comparison_result import ComparisonResult
+from analysis.study.comparisons import compare
 from analysis.study.cost import ArmCost, arm_costs
 from analysis.study.crossing import NOT_INDEPENDENT
 from analysis.study.epoch_curves import epoch_curve

@@ -12,8 +12,8 @@ from analysis.methods.interval import Interval
 from analysis.methods.looks import sequential_p
 from analysis.methods.student import TResult
 from analysis.power.settling import Settling, settle
-from analysis.study.comparison_tests import planned_test
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
+from analysis.study.primary_test import planned_test
 from analysis.study.requirements import Requirement, parse_requirements
 from analysis.words import seeds_in_words
 

@@ -10,14 +10,16 @@ from typing import TypeVar
 import numpy as np
 
 from analysis.methods.arm_scores import ArmScores
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
 from analysis.methods.partial_conjunction import partial_conjunction
 from analysis.power.new_study import PlannedTest
 from analysis.records.outcomes import Outcomes
-from analysis.study.comparison_tests import ComparisonTests, planned_test, run_tests
-from analysis.study.comparisons import ComparisonResult, arms_tested, correct, decided
+from analysis.study.comparison_result import ComparisonResult
+from analysis.study.comparison_tests import ComparisonTests, run_tests
+from analysis.study.comparisons import arms_tested, correct, decided
 from analysis.study.gap_intervals import level_of_verdicts
 from analysis.study.plan import AnalysisPlan
+from analysis.study.primary_test import planned_test
 from analysis.study.seeds import SeedsInUse
 from analysis.study.summaries import ArmSummary, summarize_arm
 

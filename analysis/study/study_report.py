@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.jsonable import jsonable
 from analysis.metrics.consistency import Churn, Consistency
-from analysis.metrics.scores import MetricKind
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.records.data_entry import Answers
 from analysis.records.looks import TakenLook
 from analysis.records.manifest import Crossing, ImportedStudy
 from analysis.study.best import BestArms
 from analysis.study.class_comparisons import ClassComparison
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.cost import ArmCost
 from analysis.study.epoch_curves import EpochCurve
 from analysis.study.epoch_selection import GapBySelection, SelectionLift

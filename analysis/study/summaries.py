@@ -10,7 +10,8 @@ import numpy as np
 
 from analysis.methods.arm_scores import Scores
 from analysis.metrics.calibration_error import expected_calibration_error
-from analysis.metrics.scores import MetricKind, class_scores, confusion
+from analysis.metrics.confusion_matrix import class_scores, confusion
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.records.outcomes import Outcomes
 from analysis.words import seeds_in_words
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from analysis.metrics.scores import MetricKind
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.records.outcomes import Outcomes
 from analysis.study.caveat import Caveat
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from analysis.methods.clopper_pearson import clopper_pearson
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT, SEEDS_OF_A_SOURCE, CrossedResult
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_result import CrossedResult
+from analysis.methods.crossed_seeds import SEEDS_OF_A_SOURCE
 
 Direction = Literal["better", "worse"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.methods.outperforming import OutperformingResult
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.made_tests import EQUIVALENCE, MadeTest, made_tests
 from analysis.tables.comparison_cells import scale_of, size_cell
 from analysis.tables.digits import fixed, p_value, percent, points

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import Interval
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.made_tests import primary_test_name
 from analysis.study.verdict import Verdict
 from analysis.tables.digits import Scale, confidence_level

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.cost import ArmCost
 from analysis.study.time_ratio import TimeRatio
 from analysis.tables.arms import metric_title

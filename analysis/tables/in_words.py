@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.methods.interval import Interval
 from analysis.printable import printable
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.futility import HOPELESS
 from analysis.study.goals import Goal, goals_of
 from analysis.tables.comparison_cells import gap_cell, interval_cell, open_where_cut, scale_of, standard_error

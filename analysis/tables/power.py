@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from analysis.methods.crossed import SEEDS_FOR_A_VERDICT
+from analysis.methods.crossed_design import SEEDS_FOR_A_VERDICT
 from analysis.power.planning import Plan, Span
 from analysis.study.plan import AnalysisPlan
 from analysis.study.power import StudyPower

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.metrics.scores import MetricKind
+from analysis.metrics.metric_kinds import MetricKind
 from analysis.study.epoch_selection import selection_score
 from analysis.tables.comparison_cells import standard_error
 from analysis.tables.digits import Scale, confidence_level

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import Interval
 from analysis.power.settling import Settling
 from analysis.tables.comparison_cells import comparison_n_test_population, scale_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.futility import HOPELESS
 from analysis.tables.best import best_notes, best_table
 from analysis.tables.comparison_cells import (

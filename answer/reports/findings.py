@@ -16,7 +16,7 @@ from analysis.published.pairs import PairAudit
 from analysis.published.rerun import Rerun, rerun
 from analysis.records.loading import load
 from analysis.records.manifest import ArmEntry
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.requirement_results import Answer
 from answer.reference_study import ReferenceStudy, judged
 from answer.reports.sentences import SENTENCES, Sentence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.study.class_comparisons import ClassComparison
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.frames.columns import Column, count, flag, limits, note, number, text
 from analysis.study.made_tests import primary_test_name
 

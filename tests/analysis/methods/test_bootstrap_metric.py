@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analysis.methods.bootstrap import multi_bootstrap
 from analysis.methods.bootstrap_metric import CellMetric, multi_bootstrap_metric
 from analysis.methods.resamples import draw_counts
-from analysis.metrics.scores import class_scores, confusion
+from analysis.metrics.confusion_matrix import class_scores, confusion
 
 
 class Accuracy:

@@ -31,9 +31,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.methods.crossed import CrossedResult, crossed_test, pooled_seed_spread
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.over_seeds import paired_t
-from analysis.metrics.scores import auroc_scores
+from analysis.methods.variance import pooled_seed_spread
+from analysis.metrics.auroc import auroc_scores
 
 Floats = NDArray[np.float64]
 RATINGS = Path(__file__).parents[2] / "reference" / "reader_ratings.csv"

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from analysis.methods.clusters import cluster_scores
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.fixed_sets import set_scores, set_strata
 from analysis.methods.moments import caution
 from analysis.methods.variance import pooled_seed_spread

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.methods.predictive_values import PredictiveValueTest, weighted_generalized_score
-from analysis.metrics.scores import class_scores, confusion
+from analysis.metrics.confusion_matrix import class_scores, confusion
 
 Cells = tuple[int, int, int, int]
 Column = NDArray[np.int64]

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.variance import pooled_seed_spread
 from analysis.methods.with_the_best import ComparisonsWithBest, Contender, _Chance, compare_with_best
 

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from analysis.methods.crossed import crossed_test
+from analysis.metrics.auroc import auroc_scores
 from analysis.metrics.calibration_error import brier_scores, log_loss_scores
+from analysis.metrics.confusion_matrix import class_scores, confusion
 from analysis.metrics.confusion_metrics import ConfusionMetric, confusion_metric
 from analysis.metrics.influence import confusion_scores, metric_scores
-from analysis.metrics.scores import METRICS, auroc_scores, class_scores, confusion
+from analysis.metrics.metric_kinds import METRICS
 
 OF_CLASSES = [name for name, kind in METRICS.items() if kind.task == "classification"]
 OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "mcc")

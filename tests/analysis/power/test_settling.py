@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from analysis.methods.crossed import CrossedResult, VarianceComponents, crossed_test
+from analysis.methods.components import VarianceComponents
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
 from analysis.power.new_study import PlannedTest
 from analysis.power.settling import Question, at_limits, examples_needed, seeds_needed, settle

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from analysis.methods.crossed import VarianceComponents, crossed_test
+from analysis.methods.components import VarianceComponents
+from analysis.methods.crossed import crossed_test
 from analysis.power.new_study import PlannedTest
 from analysis.power.noncentral import chances
 from analysis.power.settling import Question, examples_needed, seeds_needed

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.errors import PlanError
-from analysis.metrics.scores import METRICS, MetricKind
+from analysis.metrics.metric_kinds import METRICS, MetricKind
 from analysis.records.loading import load
 from analysis.study.analysis_block import frozen_plan, parse_plan
 from analysis.study.plan import AnalysisPlan

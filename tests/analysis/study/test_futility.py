@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.equivalence import tost
 from analysis.methods.looks import one_sided_thresholds, thresholds
 from analysis.study.futility import chance_of_decision

@@ -16,9 +16,9 @@ from analysis.methods.interval import Interval
 from analysis.methods.looks import sequential_p, thresholds
 from analysis.methods.multiplicity import benjamini_hochberg, joint_step_down
 from analysis.methods.student import TResult
-from analysis.study.comparison_tests import PValues
 from analysis.study.gap_intervals import level_of_verdicts, verdict_interval
 from analysis.study.plan import Correction
+from analysis.study.primary_test import PValues
 from analysis.study.report import analyze
 
 if TYPE_CHECKING:

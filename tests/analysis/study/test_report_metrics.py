@@ -15,7 +15,7 @@ from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
 from analysis.methods.multiplicity import benjamini_hochberg
 from analysis.methods.variance import pooled_seed_spread
-from analysis.metrics.scores import METRICS
+from analysis.metrics.metric_kinds import METRICS
 from analysis.records.loading import load
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with

@@ -18,9 +18,9 @@ from analysis.methods.looks import sequential_p
 from analysis.methods.student import TResult
 from analysis.power.settling import settle
 from analysis.study import requirement_results
-from analysis.study.comparison_tests import PValues, equivalence_test
 from analysis.study.comparisons import correct
 from analysis.study.gap_intervals import level_of_verdicts, verdict_interval
+from analysis.study.primary_test import PValues, equivalence_test
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with
 from analysis.study.requirement_results import RequirementResult

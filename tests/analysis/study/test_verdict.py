@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from analysis.jsonable import jsonable
-from analysis.methods.crossed import CrossedResult, crossed_test
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_result import CrossedResult
 from analysis.study.verdict import collapse_rate_limit, decide
 
 

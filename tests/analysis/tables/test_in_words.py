@@ -15,7 +15,7 @@ from rich.console import Console
 
 from analysis import tables
 from analysis.methods.interval import NO_INTERVAL, Interval
-from analysis.study.comparisons import ComparisonResult
+from analysis.study.comparison_result import ComparisonResult
 from analysis.study.report import StudyReport
 from analysis.study.report import analyze as analyze_with
 from analysis.study.verdict import Verdict

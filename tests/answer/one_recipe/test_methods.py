@@ -7,12 +7,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.methods.crossed import crossed_test, pooled_seed_spread
+from analysis.methods.crossed import crossed_test
 from analysis.methods.equivalence import tost
 from analysis.methods.mcnemar import mcnemar
 from analysis.methods.multiplicity import joint_step_down
 from analysis.methods.over_seeds import paired_t
 from analysis.methods.resamples import draw_counts, percentile_limits
+from analysis.methods.variance import pooled_seed_spread
 from answer.one_recipe.crossed import crossed, pooled
 from answer.one_recipe.methods import ALPHA, METHODS, pooled_any, pooled_first
 from answer.one_recipe.splits import RESAMPLES, Block, blocks

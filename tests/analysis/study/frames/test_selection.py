@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from analysis.metrics.scores import METRICS
+from analysis.metrics.metric_kinds import METRICS
 from analysis.study.report import StudyReport
 from analysis.tables.digits import Scale, confidence_level, points, points_interval
 from analysis.tables.table import UNKNOWN, seeds_by_examples
