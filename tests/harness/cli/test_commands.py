@@ -204,6 +204,52 @@ def test_every_arm_that_does_not_fit_is_named(command: Callable[..., Any], writt
     assert_refused(result, "arm lora-r2, lora-r8: ", "arm frozen: ")
 
 
+@pytest.mark.parametrize("how", [[], ["--dry-run"]], ids=["run", "dry-run"])
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ["model=./nowhere", "data.path=./gone", "data.test=gone.csv"],
+            ["model: no file or folder ./nowhere", "data.path: no file or folder ./gone", "data.test: no file"],
+        ),
+        (
+            ["model=./nowhere", "data.text=sentense"],
+            ["model: no file or folder ./nowhere", "data.text: split 'train'", "data.text: split 'validation'"],
+        ),
+        (
+            ["data.path=./gone", "arms.frozen.freeze.layers=99", "arms.lora.adapter.target_modules=[q_proj]"],
+            ["data.path: no file", "arm lora-r2, lora-r8: adapter.target_modules", "arm frozen: freeze.layers"],
+        ),
+        (
+            ["data.path=./gone", "head=kept"],
+            ["data.path: no file", "head: kept needs a classification head"],
+        ),
+        (
+            # DoRA is rehearsed, and a rehearsal needs the hold-out.
+            [
+                "selection={best: loss, fraction: 0.99}",
+                "data.train_size=20",
+                "arms.frozen.freeze.layers=99",
+                "arms.lora.adapter.use_dora=true",
+            ],
+            ["arm full, lora-r2, lora-r8, frozen: selection.fraction: a hold-out of 0.99", "arm frozen: freeze.layers"],
+        ),
+    ],
+    ids=["places", "columns", "arms", "head", "hold-out"],
+)
+def test_problems_of_model_data_and_arms_are_told_together(
+    command: Callable[..., Any],
+    written: Written,
+    how: list[str],
+    overrides: list[str],
+    words: Sequence[str],
+) -> None:
+    code, out, complaint = command("run", written(), *overrides, *how)
+    first, *problems = complaint.splitlines()
+    assert (code, out, first) == (2, "", f"{len(words)} problems:")
+    assert all(problem.startswith(word) for problem, word in zip(problems, words, strict=True))
+
+
 def test_a_split_with_one_class_is_refused(command: Callable[..., Any], written: Written, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
