@@ -484,6 +484,28 @@ def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: 
     assert not reasons["ia3"]
 
 
+@pytest.mark.parametrize("how", [[], ["--json"]], ids=["tables", "json"])
+def test_a_plan_says_once_why_an_arm_is_refused(
+    written: Written, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, how: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    code, out, complaint = command("plan", written(), "arms.lora.adapter.target_modules=[q_proj]", *how)
+    reason = "this model has no module 'q_proj'"
+    assert (code, complaint.count("\n"), complaint.count(reason)) == (2, 1, 1)
+    assert complaint.startswith("error: harness run will refuse arm lora-r2, lora-r8: adapter.target_modules: ")
+    # For a program, it stands beside each arm.
+    assert out.count(reason) == (2 if how else 0)
+
+
+def test_a_plan_says_why_parameters_are_not_counted_of_arms_that_a_run_may_train(
+    written: Written, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    code, out, complaint = command("plan", written(("embedded/tiny-gpt2", "somebody/model")))
+    assert (code, complaint) == (0, "")
+    assert out.count("parameters not counted: model 'somebody/model' is not here") == 1
+
+
 def test_a_plan_prefers_what_is_stated_and_takes_no_pilot_of_other_settings(
     tiny_file: Path, tmp_path: Path, command: Callable[..., Any]
 ) -> None:
