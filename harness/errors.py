@@ -4,6 +4,7 @@ HarnessError
 ├── StudyError      a study file or an override is wrong; holds every problem found
 ├── DataError       the data set cannot be read, or does not fit the study
 ├── ModelError      the checkpoint cannot be loaded, or an arm does not fit the model
+├── ProblemsError   several of these at once; holds every problem found
 └── ResultsError    the results folder cannot be used
     └── LockedError another process is running this study
 
@@ -13,6 +14,7 @@ a trial that fails on its own is no error of this kind, but a record with the st
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -41,6 +43,43 @@ class ModelError(HarnessError):
     """The checkpoint cannot be loaded, or an arm does not fit the model."""
 
 
+class ProblemsError(HarnessError):
+    """Several errors at once; `problems` holds a line for each thing that is wrong."""
+
+    def __init__(self, errors: Iterable[HarnessError]) -> None:
+        self.problems = tuple(itertools.chain.from_iterable(str(error).splitlines() for error in errors))
+        super().__init__("\n".join(self.problems))
+
+
+class Checks:
+    """Checks that do not wait for each other: each goes into a `with` block, and what they find is raised together.
+
+    >>> checks = Checks()
+    >>> with checks:
+    ...     raise ModelError("model: no folder x")
+    >>> with checks:
+    ...     raise DataError("data.path: no folder y")
+    >>> checks.error().problems
+    ('model: no folder x', 'data.path: no folder y')
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[HarnessError] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, HarnessError):
+            self.errors.append(error)
+            return True
+        return False
+
+    def error(self) -> HarnessError:
+        """Return what to raise where something is wrong: the only error as it is, or several as one."""
+        return self.errors[0] if len(self.errors) == 1 else ProblemsError(self.errors)
+
+
 class ResultsError(HarnessError):
     """The results folder cannot be used."""
 
@@ -62,6 +101,18 @@ def did_you_mean(received: object, allowed: Iterable[str]) -> str:
 def nearest(received: object, allowed: Iterable[str]) -> str | None:
     """Return the nearest allowed name, or None where none is near."""
     return next(iter(get_close_matches(str(received), list(allowed), n=1, cutoff=0.6)), None)
+
+
+def with_arms(problems: Iterable[tuple[str, str]]) -> str:
+    """Return problems that arms have, each on a line behind the names of all arms that have it.
+
+    >>> with_arms([("lora-r2", "no such module"), ("lora-r4", "no such module")])
+    'arm lora-r2, lora-r4: no such module'
+    """
+    arms_by_problem: dict[str, list[str]] = {}
+    for arm, problem in problems:
+        arms_by_problem.setdefault(problem, []).append(arm)
+    return "\n".join(f"arm {', '.join(arms)}: {problem}" for problem, arms in arms_by_problem.items())
 
 
 def there_are(names: Sequence[str]) -> str:

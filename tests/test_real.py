@@ -37,12 +37,14 @@ def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_data_are_sst2() -> None:
-    from harness.data import tokenization as data
+    from harness.data import dataset
+    from harness.data.tokenization import tokenise
     from harness.models import checkpoints
     from harness.study.settings import Data
 
     tokenizer = checkpoints.load_tokenizer(checkpoints.find_checkpoint(os.environ["HARNESS_ENCODER"]))
-    loaded = data.load(Data(path=os.environ["HARNESS_SST2"]), tokenizer)
+    block = Data(path=os.environ["HARNESS_SST2"])
+    loaded = tokenise(dataset.read(block), block, tokenizer)
     assert (len(loaded.train), len(loaded.test)) == (67349, 872)
     assert Counter(loaded.test.labels.tolist()) == {0: 428, 1: 444}
     assert len(set(loaded.test.ids)) == 872

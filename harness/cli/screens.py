@@ -209,7 +209,8 @@ def show_plan(
     if study.question:
         console.print(Text(study.question))
     console.print(table)
-    for reason in dict.fromkeys(size.reason for size in sizes if size.reason):
+    # Why an arm is refused is the error that the command ends with.
+    for reason in dict.fromkeys(size.reason for size in sizes if size.reason and not size.refused):
         console.print(Text(f"parameters not counted: {reason}"))
     for remark in remarks:
         console.print(Text(remark))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from harness.errors import DataError
+from harness.errors import DataError, with_arms
 from harness.study.settings import Arm, BestEpoch
 
 
@@ -22,16 +22,25 @@ def holdout_size(n: int, fraction: float) -> int:
     return held
 
 
-def check_holdouts(arms: Iterable[Arm], n: int) -> None:
+def check_holdouts(arms: Mapping[str, Arm], n: int) -> None:
     """Check that every hold-out that an arm needs leaves something of `n` training examples.
 
     Raises
     ------
     DataError
-        If a part would be empty.
+        With every arm for which a part would be empty.
     """
-    for arm in arms:
+    wrong: list[tuple[str, str]] = []
+    for name, arm in arms.items():
+        fractions = {}
         if arm.search:
-            holdout_size(n, arm.search.fraction)
+            fractions["search.fraction"] = arm.search.fraction
         if isinstance(arm.selection, BestEpoch) and arm.selection.on == "holdout":
-            holdout_size(n, arm.selection.fraction)
+            fractions["selection.fraction"] = arm.selection.fraction
+        for key, fraction in fractions.items():
+            try:
+                holdout_size(n, fraction)
+            except DataError as error:
+                wrong.append((name, f"{key}: {error}"))
+    if wrong:
+        raise DataError(with_arms(wrong))

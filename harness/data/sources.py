@@ -11,7 +11,7 @@ from harness import embedded
 from harness.data import files
 from harness.data.files import KINDS, DataTable
 from harness.data.origin import DataOrigin, SplitOrigin
-from harness.errors import DataError, did_you_mean, one_line
+from harness.errors import Checks, DataError, did_you_mean, one_line
 from harness.hub import did_you_mean_path, find_local, is_on_hub, not_found
 from harness.quiet import quiet
 from harness.study.settings import Data
@@ -53,18 +53,23 @@ def read(data: Data, beside: Path | None = None) -> tuple[DataTable, tuple[DataT
     grouped = (data.cluster,) if data.cluster else ()
     needed = tuple(dict.fromkeys((*data.text, data.label)))
     wanted = (*needed, *grouped, *ID_COLUMNS)
-    source = _source(data, beside, needed, wanted)
-    by_name = dict(zip(_asked(data), zip(source.tables, source.parts, strict=True), strict=True))
-    tests = []
-    for name in () if data.test_fraction else data.tests:
-        if not is_file(name):
-            tests.append(by_name[name])
-            continue
-        path = find_local(name, beside)
-        if path is None or not path.is_file():
-            raise DataError(f"data.test: {not_found(name, beside)}{did_you_mean_path(name, beside)}")
-        table, file = files.read(path.absolute(), needed, wanted)
-        tests.append((table, SplitOrigin(name=name, rows=table.n_rows, files=(file,))))
+    checks = Checks()
+    source = None
+    with checks:
+        source = _source(data, beside, needed, wanted)
+    names = () if data.test_fraction else data.tests
+    own: dict[str, tuple[DataTable, SplitOrigin]] = {}
+    for name in filter(is_file, names):
+        with checks:
+            path = find_local(name, beside)
+            if path is None or not path.is_file():
+                raise DataError(f"data.test: {not_found(name, beside)}{did_you_mean_path(name, beside)}")
+            table, file = files.read(path.absolute(), needed, wanted)
+            own[name] = table, SplitOrigin(name=name, rows=table.n_rows, files=(file,))
+    if checks.errors or source is None:
+        raise checks.error()
+    by_name = dict(zip(_asked(data), zip(source.tables, source.parts, strict=True), strict=True)) | own
+    tests = [by_name[name] for name in names]
     origin = DataOrigin(
         place=source.place,
         revision=source.revision,

@@ -6,17 +6,14 @@ import hashlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data import dataset
 from harness.data.dataset import Dataset
 from harness.data.splits import TextSplit
 from harness.errors import DataError
 from harness.study.settings import Data
-from harness.study.study import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,28 +65,6 @@ class TokenizedDataset:
     fingerprint: str
     clusters: tuple[str, ...] | None
     dataset: Dataset
-
-
-def load(data: Data, tokenizer: Any, *, task: Task = "classification", beside: Path | None = None) -> TokenizedDataset:
-    """Read both splits, draw the subsets, and tokenise.
-
-    Parameters
-    ----------
-    data : Data
-        The `data:` block of the study.
-    tokenizer : transformers tokenizer
-        Of the study's checkpoint, with its padding token set.
-    task : {"classification", "regression"}
-        Whether its labels are classes, or numbers.
-    beside : Path, optional
-        The folder of the study file, where a relative path is looked up that is not in the working folder.
-
-    Raises
-    ------
-    DataError
-        As `dataset.read`, and if a text has no token or ends in the padding token.
-    """
-    return tokenise(dataset.read(data, task=task, beside=beside), data, tokenizer)
 
 
 def tokenise(whole: Dataset, data: Data, tokenizer: Any) -> TokenizedDataset:

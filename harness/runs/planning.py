@@ -55,7 +55,7 @@ def study_size(study: Study) -> StudySize:
     n_test: int | None = None
     read = _at_hand(study, remarks)
     if read is not None:
-        check_holdouts(study.arms.values(), read.n_per_seed)
+        check_holdouts(study.arms, read.n_per_seed)
         classes, n_train, n_test = read.classes, len(read.train), len(read.test)
         remarks += [read.in_words(), *read.remarks]
         if read.sets:

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from harness.data import tokenization
+from harness.data import dataset
 from harness.data.holdout import check_holdouts
-from harness.data.tokenization import TokenizedDataset
+from harness.data.tokenization import TokenizedDataset, tokenise
 from harness.engines import schedules
 from harness.engines.device import precision_remarks
 from harness.engines.engine import Engine
@@ -17,7 +17,7 @@ from harness.engines.packed import PackedEngine
 from harness.engines.ray.cluster import Cluster
 from harness.engines.ray.engine import RayEngine
 from harness.engines.trainer import TrainerEngine, quick_collections
-from harness.errors import HarnessError, LockedError, ModelError, did_you_mean
+from harness.errors import Checks, HarnessError, LockedError, ModelError, did_you_mean, with_arms
 from harness.models import checkpoints
 from harness.models.build import parameter_counts
 from harness.models.checkpoints import Checkpoint
@@ -157,39 +157,69 @@ def prepare(
     Raises
     ------
     HarnessError
-        With every arm that does not fit.
+        With every problem that was found: of the model, of the data, and of every arm.
     """
     wanted: str = engine or study.engine
     if wanted not in get_args(EngineName):
         raise HarnessError(f"engine: expected {' or '.join(map(repr, get_args(EngineName)))}, got {wanted!r}")
-    checkpoint = checkpoints.of_study(study)
-    tokenizer = checkpoints.load_tokenizer(checkpoint)
-    data = tokenization.load(study.data, tokenizer, task=study.task, beside=study.folder)
-    checkpoint = match_classes(checkpoint, data.classes)
-    for remark in checkpoint_remarks(checkpoint, classes=data.classes):
-        say(remark)
+    checkpoint, data, pad_token_id = _checked(study, say)
     if cluster is None:
         for remark in precision_remarks(study.arms):
             say(remark)
-    check_inputs(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
-    check_holdouts(study.arms.values(), data.dataset.n_per_seed)
-    schedules.check(study, data.dataset.n_per_seed)
-    wrong: dict[str, list[str]] = {}
-    rehearse = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
-    for name, arm in study.arms.items():
-        try:
-            parameter_counts(checkpoint, arm, n_classes=len(data.classes))
-            rehearse(arm)
-        except ModelError as error:
-            wrong.setdefault(str(error), []).append(name)
-    if wrong:
-        raise ModelError("\n".join(f"arm {', '.join(names)}: {message}" for message, names in wrong.items()))
     if cluster is not None and folder is not None:
         on_cluster = RayEngine(
-            cluster, checkpoint, data, study.data, tokenizer.pad_token_id, engine=wanted, folder=folder, say=say
+            cluster, checkpoint, data, study.data, pad_token_id, engine=wanted, folder=folder, say=say
         )
         return checkpoint, data, on_cluster
     if wanted == "trainer":
-        return checkpoint, data, TrainerEngine(checkpoint, data, study.data, tokenizer.pad_token_id)
-    packed = PackedEngine(checkpoint, data, study.data, tokenizer.pad_token_id, folder=folder, say=say)
+        return checkpoint, data, TrainerEngine(checkpoint, data, study.data, pad_token_id)
+    packed = PackedEngine(checkpoint, data, study.data, pad_token_id, folder=folder, say=say)
     return checkpoint, data, packed
+
+
+def _checked(study: Study, say: Callable[[str], None]) -> tuple[Checkpoint, TokenizedDataset, int]:
+    """Load a study's checkpoint and data, with the padding token; a check waits only for what it needs."""
+    checks = Checks()
+    checkpoint = tokenizer = read = data = rehearse = None
+    remarks: Sequence[str] = ()
+    with checks:
+        checkpoint = checkpoints.of_study(study)
+        tokenizer = checkpoints.load_tokenizer(checkpoint)
+    with checks:
+        read = dataset.read(study.data, task=study.task, beside=study.folder)
+        check_holdouts(study.arms, read.n_per_seed)
+        schedules.check(study, read.n_per_seed)
+    if checkpoint is not None:
+        with checks:
+            # Without the data, arms are tried with the classes that the checkpoint names.
+            named = () if study.task == "regression" else tuple(checkpoint.config.id2label.values())
+            classes = named if read is None else read.classes
+            checkpoint = match_classes(checkpoint, classes)
+            remarks = checkpoint_remarks(checkpoint, classes=classes)
+            if tokenizer is not None and read is not None:
+                with checks:
+                    data = tokenise(read, study.data, tokenizer)
+                    check_inputs(checkpoint, (data.train, data.test), study.data, tokenizer.pad_token_id)
+                    # It needs all that is checked before it.
+                    if not checks.errors:
+                        rehearse = Rehearsal(checkpoint, data, study.data, tokenizer.pad_token_id)
+            _check_arms(study, checkpoint, len(classes), rehearse)
+    if checks.errors or checkpoint is None or tokenizer is None or data is None:
+        raise checks.error()
+    for remark in remarks:
+        say(remark)
+    return checkpoint, data, tokenizer.pad_token_id
+
+
+def _check_arms(study: Study, checkpoint: Checkpoint, n_classes: int, rehearse: Rehearsal | None) -> None:
+    """Refuse every arm that does not fit the model, or whose adapter fails the rehearsal, where there is one."""
+    wrong = []
+    for name, arm in study.arms.items():
+        try:
+            parameter_counts(checkpoint, arm, n_classes=n_classes)
+            if rehearse is not None:
+                rehearse(arm)
+        except ModelError as error:
+            wrong.append((name, str(error)))
+    if wrong:
+        raise ModelError(with_arms(wrong))

@@ -57,7 +57,8 @@ def time_after(run: Run, arms: Mapping[str, Arm], trials: Sequence[Trial], recor
         return 0
     try:
         before = run.store.timing()
-        if before is not None and set(before.timed(_keys(trials))) == set(arms):
+        still = {} if before is None else before.timed(_keys(trials))
+        if still.keys() == arms.keys():
             return 0
         if isinstance(run.engine, RayEngine):
             again = f"harness time {run.study.name} times it on the machine where it is called"
@@ -76,7 +77,9 @@ def time_after(run: Run, arms: Mapping[str, Arm], trials: Sequence[Trial], recor
             stop=run.stop,
         )
         wholes = whole_trials(trials, known, len(run.data.test))
-        timing = turns.timing(wholes, limit=max(_SECONDS, _SHARE * took), worth=_WORTH * took)
+        # Ratios come from turns of one timing, so all arms are timed anew, but not worse than those that were known.
+        fewest = FEWEST_TURNS if before is None or not still else min(before.turns, MOST_TURNS)
+        timing = turns.timing(wholes, fewest=fewest, limit=max(_SECONDS, _SHARE * took), worth=_WORTH * took)
         if timing is not None:
             run.store.write_timing(timing)
     except ResultsError as error:
@@ -139,7 +142,12 @@ class Turns:
     stop: StopRequest
 
     def timing(
-        self, wholes: Mapping[str, WholeTrial], *, limit: float = math.inf, worth: float = math.inf
+        self,
+        wholes: Mapping[str, WholeTrial],
+        *,
+        fewest: int = FEWEST_TURNS,
+        limit: float = math.inf,
+        worth: float = math.inf,
     ) -> Timing | None:
         """Time turn by turn until the ratios are known well, or time is up; None if that was too soon, or on a signal.
 
@@ -149,6 +157,8 @@ class Turns:
         ----------
         wholes : mapping of str to WholeTrial
             How much a whole trial of each arm does.
+        fewest : int
+            The turns without which there is no timing.
         limit : float
             The seconds after which no further block begins, by the clock of the timer.
         worth : float
@@ -175,7 +185,7 @@ class Turns:
                     break
                 for name, block in timed.items():
                     blocks[name].append(block)
-                if turn + 1 >= FEWEST_TURNS:
+                if turn + 1 >= fewest:
                     timing = timing_of(wholes, blocks, failures, timer=self.timer, started=started)
                 if timing is None:
                     continue
@@ -191,7 +201,7 @@ class Turns:
             self.display.say(f"timed {', '.join(blocks)} in {timing.turns} turns, {took}")
         elif blocks:
             n = len(next(iter(blocks.values())))
-            why = "stopped" if self.stop.is_set() else f"time was up after {n} of {FEWEST_TURNS} turns"
+            why = "stopped" if self.stop.is_set() else f"time was up after {n} of {fewest} turns"
             again = f"harness time {self.study.name} takes the time that it needs"
             # What an earlier timing stored took more turns, or as many.
             self.display.say(f"{why}, and nothing is stored; {again}")

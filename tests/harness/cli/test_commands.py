@@ -204,6 +204,52 @@ def test_every_arm_that_does_not_fit_is_named(command: Callable[..., Any], writt
     assert_refused(result, "arm lora-r2, lora-r8: ", "arm frozen: ")
 
 
+@pytest.mark.parametrize("how", [[], ["--dry-run"]], ids=["run", "dry-run"])
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ["model=./nowhere", "data.path=./gone", "data.test=gone.csv"],
+            ["model: no file or folder ./nowhere", "data.path: no file or folder ./gone", "data.test: no file"],
+        ),
+        (
+            ["model=./nowhere", "data.text=sentense"],
+            ["model: no file or folder ./nowhere", "data.text: split 'train'", "data.text: split 'validation'"],
+        ),
+        (
+            ["data.path=./gone", "arms.frozen.freeze.layers=99", "arms.lora.adapter.target_modules=[q_proj]"],
+            ["data.path: no file", "arm lora-r2, lora-r8: adapter.target_modules", "arm frozen: freeze.layers"],
+        ),
+        (
+            ["data.path=./gone", "head=kept"],
+            ["data.path: no file", "head: kept needs a classification head"],
+        ),
+        (
+            # DoRA is rehearsed, and a rehearsal needs the hold-out.
+            [
+                "selection={best: loss, fraction: 0.99}",
+                "data.train_size=20",
+                "arms.frozen.freeze.layers=99",
+                "arms.lora.adapter.use_dora=true",
+            ],
+            ["arm full, lora-r2, lora-r8, frozen: selection.fraction: a hold-out of 0.99", "arm frozen: freeze.layers"],
+        ),
+    ],
+    ids=["places", "columns", "arms", "head", "hold-out"],
+)
+def test_problems_of_model_data_and_arms_are_told_together(
+    command: Callable[..., Any],
+    written: Written,
+    how: list[str],
+    overrides: list[str],
+    words: Sequence[str],
+) -> None:
+    code, out, complaint = command("run", written(), *overrides, *how)
+    first, *problems = complaint.splitlines()
+    assert (code, out, first) == (2, "", f"{len(words)} problems:")
+    assert all(problem.startswith(word) for problem, word in zip(problems, words, strict=True))
+
+
 def test_a_split_with_one_class_is_refused(command: Callable[..., Any], written: Written, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
@@ -436,6 +482,28 @@ def test_a_plan_lists_what_is_trained_beside_adapters(tiny_file: Path, command: 
     assert "layers_to_transform: expected 0 to 3, the layers of this model, got 99" in reasons["high"]
     assert "this model's scores for an example depend on the padding of its batch" in reasons["prompt"]
     assert not reasons["ia3"]
+
+
+@pytest.mark.parametrize("how", [[], ["--json"]], ids=["tables", "json"])
+def test_a_plan_says_once_why_an_arm_is_refused(
+    written: Written, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, how: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    code, out, complaint = command("plan", written(), "arms.lora.adapter.target_modules=[q_proj]", *how)
+    reason = "this model has no module 'q_proj'"
+    assert (code, complaint.count("\n"), complaint.count(reason)) == (2, 1, 1)
+    assert complaint.startswith("error: harness run will refuse arm lora-r2, lora-r8: adapter.target_modules: ")
+    # For a program, it stands beside each arm.
+    assert out.count(reason) == (2 if how else 0)
+
+
+def test_a_plan_says_why_parameters_are_not_counted_of_arms_that_a_run_may_train(
+    written: Written, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    code, out, complaint = command("plan", written(("embedded/tiny-gpt2", "somebody/model")))
+    assert (code, complaint) == (0, "")
+    assert out.count("parameters not counted: model 'somebody/model' is not here") == 1
 
 
 def test_a_plan_prefers_what_is_stated_and_takes_no_pilot_of_other_settings(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.data import dataset
-from harness.data import tokenization as data
+from harness.data.tokenization import TokenizedDataset, tokenise
 from harness.errors import DataError
 from harness.models import checkpoints
 from harness.study.settings import Data
@@ -64,15 +64,19 @@ def settings(path: Path | str, **more: Any) -> Data:
     return Data(path=str(path), **more)
 
 
+def loaded(block: Data, tokenizer: Any) -> TokenizedDataset:
+    return tokenise(dataset.read(block), block, tokenizer)
+
+
 def refused(block: Data, tokenizer: Any) -> str:
     with pytest.raises(DataError) as caught:
-        data.load(block, tokenizer)
+        loaded(block, tokenizer)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json"])
 def test_a_folder_with_a_file_for_each_split(folder: Folder, tokenizer: Any, kind: str) -> None:
-    task = data.load(settings(folder(kind=kind)), tokenizer)
+    task = loaded(settings(folder(kind=kind)), tokenizer)
     assert task.train.labels.tolist() == TRAIN["label"]
     assert task.test.labels.tolist() == TEST["label"]
     assert task.train.labels.dtype == np.int64
@@ -85,7 +89,7 @@ def test_a_folder_with_a_file_for_each_split(folder: Folder, tokenizer: Any, kin
 
 def test_the_three_formats_say_the_same(folder: Folder, tokenizer: Any) -> None:
     prints = {
-        data.load(settings(folder(kind=kind, name=kind)), tokenizer).fingerprint for kind in ("parquet", "csv", "json")
+        loaded(settings(folder(kind=kind, name=kind)), tokenizer).fingerprint for kind in ("parquet", "csv", "json")
     }
     assert len(prints) == 1
 
@@ -104,14 +108,14 @@ def test_splits_may_be_in_parts_and_have_columns_of_their_own(folder: Folder, to
     halves.select(range(3, 8)).to_parquet(str(path / "train-00001-of-00002.parquet"))
     (path / "train.parquet").unlink()
     (path / "README.md").write_text("no data")
-    task = data.load(settings(path), tokenizer)
+    task = loaded(settings(path), tokenizer)
     assert task.train.labels.tolist() == TRAIN["label"]
     assert len(task.test) == 3
 
 
 def test_a_folders_own_name_says_nothing_about_its_splits(folder: Folder, tokenizer: Any) -> None:
     # datasets alone would take all files below this folder for the split test.
-    assert len(data.load(settings(folder(name="test")), tokenizer).train) == 8
+    assert len(loaded(settings(folder(name="test")), tokenizer).train) == 8
     assert "has no split 'test'; there are train, validation" in refused(settings(folder(), test="test"), tokenizer)
 
 
@@ -132,7 +136,7 @@ def test_a_file_that_is_broken_says_why(folder: Folder, tokenizer: Any) -> None:
 def test_a_pair_of_texts_is_tokenised_as_a_pair(folder: Folder, tokenizer: Any) -> None:
     train = {"first": ["a good film", "a bad film"], "second": ["so good", "so bad"], "label": [1, 0]}
     path = folder(train, train)
-    task = data.load(settings(path, text=["first", "second"]), tokenizer)
+    task = loaded(settings(path, text=["first", "second"]), tokenizer)
     assert task.train.features[0]["input_ids"] == tokenizer("a good film", "so good")["input_ids"]
     assert task.train.ids[0] == hashed("a good film\x1fso good") + "-0"
     assert "has no column 'third'" in refused(settings(path, text=["first", "third"]), tokenizer)
@@ -140,14 +144,14 @@ def test_a_pair_of_texts_is_tokenised_as_a_pair(folder: Folder, tokenizer: Any) 
 
 @pytest.mark.parametrize("column", ["idx", "id"])
 def test_ids_are_the_columns_where_there_is_one(folder: Folder, tokenizer: Any, column: str) -> None:
-    task = data.load(settings(folder({**TRAIN, column: range(8)}, {**TEST, column: [10, 7, 99]})), tokenizer)
+    task = loaded(settings(folder({**TRAIN, column: range(8)}, {**TEST, column: [10, 7, 99]})), tokenizer)
     assert task.train.ids == tuple("01234567")
     assert task.test.ids == ("10", "7", "99")
 
 
 def test_idx_comes_before_id(folder: Folder, tokenizer: Any) -> None:
     train = {**TRAIN, "id": list("abcdefgh"), "idx": range(8)}
-    task = data.load(settings(folder(train, {**TEST, "id": ["x", "y", "z"], "idx": [1, 2, 3]})), tokenizer)
+    task = loaded(settings(folder(train, {**TEST, "id": ["x", "y", "z"], "idx": [1, 2, 3]})), tokenizer)
     assert task.test.ids == ("1", "2", "3")
 
 
@@ -159,20 +163,20 @@ def test_ids_given_twice_are_refused(folder: Folder, tokenizer: Any) -> None:
 
 def test_without_a_column_ids_are_the_text_and_its_occurrence(folder: Folder, tokenizer: Any) -> None:
     test: DataTable = {"sentence": ["good", "bad", "good"], "label": [1, 0, 0]}
-    ids = data.load(settings(folder(test=test)), tokenizer).test.ids
+    ids = loaded(settings(folder(test=test)), tokenizer).test.ids
     good, bad = hashed("good"), hashed("bad")
     assert ids == (f"{good}-0", f"{bad}-0", f"{good}-1")
     # Moving a sentence does not rename it.
     turned = {name: list(reversed(values)) for name, values in test.items()}
-    assert set(data.load(settings(folder(test=turned, name="turned")), tokenizer).test.ids) == set(ids)
+    assert set(loaded(settings(folder(test=turned, name="turned")), tokenizer).test.ids) == set(ids)
 
 
 def test_a_subset_is_drawn_once_for_the_study(tokenizer: Any) -> None:
     block = settings("embedded/sentiment", train_size=60, test_size=40)
-    subset, again = data.load(block, tokenizer), data.load(block, tokenizer)
+    subset, again = loaded(block, tokenizer), loaded(block, tokenizer)
     assert subset.train.ids == again.train.ids
     assert (len(subset.train), len(subset.test)) == (60, 40)
-    whole = data.load(settings("embedded/sentiment"), tokenizer)
+    whole = loaded(settings("embedded/sentiment"), tokenizer)
     places = [whole.test.ids.index(example) for example in subset.test.ids]
     # In the order of the split, and drawn from all of it.
     assert places == sorted(places)
@@ -181,8 +185,8 @@ def test_a_subset_is_drawn_once_for_the_study(tokenizer: Any) -> None:
 
 
 def test_a_smaller_subset_is_part_of_a_larger_one(tokenizer: Any) -> None:
-    small = data.load(settings("embedded/sentiment", train_size=20, test_size=20), tokenizer)
-    large = data.load(settings("embedded/sentiment", train_size=50, test_size=20), tokenizer)
+    small = loaded(settings("embedded/sentiment", train_size=20, test_size=20), tokenizer)
+    large = loaded(settings("embedded/sentiment", train_size=50, test_size=20), tokenizer)
     assert set(small.train.ids) < set(large.train.ids)
 
 
@@ -192,12 +196,12 @@ def test_a_subset_larger_than_the_split_is_refused(folder: Folder, tokenizer: An
 
 
 def test_a_study_that_resamples_says_how_many_examples_each_seed_draws(tokenizer: Any) -> None:
-    task = data.load(settings("embedded/sentiment", train_size=60, test_size=20, resample=0.75), tokenizer)
+    task = loaded(settings("embedded/sentiment", train_size=60, test_size=20, resample=0.75), tokenizer)
     assert (len(task.train), task.dataset.n_drawn, task.dataset.n_per_seed) == (60, 45, 45)
     assert task.dataset.in_words().endswith(
         "60 drawn to train on and 20 to test on; each seed draws its own 45 of the 60 training examples"
     )
-    whole = data.load(settings("embedded/sentiment", train_size=60, test_size=20), tokenizer)
+    whole = loaded(settings("embedded/sentiment", train_size=60, test_size=20), tokenizer)
     assert (whole.dataset.n_drawn, whole.dataset.n_per_seed) == (None, 60)
     # The pool is the same, so its fingerprint is.
     assert task.fingerprint == whole.fingerprint
@@ -215,9 +219,9 @@ def test_a_resample_of_nothing_or_of_everything_is_refused(
 
 def test_texts_that_only_some_seeds_are_trained_on_are_named_as_such(folder: Folder, tokenizer: Any) -> None:
     test = {"sentence": ["a good film", "another"], "label": [1, 0]}
-    whole = data.load(settings(folder(test=test)), tokenizer).dataset.remarks
+    whole = loaded(settings(folder(test=test)), tokenizer).dataset.remarks
     assert whole == ("1 of 2 test texts are in the training split too: a model may have memorised them",)
-    drawn = data.load(settings(folder(test=test), resample=0.5), tokenizer).dataset.remarks
+    drawn = loaded(settings(folder(test=test), resample=0.5), tokenizer).dataset.remarks
     assert drawn == (
         "1 of 2 test texts are in the training split too: a model may have memorised those that its seed drew",
     )
@@ -226,7 +230,7 @@ def test_texts_that_only_some_seeds_are_trained_on_are_named_as_such(folder: Fol
 def test_labels_become_numbers_in_their_order(folder: Folder, tokenizer: Any) -> None:
     train = {"sentence": ["a", "b", "c", "d"], "label": ["pos", "neg", "mixed", "pos"]}
     test = {"sentence": ["e", "f"], "label": ["pos", "mixed"]}
-    task = data.load(settings(folder(train, test)), tokenizer)
+    task = loaded(settings(folder(train, test)), tokenizer)
     assert task.classes == ("mixed", "neg", "pos")
     assert task.train.labels.tolist() == [2, 1, 0, 2]
     assert task.test.labels.tolist() == [2, 0]
@@ -239,7 +243,7 @@ def test_the_order_of_class_label_is_kept(tmp_path: Path, tokenizer: Any, names:
     for split, table in (("train", TRAIN), ("validation", TEST)):
         made = datasets.Dataset.from_dict(dict(table), features=features)
         made.to_parquet(str(tmp_path / f"{split}.parquet"))
-    task = data.load(settings(tmp_path), tokenizer)
+    task = loaded(settings(tmp_path), tokenizer)
     assert task.train.labels.tolist() == TRAIN["label"]
     assert task.test.labels.tolist() == TEST["label"]
     assert task.classes == tuple(names)
@@ -251,7 +255,7 @@ def test_a_class_without_an_example_to_train_on_is_none(tmp_path: Path, tokenize
     rows = {"sentence": ["x", "y"], "label": [2, 1]}
     for split in ("train", "validation"):
         datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / f"{split}.parquet"))
-    task = data.load(settings(tmp_path), tokenizer)
+    task = loaded(settings(tmp_path), tokenizer)
     assert task.classes == ("b", "a")
     assert task.train.labels.tolist() == [1, 0]
     hidden = datasets.Dataset.from_dict({**rows, "label": [-1, -1]}, features=features)
@@ -301,11 +305,11 @@ def test_a_text_that_ends_in_the_padding_token_is_refused(folder: Folder, tokeni
     message = refused(settings(folder(test={**TEST, "sentence": ["good", ended, "bad"]})), tokenizer)
     assert f"ends in {tokenizer.pad_token!r}, which is the padding token" in message
     inside = f"a good{tokenizer.pad_token} film"
-    assert len(data.load(settings(folder(test={**TEST, "sentence": ["good", inside, "bad"]})), tokenizer).test) == 3
+    assert len(loaded(settings(folder(test={**TEST, "sentence": ["good", inside, "bad"]})), tokenizer).test) == 3
 
 
 def test_long_texts_are_cut(folder: Folder, tokenizer: Any) -> None:
-    task = data.load(settings(folder(), max_length=2), tokenizer)
+    task = loaded(settings(folder(), max_length=2), tokenizer)
     assert {len(row["input_ids"]) for row in task.train.features} <= {1, 2}
 
 
@@ -328,7 +332,7 @@ def test_embedded_data_name_their_splits(tokenizer: Any) -> None:
 
 
 def fingerprint(path: Path, tokenizer: Any, **more: Any) -> str:
-    return data.load(settings(path, **more), tokenizer).fingerprint
+    return loaded(settings(path, **more), tokenizer).fingerprint
 
 
 def test_a_fingerprint_changes_with_what_is_trained_and_scored_on(folder: Folder, tokenizer: Any) -> None:
@@ -378,11 +382,12 @@ def test_a_fingerprint_is_the_same_in_another_process(folder: Folder, tokenizer:
     path = folder()
     code = (
         "import json, sys\n"
-        "from harness.data import tokenization as data\n"
+        "from harness.data import dataset, tokenization\n"
         "from harness.models import checkpoints\n"
         "from harness.study.settings import Data\n"
         "tokenizer = checkpoints.load_tokenizer(checkpoints.find_checkpoint('embedded/tiny-gpt2'))\n"
-        "task = data.load(Data(path=sys.argv[1]), tokenizer)\n"
+        "block = Data(path=sys.argv[1])\n"
+        "task = tokenization.tokenise(dataset.read(block), block, tokenizer)\n"
         "print(json.dumps([task.fingerprint, task.train.ids]))\n"
     )
     done = subprocess.run(
@@ -391,21 +396,21 @@ def test_a_fingerprint_is_the_same_in_another_process(folder: Folder, tokenizer:
         text=True,
         check=True,
         env={"HF_DATASETS_CACHE": str(tmp_path / "another"), "HF_HUB_OFFLINE": "1", "PYTHONHASHSEED": "7", "PATH": ""},
-        cwd=Path(data.__file__).parents[2],
+        cwd=Path(dataset.__file__).parents[2],
     )
-    task = data.load(settings(path), tokenizer)
+    task = loaded(settings(path), tokenizer)
     assert json.loads(done.stdout) == [task.fingerprint, list(task.train.ids)]
 
 
 def test_a_column_groups_the_test_examples(folder: Folder, tokenizer: Any) -> None:
     path = str(folder(test={**TEST, "document": ["a", "b", "a"]}))
-    plain = data.load(Data(path=path), tokenizer)
-    grouped = data.load(Data(path=path, cluster="document"), tokenizer)
+    plain = loaded(Data(path=path), tokenizer)
+    grouped = loaded(Data(path=path, cluster="document"), tokenizer)
     assert plain.clusters is None
     assert grouped.clusters == ("a", "b", "a")
     # What is trained and scored stays the same, and so do the trials' keys.
     assert grouped.fingerprint == plain.fingerprint
-    subset = data.load(Data(path=path, cluster="document", test_size=2), tokenizer)
+    subset = loaded(Data(path=path, cluster="document", test_size=2), tokenizer)
     assert subset.clusters == tuple(grouped.clusters[grouped.test.ids.index(i)] for i in subset.test.ids)
     assert len(dataset.read(Data(path=path)).test) == 3
     assert len(dataset.read(Data(path=path, test_size=2)).test) == 2
@@ -421,6 +426,6 @@ def test_a_column_groups_the_test_examples(folder: Folder, tokenizer: Any) -> No
 def test_a_useless_grouping_is_refused(folder: Folder, tokenizer: Any, column: list[Any], words: str) -> None:
     path = str(folder(test={**TEST, "document": column}))
     with pytest.raises(DataError, match=words):
-        data.load(Data(path=path, cluster="document"), tokenizer)
+        loaded(Data(path=path, cluster="document"), tokenizer)
     with pytest.raises(DataError, match=r"no column 'documnt'; there are .*did you mean 'document'"):
-        data.load(Data(path=path, cluster="documnt"), tokenizer)
+        loaded(Data(path=path, cluster="documnt"), tokenizer)

@@ -351,22 +351,6 @@ def test_a_candidate_that_cannot_be_read_is_set_aside(tmp_path: Path, changes: d
     assert (tmp_path / "set_aside/s-0004.0/record.json").exists()
 
 
-BROKEN_MANIFESTS = {
-    "[]": "expected an object, got a list",
-    "{": "EOF while parsing",
-    '{"format": 1}': "selection: it is missing; data: it is missing",
-}
-
-
-@pytest.mark.parametrize("content", BROKEN_MANIFESTS)
-def test_a_manifest_that_cannot_be_used_says_every_problem_and_what_to_do(tmp_path: Path, content: str) -> None:
-    (tmp_path / "study.json").write_text(content)
-    with pytest.raises(ResultsError) as caught:
-        Store(tmp_path).manifest()
-    assert BROKEN_MANIFESTS[content] in str(caught.value)
-    assert f"mv {tmp_path}/study.json {tmp_path}/study.json.broken" in str(caught.value)
-
-
 def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
     store = Store(tmp_path)
     write(store, outcome())
@@ -374,9 +358,6 @@ def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": NEWER_FORMAT + 1}))
     with pytest.raises(ResultsError, match=f"format {NEWER_FORMAT + 1}"):
         stored(tmp_path)
-    (tmp_path / "study.json").write_text(json.dumps({"format": NEWER_FORMAT + 1}))
-    with pytest.raises(ResultsError, match="reads formats 1 and 2: update"):
-        store.manifest()
 
 
 def test_a_failed_trial_has_its_reason_and_no_predictions(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import json
 import math
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,6 +118,36 @@ def test_what_is_known_is_not_timed_again_and_more_seeds_leave_it_valid(root: Pa
     assert stored(root)["arms"]["lora-r2"]["key"] == json.loads(before)["arms"]["lora-r2"]["key"]
 
 
+def test_a_changed_arm_is_timed_with_all_others_in_no_fewer_turns_than_are_known(
+    root: Path, tiny: Tiny, timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timer.noise = 0.5
+    run_study(tiny("timing=on"), root)
+    assert stored(root)["turns"] == 12
+    # From here on, three turns would do.
+    monkeypatch.setattr(turns, "_WORTH", 0.0)
+    assert run_study(tiny("timing=on", "arms.full.training.learning_rate=2e-3"), root).turns == 12
+    assert {len(entry["step_seconds"]) for entry in stored(root)["arms"].values()} == {12}
+    # Nothing of what is known is about these arms.
+    assert run_study(tiny("timing=on", "training.weight_decay=0.5"), root).turns == 3
+
+
+def test_a_timing_that_ends_too_soon_leaves_a_better_one_where_it_is(
+    root: Path, tiny: Tiny, timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timer.noise, display = 0.5, Watcher()
+    run_study(tiny("timing=on"), root)
+    before = (root / "tiny" / "timing.json").read_bytes()
+    timer.asked.clear()
+    # A block takes a second, so that twenty seconds are up after seven turns of three arms.
+    clock = SimpleNamespace(process_time=lambda: float(len(timer.asked)), monotonic=time.monotonic)
+    monkeypatch.setattr(turns, "time", clock)
+    changed = tiny("timing=on", "arms.full.training.learning_rate=2e-3")
+    assert run_study(changed, root, display=display).turns == 0
+    assert (root / "tiny" / "timing.json").read_bytes() == before
+    assert any(text.startswith("time was up after 7 of 12 turns, and nothing is stored") for text in display.messages)
+
+
 def test_a_run_of_some_arms_times_nothing_until_all_have_run(root: Path, tiny: Tiny, timer: Timer) -> None:
     assert run_study(tiny("timing=on", "seeds=3"), root, arms=["full"]).turns == 0
     assert run_study(tiny("timing=on", "seeds=3"), root, arms=["lora-r2", "lora-r4"]).turns == 6
@@ -182,7 +214,7 @@ def test_a_tenth_of_what_the_trials_took_is_worth_spending(
     run_study(tiny("timing=on"), root)
     records = [json.loads(path.read_text()) for path in (root / "tiny" / "trials").glob("*/record.json")]
     took = sum(record["seconds"]["training"] + record["seconds"]["evaluation"] for record in records)
-    assert asked == {"limit": 20.0, "worth": pytest.approx(0.1 * took)}
+    assert asked == {"fewest": 3, "limit": 20.0, "worth": pytest.approx(0.1 * took)}
     assert took > 0
 
 
