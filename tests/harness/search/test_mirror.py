@@ -59,8 +59,6 @@ def messages() -> list[str]:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror_module, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(mirror_module, "_LONGEST_PAUSE", 0.05)
-    # A slow machine gets the time that it needs.
-    monkeypatch.setattr(mirror_module, "_LONGEST_WAIT", 60.0)
 
 
 @contextmanager

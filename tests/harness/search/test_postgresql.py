@@ -67,8 +67,6 @@ def messages() -> list[str]:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror_module, "_LONGEST_PAUSE", 0.5)
-    # A slow machine gets the time that it needs.
-    monkeypatch.setattr(mirror_module, "_LONGEST_WAIT", 60.0)
 
 
 def trial(number: int, status: str = "finished") -> FrozenTrial:
