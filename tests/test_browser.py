@@ -222,8 +222,9 @@ def test_a_live_page_loads_itself_again_until_it_is_final(
     browser.open(place)
     browser.picture("live")
     record.with_suffix(".later").rename(record)
-    write_page(root, place)
-    WebDriverWait(browser.driver, 20).until(lambda driver: driver.find_elements("id", "explorer"))
+    # Whole at once, as a live report is written: half a page would not load itself again.
+    write_page(root, tmp_path / "final.html").replace(place)
+    WebDriverWait(browser.driver, 60).until(lambda driver: driver.find_elements("id", "explorer"))
     assert browser.driver.find_elements("class name", "live") == []
     assert browser.requests() == {place.as_uri()}
     assert browser.driver.get_log("browser") == []
@@ -271,6 +272,8 @@ def test_the_explorer_filters_and_sorts(browser: Browser, page: Path) -> None:
 
 
 def test_pages_turn_and_rows_are_copied(browser: Browser, page: Path) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
     browser.open(page)
     browser.choose("pair", "frozen against full")
     total = int(browser.find("count").text.split()[-1])
@@ -286,8 +289,7 @@ def test_pages_turn_and_rows_are_copied(browser: Browser, page: Path) -> None:
     # Where the clipboard is not to be had, the reader copies from a field.
     browser.run("navigator.clipboard.writeText = () => Promise.reject(new Error())")
     browser.find("copy").click()
-    browser.driver.implicitly_wait(2)
-    text = browser.find("csv").get_property("value")
+    text = WebDriverWait(browser.driver, 60).until(lambda _: browser.find("csv").get_property("value"))
     rows = list(csv.reader(io.StringIO(str(text))))
     outcomes = load(page.parent)
     assert len(rows) == total + 1

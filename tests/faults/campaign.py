@@ -33,6 +33,8 @@ STUDY = (
 SHORT_LEASE = 2.0
 # Files and folders that a disk takes before it is full: the manifest, the search, and six of the 16 trials.
 TAKEN_BY_A_FULL_DISK = 60
+# Says that it is, in the folder of the results.
+FULL = "full"
 # Far more than a study takes on a busy machine: whatever takes longer hangs.
 LONGEST_STUDY = 1800.0
 
@@ -62,7 +64,13 @@ def work(file: str, root: str, *, disturbed: str = "", storage: str | None = Non
         fsync, taken = os.fsync, itertools.count()
 
         def fsync_while_there_is_room(descriptor: int) -> None:
-            if next(taken) >= TAKEN_BY_A_FULL_DISK:
+            at = next(taken)
+            if at == TAKEN_BY_A_FULL_DISK:
+                (Path(root) / FULL).touch()
+                # The other worker comes only now: it might have trained all the rest.
+                while len([*Path(root).glob("*/.workers/*.json")]) < 2:
+                    time.sleep(0.02)
+            if at >= TAKEN_BY_A_FULL_DISK:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             fsync(descriptor)
 

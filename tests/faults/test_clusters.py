@@ -155,8 +155,10 @@ class SlurmTarget:
         if not running:
             return None
         name = running[int(rng.integers(len(running)))]
-        self._cluster.ask("scancel", "--signal=KILL", "--full", name)
-        return "job"
+        kill = ["scancel", "--signal=KILL", "--full", name]
+        done = subprocess.run(kill, env=self._cluster.environment, capture_output=True, timeout=60)
+        # It may have ended a moment ago.
+        return "job" if done.returncode == 0 else None
 
     def _kill_driver(self, _: np.random.Generator) -> str | None:
         """Kill it, and do what docs/scale.md says: its jobs go on, so they are cancelled before the next one."""

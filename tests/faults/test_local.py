@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
 import numpy as np
 import pytest
 
-from tests.faults.campaign import LONGEST_STUDY, SHORT_LEASE, Campaign, kill_at_random
+from tests.faults.campaign import FULL, LONGEST_STUDY, SHORT_LEASE, Campaign, kill_at_random
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +46,14 @@ class LocalTarget:
         self._campaign.finish()
 
 
+def until_it_leads(worker: BaseProcess, leads: Callable[[], bool]) -> None:
+    """Wait until a worker has its part: one that comes second may find that the other one trains everything."""
+    end = time.monotonic() + LONGEST_STUDY
+    while worker.exitcode is None and not leads():
+        assert time.monotonic() < end, "the worker does not train"
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_workers_that_are_killed_at_random_lose_nothing(campaign: Campaign, undisturbed: Campaign, number: int) -> None:
     name = "1 worker" if number == 1 else f"{number} workers"
@@ -54,16 +64,20 @@ def test_a_worker_that_is_stopped_past_its_lease_comes_back_and_does_no_harm(
     campaign: Campaign, undisturbed: Campaign
 ) -> None:
     rng = np.random.default_rng(0)
-    one, other = campaign.worker("short lease"), campaign.worker("short lease")
-    stopped = 0
-    while one.exitcode is None or other.exitcode is None:
+    one = campaign.worker("short lease")
+    until_it_leads(one, lambda: campaign.doing(one) == "training worker")
+    assert one.exitcode is None
+    other = campaign.worker("short lease")
+    for _ in range(3):
+        # Later it may have ended, a moment ago too.
+        if one.exitcode is None and one.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGSTOP)
+                time.sleep(2 * SHORT_LEASE)
+                os.kill(one.pid, signal.SIGCONT)
         time.sleep(rng.uniform(0, 2))
-        if one.exitcode is None and one.pid is not None and stopped < 3:
-            os.kill(one.pid, signal.SIGSTOP)
-            time.sleep(2 * SHORT_LEASE)
-            os.kill(one.pid, signal.SIGCONT)
-            stopped += 1
-    assert stopped
+    for worker in (one, other):
+        worker.join(LONGEST_STUDY)
     campaign.finish("short lease")
     campaign.check(undisturbed.predictions())
 
@@ -71,11 +85,8 @@ def test_a_worker_that_is_stopped_past_its_lease_comes_back_and_does_no_harm(
 @pytest.mark.parametrize("disturbed", ["full disk", "no locks", "clock ahead"])
 def test_a_worker_in_trouble_leaves_the_study_whole(campaign: Campaign, undisturbed: Campaign, disturbed: str) -> None:
     one = campaign.worker(disturbed)
-    # It leads: a worker that comes second may find that the other one trains everything.
-    end = time.monotonic() + LONGEST_STUDY
-    while one.exitcode is None and campaign.doing(one) != "training worker":
-        assert time.monotonic() < end, "the worker does not train"
-        time.sleep(0.05)
+    full = campaign.root / FULL
+    until_it_leads(one, full.exists if disturbed == "full disk" else lambda: campaign.doing(one) == "training worker")
     other = campaign.worker()
     for worker in (one, other):
         worker.join(LONGEST_STUDY)

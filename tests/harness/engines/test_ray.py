@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:unclosed (file|socket):ResourceWarning"),
 ]
-LONG = ("arms={full: {}}", "analysis={}", "training.num_train_epochs=25", "training.per_device_train_batch_size=4")
+LONG = ("arms={full: {}}", "analysis={}", "training.num_train_epochs=4", "training.per_device_train_batch_size=4")
 
 
 class Watcher(Display):
@@ -63,6 +64,12 @@ class Watcher(Display):
         self.outcomes.append(outcome)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a busy machine the time that it needs: to be asked whether it is there, Ray loads itself."""
+    monkeypatch.setattr(ray_cluster, "_SECONDS_TO_ANSWER", 180.0)
+
+
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Any]:
     """A head that trains nothing, and two nodes with a core each."""
@@ -81,6 +88,21 @@ def cluster(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.setattr(ray_engine, "_SECONDS_BETWEEN_LOOKS", 0.5)
     with connected(nodes.address) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let workers stand still after two epochs until this file is there, or they are to stop: none is too fast."""
+    path = tmp_path / "go on"
+
+    class StandsStill(Worker):
+        def _report(self, progress: Progress) -> None:
+            super()._report(progress)
+            while progress.epoch >= 2 and not path.exists() and not self._stop.is_set():
+                time.sleep(0.02)
+
+    monkeypatch.setattr(ray_engine, "Worker", StandsStill)
+    return path
 
 
 def locally(study: Study, root: Path) -> dict[str, bytes]:
@@ -106,13 +128,14 @@ def test_a_study_ends_with_the_bytes_of_a_local_run(tmp_path: Path, tiny: Tiny, 
 
 
 def test_a_lost_node_s_pack_goes_on_at_one_that_has_joined(
-    tmp_path: Path, tiny: Tiny, nodes: Any, cluster: Cluster, undisturbed: dict[str, bytes]
+    tmp_path: Path, tiny: Tiny, nodes: Any, cluster: Cluster, undisturbed: dict[str, bytes], go_on: Path
 ) -> None:
     def lose_all(progress: Progress) -> None:
         for node in list(nodes.worker_nodes):
             lose(nodes, node)
         add_node(nodes)
         add_node(nodes)
+        go_on.touch()
 
     watcher = Watcher(lose_all)
     study = tiny(*LONG)
@@ -128,6 +151,7 @@ def test_a_lost_node_s_pack_goes_on_at_one_that_has_joined(
     assert predictions(summary.folder) == undisturbed
 
 
+@pytest.mark.usefixtures("go_on")
 def test_the_first_signal_ends_a_pack_with_its_epoch_and_a_local_run_goes_on(
     tmp_path: Path, tiny: Tiny, cluster: Cluster, undisturbed: dict[str, bytes]
 ) -> None:

@@ -60,6 +60,13 @@ def started(*command: str, grace: float = 60) -> Iterator[subprocess.Popen[str]]
         process.stdout.close()
 
 
+def has_heard_sigterm(process: subprocess.Popen[str]) -> None:
+    """Wait until a job and its worker have been told: the worker might end before the job looks at its signals."""
+    assert process.stdout is not None
+    assert process.stdout.readline() == "SIGTERM: the worker ends with its epoch\n"
+    assert process.stdout.readline() == "heard 1\n"
+
+
 @pytest.fixture
 def queue(programs: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Let the queue show a state and a node of job 7_3; returns the file that gets what scontrol was asked for."""
@@ -97,6 +104,7 @@ def test_what_slurm_has_decided_stays_decided(queue: Callable[[str], Path], stat
     asked = queue(state)
     with started(sys.executable, "-c", WORKER, "1") as process:
         os.killpg(process.pid, signal.SIGTERM)
+        has_heard_sigterm(process)
         output, _ = process.communicate("end\n")
     assert output.splitlines()[-1] == f"no requeue asked for: Slurm says {state} of job 7_3"
     assert process.returncode == 1
@@ -107,9 +115,7 @@ def test_a_worker_that_has_finished_all_does_not_come_back(queue: Callable[[str]
     asked = queue("RUNNING n1")
     with started(sys.executable, "-c", WORKER, "0") as process:
         os.killpg(process.pid, signal.SIGTERM)
-        assert process.stdout is not None
-        assert process.stdout.readline() == "SIGTERM: the worker ends with its epoch\n"
-        assert process.stdout.readline() == "heard 1\n"
+        has_heard_sigterm(process)
         process.communicate("end\n")
     assert process.returncode == 0
     assert not asked.exists()
@@ -147,6 +153,7 @@ def test_a_job_that_never_ends_an_epoch_stays_away_after_some_times(
                 with atomic_write(tmp_path / "study" / "packs" / "one.pt") as stream:
                     stream.write(b"an epoch")
             process.send_signal(signal.SIGTERM)
+            has_heard_sigterm(process)
             output, _ = process.communicate("end\n")
         return process.returncode, output.splitlines()[-1]
 
@@ -168,7 +175,7 @@ def test_an_epoch_longer_than_the_grace_is_cut_by_a_requeue(queue: Callable[[str
     with started(sys.executable, "-c", WORKER, "1", grace=10) as process:
         process.send_signal(signal.SIGTERM)
         # Its worker waits for a line that never comes; Slurm would kill it now.
-        assert process.wait(30) == 0
+        assert process.wait() == 0
         os.killpg(process.pid, signal.SIGKILL)
     assert asked.read_text() == "requeue 7_3\n"
 

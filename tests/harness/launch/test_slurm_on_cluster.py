@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import harness
 from harness.errors import HarnessError
 from harness.launch import slurm_queue
 from harness.launch.slurm import SlurmWorkers
+from harness.records.workers import workers_of
 from tests.harness.runs.test_runner import records
 from tests.slurm_cluster import SlurmCluster, can_hide, skip_without_slurm, until
 
@@ -25,8 +25,21 @@ pytestmark = pytest.mark.cluster
 
 ROOT = Path(harness.__file__).parents[1]
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-# Long enough to be stopped in the middle of a pack.
-EPOCHS = 80
+EPOCHS = 3
+# A worker stands still at the end of an epoch of its pack as long as a file is there: Slurm takes longer than a pack.
+STANDS_STILL = """\
+import sys
+import time
+from pathlib import Path
+if "--worker" in sys.orig_argv:
+    from harness.engines.packed.saved_pack import SavedPack
+    save = SavedPack.save
+    def saves(self, content):
+        save(self, content)
+        while Path({file!r}).exists():
+            time.sleep(0.02)
+    SavedPack.save = saves
+"""
 TRIALS = {("full", 0), ("full", 1), ("lora", 0), ("lora", 1)}
 # Two workers load torch at once, on a machine that may have more to do.
 SECONDS = 300
@@ -61,6 +74,9 @@ def make(cluster: SlurmCluster, study: Path, tmp_path: Path, monkeypatch: pytest
     """Make workers of that study; they and all that was queued end with the test."""
     for name, value in (cluster.environment | ENVIRONMENT).items():
         monkeypatch.setenv(name, value)
+    # Every Python imports it when it starts.
+    (tmp_path / "sitecustomize.py").write_text(STANDS_STILL.format(file=str(tmp_path / "stand still")))
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
     monkeypatch.setattr(slurm_queue, "_EVERY", 0.2)
     made = []
 
@@ -92,38 +108,21 @@ def kept(results: Path) -> int:
     return len(list((results / "tiny" / "packs").glob("*.pt")))
 
 
-def pids(results: Path) -> set[int]:
-    """Return the process of each worker that has claimed a pack."""
-    told = [json.loads(path.read_text()) for path in (results / "tiny" / ".workers").glob("*.json")]
-    return {each["pid"] for each in told if each["claims"]}
-
-
-def send(number: signal.Signals, pids: set[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
 @contextmanager
-def in_mid_pack(workers: SlurmWorkers, results: Path) -> Iterator[set[int]]:
-    """Two workers that have an epoch of their packs stand still for the block: Slurm takes longer than a pack does."""
-    standing: set[int] = set()
+def in_mid_pack(workers: SlurmWorkers, results: Path) -> Iterator[None]:
+    """Two workers that stand still for the block, each at the end of the first epoch of its pack."""
+    still = results / "stand still"
+    still.touch()
+    workers.start()
+    until("two packs train", lambda: workers.running() and kept(results) == 2, SECONDS)
+    yield
+    still.unlink()
 
-    def both_have_claimed() -> bool:
-        # Whoever comes first waits for the other.
-        new = pids(results) - standing
-        send(signal.SIGSTOP, new)
-        standing.update(new)
-        return workers.running() > 0 and len(standing) == 2
 
-    try:
-        until("two packs are claimed", both_have_claimed, SECONDS)
-        send(signal.SIGCONT, standing)
-        until("two packs train", lambda: kept(results) == 2, SECONDS)
-        send(signal.SIGSTOP, standing)
-        yield standing
-    finally:
-        send(signal.SIGCONT, standing)
+def to_end(workers: SlurmWorkers, by: str) -> None:
+    """Wait until both jobs have told their workers to end with their epoch, and both have heard it."""
+    words = (f"{by}: the worker ends with its epoch", "Ctrl-C: finishing the current epoch")
+    until("both are to end", lambda: all(logs(workers).count(each) == 2 for each in words))
 
 
 def finished(results: Path) -> set[tuple[str, int]]:
@@ -161,15 +160,13 @@ def test_two_workers_train_a_study(cluster: SlurmCluster, study: Path, tmp_path:
 @pytest.mark.parametrize("by", ["requeue", "preemption"])
 def test_a_worker_that_must_make_room_comes_back(make: Make, tmp_path: Path, cluster: SlurmCluster, by: str) -> None:
     workers = make()
-    workers.start()
     with in_mid_pack(workers, tmp_path):
         if by == "requeue":
             for name in workers.names:
                 cluster.ask("scontrol", "requeue", name)
         else:
             cluster.ask("sbatch", "--partition=urgent", "--nodes=2", "--output=/dev/null", "--wrap=true")
-        asked = "SIGTERM: the worker ends with its epoch"
-        until("both are to end with their epoch", lambda: logs(workers).count(asked) == 2)
+        to_end(workers, "SIGTERM")
     # What they go on from.
     assert kept(tmp_path) == 2
     news = ended(workers)
@@ -181,10 +178,10 @@ def test_a_worker_that_must_make_room_comes_back(make: Make, tmp_path: Path, clu
 
 def test_a_cancelled_worker_does_not_come_back(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
-    workers.start()
     with in_mid_pack(workers, tmp_path):
         for name in workers.names:
             cluster.ask("scancel", name)
+        to_end(workers, "SIGTERM")
     assert sorted(line.rpartition(" on ")[0] for line in ended(workers)) == [f"worker {name}" for name in workers.names]
     assert jobs(cluster, workers) == ["CANCELLED", "CANCELLED"]
     assert kept(tmp_path) == 2
@@ -192,11 +189,9 @@ def test_a_cancelled_worker_does_not_come_back(make: Make, tmp_path: Path, clust
 
 def test_workers_that_are_stopped_end_with_their_epoch(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
-    workers.start()
     with in_mid_pack(workers, tmp_path):
         workers.stop()
-        asked = "SIGHUP: the worker ends with its epoch"
-        until("both are to end with their epoch", lambda: logs(workers).count(asked) == 2)
+        to_end(workers, "SIGHUP")
     assert ended(workers) == []
     assert jobs(cluster, workers) == ["COMPLETED", "COMPLETED"]
     assert kept(tmp_path) == 2
@@ -204,9 +199,9 @@ def test_workers_that_are_stopped_end_with_their_epoch(make: Make, tmp_path: Pat
 
 def test_a_worker_that_is_killed_is_told_of_by_name(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
-    workers.start()
-    with in_mid_pack(workers, tmp_path) as standing:
-        os.kill(min(standing), signal.SIGKILL)
+    with in_mid_pack(workers, tmp_path):
+        one, _ = workers_of(tmp_path / "tiny")
+        os.kill(one.pid, signal.SIGKILL)
     (line,) = ended(workers)
     name = next(name for name in workers.names if name in line)
     assert line.startswith(f"worker {name} on n")
@@ -224,7 +219,6 @@ def test_what_a_worker_is_refused_reaches_the_user(make: Make, tmp_path: Path) -
 
 def test_a_controller_that_is_killed_ends_nothing(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
-    workers.start()
     with in_mid_pack(workers, tmp_path):
         cluster.kill("slurmctld")
         assert workers.running() == 2

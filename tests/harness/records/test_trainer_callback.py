@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,10 +180,11 @@ def test_runs_that_end_together_wait_for_each_other(
     trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = trainer(RecordPredictions(study="mine", arm="a", results=tmp_path))
-    naps = []
+    naps: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(naps), sleep=naps.append)
     with lock_study(tmp_path / "mine"):
-        monkeypatch.setattr("harness.records.trainer_callback._PATIENCE_SECONDS", 1)
-        monkeypatch.setattr("harness.records.trainer_callback.time.sleep", naps.append)
+        monkeypatch.setattr("harness.records.trainer_callback._PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr("harness.records.trainer_callback.time", clock)
         with pytest.warns(RuntimeWarning, match="is being run by"):
             made.train()
-    assert naps
+    assert naps == [0.2]

@@ -10,9 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -418,40 +417,67 @@ def test_candidates_of_another_version_are_none_of_the_search(
     assert len(list(folder.glob("tuning/*/record.json"))) == 6
 
 
-# A short trial, then one that is under way for a while.
+# A short trial, then one of several epochs.
 LONG = (
     "engine=trainer",
     "data.train_size=160",
     "seeds=2",
-    "arms={short: {}, long: {training: {num_train_epochs: 25}}}",
+    "arms={short: {}, long: {training: {num_train_epochs: 3}}}",
     "analysis={}",
 )
+# In the second epoch that it trains, it says so and goes on once it is given a line: no machine is too fast to be met.
+STANDS_STILL = """\
+import sys
+from harness.engines import engine
+engine.SECONDS_BETWEEN_REPORTS = -1.0
+from harness.cli import main
+from harness.progress.displays import LogDisplay
+shown, stood = LogDisplay.step, []
+def step(self, progress):
+    shown(self, progress)
+    if progress.epoch > 1 and not stood:
+        stood.append(progress)
+        print("in the middle", flush=True)
+        sys.stdin.readline()
+LogDisplay.step = step
+main()
+"""
 
 
-def start(study_file: Path, root: Path, *overrides: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "harness", "run", str(study_file), *overrides, "--results", str(root)]
-    return subprocess.Popen(
+@contextmanager
+def in_the_middle(study_file: Path, root: Path, *overrides: str) -> Iterator[subprocess.Popen[str]]:
+    """A run in a process of its own, which stands still in the second epoch of a trial or a pack."""
+    command = [sys.executable, "-c", STANDS_STILL, "run", str(study_file), *overrides, "--results", str(root)]
+    process = subprocess.Popen(
         command,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+    with process:
+        read_until("in the middle", process)
+        yield process
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait until something is on disk; the limit is there for a machine that hangs, not to measure."""
-    limit = time.monotonic() + 300
-    while not condition():
-        if process.poll() is not None or time.monotonic() > limit:
-            pytest.fail(f"the run ended too early: {process.communicate()[0]}")
-        time.sleep(0.02)
-    time.sleep(1)
+def read_until(words: str, process: subprocess.Popen[str]) -> str:
+    """Return what a process says, up to the line with these words."""
+    assert process.stdout is not None
+    said = ""
+    while words not in said:
+        line = process.stdout.readline()
+        assert line, f"it ended too early: {said}"
+        said += line
+    return said
 
 
-def running(folder: Path) -> bool:
-    """Whether the first trial is on disk, so that the second is about to start."""
-    return bool(records(folder)) if folder.exists() else False
+def go_on(process: subprocess.Popen[str]) -> str:
+    """Let it go on to its end; return what it says. `communicate` would lose what `readline` has read ahead."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    return process.stdout.read()
 
 
 def test_a_run_killed_in_the_middle_of_a_trial_ends_as_an_undisturbed_one(
@@ -459,10 +485,8 @@ def test_a_run_killed_in_the_middle_of_a_trial_ends_as_an_undisturbed_one(
 ) -> None:
     folder = tmp_path / "killed" / "tiny"
     of_one_seed = (*LONG, "seeds=1")
-    process = start(tiny_file, tmp_path / "killed", *of_one_seed)
-    wait_for(lambda: running(folder), process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with in_the_middle(tiny_file, tmp_path / "killed", *of_one_seed) as process:
+        process.send_signal(signal.SIGKILL)
     survived = {path: path.stat().st_mtime_ns for path in folder.glob("trials/*/record.json")}
     assert len(survived) == 1
     summary = run_study(tiny(*of_one_seed), tmp_path / "killed")
@@ -475,12 +499,10 @@ def test_a_run_killed_in_the_middle_of_a_trial_ends_as_an_undisturbed_one(
 
 def test_ctrl_c_once_finishes_the_running_trial(tmp_path: Path, tiny_file: Path) -> None:
     folder = tmp_path / "tiny"
-    process = start(tiny_file, tmp_path, *LONG)
-    wait_for(lambda: running(folder), process)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate()
+    with in_the_middle(tiny_file, tmp_path, *LONG) as process:
+        process.send_signal(signal.SIGINT)
+        output = read_until("finishing the current trial", process) + go_on(process)
     assert process.returncode == 1, output
-    assert "finishing the current trial" in output
     assert "Traceback" not in output
     assert {record["status"] for record in records(folder).values()} == {"finished"}
     assert len(records(folder)) == 2
@@ -488,12 +510,12 @@ def test_ctrl_c_once_finishes_the_running_trial(tmp_path: Path, tiny_file: Path)
 
 def test_ctrl_c_twice_stops_the_running_trial(tmp_path: Path, tiny_file: Path) -> None:
     folder = tmp_path / "tiny"
-    process = start(tiny_file, tmp_path, *LONG)
-    wait_for(lambda: running(folder), process)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate()
+    with in_the_middle(tiny_file, tmp_path, *LONG) as process:
+        process.send_signal(signal.SIGINT)
+        # Two signals that wait are one.
+        output = read_until("finishing the current trial", process)
+        process.send_signal(signal.SIGINT)
+        output += go_on(process)
     assert process.returncode == 1, output
     assert "Traceback" not in output
     assert sorted(record["status"] for record in records(folder).values()) == ["finished", "interrupted"]

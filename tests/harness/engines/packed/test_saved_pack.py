@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.result import TrialResult
 from harness.study.study import Study
 from tests.harness.engines.packed.watching import Watcher, engines, kept
-from tests.harness.runs.test_runner import predictions, records, start, wait_for
+from tests.harness.runs.test_runner import go_on, in_the_middle, predictions, read_until, records
 
 Tiny = Callable[..., Study]
 Load = Callable[..., Study]
@@ -143,15 +142,11 @@ def test_what_is_left_of_a_pack_that_was_recorded_in_whole_goes(tmp_path: Path, 
 
 def test_kill_9_in_the_middle_of_a_pack(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
     folder = tmp_path / "killed" / "tiny"
-    long = ("seeds=2", "training.num_train_epochs=30", "arms={full: {}}", "analysis={}")
-    process = start(tiny_file, tmp_path / "killed", *long)
-    while process.poll() is None and not kept(folder):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    long = ("seeds=2", "training.num_train_epochs=3", "arms={full: {}}", "analysis={}")
+    with in_the_middle(tiny_file, tmp_path / "killed", *long) as process:
+        process.send_signal(signal.SIGKILL)
     assert records(folder) == {}
-    content = torch.load(kept(folder)[0], weights_only=True)
-    assert 0 < content["epochs"] < 30
+    assert torch.load(kept(folder)[0], weights_only=True)["epochs"] == 1
     watcher = Watcher()
     assert run_study(tiny(*long), tmp_path / "killed", display=watcher).complete
     # Whole in this process: same machine, same number of threads.
@@ -160,18 +155,16 @@ def test_kill_9_in_the_middle_of_a_pack(tmp_path: Path, tiny: Tiny, tiny_file: P
 
 def test_ctrl_c_once_ends_with_the_epoch_and_nothing_is_lost(tmp_path: Path, tiny_file: Path, tiny: Tiny) -> None:
     folder = tmp_path / "tiny"
-    long = ("seeds=2", "training.num_train_epochs=200", "arms={full: {}}", "analysis={}")
-    process = start(tiny_file, tmp_path, *long)
-    wait_for(lambda: bool(kept(folder)), process)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate()
+    long = ("seeds=2", "training.num_train_epochs=3", "arms={full: {}}", "analysis={}")
+    with in_the_middle(tiny_file, tmp_path, *long) as process:
+        process.send_signal(signal.SIGINT)
+        output = read_until("Ctrl-C: finishing the current epoch", process) + go_on(process)
     assert process.returncode == 1, output
-    assert "Ctrl-C: finishing the current epoch" in output
     assert "2 missing" in output
     assert "To continue: harness run" in output
     assert "Traceback" not in output
     assert records(folder) == {}
-    assert torch.load(kept(folder)[0], weights_only=True)["epochs"] >= 1
+    assert torch.load(kept(folder)[0], weights_only=True)["epochs"] == 2
 
 
 def test_a_state_that_cannot_be_read_starts_the_pack_anew(tmp_path: Path, tiny: Tiny) -> None:
