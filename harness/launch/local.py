@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 
 from harness.engines.device import SHARED_BY, cores
 from harness.errors import HarnessError, ResultsError, why_unusable
@@ -78,7 +78,8 @@ class LocalWorkers(Launcher):
                 worker.ended = True
                 worker.refused = code == 2
                 last = self._last_words(worker.name)
-                if code == 2 or _TRACEBACK in last:
+                # One that a signal ended while it started may leave a traceback, which is no error.
+                if code == 2 or (code > 0 and _TRACEBACK in last):
                     line = last.rpartition("\n")[2]
                     self._news.append(f"{worker.name} ended with an error: {line}; its log: {self._log(worker.name)}")
                 continue
@@ -95,12 +96,12 @@ class LocalWorkers(Launcher):
             raise HarnessError(self._last_words(self._workers[0].name).removeprefix("error: "))
         return sum(not worker.ended for worker in self._workers)
 
-    def stop(self) -> None:
-        """Send every worker a SIGTERM."""
+    def stop(self, signal: str) -> None:
+        """Send every worker the same signal, so that `harness status` tells the user's own."""
         self._stopping = True
         for worker in self._workers:
             if worker.process.poll() is None:
-                worker.process.terminate()
+                worker.process.send_signal(Signals[signal])
 
     def news(self) -> Sequence[str]:
         """Return what happened to workers since the last call."""
@@ -109,7 +110,7 @@ class LocalWorkers(Launcher):
 
     def close(self) -> None:
         """Stop what still runs, and wait for its end."""
-        self.stop()
+        self.stop("SIGTERM")
         for worker in self._workers:
             worker.process.wait()
 
@@ -147,4 +148,4 @@ class LocalWorkers(Launcher):
 
 def _name_of(number: int) -> str:
     """Return the name of a signal; real-time ones have none."""
-    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    return Signals(number).name if number in set(Signals) else f"signal {number}"

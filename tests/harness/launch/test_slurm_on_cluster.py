@@ -194,7 +194,7 @@ def test_workers_that_are_stopped_end_with_their_epoch(make: Make, tmp_path: Pat
     workers = make()
     workers.start()
     with in_mid_pack(workers, tmp_path):
-        workers.stop()
+        workers.stop("SIGINT")
         asked = "SIGHUP: the worker ends with its epoch"
         until("both are to end with their epoch", lambda: logs(workers).count(asked) == 2)
     assert ended(workers) == []
@@ -280,6 +280,6 @@ def test_whoever_does_not_want_to_wait_stops_the_probe(make: Make, cluster: Slur
     workers = make()
     workers.start()
     assert workers.running() == 2
-    workers.stop()
+    workers.stop("SIGINT")
     assert workers.running() == 0
     until("the probe is gone", lambda: [*cluster.jobs().values()].count("PENDING") == 0)
