@@ -11,9 +11,9 @@ from pathlib import Path
 from signal import Signals
 
 from harness.engines.device import SHARED_BY, cores
-from harness.errors import HarnessError, ResultsError, why_unusable
+from harness.errors import HarnessError, LockedError, ResultsError, why_unusable
 from harness.launch.launcher import Launcher
-from harness.records.lock import WORKERS
+from harness.records.lock import WORKERS, is_locked, lock_while_open
 
 # A worker that a signal killed is started again so often. What it trained is not lost, and whatever kills it may pass.
 _STARTS = 4
@@ -56,9 +56,21 @@ class LocalWorkers(Launcher):
         self._stopping = False
 
     def start(self) -> None:
-        """Start the workers."""
+        """Start the workers, whose logs replace those of an earlier run.
+
+        Raises
+        ------
+        LockedError
+            If a worker of an earlier run still lives.
+        ResultsError
+            If the folder for logs cannot be used.
+        """
         try:
             self._logs.mkdir(parents=True, exist_ok=True)
+            # Workers outlive a process of --on that was killed, and until one of them leads nothing else tells of them.
+            for log in sorted(self._logs.glob("*.log")):
+                if is_locked(log):
+                    raise LockedError(f"{log} belongs to a worker that still runs; wait for it or stop it")
             for number in range(self._number):
                 name = f"worker {number + 1}"
                 self._log(name).unlink(missing_ok=True)
@@ -122,6 +134,7 @@ class LocalWorkers(Launcher):
             environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // self._number)))
             environment[SHARED_BY] = str(self._number)
         with self._log(name).open("ab") as log:
+            lock_while_open(log)
             # Safe path: a folder named harness where the command is given is not this package. A session of its own:
             # Ctrl-C is for the launcher, which passes it on.
             return subprocess.Popen(

@@ -424,6 +424,24 @@ def test_of_two_that_start_workers_at_once_one_is_refused(tmp_path: Path, tiny: 
     assert not list((tmp_path / "tiny").glob(".workers/logs/*"))
 
 
+def test_workers_that_outlive_what_started_them_keep_their_logs(tmp_path: Path, tiny_file: Path) -> None:
+    arguments = ["run", str(tiny_file), "--results", str(tmp_path), "--worker"]
+    first, second = (LocalWorkers(arguments, number, gpus=(), folder=tmp_path / "tiny") for number in (2, 1))
+    log = tmp_path / "tiny/.workers/logs/worker-2.log"
+    first.start()
+    try:
+        log.write_text("of the first")
+        with pytest.raises(LockedError, match=r"/worker-1\.log belongs to a worker that still runs; wait for it or"):
+            second.start()
+        assert log.read_text() == "of the first"
+    finally:
+        first.close()
+    try:
+        second.start()
+    finally:
+        second.close()
+
+
 def test_a_file_where_workers_need_a_folder_is_named(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
     more: Any = {"arms": ("full",), "looks": None, "budget": None, "console": Console(file=io.StringIO())}
     (tmp_path / "tiny").mkdir()
