@@ -25,6 +25,9 @@ from harness.cli.shared import complain
 from harness.cli.status import status
 from harness.cli.time_ import time_arms
 
+# With this code typer ends a command in which Ctrl-C was pressed: training itself ends it otherwise, with a summary.
+_CTRL_C = 130
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -95,6 +98,8 @@ def _run() -> int:
     try:
         app()
     except SystemExit as done:
+        if done.code == _CTRL_C:
+            complain("stopped by SIGINT; nothing that was recorded is lost")
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except (HarnessError, AnalysisError) as error:
         problems = getattr(error, "problems", ())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import output
+from harness.cli.ending import ending, saved_packs
 from harness.cli.on import cluster_of, place_of
 from harness.cli.shared import (
     AsJson,
@@ -28,7 +29,6 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.progress.displays import Display
-    from harness.runs.run import RunSummary
     from harness.runs.status import StudyStatus
     from harness.study.study import Study
 
@@ -169,6 +169,7 @@ def run(
         else:
             show_status(console, ahead)
         return
+    before = saved_packs(results / loaded.name)
     if place is not None and place.place != "ray":
         given_storage = [] if storage is None else ["--storage", storage]
         arguments = ["run", str(study), *loaded.overrides, *arms_option, *looks_option, *budget_option, *given_storage]
@@ -212,7 +213,7 @@ def run(
         }
         print_json("run", [content])
     else:
-        for line in _ending(summary, command(*arms_option, *looks_option), command()):
+        for line in ending(summary, command(*arms_option, *looks_option), command(), before):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
 
@@ -280,24 +281,3 @@ def _differences(study: Study, folder: Path, arms: Sequence[str] | None, root_op
         command = ["harness", "run", manifest.study_file, *manifest.overrides, *arms_option, *root_option]
         hint = [f"the last run was: {shlex.join(command)}"]
     return [f"changed since the last run in {folder}:", *(f"  {line}" for line in lines), *hint]
-
-
-def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
-    """Say what to do next, with the command that does it."""
-    from analysis.words import counted
-
-    rest = [f"{counted(summary.waiting, 'trial')} of other arms still to run: {whole}"] if summary.waiting else []
-    if summary.spared:
-        needed = sum(summary.statuses.values())
-        rest = [f"ended with {needed} of {counted(needed + summary.spared, 'trial')}"]
-    if summary.complete and summary.elsewhere:
-        return [*rest, f"nothing is left to train here; others train {counted(summary.elsewhere, 'trial')}"]
-    if summary.complete:
-        return [*rest, f"Next: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))
-    lines = [f"stopped by {summary.stopped_by}: {counts}" if summary.stopped_by else counts]
-    if set(summary.statuses) - {"finished", "diverged"}:
-        lines.append(f"To continue: {command}")
-    if set(summary.statuses) & {"failed", "diverged"}:
-        lines.append(f"Details: {shlex.join(['harness', 'status', str(summary.folder)])}")
-    return [*lines, *rest]

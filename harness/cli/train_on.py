@@ -104,13 +104,13 @@ def attend(
                     # What has been asked to end is no last run yet.
                     if not asked:
                         show(glance())
-                    if stop.is_set() and not asked:
+                    if stop.by is not None and not asked:
                         asked = True
-                        launcher.stop()
+                        launcher.stop(stop.by)
                     if going_on:
                         time.sleep(SECONDS)
                 except KeyboardInterrupt:
-                    launcher.stop()
+                    launcher.stop(stop.by or "SIGINT")
         finally:
             launcher.close()
     return stop.by

@@ -29,8 +29,14 @@ class Launcher(Protocol):
         """
         ...
 
-    def stop(self) -> None:
-        """Ask them to end as soon as nothing is lost by it; asked again, to end at once."""
+    def stop(self, signal: str) -> None:
+        """Ask them to end as soon as nothing is lost by it; asked again, to end at once.
+
+        Parameters
+        ----------
+        signal : str
+            Which signal came, such as ``SIGINT``.
+        """
         ...
 
     def news(self) -> Sequence[str]:

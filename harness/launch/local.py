@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 
 from harness.engines.device import SHARED_BY, cores
-from harness.errors import HarnessError, ResultsError, why_unusable
+from harness.errors import HarnessError, LockedError, ResultsError, why_unusable
 from harness.launch.launcher import Launcher
-from harness.records.lock import WORKERS
+from harness.records.lock import WORKERS, is_locked, lock_while_open
 
 # A worker that a signal killed is started again so often. What it trained is not lost, and whatever kills it may pass.
 _STARTS = 4
@@ -56,9 +56,21 @@ class LocalWorkers(Launcher):
         self._stopping = False
 
     def start(self) -> None:
-        """Start the workers."""
+        """Start the workers, whose logs replace those of an earlier run.
+
+        Raises
+        ------
+        LockedError
+            If a worker of an earlier run still lives.
+        ResultsError
+            If the folder for logs cannot be used.
+        """
         try:
             self._logs.mkdir(parents=True, exist_ok=True)
+            # Workers outlive a process of --on that was killed, and until one of them leads nothing else tells of them.
+            for log in sorted(self._logs.glob("*.log")):
+                if is_locked(log):
+                    raise LockedError(f"{log} belongs to a worker that still runs; wait for it or stop it")
             for number in range(self._number):
                 name = f"worker {number + 1}"
                 self._log(name).unlink(missing_ok=True)
@@ -78,7 +90,8 @@ class LocalWorkers(Launcher):
                 worker.ended = True
                 worker.refused = code == 2
                 last = self._last_words(worker.name)
-                if code == 2 or _TRACEBACK in last:
+                # One that a signal ended while it started may leave a traceback, which is no error.
+                if code == 2 or (code > 0 and _TRACEBACK in last):
                     line = last.rpartition("\n")[2]
                     self._news.append(f"{worker.name} ended with an error: {line}; its log: {self._log(worker.name)}")
                 continue
@@ -95,12 +108,12 @@ class LocalWorkers(Launcher):
             raise HarnessError(self._last_words(self._workers[0].name).removeprefix("error: "))
         return sum(not worker.ended for worker in self._workers)
 
-    def stop(self) -> None:
-        """Send every worker a SIGTERM."""
+    def stop(self, signal: str) -> None:
+        """Send every worker the same signal, so that `harness status` tells the user's own."""
         self._stopping = True
         for worker in self._workers:
             if worker.process.poll() is None:
-                worker.process.terminate()
+                worker.process.send_signal(Signals[signal])
 
     def news(self) -> Sequence[str]:
         """Return what happened to workers since the last call."""
@@ -109,7 +122,7 @@ class LocalWorkers(Launcher):
 
     def close(self) -> None:
         """Stop what still runs, and wait for its end."""
-        self.stop()
+        self.stop("SIGTERM")
         for worker in self._workers:
             worker.process.wait()
 
@@ -121,6 +134,7 @@ class LocalWorkers(Launcher):
             environment.setdefault("OMP_NUM_THREADS", str(max(1, cores() // self._number)))
             environment[SHARED_BY] = str(self._number)
         with self._log(name).open("ab") as log:
+            lock_while_open(log)
             # Safe path: a folder named harness where the command is given is not this package. A session of its own:
             # Ctrl-C is for the launcher, which passes it on.
             return subprocess.Popen(
@@ -147,4 +161,4 @@ class LocalWorkers(Launcher):
 
 def _name_of(number: int) -> str:
     """Return the name of a signal; real-time ones have none."""
-    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    return Signals(number).name if number in set(Signals) else f"signal {number}"

@@ -108,7 +108,7 @@ class SlurmWorkers(Launcher):
             raise HarnessError(self._last_words(next(iter(self._known))).rpartition("error: ")[2])
         return sum(not job.has_ended for job in self._known.values())
 
-    def stop(self) -> None:
+    def stop(self, signal: str) -> None:  # noqa: ARG002
         """Ask workers that run to end with their epoch and not to come back, and take the others out of the queue.
 
         Asked again, workers end at once.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import filelock
 
@@ -164,7 +164,7 @@ def lock_owner(folder: Path) -> RunProcess | None:
     """Return the process that runs the study in a folder, or whose run ended early; None if none is known."""
 
     def alive(process: RunProcess) -> bool:
-        locked = _is_locked(folder / _LOCK)
+        locked = is_locked(folder / _LOCK)
         if locked is None or (not locked and process.host != platform.node()):
             age = _age_of_lease(folder, process)
             return (process.seconds_since_seen if age is None else age) < _BELIEVED_SECONDS and not process.ended
@@ -188,12 +188,20 @@ def says_it_runs(folder: Path) -> bool:
     return process is not None and process.alive
 
 
-def _is_locked(lock: Path) -> bool | None:
-    """Whether a process holds the lock, None where that cannot be seen."""
+def lock_while_open(file: BinaryIO) -> None:
+    """Lock a file for as long as this process, or one that inherits it, has it open; without locks, do nothing."""
+    with suppress(OSError, ImportError):
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_locked(path: Path) -> bool | None:
+    """Whether a process holds the lock on a file, None where that cannot be seen."""
     try:
         import fcntl
 
-        stream = lock.open("rb")
+        stream = path.open("rb")
     except FileNotFoundError:
         return False
     except (OSError, ImportError):

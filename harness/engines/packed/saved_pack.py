@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,12 @@ def kept_packs(folder: Path) -> list[list[str]]:
     """Return the keys of each saved pack of a folder, finished trials included."""
     contents = [_read(path, mmap=True) for path in sorted(folder.glob("*.pt"))]
     return [list(content["pack"]) for content in contents if content is not None]
+
+
+def saved_trials(paths: Iterable[Path]) -> set[str]:
+    """Return the keys of the trials whose training these files hold; those that are recorded may be among them."""
+    contents = [_read(path, mmap=True) for path in paths]
+    return {key for content in contents if content is not None for key in content["keys"]}
 
 
 def discard_recorded(folder: Path, done: Container[str]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.atomic_file import atomic_write
 from harness.data.tokenization import TokenizedDataset
@@ -15,9 +14,10 @@ from harness.engines.device import is_small
 from harness.engines.engine import Claim, Engine, Progress, ReportProgress, claim_all
 from harness.engines.packed.packs import PackKey
 from harness.engines.packed.saved_pack import discard_recorded
-from harness.engines.ray.cluster import Cluster, Node, on_node
+from harness.engines.ray.cluster import Cluster
 from harness.engines.ray.packs import Pack, Packs
-from harness.engines.ray.worker import LARGEST_STATE, Event, Inputs, Said, State, Worker, sha256
+from harness.engines.ray.slots import Slot, Slots
+from harness.engines.ray.worker import LARGEST_STATE, Event, Inputs, Said, State, sha256
 from harness.engines.result import Failure, TrialResult
 from harness.errors import HarnessError, one_line
 from harness.models import build
@@ -29,31 +29,10 @@ from harness.study.trials import Trial
 _MOST_DEATHS = 3
 # How long an outcome may wait, and how often is asked whether to stop.
 _SECONDS_OF_WAITING = 0.2
-_SECONDS_BETWEEN_LOOKS = 5.0
 # How long a run waits for a node where it has none.
 _SECONDS_WITHOUT_NODE = 120.0
 # A worker that may begin does so much sooner.
 _SECONDS_OF_BEGINNING = 60.0
-# Threads of a pack of small models: `PackedEngine` gives it no more.
-_CORES_OF_SMALL = 2
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """A place where one pack at a time is trained: a GPU, or some cores of a node.
-
-    `awaits` is what its worker was last asked for, and `then` takes it; None while it has nothing to do. `pack` is what
-    it trains, `began` whether it ever had an engine, `sizes` how many trials of a key it takes.
-    """
-
-    node: Node
-    name: str
-    worker: Any
-    awaits: Any = None
-    then: Callable[[Any], None] | None = None
-    pack: Pack | None = None
-    began: bool = False
-    sizes: dict[PackKey, int] = field(default_factory=dict)
 
 
 class RayEngine(Engine):
@@ -87,14 +66,10 @@ class RayEngine(Engine):
         folder: Path,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        import ray
-
-        self._cluster = cluster
         self._folder = folder
         self._say = say
         self._engine = engine
         files = {path.name: path for path in checkpoint.weights or ()}
-        self._files = files
         inputs = Inputs(
             checkpoint=checkpoint,
             weights={name: digest for name, path in files.items() if (digest := sha256(path)) is not None},
@@ -103,14 +78,8 @@ class RayEngine(Engine):
             pad_token_id=pad_token_id,
             engine=engine,
         )
-        # Once to the object store, from where each node fetches it once, however many workers it has.
-        self._inputs = ray.put(inputs)
-        self._contents: dict[str, Any] = {}
-        self._small = is_small(build.parameter_counts(checkpoint, Arm(), n_classes=len(data.classes)).total)
-        self._slots: list[_Slot] = []
-        # The nodes that were looked at, and how many workers in a row could not begin there.
-        self._failures: dict[str, int] = {}
-        self._looked = -math.inf
+        small = is_small(build.parameter_counts(checkpoint, Arm(), n_classes=len(data.classes)).total)
+        self._slots = Slots(cluster, inputs, files, small=small, say=say)
         self._told: set[str] = set()
 
     def estimate(self, trial: Trial) -> float:  # noqa: ARG002
@@ -136,13 +105,13 @@ class RayEngine(Engine):
                 yield outcome
         except KeyboardInterrupt as reason:
             error = Failure.interrupted(reason)
-            for _, pack in self._busy():
+            for _, pack in self._slots.busy():
                 for trial in packs.left(pack):
                     yield TrialResult(trial=trial, status="interrupted", error=error, engine=self._engine)
         finally:
             # Whoever asks for no more outcomes wants no more training.
-            for slot, _ in self._busy():
-                self._drop(slot)
+            for slot, _ in self._slots.busy():
+                self._slots.drop(slot)
 
     def _outcomes(self, packs: Packs, report: ReportProgress, stop: Callable[[], bool]) -> Iterator[TrialResult]:
         import ray
@@ -152,11 +121,11 @@ class RayEngine(Engine):
         while True:
             if not stopping and stop():
                 stopping = True
-                for slot, _ in self._busy():
+                for slot, _ in self._slots.busy():
                     slot.worker.stop.remote()
-            if (stopping or not packs.waiting()) and not self._busy():
+            if (stopping or not packs.waiting()) and not self._slots.busy():
                 return
-            self._look_for_nodes()
+            self._slots.look()
             if self._slots:
                 seen = time.monotonic()
             elif time.monotonic() - seen > _SECONDS_WITHOUT_NODE:
@@ -178,7 +147,7 @@ class RayEngine(Engine):
             for one in ready:
                 yield from self._advance(awaited[one], packs, report)
 
-    def _advance(self, slot: _Slot, packs: Packs, report: ReportProgress) -> Iterator[TrialResult]:
+    def _advance(self, slot: Slot, packs: Packs, report: ReportProgress) -> Iterator[TrialResult]:
         """Take what a slot's worker has sent."""
         import ray
 
@@ -207,7 +176,7 @@ class RayEngine(Engine):
             else:
                 self._take(event, slot, report)
 
-    def _take(self, event: Event, slot: _Slot, report: ReportProgress) -> None:
+    def _take(self, event: Event, slot: Slot, report: ReportProgress) -> None:
         if isinstance(event, Progress):
             report(replace(event, node=slot.name))
         elif isinstance(event, Said):
@@ -234,14 +203,12 @@ class RayEngine(Engine):
                 "their nodes: if the run or a node ends early, they start anew"
             )
 
-    def _lose(self, slot: _Slot, packs: Packs, error: Exception) -> Iterator[TrialResult]:
+    def _lose(self, slot: Slot, packs: Packs, error: Exception) -> Iterator[TrialResult]:
         """Go on without a worker: another one gets its pack, unless too many have died with it."""
         reason = one_line(error)
-        self._drop(slot)
+        self._slots.drop(slot)
         if slot.pack is None:
-            self._failures[slot.node.id] += 1
-            if self._failures[slot.node.id] >= _MOST_DEATHS:
-                self._say(f"{slot.name} is left out: its worker could not begin ({reason})")
+            self._slots.could_not_begin(slot, reason)
             return
         pack, slot.pack = slot.pack, None
         pack.deaths += 1
@@ -256,7 +223,7 @@ class RayEngine(Engine):
             failure = Failure(type="WorkerDiedError", message=message)
             yield TrialResult(trial=trial, status="failed", error=failure, engine=self._engine, pack_size=len(left))
 
-    def _give(self, slot: _Slot, packs: Packs) -> None:
+    def _give(self, slot: Slot, packs: Packs) -> None:
         """Give an idle slot the next pack, once it has said how many of these trials it takes."""
         for trials in packs.waiting():
             key, least = PackKey.of(trials[0]), len(trials) if packs.is_cut(trials) else 1
@@ -272,89 +239,12 @@ class RayEngine(Engine):
                     self._start(slot, packs, pack)
                     return
 
-    def _start(self, slot: _Slot, packs: Packs, pack: Pack) -> None:
+    def _start(self, slot: Slot, packs: Packs, pack: Pack) -> None:
         done = {trial.key for trial in pack.trials} - {trial.key for trial in packs.left(pack)}
         saved = self._folder / pack.file
         states = {pack.file: saved.read_bytes()} if saved.exists() else {}
         slot.pack = pack
         slot.awaits = slot.worker.train.options(num_returns="streaming").remote(pack.trials, done, states)
-
-    def _look_for_nodes(self) -> None:
-        """Make slots of nodes that have joined, or whose workers died."""
-        now = time.monotonic()
-        if now - self._looked < _SECONDS_BETWEEN_LOOKS:
-            return
-        self._looked = now
-        nodes = {node.id: node for node in self._cluster.nodes()}
-        for slot in [slot for slot in self._slots if slot.pack is None and slot.node.id not in nodes]:
-            self._drop(slot)
-        joined = [node for node in nodes.values() if node.id not in self._failures]
-        # Those that were there when the run began have been asked.
-        unfit = self._cluster.unfit(joined) if self._failures else {}
-        for node in joined:
-            self._failures[node.id] = _MOST_DEATHS if node.name in unfit else 0
-            if node.name in unfit:
-                self._say(f"node {node.name} has joined, and is left out: {unfit[node.name]}")
-        for node in nodes.values():
-            names = {slot.name for slot in self._slots}
-            if self._failures[node.id] < _MOST_DEATHS:
-                count, cores = self._shape(node)
-                for number in range(count):
-                    name = node.name if count == 1 else f"{node.name}/{number}"
-                    if name not in names:
-                        self._slots.append(self._slot(node, name, cores, count))
-
-    def _shape(self, node: Node) -> tuple[int, int]:
-        """Return how many slots a node has, and how many cores each has."""
-        if node.gpus:
-            return node.gpus, node.cpus // node.gpus
-        cores = min(_CORES_OF_SMALL, node.cpus) if self._small else node.cpus
-        return node.cpus // cores, cores
-
-    def _slot(self, node: Node, name: str, cores: int, count: int) -> _Slot:
-        import ray
-
-        worker = (
-            ray.remote(Worker)
-            .options(
-                num_cpus=cores,
-                num_gpus=1 if node.gpus else 0,
-                max_restarts=0,
-                # A worker that trains must hear that it is to stop.
-                max_concurrency=2,
-                scheduling_strategy=on_node(node),
-            )
-            .remote(max(1, cores), gpu=node.gpus > 0, sharing=count)
-        )
-        slot = _Slot(node=node, name=name, worker=worker, awaits=worker.lacks.remote(self._inputs))
-
-        def send(lacking: list[str]) -> None:
-            received = [worker.receive.remote(self._inputs, file, self._content(file)) for file in lacking]
-            slot.awaits, slot.then = worker.open.remote(self._inputs, *received), opened
-
-        def opened(_: None) -> None:
-            self._failures[node.id] = 0
-            slot.began = True
-
-        slot.then = send
-        return slot
-
-    def _content(self, file: str) -> Any:
-        """Return a file of the checkpoint in the object store: once there, each node fetches it once."""
-        import ray
-
-        if file not in self._contents:
-            self._contents[file] = ray.put(self._files[file].read_bytes())
-        return self._contents[file]
-
-    def _busy(self) -> list[tuple[_Slot, Pack]]:
-        return [(slot, slot.pack) for slot in self._slots if slot.pack is not None]
-
-    def _drop(self, slot: _Slot) -> None:
-        import ray
-
-        self._slots.remove(slot)
-        ray.kill(slot.worker)
 
     def _say_once(self, text: str) -> None:
         if text not in self._told:

@@ -418,6 +418,16 @@ def test_a_plan_names_the_training_sets_that_seeds_draw(command: Callable[..., A
     assert_refused(command("plan", path, "data.resample=0.001", "data.train_size=40"), "none of them")
 
 
+def test_ctrl_c_before_anything_trains_is_told(
+    command: Callable[..., Any], written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_ctrl_c(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.hub.offline_if_unreachable", press_ctrl_c)
+    assert command("run", written()) == (130, "", "stopped by SIGINT; nothing that was recorded is lost\n")
+
+
 def in_a_process(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     root = Path(harness.__file__).parents[1]
     env = {**os.environ, "PYTHONPATH": str(root), "HF_HUB_OFFLINE": "1"}

@@ -20,7 +20,7 @@ from harness.engines.device import SHARED_BY, memory, threads
 from harness.engines.engine import Progress
 from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.ray import cluster as ray_cluster
-from harness.engines.ray import engine as ray_engine
+from harness.engines.ray import slots as ray_slots
 from harness.engines.ray.cluster import Cluster, Node, connected
 from harness.engines.ray.packs import Packs
 from harness.engines.ray.worker import Inputs, Worker
@@ -85,7 +85,7 @@ def undisturbed(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 @pytest.fixture
 def cluster(nodes: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    monkeypatch.setattr(ray_engine, "_SECONDS_BETWEEN_LOOKS", 0.5)
+    monkeypatch.setattr(ray_slots, "_SECONDS_BETWEEN_LOOKS", 0.5)
     with connected(nodes.address) as cluster:
         yield cluster
 
@@ -196,7 +196,7 @@ def test_a_trial_that_breaks_and_a_pack_that_kills_leave_the_others_alone(
                 os._exit(1)
             yield from super().train(pack, *more)
 
-    monkeypatch.setattr(ray_engine, "Worker", Broken)
+    monkeypatch.setattr(ray_slots, "Worker", Broken)
     watcher = Watcher()
     summary = run_study(tiny(), tmp_path / "ray", cluster=cluster, display=watcher)
     assert summary.statuses == {"finished": 3, "failed": 3}

@@ -124,7 +124,7 @@ def test_to_stop_is_to_end_those_that_run_and_to_call_off_the_others(
     workers: SlurmWorkers, queue: Callable[..., None], programs: Program, tmp_path: Path
 ) -> None:
     programs("scancel", f"echo $* >> {tmp_path}/cancelled")
-    workers.stop()
+    workers.stop("SIGINT")
     assert (tmp_path / "cancelled").read_text().splitlines() == ["--state=PENDING 7", "--signal=HUP 7"]
     queue("7_0|FAILED|n1|None|1|", "7_1|CANCELLED|n2|None|0|", "7_2|CANCELLED||None|0|")
     assert workers.running() == 0
@@ -144,6 +144,6 @@ def test_to_close_is_to_leave_only_logs(workers: SlurmWorkers, programs: Program
 
 def test_to_close_what_never_started(tmp_path: Path) -> None:
     workers = SlurmWorkers(["run"], 2, sbatch="", folder=tmp_path)
-    workers.stop()
+    workers.stop("SIGINT")
     workers.close()
     assert workers.running() == 0

@@ -190,7 +190,7 @@ def test_a_cancelled_worker_does_not_come_back(make: Make, tmp_path: Path, clust
 def test_workers_that_are_stopped_end_with_their_epoch(make: Make, tmp_path: Path, cluster: SlurmCluster) -> None:
     workers = make()
     with in_mid_pack(workers, tmp_path):
-        workers.stop()
+        workers.stop("SIGINT")
         to_end(workers, "SIGHUP")
     assert ended(workers) == []
     assert jobs(cluster, workers) == ["COMPLETED", "COMPLETED"]
@@ -274,6 +274,6 @@ def test_whoever_does_not_want_to_wait_stops_the_probe(make: Make, cluster: Slur
     workers = make()
     workers.start()
     assert workers.running() == 2
-    workers.stop()
+    workers.stop("SIGINT")
     assert workers.running() == 0
     until("the probe is gone", lambda: [*cluster.jobs().values()].count("PENDING") == 0)

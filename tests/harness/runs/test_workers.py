@@ -30,6 +30,7 @@ from harness.engines.engine import Claim, Engine, Progress, ReportProgress, clai
 from harness.engines.result import Epoch, Score, TrialResult
 from harness.errors import HarnessError, LockedError, ResultsError
 from harness.launch.launcher import Launcher
+from harness.launch.local import LocalWorkers
 from harness.progress.displays import Display
 from harness.records.lock import lock_study, lock_workers
 from harness.records.record import TrialRecord
@@ -374,6 +375,42 @@ def test_a_worker_on_this_machine_that_is_killed_is_started_again(tmp_path: Path
     assert one == two
 
 
+def test_the_signal_that_a_user_sent_is_the_one_that_workers_and_status_tell(
+    tmp_path: Path, tiny: Tiny, tiny_file: Path
+) -> None:
+    overrides = ("training.num_train_epochs=100000", "seeds=1", "arms={full: {}}", "analysis={}")
+    folder, shown = tmp_path / "tiny", Console(file=io.StringIO(), width=200)
+    arguments = ["run", str(tiny_file), *overrides, "--results", str(tmp_path), "--worker"]
+    over = threading.Event()
+
+    def press_ctrl_c() -> None:
+        while not list(folder.glob("packs/*.pt")):
+            if over.wait(0.02):
+                return
+        os.kill(os.getpid(), signal.SIGINT)
+
+    more: Any = {"arms": ("full",), "looks": None, "budget": None, "console": shown, "shows": False}
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(press_ctrl_c)
+        try:
+            summary = train_on(On(place="local", number=1), tiny(*overrides), arguments, folder, **more)
+        finally:
+            over.set()
+    owner = read_status(folder).holder
+    assert owner is not None
+    assert (summary.stopped_by, owner.signal) == ("SIGINT", "SIGINT")
+
+
+def test_a_worker_that_a_signal_ended_while_it_started_is_no_news(tmp_path: Path) -> None:
+    workers = LocalWorkers(["--help"], 1, gpus=(), folder=tmp_path)
+    workers.start()
+    (tmp_path / ".workers/logs/worker-1.log").write_text("Traceback (most recent call last)\nKeyboardInterrupt\n")
+    workers.stop("SIGKILL")
+    while workers.running():
+        time.sleep(0.02)
+    assert workers.news() == []
+
+
 def test_a_worker_that_is_refused_says_why(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
     arguments = ["run", str(tiny_file), "arms.lora.adapter.target_modules=[query]", "--results", str(tmp_path)]
     more: Any = {"arms": ("full",), "looks": None, "budget": None, "console": Console(file=io.StringIO())}
@@ -391,6 +428,24 @@ def test_of_two_that_start_workers_at_once_one_is_refused(tmp_path: Path, tiny: 
     ):
         train_on(On(place="local", number=1), tiny(), arguments, tmp_path / "tiny", shows=True, **more)
     assert not list((tmp_path / "tiny").glob(".workers/logs/*"))
+
+
+def test_workers_that_outlive_what_started_them_keep_their_logs(tmp_path: Path, tiny_file: Path) -> None:
+    arguments = ["run", str(tiny_file), "--results", str(tmp_path), "--worker"]
+    first, second = (LocalWorkers(arguments, number, gpus=(), folder=tmp_path / "tiny") for number in (2, 1))
+    log = tmp_path / "tiny/.workers/logs/worker-2.log"
+    first.start()
+    try:
+        log.write_text("of the first")
+        with pytest.raises(LockedError, match=r"/worker-1\.log belongs to a worker that still runs; wait for it or"):
+            second.start()
+        assert log.read_text() == "of the first"
+    finally:
+        first.close()
+    try:
+        second.start()
+    finally:
+        second.close()
 
 
 def test_a_file_where_workers_need_a_folder_is_named(tmp_path: Path, tiny: Tiny, tiny_file: Path) -> None:
@@ -421,7 +476,7 @@ def test_what_the_leader_says_of_a_look_reaches_the_terminal(
         def news(self) -> Sequence[str]:
             return ()
 
-        def stop(self) -> None: ...
+        def stop(self, signal: str) -> None: ...
 
         def close(self) -> None:
             self.run.ended()

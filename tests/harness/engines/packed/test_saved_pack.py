@@ -13,8 +13,11 @@ import pytest
 import torch
 
 from harness import run_study
+from harness.cli.ending import ending, saved_packs
 from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.result import TrialResult
+from harness.records.workers import join
+from harness.runs.run import RunSummary
 from harness.study.study import Study
 from tests.harness.engines.packed.watching import Watcher, engines, kept
 from tests.harness.runs.test_runner import go_on, in_the_middle, predictions, read_until, records
@@ -160,11 +163,21 @@ def test_ctrl_c_once_ends_with_the_epoch_and_nothing_is_lost(tmp_path: Path, tin
         process.send_signal(signal.SIGINT)
         output = read_until("Ctrl-C: finishing the current epoch", process) + go_on(process)
     assert process.returncode == 1, output
-    assert "2 missing" in output
-    assert "To continue: harness run" in output
+    assert "2 missing\n2 trials will go on from the last epoch that ended\nTo continue: harness run" in output
     assert "Traceback" not in output
     assert records(folder) == {}
     assert torch.load(kept(folder)[0], weights_only=True)["epochs"] == 2
+
+
+def test_only_what_a_run_itself_kept_is_said_to_go_on(tmp_path: Path, tiny: Tiny) -> None:
+    interrupted_after(1, tmp_path, tiny(*TWO_EPOCHS, "arms={full: {}}", "analysis={}"))
+    folder = tmp_path / "tiny"
+    summary = RunSummary(folder=folder, statuses={"missing": 2}, waiting=0, ran=0, stopped_by="SIGTERM")
+    line = "2 trials will go on from the last epoch that ended"
+    assert line in ending(summary, "", "", before={})
+    assert line not in ending(summary, "", "", before=saved_packs(folder))
+    with join(folder, print):
+        assert line not in ending(summary, "", "", before={})
 
 
 def test_a_state_that_cannot_be_read_starts_the_pack_anew(tmp_path: Path, tiny: Tiny) -> None:
