@@ -101,7 +101,7 @@ def go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             while progress.epoch >= 2 and not path.exists() and not self._stop.is_set():
                 time.sleep(0.02)
 
-    monkeypatch.setattr(ray_engine, "Worker", StandsStill)
+    monkeypatch.setattr(ray_slots, "Worker", StandsStill)
     return path
 
 
