@@ -26,7 +26,7 @@ ClusterName=loopback
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
 AuthType=auth/munge
-AuthInfo=socket={munge},cred_expire=5
+AuthInfo=socket={munge},cred_expire=15
 SlurmUser={user}
 SlurmdUser={user}
 StateSaveLocation={folder}/state
@@ -46,7 +46,7 @@ PreemptMode=REQUEUE
 ReturnToService=2
 SlurmctldTimeout=30
 SlurmdTimeout=30
-KillWait=10
+KillWait=30
 InactiveLimit=0
 NodeName=n1 NodeAddr=127.0.0.1 NodeHostname={host} Port={first_port} CPUs=1 RealMemory=1000
 NodeName=n2 NodeAddr=127.0.0.1 NodeHostname={host} Port={second_port} CPUs=1 RealMemory=1000
