@@ -163,7 +163,7 @@ def run(
     if storage is not None and (dry_run or place is not None):
         check_url(storage)
     if dry_run:
-        ahead = _ahead(loaded, results / loaded.name, chosen, display)
+        ahead = _ahead(loaded, results / loaded.name, chosen, display, until_decided=until_decided)
         if as_json:
             print_json("run", [ahead.to_json()])
         else:
@@ -212,12 +212,13 @@ def run(
         }
         print_json("run", [content])
     else:
-        for line in _ending(summary, command(*arms_option, *looks_option), command()):
+        again = command(*arms_option, *looks_option)
+        for line in _ending(summary, again, command(), until_decided=until_decided):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
 
 
-def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) -> StudyStatus:
+def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display, *, until_decided: bool) -> StudyStatus:
     """Check everything as a run does, say what was read, and return what it would train."""
     from harness.records.manifest import data_messages
     from harness.records.store import Store
@@ -228,7 +229,7 @@ def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) ->
     for line in data_messages(study, data, Store(folder).manifest()):
         display.say(line)
     inputs = TrialInputs(model=checkpoint.identity_at_start, data=data.fingerprint, n_classes=len(data.classes))
-    return preview(study, folder, arms=arms, inputs=inputs)
+    return preview(study, folder, arms=arms, inputs=inputs, until_decided=until_decided)
 
 
 def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:
@@ -282,19 +283,24 @@ def _differences(study: Study, folder: Path, arms: Sequence[str] | None, root_op
     return [f"changed since the last run in {folder}:", *(f"  {line}" for line in lines), *hint]
 
 
-def _ending(summary: RunSummary, command: str, whole: str) -> list[str]:
+def _ending(summary: RunSummary, command: str, whole: str, *, until_decided: bool) -> list[str]:
     """Say what to do next, with the command that does it."""
     from analysis.words import counted
 
     rest = [f"{counted(summary.waiting, 'trial')} of other arms still to run: {whole}"] if summary.waiting else []
-    if summary.spared:
-        needed = sum(summary.statuses.values())
+    missing, needed = summary.statuses.get("missing", 0), sum(summary.statuses.values())
+    if summary.spared and not missing:
         rest = [f"ended with {needed} of {counted(needed + summary.spared, 'trial')}"]
     if summary.complete and summary.elsewhere:
         return [*rest, f"nothing is left to train here; others train {counted(summary.elsewhere, 'trial')}"]
     if summary.complete:
         return [*rest, f"Next: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))
+    # The looks that are ahead may spare some of those that are missing.
+    words = {"missing": f"{'up to ' * until_decided}{missing} missing"}
+    parts = [words.get(name, f"{count} {name}") for name, count in sorted(summary.statuses.items())]
+    if summary.spared and missing:
+        parts.append(f"{summary.spared} spared")
+    counts = ", ".join(parts)
     lines = [f"stopped by {summary.stopped_by}: {counts}" if summary.stopped_by else counts]
     if set(summary.statuses) - {"finished", "diverged"}:
         lines.append(f"To continue: {command}")
