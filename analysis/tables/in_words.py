@@ -50,7 +50,8 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
     if at_margin is None or observed is None:
         return "What would decide it is not computed: more of one kind of seeds is not more of the other."
     margin = size_in_words(report, report.plan.margin)
-    found = f"{_runs(report, min(pair.n_seeds))} find a gap of {margin} in 80% of studies"
+    often = whole_percent(at_margin.settling.power)
+    found = f"{_runs(report, min(pair.n_seeds))} find a gap of {margin} in {often} of studies"
     if observed.settling.margin is not None:
         shown = takes(report, observed, f"show equivalence within {margin}, if the true gap is the one seen")
         if at_margin.more_seeds == 0:

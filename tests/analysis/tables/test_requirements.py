@@ -142,6 +142,15 @@ def test_at_a_look_the_next_one_is_named(tmp_path: Path, write_study: Any, simul
     assert sentence(analyze(folder.root), text).endswith(". The first look is at 4 seeds.")
 
 
+def test_how_often_what_would_settle_one_does_is_said_under_the_table(report: StudyReport) -> None:
+    said = "What would settle one does so in 80% of studies (the power)."
+    for text, is_open in (("lora-r8 better than full", True), ("full better than lora-r2", False)):
+        asked = report.require(text)
+        table = requirement_table(asked, "")
+        assert table is not None
+        assert (said in table.notes, asked.requirements[0].answer == "undecided") == (is_open, is_open)
+
+
 def test_a_metric_of_which_lower_is_better_says_so(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["analysis"].update(metric="log_loss", margin=0.02))
     asked = analyze(study.root).require("full not worse than lora-r2 by 0.05")
