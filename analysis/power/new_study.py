@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from analysis.methods.components import ArmComponents, VarianceComponents
-from analysis.methods.crossed import Design, design_of, has_plain_df
+from analysis.methods.crossed_design import Design, design_of, has_plain_df
 from analysis.methods.moments import caution, independent_moments, paired_moments
 
 Points = NDArray[np.float64]

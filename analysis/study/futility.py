@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from analysis.methods.crossed import CrossedResult, design_of
+from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_design import design_of
 from analysis.methods.looks import one_sided_thresholds, thresholds
 from analysis.power.predictive import predictive_power
 from analysis.study.looks import Look

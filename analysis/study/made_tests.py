@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.methods.crossed import CrossedResult, design_of
+from analysis.methods.crossed import CrossedResult
+from analysis.methods.crossed_design import design_of
 from analysis.methods.outperforming import OutperformingResult
 from analysis.study.comparisons import ComparisonResult
 

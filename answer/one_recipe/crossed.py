@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.methods.crossed import design_of, has_plain_df
+from analysis.methods.crossed_design import design_of, has_plain_df
 from analysis.methods.moments import caution, independent_moments, paired_moments
 from answer.one_recipe.splits import Block
 

@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.methods.crossed import design_of
+from analysis.methods.crossed_design import design_of
 from analysis.records.manifest import Manifest
 from analysis.sources.runs import Runs
-from analysis.study.comparison_tests import planned_test
 from analysis.study.plan import AnalysisPlan
 from analysis.words import counted, seeds_in_words
 from harness.records.archive import Archive
@@ -80,10 +79,11 @@ def _few_pairs(runs: Runs, plan: AnalysisPlan) -> list[str]:
     labels = list(_labels(runs).values())
     # A run that another arm lacks waits for it.
     n_seeds = len(set(labels[0]).intersection(*labels[1:]))
-    test = planned_test(plan, n_arms=len(labels))
+    # As `planned_test`, for which an import would load SciPy.
+    n_arms = len(labels) if plan.variance == "pooled" else 2
 
     def by_pair(count: int) -> bool:
-        return design_of(n_seeds=count, n_arms=test.n_arms, before_pooling=test.before_pooling) == "A"
+        return design_of(n_seeds=count, n_arms=n_arms, before_pooling=plan.variance is None) == "A"
 
     fewest = next(filter(by_pair, itertools.count(n_seeds)))
     return [f"fewer than {fewest} pairs are tested as independent seeds"] if n_seeds < fewest else []

@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from analysis.methods.crossed import crossed_test, has_plain_df
+from analysis.methods.crossed import crossed_test
+from analysis.methods.crossed_design import has_plain_df
 from analysis.methods.mcnemar import mcnemar
 
 N = 872
