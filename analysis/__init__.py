@@ -75,10 +75,11 @@ if TYPE_CHECKING:
     from analysis.metrics.regression import mse_scores, pearson_scores, regression_scores, spearman_scores
     from analysis.power.error_types import ErrorTypes
     from analysis.power.new_study import PlannedTest
-    from analysis.power.planning import Plan, Span, plan_comparison, stated_components
+    from analysis.power.planning import Plan, Span, plan_comparison
     from analysis.power.settling import Settling, settle
     from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
     from analysis.power.sizes import detectable_gap_at, equivalence_power_at, power_at, standard_error_at
+    from analysis.power.stated_figures import stated_components
     from analysis.published.audit import Audit, audit
     from analysis.published.board_files import read_board
     from analysis.published.claims_file import ClaimsFile, parse_claims_file, read_claims
@@ -260,8 +261,9 @@ _HOMES = {
     "study.in_memory": ("compare",),
     "study.plan": ("AnalysisPlan", "Comparison"),
     "power.new_study": ("PlannedTest",),
-    "power.planning": ("Plan", "Span", "plan_comparison", "stated_components"),
+    "power.planning": ("Plan", "Span", "plan_comparison"),
     "power.settling": ("Settling", "settle"),
+    "power.stated_figures": ("stated_components",),
     "methods.predictive_values": ("PredictiveValueResult", "PredictiveValueTest", "weighted_generalized_score"),
     "methods.proportions": (
         "GapInterval",

@@ -140,7 +140,7 @@ def outlook(
 
     Examples
     --------
-    >>> from analysis.power.planning import stated_components
+    >>> from analysis.power.stated_figures import stated_components
     >>> parts = stated_components(seed_sd=0.01, discordance=0.08, rerun_discordance=0.05, n_examples=872)
     >>> rng = np.random.default_rng(1)
     >>> drawn = draw_studies(parts, [(0, 1)], n_seeds=20, n_examples=872, studies=2000, rng=rng)

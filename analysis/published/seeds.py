@@ -11,8 +11,8 @@ from scipy import special
 
 from analysis.methods.components import VarianceComponents
 from analysis.methods.interval import Interval
-from analysis.power.planning import stated_components
-from analysis.power.settling import Question, examples_needed, seeds_needed, shortfall
+from analysis.power.needed_sizes import Question, examples_needed, seeds_needed, shortfall
+from analysis.power.stated_figures import stated_components
 from analysis.published.printed_figures import PrintedFigure
 from analysis.published.spreads import SpreadKind, of_sample
 

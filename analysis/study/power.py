@@ -12,8 +12,9 @@ from analysis.errors import AnalysisError, PlanError, Problem
 from analysis.methods.arm_scores import ArmScores
 from analysis.methods.looks import thresholds
 from analysis.power.new_study import PlannedTest
-from analysis.power.planning import Plan, plan_comparison, stated_components
+from analysis.power.planning import Plan, plan_comparison
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
+from analysis.power.stated_figures import stated_components
 from analysis.records.loading import load
 from analysis.records.outcomes import Outcomes
 from analysis.study.analysis_block import frozen_plan

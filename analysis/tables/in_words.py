@@ -43,22 +43,15 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
     look = report.look
     if pair.verdict.reason:
         return as_sentence(pair.verdict.reason)
-    if look is not None and (pair.left or look.is_last):
-        return f"{next_look(look, pair)}{_new_study(report, pair)}"
     if look is not None:
-        chance = ""
-        if pair.chance < HOPELESS:
-            chance = (
-                f"As its seeds predict, the last look, at {look.looks[-1]} seeds, would decide it with a chance of "
-                f"{small_percent(pair.chance)}. "
-            )
-        return f"{chance}{next_look(look, pair)}"
+        return f"{next_look(look, pair)}{_new_study(report, pair) if look.is_last or not pair.is_open else ''}"
     goals = {goal.as_observed: goal for goal in goals_of([pair])}
     observed, at_margin = goals.get(True), goals.get(False)
     if at_margin is None or observed is None:
         return "What would decide it is not computed: more of one kind of seeds is not more of the other."
     margin = size_in_words(report, report.plan.margin)
-    found = f"{_runs(report, min(pair.n_seeds))} find a gap of {margin} in 80% of studies"
+    often = whole_percent(at_margin.settling.power)
+    found = f"{_runs(report, min(pair.n_seeds))} find a gap of {margin} in {often} of studies"
     if observed.settling.margin is not None:
         shown = takes(report, observed, f"show equivalence within {margin}, if the true gap is the one seen")
         if at_margin.more_seeds == 0:
@@ -72,12 +65,19 @@ def what_would_decide(report: StudyReport, pair: ComparisonResult) -> str:
 
 
 def next_look(look: Look, pair: ComparisonResult) -> str:
-    """Say of an undecided comparison when its verdict may be read again."""
+    """Say when more may be read of a comparison, or why no later look is for it."""
+    if pair.verdict.decided and (pair.left or not look.is_last):
+        return "Its comparison is decided, and a run until decided trains it no further."
     if pair.left:
         seeds = counted(min(pair.n_seeds), "seed")
         return f"Trained no further after {seeds}: the last look, at {look.looks[-1]}, would hardly decide it."
     if look.is_last:
         return "This was the last of the declared looks."
+    if pair.chance < HOPELESS:
+        return (
+            f"It is given up: as its seeds predict, the last look, at {look.looks[-1]} seeds, would decide it with a "
+            f"chance of {small_percent(pair.chance)}."
+        )
     return f"The next look is at {look.looks[look.number]} seeds."
 
 

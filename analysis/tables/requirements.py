@@ -17,7 +17,7 @@ from analysis.tables.comparison_cells import (
     scale_of,
     standard_error,
 )
-from analysis.tables.digits import declared, p_value
+from analysis.tables.digits import declared, p_value, whole_percent
 from analysis.tables.in_words import (
     as_sentence,
     exploratory,
@@ -78,11 +78,18 @@ def requirement_table(report: StudyReport, footer: str) -> Table | None:
             f"{scale_of(report).margin(plan.margin)}, the margin of the plan, are answered by the verdicts; other "
             f"margins by one-sided tests, corrected for {counted(len(report.comparisons), 'comparison')} (Bonferroni).",
             *levels_by_comparison((one.pair.name, one.pair.verdict_confidence) for one in asked),
+            *_power(report),
             "Contradicted: the verdict is the opposite, or the interval lies beyond the margin. Undecided: neither.",
             f"If a requirement does not hold, the chance that all are shown is at most {declared(plan.alpha)}.",
         ),
         footer=footer,
     )
+
+
+def _power(report: StudyReport) -> list[str]:
+    """Say how often the seeds or examples that would settle a requirement do."""
+    powers = [one.settling.power for one in report.requirements if report.look is None and one.settling is not None]
+    return [f"What would settle one does so in {whole_percent(powers[0])} of studies (the power)."] if powers else []
 
 
 def requirement_cell(report: StudyReport, asked: Requirement) -> str:

@@ -13,6 +13,7 @@ from analysis.tables.digits import (
     planned_range,
     planned_seeds,
     time_taken,
+    whole_percent,
 )
 from analysis.tables.in_words import what_would_decide
 from analysis.tables.notes import mixed_times
@@ -48,8 +49,9 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             *comparison_n_test_population([goal.pair for goal in goals]),
         ),
         notes=(
-            f"For 80% power at {alpha_of_each(report.plan.alpha, len(report.comparisons))}, from this study's "
-            "variance components. In brackets: at their 95% limits, which are wide with few seeds.",
+            f"So many show it in {whole_percent(goals[0].settling.power)} of studies (the power), at "
+            f"{alpha_of_each(report.plan.alpha, len(report.comparisons))}, by this study's variance components. In "
+            "brackets: at their 95% limits, which are wide with few seeds.",
             "A gap: to find a true gap of this size. Equivalence: to show that one of this size lies within "
             f"{scale_of(report).margin(report.plan.margin)}. The true gap may be far from the observed one. {per_arm} "
             "per arm: on this test set; enough: so many have run. Test examples: with the seeds at hand.",

@@ -22,7 +22,9 @@ def saved_packs(folder: Path) -> dict[Path, int]:
     return times
 
 
-def ending(summary: RunSummary, command: str, whole: str, before: Mapping[Path, int]) -> list[str]:
+def ending(
+    summary: RunSummary, command: str, whole: str, before: Mapping[Path, int], *, until_decided: bool
+) -> list[str]:
     """Say how a run ended and what to do next, with the command that does it.
 
     Parameters
@@ -33,18 +35,25 @@ def ending(summary: RunSummary, command: str, whole: str, before: Mapping[Path, 
         The command that continues it, and the one that trains all arms.
     before : mapping of Path to int
         What `saved_packs` returned before it.
+    until_decided : bool
+        Whether looks that are ahead may spare some of the trials that are missing.
     """
     from analysis.words import counted
 
     rest = [f"{counted(summary.waiting, 'trial')} of other arms still to run: {whole}"] if summary.waiting else []
-    if summary.spared:
-        needed = sum(summary.statuses.values())
+    missing, needed = summary.statuses.get("missing", 0), sum(summary.statuses.values())
+    if summary.spared and not missing:
         rest = [f"ended with {needed} of {counted(needed + summary.spared, 'trial')}"]
     if summary.complete and summary.elsewhere:
         return [*rest, f"nothing is left to train here; others train {counted(summary.elsewhere, 'trial')}"]
     if summary.complete:
         return [*rest, f"Next: {shlex.join(['harness', 'analyze', str(summary.folder)])}"]
-    counts = ", ".join(f"{count} {name}" for name, count in sorted(summary.statuses.items()))
+    # The looks that are ahead may spare some of those that are missing.
+    words = {"missing": f"{'up to ' * until_decided}{missing} missing"}
+    parts = [words.get(name, f"{count} {name}") for name, count in sorted(summary.statuses.items())]
+    if summary.spared and missing:
+        parts.append(f"{summary.spared} spared")
+    counts = ", ".join(parts)
     lines = [f"stopped by {summary.stopped_by}: {counts}" if summary.stopped_by else counts]
     if summary.stopped and (kept := _kept_trials(summary, before)):
         lines.append(f"{counted(kept, 'trial')} will go on from the last epoch that ended")

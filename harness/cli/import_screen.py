@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.methods.crossed_design import design_of
 from analysis.records.manifest import Manifest
 from analysis.sources.runs import Runs
 from analysis.study.plan import AnalysisPlan
@@ -44,6 +46,7 @@ def show_understood(console: Console, runs: Runs, manifest: Manifest, plan: Anal
     notes = [remark.removesuffix(".") for remark in runs.remarks]
     if all(len(labels) == 1 for labels in by_arm.values()):
         notes.append("each arm has one run: without another seed there can be no verdict")
+    notes += _few_pairs(runs, plan)
     for what, taken in [*_facts(runs, plan), *(("note", note) for note in notes)]:
         facts.add_row(Text(what), Text(taken))
     console.print(facts)
@@ -67,6 +70,23 @@ def _facts(runs: Runs, plan: AnalysisPlan) -> list[tuple[str, str]]:
     pairs = ", ".join([f"every arm with {plan.baseline}", *map(str, plan.comparisons)])
     compared = f"{pairs}; {plan.kind.title}, margin {plan.margin:g}, alpha {plan.alpha:g}"
     return [*facts, ("seeds", paired if runs.paired else "not paired: no two runs share one"), ("compared", compared)]
+
+
+def _few_pairs(runs: Runs, plan: AnalysisPlan) -> list[str]:
+    """Say of few paired runs that the test makes no use of their pairs."""
+    if not runs.paired:
+        return []
+    labels = list(_labels(runs).values())
+    # A run that another arm lacks waits for it.
+    n_seeds = len(set(labels[0]).intersection(*labels[1:]))
+    # As `planned_test`, for which an import would load SciPy.
+    n_arms = len(labels) if plan.variance == "pooled" else 2
+
+    def by_pair(count: int) -> bool:
+        return design_of(n_seeds=count, n_arms=n_arms, before_pooling=plan.variance is None) == "A"
+
+    fewest = next(filter(by_pair, itertools.count(n_seeds)))
+    return [f"fewer than {fewest} pairs are tested as independent seeds"] if n_seeds < fewest else []
 
 
 def _labels(runs: Runs) -> dict[str, list[str]]:

@@ -163,7 +163,7 @@ def run(
     if storage is not None and (dry_run or place is not None):
         check_url(storage)
     if dry_run:
-        ahead = _ahead(loaded, results / loaded.name, chosen, display)
+        ahead = _ahead(loaded, results / loaded.name, chosen, display, until_decided=until_decided)
         if as_json:
             print_json("run", [ahead.to_json()])
         else:
@@ -213,12 +213,13 @@ def run(
         }
         print_json("run", [content])
     else:
-        for line in ending(summary, command(*arms_option, *looks_option), command(), before):
+        again = command(*arms_option, *looks_option)
+        for line in ending(summary, again, command(), before, until_decided=until_decided):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary.complete else 1)
 
 
-def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) -> StudyStatus:
+def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display, *, until_decided: bool) -> StudyStatus:
     """Check everything as a run does, say what was read, and return what it would train."""
     from harness.records.manifest import data_messages
     from harness.records.store import Store
@@ -229,7 +230,7 @@ def _ahead(study: Study, folder: Path, arms: Sequence[str], display: Display) ->
     for line in data_messages(study, data, Store(folder).manifest()):
         display.say(line)
     inputs = TrialInputs(model=checkpoint.identity_at_start, data=data.fingerprint, n_classes=len(data.classes))
-    return preview(study, folder, arms=arms, inputs=inputs)
+    return preview(study, folder, arms=arms, inputs=inputs, until_decided=until_decided)
 
 
 def _last_overrides(study: Path, overrides: Sequence[str], results: Path) -> list[str]:

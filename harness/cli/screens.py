@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from analysis.words import counted, seeds_in_words
+from analysis.words import counted, listed, seeds_in_words
 from harness.progress.tracker import duration_in_words
 from harness.records.process import RunProcess
 from harness.runs.size import ArmSize
@@ -47,13 +47,15 @@ def status_screen(status: StudyStatus, *, width: int) -> Group:
         table.add_row(Text(arm.arm), *counts, *(seconds for _ in times))
     lines = [f"  {trouble}" for trouble in status.troubles]
     if status.to_run:
-        lines.append(f"{status.to_run} to run, {_time_left(status)}{_pace(status)}")
+        lines.append(f"{_to_run(status)}, {_time_left(status)}{_pace(status)}")
         arms_by_seeds: dict[tuple[int, ...], list[str]] = {}
         for arm in status.arms:
             if arm.seeds_to_run:
                 arms_by_seeds.setdefault(arm.seeds_to_run, []).append(arm.arm)
         for seeds, arms in arms_by_seeds.items():
             lines.append(f"  {seeds_in_words(seeds)}: {', '.join(arms)}")
+        if status.may_spare:
+            lines.append(f"  {_looks_ahead(status)}")
     elif status.n_files is None:
         lines.append("nothing to run")
     else:
@@ -79,10 +81,24 @@ def status_line(status: StudyStatus) -> str:
     parts = [f"{finished} of {counted(total, 'trial')} finished"]
     parts += [f"{count} {ending}" for ending, count in counts.items()]
     if status.to_run:
-        parts.append(f"{status.to_run} to run, {_time_left(status)}{_pace(status)}")
+        parts.append(f"{_to_run(status)}, {_time_left(status)}{_pace(status)}")
     if status.holder is not None and not status.holder.alive:
         parts.append(_holder(status.holder))
     return f"{status.name}: {'; '.join(parts)}"
+
+
+def _to_run(status: StudyStatus) -> str:
+    return f"{'up to ' if status.may_spare else ''}{status.to_run} to run"
+
+
+def _looks_ahead(status: StudyStatus) -> str:
+    """Say how many trials the next look waits for, and which look may spare the others."""
+    (size, count), *later = status.looks.items()
+    text = f"{counted(count, 'trial')} until the look at {size} seeds"
+    if not later:
+        return f"{text}, the last one: a run with --until-decided ends there"
+    sizes = listed([str(at) for at, _ in later])
+    return f"{text}; then a run with --until-decided trains only what is open, with looks at {sizes}"
 
 
 def _time_left(status: StudyStatus) -> str:

@@ -16,7 +16,7 @@ from harness.progress.heartbeat import Heartbeat
 from harness.records.lock import LEASE_SECONDS, lock_owner
 from harness.records.manifest import Manifest
 from harness.records.workers import join
-from harness.runs.looks import LookByLook, stages
+from harness.runs.looks import LookByLook, spared_trials, stages
 from harness.runs.run import Run, RunSummary, settings_of, summary_before_training
 from harness.runs.training import Training
 from harness.runs.tuning import tuned_arms
@@ -67,7 +67,7 @@ def follow(
         Mirror(folder, None, display.say) as mirror,
     ):
         run = open_run(worker=worker, mirror=mirror, display=display, stop=stop)
-        training, out_of_budget = None, False
+        training, decided, out_of_budget = None, False, False
         owner = lock_owner(folder)
         if owner is not None and owner.alive:
             display.say(f"{folder} is being run by {owner.process}; training beside it")
@@ -87,6 +87,8 @@ def follow(
                     if training.left(stage):
                         out_of_budget = training.is_out_of_budget(stage, within)
                         break
+                else:
+                    decided = True
         except KeyboardInterrupt:
             stop.by = stop.by or "SIGINT"
         if not run.ends() and (training is None or not _is_led(folder)):
@@ -96,7 +98,9 @@ def follow(
         elsewhere = len(worker.claimed_by_others())
         for _ in training.look(trials):
             pass
-        return replace(training.summary(trials, asked, spares=False, out_of_budget=out_of_budget), elsewhere=elsewhere)
+        spared = () if looks is None else spared_trials(trials, manifest, run.store, decided=decided)
+        summary = training.summary(trials, asked, spared=spared, out_of_budget=out_of_budget)
+        return replace(summary, elsewhere=elsewhere)
 
 
 def _plan_of(run: Run) -> tuple[Manifest, tuple[Trial, ...]] | None:

@@ -16,7 +16,7 @@ from harness.records.lock import StudyLock
 from harness.records.manifest import data_messages, manifest_of
 from harness.records.store import FINAL
 from harness.records.workers import join
-from harness.runs.looks import LookByLook, stages
+from harness.runs.looks import LookByLook, spared_trials, stages
 from harness.runs.run import Run, RunSummary, settings_of, summary_before_training
 from harness.runs.training import Training
 from harness.runs.tuning import tuned_arms
@@ -135,7 +135,7 @@ def lead(
                     out_of_budget = training.is_out_of_budget(stage, within)
                     break
             else:
-                decided = looks is not None
+                decided = True
                 timed = trials if looks is None else [trial for trial in trials if trial.key in training.ended]
                 turns = time_after(run, tuned, timed, training.ended)
         except KeyboardInterrupt:
@@ -145,7 +145,8 @@ def lead(
             display.close()
         if worker.is_alone():
             store.sweep()
-    summary = training.summary(trials, asked, spares=decided, out_of_budget=out_of_budget)
+    spared = () if looks is None else spared_trials(trials, manifest, store, decided=decided)
+    summary = training.summary(trials, asked, spared=spared, out_of_budget=out_of_budget)
     return replace(summary, turns=turns)
 
 

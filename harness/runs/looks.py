@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.records.store import Manifest, Store
 from harness.study.trials import Trial
 
 
@@ -53,3 +54,24 @@ def stages(
         new = set(seeds[before:size])
         yield [trial for trial in trials if trial.seed in new and trial.arm in arms]
         arms = looks.still_open(size, leads)
+
+
+def spared_trials(
+    trials: Sequence[Trial], manifest: Manifest, store: Store, *, decided: bool
+) -> frozenset[tuple[str, int]]:
+    """Return the arm and the seed of each trial that a run until decided leaves out.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        All of the study.
+    manifest : Manifest
+        Of the study.
+    store : Store
+        Keeps the looks that were noted.
+    decided : bool
+        Whether the run has come to its end, so that it needs nothing more.
+    """
+    if decided:
+        return frozenset((trial.arm, trial.seed) for trial in trials)
+    return manifest.spared(store.looks())

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
-from harness.records.store import AnswerKind, Manifest, Store, StoredTrial, TrialEntry, trial_entry
-from harness.runs.status import StudyStatus, summarise, timing_of
+from harness.records.store import FINAL, AnswerKind, Manifest, Store, StoredTrial, TrialEntry, trial_entry
+from harness.runs.status import StudyStatus, looks_of, summarise, timing_of, with_looks_ahead
 from harness.search.candidates import tuned_arm
 from harness.study.settings import Data
 from harness.study.study import Study
@@ -38,7 +38,12 @@ class TrialInputs:
 
 
 def preview(
-    study: Study, folder: Path, *, arms: Sequence[str] | None = None, inputs: TrialInputs | None = None
+    study: Study,
+    folder: Path,
+    *,
+    arms: Sequence[str] | None = None,
+    inputs: TrialInputs | None = None,
+    until_decided: bool = False,
 ) -> StudyStatus:
     """Return what a run of a study would find done, and what it would train.
 
@@ -54,6 +59,8 @@ def preview(
         The arms to train; default all.
     inputs : TrialInputs, optional
         Model and data as they are now; default those of the last run, if the study still names the same ones.
+    until_decided : bool
+        Whether the run would go from look to look, and spare what no open comparison needs.
 
     Raises
     ------
@@ -80,7 +87,39 @@ def preview(
         }
     others = store.others({trial.entry.key for trial in stored.values()})
     chosen_trials = [trial for trial in stored.values() if trial.entry.arm in chosen]
-    return summarise(study.name, chosen, chosen_trials, others, timing_of(store))
+    if not until_decided:
+        return summarise(study.name, chosen, chosen_trials, others, timing_of(store))
+    looks, seeds = looks_of(study.analysis), _in_order(study, store.manifest())
+    chosen_trials = [trial for trial in chosen_trials if trial.entry.seed in seeds[: looks[-1]]]
+    spared = _spared(study, store, chosen_trials, seeds)
+    status = summarise(study.name, chosen, chosen_trials, others, timing_of(store), spared=spared)
+    return with_looks_ahead(status, seeds, looks)
+
+
+def _in_order(study: Study, manifest: Manifest | None) -> tuple[int, ...]:
+    """Return the seeds of a study in the order in which its looks would take them up."""
+    before = () if manifest is None else manifest.seeds
+    return tuple(
+        dict.fromkeys(seed for seed in (*before, *sorted(study.numbered_seeds)) if seed in study.numbered_seeds)
+    )
+
+
+def _spared(
+    study: Study, store: Store, trials: Sequence[StoredTrial], seeds: Sequence[int]
+) -> frozenset[tuple[str, int]]:
+    """Return the arm and the seed of each trial that the looks so far have spared.
+
+    A look at other trials, or by another plan, spares nothing: it is taken anew.
+    """
+    manifest, now = store.manifest(), study.model_dump(mode="json")
+    if manifest is None or not _same_input(now, manifest) or now["analysis"] != manifest.study.get("analysis"):
+        return frozenset()
+    left = manifest.arms_left(store.looks())
+    spared = {(arm, seed): size for arm, size in left.items() for seed in seeds[size:]}
+    to_run = [one.entry for one in trials if one.status not in FINAL]
+    open_seeds = {entry.seed for entry in to_run if (entry.arm, entry.seed) not in spared}
+    reached = next((at for at, seed in enumerate(seeds) if seed in open_seeds), len(seeds))
+    return frozenset(pair for pair, size in spared.items() if size <= reached)
 
 
 def refuse_other_results(study: Study, store: Store) -> None:

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,9 @@ class StudyStatus:
     n_files : int or None
         From how many files an imported study was read; None of a study that is trained here. An imported one has
         nothing to run: what cannot be read is imported again.
+    looks : mapping of int to int
+        The declared looks that are ahead, as numbers of seeds, and how many of the trials to run come before each. A
+        run until decided may end at any of them.
     """
 
     name: str
@@ -93,11 +96,17 @@ class StudyStatus:
     holder: RunProcess | None = None
     workers: tuple[RunProcess, ...] = ()
     n_files: int | None = None
+    looks: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def to_run(self) -> int:
         """The number of trials to run: those missing, failed, interrupted or unreadable, and not spared."""
         return sum(len(arm.seeds_to_run) for arm in self.arms)
+
+    @property
+    def may_spare(self) -> bool:
+        """Whether a look is ahead that may spare some of the trials to run."""
+        return any(count < self.to_run for count in self.looks.values())
 
     @property
     def running(self) -> int:
@@ -146,6 +155,7 @@ class StudyStatus:
             "holder": None if self.holder is None else asdict(self.holder),
             "workers": [asdict(worker) for worker in self.workers],
             "n_files": self.n_files,
+            "looks": [{"seeds": seeds, "to_run": count} for seeds, count in self.looks.items()],
         }
 
 
@@ -183,11 +193,12 @@ def read_status(folder: Path, known: KnownTrials | None = None) -> StudyStatus:
     others = store.others({entry.key for entry in manifest.cells})
     trials = store.stored(manifest, known)
     owner = lock_owner(folder)
-    spared = manifest.spared(store.looks())
+    spared, looks = manifest.spared(store.looks()), looks_of(manifest.study.get("analysis"))
     if owner is not None and owner.alive and any((one.get("arm"), one.get("seed")) in spared for one in owner.trials):
         # A run that is not until decided trains them all the same.
-        spared = frozenset()
+        spared, looks = frozenset(), ()
     status = summarise(manifest.name, list(manifest.arms), trials, others, timing_of(store), spared=spared)
+    status = with_looks_ahead(status, manifest.seeds, looks)
     if manifest.imported is not None:
         arms = tuple(replace(arm, seeds_to_run=()) for arm in status.arms)
         status = replace(status, arms=arms, seconds_left=0.0, n_files=len(manifest.imported.files))
@@ -227,6 +238,28 @@ def timing_of(store: Store) -> Timing | None:
         return store.timing()
     except ResultsError:
         return None
+
+
+def looks_of(plan: Any) -> Sequence[int]:
+    """Return the looks that an `analysis:` block declares; none where it declares none."""
+    looks = plan.get("looks") if isinstance(plan, Mapping) else None
+    return [size for size in looks if isinstance(size, int)] if isinstance(looks, list) else []
+
+
+def with_looks_ahead(status: StudyStatus, seeds: Sequence[int], looks: Sequence[int]) -> StudyStatus:
+    """Return a status with the looks that are ahead.
+
+    Parameters
+    ----------
+    status : StudyStatus
+    seeds : sequence of int
+        Of the study, in the order in which looks take them up.
+    looks : sequence of int
+        The declared numbers of seeds.
+    """
+    to_run = Counter(seed for arm in status.arms for seed in arm.seeds_to_run)
+    before = {size: sum(to_run[seed] for seed in seeds[:size]) for size in looks if size <= len(seeds)}
+    return replace(status, looks={size: count for size, count in before.items() if count})
 
 
 def summarise(

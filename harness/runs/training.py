@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from harness import provenance
 from harness.data.training_set import drawn_ids
@@ -114,7 +114,12 @@ class Training:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def summary(
-        self, trials: Sequence[Trial], asked: Sequence[str], *, spares: bool, out_of_budget: bool
+        self,
+        trials: Sequence[Trial],
+        asked: Sequence[str],
+        *,
+        spared: Container[tuple[str, int]],
+        out_of_budget: bool,
     ) -> RunSummary:
         """Return how the run ended.
 
@@ -124,19 +129,22 @@ class Training:
             All trials of the study.
         asked : sequence of str
             The arms that were to be trained.
-        spares : bool
-            Whether what is missing of them is not needed.
+        spared : container of (str, int)
+            Arm and seed of the trials that need not run.
         out_of_budget : bool
             Whether the budget ended it.
         """
         run = self._run
-        counts = Counter(self.statuses.get(trial.key, "missing") for trial in trials if trial.arm in asked)
-        spared = counts.pop("missing", 0) if spares else 0
+        counts = Counter(
+            self.statuses.get(trial.key, "spared" if (trial.arm, trial.seed) in spared else "missing")
+            for trial in trials
+            if trial.arm in asked
+        )
         return RunSummary(
             folder=run.store.folder,
+            spared=counts.pop("spared", 0),
             statuses=dict(counts),
             waiting=sum(trial.arm not in asked and trial.key not in self.statuses for trial in trials),
-            spared=spared,
             ran=self.ran,
             stopped_by=run.stop.by or (run.budget.name if run.budget is not None and out_of_budget else None),
         )

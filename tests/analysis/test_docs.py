@@ -22,8 +22,9 @@ from analysis.methods.over_seeds import paired_t
 from analysis.methods.sign_flip import sign_flip_floor
 from analysis.metrics.calibration_error import log_loss_scores
 from analysis.power.error_types import error_types
-from analysis.power.planning import plan_comparison, stated_components
+from analysis.power.planning import plan_comparison
 from analysis.power.single_run import single_run_detectable_gap
+from analysis.power.stated_figures import stated_components
 from analysis.study.plan import AnalysisPlan
 from analysis.study.verdict import collapse_rate_limit
 

@@ -15,8 +15,9 @@ from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import crossed_test
 from analysis.methods.crossed_result import CrossedResult
 from analysis.methods.interval import NO_INTERVAL, Interval
+from analysis.power.needed_sizes import Question, seeds_needed
 from analysis.power.new_study import PlannedTest
-from analysis.power.settling import Question, at_limits, examples_needed, seeds_needed, settle
+from analysis.power.settling import at_limits, settle
 from analysis.power.sizes import equivalence_power_at, power_at, standard_error_at
 
 
@@ -278,20 +279,6 @@ def test_two_seeds_settle_nothing_and_find_nothing() -> None:
     answer = settle(result_of(parts, df=5), gap=5.0, alpha=0.05)
     assert math.isnan(answer.detectable_gap)
     assert (answer.seeds_needed, answer.examples_needed) == (3, None)
-
-
-def test_more_arms_need_fewer_seeds() -> None:
-    parts = components(0.0001, 0.001, 0.03)
-    size = {"n_examples": 872, "alpha": 0.0125}
-    pair, pooled = (seeds_needed(parts, Question(0.03), **size, test=PlannedTest(n_arms=T)) for T in (2, 5))
-    assert pair is not None
-    assert pooled is not None
-    assert pooled < pair
-    more, fewer = (
-        examples_needed(parts, Question(0.03), n_seeds=5, alpha=0.0125, test=PlannedTest(n_arms=T)) for T in (2, 5)
-    )
-    assert fewer is not None
-    assert more is None or fewer < more
 
 
 def test_planning_starts_from_the_test_as_it_stands() -> None:

@@ -10,9 +10,9 @@ from scipy import integrate, stats
 
 from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import crossed_test
+from analysis.power.needed_sizes import Question, examples_needed, seeds_needed
 from analysis.power.new_study import PlannedTest
 from analysis.power.noncentral import chances
-from analysis.power.settling import Question, examples_needed, seeds_needed
 from analysis.power.sizes import (
     detectable_gap_at,
     equivalence_power_at,

@@ -14,7 +14,7 @@ from scipy import special, stats
 
 from analysis.methods.components import VarianceComponents
 from analysis.methods.crossed import crossed_test
-from analysis.power.settling import Question, examples_needed, seeds_needed, shortfall
+from analysis.power.needed_sizes import Question, examples_needed, seeds_needed, shortfall
 from analysis.power.sizes import power_at
 from analysis.published.printed_figures import PrintedFigure, read_share
 from analysis.published.seeds import (

@@ -262,7 +262,8 @@ def test_one_that_can_hardly_be_decided_is_given_up_and_says_so(tmp_path: Path, 
     assert not one.is_open
     assert report.decision == "stop"
     (sentence,) = tables.in_words(report)
-    assert "As its seeds predict, the last look, at 6 seeds, would decide it with a chance of" in sentence
+    assert "It is given up: as its seeds predict, the last look, at 6 seeds, would decide it with a chance" in sentence
+    assert "next look" not in sentence
     assert "Stop: lora against full: a chance below 5% of a decision by the last look." in "\n".join(
         tables.build(report)[0].notes
     )

@@ -14,9 +14,10 @@ from analysis.methods.crossed import crossed_test
 from analysis.methods.looks import thresholds
 from analysis.methods.variance import pooled_seed_spread
 from analysis.power.new_study import PlannedTest
-from analysis.power.planning import Span, plan_comparison, stated_components
+from analysis.power.planning import Span, plan_comparison
 from analysis.power.single_run import mcnemar_power, single_run_detectable_gap
 from analysis.power.sizes import detectable_gap_at
+from analysis.power.stated_figures import stated_components
 from analysis.records.loading import load
 from analysis.study.analysis_block import parse_plan
 from analysis.study.plan import AnalysisPlan

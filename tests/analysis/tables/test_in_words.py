@@ -190,10 +190,15 @@ def test_two_seeds_say_what_a_verdict_needs(
 def test_before_a_look_the_verdict_is_withheld_and_after_it_the_next_is_named(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["analysis"].update(looks=[4, 6, 8]))
     report = analyze(study.root)
-    assert in_words(report)[1].endswith(" The next look is at 8 seeds.")
+    first, given_up = report.comparisons
+    told = in_words(report)[1]
     assert (
-        "). As its seeds predict, the last look, at 8 seeds, would decide it with a chance of 0" in in_words(report)[1]
+        "). It is given up: as its seeds predict, the last look, at 8 seeds, would decide it with a chance of" in told
     )
+    assert told.endswith(" a new study would take about 117 seeds an arm to find it in 80% of cases.")
+    assert "next look" not in told
+    goes_on = dataclasses.replace(report, comparisons=(first, dataclasses.replace(given_up, chance=0.5)))
+    assert in_words(goes_on)[1].endswith("). The next look is at 8 seeds.")
     look = report.look
     assert look is not None
     last = dataclasses.replace(report, look=dataclasses.replace(look, number=3))

@@ -131,9 +131,24 @@ def test_at_a_look_the_next_one_is_named(tmp_path: Path, write_study: Any, simul
     text = "lora equivalent to full within 0.1pp"
     assert sentence(analyze(folder.root), text).endswith(". This was the last of the declared looks.")
     folder.forget("lora", 5)
-    assert sentence(analyze(folder.root), text).endswith(". The next look is at 6 seeds.")
+    at_look = analyze(folder.root)
+    assert sentence(at_look, text).endswith(". The next look is at 6 seeds.")
+    # Its comparison has left, so no later look is for it.
+    (one,) = at_look.require(text).requirements
+    decided = dataclasses.replace(one.pair, verdict=Verdict(direction="worse"))
+    told = sentence(at_look, text, answer="undecided", pair=decided)
+    assert told.endswith(". Its comparison is decided, and a run until decided trains it no further.")
     folder.forget("lora", 0)
     assert sentence(analyze(folder.root), text).endswith(". The first look is at 4 seeds.")
+
+
+def test_how_often_what_would_settle_one_does_is_said_under_the_table(report: StudyReport) -> None:
+    said = "What would settle one does so in 80% of studies (the power)."
+    for text, is_open in (("lora-r8 better than full", True), ("full better than lora-r2", False)):
+        asked = report.require(text)
+        table = requirement_table(asked, "")
+        assert table is not None
+        assert (said in table.notes, asked.requirements[0].answer == "undecided") == (is_open, is_open)
 
 
 def test_a_metric_of_which_lower_is_better_says_so(study: StudyFolder) -> None:

@@ -92,6 +92,14 @@ def test_what_would_decide_names_seeds_range_examples_and_time(study: StudyFolde
     assert row[4] == digits.time_taken((settling.seeds_needed - 6) * 25.0)
 
 
+def test_how_often_what_would_decide_does_is_said_once_in_every_form(study: StudyFolder) -> None:
+    report = analyze(study.root)
+    said = "So many show it in 80% of studies (the power), at alpha / 2 = 0.025"
+    assert titled(report, "What would decide the rest").notes[0].startswith(said)
+    for text in (tables.markdown(report), tables.latex(report).replace("\\%", "%")):
+        assert text.count("So many show it in 80% of studies (the power)") == 1
+
+
 def test_a_gap_below_the_margin_is_told_what_equivalence_takes(study: StudyFolder) -> None:
     study.change_manifest(lambda content: content["analysis"].update(margin=0.02))
     report = analyze(study.root)

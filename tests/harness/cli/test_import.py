@@ -83,6 +83,20 @@ def test_single_runs_are_said_to_give_no_verdict(here: Path, command: Command) -
     assert "each arm has one run" not in command("import", "preds.npz", "--name", "mine", "--dry-run")[1]
 
 
+@pytest.mark.parametrize(("arms", "seeds", "fewest"), [(2, 1, 8), (2, 7, 8), (2, 8, 0), (3, 2, 3), (3, 3, 0)])
+def test_few_pairs_are_said_to_be_tested_as_independent_seeds_as_the_tables_say(
+    here: Path, command: Command, arms: int, seeds: int, fewest: int
+) -> None:
+    runs = predictions(seeds=seeds)
+    third = {"other": runs["lora"][:, ::-1]} if arms == 3 else {}
+    np.savez("some.npz", **runs, **third)
+    _, out, _ = command("import", "some.npz", "--name", "mine")
+    few = f"note       fewer than {fewest} pairs are tested as independent seeds\n"
+    assert (few in out, "independent seeds" in out) == (bool(fewest),) * 2
+    _, out, _ = command("analyze", "results/mine", "--details")
+    assert ("test: crossed t, independent seeds;" in out) is bool(fewest)
+
+
 def test_a_dry_run_writes_nothing(here: Path, command: Command) -> None:
     before = content(here)
     code, out, _ = command("import", "preds.npz", "--name", "mine", "--dry-run")

@@ -12,6 +12,8 @@ from harness import run_study
 from harness.errors import HarnessError
 from harness.runs.budget import Budget, parse_budget
 from harness.runs.looks import LookByLook
+from harness.runs.preview import preview
+from harness.runs.status import read_status
 from harness.study.study import Study
 
 Tiny = Callable[..., Study]
@@ -66,6 +68,58 @@ def test_a_budget_of_trials_ends_it_before_the_next_look_and_it_goes_on(tmp_path
     assert trained(tmp_path / "tiny") == {"full": [0, 1, 2], "lora-r2": [0, 1, 2], "lora-r4": [0, 1]}
 
 
+def noting(folder: Path, left: Mapping[int, tuple[str, ...]]) -> LookByLook:
+    """Note looks as a run until decided does, after each of which these arms have left."""
+
+    def still_open(size: int, leads: bool) -> Collection[str]:
+        plan = json.loads((folder / "study.json").read_text())["plan_history"][-1]["digest"]
+        seeds, now = list(range(size)), "2026-12-01T00:00:00+00:00"
+        noted = {"format": 1, "looks": [{"seeds": seeds, "left": left[size], "plan": plan, "at": now}]}
+        (folder / "looks.json").write_text(json.dumps(noted))
+        return [arm for arm in ARMS if arm not in left[size]]
+
+    return LookByLook(sizes=(4, 5, 6), still_open=still_open)
+
+
+def test_what_a_look_has_spared_is_not_missing(tmp_path: Path, tiny: Tiny) -> None:
+    def looked(looks: str, *overrides: str) -> Study:
+        return tiny("seeds=7", f"analysis={{baseline: full, looks: {looks}}}", *overrides)
+
+    study, folder = looked("[4, 5, 6]"), tmp_path / "tiny"
+    ahead = preview(study, folder, until_decided=True)
+    # The seventh seed comes after the last look.
+    assert (ahead.to_run, ahead.looks, ahead.may_spare) == (18, {4: 12, 5: 15, 6: 18}, True)
+    looks = noting(folder, {4: ("lora-r2",)})
+    some = run_study(study, tmp_path, looks=looks, budget=Budget(text="13trials", trials=13))
+    assert (some.statuses, some.spared, some.complete) == ({"finished": 13, "missing": 5}, 3, False)
+    ahead = preview(study, folder, until_decided=True)
+    assert (ahead.to_run, ahead.looks, ahead.may_spare) == (3, {5: 1, 6: 3}, True)
+    assert [arm.statuses.get("spared", 0) for arm in ahead.arms] == [0, 2, 0]
+    status = read_status(folder)
+    assert (status.to_run, status.looks) == (5, {5: 1, 6: 3})
+    # Without looks every trial is to run, and another plan or other trials need looks of their own.
+    assert preview(study, folder).to_run == 8
+    assert preview(looked("[4, 6]"), folder, until_decided=True).to_run == 5
+    assert preview(looked("[4, 5, 6]", "arms.full.training.learning_rate=0.5"), folder, until_decided=True).to_run > 5
+
+
+def test_a_command_says_of_missing_trials_that_looks_may_spare_some(tmp_path: Path, command: Command) -> None:
+    arms = "arms={full: {}, frozen: {freeze: {layers: 6}}}"
+    options = ["data.train_size=32", "data.test_size=20", "timing=off", "analysis={baseline: full}", arms, "seeds=5"]
+    given = ["run", "embedded/quickstart", *options, "training.num_train_epochs=0", "--results", str(tmp_path)]
+    given += ["--budget", "1trials"]
+    _, out, _ = command(*given, "analysis.looks=auto", "--until-decided")
+    assert "stopped by --budget 1trials: 1 finished, up to 9 missing\n" in out
+    _, out, _ = command(*given, "analysis.looks=auto")
+    assert "stopped by --budget 1trials: 2 finished, 8 missing\n" in out
+    _, out, _ = command("status", "quickstart", "--results", str(tmp_path))
+    assert "up to 8 to run, " in out
+    assert (
+        "  6 trials until the look at 4 seeds; then a run with --until-decided trains only what is open, with looks at "
+        "5\n" in out
+    )
+
+
 def test_what_a_look_needs_goes_by_the_order_in_which_seeds_were_taken_up(tmp_path: Path, tiny: Tiny) -> None:
     run_study(tiny("seeds=[5]"), tmp_path, arms=["full"])
     run_study(tiny("seeds=[1,5,3]"), tmp_path, looks=looking({1: []}, []))
@@ -110,6 +164,10 @@ def test_a_study_is_decided_with_fewer_trials(tmp_path: Path, command: Command) 
     # An arm that learns nothing is far worse than one that learns, and four seeds show it.
     options += ["arms={full: {training: {learning_rate: 5e-3}}, still: {training: {learning_rate: 1e-9}}}"]
     given = ["run", "embedded/quickstart", *options, "--results", str(tmp_path)]
+    _, out, _ = command(*given, "analysis.looks=auto", "--until-decided", "--dry-run")
+    assert (
+        "up to 10 to run, time not known before the first trial\n  seeds 0-4: full, still\n  8 trials until the" in out
+    )
     code, out, _ = command(*given, "analysis.looks=auto", "--until-decided")
     assert "look 1 of 2, at 4 seeds:\n  still is worse than full by" in out
     assert "ended with 8 of 10 trials" in out
@@ -119,6 +177,10 @@ def test_a_study_is_decided_with_fewer_trials(tmp_path: Path, command: Command) 
     assert "ended with 8 of 10 trials" in out
     noted = json.loads((tmp_path / "quickstart" / "looks.json").read_text())["looks"]
     assert [(one["seeds"], one["left"]) for one in noted] == [([0, 1, 2, 3], ["full", "still"])]
+    _, out, _ = command(*given, "analysis.looks=auto", "--until-decided", "--dry-run")
+    assert "nothing to run\n2 trials spared, of arms that stand in no open comparison any more" in out
+    _, out, _ = command(*given, "analysis.looks=auto", "--dry-run")
+    assert "\n2 to run, " in out
     # Nothing is left to watch.
     code, out, _ = command("status", "quickstart", "--results", str(tmp_path), "--watch")
     assert "8 of 10 trials finished; 2 spared" in out

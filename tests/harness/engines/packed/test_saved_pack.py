@@ -174,10 +174,10 @@ def test_only_what_a_run_itself_kept_is_said_to_go_on(tmp_path: Path, tiny: Tiny
     folder = tmp_path / "tiny"
     summary = RunSummary(folder=folder, statuses={"missing": 2}, waiting=0, ran=0, stopped_by="SIGTERM")
     line = "2 trials will go on from the last epoch that ended"
-    assert line in ending(summary, "", "", before={})
-    assert line not in ending(summary, "", "", before=saved_packs(folder))
+    assert line in ending(summary, "", "", before={}, until_decided=False)
+    assert line not in ending(summary, "", "", before=saved_packs(folder), until_decided=False)
     with join(folder, print):
-        assert line not in ending(summary, "", "", before={})
+        assert line not in ending(summary, "", "", before={}, until_decided=False)
 
 
 def test_a_state_that_cannot_be_read_starts_the_pack_anew(tmp_path: Path, tiny: Tiny) -> None:
