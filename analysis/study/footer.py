@@ -158,8 +158,15 @@ def _dirty(used: Sequence[Trial]) -> list[Caveat]:
 def _waiting_caveat(outcomes: Outcomes, seeds: SeedsInUse) -> list[Caveat]:
     if not seeds.waiting:
         return []
-    short = f"{counted(len(seeds.waiting), 'seed')} of {len(outcomes.seeds)} yet to run"
-    text = waiting_in_words(seeds.used, seeds.waiting, outcomes.run_labels)
+    of, waiting = f"of {len(outcomes.seeds)} yet to run", seeds.waiting
+    if seeds.look is not None:
+        # What comes after the first look may be spared.
+        first = seeds.look.looks[0]
+        of, waiting = "yet to run before the first look", tuple(s for s in waiting if s in outcomes.seeds[:first])
+    if not waiting:
+        return []
+    short = f"{counted(len(waiting), 'seed')} {of}"
+    text = waiting_in_words(seeds.used, waiting, outcomes.run_labels)
     return [Caveat(short=short, text=text, on_verdicts=True)]
 
 

@@ -93,8 +93,8 @@ def seeds_in_use(outcomes: Outcomes, plan: AnalysisPlan) -> SeedsInUse:
         used = tuple(seed for seed in outcomes.seeds if any(seed in own for own in kept.values()))
         return SeedsInUse(used=used, by_arm=kept, taken_up=outcomes.seeds, waiting=(), look=None)
     look = current_look(outcomes, plan)
-    # Without looks, the seeds that every arm has run count, and those that still run wait.
-    waiting = _waiting_seeds(outcomes) if look is None else ()
+    # Without looks and before the first one, the seeds that every arm has run count, and those that still run wait.
+    waiting = _waiting_seeds(outcomes) if look is None or not look.number else ()
     reached = look.seeds if look is not None and look.number else outcomes.seeds
     taken_up = tuple(seed for seed in reached if seed not in waiting)
     lost = _lost_seeds(outcomes) if plan.failed_trials == "drop_seed" else ()

@@ -83,6 +83,10 @@ def test_before_the_first_look_nothing_is_judged(growing: StudyFolder) -> None:
     assert report.look.number == 0
     assert "Go on: the first look waits for not run: full seed 3, lora seed 3, tiny seed 3." in noted(report)
     assert not re.search(r"\bp counts\b", noted(report))
+    # The seeds after the first look may be spared, and what has not run shows no collapse.
+    assert caveats(report) == ["1 seed yet to run before the first look"]
+    assert (report.seeds, report.footer.n_seeds) == ((0, 1, 2), 3)
+    assert "3 trials of an arm without a collapse" in noted(report)
 
 
 @pytest.mark.parametrize("lost", [(4, 5), (5,)])
