@@ -96,6 +96,11 @@ class ArmCost:
     mixed: str
 
     @property
+    def further_trial_seconds(self) -> float:
+        """What one more trial takes, training and scoring together."""
+        return self.further_seconds + self.further_evaluation_seconds
+
+    @property
     def share(self) -> float:
         """Trainable parameters as a share of all; NaN where the counts are unknown."""
         return self.trainable / self.total if self.trainable is not None and self.total else math.nan

@@ -215,8 +215,9 @@ def _plan_caveats(outcomes: Outcomes, plan: AnalysisPlan, taken_up: Sequence[int
             f"({1 / outcomes.n_examples:.2g}): two trials cannot differ by so little."
         )
         caveats.append(Caveat(short="margin below the resolution", text=text))
-    later = len(outcomes.seeds) - len(taken_up)
-    if later:
+    # A seed that no arm has run is not there to be used.
+    run = {trial.seed for trial in outcomes.trials.values() if trial.status == "finished"}
+    if later := len(run.difference(taken_up)):
         last = plan.looks and len(taken_up) == plan.looks[-1]
         why = "no later look is declared" if last else "the next look has not been reached"
         text = f"This look leaves out {counted(later, 'seed')} of the study: {why}."

@@ -47,7 +47,7 @@ class Goal:
         # Seeds that have run already had their chance: what they did not show, their number alone will not.
         if not self.more_seeds:
             return math.nan
-        by_arm = {cost.arm: cost.further_seconds for cost in costs}
+        by_arm = {cost.arm: cost.further_trial_seconds for cost in costs}
         return self.more_seeds * sum(by_arm.get(arm, math.nan) for arm in (self.pair.treatment, self.pair.baseline))
 
 

@@ -288,7 +288,7 @@ def _from_pilot(
         if not (treatment.finite and baseline.finite):
             continue
         result = primary_test(plan, scores, pair.treatment, pair.baseline, strata=pilot.strata)
-        seconds = sum(costs[arm].further_seconds + costs[arm].further_evaluation_seconds for arm in arms)
+        seconds = sum(costs[arm].further_trial_seconds for arm in arms)
         if result.standard_error > 0:
             planned = plan_comparison(
                 result.components,

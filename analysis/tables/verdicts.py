@@ -238,7 +238,7 @@ def _look(report: StudyReport) -> list[str]:
         return []
     looks = ", ".join(str(seeds) for seeds in look.looks)
     if not look.number:
-        return [f"Looks are declared at {looks} seeds. Go on: the first look waits for {look.waiting}."]
+        return [f"Looks are declared at {looks} seeds. Go on: the first look waits ({look.waiting})."]
     most = p_value(look.threshold) if look.threshold >= 0.001 else significant_digits(look.threshold)
     allowed = (
         f"a single comparison is significant at p ≤ {most}" if look.threshold > 0 else "nothing can be significant"
@@ -258,7 +258,7 @@ def _look(report: StudyReport) -> list[str]:
         ]
         text += f" Trained no further, since no open comparison needed them: {'; '.join(left)}."
     if report.decision == "go on":
-        return [f"{text} Go on: not every comparison is decided. The next look waits for {look.waiting}."]
+        return [f"{text} Go on: not every comparison is decided. The next look waits ({look.waiting})."]
     if look.is_last:
         return [f"{text} Stop: this is the last look."]
     given_up = [pair.name for pair in report.comparisons if pair.verdict.undecided]
@@ -278,8 +278,8 @@ def _assumptions(report: StudyReport) -> list[str]:
     rate = percent(report.footer.collapse_rate, places=0)
     verb = "allows" if report.footer.n_seeds == 1 else "allow"
     return [
-        "No verdict allows for an arm that occasionally collapses or ends some points low: equal arms are then called "
-        "different in 11% to 34% of studies or more, mostly in favour of the arm that varies more. "
+        "These verdicts do not allow for an arm that occasionally collapses or ends some points low: equal arms are "
+        "then called different in 11% to 34% of studies or more, mostly in favour of the arm that varies more. "
         f"{trials} still {verb} a collapse rate of up to {rate}.",
         *([report.seed_sds.notable] if report.seed_sds.notable and not report.seed_sds.pooled else []),
         *(

@@ -42,7 +42,7 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             Column(f"{per_arm} per arm", [_seeds(goal) for goal in goals], numeric=True),
             Column("or test examples", [_examples(goal) for goal in goals], numeric=True),
             *(
-                [Column("More training", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True)]
+                [Column("More time", [time_taken(_more_seconds(report, goal)) for goal in goals], numeric=True)]
                 if report.costs
                 else []
             ),
@@ -56,7 +56,7 @@ def deciding_table(report: StudyReport, footer: str) -> Table | None:
             f"{scale_of(report).margin(report.plan.margin)}. The true gap may be far from the observed one. {per_arm} "
             "per arm: on this test set; enough: so many have run. Test examples: with the seeds at hand.",
             *(
-                [f"More training: the seeds still to run in both arms times their measured seconds, {each}."]
+                [f"More time: the seeds still to run in both arms times their seconds of training and scoring, {each}."]
                 if report.costs
                 else []
             ),

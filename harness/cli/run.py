@@ -120,7 +120,8 @@ def run(
     the current trial or epoch, twice to stop now. SIGTERM, SIGHUP and SIGUSR1 do the same. The command that continues
     is then printed.
 
-    Exit codes: 0 every trial that was asked for finished; 1 one failed, diverged or is missing; 2 the input is wrong.
+    Exit codes: 0 every trial that was asked for finished; 1 one failed, diverged or is missing; 2 the input is wrong;
+    130 Ctrl-C came while model and data were read.
     """
     from harness.hub import offline_if_unreachable
 

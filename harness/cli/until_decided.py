@@ -105,6 +105,6 @@ def _cost(report: StudyReport, look: Look, arms: Sequence[str]) -> str:
     from analysis.words import counted
 
     more = look.looks[look.number] - look.looks[look.number - 1]
-    taken = {cost.arm: cost.further_seconds + cost.further_evaluation_seconds for cost in report.costs}
+    taken = {cost.arm: cost.further_trial_seconds for cost in report.costs}
     seconds = sum(more * taken.get(arm, math.nan) for arm in arms)
     return f"{counted(more * len(arms), 'trial')}{'' if math.isnan(seconds) else f', about {time_taken(seconds)}'}"

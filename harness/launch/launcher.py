@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
+
+from harness.errors import HarnessError, ProblemsError
+
+# How a command begins to say what is wrong, at the end of what it says.
+_WRONG = re.compile(r"^(?:error: |(\d+ problems:)\n)", re.MULTILINE)
+
+
+def refusal(log: str) -> HarnessError:
+    """Return what a worker was refused, which its log ends with, as the error that it was there."""
+    starts = [*_WRONG.finditer(log)]
+    if not starts:
+        return HarnessError(log.rpartition("\n")[2])
+    error = HarnessError(log[starts[-1].end() :])
+    return ProblemsError([error]) if starts[-1][1] else error
 
 
 class Launcher(Protocol):

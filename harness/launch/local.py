@@ -11,8 +11,8 @@ from pathlib import Path
 from signal import Signals
 
 from harness.engines.device import SHARED_BY, cores
-from harness.errors import HarnessError, LockedError, ResultsError, why_unusable
-from harness.launch.launcher import Launcher
+from harness.errors import LockedError, ResultsError, why_unusable
+from harness.launch.launcher import Launcher, refusal
 from harness.records.lock import WORKERS, is_locked, lock_while_open
 
 # A worker that a signal killed is started again so often. What it trained is not lost, and whatever kills it may pass.
@@ -89,10 +89,10 @@ class LocalWorkers(Launcher):
             if code >= 0 or self._stopping:
                 worker.ended = True
                 worker.refused = code == 2
-                last = self._last_words(worker.name)
+                said = self._said(worker.name)
                 # One that a signal ended while it started may leave a traceback, which is no error.
-                if code == 2 or (code > 0 and _TRACEBACK in last):
-                    line = last.rpartition("\n")[2]
+                if code == 2 or (code > 0 and _TRACEBACK in said and not self._stopping):
+                    line = said.rpartition("\n")[2]
                     self._news.append(f"{worker.name} ended with an error: {line}; its log: {self._log(worker.name)}")
                 continue
             died = f"{worker.name} was killed by {_name_of(-code)}"
@@ -105,7 +105,7 @@ class LocalWorkers(Launcher):
                 worker.process = self._started(number, worker.name)
         if all(worker.refused for worker in self._workers):
             self._news.clear()
-            raise HarnessError(self._last_words(self._workers[0].name).removeprefix("error: "))
+            raise refusal(self._said(self._workers[0].name))
         return sum(not worker.ended for worker in self._workers)
 
     def stop(self, signal: str) -> None:
@@ -149,14 +149,12 @@ class LocalWorkers(Launcher):
     def _log(self, name: str) -> Path:
         return self._logs / f"{name.replace(' ', '-')}.log"
 
-    def _last_words(self, name: str) -> str:
-        """Return what a worker's log ends with: its error, where it has one."""
+    def _said(self, name: str) -> str:
+        """Return what a worker's log says."""
         try:
-            text = self._log(name).read_text("utf-8", "replace").strip()
+            return self._log(name).read_text("utf-8", "replace").strip()
         except OSError:
             return "its log is gone"
-        at = max(text.rfind(start) for start in ("error: ", _TRACEBACK))
-        return text[at:] if at >= 0 else text.rpartition("\n")[2]
 
 
 def _name_of(number: int) -> str:

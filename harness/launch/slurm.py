@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ResultsError, one_line, why_unusable
 from harness.launch import slurm_queue
-from harness.launch.launcher import Launcher
+from harness.launch.launcher import Launcher, refusal
 from harness.launch.slurm_job import SlurmJob, in_vain
 from harness.launch.slurm_options import check_options, grace_of, parse_options
 from harness.launch.slurm_probe import Probe
@@ -105,7 +105,7 @@ class SlurmWorkers(Launcher):
             self._submit()
         self._look()
         if self._known and all(job.has_ended and job.code == _REFUSED for job in self._known.values()):
-            raise HarnessError(self._last_words(next(iter(self._known))).rpartition("error: ")[2])
+            raise refusal(self._last_words(next(iter(self._known))))
         return sum(not job.has_ended for job in self._known.values())
 
     def stop(self, signal: str) -> None:  # noqa: ARG002

@@ -188,14 +188,16 @@ def _checked(study: Study, say: Callable[[str], None]) -> tuple[Checkpoint, Toke
     with checks:
         read = dataset.read(study.data, task=study.task, beside=study.folder)
         check_holdouts(study.arms, read.n_per_seed)
+        # It needs the hold-outs.
         schedules.check(study, read.n_per_seed)
     if checkpoint is not None:
         with checks:
             # Without the data, arms are tried with the classes that the checkpoint names.
-            named = () if study.task == "regression" else tuple(checkpoint.config.id2label.values())
-            classes = named if read is None else read.classes
-            checkpoint = match_classes(checkpoint, classes)
-            remarks = checkpoint_remarks(checkpoint, classes=classes)
+            classes = () if study.task == "regression" else tuple(checkpoint.config.id2label.values())
+            if read is not None:
+                classes = read.classes
+                checkpoint = match_classes(checkpoint, classes)
+                remarks = checkpoint_remarks(checkpoint, classes=classes)
             if tokenizer is not None and read is not None:
                 with checks:
                     data = tokenise(read, study.data, tokenizer)

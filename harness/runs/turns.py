@@ -203,8 +203,7 @@ class Turns:
             n = len(next(iter(blocks.values())))
             why = "stopped" if self.stop.is_set() else f"time was up after {n} of {fewest} turns"
             again = f"harness time {self.study.name} takes the time that it needs"
-            # What an earlier timing stored took more turns, or as many.
-            self.display.say(f"{why}, and nothing is stored; {again}")
+            self.display.say(f"{why}, and no new timing is stored; {again}")
         return timing
 
     def _turn(

@@ -46,6 +46,9 @@ def board_paragraph(board: Board) -> str:
         return f"{counted(k, 'system')} can be ranked, so there is nothing to tell apart.{left_out}"
     near, pairs = board.neighbours, board.all_pairs
     first = board.rows[0]
+    # Figures of few digits leave open how far apart two systems are.
+    may_be = sum(row.next is not None and row.next.gap[0] < board.least_gap <= row.next.gap[1] for row in board.rows)
+    or_more = f" ({exact_count(may_be)} more may be)" if may_be else ""
     may_lead = sum(row.ranks[0] == 1 for row in board.rows)
     at_best = sum(row.ranks_at_best[0] == 1 for row in board.rows)
     lead = f"{counted(may_lead, 'system')} may be the first"
@@ -54,11 +57,11 @@ def board_paragraph(board: Board) -> str:
     return (
         f"The board ranks {exact_count(k)} systems by one run each, on {n} test examples.{left_out} "
         f"{exact_count(board.closer)} of {counted(near.pairs, 'pair')} of neighbours {_are(board.closer)} fewer than "
-        f"{board.least_gap} answers apart, which no overlap of errors makes significant. After Holm's correction over "
-        f"all pairs of neighbours, no overlap makes {exact_count(near.never)} of them significant; for "
-        f"{exact_count(near.open)} the predictions would decide; {exact_count(near.always)} {_are(near.always)} "
-        f"significant whatever the overlap. Of all {counted(pairs.pairs, 'pair')}, corrected together, "
-        f"{exact_count(pairs.always)} can be told apart whatever the overlap, and {exact_count(pairs.never)} by none. "
+        f"{board.least_gap} answers apart{or_more}, which no overlap of errors makes significant. After Holm's "
+        f"correction over all pairs of neighbours, {exact_count(near.always)} {_are(near.always)} significant whatever "
+        f"the overlap, {exact_count(near.never)} by no overlap, and for {exact_count(near.open)} the predictions would "
+        f"decide. Of all {counted(pairs.pairs, 'pair')}, corrected together, {exact_count(pairs.always)} can be told "
+        f"apart whatever the overlap, and {exact_count(pairs.never)} by no overlap. "
         f"{first.name}, in front, may have {_any_rank(first.ranks)}; {lead}. This is about these trained models on new "
         "examples; one run of each says nothing about the methods, and no p-value allows for settings that were chosen "
         "on these examples."

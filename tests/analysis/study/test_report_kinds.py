@@ -95,7 +95,7 @@ def test_every_kind_says_where_it_came_from_and_nothing_that_nobody_recorded(kin
     assert not rows.keys() & {"model", "engine", "device", "hardware", "code", "tool"}
     text = tables.markdown(report)
     assert "not recorded;" not in text
-    assert "More training" not in text
+    assert "More time" not in text
     assert "differ not only by arm" not in text
     assert by_title["Verdicts"].footer.startswith("theirs: imported from preds/{arm}.csv. Caveats: ")
     assert report.imported is not None

@@ -149,7 +149,7 @@ def test_more_runs_are_planned_by_the_test_that_they_get(report: StudyReport) ->
     assert cell.startswith(f"{expected.seeds_needed - 5} (")
     # Eight runs of both arms more, at the seconds that each took.
     (frame,) = (report.frame(name) for name in FRAMES if name == "deciding")
-    seconds = {cost.arm: cost.further_seconds for cost in report.costs}
+    seconds = {cost.arm: cost.further_trial_seconds for cost in report.costs}
     assert frame["more_seconds"][0] == pytest.approx((expected.seeds_needed - 5) * (seconds["lora"] + seconds["full"]))
 
 

@@ -87,9 +87,9 @@ def test_what_would_decide_names_seeds_range_examples_and_time(study: StudyFolde
     settling = report.comparisons[1].settling_margin
     assert settling is not None
     assert settling.seeds_needed is not None
-    # A trial with seed s took 10 + s seconds, so a pair of runs takes 25 on average; six seeds are there.
+    # A trial with seed s took 10 + s seconds and one to score, so a pair of runs takes 27 on average; six are there.
     assert row[2].startswith(f"{settling.seeds_needed}")
-    assert row[4] == digits.time_taken((settling.seeds_needed - 6) * 25.0)
+    assert row[4] == digits.time_taken((settling.seeds_needed - 6) * 27.0)
 
 
 def test_how_often_what_would_decide_does_is_said_once_in_every_form(study: StudyFolder) -> None:
@@ -330,15 +330,15 @@ def test_where_every_trial_is_solo_nobody_reads_of_packs(study: StudyFolder) -> 
         assert not any("solo" in note or "pack" in note for note in table.notes)
 
 
-def test_more_training_in_packs_is_priced_by_their_shares_and_says_so(study: StudyFolder) -> None:
+def test_more_time_in_packs_is_priced_by_their_shares_and_says_so(study: StudyFolder) -> None:
     report = analyze(packed(study).root)
     table = titled(report, "What would decide the rest")
     row = next(row for row in table.rows if row[1] == "a gap of 1 pp, the margin")
     settling = report.comparisons[1].settling_margin
     assert settling is not None
     assert settling.seeds_needed is not None
-    # 10 + s seconds of a pack of 4 and of one of 12.
-    assert row[4] == digits.time_taken((settling.seeds_needed - 6) * (12.5 / 4 + 12.5 / 12))
+    # 10 + s seconds, and one to score, of a pack of 4 and of one of 12.
+    assert row[4] == digits.time_taken((settling.seeds_needed - 6) * (13.5 / 4 + 13.5 / 12))
     assert any("trials in packs of 4 to 12 counted with their share of the pack." in note for note in table.notes)
     assert not any("one at a time" in note for note in table.notes)
 

@@ -221,10 +221,6 @@ def test_every_arm_that_does_not_fit_is_named(command: Callable[..., Any], writt
             ["data.path: no file", "arm lora-r2, lora-r8: adapter.target_modules", "arm frozen: freeze.layers"],
         ),
         (
-            ["data.path=./gone", "head=kept"],
-            ["data.path: no file", "head: kept needs a classification head"],
-        ),
-        (
             # DoRA is rehearsed, and a rehearsal needs the hold-out.
             [
                 "selection={best: loss, fraction: 0.99}",
@@ -235,7 +231,7 @@ def test_every_arm_that_does_not_fit_is_named(command: Callable[..., Any], writt
             ["arm full, lora-r2, lora-r8, frozen: selection.fraction: a hold-out of 0.99", "arm frozen: freeze.layers"],
         ),
     ],
-    ids=["places", "columns", "arms", "head", "hold-out"],
+    ids=["places", "columns", "arms", "hold-out"],
 )
 def test_problems_of_model_data_and_arms_are_told_together(
     command: Callable[..., Any],

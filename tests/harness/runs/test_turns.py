@@ -145,7 +145,7 @@ def test_a_timing_that_ends_too_soon_leaves_a_better_one_where_it_is(
     changed = tiny("timing=on", "arms.full.training.learning_rate=2e-3")
     assert run_study(changed, root, display=display).turns == 0
     assert (root / "tiny" / "timing.json").read_bytes() == before
-    assert any(text.startswith("time was up after 7 of 12 turns, and nothing is stored") for text in display.messages)
+    assert any("7 of 12 turns, and no new timing is stored" in text for text in display.messages)
 
 
 def test_a_run_of_some_arms_times_nothing_until_all_have_run(root: Path, tiny: Tiny, timer: Timer) -> None:
@@ -185,7 +185,7 @@ def test_less_than_three_turns_are_not_stored_and_it_says_so(
     summary = run_study(tiny("timing=on"), root, display=display)
     assert (summary.turns, summary.complete) == (0, True)
     assert not (root / "tiny" / "timing.json").exists()
-    assert any("2 of 3 turns, and nothing is stored; harness time tiny" in text for text in display.messages)
+    assert any("2 of 3 turns, and no new timing is stored; harness time tiny" in text for text in display.messages)
 
 
 def test_it_ends_when_time_is_up(root: Path, tiny: Tiny, timer: Timer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +266,7 @@ def test_a_signal_leaves_what_was_measured_before(root: Path, tiny: Tiny, timer:
     timer.block = interrupted  # type: ignore[method-assign]
     assert time_study(tiny(), root, display=display) is None
     assert stored(root) == before
-    assert "stopped, and nothing is stored; harness time tiny takes the time that it needs" in display.messages
+    assert "stopped, and no new timing is stored; harness time tiny takes the time that it needs" in display.messages
 
 
 def test_time_study_refuses_what_has_not_run_as_it_is(root: Path, tiny: Tiny, timer: Timer, tmp_path: Path) -> None:

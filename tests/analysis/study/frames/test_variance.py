@@ -118,7 +118,7 @@ def deciding(report: StudyReport, row: Row) -> Cells:
         f"{'as observed' if row.as_observed else 'the margin'}",
         f"{'Seeds' if report.paired else 'More runs'} per arm": f"{enough}{seeds}",
         "or test examples": examples,
-        **({"More training": digits.time_taken(more)} if report.costs else {}),
+        **({"More time": digits.time_taken(more)} if report.costs else {}),
         **rests_on(report, row),
     }
 
