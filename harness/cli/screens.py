@@ -199,8 +199,9 @@ def show_plan(
     remarks: list[str],
     floors: Mapping[str, float],
     ahead: StudyStatus,
+    spared: int,
 ) -> None:
-    """Print what a study would train."""
+    """Print what a study would train, and how many of these trials looks have spared."""
     table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("arm")
     alone = {arm.arm: arm.seconds_alone for arm in ahead.arms if arm.seconds_alone == arm.seconds_alone}
@@ -248,6 +249,9 @@ def show_plan(
     else:
         left = f"about {duration_in_words(ahead.seconds_left)} for the {ahead.to_run} to run"
         console.print(Text(f"time: {left}, if they train like those measured"))
+    if spared:
+        which = "all of them" if spared == ahead.to_run else f"{spared} of them"
+        console.print(Text(f"the looks have spared {which}: a run with --until-decided does not train what is spared"))
     show_floors(console, floors, n_seeds)
 
 

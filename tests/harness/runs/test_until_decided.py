@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.runs.budget import Budget, parse_budget
 from harness.runs.looks import LookByLook
 from harness.runs.preview import preview
 from harness.runs.status import read_status
+from harness.study.loading import load_study
 from harness.study.study import Study
 
 Tiny = Callable[..., Study]
@@ -101,6 +103,17 @@ def test_what_a_look_has_spared_is_not_missing(tmp_path: Path, tiny: Tiny) -> No
     assert preview(study, folder).to_run == 8
     assert preview(looked("[4, 6]"), folder, until_decided=True).to_run == 5
     assert preview(looked("[4, 5, 6]", "arms.full.training.learning_rate=0.5"), folder, until_decided=True).to_run > 5
+
+
+def test_a_plan_tells_of_trials_that_looks_have_spared(tmp_path: Path, tiny_file: Path, command: Command) -> None:
+    settings = ["training.num_train_epochs=0", "seeds=6", "analysis={baseline: full, looks: [4, 5, 6]}"]
+    looks = noting(tmp_path / "tiny", {4: ARMS})
+    assert run_study(load_study(tiny_file, settings), tmp_path, looks=looks).spared == 6
+    given = ["plan", tiny_file, *settings, "--results", tmp_path]
+    _, out, _ = command(*given)
+    assert re.search(r"for the 6 to run, .*\nthe looks have spared all of them: a run with --until-decided", out)
+    (study,) = json.loads(command(*given, "--json")[1])["studies"]
+    assert (study["to_run"], study["spared"]) == (6, 6)
 
 
 def test_a_command_says_of_missing_trials_that_looks_may_spare_some(tmp_path: Path, command: Command) -> None:
