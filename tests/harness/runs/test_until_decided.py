@@ -128,8 +128,8 @@ def test_a_command_says_of_missing_trials_that_looks_may_spare_some(tmp_path: Pa
     _, out, _ = command("status", "quickstart", "--results", str(tmp_path))
     assert "up to 8 to run, " in out
     assert (
-        "  6 trials until the look at 4 seeds; then a run with --until-decided trains only what is open, with looks at "
-        "5\n" in out
+        "  6 trials until the look at 4 seeds; then a run with --until-decided trains only what is open, with a look at 5 "
+        "seeds\n" in out
     )
 
 
