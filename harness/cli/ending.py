@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from harness.runs.run import RunSummary
 
 
-def saved_packs(folder: Path) -> dict[Path, int]:
-    """Return when each pack that a study keeps was last saved."""
+def kept_work(folder: Path) -> dict[Path, int]:
+    """Return when each pack and each candidate of a search that a study keeps was last saved."""
     times = {}
-    for path in folder.glob("packs/*.pt"):
+    for path in (*folder.glob("packs/*.pt"), *folder.glob("tuning/*/record.json")):
         # Other workers may end theirs meanwhile.
         with suppress(FileNotFoundError):
             times[path] = path.stat().st_mtime_ns
@@ -34,7 +34,7 @@ def ending(
     command, whole : str
         The command that continues it, and the one that trains all arms.
     before : mapping of Path to int
-        What `saved_packs` returned before it.
+        What `kept_work` returned before it.
     until_decided : bool
         Whether looks that are ahead may spare some of the trials that are missing.
     """
@@ -55,16 +55,19 @@ def ending(
         parts.append(f"{summary.spared} spared")
     counts = ", ".join(parts)
     lines = [f"stopped by {summary.stopped_by}: {counts}" if summary.stopped_by else counts]
-    if summary.stopped and (kept := _kept_trials(summary, before)):
+    new = kept_work(summary.folder).items() - before.items()
+    if summary.stopped and (kept := _kept_trials(summary, [path for path, _ in new if path.suffix == ".pt"])):
         lines.append(f"{counted(kept, 'trial')} will go on from the last epoch that ended")
     if set(summary.statuses) - {"finished", "diverged"}:
+        if (summary.stopped_by or "").startswith("--budget") and not summary.ran and not new:
+            lines.append("the budget ended before a trial could begin; give it more")
         lines.append(f"To continue: {command}")
     if set(summary.statuses) & {"failed", "diverged"}:
         lines.append(f"Details: {shlex.join(['harness', 'status', str(summary.folder)])}")
     return [*lines, *rest]
 
 
-def _kept_trials(summary: RunSummary, before: Mapping[Path, int]) -> int:
+def _kept_trials(summary: RunSummary, packs: Iterable[Path]) -> int:
     """Return how many trials have yet to end of the packs that a run saved, which the same command continues.
 
     A pack that was saved before the run, and not since, may be one of other arms or of another machine. While other
@@ -78,5 +81,5 @@ def _kept_trials(summary: RunSummary, before: Mapping[Path, int]) -> int:
     manifest = store.manifest()
     if manifest is None or any(worker.alive for worker in workers_of(summary.folder)):
         return 0
-    saved = saved_trials(path for path, _ in saved_packs(summary.folder).items() - before.items())
+    saved = saved_trials(packs)
     return sum(one.entry.key in saved and one.status not in FINAL for one in store.stored(manifest))

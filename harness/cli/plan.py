@@ -165,6 +165,10 @@ def plan(
     floors = {} if by_source else floors
     ahead = preview(loaded, results / loaded.name, inputs=size.inputs)
     analysis_plan = parse_plan(loaded.analysis, arms=list(loaded.arms), task=loaded.task)
+    spared = 0
+    if analysis_plan.looks:
+        until_decided = preview(loaded, results / loaded.name, inputs=size.inputs, until_decided=True)
+        spared = sum(arm.statuses.get("spared", 0) for arm in until_decided.arms)
     # Stated figures go before measured ones, and results of other settings say nothing about these.
     pilot = None if given else results / loaded.name
     if pilot is not None and not same_settings(loaded, pilot):
@@ -192,6 +196,7 @@ def plan(
             "name": loaded.name,
             "cells": len(loaded.arms) * seeds,
             "to_run": ahead.to_run,
+            "spared": spared,
             "arms": [
                 {
                     **asdict(arm),
@@ -213,7 +218,7 @@ def plan(
     from harness.cli.screens import show_plan
 
     console = console_for()
-    show_plan(console, loaded, size.arms, remarks, floors, ahead)
+    show_plan(console, loaded, size.arms, remarks, floors, ahead, spared)
     if outlook is not None:
         tables = [*power_tables(outlook, analysis_plan, over=_drawn_anew(loaded, size))]
         if designs is not None:

@@ -85,6 +85,7 @@ def plan_imported(
             "name": name,
             "cells": len(outcomes.trials),
             "to_run": 0,
+            "spared": 0,
             "arms": [
                 {"arm": arm, "total": None, "trainable": None, "reason": "imported", "statuses": dict(counts)}
                 for arm, counts in statuses.items()

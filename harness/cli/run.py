@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import output
-from harness.cli.ending import ending, saved_packs
+from harness.cli.ending import ending, kept_work
 from harness.cli.on import cluster_of, place_of
 from harness.cli.shared import (
     AsJson,
@@ -170,7 +170,7 @@ def run(
         else:
             show_status(console, ahead)
         return
-    before = saved_packs(results / loaded.name)
+    before = kept_work(results / loaded.name)
     if place is not None and place.place != "ray":
         given_storage = [] if storage is None else ["--storage", storage]
         arguments = ["run", str(study), *loaded.overrides, *arms_option, *looks_option, *budget_option, *given_storage]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -69,7 +70,13 @@ def status_screen(status: StudyStatus, *, width: int) -> Group:
         belong = "belongs" if status.others == 1 else "belong"
         others = f"{counted(status.others, 'other trial')} in the folder {belong} to earlier settings of the study"
         lines.append(f"{others}; they are kept but not used")
-    return Group(table, *map(Text, lines))
+    return Group(table, *(Text(_folded(line, width)) for line in lines))
+
+
+def _folded(line: str, width: int) -> str:
+    """Fold a line, and indent what follows its beginning."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def status_line(status: StudyStatus) -> str:
@@ -94,11 +101,12 @@ def _to_run(status: StudyStatus) -> str:
 def _looks_ahead(status: StudyStatus) -> str:
     """Say how many trials the next look waits for, and which look may spare the others."""
     (size, count), *later = status.looks.items()
-    text = f"{counted(count, 'trial')} until the look at {size} seeds"
+    text = f"{counted(count, 'trial')} until the look at {counted(size, 'seed')}"
     if not later:
         return f"{text}, the last one: a run with --until-decided ends there"
     sizes = listed([str(at) for at, _ in later])
-    return f"{text}; then a run with --until-decided trains only what is open, with looks at {sizes}"
+    looks = f"looks at {sizes}" if len(later) > 1 else f"a look at {sizes}"
+    return f"{text}; then a run with --until-decided trains only what is open, with {looks} seeds"
 
 
 def _time_left(status: StudyStatus) -> str:
@@ -199,8 +207,9 @@ def show_plan(
     remarks: list[str],
     floors: Mapping[str, float],
     ahead: StudyStatus,
+    spared: int,
 ) -> None:
-    """Print what a study would train."""
+    """Print what a study would train, and how many of these trials looks have spared."""
     table = Table(title=Text(study.name), title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("arm")
     alone = {arm.arm: arm.seconds_alone for arm in ahead.arms if arm.seconds_alone == arm.seconds_alone}
@@ -248,6 +257,9 @@ def show_plan(
     else:
         left = f"about {duration_in_words(ahead.seconds_left)} for the {ahead.to_run} to run"
         console.print(Text(f"time: {left}, if they train like those measured"))
+    if spared:
+        which = "all of them" if spared == ahead.to_run else f"{spared} of them"
+        console.print(Text(f"the looks have spared {which}: a run with --until-decided does not train what is spared"))
     show_floors(console, floors, n_seeds)
 
 

@@ -48,6 +48,7 @@ def attend(
         If they cannot be started, or were refused what they were asked for.
     """
     from analysis.errors import AnalysisError
+    from analysis.words import counted
     from harness.cli.watch import SECONDS, Glance, show_on
     from harness.errors import HarnessError, ResultsError
     from harness.records.lock import lock_owner
@@ -94,6 +95,9 @@ def attend(
         asked = False
         try:
             launcher.start()
+            if shows:
+                # They load their libraries and the data before there is anything else to show.
+                tell(f"starting {counted(launcher.running(), 'worker')}")
             going_on = True
             while going_on:
                 try:

@@ -63,7 +63,8 @@ class StudyLock:
     def release(self) -> None:
         """Delete the file, unless a signal ended the run: `harness status` will say so."""
         if self._content.get("signal"):
-            self.tell(ended=provenance.now())
+            # It has gone on since it told what it was doing, to the end of a trial or an epoch.
+            self.tell(ended=provenance.now(), doing="", trials=[])
             return
         with suppress(OSError):
             self._path.unlink(missing_ok=True)

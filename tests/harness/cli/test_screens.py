@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.cli.screens import show_plan
+from harness.cli.screens import show_plan, show_status
 from harness.runs.size import ArmSize
 from harness.runs.status import ArmStatus, StudyStatus
 from harness.study.study import Study
@@ -18,7 +18,7 @@ from harness.study.study import Study
 COMMON = "lr 5e-05 linear, 1 epoch"
 
 
-def shown(arms: Mapping[str, Any]) -> list[str]:
+def shown(arms: Mapping[str, Any], *, spared: int = 0, seconds_left: float = math.nan) -> list[str]:
     study = Study.model_validate(
         {
             "name": "s",
@@ -35,10 +35,10 @@ def shown(arms: Mapping[str, Any]) -> list[str]:
         ArmStatus(arm=name, trials=1, statuses={"missing": 1}, seeds_to_run=(0,), mean_seconds=math.nan, in_packs=False)
         for name in arms
     )
-    ahead = StudyStatus(name="s", arms=waiting, troubles=(), seconds_left=math.nan, others=0)
+    ahead = StudyStatus(name="s", arms=waiting, troubles=(), seconds_left=seconds_left, others=0)
     sizes = [ArmSize(arm=name, total=100, trainable=50) for name in arms]
     out = io.StringIO()
-    show_plan(Console(file=out, width=300), study, sizes, [], {}, ahead)
+    show_plan(Console(file=out, width=300), study, sizes, [], {}, ahead, spared)
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -68,3 +68,26 @@ def test_one_is_singular() -> None:
     lines = shown({"a": {"search": search}})
     assert lines[2].endswith(f"{COMMON}, tuned")
     assert "1 trial: 1 arm x 1 seed, after trying 1 candidate" in lines
+
+
+@pytest.mark.parametrize(("spared", "which"), [(1, "1 of them"), (2, "all of them")])
+def test_a_plan_says_which_trials_only_a_run_without_looks_would_train(spared: int, which: str) -> None:
+    *_, time, looks = shown({"a": {}, "b": {}}, spared=spared, seconds_left=6.0)
+    assert time == "time: about 6 s for the 2 to run, if they train like those measured"
+    assert looks == f"the looks have spared {which}: a run with --until-decided does not train what is spared"
+
+
+def test_a_status_names_the_looks_ahead_and_indents_what_does_not_fit() -> None:
+    waiting = ArmStatus(
+        arm="a", trials=3, statuses={"missing": 3}, seeds_to_run=(0, 1, 2), mean_seconds=math.nan, in_packs=False
+    )
+    looks = {1: 1, 2: 2, 3: 3}
+    status = StudyStatus(name="s", arms=(waiting,), troubles=(), seconds_left=math.nan, others=0, looks=looks)
+    out = io.StringIO()
+    show_status(Console(file=out, width=80), status)
+    assert [line.rstrip() for line in out.getvalue().splitlines()[-4:]] == [
+        "  seeds 0-2: a",
+        "  1 trial until the look at 1 seed; then a run with --until-decided trains only",
+        "    what is open, with looks at 2 and 3 seeds",
+        "",
+    ]

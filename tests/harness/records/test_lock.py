@@ -86,7 +86,9 @@ def test_a_run_that_a_signal_ended_says_so_until_the_next_one(tmp_path: Path, ti
     status = read_status(folder)
     assert status.holder is not None
     assert (status.holder.alive, status.holder.signal) == (False, "SIGTERM")
-    assert f"the last run was stopped by SIGTERM at {status.holder.ended}: " in shown(status)
+    # No step: what it trained has ended since it last told of one.
+    assert f"the last run was stopped by SIGTERM at {status.holder.ended}\n" in shown(status)
+    assert status.holder.trials == []
     with lock_study(folder):
         pass
     assert read_status(folder).holder is None

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
 
 from harness import run_study
+from harness.cli.ending import ending, kept_work
 from harness.errors import HarnessError
 from harness.runs.budget import Budget, parse_budget
 from harness.runs.looks import LookByLook
 from harness.runs.preview import preview
+from harness.runs.run import RunSummary
 from harness.runs.status import read_status
+from harness.study.loading import load_study
 from harness.study.study import Study
 
 Tiny = Callable[..., Study]
@@ -103,6 +107,17 @@ def test_what_a_look_has_spared_is_not_missing(tmp_path: Path, tiny: Tiny) -> No
     assert preview(looked("[4, 5, 6]", "arms.full.training.learning_rate=0.5"), folder, until_decided=True).to_run > 5
 
 
+def test_a_plan_tells_of_trials_that_looks_have_spared(tmp_path: Path, tiny_file: Path, command: Command) -> None:
+    settings = ["training.num_train_epochs=0", "seeds=6", "analysis={baseline: full, looks: [4, 5, 6]}"]
+    looks = noting(tmp_path / "tiny", {4: ARMS})
+    assert run_study(load_study(tiny_file, settings), tmp_path, looks=looks).spared == 6
+    given = ["plan", tiny_file, *settings, "--results", tmp_path]
+    _, out, _ = command(*given)
+    assert re.search(r"for the 6 to run, .*\nthe looks have spared all of them: a run with --until-decided", out)
+    (study,) = json.loads(command(*given, "--json")[1])["studies"]
+    assert (study["to_run"], study["spared"]) == (6, 6)
+
+
 def test_a_command_says_of_missing_trials_that_looks_may_spare_some(tmp_path: Path, command: Command) -> None:
     arms = "arms={full: {}, frozen: {freeze: {layers: 6}}}"
     options = ["data.train_size=32", "data.test_size=20", "timing=off", "analysis={baseline: full}", arms, "seeds=5"]
@@ -115,8 +130,8 @@ def test_a_command_says_of_missing_trials_that_looks_may_spare_some(tmp_path: Pa
     _, out, _ = command("status", "quickstart", "--results", str(tmp_path))
     assert "up to 8 to run, " in out
     assert (
-        "  6 trials until the look at 4 seeds; then a run with --until-decided trains only what is open, with looks at "
-        "5\n" in out
+        "  6 trials until the look at 4 seeds; then a run with --until-decided trains only what is open, with a look "
+        "at 5 seeds\n" in out
     )
 
 
@@ -135,6 +150,25 @@ def test_a_study_that_was_trained_whole_spares_nothing(tmp_path: Path, tiny: Tin
 def test_a_budget_of_time_that_is_over_trains_nothing(tmp_path: Path, tiny: Tiny) -> None:
     summary = run_study(tiny("seeds=1"), tmp_path, budget=Budget(text="0s", seconds=0.0))
     assert (summary.ran, summary.stopped_by, summary.complete) == (0, "--budget 0s", False)
+
+
+def test_a_budget_that_is_over_before_anything_was_trained_is_said_to_be_too_small(tmp_path: Path) -> None:
+    hint, folder = "the budget ended before a trial could begin; give it more", tmp_path / "s"
+
+    def ended(before: Mapping[Path, int], stopped_by: str = "--budget 2s", *, ran: int = 0) -> list[str]:
+        summary = RunSummary(folder=folder, statuses={"missing": 3}, waiting=0, ran=ran, stopped_by=stopped_by)
+        return ending(summary, "harness run s", "harness run s", before, until_decided=False)
+
+    assert ended({}) == ["stopped by --budget 2s: 3 missing", hint, "To continue: harness run s"]
+    assert hint not in ended({}, "SIGINT")
+    assert hint not in ended({}, ran=1)
+    # An epoch of a pack and a candidate of a search are kept too.
+    for name in ("packs/v2-1.pt", "tuning/v2-1/record.json"):
+        before, kept = kept_work(folder), folder / name
+        kept.parent.mkdir(parents=True)
+        kept.write_text("")
+        assert hint not in ended(before)
+        assert hint in ended(kept_work(folder))
 
 
 def test_a_budget_of_time_ends_a_search_too(tmp_path: Path, tiny: Tiny) -> None:

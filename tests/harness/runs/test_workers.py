@@ -368,6 +368,7 @@ def test_a_worker_on_this_machine_that_is_killed_is_started_again(tmp_path: Path
         summary = ended.result()
     assert (summary.statuses, summary.ran, summary.stopped_by) == ({"finished": 3}, 3, None)
     assert isinstance(shown.file, io.StringIO)
+    assert shown.file.getvalue().startswith("starting 1 worker\n")
     assert "worker 1 was killed by SIGKILL, and is started again" in shown.file.getvalue()
     assert "tiny: 3 of 3 trials finished" in shown.file.getvalue()
     one, two = ({p.parent.name: p.read_bytes() for p in place.glob("trials/*/pred*")} for place in (alone, folder))

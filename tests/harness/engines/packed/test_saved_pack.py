@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from harness import run_study
-from harness.cli.ending import ending, saved_packs
+from harness.cli.ending import ending, kept_work
 from harness.engines.packed.saved_pack import SavedPack
 from harness.engines.result import TrialResult
 from harness.records.workers import join
@@ -175,7 +175,7 @@ def test_only_what_a_run_itself_kept_is_said_to_go_on(tmp_path: Path, tiny: Tiny
     summary = RunSummary(folder=folder, statuses={"missing": 2}, waiting=0, ran=0, stopped_by="SIGTERM")
     line = "2 trials will go on from the last epoch that ended"
     assert line in ending(summary, "", "", before={}, until_decided=False)
-    assert line not in ending(summary, "", "", before=saved_packs(folder), until_decided=False)
+    assert line not in ending(summary, "", "", before=kept_work(folder), until_decided=False)
     with join(folder, print):
         assert line not in ending(summary, "", "", before={}, until_decided=False)
 
