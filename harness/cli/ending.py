@@ -56,7 +56,9 @@ def ending(
     counts = ", ".join(parts)
     lines = [f"stopped by {summary.stopped_by}: {counts}" if summary.stopped_by else counts]
     new = kept_work(summary.folder).items() - before.items()
-    if summary.stopped and (kept := _kept_trials(summary, [path for path, _ in new if path.suffix == ".pt"])):
+    packs = [path for path, _ in new if path.suffix == ".pt"]
+    # To know which of their trials have ended, every record is read.
+    if summary.stopped and packs and (kept := _kept_trials(summary, packs)):
         lines.append(f"{counted(kept, 'trial')} will go on from the last epoch that ended")
     if set(summary.statuses) - {"finished", "diverged"}:
         if (summary.stopped_by or "").startswith("--budget") and not summary.ran and not new:
